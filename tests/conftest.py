@@ -15,12 +15,13 @@ from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from tests.contract_recorder.recorder import ContractRecorder, record_contracts
 from tests.databases import FreshDatabase, create_database, create_template
-from tests.servers import Servers, create_vhost, declare_topology, run_servers
+from tests.servers import Servers, create_vhost, run_servers
+from tests.shared_vhost import SharedVhost, declare_shared_vhost
 
 LONGEST = (
     "tests/e2e/browser/newsroom/test_story.py",
     "tests/e2e/monitoring/",
-    "tests/e2e/newsroom/",
+    "tests/e2e/notices/",
     "tests/e2e/browser/newsroom/test_archive_pages.py",
     "tests/integration/dispatcher/test_pauses.py",
     "tests/integration/dispatcher/test_consumer_timeout.py",
@@ -31,13 +32,8 @@ LONGEST = (
 IN_MEMORY = "/dev/shm"
 MEMORY_NEEDED = 6 * 1024**3
 MEMORY_OF_A_WORKER = 2 * 1024**3
-# What has a system in common. The runbooks' pages have one of their own: both together are the longest by far.
-SHARING = (
-    "tests/e2e/dialogue/",
-    "tests/e2e/monitoring/test_runbook_pages.py",
-    "tests/e2e/monitoring/",
-    "tests/e2e/steering/",
-)
+# What has a system in common.
+SHARING = ("tests/e2e/dialogue/", "tests/e2e/monitoring/", "tests/e2e/notices/")
 
 pytest_plugins = ("tests.contract_recorder.plugin", "pytester")
 
@@ -120,26 +116,25 @@ async def module_database(servers: Servers, database_template: str) -> AsyncIter
         yield fresh
 
 
+@pytest.fixture(scope="session")
+async def shared_vhost(servers: Servers) -> AsyncIterator[SharedVhost]:
+    async with create_vhost(servers, f"test-{secrets.token_hex(6)}") as url:
+        yield await declare_shared_vhost(servers, url)
+
+
 @pytest.fixture(scope="module")
-async def tap(servers: Servers) -> AsyncIterator[ContractRecorder]:
-    """A fresh, empty vhost, for the tests of one module. At the end, all that was published there must be as the
-    contracts say; a test that publishes something else on purpose is marked `foreign_messages`, with the reason.
+async def tap(shared_vhost: SharedVhost) -> AsyncIterator[ContractRecorder]:
+    """A vhost with all exchanges and queues, empty, for the tests of one module, which leave it as it was but for
+    messages. At the end, all that was published there must be as the contracts say; a test that publishes something
+    else on purpose is marked `foreign_messages`, with the reason.
     """
-    async with (
-        create_vhost(servers, f"test-{secrets.token_hex(6)}") as url,
-        record_contracts(url, servers.broker_api_url) as tap,
-    ):
+    await shared_vhost.empty()
+    async with record_contracts(shared_vhost.url, shared_vhost.servers.broker_api_url) as tap:
         yield tap
+    await shared_vhost.assert_unchanged()
 
 
 @pytest.fixture(scope="module")
 async def vhost(tap: ContractRecorder) -> str:
     """The administrator's AMQP URL of the module's vhost."""
     return tap.url
-
-
-@pytest.fixture(scope="module")
-async def declared_vhost(vhost: str) -> str:
-    """The same, once all exchanges and queues are there."""
-    await declare_topology(vhost)
-    return vhost

@@ -20,7 +20,8 @@ from deploy.paths import ROOT
 
 FOLDER = ROOT / "deploy" / "prometheus"
 ALERTS = FOLDER / "alerts.yml"
-INTERVAL = "3s"
+# A process looks for servers that are away for two seconds before it shows its metrics.
+SCRAPE_INTERVAL, EVALUATION_INTERVAL = "3s", "1s"
 # Debian's packages are unpacked, not installed: nothing starts by itself, and no root is needed but for old lists.
 UNPACKED = ROOT / ".local" / "prometheus"
 FETCH = """
@@ -82,38 +83,33 @@ def _find_programs() -> PrometheusPrograms | None:
     return PrometheusPrograms(Path(server), Path(promtool)) if server and promtool else None
 
 
-def build_configuration(
-    targets: Mapping[str, Sequence[str]], rules: Path = ALERTS, interval: str = INTERVAL
-) -> dict[str, Any]:
+def _write_configuration(folder: Path, targets: Mapping[str, Sequence[str]], rules: Mapping[str, Any]) -> Path:
     """The jobs of our own file, with these targets by job, and looked at often."""
-    configuration: dict[str, Any] = msgspec.yaml.decode((FOLDER / "prometheus.yml").read_bytes())
+    ours = msgspec.yaml.decode((FOLDER / "prometheus.yml").read_bytes())
     jobs = [
         {name: value for name, value in job.items() if not name.endswith("_configs")}
-        for job in configuration["scrape_configs"]
+        | {"static_configs": [{"targets": list(targets.get(job["job_name"], ()))}]}
+        for job in ours["scrape_configs"]
     ]
-    return {
-        "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
-        "rule_files": [str(rules)],
-        "scrape_configs": [
-            {**job, "static_configs": [{"targets": list(targets.get(job["job_name"], ()))}]} for job in jobs
-        ],
+    often = {
+        "scrape_interval": SCRAPE_INTERVAL,
+        "scrape_timeout": SCRAPE_INTERVAL,
+        "evaluation_interval": EVALUATION_INTERVAL,
     }
-
-
-def _write_configuration(folder: Path, configuration: Mapping[str, Any]) -> Path:
-    folder.mkdir(exist_ok=True)
+    folder.mkdir()
+    (folder / "alerts.yml").write_text(json.dumps(rules))
     file = folder / "prometheus.yml"
-    file.write_text(json.dumps(configuration))
+    file.write_text(json.dumps({"global": often, "rule_files": ["alerts.yml"], "scrape_configs": jobs}))
     return file
 
 
 @asynccontextmanager
 async def run_prometheus(
-    folder: Path, targets: Mapping[str, Sequence[str]], *, rules: Path = ALERTS, interval: str = INTERVAL
+    folder: Path, targets: Mapping[str, Sequence[str]], rules: Mapping[str, Any]
 ) -> AsyncIterator[PrometheusClient]:
-    """A server with our rules; `targets` are `host:port` by job."""
+    """A server with these rules; `targets` are `host:port` by job."""
     programs = await ensure_prometheus()
-    file = _write_configuration(folder, build_configuration(targets, rules, interval))
+    file = _write_configuration(folder, targets, rules)
     async with aiohttp.ClientSession() as session:
         with reserve_ports(1) as [port]:
             arguments = (

@@ -11,7 +11,7 @@ import pytest
 from deploy.local.stack import Stack, run_stack
 from tests.contract_recorder.recorder import record_contracts
 from tests.e2e.dialogue.harness import DialogueHarness, open_dialogue_harness
-from tests.e2e.steering.harness import UNLIMITED
+from tests.e2e.notices.harness import UNLIMITED
 
 
 @contextmanager

@@ -56,8 +56,5 @@ class IngressQueues:
 
 @asynccontextmanager
 async def open_queues(broker_url: str) -> AsyncIterator[IngressQueues]:
-    """The whole topology on this vhost, and its queues."""
     async with await aio_pika.connect(broker_url) as connection:
-        channel = await connection.channel()
-        await topology.declare(channel)
-        yield IngressQueues(channel)
+        yield IngressQueues(await connection.channel())

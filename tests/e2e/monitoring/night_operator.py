@@ -115,8 +115,7 @@ class NightOperator:
         """What does not run; and feeds with their file, which is in the image."""
         supervisor = self.town.stack.supervisor
         if profile == "feeds":
-            await self.town.feeds.stop()
-            await self.town.feeds.start()
+            await self.town.restart_feeds()
         for name in supervisor.restarts:
             wanted = not services or any(name in self._list_processes(service) for service in services)
             if wanted and supervisor.find(name).pid is None:

@@ -81,11 +81,6 @@ class NightShift:
         found: UUID = await self.database.fetchval(newest)
         return found
 
-    async def count_subscribed(self) -> int:
-        return int(
-            await self.database.fetchval("select count(*) from subscriptions.subscriber where state = 'subscribed'")
-        )
-
     async def change_ledger(self, statement: str) -> None:
         """Again, if it met a dispatcher that locks the same partitions in another order."""
 
@@ -113,8 +108,7 @@ class NightShift:
     async def break_for_long(self) -> None:
         """What is seen after a minute only."""
         self._replace_in_feeds_file(*MOVED)
-        await self.town.feeds.stop()
-        await self.town.feeds.start()
+        await self.town.restart_feeds()
         await self.database.execute("revoke delete on dispatcher.refusal from kreisfunk_dispatcher")
         await self.database.execute("revoke insert on subscriptions.feedback from kreisfunk_subscriptions")
         await self.write(1, "Feedback: gut so")

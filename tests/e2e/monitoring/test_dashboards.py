@@ -9,8 +9,9 @@ import pytest
 
 from deploy.grafana.dashboard import BOARDS, BROADCASTS, STARTS
 from tests.e2e.monitoring.night_operator import run_program
-from tests.e2e.monitoring.watched_town import ALERT_EXPRESSIONS, WatchedTown
-from tests.e2e.newsroom.press_town import PATIENCE
+from tests.e2e.monitoring.press_town import PATIENCE
+from tests.e2e.monitoring.watched_town import WatchedTown
+from tests.e2e.notices.harness import CITIZENS
 from tests.prometheus import PrometheusClient, ensure_prometheus
 from tests.servers import wait_for
 from tools.dashboards import Period, fetch_charts, fetch_lines, render_page
@@ -31,8 +32,12 @@ async def busy(town: WatchedTown) -> WatchedTown:
     press = town.press
     text = f"Ein Tag, {uuid4().hex[:8]}."
     path = await press.publish(text=text)
-    for words in ("Feedback: gut so", "Hilfe", "Stop", "Start"):
+    for words in ("Feedback: gut so", "Hilfe", "Start"):
         await town.let_somebody_write(words)
+    stranger = await press.simulator.add_citizens(1, bsuid_only=0)
+    for words, subscribed in (("Start", CITIZENS + 1), ("Stop", CITIZENS)):
+        await press.simulator.send_text(stranger, words, per_second=10)
+        await press.wait_until_subscribed(subscribed)
     await press.wait_for_text(await press.follow(path), "abgeschlossen")
     return town
 
@@ -72,8 +77,11 @@ async def list_empty_queries(prometheus: PrometheusClient) -> list[str]:
 
 
 async def test_no_alert_is_true_while_all_is_well(busy: WatchedTown) -> None:
-    """In windows that no fault of another test reaches into."""
-    await busy.wait_until(*ALERT_EXPRESSIONS, true=False, within="15s")
+    async def is_quiet() -> bool:
+        """Not even one that has not lasted for long enough; what another test broke may have to end first."""
+        return await busy.prometheus.query("ALERTS") == []
+
+    await wait_for(is_quiet, PATIENCE)
 
 
 @pytest.mark.parametrize("arguments", [("check", "rules", "alerts.yml"), ("test", "rules", *TESTS)])
@@ -92,4 +100,5 @@ async def test_promtool_is_content_with_every_metric(busy: WatchedTown) -> None:
 
 
 async def run_promtool(*arguments: str, given: bytes = b"") -> str:
-    return await run_program(str((await ensure_prometheus()).promtool), *arguments, given=given)
+    """With less effort for a small memory."""
+    return await run_program("env", "GOGC=400", str((await ensure_prometheus()).promtool), *arguments, given=given)

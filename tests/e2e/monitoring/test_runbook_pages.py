@@ -16,10 +16,10 @@ from cli.stacks import RunningStack
 from deploy.local.stack_file import find_running_stack
 from deploy.secrets import NOTICES_API_TOKEN
 from shared.amqp import topology
-from tests.e2e.monitoring.hurried_watch import run_hurried_watch
+from tests.e2e.monitoring.hurried_watch import ALERT_NAMES
 from tests.e2e.monitoring.night_operator import NightOperator
 from tests.e2e.monitoring.night_shift import NightShift, put_behind_a_firewall
-from tests.e2e.monitoring.watched_town import ALERT_EXPRESSIONS, WatchedTown
+from tests.e2e.monitoring.watched_town import WatchedTown
 from tests.harness.commands import run_in_process
 from tests.proxy import UNDISTURBED_NETWORK
 from tests.servers import wait_for
@@ -57,19 +57,19 @@ DROP_SLOT = "select pg_drop_replication_slot(slot_name) from pg_replication_slot
 
 
 @pytest.fixture(scope="module")
-async def shift(town: WatchedTown, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NightShift]:
-    async with run_hurried_watch(town, tmp_path_factory.mktemp("night")) as watch:
-        database = await asyncpg.connect(town.stack.database_url)
-        citizens = await town.press.simulator.add_citizens(110, bsuid_only=0)
-        shift = NightShift(town=town, watch=watch, operator=NightOperator(town), database=database, citizens=citizens)
-        await watch.wait_for_end(*ALERT_EXPRESSIONS)
-        await shift.break_for_long()
-        try:
-            yield shift
-        finally:
-            shift.mend_feeds()
-            await database.execute(f"{GRANT_RETENTION}; {GRANT_FEEDBACK}; {GRANT_PAGES}")
-            await database.close()
+async def shift(town: WatchedTown) -> AsyncIterator[NightShift]:
+    database = await asyncpg.connect(town.stack.database_url)
+    operator, citizens = NightOperator(town), await town.press.simulator.add_citizens(110, bsuid_only=0)
+    shift = NightShift(town=town, watch=town.watch, operator=operator, database=database, citizens=citizens)
+    await town.watch.wait_for_end(*ALERT_NAMES)
+    await shift.break_for_long()
+    try:
+        yield shift
+    finally:
+        shift.mend_feeds()
+        await town.restart_feeds()
+        await database.execute(f"{GRANT_RETENTION}; {GRANT_FEEDBACK}; {GRANT_PAGES}")
+        await database.close()
 
 
 async def test_meta_stops_account_and_template(shift: NightShift) -> None:
@@ -286,17 +286,13 @@ async def test_somebody_blocks_the_tables_of_the_newsroom_and_takes_a_right_from
     """ArchiveStale, NewsroomEventsGrow, OptOutsUnusual, ExpansionStalled."""
     people, shift.citizens[:60] = shift.citizens[:60], []
     simulator = shift.town.press.simulator
-    before = await shift.count_subscribed()
+    before = await shift.town.press.count_subscribed()
     report = await asyncpg.connect(shift.town.stack.database_url, server_settings={"application_name": "report"})
     try:
         await report.execute("begin")
         await report.execute(LOCK)
         await simulator.send_text(people, "Start", per_second=200)
-
-        async def subscribed() -> bool:
-            return await shift.count_subscribed() == before + len(people)
-
-        await wait_for(subscribed)
+        await shift.town.press.wait_until_subscribed(before + len(people))
         await shift.database.execute(REVOKE_PAGES)
         await shift.publish("baustellen")
         await simulator.send_text(people, "Stop", per_second=200)

@@ -1,7 +1,6 @@
 """A system with newsroom and feeds, watched by a Prometheus with our rules."""
 
 import os
-import re
 import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -13,7 +12,6 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import asyncpg
-import msgspec
 
 from deploy.local.environments import filter_inherited
 from deploy.local.ports import LOOPBACK, reserve_ports
@@ -23,13 +21,13 @@ from deploy.local.stack import Stack
 from deploy.paths import ROOT
 from deploy.secrets import APP_SECRETS
 from simulator.webhooks.batches import HEADER, sign
-from tests.e2e.newsroom.press_town import PressTown, run_press_town
-from tests.e2e.steering.harness import RATE
+from tests.e2e.monitoring.hurried_watch import HurriedWatch, run_hurried_watch
+from tests.e2e.monitoring.press_town import PressTown, run_press_town
+from tests.e2e.notices.harness import RATE
 from tests.factories.feeds import build_item, build_rss
 from tests.harness.commands import run_in_process
 from tests.harness.website import FakeWebsite, build_text_answer, run_website
-from tests.prometheus import ALERTS, PrometheusClient, run_prometheus
-from tests.servers import wait_for
+from tests.prometheus import PrometheusClient
 
 FEEDS_FILE = """
 system = "feeds"
@@ -42,8 +40,6 @@ topic = "strassensperrungen"
 mode = "direct"
 every = "1m"
 """
-RULES = [rule for group in msgspec.yaml.decode(ALERTS.read_bytes())["groups"] for rule in group["rules"]]
-ALERT_EXPRESSIONS: Mapping[str, str] = {rule["alert"]: rule["expr"] for rule in RULES if "alert" in rule}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,13 +47,17 @@ class WatchedTown:
     """`feeds` is not among the processes of the stack."""
 
     press: PressTown
-    prometheus: PrometheusClient
+    watch: HurriedWatch
     feeds: Service
     _citizens: Iterator[int] = field(default_factory=count)
 
     @property
     def stack(self) -> Stack:
         return self.press.stack
+
+    @property
+    def prometheus(self) -> PrometheusClient:
+        return self.watch.prometheus
 
     @asynccontextmanager
     async def stop(self, process: str) -> AsyncIterator[None]:
@@ -67,6 +67,11 @@ class WatchedTown:
             yield
         finally:
             await self.stack.supervisor.start_one(process)
+
+    async def restart_feeds(self) -> None:
+        """With their file as it is now."""
+        await self.feeds.stop()
+        await self.feeds.start()
 
     @asynccontextmanager
     async def set_faults(self, faults: Mapping[str, object]) -> AsyncIterator[None]:
@@ -115,18 +120,6 @@ class WatchedTown:
         finally:
             await owner.close()
 
-    async def is_true(self, alert: str, *, within: str = "") -> bool:
-        """Whether the alert would fire, but for its patience; `within` shortens the windows that it looks at."""
-        expression = ALERT_EXPRESSIONS[alert]
-        shortened = re.sub(r"\[\d+[smhd]\]", f"[{within}]", expression) if within else expression
-        return bool(await self.prometheus.query(shortened))
-
-    async def wait_until(self, *alerts: str, true: bool, within: str = "", seconds: float = 120) -> None:
-        async def so() -> bool:
-            return all([await self.is_true(alert, within=within) == true for alert in alerts])
-
-        await wait_for(so, seconds)
-
 
 @asynccontextmanager
 async def run_watched_town(folder: Path, rate: int = RATE) -> AsyncIterator[WatchedTown]:
@@ -139,18 +132,8 @@ async def run_watched_town(folder: Path, rate: int = RATE) -> AsyncIterator[Watc
         await feeds.start()
         ends.push_async_callback(feeds.stop)
         targets = {**list_targets(press.stack), "feeds": [f"{LOOPBACK}:{port}"]}
-        prometheus = await ends.enter_async_context(run_prometheus(folder / "prometheus", targets))
-        await wait_until_seen(prometheus, targets)
-        yield WatchedTown(press=press, prometheus=prometheus, feeds=feeds)
-
-
-async def wait_until_seen(prometheus: PrometheusClient, targets: Mapping[str, Sequence[str]]) -> None:
-    """What happens before a counter was seen is no increase."""
-
-    async def seen() -> bool:
-        return await prometheus.query_number("count(up == 1)") == sum(map(len, targets.values()))
-
-    await wait_for(seen)
+        watch = await ends.enter_async_context(run_hurried_watch(folder / "prometheus", targets))
+        yield WatchedTown(press=press, watch=watch, feeds=feeds)
 
 
 def _build_feeds(stack: Stack, website: FakeWebsite, folder: Path, port: int) -> Service:

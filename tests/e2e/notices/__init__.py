@@ -1,1 +1,1 @@
-"""Notices over HTTP in the whole system."""
+"""Notices on their way from every system to the telephones, steered while they are sent, in the whole system."""

@@ -16,7 +16,7 @@ from deploy.secrets import NOTICES_API_TOKEN
 from shared.contracts.events import NoticeAccepted, NoticeChecked, NoticeRejected
 from shared.contracts.notices import NoticeCheck, NoticePublished
 from tests.contract_recorder.openapi_session import trace_contract
-from tests.e2e.steering.harness import SteeringHarness
+from tests.e2e.notices.harness import SteeringHarness
 from tests.harness.commands import CommandResult, run_in_process
 from tests.harness.notices_api import STRUCTURED
 from tests.harness.notices_api import event as build_event

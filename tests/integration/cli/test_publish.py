@@ -38,8 +38,8 @@ NOTICE = ("publish", "--topic", "strassensperrungen", "--headline", "L 149 gespe
 
 
 @pytest.fixture(scope="module")
-async def broker_url(servers: Servers, declared_vhost: str) -> AsyncIterator[str]:
-    async with service_login(servers, declared_vhost, "notices") as url:
+async def broker_url(servers: Servers, vhost: str) -> AsyncIterator[str]:
+    async with service_login(servers, vhost, "notices") as url:
         yield url
 
 

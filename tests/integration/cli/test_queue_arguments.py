@@ -26,9 +26,7 @@ FOUND = (
 @pytest.fixture
 async def channel(vhost: str) -> AsyncIterator[AbstractChannel]:
     async with await aio_pika.connect(vhost) as connection:
-        channel = await connection.channel()
-        await topology.declare(channel)
-        yield channel
+        yield await connection.channel()
 
 
 @pytest.fixture

@@ -67,14 +67,14 @@ class Office:
 
 
 @pytest.fixture
-async def office(servers: Servers, declared_vhost: str, tmp_path: Path) -> AsyncIterator[Office]:
-    parts = urlsplit(declared_vhost)
+async def office(servers: Servers, vhost: str, tmp_path: Path) -> AsyncIterator[Office]:
+    parts = urlsplit(vhost)
     office = Office(
-        vhost=declared_vhost,
+        vhost=vhost,
         servers=servers,
         county=tmp_path / "county.toml",
         environment={
-            "KREISFUNK_BROKER_URL": declared_vhost.replace(f":{parts.password}@", "@"),
+            "KREISFUNK_BROKER_URL": vhost.replace(f":{parts.password}@", "@"),
             "KREISFUNK_BROKER_PASSWORD": unquote(parts.password or ""),
             "KREISFUNK_BROKER_API_URL": servers.broker_api_url,
             "KREISFUNK_COUNTY_FILE": str(tmp_path / "county.toml"),

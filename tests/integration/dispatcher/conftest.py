@@ -43,8 +43,8 @@ async def operator(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]
 
 
 @pytest.fixture
-async def rig(declared_vhost: str, database: FreshDatabase, tmp_path: Path) -> AsyncIterator[EndpointHarness]:
-    async with run_endpoint_harness(declared_vhost, database, tmp_path) as rig:
+async def rig(vhost: str, database: FreshDatabase, tmp_path: Path) -> AsyncIterator[EndpointHarness]:
+    async with run_endpoint_harness(vhost, database, tmp_path) as rig:
         yield rig
 
 

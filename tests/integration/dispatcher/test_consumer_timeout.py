@@ -15,6 +15,7 @@ from services.dispatcher.handlers.send_loop import LANES_CLOSE_DELAY_SECONDS
 from shared.amqp import topology
 from shared.contracts.message import Lane
 from tests.contract_recorder.recorder import record_contracts
+from tests.contract_recorder.tracing import trace_from_the_start
 from tests.databases import FreshDatabase
 from tests.integration.dispatcher.endpoint_harness import EndpointHarness, run_endpoint_harness
 from tests.servers import declare_topology
@@ -23,10 +24,10 @@ from tests.servers import declare_topology
 CONSUMER_TIMEOUT_SECONDS = LANES_CLOSE_DELAY_SECONDS + 8
 # RabbitMQ looks for late acknowledgements once a minute otherwise.
 CHECK_SECONDS = 1.0
-IMPATIENT = (
-    f"application:set_env(rabbit, consumer_timeout, {round(CONSUMER_TIMEOUT_SECONDS * 1000)}),"
-    f" application:set_env(rabbit, channel_tick_interval, {round(CHECK_SECONDS * 1000)})."
-)
+IMPATIENT = {
+    "consumer_timeout": round(CONSUMER_TIMEOUT_SECONDS * 1000),
+    "channel_tick_interval": round(CHECK_SECONDS * 1000),
+}
 KEPT = "test.kept"
 
 
@@ -42,8 +43,8 @@ class ImpatientBroker:
 @pytest.fixture
 async def impatient(database: FreshDatabase, tmp_path: Path) -> AsyncIterator[ImpatientBroker]:
     folder = tmp_path / "broker"
+    trace_from_the_start(folder, **IMPATIENT)
     async with run_rabbitmq(folder, secrets.token_hex(16)) as broker:
-        await broker.run_rabbitmqctl("eval", IMPATIENT)
         await declare_topology(broker.url)
         async with (
             record_contracts(broker.url, broker.api_url),

@@ -38,10 +38,10 @@ STOP_SECONDS = 1.0
 
 @pytest.fixture(scope="module")
 async def running(
-    declared_vhost: str, module_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory
+    vhost: str, module_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[EndpointHarness]:
     """Two dispatchers; every acceptance is reported as delivered."""
-    async with run_endpoint_harness(declared_vhost, module_database, tmp_path_factory.mktemp("rig")) as rig:
+    async with run_endpoint_harness(vhost, module_database, tmp_path_factory.mktemp("rig")) as rig:
         await rig.start(2, rate=RATE)
         async with rig.report_deliveries():
             yield rig

@@ -11,8 +11,7 @@ from shared.contracts.message import Lane
 
 @pytest.fixture
 async def channel(vhost: str) -> AsyncIterator[aio_pika.abc.AbstractChannel]:
-    """On which everything is declared; nothing is left in the lane."""
+    """Nothing is left in the lane."""
     async with await aio_pika.connect(vhost) as connection, connection.channel() as opened:
-        await topology.declare(opened)
         yield opened
         await (await opened.get_queue(topology.LANES[Lane.BULK].name)).purge()

@@ -19,15 +19,13 @@ async def website() -> AsyncIterator[FakeWebsite]:
 
 
 @pytest.fixture(scope="module")
-async def broker_url(servers: Servers, declared_vhost: str) -> str:
-    return await let_log_in(servers, declared_vhost, "feeds")
+async def broker_url(servers: Servers, vhost: str) -> str:
+    return await let_log_in(servers, vhost, "feeds")
 
 
 @pytest.fixture
-async def office(
-    declared_vhost: str, broker_url: str, website: FakeWebsite, tmp_path: Path
-) -> AsyncIterator[FeedsHarness]:
-    async with await aio_pika.connect_robust(declared_vhost) as connection:
+async def office(vhost: str, broker_url: str, website: FakeWebsite, tmp_path: Path) -> AsyncIterator[FeedsHarness]:
+    async with await aio_pika.connect_robust(vhost) as connection:
         environment = {"KREISFUNK_BROKER_URL": broker_url}
         office = FeedsHarness(folder=tmp_path, website=website, environment=environment, connection=connection)
         await office.list_published()

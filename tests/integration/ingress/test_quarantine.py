@@ -1,25 +1,32 @@
 """What the ingress does not understand is kept for some days: "Löschen" cannot reach it."""
 
+import secrets
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from unittest.mock import patch
 
 import pytest
 
 from shared.amqp import topology
 from shared.amqp.connection import Connection, connect
 from shared.amqp.inspection import open_queue_browser
+from tests.contract_recorder.recorder import ContractRecorder, record_contracts
 from tests.harness.ingress import IngressProcess
-from tests.harness.ingress_queues import IngressQueues, open_queues
-from tests.servers import wait_for
+from tests.harness.ingress_queues import IngressQueues
+from tests.servers import Servers, create_vhost, declare_topology, wait_for
 
 
 @pytest.fixture(scope="module")
-async def module_queues(vhost: str) -> AsyncIterator[IngressQueues]:
-    """Queues in which days are seconds."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(topology, "QUARANTINE_MAX_AGE", timedelta(seconds=topology.QUARANTINE_MAX_AGE.days))
-        async with open_queues(vhost) as queues:
-            yield queues
+async def tap(servers: Servers) -> AsyncIterator[ContractRecorder]:
+    """A vhost of its own, in which days are seconds."""
+    seconds = timedelta(seconds=topology.QUARANTINE_MAX_AGE.days)
+    async with (
+        create_vhost(servers, f"seconds-{secrets.token_hex(6)}") as url,
+        record_contracts(url, servers.broker_api_url) as tap,
+    ):
+        with patch.object(topology, "QUARANTINE_MAX_AGE", seconds):
+            await declare_topology(url)
+        yield tap
 
 
 async def test_it_ends_by_itself_also_if_somebody_looked(

@@ -21,9 +21,9 @@ from tests.servers import Servers
 
 
 @pytest.fixture(scope="module")
-async def newsroom_broker(servers: Servers, declared_vhost: str) -> AsyncIterator[str]:
+async def newsroom_broker(servers: Servers, vhost: str) -> AsyncIterator[str]:
     """The URL of the newsroom's login, on a vhost where everything is declared."""
-    async with service_login(servers, declared_vhost, "newsroom") as url:
+    async with service_login(servers, vhost, "newsroom") as url:
         yield url
 
 

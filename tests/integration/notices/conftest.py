@@ -50,9 +50,9 @@ class NoticeQueue:
 
 
 @pytest.fixture(scope="module")
-async def broker_url(servers: Servers, declared_vhost: str) -> AsyncIterator[str]:
+async def broker_url(servers: Servers, vhost: str) -> AsyncIterator[str]:
     """Of a login with the rights of the notices API, on a vhost where everything is declared."""
-    async with service_login(servers, declared_vhost, "notices") as url:
+    async with service_login(servers, vhost, "notices") as url:
         yield url
 
 

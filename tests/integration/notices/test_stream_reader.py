@@ -61,8 +61,8 @@ class AnswerStream:
 
 
 @pytest.fixture
-async def stream(declared_vhost: str) -> AsyncIterator[AnswerStream]:
-    async with await aio_pika.connect(declared_vhost) as connection:
+async def stream(vhost: str) -> AsyncIterator[AnswerStream]:
+    async with await aio_pika.connect(vhost) as connection:
         stream = AnswerStream(await connection.channel())
         await stream.make_anew()
         yield stream

@@ -12,6 +12,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from simulator.graph.templates import Templates
+from simulator.settings import SettingsError, load
 from tests.harness.fake_business import VERIFY_TOKEN, FakeBusiness, run_business
 from tests.harness.simulator import CONTROL_TOKEN, VALUES
 from tests.servers import WAIT_TIMEOUT_SECONDS
@@ -136,17 +138,25 @@ async def test_all_problems_are_named_at_once_and_no_secret() -> None:
         ("TEMPLATES_FILE", "{templates}", "Falsch: name may have"),
     ],
 )
-async def test_a_wrong_setting_is_named(setting: str, value: str, problem: str, tmp_path: Path) -> None:
+def test_a_wrong_setting_is_named(
+    setting: str, value: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "templates.json"
     file.write_text('[{"name":"Falsch","language":"de","category":"UTILITY","components":[]}]')
-    status, _, errors = await finished({**ENVIRONMENT, f"SIMULATOR_{setting}": value.format(templates=file)})
-    assert (status, f"SIMULATOR_{setting}: {problem}" in errors) == (2, True), errors
+    set_environment(monkeypatch, **{f"SIMULATOR_{setting}": value.format(templates=file)})
+    with pytest.raises(SettingsError, match=re.escape(f"SIMULATOR_{setting}: {problem}")):
+        Templates.load(load().templates_file)
 
 
 @pytest.mark.parametrize("url", ["", "http://simulator:8090", "http://[::1]:8090"])
-async def test_it_runs_where_the_dispatcher_sends_to_it(url: str) -> None:
-    async with started({**ENVIRONMENT, "SIMULATOR_GRAPH_URL": url}) as process:
-        assert await listening(process)
+def test_it_runs_where_the_dispatcher_sends_to_it(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, SIMULATOR_GRAPH_URL=url)
+    load()
+
+
+def set_environment(monkeypatch: pytest.MonkeyPatch, **changes: str) -> None:
+    for name, value in {**ENVIRONMENT, **changes}.items():
+        monkeypatch.setenv(name, value)
 
 
 async def test_settings_may_be_files(tmp_path: Path) -> None:

@@ -150,7 +150,6 @@ async def open_broker_harness(servers: Servers, vhost: str, folder: Path) -> Asy
         await aio_pika.connect(build_login_url(vhost, press, PASSWORD)) as press_connection,
     ):
         channel = await connection.channel()
-        await topology.declare(channel)
         world = await channel.declare_queue(WORLD, exclusive=True)
         await world.bind(topology.EVENTS, "#")
         yield BrokerHarness(

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from cli.demo.figures import MAX_SECONDS_AFTER_ANSWER
-from tests.e2e.steering.harness import CITIZENS, SteeringHarness, has_everybody_once, is_accounted
+from tests.e2e.notices.harness import CITIZENS, SteeringHarness, has_everybody_once, is_accounted
 from tests.servers import wait_for
 
 pytestmark = pytest.mark.timeout(300)
@@ -25,7 +25,7 @@ async def test_nobody_gets_the_older_revision_after_the_newer_was_accepted(town:
     await town.wait_for_accepted("bis 18 Uhr", SOME)
     newer, accepted_at = await town.publish("bis 20 Uhr", "--notice", "sperrung-1", "--revision", "2")
     await town.wait_until_settled(older, newer)
-    old, new = await town.list_accepted("bis 18 Uhr"), await town.list_accepted("bis 20 Uhr")
+    old, new = await town.accepted.find("bis 18 Uhr"), await town.accepted.find("bis 20 Uhr")
     assert has_everybody_once(new)
     assert SOME <= len(old) < CITIZENS
     assert [late for late in old if late.accepted_at > accepted_at + MAX_SECONDS_AFTER_ANSWER] == []
@@ -50,7 +50,7 @@ async def test_an_all_clear_reaches_exactly_those_who_got_what_was_withdrawn_who
     # What it had in hand is unknown now, if anything: a person has it sent again.
     await town.settle_unknown(clear)
     await town.wait_until_settled(clear)
-    warned, cleared = await town.list_accepted("Trinkwasser verunreinigt"), await town.list_accepted("Alles wieder gut")
+    warned, cleared = await town.accepted.find("Trinkwasser verunreinigt"), await town.accepted.find("Alles wieder gut")
     assert SOME <= len(warned) < CITIZENS
     assert sorted(one.citizen for one in cleared) == sorted(one.citizen for one in warned)
     assert is_accounted((await town.show_broadcast(clear))["books"])
@@ -64,8 +64,8 @@ async def test_a_paused_broadcast_waits_while_others_go_and_a_resumed_one_reache
     await town.run_kreisfunk("broadcasts", "pause", paused, "--reason", "Rückfrage")
     other, _ = await town.publish("Unfall", "--notice", "unfall-1", "--urgent")
     await town.wait_until_settled(other)
-    before = await town.list_accepted("Markt")
-    last_of_others = max(message.accepted_at for message in await town.list_accepted("Unfall"))
+    before = await town.accepted.find("Markt")
+    last_of_others = max(message.accepted_at for message in await town.accepted.find("Unfall"))
     assert len(before) < CITIZENS
     assert max(message.accepted_at for message in before) < last_of_others
 
@@ -76,7 +76,7 @@ async def test_a_paused_broadcast_waits_while_others_go_and_a_resumed_one_reache
     await wait_for(waits_to_be_resumed)  # its last pages come into the ledger while others are sent
     await town.run_kreisfunk("broadcasts", "resume", paused)
     await town.wait_until_settled(paused)
-    assert has_everybody_once(await town.list_accepted("Markt"))
+    assert has_everybody_once(await town.accepted.find("Markt"))
 
 
 async def test_a_hold_stops_everything_until_it_is_released(town: SteeringHarness) -> None:
@@ -90,9 +90,9 @@ async def test_a_hold_stops_everything_until_it_is_released(town: SteeringHarnes
 
     assert [reason for reason in await reasons() if "Wartung" in reason]
     # Slots that replicas had reserved just before are still used: a lease or two each.
-    early = await town.list_accepted("Baustelle")
+    early = await town.accepted.find("Baustelle")
     assert [message for message in early if message.accepted_at > paused_at + 1] == []
     assert len(early) < CITIZENS / 4
     await town.run_kreisfunk("sending", "resume")
     await town.wait_until_settled(held)
-    assert has_everybody_once(await town.list_accepted("Baustelle"))
+    assert has_everybody_once(await town.accepted.find("Baustelle"))

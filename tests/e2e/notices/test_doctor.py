@@ -1,7 +1,7 @@
 """`kreisfunk doctor` on a whole running system, well and with one thing wrong at a time."""
 
 import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -14,10 +14,10 @@ import pytest
 from cli.doctor.installation import PROCESS_KINDS
 from deploy.local.environments import BUSINESS_ACCOUNT_ID
 from deploy.local.ports import LOOPBACK
-from deploy.local.stack import Stack, run_stack
+from deploy.local.stack import Stack
 from deploy.paths import CONFIG
 from shared.amqp import topology
-from tests.contract_recorder.recorder import ContractRecorder, record_contracts
+from tests.e2e.notices.harness import RATE, SteeringHarness
 from tests.harness.commands import CommandResult, run_in_process, run_kreisfunk
 from tests.own_ca import create_own_ca, run_tls_server
 from tests.servers import Servers, build_database_url, run_as_superuser
@@ -45,16 +45,9 @@ class StackOperator:
         return {path.read_text().strip() for path in files} - {""}
 
 
-@pytest.fixture(scope="module")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    async with run_stack(tmp_path_factory.mktemp("stack"), dispatchers=1) as running:
-        yield running
-
-
-@pytest.fixture(scope="module", autouse=True)
-async def tap(stack: Stack) -> AsyncIterator[ContractRecorder]:
-    async with record_contracts(stack.broker_url, stack.broker_api_url) as tap:
-        yield tap
+@pytest.fixture
+def stack(town: SteeringHarness) -> Stack:
+    return town.stack
 
 
 @pytest.fixture
@@ -97,10 +90,13 @@ async def test_all_is_well_in_a_stack(stack: Stack) -> None:
         assert f"ok       {name}" in lines
 
 
-async def test_setup_finds_nothing_to_do_in_a_stack(stack: Stack, operator: StackOperator) -> None:
+async def test_setup_finds_nothing_to_do_in_a_stack_that_is_faster_than_meta(
+    stack: Stack, operator: StackOperator
+) -> None:
     ended = await run_in_process("setup", "--check", "--stack", str(stack.folder), environment={})
-    assert (ended.status, ended.errors) == (0, "")
-    assert ended.output.splitlines()[-1].endswith(" ok, 0 open, 0 problems")
+    assert (ended.status, ended.errors) == (1, "")
+    assert ended.output.splitlines()[-1].endswith(" ok, 0 open, 1 problems")
+    assert f"PROBLEM  rate: we would send {RATE} a second, Meta permits 80" in ended.output
     assert f"callback: {stack.ingress_url}/webhook answers, and nothing else does" in ended.output
     assert [secret for secret in operator.list_secrets() if secret in ended.everything] == []
 

@@ -2,24 +2,23 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 
-from tests.e2e.newsroom.press_town import PATIENCE, PressTown, run_press_town
-from tests.e2e.steering.harness import CITIZENS
+from tests.e2e.monitoring.press_town import PATIENCE, PressTown
+from tests.e2e.monitoring.watched_town import WatchedTown
+from tests.e2e.notices.harness import CITIZENS
 from tests.harness.writing_desk import format_local
 from tests.servers import wait_for
 
 pytestmark = pytest.mark.timeout(600)
 
 
-@pytest.fixture(scope="module")
-async def press(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[PressTown]:
-    async with run_press_town(tmp_path_factory.mktemp("town")) as running:
-        yield running
+@pytest.fixture
+async def press(town: WatchedTown) -> PressTown:
+    return town.press
 
 
 async def test_a_notice_reaches_everybody_and_its_page_accounts_for_them(press: PressTown) -> None:
@@ -61,7 +60,7 @@ async def test_without_a_broker_the_page_says_that_it_waits(press: PressTown) ->
         assert (await press.ben.send(path, "veroeffentlichen", 2)).status == 303
         shown = await press.wait_for_text(path, "antwortet noch nicht")
         assert "ist übergeben" not in shown
-        assert await press.list_accepted(text) == []
+        assert await press.accepted.find(text) == []
     finally:
         await supervisor.start_one("rabbitmq")
     await press.wait_for_text(await press.follow(path), "abgeschlossen")
@@ -97,7 +96,7 @@ async def test_a_withdrawn_notice_reaches_nobody(press: PressTown) -> None:
     other = f"Danach, {uuid4().hex[:8]}."
     await press.publish(text=other)
     await press.wait_for_everybody(other)
-    assert await press.list_accepted(text) == []
+    assert await press.accepted.find(text) == []
 
 
 async def test_an_editor_sees_a_draft_on_their_own_telephone_and_nobody_else_does(press: PressTown) -> None:
@@ -109,10 +108,10 @@ async def test_an_editor_sees_a_draft_on_their_own_telephone_and_nobody_else_doe
     await press.simulator.send_text(telephone, words[0], per_second=10)
 
     async def is_there() -> bool:
-        return any(text in each.text for each in await press.simulator.fetch_outbound())
+        return any(text in each.text for each in await press.accepted.fetch())
 
     await wait_for(is_there, PATIENCE)
-    shown = [each for each in await press.simulator.fetch_outbound() if text in each.text]
+    shown = [each for each in await press.accepted.fetch() if text in each.text]
     assert [(each.citizen, each.template) for each in shown] == [(telephone[0], False)]
     assert shown[0].text.startswith("Testnachricht der Redaktion, nicht veröffentlicht:")
 

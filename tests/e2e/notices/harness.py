@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,13 @@ import asyncpg
 
 from cli.demo.ledger_reader import LedgerReader, open_ledger_reader
 from deploy.local.stack import Stack, run_stack
-from deploy.paths import CONFIG
+from deploy.paths import ROOT
 from simulator.client import AcceptedMessage, SimulatorClient, open_simulator_client
 from tests.contract_recorder.recorder import ContractRecorder, record_contracts
 from tests.harness.commands import run_in_process
 from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
 
+GUIDE = ROOT / "docs" / "integration.md"
 CITIZENS = 120
 RATE = 400
 # Meta's limit for one person would make the same citizens wait for minutes, as they get what all tests send.
@@ -25,14 +26,31 @@ SETTINGS = {"dispatcher": {"KREISFUNK_REQUEST_TIMEOUT_SECONDS": "2"}, "simulator
 TOPIC = "strassensperrungen"
 
 
+@dataclass(frozen=True)
+class AcceptedLog:
+    """What Meta accepted, in order; what is known is not asked for again."""
+
+    simulator: SimulatorClient
+    _known: list[AcceptedMessage] = field(default_factory=list)
+
+    async def fetch(self) -> Sequence[AcceptedMessage]:
+        self._known.extend(await self.simulator.fetch_outbound(len(self._known)))
+        return self._known
+
+    async def find(self, text: str) -> list[AcceptedMessage]:
+        """Those of a broadcast."""
+        return [message for message in await self.fetch() if message.template and text in message.text]
+
+
 @dataclass(frozen=True, kw_only=True)
 class SteeringHarness:
-    """`simulator` is the judge of what was sent, `books` know what waits."""
+    """`accepted` is the judge of what was sent; `county` is the county's file."""
 
     stack: Stack
     tap: ContractRecorder
     simulator: SimulatorClient
-    books: LedgerReader
+    accepted: AcceptedLog
+    county: Path
 
     @asynccontextmanager
     async def send_slowly(self, per_second: float) -> AsyncIterator[None]:
@@ -74,12 +92,9 @@ class SteeringHarness:
         ended = await run_in_process(*settle, "--stack", str(self.stack.folder), environment={})
         assert ended.status in (0, 3), ended.everything
 
-    async def list_accepted(self, text: str) -> list[AcceptedMessage]:
-        return await list_accepted(self.simulator, text)
-
     async def wait_for_accepted(self, text: str, count: int, seconds: float = WAIT_TIMEOUT_SECONDS) -> None:
         async def enough() -> bool:
-            return len(await self.list_accepted(text)) >= count
+            return len(await self.accepted.find(text)) >= count
 
         await wait_for(enough, seconds)
 
@@ -93,11 +108,6 @@ class SteeringHarness:
         await wait_for(settled, seconds)
 
 
-async def list_accepted(simulator: SimulatorClient, text: str) -> list[AcceptedMessage]:
-    """What Meta accepted of a broadcast, in order."""
-    return [message for message in await simulator.fetch_outbound() if message.template and text in message.text]
-
-
 def has_everybody_once(messages: Sequence[AcceptedMessage]) -> bool:
     citizens = [message.citizen for message in messages]
     return len(citizens) == len(set(citizens)) == CITIZENS
@@ -109,22 +119,17 @@ def is_accounted(books: dict[str, int]) -> bool:
 
 
 @asynccontextmanager
-async def run_steering_harness(
-    folder: Path, *, county: Path = CONFIG / "county.toml"
-) -> AsyncIterator[SteeringHarness]:
+async def run_steering_harness(folder: Path, county: Path) -> AsyncIterator[SteeringHarness]:
     """Where CITIZENS have subscribed to everything."""
     async with AsyncExitStack() as ends:
         stack = await ends.enter_async_context(
             run_stack(folder, dispatchers=2, messages_per_second=RATE, settings=SETTINGS, county=county)
         )
-        town = SteeringHarness(
-            stack=stack,
-            tap=await ends.enter_async_context(record_contracts(stack.broker_url, stack.broker_api_url)),
-            simulator=await ends.enter_async_context(open_simulator_client(stack.simulator_url, stack.control_token)),
-            books=await ends.enter_async_context(open_ledger_reader(stack.monitor_database_url)),
-        )
-        await subscribe_everybody(town.simulator, town.books)
-        yield town
+        tap = await ends.enter_async_context(record_contracts(stack.broker_url, stack.broker_api_url))
+        simulator = await ends.enter_async_context(open_simulator_client(stack.simulator_url, stack.control_token))
+        async with open_ledger_reader(stack.monitor_database_url) as books:
+            await subscribe_everybody(simulator, books)
+        yield SteeringHarness(stack=stack, tap=tap, simulator=simulator, accepted=AcceptedLog(simulator), county=county)
 
 
 async def subscribe_everybody(simulator: SimulatorClient, books: LedgerReader) -> None:

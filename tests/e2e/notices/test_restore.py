@@ -12,7 +12,8 @@ import pytest
 
 from cli.output import Exit
 from deploy.local import DATABASE
-from tests.e2e.steering.harness import CITIZENS, SteeringHarness, has_everybody_once, is_accounted, run_steering_harness
+from tests.contract_recorder.recorder import QUEUE
+from tests.e2e.notices.harness import CITIZENS, SteeringHarness, has_everybody_once, is_accounted
 from tests.harness.commands import run_in_process
 from tests.servers import build_authorization, wait_for
 
@@ -21,18 +22,10 @@ SERVICES = ("dispatcher-1", "dispatcher-2", "subscriptions-1")
 SLOW = 15.0
 
 
-@pytest.fixture(scope="module")
-async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SteeringHarness]:
-    async with run_steering_harness(tmp_path_factory.mktemp("town")) as running:
-        yield running
-
-
-async def execute(town: SteeringHarness, statement: str, *values: object, database: str = DATABASE) -> None:
-    connection = await asyncpg.connect(town.stack.servers.postgres.build_url(database))
-    try:
-        await connection.execute(statement, *values)
-    finally:
-        await connection.close()
+@pytest.fixture(autouse=True)
+async def slowly(town: SteeringHarness) -> AsyncIterator[None]:
+    async with town.send_slowly(SLOW):
+        yield
 
 
 async def lose_database(town: SteeringHarness) -> None:
@@ -40,8 +33,10 @@ async def lose_database(town: SteeringHarness) -> None:
     await asyncio.gather(*(kill(town, name) for name in SERVICES))
     await town.stack.supervisor.stop_one("postgres")
     await town.stack.supervisor.start_one("postgres")
-    for statement in (f"drop database {DATABASE} with (force)", f"create database {DATABASE}"):
-        await execute(town, statement, database="postgres")
+    connection = await asyncpg.connect(town.stack.servers.postgres.build_url("postgres"))
+    await connection.execute(f"drop database {DATABASE} with (force)")
+    await connection.execute(f"create database {DATABASE}")
+    await connection.close()
 
 
 async def kill(town: SteeringHarness, name: str) -> None:
@@ -58,7 +53,7 @@ async def empty_broker(town: SteeringHarness) -> int:
     headers = build_authorization(town.stack.broker_url)
     async with aiohttp.ClientSession(headers=headers, raise_for_status=True) as session:
         async with session.get(url) as response:
-            queues = [queue for queue in await response.json() if queue["type"] == "quorum"]
+            queues = [one for one in await response.json() if one["type"] == "quorum" and one["name"] != QUEUE]
         for queue in queues:
             async with session.delete(f"{url}/%2F/{queue['name']}/contents"):
                 pass
@@ -73,12 +68,12 @@ async def list_unknown(town: SteeringHarness, broadcast: str) -> list[dict[str, 
 
 async def list_deliveries(town: SteeringHarness) -> list[str]:
     """Everything that Meta accepted, in order."""
-    return [message.delivery for message in await town.simulator.fetch_outbound()]
+    return [message.delivery for message in await town.accepted.fetch()]
 
 
 async def count_twice(town: SteeringHarness, *texts: str) -> int:
     """How many phones have one of these twice."""
-    counts = [Counter(message.citizen for message in await town.list_accepted(text)) for text in texts]
+    counts = [Counter(message.citizen for message in await town.accepted.find(text)) for text in texts]
     return sum(1 for each in counts for number in each.values() if number > 1)
 
 
@@ -86,12 +81,11 @@ async def count_twice(town: SteeringHarness, *texts: str) -> int:
 async def test_nobody_gets_twice_what_was_sent_after_the_backup(
     town: SteeringHarness, tmp_path: Path, broker_survives: bool
 ) -> None:
-    first, second, third = (f"{word} {broker_survives}" for word in ("Schule zu", "Deich bricht", "Alles wieder gut"))
-    await execute(town, "update dispatcher.rate set ceiling = $1, per_second = $1", SLOW)
+    first, second, third = (f"{word} {broker_survives}" for word in ("Schule zu", "Deich bricht", "Deich hält"))
     broadcast, _ = await town.publish(first)
     await town.wait_for_accepted(first, 20)
     backup = (await town.run_kreisfunk("backup", "create", str(tmp_path)))["file"]
-    await town.wait_for_accepted(first, 20 + len(await town.list_accepted(first)))
+    await town.wait_for_accepted(first, 20 + len(await town.accepted.find(first)))
     unknown_to_backup, _ = await town.publish(second, "--urgent")
     await town.wait_for_accepted(second, 20)
     await lose_database(town)
@@ -105,7 +99,7 @@ async def test_nobody_gets_twice_what_was_sent_after_the_backup(
     assert all(one["restored"] for one in listed)
     got = await list_deliveries(town)
     for text in (first, second):
-        assert len(await town.list_accepted(text)) < CITIZENS
+        assert len(await town.accepted.find(text)) < CITIZENS
     await start_again(town)
 
     afterwards, _ = await town.publish(third)
@@ -117,7 +111,7 @@ async def test_nobody_gets_twice_what_was_sent_after_the_backup(
 
     await town.run_kreisfunk("sending", "resume")
     await town.wait_until_settled(afterwards, broadcast)
-    assert has_everybody_once(await town.list_accepted(third))
+    assert has_everybody_once(await town.accepted.find(third))
     assert await count_twice(town, first, second) == 0
     books = (await town.show_broadcast(broadcast))["books"]
     assert is_accounted(books)
@@ -150,12 +144,12 @@ async def wait_for_answer(town: SteeringHarness, citizen: int, before: int) -> N
 
 async def decide(town: SteeringHarness, broadcast: str, text: str) -> None:
     """An operator has one sent that nobody got, and leaves the others."""
-    sent = {message.delivery for message in await town.list_accepted(text)}
+    sent = {message.delivery for message in await town.accepted.find(text)}
     held = await list_unknown(town, broadcast)
     assert {one["restored"] for one in held} == {True}
     chosen = next(one["delivery"] for one in held if one["delivery"] not in sent)
     await town.run_kreisfunk("deliveries", "settle", chosen, "--as", "resend", "--yes")
     await town.wait_for_accepted(text, len(sent) + 1)
-    assert {message.delivery for message in await town.list_accepted(text)} == sent | {chosen}
+    assert {message.delivery for message in await town.accepted.find(text)} == sent | {chosen}
     await town.run_kreisfunk("deliveries", "settle", "--broadcast", broadcast, "--as", "accepted")
     assert await list_unknown(town, broadcast) == []

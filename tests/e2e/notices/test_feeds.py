@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from simulator.client import AcceptedMessage
-from tests.e2e.steering.harness import SteeringHarness, has_everybody_once
+from tests.e2e.notices.harness import SteeringHarness, has_everybody_once
 from tests.factories.alerts import build_alert, build_area, build_info
 from tests.factories.feeds import build_item, build_rss
 from tests.harness.commands import CommandResult, run_in_process
@@ -75,7 +75,7 @@ class County:
         return {path: path.read_bytes() for path in (self.folder / "kept" / "memory").glob("*.json")}
 
     async def got(self, words: str) -> list[AcceptedMessage]:
-        return await self.town.list_accepted(words)
+        return await self.town.accepted.find(words)
 
     async def until_everybody_got(self, words: str) -> None:
         async def everybody() -> bool:

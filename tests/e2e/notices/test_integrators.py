@@ -4,10 +4,9 @@ import asyncio
 import json
 import os
 import re
-import shlex
 import shutil
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,12 +16,12 @@ import pytest
 from aiohttp import ClientSession
 
 from cli.publish.events import build_event
-from deploy.paths import CONFIG, ROOT
+from deploy.paths import ROOT
 from deploy.secrets import NOTICES_API_TOKEN
 from shared.contracts.notices import NoticePublished
 from shared.outcome import DependencyUnavailable
 from tests.amqp_system import PRESS_SOURCE, build_amqp_system
-from tests.e2e.steering.harness import CITIZENS, SteeringHarness, run_steering_harness
+from tests.e2e.notices.harness import CITIZENS, GUIDE, SteeringHarness
 from tests.harness.commands import run_in_process
 from tests.servers import build_login_url, wait_for
 
@@ -30,9 +29,7 @@ pytestmark = pytest.mark.timeout(300)
 
 RATE = 30.0
 HTTP, AMQP = ROOT / "examples" / "http", ROOT / "examples" / "amqp"
-GUIDE = ROOT / "docs" / "integration.md"
 BLOCK = re.compile(r"^```sh\n(.+?)^```", re.DOTALL | re.MULTILINE)
-REGISTRATION = re.compile(r"^    \.venv/bin/kreisfunk (systems add (?:.+\\\n)*.+)$", re.MULTILINE)
 SYSTEM = "baustellen-software"
 EVENT = re.compile(r'"event": ?"(/events/[0-9a-f]{32})"')
 ACCEPTED = re.compile(r"^de\.kreisfunk\.notice\.accepted\.v1 (.+)$", re.MULTILINE)
@@ -64,28 +61,6 @@ async def curl() -> None:
     script = f"{apt} update && {apt} install -y --no-install-recommends curl"
     ended = await run(["sh", "-c", script], ROOT, {"DEBIAN_FRONTEND": "noninteractive"})
     assert ended.status == 0, f"install curl (Debian: apt-get install curl) and try again: {ended.output}"
-
-
-@pytest.fixture(scope="module")
-async def county(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A county's file that may be changed."""
-    file = tmp_path_factory.mktemp("county") / "county.toml"
-    file.write_text((CONFIG / "county.toml").read_text())
-    return file
-
-
-@pytest.fixture(scope="module")
-async def town(county: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SteeringHarness]:
-    """With the system that the guide registers; who changes the file has to start two services again."""
-    async with run_steering_harness(tmp_path_factory.mktemp("town"), county=county) as running:
-        (registration,) = REGISTRATION.findall(GUIDE.read_text())
-        arguments = shlex.split(registration.replace("\\\n", " "))
-        ended = await run_in_process(*arguments, environment={"KREISFUNK_COUNTY_FILE": str(county)})
-        assert ended.status == 0, ended.everything
-        for service in ("notices-1", "subscriptions-1"):
-            running.stack.supervisor.kill(service)
-            await running.stack.supervisor.wait_until_ready(service)
-        yield running
 
 
 @pytest.fixture
@@ -169,12 +144,10 @@ async def final(client: ClientSession, event: str) -> dict[str, Any]:
     return known
 
 
-async def test_the_guide_from_its_first_command_to_its_last(
-    town: SteeringHarness, county: Path, tmp_path: Path
-) -> None:
+async def test_the_guide_from_its_first_command_to_its_last(town: SteeringHarness, tmp_path: Path) -> None:
     blocks = BLOCK.findall(GUIDE.read_text())
     script = "\n".join(["set -euo pipefail", *blocks, 'echo "token: $KREISFUNK_TOKEN"'])
-    known = {"COLUMNS": "200", "KREISFUNK_COUNTY_FILE": str(county)}
+    known = {"COLUMNS": "200", "KREISFUNK_COUNTY_FILE": str(town.county)}
     async with town.send_slowly(RATE):
         ended = await run(["bash", "-c", script], checkout(tmp_path, town.stack.folder), known)
     assert ended.status == 0, ended.output
@@ -197,9 +170,9 @@ async def test_the_guide_from_its_first_command_to_its_last(
 
 
 async def test_a_registered_system_sends_nothing_that_is_not_its_and_nothing_once_it_is_revoked(
-    town: SteeringHarness, county: Path
+    town: SteeringHarness,
 ) -> None:
-    known = {"KREISFUNK_COUNTY_FILE": str(county)}
+    known = {"KREISFUNK_COUNTY_FILE": str(town.county)}
 
     async def say(*arguments: str) -> str:
         ended = await run_in_process(*arguments, "--stack", str(town.stack.folder), environment=known)
@@ -221,4 +194,4 @@ async def test_a_registered_system_sends_nothing_that_is_not_its_and_nothing_onc
     assert await say("systems", "revoke", SYSTEM) == f"revoked {SYSTEM}"
     with pytest.raises(DependencyUnavailable):
         await system.publish(build_event(content, "nie-2", system.source, now, now + timedelta(hours=1)))
-    assert await town.list_accepted("Nie.") == []
+    assert await town.accepted.find("Nie.") == []

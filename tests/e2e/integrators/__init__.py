@@ -1,1 +1,0 @@
-"""What integrators read and copy works as it stands."""

@@ -1,0 +1,34 @@
+"""One system for all tests of this folder."""
+
+import re
+import shlex
+from collections.abc import AsyncIterator
+
+import pytest
+
+from deploy.paths import CONFIG
+from tests.contract_recorder.recorder import ContractRecorder
+from tests.e2e.notices.harness import GUIDE, SteeringHarness, run_steering_harness
+from tests.harness.commands import run_in_process
+
+REGISTRATION = re.compile(r"^    \.venv/bin/kreisfunk (systems add (?:.+\\\n)*.+)$", re.MULTILINE)
+ALL_TOPICS = 'topics = ["veranstaltungen", "stellen", "baustellen", "strassensperrungen"]'
+
+
+@pytest.fixture(scope="package")
+async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SteeringHarness]:
+    """A county whose press office may not publish about jobs, with the system that the integrators' guide registers."""
+    county = tmp_path_factory.mktemp("county") / "county.toml"
+    usual = (CONFIG / "county.toml").read_text()
+    county.write_text(usual.replace(ALL_TOPICS, ALL_TOPICS.replace(' "stellen",', ""), 1))
+    (registration,) = REGISTRATION.findall(GUIDE.read_text())
+    arguments = shlex.split(registration.replace("\\\n", " "))
+    registered = await run_in_process(*arguments, environment={"KREISFUNK_COUNTY_FILE": str(county)})
+    assert registered.status == 0, registered.everything
+    async with run_steering_harness(tmp_path_factory.mktemp("town"), county) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def tap(town: SteeringHarness) -> ContractRecorder:
+    return town.tap

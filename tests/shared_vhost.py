@@ -1,0 +1,66 @@
+"""A vhost that modules use one after the other: to declare all queues anew takes a second of the broker each time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import aio_pika
+import aiohttp
+
+from shared.amqp import topology
+from tests.contract_recorder.recorder import QUEUE
+from tests.servers import Servers, build_authorization, declare_topology, wait_for
+
+STREAMS = {stream.name for stream in topology.STREAMS}
+QUEUES = [name for name in topology.list_arguments() if name not in STREAMS]
+
+
+@dataclass(frozen=True)
+class SharedVhost:
+    """`definitions` are what is declared there; the queue of the tap comes later."""
+
+    servers: Servers
+    url: str
+    definitions: Mapping[str, Any]
+
+    async def empty(self) -> None:
+        """Wait until nobody who could give a message back is left, and take all messages away."""
+
+        async def nobody_consumes() -> bool:
+            # Those of a stream that was deleted stay in the list, without a channel.
+            return not any(each["channel_details"] for each in await _ask(self.servers, self.url, "consumers"))
+
+        await wait_for(nobody_consumes)
+        async with await aio_pika.connect(self.url) as connection:
+            channel = await connection.channel()
+            await channel.queue_delete(QUEUE)
+            # Twice, as what waits to be tried again may come back meanwhile.
+            for name in (*QUEUES, *QUEUES):
+                await (await channel.get_queue(name, ensure=False)).purge()
+            for stream in topology.STREAMS:
+                await channel.queue_delete(stream.name)
+                await topology.declare_stream(channel, stream)
+
+    async def assert_unchanged(self) -> None:
+        assert await _list_definitions(self.servers, self.url) == self.definitions
+
+
+async def declare_shared_vhost(servers: Servers, url: str) -> SharedVhost:
+    await declare_topology(url)
+    return SharedVhost(servers, url, await _list_definitions(servers, url))
+
+
+async def _list_definitions(servers: Servers, url: str) -> Mapping[str, Any]:
+    """All that is declared, in no order."""
+    found = await _ask(servers, url, "definitions")
+    return {
+        kind: sorted(repr(each) for each in found[kind] if QUEUE not in each.values())
+        for kind in ("queues", "exchanges", "bindings", "policies")
+    }
+
+
+async def _ask(servers: Servers, url: str, what: str) -> Any:
+    address = f"{servers.broker_api_url}/api/{what}{urlsplit(url).path}"
+    async with aiohttp.ClientSession(headers=build_authorization(url)) as session, session.get(address) as answer:
+        return await answer.json()
