@@ -23,9 +23,11 @@ LONGEST = (
     "tests/e2e/monitoring/",
     "tests/e2e/notices/",
     "tests/e2e/browser/newsroom/test_archive_pages.py",
+    "tests/integration/faults/test_bench.py",
     "tests/integration/dispatcher/test_pauses.py",
     "tests/integration/dispatcher/test_consumer_timeout.py",
     "tests/integration/dispatcher/test_unreachable_for_long.py",
+    "tests/integration/dispatcher/test_recoveries.py",
     "tests/integration/subscriptions/test_hostile_texts.py",
     "tests/e2e/",
 )

@@ -50,7 +50,6 @@ async def test_requests_that_are_never_answered_cost_no_rate(rig: EndpointHarnes
     rig.assert_none_twice()
 
 
-@pytest.mark.alone
 async def test_no_more_requests_are_in_flight_than_permitted_and_slots_that_they_hold_are_left_to_others(
     rig: EndpointHarness,
 ) -> None:
@@ -75,7 +74,6 @@ async def test_no_more_requests_are_in_flight_than_permitted_and_slots_that_they
     assert unused <= answered / 20 + permitted
 
 
-@pytest.mark.alone
 async def test_answers_that_take_longer_and_shorter_cost_no_slots(rig: EndpointHarness) -> None:
     """As many requests as permitted are in flight all the time; slots that find no room are lost for all replicas."""
     seconds = Random(7)
@@ -118,7 +116,6 @@ async def test_replicas_that_all_see_one_due_retry_reserve_hardly_more_slots_tha
         assert totals["unused"] - before <= 2 * (MAX_DISPATCHERS - 1)
 
 
-@pytest.mark.alone
 async def test_people_who_wait_for_tomorrow_are_not_in_the_way_of_a_retry(rig: EndpointHarness) -> None:
     (fast,) = await rig.start(rate=1000, people_per_day=100)
     reached = rig.build_citizens(100)

@@ -30,7 +30,6 @@ def one_of_each() -> tuple[Fault, ...]:
     )
 
 
-@pytest.mark.alone
 @pytest.mark.timeout(300)
 async def test_faults_happen_and_both_sides_books_agree_afterwards(tmp_path: Path) -> None:
     said: list[str] = []

@@ -35,7 +35,6 @@ async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rabb
             yield own
 
 
-@pytest.mark.alone
 async def test_whoever_runs_starts_or_ends_while_the_broker_is_away_does_so_and_answers_503(
     broker: RabbitServer, tmp_path: Path
 ) -> None:

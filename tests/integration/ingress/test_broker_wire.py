@@ -3,8 +3,6 @@
 import asyncio
 from pathlib import Path
 
-import pytest
-
 from shared.contracts.inbound import DeliveryStatuses
 from tests.factories.webhooks import build_status, build_statuses_body
 from tests.harness.ingress import IngressProcess, run_ingress
@@ -18,7 +16,6 @@ async def deliveries(queues: IngressQueues) -> set[str | None]:
     return {event.delivery for group in await queues.take(DeliveryStatuses) for event in group.statuses}
 
 
-@pytest.mark.alone
 async def test_a_broker_that_does_not_confirm_is_answered_with_503_in_time(
     broker_url: str, queues: IngressQueues, tmp_path: Path
 ) -> None:
