@@ -12,7 +12,7 @@ MAX_BROADCASTS = 100
 
 _SAVE = """
     insert into subscriptions.feedback (id, kind, value, said, broadcast_id, topic, at, author)
-    select $1, $2, $3, $4, $5, coalesce($6, (select topic from subscriptions.broadcast where id = $5)), $7, $8
+    values ($1, $2, $3, $4, $5, $6, $7, $8)
     on conflict (id) do update set (value, at) = (excluded.value, excluded.at)
 """
 # An erasure that comes meanwhile waits, and finds what is stored here.
@@ -40,7 +40,7 @@ async def list_feedback(connection: Connection, authors: Sequence[bytes]) -> tup
 
 
 async def save_feedback(connection: Connection, feedback: Feedback) -> None:
-    """Store an entry, or its new value; without a topic it gets that of its broadcast."""
+    """Store an entry, or its new value."""
     await connection.execute(
         _SAVE,
         feedback.id,

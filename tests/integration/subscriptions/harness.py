@@ -142,7 +142,9 @@ class SubscriptionsHarness:
         await wait_for(one_waits)
 
     def read_metric(self, name: str, **labels: str) -> float:
-        return self.registry.get_sample_value(name, labels) or 0.0
+        value = self.registry.get_sample_value(name, labels)
+        assert value is not None, "what is 0 must be there, else no alert sees it"
+        return value
 
 
 def _build_published(publication: Publication) -> TracedMessage:

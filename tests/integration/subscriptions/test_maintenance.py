@@ -44,6 +44,7 @@ async def test_each_text_that_a_consent_refers_to_is_kept(stand: SubscriptionsHa
     for _ in range(2):
         async with stand.database.connection() as connection:
             await save_wordings(connection, TEXTS.list_all())
-    await stand.receive(build_message("Start"), build_message("Stop", seconds=3))
+    await stand.send_texts("Start", "nur Stellen", "Stop")
     shown = "select text from subscriptions.consent join subscriptions.wording on hash = wording_hash order by id"
-    assert await stand.fetch_rows(shown) == [(TEXTS.receipt.text,), (TEXTS.unsubscribe_confirmation.text,)]
+    assert await stand.fetch_rows(shown) == [(text,) for text in stand.list_reply_texts()]
+    assert stand.list_reply_texts()[::2] == [TEXTS.receipt.text, TEXTS.unsubscribe_confirmation.text]

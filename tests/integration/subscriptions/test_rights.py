@@ -53,6 +53,8 @@ FORBIDDEN = (
     "delete from subscriptions.wording",
     "delete from subscriptions.broadcast",
     "insert into subscriptions.schema_migrations values ('1')",
+    "select * from dispatcher.delivery",
+    "select * from newsroom.account",
     "create table public.more (id int)",
     "create schema more",
     "create role more",

@@ -7,12 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.subscriptions.domain.change_sets import build_publications
+from services.subscriptions.domain.change_sets import build_publications, decide_message
 from services.subscriptions.domain.conversation import HINT_INTERVAL
 from services.subscriptions.domain.decision import REPLY_WINDOW, Decision, MessageResult
 from services.subscriptions.domain.intents.intent import Intent
+from services.subscriptions.domain.intents.text import CitizenText
+from services.subscriptions.domain.privacy import StoredState
 from services.subscriptions.domain.subscriber import MessageTime, Subscriber, SubscriberState, select_address
 from services.subscriptions.domain.wording import Wording
+from shared.contracts.dispatch import ReplyRequested, Withdrawal
+from shared.contracts.envelope import decode
+from shared.contracts.events import SubscriptionEnded
 from shared.contracts.inbound import InboundMessage
 from tests.factories.citizens import (
     ANSWERS,
@@ -210,6 +215,18 @@ def test_a_reply_belongs_to_the_earlier_of_both_clocks(lag: float) -> None:
     _, decision = understand_message(None, said, build_context(seconds=lag + 1))
     (reply,) = [UUID(one.message_id) for one in build_publications(said, None, decision) if one.key == "reply"]
     assert reply.int >> 80 == build_time(min(0.0, lag)).timestamp() * 1000
+
+
+@pytest.mark.parametrize("text", ["Stop", "Löschen"])
+def test_a_withdrawal_is_told_before_it_is_confirmed_and_again_with_the_confirmation(text: str) -> None:
+    started, said = after([build_message("Start")]), build_message(text, seconds=5)
+    context = replace(build_context(seconds=6), message=said, text=CitizenText(text), parsed=parse_message(said))
+    told = decide_message(StoredState(by_user=started, by_phone=started), context).publications
+    ended, reply = decode(told[0].body), decode(told[-1].body)
+    assert isinstance(ended, SubscriptionEnded)
+    assert isinstance(reply, ReplyRequested)
+    assert (ended.subscriber, ended.sequence, ended.topic) == (started.id, 2, None)
+    assert reply.withdrawal == Withdrawal(subscriber=started.id, sequence=2)
 
 
 def test_whoever_comes_back_by_user_id_alone_is_reached_there() -> None:

@@ -91,6 +91,7 @@ def move_to_both(former: Subscriber, by_user: Subscriber, by_phone: Subscriber) 
 
 def list_ended(changes: ChangeSet) -> list[tuple[UUID, int, str | None]]:
     told = [decode(each.body) for each in changes.publications]
+    assert len({each.message_id for each in changes.publications}) == len(told), "each is an event of its own"
     return [(each.subscriber, each.sequence, each.topic) for each in told if isinstance(each, SubscriptionEnded)]
 
 
