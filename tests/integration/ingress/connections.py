@@ -63,8 +63,3 @@ def read_memory_peak(child: Child) -> int:
     """The most bytes of memory that the process has had so far."""
     with open(f"/proc/{child.pid}/status") as lines:
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
-
-
-def reset_memory_peak(child: Child) -> None:
-    with open(f"/proc/{child.pid}/clear_refs", "w") as file:
-        file.write("5")

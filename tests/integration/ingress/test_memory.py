@@ -2,16 +2,17 @@
 
 import asyncio
 import resource
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
 from shared.contracts.inbound import InboundMessages
 from tests.factories.webhooks import build_messages_body, build_text_message, sign
-from tests.harness.ingress import IngressProcess
+from tests.harness.ingress import IngressProcess, run_ingress
 from tests.harness.ingress_queues import IngressQueues
-from tests.integration.ingress.connections import build_head, open_connection, read_memory_peak, reset_memory_peak
+from tests.integration.ingress.connections import build_head, open_connection, read_memory_peak
 
 CONNECTIONS = 500
 STRANGERS = 1_500
@@ -30,18 +31,11 @@ UPGRADE = b"GET /webhook HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: 
 TRAILERS = build_head(None, WRONG) + b"1\r\nx\r\n0\r\n" + b"X-Filling: x\r\n" * 20_000
 
 
-@pytest.fixture(autouse=True)
-def calm(ingress: IngressProcess) -> None:
-    """The peak of memory is that of each test, with what earlier ones may have left."""
-    reset_memory_peak(ingress.child)
-
-
 @pytest.fixture
-def usual_files(ingress: IngressProcess) -> Iterator[None]:
-    assert ingress.child.pid is not None
-    before = resource.prlimit(ingress.child.pid, resource.RLIMIT_NOFILE, (USUAL_FILES, USUAL_FILES))
-    yield
-    resource.prlimit(ingress.child.pid, resource.RLIMIT_NOFILE, before)
+async def fresh(broker_url: str, tmp_path: Path) -> AsyncIterator[IngressProcess]:
+    """An ingress whose peak of memory is this test's."""
+    async with run_ingress(broker_url, tmp_path / "ingress.log") as running:
+        yield running
 
 
 @pytest.mark.parametrize(
@@ -58,18 +52,18 @@ def usual_files(ingress: IngressProcess) -> Iterator[None]:
     ],
 )
 async def test_500_hostile_connections_take_less_than_200_megabytes(
-    ingress: IngressProcess, queues: IngressQueues, beginning: bytes, size: int
+    fresh: IngressProcess, queues: IngressQueues, beginning: bytes, size: int
 ) -> None:
     async with AsyncExitStack() as stack:
-        strangers = [await stack.enter_async_context(open_connection(ingress.url)) for _ in range(CONNECTIONS)]
+        strangers = [await stack.enter_async_context(open_connection(fresh.url)) for _ in range(CONNECTIONS)]
         await asyncio.gather(*(each.flood(beginning, size) for each in strangers))
-        assert await ingress.post(build_messages_body(build_text_message(1))) == 200
-        assert await ingress.post(build_messages_body(build_text_message(2)).ljust(HUGE)) == 200
+        assert await fresh.post(build_messages_body(build_text_message(1))) == 200
+        assert await fresh.post(build_messages_body(build_text_message(2)).ljust(HUGE)) == 200
 
     assert len(await queues.take(InboundMessages)) == 2
-    assert read_memory_peak(ingress.child) < LIMIT
-    assert await ingress.is_ready()
-    assert "Traceback" not in ingress.log
+    assert read_memory_peak(fresh.child) < LIMIT
+    assert await fresh.is_ready()
+    assert "Traceback" not in fresh.log
 
 
 @pytest.mark.parametrize(
@@ -82,38 +76,40 @@ async def test_500_hostile_connections_take_less_than_200_megabytes(
     ],
 )
 async def test_whatsapp_is_heard_among_more_strangers_than_a_process_may_have_files_open(
-    ingress: IngressProcess, queues: IngressQueues, usual_files: None, beginning: bytes
+    fresh: IngressProcess, queues: IngressQueues, beginning: bytes
 ) -> None:
+    assert fresh.child.pid is not None
+    resource.prlimit(fresh.child.pid, resource.RLIMIT_NOFILE, (USUAL_FILES, USUAL_FILES))
     async with AsyncExitStack() as stack:
-        strangers = [await stack.enter_async_context(open_connection(ingress.url)) for _ in range(STRANGERS)]
+        strangers = [await stack.enter_async_context(open_connection(fresh.url)) for _ in range(STRANGERS)]
         await asyncio.gather(*(each.flood(beginning, 0) for each in strangers))
         for number in range(5):
-            assert await ingress.post(build_messages_body(build_text_message(number))) == 200
+            assert await fresh.post(build_messages_body(build_text_message(number))) == 200
 
     assert sum(len(group.messages) for group in await queues.take(InboundMessages)) == 5
-    assert read_memory_peak(ingress.child) < LIMIT
-    assert "Traceback" not in ingress.log
+    assert read_memory_peak(fresh.child) < LIMIT
+    assert "Traceback" not in fresh.log
 
 
-async def test_strangers_who_go_leave_nothing_behind(ingress: IngressProcess) -> None:
+async def test_strangers_who_go_leave_nothing_behind(fresh: IngressProcess) -> None:
     """The parser's error about what is no request would keep it, until garbage is collected."""
     for _ in range(WAVES):
         async with AsyncExitStack() as stack:
-            strangers = [await stack.enter_async_context(open_connection(ingress.url)) for _ in range(CONNECTIONS)]
+            strangers = [await stack.enter_async_context(open_connection(fresh.url)) for _ in range(CONNECTIONS)]
             await asyncio.gather(*(each.flood(UPGRADE, NO_REQUEST) for each in strangers))
             await asyncio.gather(*(each.reader.read() for each in strangers), return_exceptions=True)
-    assert read_memory_peak(ingress.child) < LIMIT
+    assert read_memory_peak(fresh.child) < LIMIT
 
 
 @pytest.mark.parametrize(("chunks", "status"), [(300, b"200"), (2_000, b"400")])
 async def test_a_body_in_tiny_chunks_is_given_up_before_it_is_parsed(
-    ingress: IngressProcess, chunks: int, status: bytes
+    fresh: IngressProcess, chunks: int, status: bytes
 ) -> None:
     """Parsing takes a hundred times as long as their content is worth."""
     body = build_messages_body(build_text_message(1))
     filled = body.ljust(len(body) + chunks)
     head = build_head(None, f"X-Hub-Signature-256: {sign(filled)}", "Expect: 100-continue")
-    async with open_connection(ingress.url) as connection:
+    async with open_connection(fresh.url) as connection:
         await connection.send(head)
         assert (await connection.read_answer()).split()[1] == b"100"
         await connection.send(b"%x\r\n%s\r\n" % (len(body), body) + b"1\r\n \r\n" * chunks + b"0\r\n\r\n")

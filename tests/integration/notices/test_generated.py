@@ -92,14 +92,14 @@ def _requests(report: Mapping[str, Any], url: str) -> Iterator[tuple[str, str, s
 
 
 async def test_nothing_is_found(door: NoticesApi, tmp_path: Path) -> None:
-    requests = await tried(door, tmp_path, "--max-examples=12")
+    requests = await tried(door, tmp_path, "--max-examples=25")
     found = {(method, path, content) for method, path, content, _ in requests}
     assert {("POST", path, content) for path in WRITING for content in (STRUCTURED, BATCH, JSON)} <= found
     assert {status for *_, status in requests} >= {400, 401, 403, 404, 405, 415, 422}
 
 
 async def test_nothing_is_found_in_what_is_accepted(door: NoticesApi, tmp_path: Path) -> None:
-    options = ("--mode=positive", "--phases=fuzzing,stateful", "--max-examples=15")
+    options = ("--mode=positive", "--phases=fuzzing,stateful", "--max-examples=30")
     requests = await tried(door, tmp_path, *options, hooks="tests.integration.notices.hooks")
     for content in (STRUCTURED, BATCH, JSON):
         assert requests["POST", "/notices", content, 202]

@@ -2,11 +2,12 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
-from tests.harness.notices_api import NoticesApi, data, event
-from tests.integration.ingress.connections import build_head, open_connection, read_memory_peak, reset_memory_peak
+from tests.harness.notices_api import data, event, run_notices_api
+from tests.integration.ingress.connections import build_head, open_connection, read_memory_peak
 
 CONNECTIONS = 500
 HUGE = 4 * 1024 * 1024
@@ -16,11 +17,10 @@ GUESSED = "Authorization: Bearer kreisfunk_" + "0" * 43
 
 @pytest.mark.parametrize("headers", [(), (GUESSED,), (GUESSED, "Expect: 100-continue")])
 async def test_500_connections_without_a_token_take_less_than_200_megabytes(
-    door: NoticesApi, headers: tuple[str, ...]
+    broker_url: str, tmp_path: Path, headers: tuple[str, ...]
 ) -> None:
-    reset_memory_peak(door.child)
     beginning = build_head(HUGE, "Content-Type: application/json", *headers, path="/notices")
-    async with AsyncExitStack() as stack:
+    async with run_notices_api(broker_url, tmp_path) as door, AsyncExitStack() as stack:
         strangers = [await stack.enter_async_context(open_connection(door.url)) for _ in range(CONNECTIONS)]
         await asyncio.gather(*(each.flood(beginning, HUGE) for each in strangers))
         assert read_memory_peak(door.child) < LIMIT
@@ -28,8 +28,9 @@ async def test_500_connections_without_a_token_take_less_than_200_megabytes(
         assert "Traceback" not in door.log
 
 
-async def test_a_body_is_not_waited_for_before_the_token_is_checked(door: NoticesApi) -> None:
-    async with open_connection(door.url) as stranger:
-        await stranger.send(build_head(1000, GUESSED, path="/notices"))
-        assert b" 401 " in await stranger.read_answer()
-    assert (await door.publish(event(data=data()))).status == 202
+async def test_a_body_is_not_waited_for_before_the_token_is_checked(broker_url: str, tmp_path: Path) -> None:
+    async with run_notices_api(broker_url, tmp_path) as door:
+        async with open_connection(door.url) as stranger:
+            await stranger.send(build_head(1000, GUESSED, path="/notices"))
+            assert b" 401 " in await stranger.read_answer()
+        assert (await door.publish(event(data=data()))).status == 202

@@ -34,7 +34,7 @@ from tests.servers import Servers, wait_for
 
 pytestmark = pytest.mark.timeout(900)
 
-MIXTURES = int(os.environ.get("KREISFUNK_TEST_TEXTS", "500"))
+MIXTURES = int(os.environ.get("KREISFUNK_TEST_TEXTS", "2000"))
 IN_A_WEBHOOK = 25
 SENDERS = 2_000
 LONGEST = 4_096
