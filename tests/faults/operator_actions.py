@@ -70,17 +70,21 @@ class FaultOperator:
     async def pause(self, notice: str, seconds: float) -> None:
         """Pause the broadcast of a notice, and resume it after `seconds`, or when cancelled."""
         broadcast = await self._find_broadcast(notice)
-        if broadcast is None or not await self._stop_broadcast(
-            "select dispatcher.pause_broadcast($1, 'Probe')", broadcast
-        ):
+        if broadcast is None:
             return
-        self.say(f"          {notice} is paused")
+        # Whether it is paused has to be known also when the traffic ends before the answer.
+        pausing = asyncio.ensure_future(
+            self._stop_broadcast("select dispatcher.pause_broadcast($1, 'Probe')", broadcast)
+        )
         try:
-            await asyncio.sleep(seconds)
-        finally:  # also when the traffic ends
-            self.commands[-1].until = time.time()
-            await self._fetch_value("select dispatcher.resume_broadcast($1)", broadcast)
-            self.say(f"          {notice} goes on")
+            if await asyncio.shield(pausing):
+                self.say(f"          {notice} is paused")
+                await asyncio.sleep(seconds)
+        finally:
+            if command := await pausing:
+                command.until = time.time()
+                await self._fetch_value("select dispatcher.resume_broadcast($1)", broadcast)
+                self.say(f"          {notice} goes on")
 
     async def cancel(self, notice: str) -> None:
         broadcast = await self._find_broadcast(notice)
@@ -125,11 +129,11 @@ class FaultOperator:
         found = await self._fetch_value(_FIND, notice)
         return UUID(int=found.int) if found else None
 
-    async def _stop_broadcast(self, statement: str, broadcast: UUID) -> bool:
-        before = await self._fetch_value(statement, broadcast)
-        if before in RUNNING:
-            self.commands.append(OperatorCommand(str(broadcast), time.time()))
-        return before in RUNNING
+    async def _stop_broadcast(self, statement: str, broadcast: UUID) -> OperatorCommand | None:
+        if await self._fetch_value(statement, broadcast) not in RUNNING:
+            return None
+        self.commands.append(OperatorCommand(str(broadcast), time.time()))
+        return self.commands[-1]
 
     async def _fetch_value(self, statement: str, *arguments: object) -> Any:
         rows = await self._fetch_rows(statement, *arguments)

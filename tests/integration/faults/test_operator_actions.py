@@ -1,6 +1,7 @@
 """What the bench's operator does, on a real ledger."""
 
 import asyncio
+from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
@@ -15,9 +16,25 @@ from tests.servers import wait_for
 NOBODY: Any = None
 
 
-async def test_what_is_paused_goes_on_when_the_traffic_ends(database: FreshDatabase) -> None:
+@dataclass
+class SlowOperator(FaultOperator):
+    """One who gets the answer to a pause late: `committed` is set when the database has it."""
+
+    committed: asyncio.Event = field(default_factory=asyncio.Event)
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def _fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
+        rows = await super()._fetch(statement, *arguments)
+        if "pause_broadcast" in statement:
+            self.committed.set()
+            await self.answered.wait()
+        return rows
+
+
+@pytest.mark.parametrize("is_answered", [True, False], ids=["while it waits", "before the answer"])
+async def test_what_is_paused_goes_on_when_the_traffic_ends(database: FreshDatabase, is_answered: bool) -> None:
     settings = OperatorSettings(database_url=database.build_role_url("kreisfunk_operator"), database_password=None)
-    operator = FaultOperator(settings, NOBODY, lambda _: None)
+    operator = SlowOperator(settings, NOBODY, lambda _: None)
     owner = await asyncpg.connect(database.url)
     try:
         await set_up_number(owner)
@@ -25,11 +42,17 @@ async def test_what_is_paused_goes_on_when_the_traffic_ends(database: FreshDatab
         notice = await owner.fetchval("select notice from dispatcher.broadcast where id = $1", broadcast)
         pausing = asyncio.create_task(operator.pause(notice, 3_600.0))
 
-        async def is_paused() -> bool:
-            return await fetch_reason(owner) == "Probe"
+        async def is_known() -> bool:
+            return bool(operator.commands)
 
-        await wait_for(is_paused)
+        await operator.committed.wait()
+        assert await fetch_reason(owner) == "Probe"
+        if is_answered:
+            operator.answered.set()
+            await wait_for(is_known)
         pausing.cancel()
+        await asyncio.sleep(0)
+        operator.answered.set()
         with pytest.raises(asyncio.CancelledError):
             await pausing
         assert await fetch_reason(owner) is None
