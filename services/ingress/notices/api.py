@@ -194,16 +194,11 @@ async def read_api_request(request: web.Request) -> RawRequest:
     """Return the headers and the whole body. Raises ApiError."""
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
         raise ApiError(ErrorType.MEDIA, "Send the content as it is, without Content-Encoding.")
-    headers = [(name.lower(), value) for name, value in request.headers.items()]
-    return RawRequest(headers=headers, body=await _read_body(request))
-
-
-async def _read_body(request: web.Request) -> bytes:
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise _build_too_large_error()
     try:
         async with asyncio.timeout(READ_TIMEOUT_SECONDS):
-            return await request.read()
+            body = await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise _build_too_large_error() from None
     except TimeoutError:
@@ -212,6 +207,7 @@ async def _read_body(request: web.Request) -> bytes:
         ) from None
     except web.RequestPayloadError:
         raise ApiError(ErrorType.UNREADABLE, "The content is not transferred correctly.") from None
+    return RawRequest(headers=[(name.lower(), value) for name, value in request.headers.items()], body=body)
 
 
 def _build_too_large_error() -> ApiError:

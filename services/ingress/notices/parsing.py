@@ -25,6 +25,7 @@ from shared.notices.configuration import ShortText, System
 from shared.notices.rules import NoticeEvent, ParsedNotice, parse_notice
 from shared.notices.schema_errors import report_unknown_fields
 
+JSON = "application/json"
 KEY_FIELD = "Idempotency-Key"
 KEY_HEADER = KEY_FIELD.lower()
 MAX_KEY_LENGTH = 200
@@ -32,7 +33,6 @@ MAX_KEY_LENGTH = 200
 _KEY = re.compile(rf"[\x21-\x7e](?:[\x20-\x7e]{{0,{MAX_KEY_LENGTH - 2}}}[\x21-\x7e])?")
 _NAMES = {"expirytime": "expires_at", "id": KEY_FIELD, "subject": "notice", "type": "action"}
 _FIELD_HINTS = {theirs: f'"{ours}"' for theirs, ours in _NAMES.items()}
-_MAY_BE_NULL = ("notice", "source")
 _ENVELOPE = ("action", "notice", "expires_at", "source")
 
 
@@ -71,44 +71,52 @@ ACTIONS: Mapping[str, type[NoticeEvent]] = {
     "update": NoticeUpdated,
     "withdraw": NoticeWithdrawn,
 }
+_FIELDS = {
+    action: [field.encode_name for field in msgspec.structs.fields(kind)] for action, kind in PLAIN_TYPES.items()
+}
 
 
-def build_event(content: Any, key: str, system: System) -> tuple[dict[str, Any], Sequence[Problem]]:
-    """Return the event as decoded JSON, and the problems found so far; `key` may be empty if it is invalid.
-
-    Invalid parts get a valid placeholder, so that the rest is still validated. Raises ApiError if nothing can be.
-    """
-    if not isinstance(content, dict):
-        raise _build_unreadable_error("body", "must be a JSON object")
-    given = {name: value for name, value in content.items() if value is not None or name not in _MAY_BE_NULL}
-    action = given.get("action", PUBLISH)
-    kind = ACTIONS.get(action) if isinstance(action, str) else None
-    known = [field.encode_name for field in msgspec.structs.fields(PLAIN_TYPES[action if kind else PUBLISH])]
-    problems = [Problem(field="action", problem=f"must be one of {', '.join(ACTIONS)}")] if kind is None else []
-    if "source" not in given and len(system.sources) > 1:
+def find_plain_problems(content: Mapping[str, Any], system: System) -> Sequence[Problem]:
+    """Return the problems that only plain JSON can have: an unknown action or field, and no choice among sources."""
+    action = _choose_action(content)
+    fields, problems = _FIELDS[action], []
+    if content.get("action", PUBLISH) != action:
+        problems.append(Problem(field="action", problem=f"must be one of {', '.join(ACTIONS)}"))
+    if content.get("source") is None and len(system.sources) > 1:
         problems.append(Problem(field="source", problem=f"is missing: one of {', '.join(system.sources)}"))
-    unknown = [name for name in given if name not in known]
+    unknown = [name for name in content if name not in fields]
     if "revision" in unknown:
         unknown.remove("revision")
         problems.append(Problem(field="revision", problem='is for updates: leave it out, or add "action": "update"'))
-    problems += report_unknown_fields(unknown, known, _FIELD_HINTS)
-    return _build_attributes(given, known, kind or NoticePublished, _derive_id(key, system.name), system), problems
+    return *problems, *report_unknown_fields(unknown, fields, _FIELD_HINTS)
 
 
-def _build_attributes(
-    given: Mapping[str, Any], known: Sequence[str], kind: type[NoticeEvent], hexadecimal: str, system: System
-) -> dict[str, Any]:
+def build_event(content: Mapping[str, Any], key: str, system: System) -> dict[str, Any]:
+    """Return the event as decoded JSON; `key` may be empty if it is invalid.
+
+    Invalid parts get a valid placeholder, so that the rest is still validated.
+    """
+    action, hexadecimal = _choose_action(content), _derive_id(key, system.name)
+    fields, source, subject = _FIELDS[action], content.get("source"), content.get("notice")
     event = {
         "specversion": "1.0",
         "id": hexadecimal[:32],
-        "source": given["source"] if "source" in given else system.sources[0],
-        "type": kind.TYPE,
-        "datacontenttype": "application/json",
-        "data": {name: value for name, value in given.items() if name in known and name not in _ENVELOPE},
+        "source": system.sources[0] if source is None else source,
+        "type": ACTIONS[action].TYPE,
+        "datacontenttype": JSON,
+        "data": {name: value for name, value in content.items() if name in fields and name not in _ENVELOPE},
     }
-    subject = given.get("notice", hexadecimal[32:52] if kind is NoticePublished else None)
-    times = {"expirytime": given.get("expires_at")} if kind is not NoticeWithdrawn else {}
-    return {**event, **times, **({"subject": subject} if subject is not None else {})}
+    if subject is not None or action == PUBLISH:
+        event["subject"] = hexadecimal[32:52] if subject is None else subject
+    if "expires_at" in fields:
+        event["expirytime"] = content.get("expires_at")
+    return event
+
+
+def _choose_action(content: Mapping[str, Any]) -> str:
+    """Return the action; of an unknown one, the fields are those of "publish"."""
+    action = content.get("action")
+    return action if isinstance(action, str) and action in ACTIONS else PUBLISH
 
 
 def use_plain_names(problem: Problem) -> Problem:
@@ -123,7 +131,6 @@ def _derive_id(key: str, system: str) -> str:
 
 
 BATCH = "application/cloudevents-batch+json"
-JSON = "application/json"
 ACCEPTED_MEDIA_TYPES = (STRUCTURED, BATCH, JSON)
 MAX_BATCH_EVENTS = 100
 MAX_EVENT_BYTES = MAX_BODY_BYTES - 1_024  # leaves room for the attributes that we add before publishing over AMQP
@@ -175,13 +182,17 @@ def parse_request(request: RawRequest, system: System) -> ParsedRequest:
     media, given = _parse_media_type(headers.get("content-type", "")), headers.get(KEY_HEADER)
     plain = media == JSON and not any(name.startswith(_PREFIX) for name in headers)
     key, about_key = _parse_key(given) if plain or given is not None else ("", ())
-    contents = _decode_contents(request.body, media)
+    try:
+        decoded = decode_json(request.body)
+    except UnreadableEvent as error:
+        raise _build_unreadable_error("body", error.problems[0].problem) from None
+    _check_shape(decoded, request.body, plain=plain, batch=media == BATCH)
+    contents: Sequence[Any] = decoded if media == BATCH else [decoded]
     about_content: Sequence[Problem] = ()
     if plain:
-        contents[0], about_content = build_event(contents[0], key, system)
+        contents, about_content = [build_event(decoded, key, system)], find_plain_problems(decoded, system)
     elif media == JSON:
-        attributes = dict(_read_attributes(request.headers))
-        contents[0] = {**attributes, "datacontenttype": JSON, "data": contents[0]}
+        contents = [{**dict(_read_attributes(request.headers)), "datacontenttype": JSON, "data": decoded}]
     wrong: list[tuple[int | None, Problem]] = [*about_key]
     events = []
     for place, content in enumerate(contents):
@@ -215,25 +226,22 @@ def _parse_media_type(value: str) -> str:
     return media
 
 
-def _decode_contents(body: bytes, media: str) -> list[Any]:
-    """Return each event of a batch, decoded, or else the one content. Raises ApiError."""
-    if media != BATCH:
+def _check_shape(decoded: Any, body: bytes, *, plain: bool, batch: bool) -> None:
+    """Return if a body has the structure and size of its mode. Raises ApiError."""
+    if not batch:
         _check_size(body)
-    try:
-        decoded = decode_json(body)
-    except UnreadableEvent as error:
-        raise _build_unreadable_error("body", error.problems[0].problem) from None
     if not _is_shallow(decoded, MAX_DEPTH):
         raise _build_unreadable_error("body", f"is nested more than {MAX_DEPTH} deep")
-    if media != BATCH:
-        return [decoded]
+    if plain and not isinstance(decoded, dict):
+        raise _build_unreadable_error("body", "must be a JSON object")
+    if not batch:
+        return
     if not isinstance(decoded, list):
         raise _build_unreadable_error("body", "must be a JSON array of events")
     if not 1 <= len(decoded) <= MAX_BATCH_EVENTS:
         raise _build_unreadable_error("body", f"must have 1 to {MAX_BATCH_EVENTS} events")
     for event in msgspec.json.decode(body, type=list[Raw]):
         _check_size(bytes(event))
-    return decoded
 
 
 def _is_shallow(value: Any, levels: int) -> bool:
