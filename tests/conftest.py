@@ -14,6 +14,7 @@ from xdist.remote import Producer  # type: ignore[import-untyped]  # it has no t
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from tests.contract_recorder.recorder import ContractRecorder, record_contracts
+from tests.database_pool import DatabasePool, create_pool
 from tests.databases import FreshDatabase, create_database, create_template
 from tests.servers import Servers, create_vhost, run_servers
 from tests.shared_vhost import SharedVhost, declare_shared_vhost
@@ -96,11 +97,17 @@ async def database_template(servers: Servers) -> AsyncIterator[str]:
         yield name
 
 
+@pytest.fixture(scope="session")
+async def database_pool(servers: Servers, database_template: str) -> AsyncIterator[DatabasePool]:
+    async with create_pool(servers, database_template) as pool:
+        yield pool
+
+
 @pytest.fixture
-async def database(servers: Servers, database_template: str) -> AsyncIterator[FreshDatabase]:
-    """A fresh database with all migrations, for one test."""
-    async with create_database(servers, database_template) as fresh:
-        yield fresh
+async def database(database_pool: DatabasePool) -> AsyncIterator[FreshDatabase]:
+    """A database with all migrations and no other rows, for one test."""
+    async with database_pool.lend() as empty:
+        yield empty
 
 
 @pytest.fixture

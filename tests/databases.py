@@ -43,13 +43,22 @@ async def create_template(servers: Servers) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def create_database(servers: Servers, template: str) -> AsyncIterator[FreshDatabase]:
+    database = await copy_database(servers, template)
+    try:
+        yield database
+    finally:
+        await drop_database(servers, database)
+
+
+async def copy_database(servers: Servers, template: str) -> FreshDatabase:
     name = f"test_{secrets.token_hex(6)}"
     # By files: to write every page to the log, too, takes half as long again.
     await run_as_superuser(servers, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
-    try:
-        yield FreshDatabase(name=name, url=build_database_url(servers.database_url, name))
-    finally:
-        await run_as_superuser(servers, f"DROP DATABASE {name} WITH (FORCE)")
+    return FreshDatabase(name=name, url=build_database_url(servers.database_url, name))
+
+
+async def drop_database(servers: Servers, database: FreshDatabase) -> None:
+    await run_as_superuser(servers, f"DROP DATABASE {database.name} WITH (FORCE)")
 
 
 async def migrate_database(url: str) -> None:
