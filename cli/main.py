@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from inspect import cleandoc
 from io import TextIOWrapper
 from typing import Annotated, Any, NamedTuple
@@ -91,7 +92,10 @@ class LazyCommand(NamedTuple):
 
 
 COMMANDS: Mapping[str, LazyCommand] = {
-    name: LazyCommand(panel, *command) for panel, commands in _COMMANDS.items() for name, command in commands.items()
+    name: LazyCommand(panel, *command)
+    for panel, commands in _COMMANDS.items()
+    if panel != "Try it" or find_spec("deploy.local")  # which the production image does not hold
+    for name, command in commands.items()
 }
 
 

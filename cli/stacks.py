@@ -9,9 +9,9 @@ from typing import NamedTuple, TypeVar
 from pydantic_settings import BaseSettings
 
 from cli.output import Exit, fail
-from deploy.local import LocalError
-from deploy.local.stack_file import StackAddresses, find_running_stack
+from deploy import LocalError
 from deploy.paths import ROOT
+from deploy.stack_file import StackAddresses, find_running_stack
 from shared.runtime.settings import PREFIX, read_settings
 
 BROKER_URL = f"{PREFIX}BROKER_URL"

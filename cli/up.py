@@ -13,7 +13,7 @@ from cli.options import COUNTY, CountyFile
 from cli.output import fail, print_step, say
 from cli.settings import AccountSettings
 from cli.stacks import read_settings_from
-from deploy.local import LocalError
+from deploy import LocalError
 from deploy.local.stack import Stack, run_stack
 
 DEFAULT_FOLDER = Path(".local/up")

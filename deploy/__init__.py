@@ -1,3 +1,7 @@
 """Image, local stacks, configuration and releases; the version of the whole repository."""
 
 VERSION = "0.1.0"
+
+
+class LocalError(Exception):
+    """An error of a local stack whose message is meant for the person at the terminal and holds no secret."""

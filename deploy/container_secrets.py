@@ -4,21 +4,39 @@ A server runs under a user id that its image chose, so its files are readable fo
 volume: only that server does.
 """
 
+import base64
+import hashlib
 import json
 import secrets
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.atomic_write import write_secret
-from deploy.local.rabbitmq_files import build_definitions
 from deploy.secrets import CreatedSecrets, create_secrets, generate_password
 
+ADMIN = "kreisfunk_admin"  # administers broker and database
 GRAFANA = "grafana/admin_password"
 POSTGRES = "postgres/owner_password"
 # Only clusters use these: by them a standby logs in at the primary, and broker nodes know one another.
 REPLICATION, COOKIE = "postgres/replication_password", "rabbitmq/erlang_cookie"
 RABBITMQ = "rabbitmq/definitions.json"
 SERVER_FILES = (POSTGRES, REPLICATION, RABBITMQ, COOKIE, GRAFANA)
+
+
+def build_definitions(password: str, *, salt: bytes) -> Mapping[str, object]:
+    """Return definitions, imported at each start; as they have users, the broker creates no guest."""
+    everything = {"configure": ".*", "write": ".*", "read": ".*"}
+    return {
+        "vhosts": [{"name": "/"}],
+        "users": [{"name": ADMIN, "password_hash": hash_password(password, salt), "tags": ["administrator"]}],
+        "permissions": [{"user": ADMIN, "vhost": "/", **everything}],
+    }
+
+
+def hash_password(password: str, salt: bytes) -> str:
+    """Return RabbitMQ's form of a hash: base64 of the salt and the SHA-256 of salt and password."""
+    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
 
 def build_server_files(folder: Path, salt: bytes) -> dict[str, str]:

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import asyncpg
 
-from deploy.local import ADMIN
+from deploy.container_secrets import ADMIN
 from deploy.local.concurrency import enter_both
 from deploy.local.ports import reserve_ports
 from tests.servers import Servers, is_broker_ready, wait_for

@@ -19,7 +19,7 @@ from cli.demo.figures import DemoRecords, StopRecord, compute_figures, find_prob
 from cli.demo.ledger_reader import LedgerReader, open_ledger_reader
 from cli.output import Exit, fail, note, print_step, say
 from cli.progress import NoProgressError, wait_for
-from deploy.local import LocalError
+from deploy import LocalError
 from deploy.local.environments import filter_inherited
 from deploy.local.stack import Stack, run_stack
 from simulator.client import AcceptedMessage, SimulatorClient, open_simulator_client

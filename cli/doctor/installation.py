@@ -11,9 +11,8 @@ from cli.doctor.findings import DoctorProblem
 from cli.output import Exit, fail
 from cli.settings import BROKER_API_URL, MigrationSettings
 from cli.stacks import BROKER_URL, DATABASE_URL, RunningStack, find_stack, use_environment
-from deploy.local.environments import BUSINESS_ACCOUNT_ID, Environment
-from deploy.local.stack_file import StackAddresses
 from deploy.paths import CONFIG
+from deploy.stack_file import BUSINESS_ACCOUNT_ID, Environment, StackAddresses
 from services.dispatcher.settings import Settings as Dispatcher
 from services.ingress.notices.settings import Settings as Notices
 from services.ingress.settings import Settings as Ingress

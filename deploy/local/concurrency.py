@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
-from deploy.local import LocalError
+from deploy import LocalError
 
 First = TypeVar("First")
 Second = TypeVar("Second")

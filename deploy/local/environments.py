@@ -4,17 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from deploy.local import ADMIN, DATABASE, OWNER
+from deploy.container_secrets import ADMIN
+from deploy.local import DATABASE, OWNER
 from deploy.local.ports import LOOPBACK
 from deploy.paths import CONFIG, NEWSROOM_ASSETS
 from deploy.secrets import TOKENS
+from deploy.stack_file import BUSINESS_ACCOUNT_ID, Environment
 
 PHONE_NUMBER_ID = "700800900100200"
-BUSINESS_ACCOUNT_ID = "100200300400500"
 DISPLAY_PHONE_NUMBER = "4947919300"
 WEBHOOK_PATH = "/webhook"
-
-Environment = dict[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)

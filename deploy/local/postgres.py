@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 import asyncpg
 
-from deploy.local import DATABASE, OWNER, LocalError
+from deploy import LocalError
+from deploy.local import DATABASE, OWNER
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.postgres_paths import PostgresPaths, open_reachable_paths
 from deploy.local.process import POLL_INTERVAL_SECONDS, Child, Command, run_to_end, wait_until_ready

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from deploy.local import LocalError
+from deploy import LocalError
 from deploy.local.system_user import SystemUser
 
 DATA = "data"

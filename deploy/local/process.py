@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from io import BufferedWriter
 from pathlib import Path
 
-from deploy.local import LocalError
+from deploy import LocalError
 from deploy.local.system_user import SystemUser
 
 LAUNCHER = Path(__file__).with_name("launcher.py")

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from deploy.local import ADMIN, LocalError
+from deploy import LocalError
+from deploy.container_secrets import ADMIN
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Child, Command, Progress, ignore_progress, is_port_open, wait_until_ready
 from deploy.local.rabbitmq_files import NODE, RabbitPorts, build_node_environment, write_files

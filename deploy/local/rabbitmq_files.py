@@ -1,16 +1,13 @@
 """Files and environment of a private RabbitMQ node."""
 
-import base64
-import hashlib
 import json
 import os
 import secrets
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from deploy.atomic_write import write_secret
-from deploy.local import ADMIN
+from deploy.container_secrets import build_definitions
 from deploy.local.ports import LOOPBACK
 from deploy.local.rabbitmq_install import RabbitPrograms
 
@@ -69,21 +66,6 @@ def write_files(
     write_secret(folder / "definitions.json", json.dumps(build_definitions(password, salt=secrets.token_bytes(4))))
     if not (folder / ".erlang.cookie").exists():
         write_secret(folder / ".erlang.cookie", cookie or secrets.token_hex(20))
-
-
-def build_definitions(password: str, *, salt: bytes) -> Mapping[str, object]:
-    """Return definitions, imported at each start; as they have users, the broker creates no guest."""
-    everything = {"configure": ".*", "write": ".*", "read": ".*"}
-    return {
-        "vhosts": [{"name": "/"}],
-        "users": [{"name": ADMIN, "password_hash": hash_password(password, salt), "tags": ["administrator"]}],
-        "permissions": [{"user": ADMIN, "vhost": "/", **everything}],
-    }
-
-
-def hash_password(password: str, salt: bytes) -> str:
-    """Return RabbitMQ's form of a hash: base64 of the salt and the SHA-256 of salt and password."""
-    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
 
 def build_node_environment(

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local import LocalError
+from deploy import LocalError
 from deploy.local.process import Progress, open_log, read_log_tail
 from deploy.local.system_user import hold_install_lock
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import aiohttp
 
 from deploy.local import environments
-from deploy.local.environments import Environment, StackEnvironment
+from deploy.local.environments import StackEnvironment
 from deploy.local.ports import LOOPBACK
 from deploy.local.process import Child, Command, wait_until_ready
 from deploy.paths import ROOT
+from deploy.stack_file import Environment
 
 READY_TIMEOUT_SECONDS = 60
 STOP_TIMEOUT_SECONDS = 25  # longer than a service's own drain deadline

@@ -29,11 +29,11 @@ from deploy.local.services import (
     build_simulator,
     count_ports,
 )
-from deploy.local.stack_file import StackAddresses, lock_folder, publish_addresses
 from deploy.local.stack_servers import StackServers, StartServers, start_servers
 from deploy.local.supervisor import Supervisor, run_supervisor
 from deploy.paths import CONFIG
 from deploy.secrets import create_secrets
+from deploy.stack_file import StackAddresses, lock_folder, publish_addresses
 
 SIMULATOR = "simulator"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from deploy.local import LocalError
+from deploy import LocalError
 from deploy.local.concurrency import run_together
 from deploy.local.process import Child, Progress, ignore_progress
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local import LocalError
+from deploy import LocalError
 
 SYSTEM_USER = "kreisfunk"
 LOCK = Path(__file__).parents[2] / ".local" / "install.lock"

@@ -16,7 +16,7 @@ import aiohttp
 from aio_pika.abc import AbstractIncomingMessage
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 
-from deploy.local.stack_file import STACK_FILE, StackAddresses
+from deploy.stack_file import STACK_FILE, StackAddresses
 from tests.contract_recorder.recorder import (
     TRACE,
     RecorderBlindError,

@@ -11,7 +11,7 @@ import typer
 from cli.broker import suppress_driver_logs
 from cli.output import Exit, console, fail, say
 from cli.progress import NoProgressError
-from deploy.local import LocalError
+from deploy import LocalError
 from tests.faults import report
 from tests.faults.evaluation import evaluate_run
 from tests.faults.fault_types import DISPATCHERS, MAX_DISPATCHERS, build_fault_types

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 from cli.database import UNAVAILABLE
-from deploy.local import LocalError
+from deploy import LocalError
 from deploy.local.stack import Stack
 from simulator.client import SimulatorClient
 from tests.faults.fault_types import RABBITMQ, FaultAction

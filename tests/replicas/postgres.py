@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 import asyncpg
 
-from deploy.local import DATABASE, OWNER, LocalError
+from deploy import LocalError
+from deploy.local import DATABASE, OWNER
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.postgres import PostgresServer, build_environment, build_server, create_database, initialize
 from deploy.local.postgres_paths import PostgresPaths, open_reachable_paths

@@ -103,4 +103,4 @@ async def use_project(name: str, settings: Mapping[str, str], root: Path = ROOT)
         yield compose
     finally:
         await compose.run("--profile", "*", "down", "--volumes", "--rmi", "local", "--timeout", "30")
-        await run_docker("image", "rm", "--force", compose.image)
+        await run_docker("image", "rm", "--force", compose.image, f"{compose.image}-simulator")

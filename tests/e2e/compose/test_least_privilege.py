@@ -63,6 +63,17 @@ async def test_containers_run_without_root_without_rights_and_write_nowhere(comp
         assert min(host["Memory"], host["PidsLimit"]) > 0, container["Name"]
 
 
+async def test_the_image_holds_only_what_an_installation_runs(compose: ComposeProject) -> None:
+    folders = (await compose.execute("ingress", "find", "/app", "-maxdepth", "2", "-type", "d")).split()
+    assert {folder for folder in folders if folder.count("/") == 2} == {
+        *("/app/cli", "/app/deploy", "/app/newsroom-assets", "/app/services", "/app/shared"),
+    }
+    assert not {"/app/deploy/local", "/app/cli/demo"} & set(folders)
+    commands = await compose.execute("ingress", "kreisfunk", "--help")
+    assert "doctor" in commands
+    assert "demo" not in commands
+
+
 async def test_ports_are_published_on_this_machine_only(compose: ComposeProject) -> None:
     services = (await compose.read_configuration())["services"]
     published = {name: {port["host_ip"] for port in service.get("ports", [])} for name, service in services.items()}

@@ -13,11 +13,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from deploy.local.environments import BUSINESS_ACCOUNT_ID, PHONE_NUMBER_ID
+from deploy.local.environments import PHONE_NUMBER_ID
 from deploy.local.ports import reserve_ports
 from deploy.local.services import Service
 from deploy.local.stack import Stack, run_stack
 from deploy.paths import ROOT
+from deploy.stack_file import BUSINESS_ACCOUNT_ID
 from simulator.client import open_simulator_client
 from tests.e2e.edge.conftest import CADDYFILE, Edge, run_caddy
 from tests.own_ca import OwnCa, create_own_ca

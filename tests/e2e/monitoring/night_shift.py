@@ -15,9 +15,9 @@ import aio_pika
 import asyncpg
 import msgspec
 
-from deploy.local.environments import BUSINESS_ACCOUNT_ID
 from deploy.local.ports import LOOPBACK
 from deploy.local.services import Service
+from deploy.stack_file import BUSINESS_ACCOUNT_ID
 from shared.amqp import topology
 from tests.e2e.monitoring.hurried_watch import HurriedWatch
 from tests.e2e.monitoring.night_operator import NightOperator

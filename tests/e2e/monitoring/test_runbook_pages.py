@@ -13,8 +13,8 @@ import pytest
 
 from cli.doctor.installation import build_from_stack
 from cli.stacks import RunningStack
-from deploy.local.stack_file import find_running_stack
 from deploy.secrets import NOTICES_API_TOKEN
+from deploy.stack_file import find_running_stack
 from shared.amqp import topology
 from tests.e2e.monitoring.hurried_watch import ALERT_NAMES
 from tests.e2e.monitoring.night_operator import NightOperator

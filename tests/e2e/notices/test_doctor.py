@@ -12,10 +12,10 @@ import asyncpg
 import pytest
 
 from cli.doctor.installation import PROCESS_KINDS
-from deploy.local.environments import BUSINESS_ACCOUNT_ID
 from deploy.local.ports import LOOPBACK
 from deploy.local.stack import Stack
 from deploy.paths import CONFIG
+from deploy.stack_file import BUSINESS_ACCOUNT_ID
 from shared.amqp import topology
 from tests.e2e.notices.harness import RATE, SteeringHarness
 from tests.harness.commands import CommandResult, run_in_process, run_kreisfunk

@@ -12,7 +12,7 @@ import asyncpg
 import psutil
 import pytest
 
-from deploy.local import LocalError
+from deploy import LocalError
 from deploy.local.postgres import run_postgres
 from deploy.local.rabbitmq import RabbitServer, run_rabbitmq
 from tests.harness.processes import is_alive, list_processes

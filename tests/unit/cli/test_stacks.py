@@ -8,8 +8,8 @@ import pytest
 import typer
 
 from cli.stacks import find_stack, use_environment
-from deploy.local.stack_file import STACK_FILE, lock_folder, publish_addresses
-from tests.unit.local.test_stack_file import ADDRESSES
+from deploy.stack_file import STACK_FILE, lock_folder, publish_addresses
+from tests.unit.deploy.test_stack_file import ADDRESSES
 
 
 def test_a_named_folder_goes_before_the_environment_and_that_before_a_usual_stack(tmp_path: Path) -> None:

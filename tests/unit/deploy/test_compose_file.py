@@ -17,8 +17,16 @@ OURS = "${KREISFUNK_IMAGE:-kreisfunk:latest}"
 # At least its major version, which .env may replace by a digest.
 VERSIONED = re.compile(r"\$\{[A-Z]+_IMAGE:-[a-z/]+:v?\d[\w.-]*\}")
 TRUST = re.compile(r"^    services:\n(?:      .+\n)+", re.MULTILINE)
-RUNNING = [name for name, service in SERVICES.items() if service.get("image") == OURS and "healthcheck" in service]
-BASES = {"rabbitmq": "deploy/rabbitmq/Dockerfile", "secrets": "deploy/Dockerfile"}
+RUNNING = [
+    name
+    for name, service in SERVICES.items()
+    if service.get("image") in (OURS, f"{OURS}-simulator") and "healthcheck" in service
+]
+BASES = {
+    "rabbitmq": "deploy/rabbitmq/Dockerfile",
+    "secrets": "deploy/Dockerfile",
+    "simulator": "deploy/Dockerfile",
+}
 JOBS = {
     job["job_name"]: job
     for job in msgspec.yaml.decode((ROOT / "deploy/prometheus/prometheus.yml").read_bytes())["scrape_configs"]
@@ -113,7 +121,8 @@ def test_images_of_others_name_a_major_version_and_may_be_pinned_by_digest(servi
     assert SERVICES[service]["build"]["args"][argument] is None
     dockerfile = (ROOT / BASES[service]).read_text()
     assert re.search(rf"^ARG {argument}=[a-z]+:\d[\w.-]*$", dockerfile, re.MULTILINE)
-    assert set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)) == {f"${{{argument}}}"}
+    stages = set(re.findall(r"^FROM \S+ AS (\S+)", dockerfile, re.MULTILINE))
+    assert set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)) - stages == {f"${{{argument}}}"}
 
 
 def test_a_stop_is_heard_before_another_message_leaves_when_processors_are_short() -> None:

@@ -5,8 +5,7 @@ import json
 import stat
 from pathlib import Path
 
-from deploy.container_secrets import create
-from deploy.local.rabbitmq_files import hash_password
+from deploy.container_secrets import create, hash_password
 
 
 def test_a_second_run_changes_nothing_but_the_salt(tmp_path: Path) -> None:

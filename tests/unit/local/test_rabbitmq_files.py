@@ -4,8 +4,8 @@ import base64
 import hashlib
 import re
 
-from deploy.local import ADMIN
-from deploy.local.rabbitmq_files import CONFIGURATION, RABBIT_ARGUMENTS, build_definitions
+from deploy.container_secrets import ADMIN, build_definitions
+from deploy.local.rabbitmq_files import CONFIGURATION, RABBIT_ARGUMENTS
 from deploy.paths import ROOT
 
 

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import msgspec
 
+from deploy import LocalError
 from deploy.atomic_write import write_secret
-from deploy.local import LocalError
 
 STACK_FILE = "stack.json"
 LOCK_FILE = "lock"
+BUSINESS_ACCOUNT_ID = "100200300400500"  # the simulator's, in every local stack
+
+Environment = dict[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,15 +41,15 @@ class StackAddresses:
     broker_api_url: str
     database_url: str = field(repr=False)
     monitor_database_url: str = field(repr=False)
-    processes: dict[str, dict[str, str]]
-    publisher: dict[str, str]
-    feeds: dict[str, str]
-    operator: dict[str, str]
-    rotation: dict[str, str]
-    quarantine: dict[str, str]
-    tokens: dict[str, str]
-    systems: dict[str, str]
-    users: dict[str, str]
+    processes: dict[str, Environment]
+    publisher: Environment
+    feeds: Environment
+    operator: Environment
+    rotation: Environment
+    quarantine: Environment
+    tokens: Environment
+    systems: Environment
+    users: Environment
 
 
 @contextmanager

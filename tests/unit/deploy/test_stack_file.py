@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import LocalError
-from deploy.local.stack_file import STACK_FILE, StackAddresses, find_running_stack, lock_folder, publish_addresses
+from deploy import LocalError
+from deploy.stack_file import STACK_FILE, StackAddresses, find_running_stack, lock_folder, publish_addresses
 
 ADDRESSES = StackAddresses(
     simulator_url="http://127.0.0.1:1",
