@@ -1,4 +1,4 @@
-"""Progress of published events: how each message changes it, and a store of the events of the last days."""
+"""Progress of published events: the effect of each message, and a store of the events of the last days."""
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -54,7 +54,7 @@ class EventProgress(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Progress of an event so far.
 
     First `received`; then `accepted` or `rejected`, with the reasons in `problems`; `scheduled` until its start;
-    `sending`, with recipients by state in `states`; at last `finished`, or `cancelled` with the reason. A withdrawal is
+    `sending`, with recipients by state in `states`; finally `finished`, or `cancelled` with the reason. A withdrawal is
     `done` once it is in effect. `problems` in any other state concern the same id sent again with other content.
     `audience`, `costs` in euros, `duration_seconds` and `blockers` are those of the acceptance; later `audience` is the
     actual number, and `person_limited` of the waiting recipients wait because of Meta's limit of messages to one
@@ -90,7 +90,7 @@ class EventProgress(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class NoticeList(Struct, frozen=True, kw_only=True):
-    """The notices of a system in the last days, newest first, each by the last event about it.
+    """The notices of a system in the last days, newest first, each with the latest event about it.
 
     A withdrawal is `done`, with the topic and the headline of the withdrawn notice.
     """
@@ -179,16 +179,16 @@ def _move_to(before: EventProgress, state: EventState, at: datetime, **changes: 
 class ProgressEntry(NamedTuple):
     """Progress of an event, and the stream offset of the latest message about it.
 
-    `digest` is that of the event itself, empty if the event did not come over HTTP.
+    `digest` is the fingerprint of the event, empty if it was not published over HTTP.
     """
 
-    place: int
+    offset: int
     progress: EventProgress
     digest: bytes = b""
 
     @property
     def is_taken(self) -> bool:
-        """Return whether the id is in use; a rejected event has not used it."""
+        """Return whether the id is in use; a rejected event does not use it up."""
         return self.progress.state is not EventState.REJECTED
 
     def has_other_content(self, digest: bytes) -> bool:
@@ -203,7 +203,7 @@ class ProgressEntry(NamedTuple):
 class ProgressStore:
     """Store of event progress, separate for each system; `owners` maps sources to registered systems.
 
-    Of each system at most `max_events` are stored, the latest ones.
+    At most the latest `max_events` of each system are stored.
     """
 
     owners: Mapping[str, str]
@@ -215,32 +215,31 @@ class ProgressStore:
         return self._entries[system].get(key) if system in self._entries else None
 
     def add_event(
-        self, event: ParsedNotice, system: str | None, at: datetime, place: int = NOT_IN_STREAM
+        self, event: ParsedNotice, system: str | None, at: datetime, offset: int = NOT_IN_STREAM
     ) -> EventName | None:
-        """Add an event published by this system; return its name if it is new. A rejected event starts again."""
+        """Add an event published by this system; return its name if it is new. A rejected event starts anew."""
         if system is None or system not in self.owners.values():
             return None
         envelope = event.envelope
         key = event_key(envelope.source, envelope.id)
-        known = self.find(system, key)
-        again = known is not None and known.progress.state is EventState.REJECTED
-        if known is None or again:
+        existing = self.find(system, key)
+        if existing is None or existing.progress.state is EventState.REJECTED:
             progress = start_progress(envelope.source, envelope.id, envelope.subject or "", at)
-            entry = ProgressEntry(place, progress, event.fingerprint)
-        elif known.place == NOT_IN_STREAM != place:
-            entry = known._replace(place=place)
+            entry = ProgressEntry(offset, progress, event.fingerprint)
+        elif existing.offset == NOT_IN_STREAM != offset:
+            entry = existing._replace(offset=offset)
         else:
             return None
         self._put(system, key, entry)
         return system, key
 
-    def apply(self, message: Message, at: datetime, place: int) -> list[EventName]:
+    def apply(self, message: Message, at: datetime, offset: int) -> list[EventName]:
         """Apply a message; return the names of the events that it concerns."""
-        names = list(self._find_names(message)) or self._add_accepted(message, at, place)
+        names = list(self._find_names(message)) or self._add_accepted(message, at, offset)
         for system, key in names:
             entry = self._entries[system][key]
             self._entries[system][key] = entry._replace(
-                place=place, progress=apply_message(message, entry.progress, at)
+                offset=offset, progress=apply_message(message, entry.progress, at)
             )
             if isinstance(message, NoticeAccepted) and message.broadcast is not None:
                 self._broadcasts.setdefault(message.broadcast, set()).add((system, key))
@@ -254,34 +253,34 @@ class ProgressStore:
         elif isinstance(broadcast := getattr(message, "broadcast", None), UUID):
             yield from self._broadcasts.get(broadcast, ())
 
-    def _add_accepted(self, message: Message, at: datetime, place: int) -> list[EventName]:
-        """Add an event published over AMQP once it was accepted: only then is its source known to be right."""
+    def _add_accepted(self, message: Message, at: datetime, offset: int) -> list[EventName]:
+        """Add an event published over AMQP when it is accepted: before that its source is not verified."""
         if not isinstance(message, NoticeAccepted) or message.source not in self.owners:
             return []
         name = self.owners[message.source], event_key(message.source, message.event)
-        self._put(*name, ProgressEntry(place, start_progress(message.source, message.event, message.notice, at)))
+        self._put(*name, ProgressEntry(offset, start_progress(message.source, message.event, message.notice, at)))
         return [name]
 
     def list_notices(self, system: str) -> list[EventProgress]:
         """Return the last event about each notice, newest first; a rejected event only if the notice has no other."""
-        found: dict[tuple[str, str], EventProgress] = {}
+        latest: dict[tuple[str, str], EventProgress] = {}
         for entry in self._entries.get(system, {}).values():
             progress, name = entry.progress, (entry.progress.source, entry.progress.notice)
-            before = found.get(name)
+            before = latest.get(name)
             if before is None:
-                found[name] = progress
+                latest[name] = progress
             elif progress.state is not EventState.REJECTED:
-                del found[name]
-                found[name] = msgspec.structs.replace(
+                del latest[name]  # so that it moves to the end
+                latest[name] = msgspec.structs.replace(
                     progress, topic=progress.topic or before.topic, headline=progress.headline or before.headline
                 )
-        return list(reversed(found.values()))
+        return list(reversed(latest.values()))
 
     def _put(self, system: str, key: str, entry: ProgressEntry) -> None:
-        known = self._entries.setdefault(system, OrderedDict())
-        known[key] = entry
-        if len(known) > self.max_events:
-            self._drop_broadcast(system, *known.popitem(last=False))
+        entries = self._entries.setdefault(system, OrderedDict())
+        entries[key] = entry
+        if len(entries) > self.max_events:
+            self._drop_broadcast(system, *entries.popitem(last=False))
 
     def _drop_broadcast(self, system: str, key: str, entry: ProgressEntry) -> None:
         broadcast = entry.progress.broadcast
