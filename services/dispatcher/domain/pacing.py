@@ -9,7 +9,7 @@ LEASE_SECONDS = 0.1
 # Maximum age of a claim when its message is written: a "Stop" may have been committed since.
 MAX_CLAIM_SECONDS = 1.0
 MAX_SPARE_SECONDS = 0.7 * MAX_CLAIM_SECONDS
-PROBE_DELAY_SECONDS = 30.0  # wait of a pause by Meta before its first probe
+PROBE_DELAY_SECONDS = 30.0  # from a pause by Meta to its first probe
 SHARE_OF_LIMIT = 0.995
 LOW_LIMIT = 20
 SHARE_OF_LOW_LIMIT = 0.94
@@ -67,7 +67,7 @@ class LateUse:
 class ServerClock:
     """Conversion between the database's clock and the local one.
 
-    Of the last answers that with the shortest return time counts; a converted moment is late by that, never early.
+    The recent answer with the shortest return time counts; a converted moment is late by that time, never early.
     """
 
     def __init__(self) -> None:
@@ -103,13 +103,13 @@ def compute_lease_slots(rate: float, available: int) -> int:
 
 
 def compute_prefetched_batches(rate: float, recipients: int) -> int:
-    """Return how many batches of `recipients` to prefetch: enough until the broker delivers more."""
+    """Return how many batches of `recipients` to prefetch: enough to last until the broker delivers more."""
     return max(2, math.ceil(rate * BATCH_PREFETCH_SECONDS / recipients))
 
 
-def compute_prefetch_seconds(previous: float, took: float) -> float:
+def compute_prefetch_seconds(previous: float, claim_seconds: float) -> float:
     """Return how long before a lease's first slot to claim: 1.5 times the duration of the slowest recent claim.
 
     The maximum limits the delay of a "Stop"; the minimum keeps a slow claim from missing its slot.
     """
-    return min(MAX_PREFETCH_SECONDS, max(MIN_PREFETCH_SECONDS, 1.5 * took, PREFETCH_DECAY * previous))
+    return min(MAX_PREFETCH_SECONDS, max(MIN_PREFETCH_SECONDS, 1.5 * claim_seconds, PREFETCH_DECAY * previous))
