@@ -76,7 +76,7 @@ class LaneQueue(Protocol):
 class Batch:
     """A batch being claimed; `position` counts its recipients that have been claimed or skipped.
 
-    `ineligible` is set once a claim found only ineligible recipients, as after an expiry: probably the rest is, too.
+    `ineligible` is set once a claim found only ineligible recipients, as after an expiry: probably all others are, too.
     """
 
     message: BroadcastBatch

@@ -172,13 +172,14 @@ def _build_maintenance_jobs(resources: Resources, ledger: PostgresLedger, lanes:
     grace, margin = settings.unknown_grace_seconds, settings.answer_margin_seconds
     people, rules = PostgresRecipientRepository(resources.database), build_retention_rules(settings.retention_days)
     publish_progress = partial(maintenance.publish_progress, ledger, resources.publish, meter, grace + margin)
-    needed = {task: asyncio.Event() for task in ("unknown", "marks", "progress", "refusals", "erasures", "follow_ups")}
+    names = ("unknown", "marks", "progress", "refusals", "erasures", "follow_ups")
+    triggers = {name: asyncio.Event() for name in names}
 
     def every(seconds: float, action: Callable[[], Awaitable[object]], task: str | None = None) -> Job:
-        return partial(repeat, action, seconds, needed[task] if task else None)
+        return partial(repeat, action, seconds, triggers[task] if task else None)
 
     return [
-        every(0.25, lambda: maintenance.find_work(ledger, lanes, needed)),
+        every(0.25, lambda: maintenance.find_work(ledger, lanes, triggers)),
         every(1.0, lambda: maintenance.report_backlog(ledger, lanes, sender, meter, sender.limiter.read_clock)),
         every(1.0, lambda: maintenance.requeue_waiting(ledger)),
         every(60.0, meter.retention.build_retention(resources.database, rules).run),

@@ -102,12 +102,12 @@ _ROWS: Mapping[int, _Row] = {
 }
 ERROR_RULES: Mapping[int, ErrorRule] = {code: ErrorRule(*row) for code, row in _ROWS.items()}
 
-# What says nothing about the message, which waits until the rate, sending or the template permits it.
+# Not caused by the message, which waits until the rate, the sender or the template permits it.
 WAITING_ACTIONS = (ErrorAction.SLOWER, ErrorAction.SENDER, ErrorAction.TEMPLATE)
 RECIPIENT_CODES = tuple(code for code, rule in ERROR_RULES.items() if rule.action is ErrorAction.RECIPIENT)
 SETTLED_BY_HAND = "von Hand als fehlgeschlagen eingetragen"
 UNKNOWN_CODE = ErrorRule(_DROP, "unknown code", "unbekannter Fehlercode")
-REFUSED_ALONE = ErrorRule(_AGAIN, "about one message", "nur diese Nachricht wird abgelehnt", MANY_ATTEMPTS)
+ISOLATED_REFUSAL = ErrorRule(_AGAIN, "about one message", "nur diese Nachricht wird abgelehnt", MANY_ATTEMPTS)
 TOO_MANY_REQUESTS = ErrorRule(_SLOWER, "HTTP 429", "zu viele Nachrichten auf einmal", MANY_ATTEMPTS)
 
 

@@ -31,9 +31,9 @@ class Reachability:
         match answer:
             case send_results.Accepted() | send_results.ErrorResponse():
                 return self._recover()
-            case send_results.NoResponse(foreign=True) | Refused(foreign=True, alone=False):
+            case send_results.NoResponse(foreign=True) | Refused(foreign=True, isolated=False):
                 return self._fail(answer.reason, now, MAX_FAILURES)
-            case Refused(alone=False):
+            case Refused(isolated=False):
                 return self._fail(answer.reason, now, KEY_FAILURE_WEIGHT)
             case send_results.NoResponse() | send_results.Unreachable():
                 return self._fail(answer.reason, now, 1)

@@ -75,7 +75,7 @@ class StatusHandler:
             self.meter.count("billed_messages", number, category)
 
     async def _apply_updates(self, received_at: datetime | None, updates: Sequence[StatusUpdate]) -> None:
-        retryable = [add_retry(update, alone=self._refused.get(update.delivery, False)) for update in updates]
+        retryable = [add_retry(update, isolated=self._refused.get(update.delivery, False)) for update in updates]
         applied = await self.ledger.apply_statuses(retryable, received_at)
         self.meter.count("statuses", applied.changed, "changed")
         self.meter.count("statuses", applied.unmatched, "unmatched")
@@ -128,10 +128,10 @@ def split_by_delivery(updates: Iterable[StatusUpdate]) -> list[list[StatusUpdate
     return list(batches.values())
 
 
-def add_retry(update: StatusUpdate, *, alone: bool = False) -> StatusUpdate:
+def add_retry(update: StatusUpdate, *, isolated: bool = False) -> StatusUpdate:
     """Return the update, with a retry if its failure may be temporary, by the error table used for Meta's answers."""
     rule = find_error_rule(update.error_code)
-    rule = errors.REFUSED_ALONE if alone and rule.action is ErrorAction.SENDER else rule
+    rule = errors.ISOLATED_REFUSAL if isolated and rule.action is ErrorAction.SENDER else rule
     if update.state is not DeliveryState.FAILED or rule.action in (ErrorAction.DROP, ErrorAction.RECIPIENT):
         return update
     attempts = errors.MAX_CODE if rule.action in errors.WAITING_ACTIONS else rule.attempts
@@ -158,7 +158,7 @@ def count_billed(statuses: Iterable[DeliveryStatus]) -> Counter[str]:
 
 
 async def withdraw(ledger: Ledger, ended: events.SubscriptionEnded) -> None:
-    """Suppress what the subscription permitted: effective from the commit on, also for everything queued."""
+    """Suppress everything that the subscription permitted, including queued deliveries, from the commit on."""
     await ledger.withdraw(Withdrawal(subscriber=ended.subscriber, sequence=ended.sequence, topic=ended.topic))
 
 

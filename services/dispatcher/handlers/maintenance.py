@@ -22,13 +22,13 @@ MARK = "mark"  # a status of our own, see mark_statuses
 _log = structlog.get_logger()
 
 
-async def find_work(ledger: Ledger, lanes: Lanes, needed: Mapping[str, asyncio.Event]) -> None:
+async def find_work(ledger: Ledger, lanes: Lanes, triggers: Mapping[str, asyncio.Event]) -> None:
     """Find lanes with due deliveries and wake the send loop for them; set the events of other tasks that have work."""
     lanes.due, tasks = await ledger.find_work()
     if lanes.due:
         lanes.wake.set()
     for task in tasks:
-        needed[task].set()
+        triggers[task].set()
 
 
 async def resolve_unknown(ledger: Ledger, meter: Meter, grace_seconds: float, margin_seconds: float) -> None:

@@ -100,13 +100,13 @@ class Sender:
         self._track(self._send(claim), partial(self._handle_answer, claim))
 
     def _handle_answer(self, claim: Claim, request: asyncio.Future[Any]) -> None:
-        started = self._untrack(request)
+        started = self._stop_tracking(request)
         answer = self._read(claim, request)
         self._settle(claim, answer, started)
         if isinstance(answer, Accepted) and claim.broadcast:
             self._rejections.forget(claim.broadcast)
         elif isinstance(answer, ErrorResponse):
-            self._track(asyncio.ensure_future(self._apply_result(claim, answer, probe=False)), self._untrack)
+            self._track(asyncio.ensure_future(self._apply_result(claim, answer, probe=False)), self._stop_tracking)
 
     async def probe(self, claim: Claim, *, paused: bool) -> None:
         """Send a claim to check whether the cause of a pause is gone, and apply the effects of its answer.
@@ -116,7 +116,7 @@ class Sender:
         started = monotonic()
         for _ in range(MAX_PROBE_ATTEMPTS if paused else 1):
             request = self._send(claim)
-            self._track(request, self._untrack)
+            self._track(request, self._stop_tracking)
             await asyncio.wait([request])
             answer = self._read(claim, request, probe=True)
             if not isinstance(answer, ConnectedLate):
@@ -131,7 +131,7 @@ class Sender:
         self._in_flight[request] = monotonic()
         request.add_done_callback(callback)
 
-    def _untrack(self, request: asyncio.Future[Any]) -> float:
+    def _stop_tracking(self, request: asyncio.Future[Any]) -> float:
         """Return the time of its start."""
         was_full = self.free_requests <= 0
         started = self._in_flight.pop(request)
@@ -167,26 +167,26 @@ class Sender:
         """Return the answer; ConnectedLate only if the message may still be sent on the new connection."""
         answer = self.graph.answer(request)
         if not isinstance(answer, ConnectedLate | NotSent):
-            return self._mark_alone(claim, answer, probe=probe)
+            return self._mark_isolated(claim, answer, probe=probe)
         if isinstance(answer, ConnectedLate) and self._may_leave(claim):
             return answer
         return send_results.Expired() if self.limiter.read_clock() >= claim.expires_at else NotSent()
 
-    def _mark_alone(self, claim: Claim, answer: SendResult, *, probe: bool) -> SendResult:
-        """Return the answer, marked as `alone` if this message is refused again while others are accepted."""
+    def _mark_isolated(self, claim: Claim, answer: SendResult, *, probe: bool) -> SendResult:
+        """Return the answer, marked as `isolated` if this message is refused again while others are accepted."""
         is_reply = claim.broadcast is None  # counted separately: Meta may accept replies, but no templates
         if isinstance(answer, Accepted):
             self._accepted.add(is_reply)
         elif isinstance(answer, ErrorResponse) and answer.rule.action is ErrorAction.SENDER:
             if answer.code == claim.error_code and is_reply in self._accepted and not probe:
-                return replace(answer, alone=True)
+                return replace(answer, isolated=True)
             self._accepted.discard(is_reply)
         elif isinstance(answer, Refused):
-            if alone := claim.delivery in self._refused and is_reply in self._accepted and not probe:
+            if isolated := claim.delivery in self._refused and is_reply in self._accepted and not probe:
                 _log.warning("one_message_refused", reason=answer.reason, delivery=str(claim.delivery))
             self._accepted.discard(is_reply)
             self._refused.append(claim.delivery)
-            return replace(answer, alone=alone)
+            return replace(answer, isolated=isolated)
         return answer
 
     def _settle(self, claim: Claim, answer: SendResult, started: float) -> None:
@@ -235,7 +235,7 @@ class Sender:
     async def _apply_error_action(self, claim: Claim, answer: ErrorResponse) -> None:
         wait = min(answer.retry_after or THROTTLE_SECONDS, MAX_RETRY_SECONDS)
         match answer.rule.action:
-            case ErrorAction.AGAIN if answer.alone:
+            case ErrorAction.AGAIN if answer.isolated:
                 _log.warning("one_message_refused", code=answer.code, delivery=str(claim.delivery))
             case ErrorAction.SLOWER if wait <= LONG_RETRY_SECONDS:
                 await self.pauses.throttle(answer.code, wait)

@@ -108,7 +108,7 @@ def event_path(source: str, event_id: str) -> str:
     return EVENTS_PATH + event_key(source, event_id)
 
 
-def start_progress(source: str, identifier: str, notice: str, at: datetime) -> EventProgress:
+def start_progress(source: str, identifier: str, notice: str, time: datetime) -> EventProgress:
     """Return the progress of an event that has just been received."""
     return EventProgress(
         event=event_path(source, identifier),
@@ -116,43 +116,43 @@ def start_progress(source: str, identifier: str, notice: str, at: datetime) -> E
         id=identifier,
         notice=notice[:MAX_NOTICE_ID_LENGTH],
         state=EventState.RECEIVED,
-        changed_at=at,
+        changed_at=time,
     )
 
 
-def apply_message(message: Message, before: EventProgress, at: datetime) -> EventProgress:
-    """Return the progress after this message of the time `at`; most messages do not change it."""
+def apply_message(message: Message, progress: EventProgress, time: datetime) -> EventProgress:
+    """Return the progress after a message sent at `time`; most messages do not change it."""
     match message:
         case NoticeAccepted():
-            return _apply_acceptance(message, before, at)
+            return _apply_acceptance(message, progress, time)
         case NoticeRejected(problems=problems):
-            state = EventState.REJECTED if before.state is EventState.RECEIVED else before.state
-            return msgspec.structs.replace(before, state=state, problems=problems, changed_at=at)
-        case BroadcastStarted() if before.scheduled_at is None or before.scheduled_at <= at:
-            return _move_to(before, EventState.SENDING, at)
+            state = EventState.REJECTED if progress.state is EventState.RECEIVED else progress.state
+            return msgspec.structs.replace(progress, state=state, problems=problems, changed_at=time)
+        case BroadcastStarted() if progress.scheduled_at is None or progress.scheduled_at <= time:
+            return _move_to(progress, EventState.SENDING, time)
         case BroadcastProgressed(audience=audience, states=states, person_limited=limited, failures=failures):
             figures = {"audience": audience, "states": states, "person_limited": limited, "failures": failures}
-            return _move_to(before, EventState.SENDING, at, **figures)
+            return _move_to(progress, EventState.SENDING, time, **figures)
         case BroadcastFinished(audience=audience, states=states, failures=failures):
             figures = {"audience": audience, "states": states, "person_limited": 0, "failures": failures}
-            return _move_to(before, EventState.FINISHED, at, **figures)
+            return _move_to(progress, EventState.FINISHED, time, **figures)
         case BroadcastCancelled(reason=reason):
-            return _move_to(before, EventState.CANCELLED, at, reason=reason)
+            return _move_to(progress, EventState.CANCELLED, time, reason=reason)
         case _:
-            return before
+            return progress
 
 
-def _apply_acceptance(message: NoticeAccepted, before: EventProgress, at: datetime) -> EventProgress:
+def _apply_acceptance(message: NoticeAccepted, progress: EventProgress, time: datetime) -> EventProgress:
     """Apply an acceptance; a repeated one does not undo later progress."""
-    fresh = before.state in (EventState.RECEIVED, EventState.REJECTED)
+    fresh = progress.state in (EventState.RECEIVED, EventState.REJECTED)
     return msgspec.structs.replace(
-        before,
-        state=_derive_state(message, at) if fresh else before.state,
-        changed_at=at,
+        progress,
+        state=_derive_state(message, time) if fresh else progress.state,
+        changed_at=time,
         action=message.action,
         revision=message.revision,
         broadcast=message.broadcast,
-        audience=message.audience if fresh else before.audience,
+        audience=message.audience if fresh else progress.audience,
         costs=message.costs,
         duration_seconds=message.duration_seconds,
         blockers=message.blockers,
@@ -164,16 +164,17 @@ def _apply_acceptance(message: NoticeAccepted, before: EventProgress, at: dateti
     )
 
 
-def _derive_state(message: NoticeAccepted, at: datetime) -> EventState:
+def _derive_state(message: NoticeAccepted, time: datetime) -> EventState:
     if message.action is NoticeAction.WITHDRAWN:
         return EventState.DONE
-    waits = message.scheduled_at is not None and message.scheduled_at > at
-    return EventState.SCHEDULED if waits else EventState.ACCEPTED
+    is_scheduled = message.scheduled_at is not None and message.scheduled_at > time
+    return EventState.SCHEDULED if is_scheduled else EventState.ACCEPTED
 
 
-def _move_to(before: EventProgress, state: EventState, at: datetime, **changes: object) -> EventProgress:
+def _move_to(progress: EventProgress, state: EventState, time: datetime, **changes: object) -> EventProgress:
     """Set the state unless the current one is final; figures may still change after that."""
-    return msgspec.structs.replace(before, state=before.state if before.is_final else state, changed_at=at, **changes)
+    state = progress.state if progress.is_final else state
+    return msgspec.structs.replace(progress, state=state, changed_at=time, **changes)
 
 
 class ProgressEntry(NamedTuple):
@@ -215,7 +216,7 @@ class ProgressStore:
         return self._entries[system].get(key) if system in self._entries else None
 
     def add_event(
-        self, event: ParsedNotice, system: str | None, at: datetime, offset: int = NOT_IN_STREAM
+        self, event: ParsedNotice, system: str | None, time: datetime, offset: int = NOT_IN_STREAM
     ) -> EventName | None:
         """Add an event published by this system; return its name if it is new. A rejected event starts anew."""
         if system is None or system not in self.owners.values():
@@ -224,7 +225,7 @@ class ProgressStore:
         key = event_key(envelope.source, envelope.id)
         existing = self.find(system, key)
         if existing is None or existing.progress.state is EventState.REJECTED:
-            progress = start_progress(envelope.source, envelope.id, envelope.subject or "", at)
+            progress = start_progress(envelope.source, envelope.id, envelope.subject or "", time)
             entry = ProgressEntry(offset, progress, event.fingerprint)
         elif existing.offset == NOT_IN_STREAM != offset:
             entry = existing._replace(offset=offset)
@@ -233,13 +234,13 @@ class ProgressStore:
         self._put(system, key, entry)
         return system, key
 
-    def apply(self, message: Message, at: datetime, offset: int) -> list[EventName]:
+    def apply(self, message: Message, time: datetime, offset: int) -> list[EventName]:
         """Apply a message; return the names of the events that it concerns."""
-        names = list(self._find_names(message)) or self._add_accepted(message, at, offset)
+        names = list(self._find_names(message)) or self._add_accepted(message, time, offset)
         for system, key in names:
             entry = self._entries[system][key]
             self._entries[system][key] = entry._replace(
-                offset=offset, progress=apply_message(message, entry.progress, at)
+                offset=offset, progress=apply_message(message, entry.progress, time)
             )
             if isinstance(message, NoticeAccepted) and message.broadcast is not None:
                 self._broadcasts.setdefault(message.broadcast, set()).add((system, key))
@@ -253,12 +254,12 @@ class ProgressStore:
         elif isinstance(broadcast := getattr(message, "broadcast", None), UUID):
             yield from self._broadcasts.get(broadcast, ())
 
-    def _add_accepted(self, message: Message, at: datetime, offset: int) -> list[EventName]:
+    def _add_accepted(self, message: Message, time: datetime, offset: int) -> list[EventName]:
         """Add an event published over AMQP when it is accepted: before that its source is not verified."""
         if not isinstance(message, NoticeAccepted) or message.source not in self.owners:
             return []
         name = self.owners[message.source], event_key(message.source, message.event)
-        self._put(*name, ProgressEntry(offset, start_progress(message.source, message.event, message.notice, at)))
+        self._put(*name, ProgressEntry(offset, start_progress(message.source, message.event, message.notice, time)))
         return [name]
 
     def list_notices(self, system: str) -> list[EventProgress]:

@@ -26,7 +26,7 @@ class Caller:
     narrowed: bool = False
 
     def is_for(self, topic: str | None) -> bool:
-        """Return whether the token may read what is on this topic."""
+        """Return whether the token may read notices on this topic."""
         return not self.narrowed or topic in self.system.topics
 
 

@@ -22,8 +22,8 @@ class GroupLimits:
     """Limits of one group; a single larger chunk forms its own group.
 
     While groups are in flight, another leaves once as many chunks wait as are in flight, or `flush_threshold` if that
-    is less: several small groups cost more than one that waits for the confirm before it; with only one in flight the
-    process idles until its confirm.
+    is less: several small groups cost more CPU than a large one; with only one in flight the process idles until its
+    confirm.
     """
 
     events: int
