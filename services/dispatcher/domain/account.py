@@ -49,7 +49,7 @@ class AccountUpdate(StrEnum):
 class AccountReport:
     """Report of a change of our account. For each subject only the newest report counts, and only once.
 
-    `word` is the new state in Meta's word, `template` the key of a template, and `limit` how many different people we
+    `word` is the new state in Meta's terms, `template` the key of a template, and `limit` how many different people we
     may message in any 24 hours; None means no limit.
     """
 

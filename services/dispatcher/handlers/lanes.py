@@ -66,7 +66,7 @@ class Lanes:
             queue.open()
 
     async def close(self) -> None:
-        """Move all delivered messages to the ledger, where any replica may claim them, and stop consuming.
+        """Move what the broker has delivered to the ledger, where any replica may claim it, and stop consuming.
 
         Lanes opened less than LANES_OPEN_TIMEOUT_SECONDS ago stay open: call it again. Raises DependencyUnavailable.
         """
