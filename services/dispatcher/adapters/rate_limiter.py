@@ -52,8 +52,8 @@ class PostgresRateLimiter:
         async with self.database.connection() as connection:
             await connection.execute(_SET_UP, self.number, self.limit, self.people_a_day, self.messages_a_month)
             for _ in range(CLOCK_COMPARISONS):
-                read = await connection.fetchval("select extract(epoch from clock_timestamp())::float8")
-                self._clock.observe(read=read, arrived=asyncio.get_running_loop().time())
+                server_time = await connection.fetchval("select extract(epoch from clock_timestamp())::float8")
+                self._clock.observe(server_time=server_time, received_at=asyncio.get_running_loop().time())
 
     async def keep_limits(self) -> None:
         """Set our limits of people and messages again if a replica without them has started since."""
@@ -66,8 +66,8 @@ class PostgresRateLimiter:
         Raises DependencyUnavailable: then nothing is sent.
         """
         row = await self.database.fetchrow(_RESERVE, self.number, slots)
-        granted, planned, shift, paused_reason, spacing, self.rate, read = row
-        self._clock.observe(read=read, arrived=asyncio.get_running_loop().time())
+        granted, planned, shift, paused_reason, spacing, self.rate, server_time = row
+        self._clock.observe(server_time=server_time, received_at=asyncio.get_running_loop().time())
         start = self._clock.convert_to_local(planned + shift)
         return Lease(start, spacing, granted, planned, shift, paused_reason)
 
@@ -78,7 +78,7 @@ class PostgresRateLimiter:
     async def report_late_use(self, use: LateUse) -> None:
         """Report late use, so that the slots one second later are shifted for all replicas."""
         statement = "select dispatcher.report_late_use($1, $2, $3, $4)"
-        await self.database.fetchval(statement, self.number, use.starts, use.ends, use.late)
+        await self.database.fetchval(statement, self.number, use.start, use.end, use.late)
 
     async def throttle(self, seconds: float) -> bool:
         """Make all replicas wait for `seconds` and then send more slowly; return whether no other had just done so."""

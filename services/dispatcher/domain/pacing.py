@@ -38,7 +38,7 @@ class Lease:
     paused_reason: str | None = None
 
     @property
-    def opens(self) -> float:
+    def opens_at(self) -> float:
         """Return the start without the shift: the next lease is reserved relative to the plan, which is not shifted."""
         return self.start - self.shift
 
@@ -51,16 +51,16 @@ class Lease:
 
     def build_late_use(self, late: float) -> "LateUse | None":
         """Return the report for all replicas if a slot was used `late` seconds after its deadline, else None."""
-        use = LateUse(starts=self.planned, ends=self.planned + self.slots * self.spacing, late=self.shift + late)
+        use = LateUse(start=self.planned, end=self.planned + self.slots * self.spacing, late=self.shift + late)
         return use if use.late > SLOT_TOLERANCE_SECONDS else None
 
 
 @dataclass(frozen=True)
 class LateUse:
-    """Late use of a slot planned between `starts` and `ends` (server's clock), `late` seconds after its plan."""
+    """Late use of a slot planned between `start` and `end` (server's clock), `late` seconds after its plan."""
 
-    starts: float
-    ends: float
+    start: float
+    end: float
     late: float
 
 
@@ -73,9 +73,9 @@ class ServerClock:
     def __init__(self) -> None:
         self._differences: deque[float] = deque(maxlen=CLOCK_SAMPLES)
 
-    def observe(self, *, read: float, arrived: float) -> None:
-        """Add a sample: the server's clock showed `read` before the answer arrived at `arrived`."""
-        self._differences.append(arrived - read)
+    def observe(self, *, server_time: float, received_at: float) -> None:
+        """Add a sample: the server's clock showed `server_time` before the answer arrived at `received_at`."""
+        self._differences.append(received_at - server_time)
 
     def convert_to_local(self, moment: float) -> float:
         return moment + min(self._differences)

@@ -208,12 +208,12 @@ class SendLoop:
         return None
 
     async def _schedule_lease(self, lease: Lease) -> None:
-        wait = lease.opens - self._prefetch_seconds - self._read_clock()
+        wait = lease.opens_at - self._prefetch_seconds - self._read_clock()
         if wait > pacing.MAX_CLAIM_SECONDS:
             self._give_back()
         if wait > MIN_WAIT_SECONDS and await wait_until_set(self._stopping, wait):
             return
-        await self._sleep_until(lease.opens - self._prefetch_seconds)
+        await self._sleep_until(lease.opens_at - self._prefetch_seconds)
         self._open_slots += lease.slots
         self._refill_needed.set()
         self._schedule_slots(lease)
