@@ -1,4 +1,4 @@
-"""What both APIs share: bearer tokens, JSON answers, and errors that become answers."""
+"""Common parts of both APIs: bearer tokens, JSON responses, and errors that become responses."""
 
 import hmac
 from collections.abc import Awaitable, Callable
@@ -30,8 +30,8 @@ class ControlError(RequestRefused):
 
 def is_authorized(request: web.Request, *tokens: str) -> bool:
     """Return whether the request has one of these bearer tokens; compare in constant time."""
-    given = request.headers.get("Authorization", "").encode(errors="replace")
-    return any([hmac.compare_digest(given, f"Bearer {token}".encode()) for token in tokens])
+    authorization = request.headers.get("Authorization", "").encode(errors="replace")
+    return any([hmac.compare_digest(authorization, f"Bearer {token}".encode()) for token in tokens])
 
 
 def build_control_check(settings: Settings) -> Check:

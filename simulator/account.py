@@ -34,17 +34,17 @@ class MessageLog:
 
     def advance(self, message: BusinessMessage, state: MessageState) -> bool:
         """Move a message forward; return False if it had already reached this state or a later one."""
-        reached = pick_later(message.state, state)
-        if reached is message.state:
+        later = pick_later(message.state, state)
+        if later is message.state:
             return False
         self._states[message.state] -= 1
-        self._states[reached] += 1
-        message.state = reached
+        self._states[later] += 1
+        message.state = later
         return True
 
     @property
     def totals(self) -> dict[str, int]:
-        """Numbers of requests, and of messages; `delivered` ones may have been read, citizens wrote the `inbound`."""
+        """Numbers of requests and messages; `delivered` includes read ones, `inbound` are those that citizens wrote."""
         read = self._states[MessageState.READ]
         return {
             "attempted": len(self.attempts),

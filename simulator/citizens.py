@@ -1,4 +1,4 @@
-"""Citizens: their numbers, the identity they share with the business, their phones, and the file that keeps them."""
+"""Citizens: their numbers, the identity they share with the business, their phones, and the file that stores them."""
 
 import os
 from collections import deque
@@ -46,7 +46,7 @@ class PhoneContent(Struct, frozen=True, gc=False):
 
 
 class BusinessMessage(Struct, gc=False):
-    """An accepted message of the business; for a `vanished` one the business gets no answer and no webhook."""
+    """An accepted message of the business; for a `vanished` one the business gets neither response nor webhook."""
 
     sequence: int
     citizen: int
@@ -131,15 +131,15 @@ NOBODY = Directory()
 
 
 class Citizens:
-    """All citizens, found by id, number or user id. `changed` is called after each change of the directory."""
+    """All citizens, found by id, number or user id. `on_change` is called after each change of the directory."""
 
-    def __init__(self, known: Directory = NOBODY, changed: Callable[["Citizens"], None] = lambda _: None) -> None:
+    def __init__(self, directory: Directory = NOBODY, on_change: Callable[["Citizens"], None] = lambda _: None) -> None:
         self._all: list[Citizen] = []
         self._by_phone: dict[str, Citizen] = {}
         self._by_user_id: dict[str, Citizen] = {}
-        self._used = known.used
-        self._changed = changed
-        for identity in known.citizens:
+        self._used = directory.used
+        self._on_change = on_change
+        for identity in directory.citizens:
             self._append(identity)
 
     def __len__(self) -> int:
@@ -155,7 +155,7 @@ class Citizens:
         """
         self._require_numbers(len(sharings))
         added = [self._append(Identity(*self._make_identity(), sharing)) for sharing in sharings]
-        self._changed(self)
+        self._on_change(self)
         return added
 
     def find(self, citizen: int) -> Citizen | None:
@@ -177,12 +177,13 @@ class Citizens:
         del self._by_phone[citizen.phone], self._by_user_id[citizen.user_id]
         citizen.phone, citizen.user_id = self._make_identity()
         self._register(citizen)
-        self._changed(self)
+        self._on_change(self)
 
     @property
     def directory(self) -> Directory:
         """The directory to store for the next start."""
-        return Directory(self._used, tuple(Identity(one.phone, one.user_id, one.sharing) for one in self._all))
+        identities = (Identity(citizen.phone, citizen.user_id, citizen.sharing) for citizen in self._all)
+        return Directory(self._used, tuple(identities))
 
     def _require_numbers(self, count: int) -> None:
         if self._used + count > MAX_PHONES:
@@ -204,13 +205,13 @@ class Citizens:
         self._by_user_id[citizen.user_id] = citizen
 
 
-def load_citizens(file: Path | None, least: int) -> Citizens:
-    """Return the citizens of the file and new ones up to `least`; every later change is written to the file.
+def load_citizens(file: Path | None, min_count: int) -> Citizens:
+    """Return the citizens in the file and new ones up to `min_count`; write every later change to the file.
 
     Raises SettingsError if the file cannot be read or decoded.
     """
     citizens = Citizens(_read(file), partial(_write, file)) if file else Citizens()
-    missing = least - len(citizens)
+    missing = min_count - len(citizens)
     if missing > 0:
         citizens.add([Sharing.PHONE] * missing)
     return citizens
@@ -226,7 +227,7 @@ def _read(file: Path) -> Directory:
 
 
 def _write(file: Path, citizens: Citizens) -> None:
-    """Replace the file atomically, so that it stays whole if the process is killed meanwhile."""
+    """Replace the file atomically, so that it stays complete if the process is killed."""
     draft = file.with_name(f".{file.name}.draft")
     draft.write_bytes(msgspec.json.encode(citizens.directory))
     os.replace(draft, file)

@@ -19,7 +19,7 @@ ACCEPTED_STATES = frozenset({"accepted", "sent", "delivered", "read"})
 class AcceptedMessage:
     """A message that the simulator accepted; `delivery` is our id for it, times in seconds since 1970.
 
-    Of one that `vanished` nobody could tell us: no answer, no status.
+    For one that `vanished` there was neither a response nor a status.
     """
 
     citizen: int
@@ -44,7 +44,7 @@ class SimulatorClient:
         return [citizen["id"] for citizen in answer["citizens"]]
 
     async def send_text(self, citizens: Sequence[int], text: str, *, per_second: float) -> None:
-        """Make citizens send a text, one after the other, in the background."""
+        """Make citizens send a text, one after another, in the background."""
         await self._call("POST", "broadcast", {"text": text, "citizens": list(citizens), "per_second": per_second})
 
     async def set_faults(self, faults: Mapping[str, object]) -> None:
@@ -75,11 +75,11 @@ class SimulatorClient:
 
     async def list_citizens(self) -> list[dict[str, Any]]:
         """Return all citizens: id, phone, user_id, sharing, in_contact_book."""
-        found: list[dict[str, Any]] = (await self._call("GET", "citizens"))["citizens"]
-        return found
+        citizens: list[dict[str, Any]] = (await self._call("GET", "citizens"))["citizens"]
+        return citizens
 
     async def fetch_outbound(self, after: int = 0) -> list[AcceptedMessage]:
-        """Return every accepted message in order, without the first `after` ones."""
+        """Return every accepted message in order, skipping the first `after` ones."""
         return [_parse_outbound(row) for row in await self._fetch_pages("messages", after)]
 
     async def fetch_attempts(self) -> list[float]:
@@ -92,16 +92,16 @@ class SimulatorClient:
 
     async def fetch_personal_values(self) -> dict[str, list[str]]:
         """Return every phone number, user id, name and message id that ever existed."""
-        found: dict[str, list[str]] = await self._call("GET", "account/personal")
-        return found
+        values: dict[str, list[str]] = await self._call("GET", "account/personal")
+        return values
 
     async def fetch_stalls(self) -> list[Stall]:
-        """Return the times in which the simulator itself was stalled."""
+        """Return the periods in which the simulator itself was stalled."""
         return [Stall(**row) for row in await self._call("GET", "account/stalls")]
 
-    async def _fetch_pages(self, what: str, after: int = 0) -> list[Any]:
+    async def _fetch_pages(self, name: str, after: int = 0) -> list[Any]:
         rows: list[Any] = []
-        while page := await self._call("GET", f"account/{what}?after={after + len(rows)}&limit={ROWS_PER_PAGE}"):
+        while page := await self._call("GET", f"account/{name}?after={after + len(rows)}&limit={ROWS_PER_PAGE}"):
             rows += page
         return rows
 

@@ -1,4 +1,4 @@
-"""The clock, what it does later, and how late this process was."""
+"""Clock, scheduled actions, and detection of stalls of this process."""
 
 import asyncio
 import heapq

@@ -80,13 +80,13 @@ def plan_webhook_delays(faults: Faults, number: int) -> list[float]:
 
 
 class ActiveFaults:
-    """The faults in force, with counters of the requests and updates since they were set."""
+    """The active faults, with counters of the requests and updates since they were set."""
 
     def __init__(self) -> None:
         self.replace(Faults())
 
     def replace(self, faults: Faults) -> None:
-        """Put other faults in force and restart the counters, so that the same seed gives the same run."""
+        """Activate other faults and restart the counters, so that the same seed gives the same run."""
         self.current = faults
         self._requests = 0
         self._updates = 0

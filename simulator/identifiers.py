@@ -27,13 +27,13 @@ def make_user_id(index: int) -> str:
 
 def make_wamid(person: str, serial: str, *, outgoing: bool) -> str:
     """Return a message id that contains the person's number or user id, as Meta's do."""
-    kind = b"\x11" if outgoing else b"\x12"
+    direction = b"\x11" if outgoing else b"\x12"
     name, number = person.encode(), serial.encode()
-    inside = b"\x1c\x18%c%b\x15\x02\x00%b\x18%c%b\x00" % (len(name), name, kind, len(number), number)
-    return f"wamid.{base64.b64encode(inside).decode()}"
+    content = b"\x1c\x18%c%b\x15\x02\x00%b\x18%c%b\x00" % (len(name), name, direction, len(number), number)
+    return f"wamid.{base64.b64encode(content).decode()}"
 
 
 def generate_serials() -> Iterator[str]:
-    """Generate serial numbers, unique within a process and most probably between processes."""
+    """Generate serial numbers, unique within a process and almost certainly across processes."""
     process = secrets.token_hex(4).upper()
     return (f"{process}{number:010X}" for number in itertools.count(1))

@@ -27,25 +27,25 @@ class SimulatorCollector(Collector):
             "messages_attempted": ("Requests to the messages endpoint", totals["attempted"]),
             "messages_accepted": ("Messages accepted", totals["accepted"]),
             "messages_inbound": ("Messages that citizens wrote", totals["inbound"]),
-            "webhook_updates_sent": ("Webhook updates taken by the business", outbox.sent),
+            "webhook_updates_sent": ("Webhook updates accepted by the business", outbox.sent),
             "webhook_posts": ("Webhook posts answered with 200", outbox.posts),
-            "webhook_retries": ("Webhook posts that had to be repeated", outbox.retried),
+            "webhook_retries": ("Webhook posts that were retried", outbox.retried),
         }
         gauges = {
             "messages_delivered": ("Messages that reached a phone", totals["delivered"]),
             "messages_read": ("Messages that were read", totals["read"]),
             "messages_failed": ("Messages that failed after acceptance", totals["failed"]),
-            "messages_peak": ("Most messages accepted within one second", log.accepted_window.peak),
-            "webhook_updates_pending": ("Updates not taken yet", notifier.pending),
+            "messages_peak": ("Maximum of messages accepted within one second", log.accepted_window.peak),
+            "webhook_updates_pending": ("Updates not accepted yet", notifier.pending),
             "citizens": ("Phones", len(self.parts.citizens)),
         }
-        for kind, metrics in ((CounterMetricFamily, counters), (GaugeMetricFamily, gauges)):
+        for family, metrics in ((CounterMetricFamily, counters), (GaugeMetricFamily, gauges)):
             for name, (text, value) in metrics.items():
-                yield kind(f"simulator_{name}", text, value=value)
+                yield family(f"simulator_{name}", text, value=value)
 
 
 def build_registry(parts: SimulatorParts) -> CollectorRegistry:
     """Return a separate registry, so that several simulators can run in one process."""
-    own = CollectorRegistry()
-    own.register(SimulatorCollector(parts))
-    return own
+    registry = CollectorRegistry()
+    registry.register(SimulatorCollector(parts))
+    return registry

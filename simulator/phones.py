@@ -1,4 +1,4 @@
-"""Chats as the phones show them, for requests and for live streams, which cost nothing while nobody watches."""
+"""Chats as the phones show them, for requests and for live streams, which cost nothing without watchers."""
 
 import asyncio
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import msgspec
 from simulator.citizens import BusinessMessage, Citizen, UserMessage
 
 MAX_WAITING_EVENTS = 2000
-# Makes a watcher that was too slow for the stream read everything again.
+# Makes a watcher that is too slow for the stream read everything again.
 OVERFLOW = b"event: overflow\ndata: {}\n\n"
 
 
@@ -94,7 +94,7 @@ class Phones:
     def advance(self, citizen: Citizen, message: BusinessMessage | UserMessage) -> None:
         """Publish the new state of a message that is still in the chat."""
         if self._watchers:
-            number = next((number for number, shown in reversed(citizen.chat) if shown is message), None)
+            number = next((number for number, entry in reversed(citizen.chat) if entry is message), None)
             if number is not None:
                 self._publish(citizen.id, number, message)
 

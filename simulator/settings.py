@@ -19,7 +19,7 @@ Secret = Annotated[SecretStr, Field(min_length=8)]
 
 
 class SettingsError(Exception):
-    """Raised when settings, or a file that they name, do not allow a start; the text names every problem, no value."""
+    """Raised when settings, or a file that they name, are unusable; the text names every problem but no value."""
 
 
 class Settings(BaseSettings):
@@ -39,27 +39,27 @@ class Settings(BaseSettings):
     display_phone_number: Digits = Field(description="the business number, digits only")
     templates_file: FilePath = Field(description="JSON list of create-template bodies")
     app_id: Digits = Field("600700800900100", description="id of the app")
-    new_account: bool = Field(False, description="begin as Meta's customers do: no template, no webhook yet")
+    new_account: bool = Field(False, description="start as a new customer of Meta: no templates, no webhook")
     review_seconds: float = Field(1, ge=0, le=86_400, description="time until a new template is approved")
-    phones: int = Field(0, ge=0, le=100_000, description="so many phones are there from the start")
-    phones_file: Path | None = Field(None, description="JSON file that remembers the phones for the next start")
+    phones: int = Field(0, ge=0, le=100_000, description="number of phones at the start")
+    phones_file: Path | None = Field(None, description="JSON file that stores the phones for the next start")
     listen_host: str = Field("127.0.0.1", description="address to listen on")
     listen_port: int = Field(8090, ge=0, le=65535, description="port to listen on")
     messages_per_second: int = Field(80, ge=1, le=100_000, description="the number's throughput")
     pair_interval_seconds: float = Field(
-        PAIR_INTERVAL_SECONDS, ge=0, le=60, description="what each message uses up of a person's quota; 0: no limit"
+        PAIR_INTERVAL_SECONDS, ge=0, le=60, description="seconds of a person's quota that a message uses; 0: no limit"
     )
-    webhook_batch: int = Field(1000, ge=1, le=1000, description="most updates in one webhook")
-    webhook_linger_seconds: float = Field(0.05, ge=0, le=5, description="wait for company before posting")
+    webhook_batch: int = Field(1000, ge=1, le=1000, description="maximum of updates in one webhook")
+    webhook_linger_seconds: float = Field(0.05, ge=0, le=5, description="wait for more updates before posting")
     drain_seconds: float = Field(20, ge=0, le=600, description="time for the last webhooks when stopping")
-    graph_url: HttpUrl | None = Field(None, description="where the dispatcher sends to: nowhere but to a simulator")
+    graph_url: HttpUrl | None = Field(None, description="where the dispatcher sends to; must be a simulator")
 
     @field_validator("graph_url")
     @classmethod
-    def _not_beside_meta(cls, value: HttpUrl | None) -> HttpUrl | None:
-        """Refuse to run beside a dispatcher that sends to Meta: made-up webhooks must not mix with Meta's."""
+    def _require_simulated_host(cls, value: HttpUrl | None) -> HttpUrl | None:
+        """Refuse to run beside a dispatcher that sends to Meta: simulated webhooks must not mix with Meta's."""
         if value is not None and value.host not in SIMULATED_HOSTS:
-            raise ValueError("the dispatcher sends to somebody else, so the simulator must not run beside it")
+            raise ValueError("the dispatcher does not send to a simulator, so none may run beside it")
         return value
 
 

@@ -15,7 +15,7 @@ STOPPED_MARKETING = 131050
 
 
 class MessageState(StrEnum):
-    """Meta's names of the states, each outweighs those before; `accepted` follows from the answer to the request."""
+    """Meta's names of the states, each outranking those before; `accepted` follows from the response to the request."""
 
     ACCEPTED = "accepted"
     SENT = "sent"
@@ -28,7 +28,7 @@ RANK = {state: rank for rank, state in enumerate(MessageState)}
 
 
 def pick_later(first: MessageState, second: MessageState) -> MessageState:
-    """Return the state with the higher rank: a delivery outweighs a failure reported before."""
+    """Return the state with the higher rank: a delivery outranks an earlier failure."""
     return first if RANK[first] >= RANK[second] else second
 
 

@@ -1,4 +1,4 @@
-"""Composition root: builds the parts and their web application, and runs them until asked to stop."""
+"""Composition root: builds the parts and their web application, and runs them until a stop is requested."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ from simulator.graph.routes import GraphRoutes
 from simulator.graph.setup_routes import SetupRoutes
 from simulator.graph.templates import Templates
 from simulator.metrics import build_registry
-from simulator.page.routes import build_routes as page_routes
+from simulator.page.routes import build_routes as build_page_routes
 from simulator.parts import SimulatorParts
 from simulator.phones import Phones
 from simulator.settings import Settings
@@ -76,8 +76,8 @@ async def run_simulator(settings: Settings, stopping: asyncio.Event) -> AsyncIte
 async def _run_background(parts: SimulatorParts) -> AsyncIterator[None]:
     """Run timeline, outbox and stall watch; if one of them dies, so does the process."""
     async with asyncio.TaskGroup() as tasks:
-        work = (parts.timeline.run(), parts.notifier.outbox.run(), parts.stall_watch.run())
-        workers = [tasks.create_task(one) for one in work]
+        jobs = (parts.timeline.run(), parts.notifier.outbox.run(), parts.stall_watch.run())
+        workers = [tasks.create_task(job) for job in jobs]
         yield
         for worker in workers:
             worker.cancel()
@@ -89,7 +89,7 @@ async def _drain(parts: SimulatorParts) -> None:
         async with asyncio.timeout(parts.settings.drain_seconds):
             await parts.notifier.outbox.drain()
     if parts.notifier.outbox.pending:
-        log.warning("stopped with %d webhook updates not taken", parts.notifier.outbox.pending)
+        log.warning("stopped with %d webhook updates not accepted", parts.notifier.outbox.pending)
 
 
 def _build_parts(
@@ -136,7 +136,7 @@ def _build_application(parts: SimulatorParts, citizen_control: CitizenControl) -
     access, check = GraphAccess(parts.settings), build_control_check(parts.settings)
     app.add_routes(SetupRoutes(parts, access).build_routes())
     app.add_routes(GraphRoutes(parts, access).build_routes())
-    app.add_routes(page_routes())
+    app.add_routes(build_page_routes())
     for route in (*citizen_control.build_routes(), *RunControl(parts).build_routes()):
         app.router.add_route(route.method, route.path, protect(route.handler, check))
     app.router.add_get("/metrics", make_aiohttp_handler(build_registry(parts)))

@@ -22,7 +22,7 @@ AskedReply = tuple[ReplyRequested, datetime]  # with the time of the decision to
 
 @dataclass
 class Claim:
-    """A ledger row that this process may send now. `number` counts its claims, `error_code` is of its newest failure.
+    """A ledger row that this process may send now. `number` counts its claims; `error_code` is of its latest failure.
 
     `content` is the part of the request that is the same for all recipients; `request` is the complete body, once
     encoded. A reply has no `broadcast`.
@@ -74,9 +74,9 @@ class LaneQueue(Protocol):
 
 @dataclass
 class Batch:
-    """A batch being claimed; `position` is how many of its recipients have been claimed or skipped.
+    """A batch being claimed; `position` counts its recipients that have been claimed or skipped.
 
-    `ineligible` is set once a claim found only ineligible recipients, as after an expiry: probably all are.
+    `ineligible` is set once a claim found only ineligible recipients, as after an expiry: probably all others are, too.
     """
 
     message: BroadcastBatch
@@ -122,7 +122,7 @@ class StatusFailure:
 class AppliedStatuses:
     """Result of applying a group of statuses; `unmatched` have no ledger row.
 
-    `failures` are new ones, `reached` the broadcasts of messages of which we now know that they are on their way.
+    `failures` are new ones; `reached` are the broadcasts with a message now known to be on its way.
     """
 
     changed: int
@@ -136,7 +136,7 @@ class BroadcastProgress:
     """Recipients of a broadcast by state; `audience` is None until the last page has arrived.
 
     `cancelled` is the reason of a cancellation; `person_limited` counts those who wait because Meta limits the messages
-    to one person in a short time. `counters` is what the ledger compares later ones with. `failures` counts the failed
+    to one person in a short time. `counters` are compared with later ones by the ledger. `failures` counts the failed
     ones by Meta's code, None for those without.
     """
 
@@ -241,7 +241,7 @@ class RecipientRepository(Protocol):
     """Personal data in the ledger. Every method raises DependencyUnavailable."""
 
     async def find_broadcast(self, deliveries: Sequence[UUID], message_key: bytes) -> UUID | None:
-        """Return the broadcast of the one of these deliveries that was sent as this message."""
+        """Return the broadcast of the delivery, out of these, that was sent as this message."""
 
     async def claim_due_erasures(self) -> list[Erasure]:
         """Return due erasures, for this replica only."""
@@ -278,7 +278,7 @@ class Graph(Protocol):
     def send(self, claim: Claim, may_leave: Callable[[], bool]) -> asyncio.Future[Any]:
         """Send unless `may_leave`, called just before writing to an open connection, returns False."""
 
-    def answer(self, sent: asyncio.Future[Any]) -> SendResult:
+    def answer(self, request: asyncio.Future[Any]) -> SendResult:
         """Return the result of sending; a cancelled future counts as unanswered."""
 
     def hash_message_id(self, message_id: str) -> bytes: ...
@@ -291,9 +291,9 @@ class Meter(Protocol):
 
     def record_lease(self, lease: Lease, wait_seconds: float) -> None: ...
 
-    def show_backlog(self, outstanding: Backlog, lane_seconds: Mapping[Lane, float], unreachable: float) -> None: ...
+    def show_backlog(self, backlog: Backlog, lane_seconds: Mapping[Lane, float], unreachable: float) -> None: ...
 
-    def show_send_bound(self, what: str) -> None: ...
+    def show_send_bound(self, bound: str) -> None: ...
 
     def record_broadcast(self, seconds: float) -> None:
         """Record a finished broadcast, `seconds` after its publication."""

@@ -15,7 +15,7 @@ UNENCRYPTED_HOSTS = ("127.0.0.1", "localhost", "[::1]", "simulator")
 
 def _require_https(value: HttpUrl) -> HttpUrl:
     if value.scheme != "https" and value.host not in UNENCRYPTED_HOSTS:
-        raise ValueError("must begin with https: the token and citizens' numbers go there")
+        raise ValueError("must begin with https: it receives the token and citizens' numbers")
     return value
 
 
@@ -33,7 +33,7 @@ class Settings(DatabaseSettings, EncryptionSettings):
     people_per_day: int | None = Field(None, gt=0, description="Meta's tier: different people in any 24 hours")
     messages_per_month: int | None = Field(None, gt=0, description="budget: broadcast messages in a month")
     dispatchers: int = Field(
-        1, gt=0, description="how many dispatchers should run, for the alert; with compose it is `DISPATCHERS`"
+        1, gt=0, description="expected number of dispatchers, for the alert; with compose it is `DISPATCHERS`"
     )
     retention_days: int = Field(
         MAX_DELIVERY_RETENTION_DAYS,
@@ -41,15 +41,15 @@ class Settings(DatabaseSettings, EncryptionSettings):
         le=MAX_DELIVERY_RETENTION_DAYS,
         description=f"days that deliveries are kept; promised: {MAX_DELIVERY_RETENTION_DAYS}",
     )
-    unknown_grace_seconds: float = Field(300, gt=0, le=86_400, description="wait before an unknown one is sent again")
+    unknown_grace_seconds: float = Field(300, gt=0, le=86_400, description="wait until an unknown outcome is resent")
     connections: int | None = Field(
-        None, gt=0, le=20_000, description="most requests to Meta at once; follows from the rate if not set"
+        None, gt=0, le=20_000, description="maximum of concurrent requests to Meta; derived from the rate if not set"
     )
-    request_timeout_seconds: float = Field(20, gt=0, le=120, description="longest wait for Meta's answer")
+    request_timeout_seconds: float = Field(20, gt=0, le=120, description="maximum wait for Meta's answer")
 
     @property
     def max_requests(self) -> int:
-        """Return how many requests may be in flight: enough for the rate as long as answers take 4 seconds or less."""
+        """Return how many requests may be in flight: enough for the rate if answers take at most 4 seconds."""
         return self.connections or max(64, min(4000, int(4 * self.messages_per_second)))
 
     @property

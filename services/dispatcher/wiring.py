@@ -58,7 +58,7 @@ CLOSE_TIMEOUT_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Resources:
-    """Connections of a replica. Only `publish` permits unroutable messages; `publish_mark` is to our own statuses."""
+    """Connections of a replica. Only `publish` permits unroutable messages; `publish_mark` goes to our own statuses."""
 
     settings: Settings
     database: Database
@@ -76,10 +76,10 @@ Jobs = list[Job]
 
 
 async def serve(settings: Settings, stop: StopRequest) -> None:
-    """Run until `stop` is requested, then drain: finish what is in flight, record it, close."""
+    """Run until `stop` is requested, then drain: finish and record all requests in flight, and close."""
     async with AsyncExitStack() as stack:
-        readiness, outside = await _open(settings, stack)
-        await _run(*await _assemble(outside, readiness, stack), readiness, stop)
+        readiness, resources = await _open(settings, stack)
+        await _run(*await _assemble(resources, readiness, stack), readiness, stop)
 
 
 async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, Resources]:
@@ -101,41 +101,44 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, R
     stack.callback(messages.close)
     session = await stack.enter_async_context(aiohttp.ClientSession(headers=authorization))
     publisher = await stack.enter_async_context(open_publisher(publishing))
-    publish, sure = [partial(_publish, publisher, mandatory=mandatory) for mandatory in (False, True)]
-    own = topology.DISPATCHER_STATUSES
-    mark = partial(sure, to=(own.retry_exchange, own.name_retry_queue("1s")))
-    limit, most = settings.messages_per_second, settings.max_requests
-    metrics = Metrics(registry, limit=limit, max_requests=most, replicas=settings.dispatchers)
+    publish, publish_mandatory = [partial(_publish, publisher, mandatory=mandatory) for mandatory in (False, True)]
+    statuses = topology.DISPATCHER_STATUSES
+    publish_mark = partial(publish_mandatory, to=(statuses.retry_exchange, statuses.name_retry_queue("1s")))
+    limit, max_requests = settings.messages_per_second, settings.max_requests
+    metrics = Metrics(registry, limit=limit, max_requests=max_requests, replicas=settings.dispatchers)
     graph = GraphApi(messages, keys, index_key, session, f"{settings.number_url}/contact_book")
-    return readiness, Resources(settings, database, consuming, publishing, publish, sure, mark, graph, metrics)
+    publishers = publish, publish_mandatory, publish_mark
+    return readiness, Resources(settings, database, consuming, publishing, *publishers, graph, metrics)
 
 
 async def _report_not_ready() -> bool:
     return False
 
 
-async def _assemble(outside: Resources, readiness: Readiness, stack: AsyncExitStack) -> tuple[SendLoop, Recorder, Jobs]:
-    settings, meter = outside.settings, outside.metrics
+async def _assemble(
+    resources: Resources, readiness: Readiness, stack: AsyncExitStack
+) -> tuple[SendLoop, Recorder, Jobs]:
+    settings, database, graph, meter = resources.settings, resources.database, resources.graph, resources.metrics
     rate, number = compute_permitted_rate(settings.messages_per_second), settings.phone_number_id
     slot, answer_seconds = uuid4().int % COUNTER_SLOTS, settings.answer_margin_seconds + maintenance.LATE_ANSWER_SECONDS
-    ledger = PostgresLedger(outside.database, number, slot, answer_seconds)
-    limiter = PostgresRateLimiter(outside.database, number, rate, settings.people_per_day, settings.messages_per_month)
+    ledger = PostgresLedger(database, number, slot, answer_seconds)
+    limiter = PostgresRateLimiter(database, number, rate, settings.people_per_day, settings.messages_per_month)
     await ledger.ensure_partitions()
     await limiter.set_up()
     wake = asyncio.Event()
-    inboxes = _build_lane_consumers(outside, rate, wake)
+    inboxes = _build_lane_consumers(resources, rate, wake)
     pauses = Pauses(ledger, limiter, meter)
-    handlers = await _open_handlers(outside, ledger, pauses, stack)
+    handlers = await _open_handlers(resources, ledger, pauses, stack)
     recorder = Recorder(ledger, meter)
-    lanes = Lanes(ledger=ledger, queues=inboxes, prepare=outside.graph.prepare, wake=wake)
-    most, timeout = settings.max_requests, settings.request_timeout_seconds
-    sender = Sender(outside.graph, lanes, pauses, limiter, recorder, meter, max_requests=most, timeout=timeout)
-    if (address := await ledger.find_newest_address()) and not outside.graph.is_decryptable(address):
+    lanes = Lanes(ledger=ledger, queues=inboxes, prepare=graph.prepare, wake=wake)
+    max_requests, timeout = settings.max_requests, settings.request_timeout_seconds
+    sender = Sender(graph, lanes, pauses, limiter, recorder, meter, max_requests=max_requests, timeout=timeout)
+    if (address := await ledger.find_newest_address()) and not graph.is_decryptable(address):
         sender.mark_keys_unverified()
     readiness.add({"lanes": partial(_check_all_open, inboxes.values()), "encryption key": sender.has_valid_keys})
     jobs = [recorder.run, sender.cancel_overdue, *(inbox.run for inbox in inboxes.values()), *handlers]
     send_loop = SendLoop(lanes=lanes, limiter=limiter, sender=sender, meter=meter)
-    return send_loop, recorder, [*jobs, *_build_maintenance_jobs(outside, ledger, lanes, sender)]
+    return send_loop, recorder, [*jobs, *_build_maintenance_jobs(resources, ledger, lanes, sender)]
 
 
 async def _check_all_open(inboxes: Collection[PausableConsumer]) -> bool:
@@ -143,7 +146,7 @@ async def _check_all_open(inboxes: Collection[PausableConsumer]) -> bool:
 
 
 async def _run(send_loop: SendLoop, recorder: Recorder, jobs: Jobs, readiness: Readiness, stop: StopRequest) -> None:
-    """Send until `stop`; the send loop then ends on its own, and the background jobs are cancelled after it."""
+    """Send until `stop`; the send loop then drains, and after it the background jobs are cancelled."""
     async with asyncio.TaskGroup() as tasks, run_in_background(*(job() for job in jobs)):
         sending = tasks.create_task(send_loop.run(max(1.0, stop.drain_seconds - CLOSE_TIMEOUT_SECONDS)))
         await stop.requested.wait()
@@ -154,46 +157,47 @@ async def _run(send_loop: SendLoop, recorder: Recorder, jobs: Jobs, readiness: R
         await send_loop.lanes.settle_refusals()
 
 
-def _build_lane_consumers(outside: Resources, rate: float, wake: asyncio.Event) -> Mapping[Lane, PausableConsumer]:
+def _build_lane_consumers(resources: Resources, rate: float, wake: asyncio.Event) -> Mapping[Lane, PausableConsumer]:
     batches = compute_prefetched_batches(rate, MAX_BATCH_RECIPIENTS)
     prefetch = {Lane.REPLY: max(PREFETCHED_REPLIES, int(rate)), Lane.URGENT: batches, Lane.BULK: batches}
-    open_lane = partial(open_consumer, outside.consuming, outside.publishing)
+    open_lane = partial(open_consumer, resources.consuming, resources.publishing)
     return {
         lane: PausableConsumer(partial(open_lane, queue, prefetch=prefetch[lane]), wake)
         for lane, queue in topology.LANES.items()
     }
 
 
-def _build_maintenance_jobs(outside: Resources, ledger: PostgresLedger, lanes: Lanes, sender: Sender) -> Jobs:
-    settings, meter = outside.settings, outside.metrics
+def _build_maintenance_jobs(resources: Resources, ledger: PostgresLedger, lanes: Lanes, sender: Sender) -> Jobs:
+    settings, meter = resources.settings, resources.metrics
     grace, margin = settings.unknown_grace_seconds, settings.answer_margin_seconds
-    people, rules = PostgresRecipientRepository(outside.database), build_retention_rules(settings.retention_days)
-    publish_progress = partial(maintenance.publish_progress, ledger, outside.publish, meter, grace + margin)
-    needed = {kind: asyncio.Event() for kind in ("unknown", "marks", "progress", "refusals", "erasures", "follow_ups")}
+    people, rules = PostgresRecipientRepository(resources.database), build_retention_rules(settings.retention_days)
+    publish_progress = partial(maintenance.publish_progress, ledger, resources.publish, meter, grace + margin)
+    names = ("unknown", "marks", "progress", "refusals", "erasures", "follow_ups")
+    triggers = {name: asyncio.Event() for name in names}
 
-    def every(seconds: float, action: Callable[[], Awaitable[object]], kind: str | None = None) -> Job:
-        return partial(repeat, action, seconds, needed[kind] if kind else None)
+    def every(seconds: float, action: Callable[[], Awaitable[object]], task: str | None = None) -> Job:
+        return partial(repeat, action, seconds, triggers[task] if task else None)
 
     return [
-        every(0.25, lambda: maintenance.find_work(ledger, lanes, needed)),
+        every(0.25, lambda: maintenance.find_work(ledger, lanes, triggers)),
         every(1.0, lambda: maintenance.report_backlog(ledger, lanes, sender, meter, sender.limiter.read_clock)),
         every(1.0, lambda: maintenance.requeue_waiting(ledger)),
-        every(60.0, meter.retention.build_retention(outside.database, rules).run),
+        every(60.0, meter.retention.build_retention(resources.database, rules).run),
         every(600.0, ledger.ensure_partitions),
         every(60.0, sender.limiter.keep_limits),
         every(1.0, lambda: maintenance.resolve_unknown(ledger, meter, grace, margin), "unknown"),
-        every(5.0, lambda: maintenance.mark_statuses(outside.publish_mark, system_clock), "marks"),
+        every(5.0, lambda: maintenance.mark_statuses(resources.publish_mark, system_clock), "marks"),
         every(0.25, publish_progress, "progress"),
         every(60.0, partial(publish_progress, late=True)),
-        every(1.0, lambda: maintenance.publish_refusals(ledger, outside.publish_mandatory), "refusals"),
-        every(2.0, lambda: maintenance.finish_erasures(people, outside.graph.forget_contact), "erasures"),
+        every(1.0, lambda: maintenance.publish_refusals(ledger, resources.publish_mandatory), "refusals"),
+        every(2.0, lambda: maintenance.finish_erasures(people, resources.graph.forget_contact), "erasures"),
         every(0.25, lambda: maintenance.extend_follow_ups(ledger), "follow_ups"),
     ]
 
 
-async def _open_handlers(outside: Resources, ledger: PostgresLedger, pauses: Pauses, stack: AsyncExitStack) -> Jobs:
-    database, meter, mandatory = outside.database, outside.metrics, outside.publish_mandatory
-    account = PostgresAccount(database, number=outside.settings.phone_number_id)
+async def _open_handlers(resources: Resources, ledger: PostgresLedger, pauses: Pauses, stack: AsyncExitStack) -> Jobs:
+    database, meter, mandatory = resources.database, resources.metrics, resources.publish_mandatory
+    account = PostgresAccount(database, number=resources.settings.phone_number_id)
     recipients = PostgresRecipientRepository(database)
     actions: Mapping[topology.Queue, consumers.Actions] = {
         topology.DISPATCHER_STATUSES: {
@@ -204,7 +208,7 @@ async def _open_handlers(outside: Resources, ledger: PostgresLedger, pauses: Pau
             events.BroadcastCancelled: lambda cancelled: ledger.cancel(cancelled.broadcast, cancelled.reason),
         },
         topology.DISPATCHER_PROGRESS_REQUESTS: {
-            events.NoticeAccepted: partial(consumers.repeat_progress, ledger, outside.publish)
+            events.NoticeAccepted: partial(consumers.repeat_progress, ledger, resources.publish)
         },
         topology.DISPATCHER_ERASURES: {
             events.SubscriberErased: recipients.register_erasure,
@@ -213,10 +217,10 @@ async def _open_handlers(outside: Resources, ledger: PostgresLedger, pauses: Pau
         topology.DISPATCHER_ACCOUNT: {AccountEvents: partial(consumers.apply_account_events, account.apply, meter)},
     }
     workers: Jobs = []
-    for queue, of_queue in actions.items():
-        opened = open_consumer(outside.consuming, outside.publishing, queue, prefetch=WORKERS_PER_QUEUE)
-        consumer = await stack.enter_async_context(opened)
-        workers += [partial(run_worker, consumer, partial(_handle, of_queue))] * WORKERS_PER_QUEUE
+    for queue, queue_actions in actions.items():
+        opening = open_consumer(resources.consuming, resources.publishing, queue, prefetch=WORKERS_PER_QUEUE)
+        consumer = await stack.enter_async_context(opening)
+        workers += [partial(run_worker, consumer, partial(_handle, queue_actions))] * WORKERS_PER_QUEUE
     return workers
 
 

@@ -17,7 +17,7 @@ class Settings(EncryptionSettings):
     verify_token: SecretStr = Field(min_length=8, description="the token that Meta repeats in its handshake")
     phone_number_id: str = Field(pattern=r"^[0-9]{5,30}$", description="Meta's id of our number")
     waba_id: str | None = Field(
-        None, pattern=r"^[0-9]{5,30}$", description="Meta's id of our account; what it says of others is then ignored"
+        None, pattern=r"^[0-9]{5,30}$", description="Meta's id of our account; events of others are then ignored"
     )
 
     @field_validator("app_secrets")

@@ -35,7 +35,7 @@ FRIEND: Json = {
 }
 KREISHAUS = {"latitude": 53.227, "longitude": 8.795, "name": "Kreishaus", "address": "Osterholz-Scharmbeck"}
 
-# An item of a webhook's `messages[]` without id, time and sender, and what the phone shows of it.
+# An item of a webhook's `messages[]` without id, time and sender, and its content on the phone.
 Composed = tuple[Json, PhoneContent]
 
 
@@ -45,27 +45,27 @@ class CitizenActions:
 
     parts: SimulatorParts
 
-    def write(self, citizen: Citizen, act: ActionRequest) -> str:
+    def write(self, citizen: Citizen, action: ActionRequest) -> str:
         """Perform one action and queue its webhook; return the message id.
 
         Raises ControlError if the action is not possible.
         """
-        composed, content = self._compose(citizen, act)
-        message = {**self._identify(citizen), **composed}
-        written = UserMessage(message["id"], message["type"], content, self.parts.clock())
-        citizen.window_until = written.written_at + SERVICE_WINDOW_SECONDS
-        self.parts.message_log.written.append((citizen, written))
-        self.parts.phones.show(citizen, written)
-        self.parts.notifier.notify_message(citizen, message, lambda: self._mark_answered(written))
-        return written.wamid
+        fields, content = self._compose(citizen, action)
+        item = {**self._identify(citizen), **fields}
+        message = UserMessage(item["id"], item["type"], content, self.parts.clock())
+        citizen.window_until = message.written_at + SERVICE_WINDOW_SECONDS
+        self.parts.message_log.written.append((citizen, message))
+        self.parts.phones.show(citizen, message)
+        self.parts.notifier.notify_message(citizen, item, lambda: self._mark_answered(message))
+        return message.wamid
 
     def _identify(self, citizen: Citizen) -> Json:
         wamid = make_wamid(citizen.address, next(self.parts.serials), outgoing=False)
         return {"id": wamid, "timestamp": str(int(self.parts.clock()))}
 
-    def _mark_answered(self, written: UserMessage) -> None:
-        # Duplicates of a webhook are answered too; the business knew of the message from the first answer on.
-        written.answered_at = written.answered_at or self.parts.clock()
+    def _mark_answered(self, message: UserMessage) -> None:
+        # Duplicates of a webhook are answered, too, but only the first answer counts.
+        message.answered_at = message.answered_at or self.parts.clock()
 
     def change_number(self, citizen: Citizen, *, older_shape: bool = False) -> None:
         """Move the citizen to a new number; the user id changes with it.
@@ -75,7 +75,7 @@ class CitizenActions:
         """
         phone, user_id, shares = citizen.phone, citizen.user_id, citizen.shares_phone
         if older_shape and not shares:
-            raise ControlError(409, "the older shape names numbers, and this citizen does not share one")
+            raise ControlError(409, "the older shape contains phone numbers, and this citizen does not share one")
         self.parts.citizens.assign_new_number(citizen)
         before, after = (phone, citizen.phone) if shares else (user_id, citizen.user_id)
         body = f"User {citizen.name} changed from {before} to {after}"
@@ -101,34 +101,34 @@ class CitizenActions:
         citizen.marketing_stopped = value == "stop"
         self.parts.notifier.notify_preference(citizen, value)
 
-    def _compose(self, citizen: Citizen, act: ActionRequest) -> Composed:
-        acts = [name for name in ACTS if getattr(act, name) is not None]
-        if len(acts) != 1:
+    def _compose(self, citizen: Citizen, action: ActionRequest) -> Composed:
+        actions = [name for name in ACTS if getattr(action, name) is not None]
+        if len(actions) != 1:
             raise ControlError(409, f"exactly one of {', '.join(ACTS)} is needed")
-        if act.button is not None:
-            return self._press(citizen, act.button, act.message)
-        if act.reaction is not None:
-            return self._react(citizen, act.reaction, act.message)
-        if act.edit is not None:
+        if action.button is not None:
+            return self._press(citizen, action.button, action.message)
+        if action.reaction is not None:
+            return self._react(citizen, action.reaction, action.message)
+        if action.edit is not None:
             wamid = _find_written(citizen, ("text",)).wamid
-            edited = {"original_message_id": wamid, "message": {"type": "text", "text": {"body": act.edit}}}
-            return {"type": "edit", "edit": edited}, PhoneContent(act.edit, header="[edit]")
-        if act.revoke:
+            edit = {"original_message_id": wamid, "message": {"type": "text", "text": {"body": action.edit}}}
+            return {"type": "edit", "edit": edit}, PhoneContent(action.edit, header="[edit]")
+        if action.revoke:
             original = _find_written(citizen, REVOCABLE)
-            shown = PhoneContent(original.content.text, header="[revoke]")
-            return {"type": "revoke", "revoke": {"original_message_id": original.wamid}}, shown
-        return _compose_plain(act)
+            content = PhoneContent(original.content.text, header="[revoke]")
+            return {"type": "revoke", "revoke": {"original_message_id": original.wamid}}, content
+        return _compose_plain(action)
 
-    def _press(self, citizen: Citizen, button: str, sequence: int | None) -> Composed:
-        message, pressed = _find_button(citizen, button, sequence)
+    def _press(self, citizen: Citizen, button_id: str, sequence: int | None) -> Composed:
+        message, button = _find_button(citizen, button_id, sequence)
         context = {"from": self.parts.settings.display_phone_number, "id": message.wamid}
-        if pressed.kind == "template":
-            content: Json = {"type": "button", "button": {"payload": pressed.id, "text": pressed.title}}
+        if button.kind == "template":
+            content: Json = {"type": "button", "button": {"payload": button.id, "text": button.title}}
         else:
-            choice = {"id": pressed.id, "title": pressed.title, "description": pressed.description or None}
-            reply = {"type": pressed.kind, pressed.kind: drop_none(choice)}
+            choice = {"id": button.id, "title": button.title, "description": button.description or None}
+            reply = {"type": button.kind, button.kind: drop_none(choice)}
             content = {"type": "interactive", "interactive": reply}
-        return {**content, "context": context}, PhoneContent(pressed.title)
+        return {**content, "context": context}, PhoneContent(button.title)
 
     def _react(self, citizen: Citizen, emoji: str, sequence: int | None) -> Composed:
         message = next(iter(_list_received(citizen, sequence)), None)
@@ -138,12 +138,12 @@ class CitizenActions:
         return {"type": "reaction", "reaction": reaction}, PhoneContent(emoji)
 
 
-def _find_button(citizen: Citizen, button: str, sequence: int | None) -> tuple[BusinessMessage, PhoneButton]:
+def _find_button(citizen: Citizen, button_id: str, sequence: int | None) -> tuple[BusinessMessage, PhoneButton]:
     """Return the button and its message: message `sequence`, or else the newest message that has the button."""
     for message in _list_received(citizen, sequence):
-        for candidate in message.content.buttons:
-            if candidate.id == button and candidate.id:
-                return message, candidate
+        for button in message.content.buttons:
+            if button.id == button_id and button.id:
+                return message, button
     raise ControlError(409, "the phone shows no such button")
 
 
@@ -156,25 +156,25 @@ def _find_written(citizen: Citizen, types: tuple[str, ...]) -> UserMessage:
 
 
 def _list_received(citizen: Citizen, sequence: int | None) -> list[BusinessMessage]:
-    """Return the messages that the citizen received, newest first; only the one with this sequence if given."""
-    shown = (message for _, message in reversed(citizen.chat) if isinstance(message, BusinessMessage))
-    return [message for message in shown if sequence is None or message.sequence == sequence]
+    """Return the messages that the citizen received, newest first; only the one with `sequence`, if given."""
+    received = (message for _, message in reversed(citizen.chat) if isinstance(message, BusinessMessage))
+    return [message for message in received if sequence is None or message.sequence == sequence]
 
 
-def _compose_plain(act: ActionRequest) -> Composed:
+def _compose_plain(action: ActionRequest) -> Composed:
     """Compose an action that refers to no other message."""
-    context: dict[str, Any] = {"context": {"forwarded": True}} if act.forwarded else {}
-    if act.text is not None:
-        return {"type": "text", "text": {"body": act.text}, **context}, PhoneContent(act.text)
-    if act.media is not None:
-        media = {"id": "8001", "mime_type": MIME_TYPES[act.media], "sha256": SHA256_OF_NOTHING}
-        kind: str = "audio" if act.media == "voice" else act.media
-        content = {**media, **DETAILS.get(act.media, {})}
-        return {"type": kind, kind: content, **context}, PhoneContent("", header=f"[{kind}]")
-    if act.location is not None:
+    context: dict[str, Any] = {"context": {"forwarded": True}} if action.forwarded else {}
+    if action.text is not None:
+        return {"type": "text", "text": {"body": action.text}, **context}, PhoneContent(action.text)
+    if action.media is not None:
+        media = {"id": "8001", "mime_type": MIME_TYPES[action.media], "sha256": SHA256_OF_NOTHING}
+        message_type: str = "audio" if action.media == "voice" else action.media
+        content = {**media, **DETAILS.get(action.media, {})}
+        return {"type": message_type, message_type: content, **context}, PhoneContent("", header=f"[{message_type}]")
+    if action.location is not None:
         return {"type": "location", "location": KREISHAUS}, PhoneContent("Kreishaus", header="[location]")
-    if act.contact is not None:
+    if action.contact is not None:
         return {"type": "contacts", "contacts": [FRIEND]}, PhoneContent("Nachbarin", header="[contacts]")
-    kind = act.unsupported or "unknown"
-    message = {"type": "unsupported", "errors": [UNSUPPORTED], "unsupported": {"type": kind}}
-    return message, PhoneContent("", header=f"[{kind}]")
+    message_type = action.unsupported or "unknown"
+    message = {"type": "unsupported", "errors": [UNSUPPORTED], "unsupported": {"type": message_type}}
+    return message, PhoneContent("", header=f"[{message_type}]")

@@ -53,11 +53,11 @@ class CitizenControl:
     async def show(self, request: web.Request) -> web.StreamResponse:
         """Return all citizens, or those whose name or number contains `search`; `offset` and `limit` page."""
         search = request.query.get("search", "").strip().lower()
-        found = [citizen for citizen in self.parts.citizens if _is_match(citizen, search)]
-        offset = parse_number(request, "offset", 0, len(found))
-        limit = parse_number(request, "limit", len(found), 100_000)
-        rows = [_describe(citizen) for citizen in found[offset : offset + limit]]
-        return respond_json({"citizens": rows, "total": len(found)})
+        matching = [citizen for citizen in self.parts.citizens if _is_match(citizen, search)]
+        offset = parse_number(request, "offset", 0, len(matching))
+        limit = parse_number(request, "limit", len(matching), 100_000)
+        rows = [_describe(citizen) for citizen in matching[offset : offset + limit]]
+        return respond_json({"citizens": rows, "total": len(matching)})
 
     async def list_messages(self, request: web.Request) -> web.StreamResponse:
         return respond_json({"messages": list_entries(self._find_requested(request))})
@@ -68,8 +68,8 @@ class CitizenControl:
 
     async def change_number(self, request: web.Request) -> web.StreamResponse:
         citizen = self._find_requested(request)
-        wanted = await read_body(request, NewNumber) if request.can_read_body else NewNumber()
-        self._actions.change_number(citizen, older_shape=wanted.older_shape)
+        change = await read_body(request, NewNumber) if request.can_read_body else NewNumber()
+        self._actions.change_number(citizen, older_shape=change.older_shape)
         return respond_json(_describe(citizen), status=202)
 
     async def prefer(self, request: web.Request) -> web.StreamResponse:
@@ -79,12 +79,12 @@ class CitizenControl:
 
     async def broadcast(self, request: web.Request) -> web.StreamResponse:
         """Make many citizens write, in the background."""
-        wanted = await read_body(request, BroadcastWriting)
-        chosen = list(self.parts.citizens) if wanted.citizens == "all" else [self._find(one) for one in wanted.citizens]
-        task = asyncio.create_task(self._write_all(chosen, ActionRequest(text=wanted.text), wanted.per_second))
+        body = await read_body(request, BroadcastWriting)
+        citizens = list(self.parts.citizens) if body.citizens == "all" else [self._find(id_) for id_ in body.citizens]
+        task = asyncio.create_task(self._write_all(citizens, ActionRequest(text=body.text), body.per_second))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        return respond_json({"citizens": len(chosen)}, status=202)
+        return respond_json({"citizens": len(citizens)}, status=202)
 
     async def stop(self) -> None:
         """Cancel broadcasts that are still running."""
@@ -92,38 +92,38 @@ class CitizenControl:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _write_all(self, chosen: list[Citizen], act: ActionRequest, per_second: float) -> None:
+    async def _write_all(self, citizens: list[Citizen], action: ActionRequest, per_second: float) -> None:
         started = self.parts.clock()
-        for position, citizen in enumerate(chosen):
-            early = started + position / per_second - self.parts.clock()
-            # For waits of a few milliseconds a timer costs more than it is worth.
-            if early > 0.005:
-                await asyncio.sleep(early)
-            elif position % 100 == 99:
+        for index, citizen in enumerate(citizens):
+            wait = started + index / per_second - self.parts.clock()
+            # For waits of a few milliseconds a timer costs more than it gains.
+            if wait > 0.005:
+                await asyncio.sleep(wait)
+            elif index % 100 == 99:
                 await asyncio.sleep(0)
-            self._actions.write(citizen, act)
+            self._actions.write(citizen, action)
 
     def _find_requested(self, request: web.Request) -> Citizen:
-        given = request.match_info["citizen"]
-        if not given.isascii() or not given.isdigit() or len(given) > 9:
+        identifier = request.match_info["citizen"]
+        if not identifier.isascii() or not identifier.isdigit() or len(identifier) > 9:
             raise ControlError(404, "there is no such citizen")
-        return self._find(int(given))
+        return self._find(int(identifier))
 
-    def _find(self, citizen: int) -> Citizen:
-        found = self.parts.citizens.find(citizen)
-        if found is None:
+    def _find(self, identifier: int) -> Citizen:
+        citizen = self.parts.citizens.find(identifier)
+        if citizen is None:
             raise ControlError(404, "there is no such citizen")
-        return found
+        return citizen
 
 
-def _list_sharings(wanted: AddCitizens) -> list[Sharing]:
-    special = wanted.bsuid_only + wanted.bsuid_in_from
-    if special > wanted.count:
+def _list_sharings(body: AddCitizens) -> list[Sharing]:
+    special = body.bsuid_only + body.bsuid_in_from
+    if special > body.count:
         raise ControlError(400, "bsuid_only and bsuid_in_from together may not exceed count")
     return (
-        [Sharing.PHONE] * (wanted.count - special)
-        + [Sharing.USER_ID_AS_NUMBER] * wanted.bsuid_in_from
-        + [Sharing.USER_ID_ONLY] * wanted.bsuid_only
+        [Sharing.PHONE] * (body.count - special)
+        + [Sharing.USER_ID_AS_NUMBER] * body.bsuid_in_from
+        + [Sharing.USER_ID_ONLY] * body.bsuid_only
     )
 
 

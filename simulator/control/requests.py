@@ -14,22 +14,22 @@ Text = Annotated[str, Meta(min_length=1, max_length=4096)]
 T = TypeVar("T")
 
 
-async def read_body(request: web.Request, kind: type[T]) -> T:
-    """Decode the body as `kind`; raise ControlError 400 if it does not fit."""
+async def read_body(request: web.Request, body_type: type[T]) -> T:
+    """Decode the body as `body_type`; raise ControlError 400 if it does not fit."""
     try:
-        return msgspec.json.decode(await request.read(), type=kind)
+        return msgspec.json.decode(await request.read(), type=body_type)
     except msgspec.MsgspecError as error:
         raise ControlError(400, str(error)) from error
 
 
-def parse_number(request: web.Request, name: str, default: int, most: int) -> int:
-    """Parse a whole number from 0 to `most` in the query; raise ControlError 400 for anything else."""
-    given = request.query.get(name)
-    if given is None:
+def parse_number(request: web.Request, name: str, default: int, maximum: int) -> int:
+    """Parse a whole number from 0 to `maximum` in the query; raise ControlError 400 for anything else."""
+    text = request.query.get(name)
+    if text is None:
         return default
-    if not given.isascii() or not given.isdigit() or len(given) > 12 or int(given) > most:
-        raise ControlError(400, f"{name} must be a number from 0 to {most}")
-    return int(given)
+    if not text.isascii() or not text.isdigit() or len(text) > 12 or int(text) > maximum:
+        raise ControlError(400, f"{name} must be a number from 0 to {maximum}")
+    return int(text)
 
 
 class AddCitizens(Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,7 +81,7 @@ class PreferenceRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TemplateStatus(Struct, frozen=True, forbid_unknown_fields=True):
-    """New status of a template; `reason` is why it was rejected, in Meta's words."""
+    """New status of a template; `reason` is Meta's word for the cause of a rejection."""
 
     status: Literal["APPROVED", "PAUSED", "DISABLED", "REJECTED"]
     reason: ShortText = "NONE"

@@ -65,20 +65,17 @@ class RunControl:
     async def show_written(self, request: web.Request) -> web.StreamResponse:
         written = _select_page(request, self.parts.message_log.written)
         return respond_json(
-            [{"citizen": citizen.id, **_describe_fields(one, WRITTEN_FIELDS)} for citizen, one in written]
+            [{"citizen": citizen.id, **_describe_fields(message, WRITTEN_FIELDS)} for citizen, message in written]
         )
 
     async def show_stalls(self, _: web.Request) -> web.StreamResponse:
         return respond_json([stall._asdict() for stall in self.parts.stall_watch.stalls])
 
     async def show_personal_data(self, _: web.Request) -> web.StreamResponse:
-        """Return all identifiers of citizens: a sender must not leave any of them readable anywhere.
-
-        Those before each change of number are among them.
-        """
+        """Return all identifiers of citizens, former ones included; a sender must not leave any of them readable."""
         identities = list(self.parts.citizens.list_identities())
         log = self.parts.message_log
-        written = (one.wamid for _, one in log.written)
+        written = (message.wamid for _, message in log.written)
         return respond_json(
             {
                 "phones": [phone for phone, _ in identities],
@@ -89,13 +86,13 @@ class RunControl:
         )
 
     async def report_change(self, request: web.Request) -> web.StreamResponse:
-        """Send the business a webhook about its account; answer once it has been answered with 200."""
+        """Send the business a webhook about its account; respond once the business has answered it with 200."""
         change = await read_body(request, AccountAnnouncement)
         if not self.parts.subscription.is_sent(change.field):
             raise ControlError(409, "the business has not subscribed to this field")
-        taken = asyncio.Event()
-        self.parts.notifier.notify_account_change(change.field, change.value, taken.set)
-        await taken.wait()
+        accepted = asyncio.Event()
+        self.parts.notifier.notify_account_change(change.field, change.value, accepted.set)
+        await accepted.wait()
         return respond_json(change)
 
     async def show_faults(self, _: web.Request) -> web.StreamResponse:
@@ -108,14 +105,14 @@ class RunControl:
 
     async def set_template(self, request: web.Request) -> web.StreamResponse:
         """Pause, disable, reject or approve a template in all languages, and notify the business."""
-        wanted = await read_body(request, TemplateStatus)
-        chosen = self.parts.templates.find_named(request.match_info["name"])
-        if not chosen:
+        change = await read_body(request, TemplateStatus)
+        templates = self.parts.templates.find_named(request.match_info["name"])
+        if not templates:
             raise ControlError(404, "there is no such template")
-        for template in chosen:
-            template.status, template.rejected_reason = wanted.status, wanted.reason
+        for template in templates:
+            template.status, template.rejected_reason = change.status, change.reason
             self.parts.notifier.notify_template_status(template)
-        return respond_json({"templates": len(chosen)}, status=202)
+        return respond_json({"templates": len(templates)}, status=202)
 
     async def set_tier(self, request: web.Request) -> web.StreamResponse:
         """Notify the business of its limit of people per day; the simulator does not enforce it."""
@@ -150,13 +147,13 @@ async def _stream_events(watcher: Watcher, response: web.StreamResponse) -> None
         await response.write(events)
 
 
-def _parse_watched(given: str | None) -> frozenset[int] | None:
-    if given is None:
+def _parse_watched(text: str | None) -> frozenset[int] | None:
+    if text is None:
         return None
-    numbers = given.split(",")
-    if len(numbers) > MAX_WATCHED or not all(one.isascii() and one.isdigit() and len(one) < 10 for one in numbers):
-        raise ControlError(400, f"citizens must be up to {MAX_WATCHED} numbers with commas between")
-    return frozenset(map(int, numbers))
+    ids = text.split(",")
+    if len(ids) > MAX_WATCHED or not all(id_.isascii() and id_.isdigit() and len(id_) < 10 for id_ in ids):
+        raise ControlError(400, f"citizens must be up to {MAX_WATCHED} numbers, separated by commas")
+    return frozenset(map(int, ids))
 
 
 def summarize(account: MessageLog, notifier: Notifier) -> dict[str, Any]:

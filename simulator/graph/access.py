@@ -22,16 +22,16 @@ class GraphAccess:
     def check_app(self, request: web.Request) -> None:
         """Raise Meta's error 190, or 15 for the token of the system user, unless it is the app's own token."""
         if is_authorized(request, self.token):
-            raise GraphError(15, "The token has to be that of the app.")
+            raise GraphError(15, "The token must be the app's own token.")
         if not is_authorized(request, self._app_token):
             raise GraphError(190, "The app secret does not belong to this app.")
 
     def check_any(self, request: web.Request) -> None:
-        """Raise Meta's error 190 unless it is one of both tokens."""
+        """Raise Meta's error 190 unless it is one of the two tokens."""
         if not is_authorized(request, self._app_token):
             self.check(request)
 
     def check_upload(self, request: web.Request) -> None:
-        """Raise Meta's error 190 unless it is the token, which an upload has in another scheme than all else."""
+        """Raise Meta's error 190 unless it is the token, which only uploads send in the scheme `OAuth`."""
         if request.headers.get("Authorization") != f"OAuth {self.token}":
             raise GraphError(190, "The access token could not be verified.")

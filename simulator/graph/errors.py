@@ -4,7 +4,7 @@ import secrets
 
 from simulator.access import RequestRefused
 
-UNKNOWN_ERROR = (400, "Error on request of the test")
+UNKNOWN_ERROR = (400, "Error requested by the test")
 # HTTP status and title by code.
 ERROR_KINDS = {
     1: (400, "Invalid request or possible server error"),

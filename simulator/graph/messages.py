@@ -12,7 +12,7 @@ from simulator.graph.errors import GraphError, build_not_found
 from simulator.graph.sending import MessageAcceptor
 from simulator.parts import SimulatorParts
 
-# A client that waits longer than this for an answer has no timeout.
+# A client that waits longer than this for a response has no timeout.
 HOLD_TIMEOUT_SECONDS = 300
 HOLD_POLL_INTERVAL_SECONDS = 1.0
 
@@ -25,7 +25,7 @@ class MessagesRoute:
     access: GraphAccess
 
     def __post_init__(self) -> None:
-        self._sending = MessageAcceptor(self.parts)
+        self._acceptor = MessageAcceptor(self.parts)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
@@ -44,7 +44,7 @@ class MessagesRoute:
     def _answer(self, request: web.Request, body: bytes, interference: Interference) -> web.Response:
         if request.match_info["object"] != self.parts.settings.phone_number_id:
             raise build_not_found()
-        return web.Response(body=self._sending.handle(body, interference), content_type="application/json")
+        return web.Response(body=self._acceptor.handle(body, interference), content_type="application/json")
 
     async def _apply_interference(
         self, request: web.Request, answer: web.Response, interference: Interference
@@ -59,7 +59,7 @@ class MessagesRoute:
         return answer
 
     async def _hold(self, request: web.Request) -> web.StreamResponse:
-        """Never answer: wait until the client disconnects, the process stops or HOLD_TIMEOUT_SECONDS are over."""
+        """Never answer: wait until the client disconnects, the process stops or HOLD_TIMEOUT_SECONDS have passed."""
         deadline = self.parts.clock() + HOLD_TIMEOUT_SECONDS
         while self.parts.clock() < deadline and not _is_gone(request):
             if await self._wait_for_stop(HOLD_POLL_INTERVAL_SECONDS):
@@ -67,7 +67,7 @@ class MessagesRoute:
         return _cut(request)
 
     async def _wait_for_stop(self, seconds: float) -> bool:
-        """Wait for the process to be asked to stop; return False if that takes longer than `seconds`."""
+        """Wait until the process is to stop; return False if that takes longer than `seconds`."""
         try:
             await asyncio.wait_for(self.parts.stopping.wait(), seconds)
         except TimeoutError:

@@ -12,7 +12,7 @@ class Language(Struct, frozen=True, gc=False):
 
 
 class MediaReference(Struct, frozen=True, gc=False):
-    """A file to be fetched by Meta; the simulator knows no uploaded ones."""
+    """A file that Meta fetches; the simulator supports no uploaded ones."""
 
     link: str | None = None
 

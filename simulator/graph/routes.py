@@ -1,4 +1,4 @@
-"""Routes of the Graph API: number info, templates and contact book, beside the messages endpoint."""
+"""Routes of the Graph API: messages, number info, templates and contact book."""
 
 import base64
 import binascii
@@ -47,11 +47,11 @@ class GraphRoutes:
     async def list_templates(self, request: web.Request) -> web.StreamResponse:
         if request.match_info["account"] != self.parts.settings.waba_id:
             raise build_not_found()
-        chosen = [template for template in self.parts.templates.all if _is_match(template, request)]
+        matching = [template for template in self.parts.templates.all if _is_match(template, request)]
         start, size = _parse_page(request)
         fields = _parse_fields(request, DEFAULT_TEMPLATE_FIELDS)
-        rows = [_select_fields(msgspec.to_builtins(template), fields) for template in chosen[start : start + size]]
-        return respond_json({"data": rows, "paging": _build_paging(request, start, len(rows), len(chosen))})
+        rows = [_select_fields(msgspec.to_builtins(template), fields) for template in matching[start : start + size]]
+        return respond_json({"data": rows, "paging": _build_paging(request, start, len(rows), len(matching))})
 
     async def list_numbers(self, request: web.Request) -> web.StreamResponse:
         if request.match_info["account"] != self.parts.settings.waba_id:
@@ -61,10 +61,10 @@ class GraphRoutes:
 
     async def describe(self, request: web.Request) -> web.StreamResponse:
         """Return the business number or the account: Meta uses one path for both."""
-        wanted = request.match_info["object"]
-        if wanted == self.parts.settings.phone_number_id:
+        identifier = request.match_info["object"]
+        if identifier == self.parts.settings.phone_number_id:
             return respond_json(_select_fields(self._describe_number(), _parse_fields(request, DEFAULT_NUMBER_FIELDS)))
-        if wanted == self.parts.settings.waba_id:
+        if identifier == self.parts.settings.waba_id:
             return respond_json(_select_fields(self._describe_account(), _parse_fields(request, ("id", "name"))))
         raise build_not_found()
 
@@ -106,24 +106,22 @@ class GraphRoutes:
 
     def _describe_health(self) -> dict[str, Any]:
         entities = {"PHONE_NUMBER": self.parts.settings.phone_number_id, "WABA": self.parts.settings.waba_id}
-        described = [
-            {"entity_type": name, "id": id_, "can_send_message": "AVAILABLE"} for name, id_ in entities.items()
-        ]
-        return {"can_send_message": "AVAILABLE", "entities": described}
+        rows = [{"entity_type": name, "id": id_, "can_send_message": "AVAILABLE"} for name, id_ in entities.items()]
+        return {"can_send_message": "AVAILABLE", "entities": rows}
 
 
 async def _refuse_unknown_path(_: web.Request) -> web.StreamResponse:
-    raise GraphError(2500, "There is nothing under this path.")
+    raise GraphError(2500, "This path does not exist.")
 
 
 def _is_match(template: MessageTemplate, request: web.Request) -> bool:
-    wanted = {name: request.query.get(name) for name in ("name", "language", "status", "category")}
-    return all(value is None or getattr(template, name) == value for name, value in wanted.items())
+    filters = {name: request.query.get(name) for name in ("name", "language", "status", "category")}
+    return all(value is None or getattr(template, name) == value for name, value in filters.items())
 
 
 def _parse_fields(request: web.Request, default: Sequence[str]) -> Sequence[str]:
-    given = request.query.get("fields")
-    return ["id", *given.split(",")] if given else default
+    fields = request.query.get("fields")
+    return ["id", *fields.split(",")] if fields else default
 
 
 def _select_fields(row: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:
@@ -147,7 +145,7 @@ def _decode_cursor(cursor: str | None) -> int:
     try:
         return int(base64.urlsafe_b64decode(cursor).removeprefix(b"position:"))
     except (ValueError, binascii.Error) as error:
-        raise GraphError(100, "The cursor is not one that was given out.") from error
+        raise GraphError(100, "The cursor is not valid.") from error
 
 
 def _build_paging(request: web.Request, start: int, count: int, total: int) -> dict[str, Any]:

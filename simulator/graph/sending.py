@@ -31,7 +31,7 @@ class Draft(NamedTuple):
 
 @dataclass
 class MessageAcceptor:
-    """The messages endpoint without its HTTP."""
+    """The messages endpoint, without HTTP."""
 
     parts: SimulatorParts
 
@@ -45,7 +45,7 @@ class MessageAcceptor:
             raise GraphError(131047, "More than 24 hours have passed since the recipient last wrote.")
         if interference.reject:
             faults = self.parts.faults.current
-            raise GraphError(faults.reject_code, "This fault was asked for.", status=faults.reject_status)
+            raise GraphError(faults.reject_code, "This fault was configured.", status=faults.reject_status)
         self._pass_limits(draft.citizen, now)
         return msgspec.json.encode(_answer(request, draft.citizen, self._accept(draft, now, interference)))
 

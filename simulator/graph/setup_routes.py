@@ -1,4 +1,4 @@
-"""Routes with which an account is set up: token, app, webhook subscription, templates and pictures for their review."""
+"""Routes to set up an account: token, app, webhook subscription, templates and pictures for their review."""
 
 import itertools
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ OBJECT = "whatsapp_business_account"
 NAME = "Kreisfunk-Simulator"
 SCOPES = ("whatsapp_business_management", "whatsapp_business_messaging")
 PICTURES = ("image/jpeg", "image/png")
-# Meta's subcode for a picture that nobody has uploaded.
+# Meta's subcode for a picture that has not been uploaded.
 UNKNOWN_HANDLE = 2494102
 
 
@@ -52,24 +52,24 @@ class SetupRoutes:
         if request.query.get("input_token") != self.access.token:
             error = {"code": 190, "message": "The access token could not be decrypted"}
             return respond_json({"data": {"error": error, "is_valid": False, "scopes": []}})
-        known = {"app_id": self.parts.settings.app_id, "type": "SYSTEM_USER", "application": NAME, "expires_at": 0}
-        return respond_json({"data": {**known, "is_valid": True, "scopes": SCOPES}})
+        token = {"app_id": self.parts.settings.app_id, "type": "SYSTEM_USER", "application": NAME, "expires_at": 0}
+        return respond_json({"data": {**token, "is_valid": True, "scopes": SCOPES}})
 
     async def list_subscriptions(self, request: web.Request) -> web.StreamResponse:
         self._require_app(request)
-        chosen = self.parts.subscription
-        fields = [{"name": name, "version": request.match_info["version"]} for name in sorted(chosen.fields)]
-        row = {"object": OBJECT, "callback_url": chosen.callback_url, "active": True, "fields": fields}
-        return respond_json({"data": [row] if chosen.callback_url else []})
+        subscription = self.parts.subscription
+        fields = [{"name": name, "version": request.match_info["version"]} for name in sorted(subscription.fields)]
+        row = {"object": OBJECT, "callback_url": subscription.callback_url, "active": True, "fields": fields}
+        return respond_json({"data": [row] if subscription.callback_url else []})
 
     async def subscribe_app(self, request: web.Request) -> web.StreamResponse:
         """Store address and fields of the app once the handshake with the address has succeeded."""
         self._require_app(request)
-        given = await _read_parameters(request)
-        fields = set(filter(None, given.get("fields", "").split(",")))
-        if given.get("object") != OBJECT or not fields <= FIELDS:
-            raise GraphError(100, "The object or one of the fields is not known.")
-        self.parts.subscription.callback_url = await self._verify(given, "callback_url")
+        parameters = await _read_parameters(request)
+        fields = set(filter(None, parameters.get("fields", "").split(",")))
+        if parameters.get("object") != OBJECT or not fields <= FIELDS:
+            raise GraphError(100, "The object or one of the fields is unknown.")
+        self.parts.subscription.callback_url = await self._verify(parameters, "callback_url")
         self.parts.subscription.fields = fields
         return respond_json({"success": True})
 
@@ -84,17 +84,17 @@ class SetupRoutes:
         return respond_json({"data": [row] if subscription.account_subscribed else []})
 
     async def subscribe_account(self, request: web.Request) -> web.StreamResponse:
-        """Send the account's events to the app; with an address of its own, to that one."""
+        """Send the account's events to the app, or to the account's own address if it has one."""
         self._require_account(request)
-        given = await _read_parameters(request)
+        parameters = await _read_parameters(request)
         self.parts.subscription.override_url = (
-            await self._verify(given, "override_callback_uri") if "override_callback_uri" in given else None
+            await self._verify(parameters, "override_callback_uri") if "override_callback_uri" in parameters else None
         )
         self.parts.subscription.account_subscribed = True
         return respond_json({"success": True})
 
     async def create_template(self, request: web.Request) -> web.StreamResponse:
-        """Take a template for review, which approves it a little later."""
+        """Accept a template for review, which approves it after `review_seconds`."""
         self._require_account(request)
         try:
             template = msgspec.json.decode(await request.read(), type=MessageTemplate)
@@ -109,17 +109,17 @@ class SetupRoutes:
 
     async def begin_upload(self, request: web.Request) -> web.StreamResponse:
         self._require_app(request)
-        given = await _read_parameters(request)
-        if given.get("file_type") not in PICTURES:
+        parameters = await _read_parameters(request)
+        if parameters.get("file_type") not in PICTURES:
             raise GraphError(131053, "Files of this type are not supported.")
         upload = str(next(self._serials))
-        self._uploads[upload] = given.get("file_length", "")
+        self._uploads[upload] = parameters.get("file_length", "")
         return respond_json({"id": f"upload:{upload}"})
 
     async def upload(self, request: web.Request) -> web.StreamResponse:
         length = self._uploads.pop(request.match_info["upload"], None)
         if length is None or str(len(await request.read())) != length:
-            raise GraphError(100, "The upload is not known, or the file is not as long as was said.")
+            raise GraphError(100, "The upload is unknown, or the file does not have the announced length.")
         handle = f"4::{next(self._serials)}"
         self._handles.add(handle)
         return respond_json({"h": handle})
@@ -136,10 +136,10 @@ class SetupRoutes:
             template.status = "APPROVED"
             self.parts.notifier.notify_template_status(template)
 
-    async def _verify(self, given: Mapping[str, str], name: str) -> str:
-        """Return the address that was given; raise Meta's error 2200 if the handshake with it fails."""
-        url = given.get(name, "")
-        handshake = await verify_callback(self.parts.session, url, given.get("verify_token", ""))
+    async def _verify(self, parameters: Mapping[str, str], name: str) -> str:
+        """Return the address in this parameter; raise Meta's error 2200 if the handshake with it fails."""
+        url = parameters.get(name, "")
+        handshake = await verify_callback(self.parts.session, url, parameters.get("verify_token", ""))
         if not handshake.verified:
             status = f"HTTP Status Code = {handshake.status or 0}"
             raise GraphError(2200, f"Callback verification failed with the following errors: {status}")
@@ -155,11 +155,11 @@ class SetupRoutes:
 
 
 async def _read_parameters(request: web.Request) -> dict[str, str]:
-    """Return what is in the query and in the body, which may be a form or JSON, as Meta takes both."""
+    """Return the parameters of the query and of the body, which may be a form or JSON, as at Meta."""
     body = await request.read()
     try:
-        given = msgspec.json.decode(body, type=dict[str, Any]) if request.content_type == "application/json" else {}
+        values = msgspec.json.decode(body, type=dict[str, Any]) if request.content_type == "application/json" else {}
     except msgspec.MsgspecError as error:
         raise GraphError(100, "The body is not an object.") from error
-    form = await request.post() if not given else {}
-    return {name: str(value) for name, value in (*request.query.items(), *given.items(), *form.items())}
+    form = await request.post() if not values else {}
+    return {name: str(value) for name, value in (*request.query.items(), *values.items(), *form.items())}

@@ -54,29 +54,29 @@ class MessageTemplate(Struct):
     def named(self) -> bool:
         return self.parameter_format.lower() == "named"
 
-    def find_component(self, kind: str) -> TemplateComponent:
-        """Return the component of this kind; an empty one if there is none."""
-        own = (component for component in self.components if component.type.upper() == kind)
-        return next(own, TemplateComponent(kind))
+    def find_component(self, component_type: str) -> TemplateComponent:
+        """Return the component of this type; an empty one if there is none."""
+        matching = (component for component in self.components if component.type.upper() == component_type)
+        return next(matching, TemplateComponent(component_type))
 
-    def fill(self, given: Sequence[ComponentParameters]) -> PhoneContent:
+    def fill(self, components: Sequence[ComponentParameters]) -> PhoneContent:
         """Return the content for the phone with these parameters; raise GraphError if they do not fit."""
         return PhoneContent(
-            self._fill_text(self.find_component("BODY"), _find_parameters(given, "body"), lengths.TEMPLATE_BODY),
-            header=self._fill_header(_find_parameters(given, "header")),
+            self._fill_text(self.find_component("BODY"), _find_parameters(components, "body"), lengths.TEMPLATE_BODY),
+            header=self._fill_header(_find_parameters(components, "header")),
             footer=self.find_component("FOOTER").text,
-            buttons=self._fill_buttons(given),
+            buttons=self._fill_buttons(components),
         )
 
     def _fill_header(self, parameters: Sequence[Parameter]) -> str:
         header = self.find_component("HEADER")
-        kind = (header.format or "TEXT").lower()
-        if kind == "text":
+        media_type = (header.format or "TEXT").lower()
+        if media_type == "text":
             return self._fill_text(header, parameters, lengths.TEMPLATE_HEADER)
         if len(parameters) != 1:
             raise _build_count_error("header", 1, len(parameters))
-        _check_link(getattr(parameters[0], kind, None), f"header.{kind}")
-        return f"[{kind}]"
+        _check_link(getattr(parameters[0], media_type, None), f"header.{media_type}")
+        return f"[{media_type}]"
 
     def _fill_text(self, component: TemplateComponent, parameters: Sequence[Parameter], limit: int) -> str:
         variables = component.variables
@@ -94,14 +94,15 @@ class MessageTemplate(Struct):
             raise GraphError(132012, "The names of the parameters differ from those of the template.")
         return {str(name): _read_value(parameter) for name, parameter in zip(names, parameters, strict=True)}
 
-    def _fill_buttons(self, given: Sequence[ComponentParameters]) -> tuple[PhoneButton, ...]:
+    def _fill_buttons(self, parameters: Sequence[ComponentParameters]) -> tuple[PhoneButton, ...]:
         buttons = [button for component in self.components for button in component.buttons]
-        chosen = {_read_index(component, len(buttons)): component for component in given if component.type == "button"}
-        return tuple(_fill_button(button, chosen.get(index)) for index, button in enumerate(buttons))
+        own = [component for component in parameters if component.type == "button"]
+        by_index = {_read_index(component, len(buttons)): component for component in own}
+        return tuple(_fill_button(button, by_index.get(index)) for index, button in enumerate(buttons))
 
 
-def _find_parameters(given: Sequence[ComponentParameters], kind: str) -> Sequence[Parameter]:
-    return next((component.parameters for component in given if component.type.lower() == kind), [])
+def _find_parameters(components: Sequence[ComponentParameters], component_type: str) -> Sequence[Parameter]:
+    return next((component.parameters for component in components if component.type.lower() == component_type), [])
 
 
 def _check_link(media: MediaReference | None, name: str) -> None:
@@ -111,8 +112,8 @@ def _check_link(media: MediaReference | None, name: str) -> None:
         raise build_invalid_parameter(f"{name}.link must be a web address.")
 
 
-def _build_count_error(kind: str, expected: int, got: int) -> GraphError:
-    return GraphError(132000, f"{kind}: {got} parameters were given, the template has {expected}.")
+def _build_count_error(part: str, expected: int, actual: int) -> GraphError:
+    return GraphError(132000, f"{part}: {actual} parameters were given, the template has {expected}.")
 
 
 def _read_value(parameter: Parameter) -> str:
@@ -128,20 +129,20 @@ def _read_value(parameter: Parameter) -> str:
 def _read_index(component: ComponentParameters, count: int) -> int:
     text = str(component.index)
     if not text.isascii() or not text.isdigit() or int(text) >= count:
-        raise GraphError(132012, "The index of a button is none of the template's.")
+        raise GraphError(132012, "The template has no button with this index.")
     return int(text)
 
 
-def _fill_button(button: TemplateButton, chosen: ComponentParameters | None) -> PhoneButton:
-    kind = button.type.lower()
-    if chosen is not None and (chosen.sub_type or "").lower() != kind:
+def _fill_button(button: TemplateButton, component: ComponentParameters | None) -> PhoneButton:
+    button_type = button.type.lower()
+    if component is not None and (component.sub_type or "").lower() != button_type:
         raise GraphError(132012, "The sub_type of a button is not the template's.")
-    parameters = chosen.parameters if chosen else []
-    if kind == "quick_reply":
+    parameters = component.parameters if component else []
+    if button_type == "quick_reply":
         payload = (parameters[0].payload if parameters else None) or button.text
         lengths.limit_length(payload, lengths.PAYLOAD, "payload")
         return PhoneButton(payload, button.text, "template")
     expected = len(VARIABLE.findall(button.url or ""))
     if len(parameters) != expected:
         raise _build_count_error("button", expected, len(parameters))
-    return PhoneButton("", button.text, kind)
+    return PhoneButton("", button.text, button_type)

@@ -14,7 +14,7 @@ from simulator.settings import PREFIX, SettingsError
 
 NAME = re.compile(r"[a-z0-9_]+")
 FIRST_TEMPLATE_ID = 5_550_001
-# Meta's subcodes for templates that are not taken for review.
+# Meta's subcodes for templates that are not accepted for review.
 NAME_TAKEN = 2388024
 TOO_LONG = 2388040
 EXAMPLE_MISSING = 2388043
@@ -35,13 +35,13 @@ class Templates:
             templates = msgspec.json.decode(path.read_bytes(), type=list[MessageTemplate])
         except (OSError, msgspec.MsgspecError) as error:
             raise SettingsError(f"{PREFIX}TEMPLATES_FILE: {error}") from error
-        for number, template in enumerate(templates):
-            template.id = template.id or str(FIRST_TEMPLATE_ID + number)
+        for index, template in enumerate(templates):
+            template.id = template.id or str(FIRST_TEMPLATE_ID + index)
             check_definition(template)
         return cls(templates)
 
     def submit(self, template: MessageTemplate) -> None:
-        """Add a template for review; raise Meta's error if it would not be taken."""
+        """Add a template for review; raise Meta's error if it would not be accepted."""
         if (template.name, template.language) in self._by_key:
             raise GraphError(100, "There is already a template of this name in this language.", subcode=NAME_TAKEN)
         check_submission(template)
@@ -66,18 +66,18 @@ class Templates:
         if template.status == "PAUSED":
             raise GraphError(132015, "The template is paused because of low quality.")
         if template.status == "DISABLED":
-            raise GraphError(132016, "The template is disabled for good.")
+            raise GraphError(132016, "The template is disabled permanently.")
         return template
 
 
 def check_definition(template: MessageTemplate) -> None:
-    """Raise SettingsError if Meta would not accept a template of the file."""
+    """Raise SettingsError if Meta would not accept this template of the file."""
     if problems := _find_problems(template):
         raise SettingsError(f"{PREFIX}TEMPLATES_FILE: {template.name}: {'; '.join(problems)}")
 
 
 def check_submission(template: MessageTemplate) -> None:
-    """Raise Meta's error if the template would not be taken for review."""
+    """Raise Meta's error if the template would not be accepted for review."""
     for problem in _find_problems(template):
         raise GraphError(100, problem, subcode=TOO_LONG if "too long" in problem else None)
     for component in template.components:
@@ -90,7 +90,7 @@ def check_submission(template: MessageTemplate) -> None:
 
 
 def _find_problems(template: MessageTemplate) -> list[str]:
-    header, body, footer = (template.find_component(kind) for kind in ("HEADER", "BODY", "FOOTER"))
+    header, body, footer = (template.find_component(name) for name in ("HEADER", "BODY", "FOOTER"))
     buttons = [button for component in template.components for button in component.buttons]
     rules = (
         (not NAME.fullmatch(template.name), "name may have a-z, 0-9 and _ only"),
@@ -104,4 +104,4 @@ def _find_problems(template: MessageTemplate) -> list[str]:
         (len(buttons) > lengths.TEMPLATE_BUTTONS, "too many buttons"),
         (any(len(button.text) > lengths.TEMPLATE_BUTTON_TEXT for button in buttons), "a button's text is too long"),
     )
-    return [problem for broken, problem in rules if broken]
+    return [problem for is_broken, problem in rules if is_broken]

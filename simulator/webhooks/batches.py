@@ -23,13 +23,13 @@ HEADER = "X-Hub-Signature-256"
 class Update(Struct, frozen=True, gc=False):
     """One item of a webhook, encoded for the wire; `change` is a whole item of `changes[]`.
 
-    `taken` is called when the business has answered the POST with 200.
+    `on_accepted` is called when the business has answered the POST with 200.
     """
 
     kind: UpdateKind
     item: bytes
     contact: bytes | None = None
-    taken: Callable[[], None] | None = None
+    on_accepted: Callable[[], None] | None = None
 
     @property
     def size(self) -> int:
@@ -40,10 +40,10 @@ def encode_update(
     kind: UpdateKind,
     item: Mapping[str, object],
     contact: Mapping[str, object] | None = None,
-    taken: Callable[[], None] | None = None,
+    on_accepted: Callable[[], None] | None = None,
 ) -> Update:
     """Encode an update once; it may be sent several times. Fields that are None are omitted."""
-    return Update(kind, _encode_json(item), None if contact is None else _encode_json(contact), taken)
+    return Update(kind, _encode_json(item), None if contact is None else _encode_json(contact), on_accepted)
 
 
 def drop_none(fields: Mapping[str, Any]) -> Json:
@@ -54,16 +54,16 @@ def _encode_json(fields: Mapping[str, object]) -> bytes:
     return escape(msgspec.json.encode(drop_none(fields)))
 
 
-def take_batch(waiting: deque[Update], most: int = MAX_UPDATES) -> list[Update]:
+def take_batch(waiting: deque[Update], max_updates: int = MAX_UPDATES) -> list[Update]:
     """Remove from the front as many updates as fit into one POST: at least one if any are waiting."""
-    taken: list[Update] = []
+    batch: list[Update] = []
     size = ENVELOPE_BYTES
-    while waiting and len(taken) < most:
+    while waiting and len(batch) < max_updates:
         size += waiting[0].size
-        if taken and size > MAX_BYTES:
+        if batch and size > MAX_BYTES:
             break
-        taken.append(waiting.popleft())
-    return taken
+        batch.append(waiting.popleft())
+    return batch
 
 
 class WebhookEnvelope:
@@ -89,9 +89,9 @@ class WebhookEnvelope:
 
     def _encode_change(self, name: bytes, items: bytes, updates: Sequence[Update]) -> bytes:
         contacts = dict.fromkeys(update.contact for update in updates if update.contact is not None)
-        named = b',"contacts":[%b]' % b",".join(contacts) if contacts else b""
-        listed = b",".join(update.item for update in updates)
-        return b'{"field":"%b",%b%b,"%b":[%b]}}' % (name, self._value, named, items, listed)
+        contact_list = b',"contacts":[%b]' % b",".join(contacts) if contacts else b""
+        item_list = b",".join(update.item for update in updates)
+        return b'{"field":"%b",%b%b,"%b":[%b]}}' % (name, self._value, contact_list, items, item_list)
 
 
 def escape(encoded: bytes) -> bytes:
@@ -103,7 +103,7 @@ def escape(encoded: bytes) -> bytes:
 
 def _escape(match: re.Match[str]) -> str:
     units = match[0].encode("utf-16-be")
-    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+    return "".join(f"\\u{units[index]:02x}{units[index + 1]:02x}" for index in range(0, len(units), 2))
 
 
 def sign(secret: bytes, body: bytes) -> str:

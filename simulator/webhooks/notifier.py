@@ -29,13 +29,13 @@ class Notifier:
 
     @property
     def pending(self) -> int:
-        """Updates that the business has not answered with 200 yet, including those that phones have yet to cause."""
+        """Updates that the business has not answered with 200 yet, including scheduled ones."""
         return len(self.timeline) + self.outbox.pending
 
-    def notify_message(self, citizen: Citizen, message: Json, taken: Callable[[], None]) -> None:
-        """Send a citizen's message with its sender as far as the citizen shares it."""
+    def notify_message(self, citizen: Citizen, message: Json, on_accepted: Callable[[], None]) -> None:
+        """Send a citizen's message, with the identity that the citizen shares."""
         sender = {"from": _get_number(citizen), "from_user_id": _get_user_id(citizen)}
-        update = encode_update("messages", {**sender, **message}, _build_contact(citizen, named=True), taken)
+        update = encode_update("messages", {**sender, **message}, _build_contact(citizen, with_name=True), on_accepted)
         self._send("messages", update)
 
     def notify_number_change(self, message: Json) -> None:
@@ -43,7 +43,7 @@ class Notifier:
         self._send("messages", encode_update("messages", message))
 
     def notify_preference(self, citizen: Citizen, value: str) -> None:
-        """Send the fact that a citizen stopped or resumed marketing messages in the app."""
+        """Report that a citizen stopped or resumed marketing messages in the app."""
         preference = {
             "wa_id": _get_number(citizen),
             "user_id": _get_user_id(citizen),
@@ -52,15 +52,15 @@ class Notifier:
             "value": value,
             "timestamp": int(self.clock()),  # a number, unlike all other timestamps
         }
-        contact = _build_contact(citizen, named=True)
+        contact = _build_contact(citizen, with_name=True)
         self._send("user_preferences", encode_update("user_preferences", preference, contact))
 
-    def notify_account_change(self, field: str, value: Json, taken: Callable[[], None] | None = None) -> None:
+    def notify_account_change(self, field: str, value: Json, on_accepted: Callable[[], None] | None = None) -> None:
         """Send a change of the account, as one item of `changes[]`."""
-        self._send(field, encode_update("change", {"field": field, "value": value}, taken=taken))
+        self._send(field, encode_update("change", {"field": field, "value": value}, on_accepted=on_accepted))
 
     def notify_template_status(self, template: MessageTemplate) -> None:
-        """Send the present status of a template."""
+        """Send the current status of a template."""
         value = {
             "event": template.status,
             "message_template_id": int(template.id),
@@ -87,17 +87,17 @@ class Notifier:
             "pricing": {**PRICING, "category": message.category} if priced else None,
             "errors": [_build_error(code)] if failed else None,
         }
-        contact = None if failed else _build_contact(citizen, named=False)
+        contact = None if failed else _build_contact(citizen, with_name=False)
         self._send("messages", encode_update("statuses", status, contact))
 
-    def _send(self, field: str, change: Update) -> None:
+    def _send(self, field: str, update: Update) -> None:
         if not self.subscription.is_sent(field):
             return
         for delay in self.faults.plan_next_update():
             if delay:
-                self.timeline.schedule(self.clock() + delay, lambda: self.outbox.put(change))
+                self.timeline.schedule(self.clock() + delay, lambda: self.outbox.put(update))
             else:
-                self.outbox.put(change)
+                self.outbox.put(update)
 
 
 def _get_number(citizen: Citizen) -> str | None:
@@ -111,8 +111,8 @@ def _get_user_id(citizen: Citizen) -> str | None:
     return None if citizen.sharing is Sharing.USER_ID_AS_NUMBER else citizen.user_id
 
 
-def _build_contact(citizen: Citizen, *, named: bool) -> Json:
-    profile = {"name": citizen.name} if named else None
+def _build_contact(citizen: Citizen, *, with_name: bool) -> Json:
+    profile = {"name": citizen.name} if with_name else None
     return {"profile": profile, "wa_id": _get_number(citizen), "user_id": _get_user_id(citizen)}
 
 

@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 
 def compute_retry_delay(attempt: int, share: float) -> float:
     """Return the delay in seconds after `attempt` earlier retries; `share` in [0, 1) spreads the posts."""
-    longest = min(MAX_RETRY_DELAY_SECONDS, MIN_RETRY_DELAY_SECONDS * 2.0 ** min(attempt, 16))
-    return longest * (0.5 + share / 2)
+    max_delay = min(MAX_RETRY_DELAY_SECONDS, MIN_RETRY_DELAY_SECONDS * 2.0 ** min(attempt, 16))
+    return max_delay * (0.5 + share / 2)
 
 
 @dataclass(kw_only=True)
@@ -44,8 +44,8 @@ class WebhookOutbox:
     _waiting: deque[Update] = field(default_factory=deque)
     _filled: asyncio.Event = field(default_factory=asyncio.Event)
     _empty: asyncio.Event = field(default_factory=asyncio.Event)
-    _hurry: asyncio.Event = field(default_factory=asyncio.Event)
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _draining: asyncio.Event = field(default_factory=asyncio.Event)
+    _batch_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def put(self, update: Update) -> None:
         self.pending += 1
@@ -61,7 +61,7 @@ class WebhookOutbox:
 
     async def drain(self) -> None:
         """Return when every update has been answered with 200; from now on, post without lingering."""
-        self._hurry.set()
+        self._draining.set()
         if self.pending:
             await self._empty.wait()
 
@@ -71,14 +71,14 @@ class WebhookOutbox:
             await self._deliver(self.envelope.compose(batch))
             self.sent += len(batch)
             self.pending -= len(batch)
-            for one in batch:
-                if one.taken:
-                    one.taken()
+            for update in batch:
+                if update.on_accepted:
+                    update.on_accepted()
             if not self.pending:
                 self._empty.set()
 
     async def _take_batch(self) -> list[Update]:
-        async with self._turn:
+        async with self._batch_lock:
             await self._filled.wait()
             if len(self._waiting) < self.max_updates:
                 await self._wait_for_more()
@@ -89,7 +89,7 @@ class WebhookOutbox:
 
     async def _wait_for_more(self) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._hurry.wait(), self.linger_seconds)
+            await asyncio.wait_for(self._draining.wait(), self.linger_seconds)
 
     async def _deliver(self, body: bytes) -> None:
         headers = {"Content-Type": "application/json", HEADER: sign(self.secret, body)}
@@ -109,13 +109,13 @@ class WebhookOutbox:
                 reason = "" if answer.status == 200 else f"status {answer.status}"
         except (aiohttp.ClientError, TimeoutError) as error:
             reason = type(error).__name__
-        self._note(reason)
+        self._log_change(reason)
         return not reason
 
-    def _note(self, reason: str) -> None:
+    def _log_change(self, reason: str) -> None:
         """Log when the business stops and when it resumes accepting webhooks, not each failure."""
         if reason and not self.failing:
-            log.warning("webhooks are not taken (%s); trying again until they are", reason)
+            log.warning("webhooks are not accepted (%s); retrying until they are", reason)
         elif self.failing and not reason:
-            log.info("webhooks are taken again")
+            log.info("webhooks are accepted again")
         self.failing = bool(reason)

@@ -29,9 +29,9 @@ FIELDS = frozenset(
 
 @dataclass
 class WebhookSubscription:
-    """Address and fields of the app, and whether the events of the account go to the app at all.
+    """Address and fields of the app, and whether the account's events go to the app.
 
-    `override_url` is the account's own address, which comes before the app's.
+    `override_url` is the account's own address, which takes precedence over the app's.
     """
 
     callback_url: str | None

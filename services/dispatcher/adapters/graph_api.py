@@ -48,7 +48,7 @@ _decoder = msgspec.json.Decoder(_Body)
 
 @dataclass(frozen=True)
 class GraphApi:
-    """One phone number at Meta. Addresses are decrypted here, moments before they are sent."""
+    """Client for one phone number. Addresses are decrypted here, just before they are sent."""
 
     client: PostClient
     keys: KeyRing
@@ -61,7 +61,7 @@ class GraphApi:
         return self.index_key.compute_base_index("wamid", message_id)
 
     def prepare(self, claims: Iterable[Claim]) -> None:
-        """Encode requests in one go, which costs less than one by one; errors are ignored here and recur in `send`."""
+        """Encode requests together, which costs less than one by one; errors are ignored here and recur in `send`."""
         for claim in claims:
             with suppress(Exception):
                 claim.request = self._encode(claim)
@@ -70,17 +70,17 @@ class GraphApi:
         """Send one message if it may leave at the moment of writing; `answer` converts the future to a result."""
         try:
             return self.client.post(claim.request or self._encode(claim), may_leave)
-        except Exception as error:  # any error in building a request affects this one alone
+        except Exception as error:  # an error in building a request affects only this one
             failed: asyncio.Future[HttpAnswer] = asyncio.get_running_loop().create_future()
             failed.set_exception(error)
             return failed
 
-    def answer(self, sent: asyncio.Future[HttpAnswer]) -> SendResult:
+    def answer(self, request: asyncio.Future[HttpAnswer]) -> SendResult:
         """Convert the future to a result; a missing answer is no error, as Meta may have the message."""
         try:
-            return _parse_response(sent.result())
+            return _parse_response(request.result())
         except asyncio.CancelledError:
-            return NoResponse("given up")
+            return NoResponse("cancelled")
         except EncryptionError:
             return Refused(UNDECRYPTABLE_REASON)
         except post_client.ConnectedLateError:
@@ -96,7 +96,7 @@ class GraphApi:
             return NoResponse("failed")
 
     async def forget_contact(self, user: Address) -> bool:
-        """Have Meta delete a number's pairing with a user id; return False if it has to be retried.
+        """Have Meta delete a number's pairing with a user id; return False if it must be retried.
 
         Meta, "Business-scoped user IDs" (June 2026). Meta takes the user id in the URL of the request; it is sent to
         Meta only, and logged nowhere.
@@ -140,14 +140,14 @@ def _parse_response(answer: HttpAnswer) -> SendResult:
     is_success = 200 <= status < 300
     if is_success and body.messages:
         return send_results.Accepted(body.messages[0].id)
-    # Behind a gateway that answers with an error Meta may have it: Envoy's 503 may mean that the connection broke.
-    is_unsure = is_success or status >= 500
+    # Meta may have the message if a gateway answers with an error: Envoy's 503 may mean that the connection broke.
+    may_have_arrived = is_success or status >= 500
     error = body.error
     is_listed = error is not None and find_error_rule(error.code) is not UNKNOWN_CODE
-    # Gateways write the HTTP status into JSON of this shape, too; Meta's has an id for its support.
+    # Gateways write the HTTP status into JSON of this shape, too; Meta's JSON has an id for its support.
     if is_success or error is None or not (is_listed or error.fbtrace_id):
-        return (NoResponse if is_unsure else Refused)(f"HTTP {status} that is not from Meta", foreign=True)
-    if is_unsure and not is_listed:
+        return (NoResponse if may_have_arrived else Refused)(f"HTTP {status} that is not from Meta", foreign=True)
+    if may_have_arrived and not is_listed:
         return NoResponse(f"HTTP {status} with a code that is not listed")
     seconds = answer.headers.get(b"retry-after", b"")
     retry_after = float(seconds[:9]) if seconds.isdigit() else None

@@ -1,4 +1,4 @@
-"""Ledger in PostgreSQL: claims and results, each in a module of its own, and here follow-ups, progress and backlog."""
+"""Ledger in PostgreSQL: follow-ups, progress and backlog; claims and results are in separate modules."""
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -17,7 +17,7 @@ from shared.contracts.message import Lane
 
 # Identifies this process to an operator.
 REPLICA = f"{gethostname()}, process {getpid()}"
-# As many as are sent in the time between two counts at the highest rate, and more.
+# More than are sent between two counts at the highest rate.
 MAX_DUE_COUNT = 1000
 
 # Only one replica works on a follow-up at a time, even if it follows several broadcasts.
@@ -32,7 +32,7 @@ order by f.look_at limit 1 for update of f, b skip locked
 
 # All ids of a broadcast's deliveries begin with its time, so they are read in the order of the primary key. Eligible
 # recipients are due at once but wait for their turn: lanes and limits apply as for any other delivery. A pass that
-# meets somebody who is to get the earlier one, perhaps again, is not the last.
+# finds recipients who are still to get the earlier one, perhaps again, is not the last.
 _EXTEND_FOLLOW_UP = f"""
 with found as (
     select d.id, d.subscriber, d.sequence, d.address_kind, d.address_index, d.address_sealed
@@ -92,8 +92,8 @@ with counted as (
     ) n on true
     where %(due)s
     group by b.id
-), told as (
-    %(tell)s b.id, b.audience, c.progress,
+), selected as (
+    %(select)s b.id, b.audience, c.progress,
         b.finished_at is not null or b.expires_at < clock_timestamp() - make_interval(secs => $1) as is_over,
         b.finished_at is not null or exists (
             select from dispatcher.cancellation x
@@ -101,33 +101,33 @@ with counted as (
             or b.expires_at < clock_timestamp() - interval '10 minutes' as is_cut,
         (select x.reason from dispatcher.cancellation x where x.broadcast = b.id) as cancelled,
         (select count(*) from dispatcher.delivery d where d.source = b.id and d.waits_for = 'pair')::int as limited,
-        -- By an index of deliveries with an error, which are few.
+        -- By the index of deliveries with an error, which are few.
         (select jsonb_object_agg(f.code, f.deliveries) from (
             select d.error_code as code, count(*)::int as deliveries from dispatcher.delivery d
             where d.source = b.id and d.error_code is not null and d.state = 'failed' group by d.error_code
         ) f)::text as failures
-    %(told)s
+    %(source)s
 )
 select t.id, t.audience, t.is_over, t.is_cut, t.cancelled, t.limited, t.failures, t.progress::text as counters,
     s.key as state, s.value::int as deliveries
-from told t left join lateral jsonb_each_text(t.progress) s on s.key <> 'audience' order by t.id
+from selected t left join lateral jsonb_each_text(t.progress) s on s.key <> 'audience' order by t.id
 """
 
 # Unchanged progress is published once a minute, late progress until it is marked as published. An outcome that is still
-# unknown $1 seconds after the expiry cannot be proven any more and counts as final. Pages stopped by a cancellation, or
+# unknown $1 seconds after the expiry can no longer be proven and counts as final. Pages stopped by a cancellation, or
 # lost, never arrive: the audience is then what arrived within ten minutes of the end.
-_TELL = """update dispatcher.broadcast b set progressed_at = clock_timestamp(), progress = %(progress)s
-    from counted c where b.id = c.id and %(due)s and (b.progress is distinct from c.progress or %(again)s) returning"""
+_MARK = """update dispatcher.broadcast b set progressed_at = clock_timestamp(), progress = %(progress)s
+    from counted c where b.id = c.id and %(due)s and (b.progress is distinct from c.progress or %(repeat)s) returning"""
 _DUE = "b.finished_at is null and b.progressed_at < clock_timestamp() - interval '1 second'"
-_AGAIN = """b.progressed_at < clock_timestamp() - interval '1 minute'
+_REPEAT = """b.progressed_at < clock_timestamp() - interval '1 minute'
     or b.expires_at + make_interval(secs => $1) between b.progressed_at and clock_timestamp()"""
 _LATE = """b.finished_at between clock_timestamp() - interval '3 days' and clock_timestamp() - interval '1 minute'
     and b.progressed_at < clock_timestamp() - interval '30 seconds'"""
-_ONE = {"due": "b.id = $2", "tell": "select", "told": "from dispatcher.broadcast b join counted c using (id)"}
-_OPEN_TELL = _TELL % {"due": _DUE, "again": _AGAIN, "progress": "c.progress"}
-_LATE_TELL = _TELL % {"due": _LATE, "again": "false", "progress": "b.progress"}
-_COLLECT_PROGRESS = _COLLECT % {"due": _DUE, "tell": _OPEN_TELL, "told": ""}
-_COLLECT_LATE_PROGRESS = _COLLECT % {"due": _LATE, "tell": _LATE_TELL, "told": ""}
+_ONE = {"due": "b.id = $2", "select": "select", "source": "from dispatcher.broadcast b join counted c using (id)"}
+_MARK_DUE = _MARK % {"due": _DUE, "repeat": _REPEAT, "progress": "c.progress"}
+_MARK_LATE = _MARK % {"due": _LATE, "repeat": "false", "progress": "b.progress"}
+_COLLECT_PROGRESS = _COLLECT % {"due": _DUE, "select": _MARK_DUE, "source": ""}
+_COLLECT_LATE_PROGRESS = _COLLECT % {"due": _LATE, "select": _MARK_LATE, "source": ""}
 _COLLECT_ONE = _COLLECT % _ONE
 
 _FINISH = """
@@ -139,8 +139,8 @@ returning extract(epoch from finished_at - published_at)::float8
 """
 
 # Counts recipients without a final state, and recipients of ended broadcasts without a row (unless a cancellation may
-# have stopped their pages, or a restore forgotten them; at least one if the last page never came), and measures for how
-# long the first due delivery has been due.
+# have stopped their pages or a restore lost them; at least one if the last page never came), and measures how long the
+# first due delivery has been due.
 _BACKLOG = """
 with counted as (
     select b.lane, b.expanded, b.finished_at,
@@ -168,7 +168,7 @@ select l.lane::text, case when l.lane = 'reply'
     coalesce(extract(epoch from clock_timestamp() - (
         select min(d.unknown_at) from dispatcher.delivery d where d.unknown_at is not null
     )), 0)::float8 as unknown_seconds,
-    (select r.paused_reason is not null from dispatcher.rate r where r.number = $1) as held
+    (select r.paused_reason is not null from dispatcher.rate r where r.number = $1) as sending_paused
 from unnest(enum_range(null::dispatcher.lane)) as l (lane) left join by_lane c on c.lane = l.lane
 """
 
@@ -193,14 +193,14 @@ class PostgresLedger(LedgerResults):
     """Ledger of one phone number."""
 
     async def ensure_partitions(self) -> bool:
-        """Create the partitions of the coming weeks; return False if a reader of the whole table blocks it for now."""
+        """Create the partitions of the coming weeks; return False if a reader of the whole table blocks that."""
         return bool(await self.database.fetchval("select dispatcher.ensure_partitions()"))
 
     async def find_work(self) -> tuple[dict[Lane, int], list[str]]:
-        """Return due deliveries by lane, counted up to a limit, and other kinds of work: unknown, progress, …"""
+        """Return due deliveries by lane, counted up to a limit, and other due tasks: unknown, progress, …"""
         row = await self.database.fetchrow(_FIND_WORK, list(Lane), MAX_DUE_COUNT)
-        kinds = [name for name, found in row.items() if found is True]
-        return {lane: count for lane, count in zip(Lane, row["due"], strict=True) if count}, kinds
+        tasks = [name for name, is_due in row.items() if is_due is True]
+        return {lane: count for lane, count in zip(Lane, row["due"], strict=True) if count}, tasks
 
     async def extend_follow_up(self, limit: int) -> bool:
         """Add up to `limit` recipients to the unlocked follow-up that waited longest; return False if none is due."""
@@ -208,16 +208,16 @@ class PostgresLedger(LedgerResults):
             row = await connection.fetchrow(_CLAIM_FOLLOW_UP)
             if row is None:
                 return False
-            both = (row["broadcast"], row["follows"])
-            page = await connection.fetchrow(_EXTEND_FOLLOW_UP, *both, row["position"], limit, self.slot, row["last"])
+            key = (row["broadcast"], row["follows"])
+            page = await connection.fetchrow(_EXTEND_FOLLOW_UP, *key, row["position"], limit, self.slot, row["last"])
             assert page is not None  # noqa: S101 - a count has one row
-            place = page["position"] if page["found"] == limit and not row["ended"] else None
+            position = page["position"] if page["found"] == limit and not row["ended"] else None
             is_last = page["last"] or row["ended"]
-            await connection.execute("select dispatcher.end_page($1, $2, $3, $4)", *both, place, is_last)
+            await connection.execute("select dispatcher.end_page($1, $2, $3, $4)", *key, position, is_last)
         return True
 
     async def cancel(self, broadcast: UUID, reason: str) -> None:
-        """Cancel a broadcast: from the commit on nothing of it is claimed."""
+        """Cancel a broadcast: from the commit on, none of its deliveries is claimed."""
         statement = "insert into dispatcher.cancellation (broadcast, reason) values ($1, $2) on conflict do nothing"
         await self.database.fetchval(statement, broadcast, reason)
 
@@ -225,7 +225,7 @@ class PostgresLedger(LedgerResults):
         """Return broadcasts with changes that have not been published for a second.
 
         An outcome still unknown `grace_seconds` after the expiry counts as final. `late` ones are those that statuses
-        have changed since the end, for three days; they come again unless they are marked as published.
+        have changed since the end, for three days; they are returned again until they are marked as published.
         """
         rows = await self.database.fetch(_COLLECT_LATE_PROGRESS if late else _COLLECT_PROGRESS, grace_seconds)
         return [_read_progress(list(group)) for _, group in groupby(rows, key=lambda row: row["id"])]
@@ -235,7 +235,7 @@ class PostgresLedger(LedgerResults):
         await self.database.fetchval(statement, progress.broadcast, progress.counters)
 
     async def get_progress(self, broadcast: UUID) -> BroadcastProgress | None:
-        """Return None for a broadcast that the ledger does not know, or no longer knows."""
+        """Return the progress, or None for a broadcast that is not, or no longer, in the ledger."""
         rows = await self.database.fetch(_COLLECT_ONE, None, broadcast)
         return _read_progress(rows) if rows else None
 
@@ -254,11 +254,11 @@ class PostgresLedger(LedgerResults):
             overdue_seconds={Lane(row["lane"]): row["overdue_seconds"] for row in rows},
             unaccounted=sum(row["unaccounted"] for row in rows),
             unknown_seconds=rows[0]["unknown_seconds"],
-            sending_paused=bool(rows[0]["held"]),
+            sending_paused=bool(rows[0]["sending_paused"]),
         )
 
     async def report_unreachable(self, reason: str, seconds: float) -> None:
-        """Record for operators, and for a short time, how long Meta has been unreachable from this replica."""
+        """Record for operators how long Meta has been unreachable from this replica; kept for a short time."""
         await self.database.fetchval(_REPORT_UNREACHABLE, REPLICA, self.number, reason, seconds)
 
     async def pause_template(self, template: str, reason: str) -> bool:
@@ -266,7 +266,7 @@ class PostgresLedger(LedgerResults):
         return bool(await self.database.fetchval(PAUSE_TEMPLATE, template, reason))
 
     async def pause_broadcast(self, broadcast: UUID, reason: str) -> bool:
-        """Pause a broadcast unless it has finished, until an operator resumes it; return whether it was unpaused."""
+        """Pause a broadcast unless it has finished, until an operator resumes it; return whether this paused it."""
         return bool(await self.database.fetchval(PAUSE_BROADCAST, broadcast, reason))
 
     async def requeue_waiting(self, limit: int) -> int:
@@ -276,18 +276,18 @@ class PostgresLedger(LedgerResults):
 
 
 def _read_progress(rows: Sequence[asyncpg.Record]) -> BroadcastProgress:
-    """Return a broadcast's progress: finished when no delivery is waiting, or unknown as long as that can change."""
+    """Return a broadcast's progress: finished when no delivery is waiting, or unknown and still open to change."""
     first = rows[0]
     states = {DeliveryState(row["state"]): row["deliveries"] for row in rows if row["deliveries"]}
-    known = sum(states.values())
-    audience = known if first["is_cut"] else first["audience"]
+    recorded = sum(states.values())
+    audience = recorded if first["is_cut"] else first["audience"]
     undecided = {DeliveryState.UNKNOWN} if not first["is_over"] else set()
     open_states = states.keys() & {DeliveryState.WAITING, DeliveryState.CLAIMED, *undecided}
     return BroadcastProgress(
         broadcast=first["id"],
         audience=audience,
         states=states,
-        finished=audience == known and not open_states,
+        finished=audience == recorded and not open_states,
         cancelled=first["cancelled"],
         person_limited=first["limited"],
         counters=first["counters"],
@@ -295,8 +295,8 @@ def _read_progress(rows: Sequence[asyncpg.Record]) -> BroadcastProgress:
     )
 
 
-def _read_failures(counted: str | None, states: Mapping[DeliveryState, int]) -> Mapping[int | None, int]:
-    """Return the failed deliveries by code; the counters are those that every other figure is from."""
-    counts: dict[int | None, int] = {**msgspec.json.decode(counted or "{}", type=dict[int, int])}
-    without = states.get(DeliveryState.FAILED, 0) - sum(counts.values())
-    return counts | ({None: without} if without > 0 else {})
+def _read_failures(by_code: str | None, states: Mapping[DeliveryState, int]) -> Mapping[int | None, int]:
+    """Return the failed deliveries by code; None stands for those that only the counters in `states` include."""
+    counts: dict[int | None, int] = {**msgspec.json.decode(by_code or "{}", type=dict[int, int])}
+    without_code = states.get(DeliveryState.FAILED, 0) - sum(counts.values())
+    return counts | ({None: without_code} if without_code > 0 else {})

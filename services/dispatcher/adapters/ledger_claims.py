@@ -3,8 +3,8 @@
 Each statement is committed before the first request. Existing rows are skipped, so a batch or a reply may be
 redelivered any number of times; recipients who may not get it, or not yet, are recorded as such at once.
 
-What is due is found by `statement_timestamp()`: PostgreSQL does not search an index for `clock_timestamp()`, which may
-change while it reads, but would read all that waits.
+Due rows are found by `statement_timestamp()`: PostgreSQL does not search an index for `clock_timestamp()`, which may
+change during a scan, but would read all waiting rows.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ from shared.database.pool import Database
 from shared.outcome import DependencyUnavailable, InvalidDataError
 from shared.runtime.clock import Instant
 
-# Whether the ledger may have forgotten what was to be sent then: a backup was restored since (decision 0032).
+# Whether the ledger may have lost deliveries requested at that time: a backup was restored since (decision 0032).
 FORGOTTEN = "exists (select from dispatcher.restore r where r.lost_at > {})"
 
 _REGISTER = """
@@ -34,7 +34,7 @@ insert into dispatcher.broadcast as b
     (id, notice, revision, topic, lane, template, content, published_at, expires_at, audience, expanded,
      opens, closes, zone, spacing)
 select $1, $2, $3, $4, $5::text::dispatcher.lane, $6, $7::text::jsonb, $8, $9, $10, $11, $12, $13, $14, $15
--- A row whose hours cannot be computed would stop all that looks at every broadcast.
+-- A row whose hours cannot be computed would break every query over all broadcasts.
 where dispatcher.opening($12, $13, $14, clock_timestamp()) is not null
 on conflict (id) do update set
     audience = greatest(excluded.audience, b.audience), expanded = greatest(b.expanded, excluded.expanded)
@@ -57,7 +57,7 @@ exhausted as materialized (
 )
 """
 
-# New rows. Who never gets it needs neither address nor text; an erasure may be over when a late batch comes.
+# New rows. A recipient who never gets it needs neither address nor text: a late batch may follow a completed erasure.
 INSERTED = """
 inserted as (
     insert into dispatcher.delivery (id, source, subscriber, sequence, lane, state, claim, address_kind, address_index,
@@ -87,11 +87,11 @@ with candidate as (
     from candidate c, dispatcher.broadcast b, dispatcher.judge_new(b, c.subscriber, c.sequence, c.ordinal) v
     where b.id = $8
 ), {_LIMITED.format(number="$11")}, {INSERTED.format(rows="limited", answer_seconds="$10")}
-select array_agg(id) filter (where state = 'claimed') as mine,
+select array_agg(id) filter (where state = 'claimed') as claimed,
     dispatcher.count_changes($9, array_agg(source), null, array_agg(state)) from inserted
 """
 
-# A reply has no broadcast to be judged by, and no limit: only its expiry counts.
+# A reply has neither a broadcast nor a limit: only its expiry counts.
 _CLAIM_DUE = f"""
 with candidate as (
     select d.* from dispatcher.delivery d
@@ -117,11 +117,11 @@ with candidate as (
     select dispatcher.count_changes($3, array_agg(broadcast), array_agg('waiting'::dispatcher.delivery_state),
         array_agg(state)) from changed
 )
-select id, lane::text, state = 'claimed' as mine, address_kind, address_index, address_sealed, attempt, claim, asked_at,
-    expires_at, error_code, content::text, broadcast
+select id, lane::text, state = 'claimed' as is_claimed, address_kind, address_index, address_sealed, attempt, claim,
+    asked_at, expires_at, error_code, content::text, broadcast
 from changed, counted
 """
-# Only among the newest rows: all of them may have lost their addresses to an erasure.
+# Only among the newest rows: if erasures have removed all addresses, it would read the whole table.
 _NEWEST_ADDRESS = """
 select address_kind, address_index, address_sealed
 from (select * from dispatcher.delivery order by id desc limit 100) as newest where address_index <> '' limit 1
@@ -156,7 +156,7 @@ with suppressed as ({SUPPRESS}
 select id from inserted where state = 'claimed'
 """
 
-# A resend of an earlier one is seen here, or sees the follow-up.
+# A concurrent resend of an earlier broadcast is seen here, or sees the follow-up.
 _LOCK_FOLLOWED = "select from dispatcher.broadcast where id = any($1::uuid[]) order by id for share"
 _BEGIN_FOLLOW_UP = """
 insert into dispatcher.follow_up (broadcast, follows, position, last)
@@ -202,20 +202,20 @@ class LedgerClaims:
         ids = [delivery_id(source, recipient.subscriber) for recipient in recipients]
         ordinals = list(range(message.offset + batch.position, message.offset + batch.position + len(ids)))
         claimed_at = Instant.now()
-        columns = extract_columns(recipients, "subscriber", "sequence", *_ADDRESS)
-        more = (source, self.slot, self.answer_seconds, self.number, wait)
-        row = await self.database.fetchrow(_CLAIM_BATCH, ids, *columns, ordinals, *more)
-        mine = set(row["mine"] or ())
+        columns = ids, *extract_columns(recipients, "subscriber", "sequence", *_ADDRESS), ordinals
+        parameters = (source, self.slot, self.answer_seconds, self.number, wait)
+        row = await self.database.fetchrow(_CLAIM_BATCH, *columns, *parameters)
+        claimed = set(row["claimed"] or ())
         return [
             Claim(delivery, message.lane, recipient.address, batch.content, *times, claimed_at, broadcast=source)
             for delivery, recipient in dict(zip(ids, recipients, strict=True)).items()
-            if delivery in mine
+            if delivery in claimed
         ]
 
     async def claim_replies(self, replies: Sequence[AskedReply], *, wait: bool = False) -> list[Claim]:
         """Claim replies, or let them `wait` for a slot; their withdrawals are committed in the same transaction."""
         claimed_at = Instant.now()
-        claims = {reply.reply: _build_reply_claim(reply, asked, claimed_at) for reply, asked in replies}
+        claims = {reply.reply: _build_reply_claim(reply, asked_at, claimed_at) for reply, asked_at in replies}
         columns = extract_columns(claims.values(), "delivery", *_ADDRESS, "asked_at", "expires_at")
         contents = [msgspec.json.encode(claim.content).decode() for claim in claims.values()]
         withdrawals = _build_withdrawal_columns([reply.withdrawal for reply, _ in replies if reply.withdrawal])
@@ -223,30 +223,30 @@ class LedgerClaims:
         return [claims[row["id"]] for row in rows]
 
     async def claim_due(self, lane: Lane, limit: int) -> list[Claim]:
-        """Claim due deliveries, oldest first; fewer than `limit` mean that no more are due."""
-        more = (self.slot, self.answer_seconds, self.number if lane is not Lane.REPLY else None)
+        """Claim due deliveries, oldest first; fewer than `limit` means that no more are due."""
+        parameters = (self.slot, self.answer_seconds, self.number if lane is not Lane.REPLY else None)
         claimed_at, claims = Instant.now(), list[Claim]()
         while missing := limit - len(claims):
             try:
-                rows = await self.database.fetch(_CLAIM_DUE, lane.value, missing, *more)
+                rows = await self.database.fetch(_CLAIM_DUE, lane.value, missing, *parameters)
             except DependencyUnavailable:
                 if not claims:
                     raise
                 break
-            claims += (_read_claim(row, claimed_at) for row in rows if row["mine"])
+            claims += (_read_claim(row, claimed_at) for row in rows if row["is_claimed"])
             if len(rows) < missing:
                 break
         return claims
 
     async def withdraw(self, withdrawal: Withdrawal) -> None:
-        """Suppress everything that the withdrawal covers: from the commit on nothing of it is claimed."""
+        """Suppress everything that the withdrawal covers: from the commit on, none of it is claimed."""
         await self.database.fetchval(SUPPRESS, *_build_withdrawal_columns([withdrawal]))
 
 
 def extract_columns(items: Iterable[object], *names: str) -> tuple[list[Any], ...]:
-    """Return one list for each of these attributes, as columns of a statement; a dotted name is a nested attribute."""
-    listed = list(items)
-    return tuple([get(item) for item in listed] for get in map(attrgetter, names))
+    """Return a list for each of these attributes, as columns of a statement; a dotted name is a nested attribute."""
+    rows = list(items)
+    return tuple([get(row) for row in rows] for get in map(attrgetter, names))
 
 
 def _build_broadcast_row(message: BroadcastBatch | BroadcastFollowUp, content: Mapping[str, Any]) -> tuple[object, ...]:
@@ -278,9 +278,9 @@ def _build_reply_claim(reply: ReplyRequested, asked_at: datetime, claimed_at: In
 
 
 def _read_claim(row: asyncpg.Record, claimed_at: Instant) -> Claim:
-    same = {name: row[name] for name in ("attempt", "asked_at", "expires_at", "broadcast", "error_code")}
+    attributes = {name: row[name] for name in ("attempt", "asked_at", "expires_at", "broadcast", "error_code")}
     lane, content = Lane(row["lane"]), msgspec.json.decode(row["content"])
-    return Claim(row["id"], lane, _read_address(row), content, claimed_at=claimed_at, number=row["claim"], **same)
+    return Claim(row["id"], lane, _read_address(row), content, claimed_at=claimed_at, number=row["claim"], **attributes)
 
 
 def _read_address(row: asyncpg.Record) -> Address:

@@ -1,7 +1,7 @@
 """Results in PostgreSQL: our own, Meta's statuses, and rows without an answer.
 
 Rows are locked in the order of their ids, so that replicas cannot deadlock. No join is made where rows are locked:
-PostgreSQL 18 missed rows of a join that another transaction was just changing (decision 0028). Every change of a
+PostgreSQL 18 missed rows of a join that another transaction was changing (decision 0028). Every change of a
 broadcast's delivery updates its counters in the same statement.
 """
 
@@ -18,8 +18,8 @@ from shared.contracts.events import DeliveryRefused
 
 MAX_RESENDS = 3
 
-# Shared end of RECORD and APPLY_STATUSES for changed rows.
-_NOTED = """returning d.id, case when d.subscriber is not null then d.source end as broadcast, d.subscriber,
+# Common part of _RECORD and _APPLY_STATUSES, after the change of rows.
+_RECORD_REFUSALS = """returning d.id, case when d.subscriber is not null then d.source end as broadcast, d.subscriber,
         d.error_code, j.old_state, j.new_state
 ), refused as (
     insert into dispatcher.refusal (delivery, subscriber, code)
@@ -28,14 +28,14 @@ _NOTED = """returning d.id, case when d.subscriber is not null then d.source end
     on conflict do nothing
 )"""
 
-# Who turns out to have got a broadcast without a new claim may have been passed over by what follows it.
-_FOLLOWED = """dispatcher.reopen_follow_ups(array_agg(distinct broadcast) filter (where broadcast is not null
+# A recipient who turns out to have got a broadcast without a new claim may have been skipped by its follow-ups.
+_REOPEN_AND_COUNT = """dispatcher.reopen_follow_ups(array_agg(distinct broadcast) filter (where broadcast is not null
         and old_state in ('waiting', 'failed', 'expired', 'cancelled', 'suppressed')
         and new_state in ('accepted', 'sent', 'delivered', 'read'))),
     dispatcher.count_changes({slot}, array_agg(broadcast), array_agg(old_state), array_agg(new_state)) as changed"""
 
-# Shared end of MARK_UNKNOWN and REQUEUE_UNKNOWN.
-_COUNTED = """returning case when d.subscriber is not null then d.source end as broadcast,
+# Common end of _MARK_UNKNOWN and _REQUEUE_UNKNOWN.
+_RETURN_AND_COUNT = """returning case when d.subscriber is not null then d.source end as broadcast,
         '{old}'::dispatcher.delivery_state as old_state, d.state as new_state
 )
 select dispatcher.count_changes({slot}, array_agg(broadcast), array_agg(old_state), array_agg(new_state)) from changed
@@ -44,10 +44,10 @@ select dispatcher.count_changes({slot}, array_agg(broadcast), array_agg(old_stat
 # Our own result counts only for its own claim; otherwise another replica has claimed the row since. An acceptance
 # always counts, unless Meta has reported that very message as failed.
 _RECORD = f"""
-with news as (
+with results as (
     select * from unnest($1::uuid[], $2::int[], $3::text[]::dispatcher.delivery_state[], $4::bytea[], $5::int[],
         $6::timestamptz[], $7::text[]::dispatcher.wait_cause[], $8::bool[])
-        as r (news_id, claim, state, message_key, error_code, due_at, waits_for, attempted)
+        as r (result_id, claim, state, message_key, error_code, due_at, waits_for, attempted)
 ), locked as (
     select d.id, d.state as old_state, d.claim as newest_claim, d.failed_keys
     from dispatcher.delivery d where d.id = any($1::uuid[]) order by d.id for update
@@ -58,7 +58,7 @@ with news as (
         when n.claim <> l.newest_claim then l.old_state
         when l.old_state = 'claimed' or l.old_state = 'unknown' and n.state <> 'unknown' then n.state
         else l.old_state end as new_state
-    from locked l join news n on l.id = n.news_id
+    from locked l join results n on l.id = n.result_id
 ), changed as (
     update dispatcher.delivery d
     set state = j.new_state,
@@ -71,17 +71,17 @@ with news as (
         content = case when j.new_state in ('waiting', 'unknown') then d.content end
     from judged j where d.id = j.id and (j.new_state <> j.old_state
         or j.state = 'accepted' and d.message_key is null and j.new_state in ('accepted', 'sent', 'delivered', 'read'))
-    {_NOTED.format(codes="$10")}
-select {_FOLLOWED.format(slot="$9")} from changed
+    {_RECORD_REFUSALS.format(codes="$10")}
+select {_REOPEN_AND_COUNT.format(slot="$9")} from changed
 """
 
 # A failure that Meta reports later counts once, and only for the message that it names: the row's own, or the only one
-# that the row can have. If it may be about either of two, it only keeps an acceptance of that message from counting.
+# that the row can have. If it may be about either of two, it only prevents an acceptance of that message from counting.
 # Earlier statuses of a failed message no longer count. A failure that may be temporary gives the delivery another
-# attempt, as long as `attempts` allows, and reopens a finished broadcast; one that is about the sender or the template
-# is no attempt, and neither is a rate that was exceeded: how long each waits follows from how often it has failed.
+# attempt, as long as `attempts` allows, and reopens a finished broadcast; one about the sender, the template or an
+# exceeded rate does not count as an attempt. The delay depends on how often the delivery has failed.
 _APPLY_STATUSES = f"""
-with news as (
+with updates as (
     select * from unnest($1::uuid[], $2::text[]::dispatcher.delivery_state[], $3::bytea[], $4::int[], $5::int[],
         $6::text[]::jsonb[], $7::text[]::dispatcher.wait_cause[])
         as r (id, state, message_key, error_code, attempts, delays, waits_for)
@@ -104,7 +104,7 @@ with news as (
         else dispatcher.advance(l.old_state, n.state) end as new_state,
         n.state = 'failed' and l.old_key is null and l.resends > 0
             and n.message_key <> all(coalesce(l.failed_keys, '{{}}')) as is_ambiguous
-    from locked l join news n on l.id = n.id
+    from locked l join updates n on l.id = n.id
 ), remembered as (
     update dispatcher.delivery d set failed_keys = d.failed_keys || j.message_key
     from judged j where d.id = j.id and j.is_ambiguous and j.new_state = j.old_state
@@ -121,7 +121,7 @@ with news as (
         answer_by = null, unknown_at = null,
         content = case when j.new_state = 'waiting' then d.content end
     from judged j where d.id = j.id and j.new_state <> j.old_state
-    {_NOTED.format(codes="$9")}, continued as (
+    {_RECORD_REFUSALS.format(codes="$9")}, continued as (
     update dispatcher.broadcast b set finished_at = null
     where b.finished_at is not null and b.id in (select broadcast from changed where new_state = 'waiting')
     returning b.id
@@ -130,14 +130,14 @@ with news as (
     from changed c left join dispatcher.broadcast b on b.id = c.broadcast
     where c.new_state in ('waiting', 'failed') group by 1, 2, 3
 )
-select {_FOLLOWED.format(slot="$8")},
-    -- Only a status of the newest message tells how far the stream is.
+select {_REOPEN_AND_COUNT.format(slot="$8")},
+    -- Only a status of the newest message shows the progress of the stream.
     (select dispatcher.note_stream($10, $11, max(claimed_at))
-        from locked l join news n on l.id = n.id where coalesce(old_key = n.message_key, claim = 1)) as noted,
+        from locked l join updates n on l.id = n.id where coalesce(old_key = n.message_key, claim = 1)) as noted,
     (select count(*) from locked) as matched, (select json_agg(f) from failed f)::text as failures,
     array_agg(distinct broadcast) filter (where broadcast is not null and new_state in ('sent', 'delivered')
         and old_state in ('claimed', 'unknown', 'accepted')) as reached
-from changed where (select count(*) from continued) >= 0 -- before those that are reopened, which may be the same
+from changed where (select count(*) from continued) >= 0 -- runs first: reopen_follow_ups may update the same
 """
 
 _MARK_UNKNOWN = f"""
@@ -146,10 +146,10 @@ with lost as (
     for update skip locked
 ), changed as (
     update dispatcher.delivery d set state = 'unknown', unknown_at = clock_timestamp(), answer_by = null
-    from lost where d.id = lost.id {_COUNTED.format(old="claimed", slot="$1")}"""
+    from lost where d.id = lost.id {_RETURN_AND_COUNT.format(old="claimed", slot="$1")}"""
 
 # A missing status is proof only if the stream has passed the message by the length of a request; checked again for each
-# resend, and only a limited number of times. A restore forgot what had arrived.
+# resend, and only a limited number of times. After a restore, statuses that had arrived are missing.
 _REQUEUE_UNKNOWN = f"""
 with absent as (
     select d.id from dispatcher.delivery d, dispatcher.passed($1, $2, $3) passed
@@ -161,7 +161,7 @@ with absent as (
     update dispatcher.delivery d
     set state = 'waiting', due_at = clock_timestamp(), waits_for = 'rate', unknown_at = null, resends = d.resends + 1,
         attempt = d.attempt + 1
-    from absent where d.id = absent.id {_COUNTED.format(old="unknown", slot="$4")}"""
+    from absent where d.id = absent.id {_RETURN_AND_COUNT.format(old="unknown", slot="$4")}"""
 
 _UNREPORTED_REFUSALS = """
 select delivery, subscriber, code from dispatcher.refusal where told_at is null order by delivery limit 100
@@ -176,11 +176,11 @@ class LedgerResults(LedgerClaims):
         await self.database.fetchval(_RECORD, *columns, self.slot, RECIPIENT_CODES)
 
     async def apply_statuses(self, updates: Sequence[StatusUpdate], at: datetime | None = None) -> AppliedStatuses:
-        """Advance rows by Meta's statuses, which arrived `at` that time, and record how far their stream has come."""
+        """Advance rows by Meta's statuses, received at `at`, and record the progress of their stream."""
         columns = extract_columns(updates, "delivery", "state", "message_key", "error_code", "attempts")
-        retries = [msgspec.json.encode(one.delays).decode() for one in updates], [one.waits_for for one in updates]
-        more = (self.slot, RECIPIENT_CODES, self.number, at)
-        row = await self.database.fetchrow(_APPLY_STATUSES, *columns, *retries, *more)
+        delays = [msgspec.json.encode(update.delays).decode() for update in updates]
+        columns += delays, [update.waits_for for update in updates]
+        row = await self.database.fetchrow(_APPLY_STATUSES, *columns, self.slot, RECIPIENT_CODES, self.number, at)
         failures = msgspec.json.decode(row["failures"] or "[]", type=list[StatusFailure])
         return AppliedStatuses(row["changed"], len(updates) - row["matched"], failures, row["reached"] or [])
 

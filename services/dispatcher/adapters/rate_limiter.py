@@ -20,7 +20,7 @@ select slots, planned, shift, paused_reason, spacing_seconds, rate_per_second, c
 _PAUSE = "select dispatcher.pause_by_meta($1, $2, $3)"
 _RESUME = "select dispatcher.resume_by_meta($1)"
 
-# A moment far ahead would hide what is said until then; one that is a little ahead stays the same when it is repeated.
+# A time far ahead would hide later reports until then; one slightly ahead is stored as it is, to recognise repetitions.
 _RECORD_IF_NEWER = """
 insert into dispatcher.account_update as n (subject, said_at, word)
 values ($1, case when $2 > clock_timestamp() + interval '1 hour' then clock_timestamp() else $2 end, $3)
@@ -33,7 +33,7 @@ _SET_LIMIT = "select dispatcher.limit_by_meta($1, $2)"
 
 @dataclass
 class PostgresRateLimiter:
-    """Shared rate limiter; its row, with a throttled rate, a tier changed by Meta and a pause, outlives the process.
+    """Shared rate limiter; its row (throttled rate, tier changed by Meta, pause) outlives the process.
 
     Limits: `limit` messages per second; people in any 24 hours (Meta's tier) and messages a month, None for no limit.
     """
@@ -52,32 +52,33 @@ class PostgresRateLimiter:
         async with self.database.connection() as connection:
             await connection.execute(_SET_UP, self.number, self.limit, self.people_a_day, self.messages_a_month)
             for _ in range(CLOCK_COMPARISONS):
-                read = await connection.fetchval("select extract(epoch from clock_timestamp())::float8")
-                self._clock.observe(read=read, arrived=asyncio.get_running_loop().time())
+                server_time = await connection.fetchval("select extract(epoch from clock_timestamp())::float8")
+                self._clock.observe(server_time=server_time, received_at=asyncio.get_running_loop().time())
 
     async def keep_limits(self) -> None:
         """Set our limits of people and messages again if a replica without them has started since."""
-        more = (self.people_a_day, self.messages_a_month)
-        await self.database.fetchval("call dispatcher.keep_limits($1, $2, $3)", self.number, *more)
+        limits = (self.people_a_day, self.messages_a_month)
+        await self.database.fetchval("call dispatcher.keep_limits($1, $2, $3)", self.number, *limits)
 
     async def reserve(self, slots: int) -> Lease:
         """Reserve slots for this replica only; while sending is paused, none or one for a probe.
 
         Raises DependencyUnavailable: then nothing is sent.
         """
-        got, planned, shift, held, spacing, self.rate, read = await self.database.fetchrow(_RESERVE, self.number, slots)
-        self._clock.observe(read=read, arrived=asyncio.get_running_loop().time())
+        row = await self.database.fetchrow(_RESERVE, self.number, slots)
+        granted, planned, shift, paused_reason, spacing, self.rate, server_time = row
+        self._clock.observe(server_time=server_time, received_at=asyncio.get_running_loop().time())
         start = self._clock.convert_to_local(planned + shift)
-        return Lease(start=start, spacing=spacing, slots=got, planned=planned, shift=shift, paused_reason=held)
+        return Lease(start, spacing, granted, planned, shift, paused_reason)
 
     def read_clock(self) -> datetime:
-        """Return the time by the database's clock: that of our machine may be wrong."""
+        """Return the time by the database's clock, since that of our machine may be wrong."""
         return datetime.fromtimestamp(self._clock.convert_to_server(time.monotonic()), UTC)
 
     async def report_late_use(self, use: LateUse) -> None:
         """Report late use, so that the slots one second later are shifted for all replicas."""
         statement = "select dispatcher.report_late_use($1, $2, $3, $4)"
-        await self.database.fetchval(statement, self.number, use.starts, use.ends, use.late)
+        await self.database.fetchval(statement, self.number, use.start, use.end, use.late)
 
     async def throttle(self, seconds: float) -> bool:
         """Make all replicas wait for `seconds` and then send more slowly; return whether no other had just done so."""
@@ -127,5 +128,5 @@ class PostgresAccount:
                 case AccountUpdate.SENDING_RESUMED:
                     await connection.execute(_RESUME, self.number)
                 case _:
-                    pass  # it is on record
+                    pass  # only recorded
         return False

@@ -1,4 +1,4 @@
-"""Personal data in the ledger: the broadcast that a reaction was about, and erasures."""
+"""Personal data in the ledger: the broadcast that a reaction refers to, and erasures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from shared.contracts.message import AddressKind
 from shared.database.pool import Database
 
 RETRY_DELAY_SECONDS = 5
-# Messages in progress at the request, above all the answer to it, may still be written.
+# Messages in progress at the request, especially the answer to it, may still be written.
 ERASURE_DELAY_SECONDS = 60
 MAX_SEQUENCE = 2_147_483_647
 
@@ -27,7 +27,7 @@ where id in (
 returning id, subscribers, indexes, user_index, user_sealed
 """
 _ERASE = "select dispatcher.erase_addresses($1, $2)"
-# Someone who writes again counts anew.
+# A person who writes again counts anew.
 _DELETE_REACHED = "delete from dispatcher.reached where subscriber = any($1)"
 _DELETE_USER = "update dispatcher.erasure set user_index = null, user_sealed = null where id = $1"
 _FINISH = """
@@ -48,8 +48,9 @@ class PostgresRecipientRepository:
 
     async def register_erasure(self, erased: SubscriberErased) -> None:
         """Suppress everything for these subscribers from now on, and erase their addresses soon."""
-        users = ((one.index, one.sealed) for one in erased.addresses if one.kind is AddressKind.USER and one.sealed)
-        people, indexes = [*erased.subscribers], [address.index for address in erased.addresses]
+        addresses, people = erased.addresses, [*erased.subscribers]
+        users = ((user.index, user.sealed) for user in addresses if user.kind is AddressKind.USER and user.sealed)
+        indexes = [address.index for address in addresses]
         async with self.database.transaction() as connection:
             await connection.execute(SUPPRESS, people, [""] * len(people), [MAX_SEQUENCE] * len(people))
             await connection.execute(_REGISTER_ERASURE, erased.erasure, people, indexes, *next(users, (None, None)))

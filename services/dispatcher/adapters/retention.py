@@ -27,7 +27,7 @@ _OLDEST_REPLY_ADDRESS = f"""
     select min(least({_REPLY_ENDED_AT}, now())) from dispatcher.delivery
     where subscriber is null and address_index <> ''
 """  # noqa: S608 - from above
-# The age of a week is that of its first day.
+# A week is as old as its first day.
 _OLDEST_WEEK = """
     select min(to_date(right(c.relname, 8), 'YYYYMMDD')) from pg_inherits i join pg_class c on c.oid = i.inhrelid
     where i.inhparent = 'dispatcher.delivery'::regclass and c.relname ~ '^delivery_[0-9]{8}$'
@@ -37,16 +37,17 @@ _DROP_OLD_WEEKS = "select dispatcher.drop_old_partitions(extract(day from $1::in
 
 def build_retention_rules(retention_days: int) -> Mapping[str, RetentionRule]:
     """Return the rules of all data with a limited retention; deliveries are dropped by week, stray ones by row."""
-    kept, withdrawn = timedelta(days=retention_days), timedelta(days=retention_days + WITHDRAWAL_RETENTION_MARGIN_DAYS)
+    retention = timedelta(days=retention_days)
+    suppressed = retention + timedelta(days=WITHDRAWAL_RETENTION_MARGIN_DAYS)
     return {
-        "waiting_delivery": RetentionRule(kept, "select dispatcher.end_old_waiting($1, $2::integer)"),
-        "deliveries_week": RetentionRule(kept, _DROP_OLD_WEEKS, _OLDEST_WEEK),
-        "stray_delivery": RetentionRule(kept, "select dispatcher.delete_old_strays($1, $2::integer)"),
+        "waiting_delivery": RetentionRule(retention, "select dispatcher.end_old_waiting($1, $2::integer)"),
+        "deliveries_week": RetentionRule(retention, _DROP_OLD_WEEKS, _OLDEST_WEEK),
+        "stray_delivery": RetentionRule(retention, "select dispatcher.delete_old_strays($1, $2::integer)"),
         "reply_address": RetentionRule(REPLY_ADDRESS_RETENTION, _ERASE_REPLY_ADDRESSES, _OLDEST_REPLY_ADDRESS),
         "reached": build_row_rule(REACHED_RETENTION, "dispatcher.reached", "subscriber", "minute"),
         "reached_minute": build_row_rule(REACHED_RETENTION, "dispatcher.reached_minute", "minute", "minute"),
         "status_stream": build_row_rule(SHORT_RETENTION, "dispatcher.status_stream", "number, seen_at", "seen_at"),
         "unreachable": build_row_rule(SHORT_RETENTION, "dispatcher.unreachable", "replica", "said_at"),
-        "refusal": build_row_rule(kept, "dispatcher.refusal", "delivery", "told_at"),
-        "suppression": build_row_rule(withdrawn, "dispatcher.suppression", "subscriber, topic", "suppressed_at"),
+        "refusal": build_row_rule(retention, "dispatcher.refusal", "delivery", "told_at"),
+        "suppression": build_row_rule(suppressed, "dispatcher.suppression", "subscriber, topic", "suppressed_at"),
     }

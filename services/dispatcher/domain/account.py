@@ -13,7 +13,7 @@ TEMPLATE_PAUSING_EVENTS = ("PAUSED", "DISABLED", "ARCHIVED", "DELETED", "PENDING
 TEMPLATE_RESUMING_EVENTS = ("APPROVED", "REINSTATED", "UNARCHIVED")
 TEMPLATE_FIELDS = ("message_template_status_update", "message_template_quality_update")
 LIMIT_FIELDS = ("business_capability_update", "phone_number_quality_update")
-# Newest first; Meta still sends the older ones along with it.
+# Newest first; Meta still sends the older ones, too.
 LIMIT_NAMES = ("max_daily_conversations_per_business", "max_daily_conversation_per_phone", "current_limit")
 TIERS = {
     "TIER_50": 50,
@@ -47,10 +47,10 @@ class AccountUpdate(StrEnum):
 
 @dataclass(frozen=True)
 class AccountReport:
-    """Report of a change of our account. Of those about one subject only the newest counts, and each only once.
+    """Report of a change of our account. For each subject only the newest report counts, and only once.
 
-    `word` is what Meta said, `template` the key of a template, and `limit` how many different people we may message in
-    any 24 hours; None is no limit.
+    `word` is the new state in Meta's terms, `template` the key of a template, and `limit` how many different people we
+    may message in any 24 hours; None means no limit.
     """
 
     update: AccountUpdate
@@ -66,11 +66,11 @@ def template_key(name: str, language: str) -> str:
 
 
 def interpret_webhook(field: str, value: Mapping[str, Any]) -> AccountReport | None:
-    """Return the change that an account webhook reports, or None if it neither affects sending nor may soon."""
+    """Return the change that an account webhook reports, or None if it neither affects sending nor may do so soon."""
     if field in TEMPLATE_FIELDS:
         return _parse_template_report(value)
     if field in LIMIT_FIELDS:
-        return next((found for name in LIMIT_NAMES if (found := _parse_tier(value.get(name)))), None)
+        return next((report for name in LIMIT_NAMES if (report := _parse_tier(value.get(name)))), None)
     return _parse_sender_change(value) if field == "account_update" else None
 
 
@@ -111,11 +111,11 @@ def _parse_template_report(value: Mapping[str, Any]) -> AccountReport | None:
             return None
 
 
-def _parse_tier(told: object) -> AccountReport | None:
-    if isinstance(told, int) and not isinstance(told, bool):
-        limit = min(told, MAX_LIMIT) if told >= 0 else None
-    elif isinstance(told, str) and told in TIERS:
-        limit = TIERS[told]
+def _parse_tier(value: object) -> AccountReport | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        limit = min(value, MAX_LIMIT) if value >= 0 else None
+    elif isinstance(value, str) and value in TIERS:
+        limit = TIERS[value]
     else:
         return None
     return AccountReport(AccountUpdate.LIMIT, "people a day", str(limit), limit=limit)
@@ -125,7 +125,7 @@ def _parse_sender_change(value: Mapping[str, Any]) -> AccountReport | None:
     match value:
         case {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "DISABLE"}}:
             reason = "account disabled"
-        case {"event": "ACCOUNT_RESTRICTION", "restriction_info": [*told]} if any(map(_is_sending_restriction, told)):
+        case {"event": "ACCOUNT_RESTRICTION", "restriction_info": [*infos]} if any(map(_is_sending_restriction, infos)):
             reason = "account restricted"
         case {"event": str(event)} if event in ACCOUNT_GONE:
             reason = event

@@ -48,8 +48,8 @@ def build_template_body(template: Template) -> dict[str, Any]:
     for index, payload in enumerate(template.quick_replies):
         button = {"type": "button", "sub_type": "quick_reply", "index": str(index)}
         components.append({**button, "parameters": [{"type": "payload", "payload": payload}]})
-    named = {"name": template.name, "language": {"code": template.language}, "components": components}
-    return {"type": "template", "template": named}
+    body = {"name": template.name, "language": {"code": template.language}, "components": components}
+    return {"type": "template", "template": body}
 
 
 def _build_parameter(name: str, text: str) -> dict[str, str]:
@@ -90,13 +90,13 @@ def _build_list(text: str, menu: ReplyMenu) -> dict[str, Any]:
     return _build_interactive("list", text, {"button": menu.button, "sections": sections})
 
 
-def _build_interactive(kind: str, text: str, action: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "interactive", "interactive": {"type": kind, "body": {"text": text}, "action": action}}
+def _build_interactive(interactive_type: str, text: str, action: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "interactive", "interactive": {"type": interactive_type, "body": {"text": text}, "action": action}}
 
 
 def _build_row(row: ReplyRow) -> dict[str, str]:
-    described = {"description": row.description} if row.description else {}
-    return {"id": row.id, "title": row.title, **described}
+    description = {"description": row.description} if row.description else {}
+    return {"id": row.id, "title": row.title, **description}
 
 
 def build_recipient_fields(kind: AddressKind, value: str) -> dict[str, str]:

@@ -25,9 +25,9 @@ class ErrorAction(StrEnum):
 
 @dataclass(frozen=True)
 class ErrorRule:
-    """Treatment of one code. A message fails after `attempts` attempts; `german` is the text for operators.
+    """Handling of one code. A message fails after `attempts` attempts; `german` is the text for operators.
 
-    Exceeding a rate is no attempt: it says nothing about the message, which waits until it expires.
+    Exceeding a rate does not count as an attempt: the message waits until it expires.
     """
 
     action: ErrorAction
@@ -36,7 +36,7 @@ class ErrorRule:
     attempts: int = 1
 
 
-# Attempts include other failures, so the exponent ends where the pair limit itself has certainly passed.
+# Attempts include other failures, so the exponent is limited: by then the pair limit has certainly passed.
 MAX_PAIR_EXPONENT = 3
 MAX_RETRY_SECONDS = 60.0  # longest wait that we accept from Meta
 MAX_CODE = 2**31 - 1
@@ -102,17 +102,17 @@ _ROWS: Mapping[int, _Row] = {
 }
 ERROR_RULES: Mapping[int, ErrorRule] = {code: ErrorRule(*row) for code, row in _ROWS.items()}
 
-# What says nothing about the message, which waits until the rate, sending or the template permits it.
+# Not caused by the message, which waits until the rate, the sender or the template permits it.
 WAITING_ACTIONS = (ErrorAction.SLOWER, ErrorAction.SENDER, ErrorAction.TEMPLATE)
 RECIPIENT_CODES = tuple(code for code, rule in ERROR_RULES.items() if rule.action is ErrorAction.RECIPIENT)
 SETTLED_BY_HAND = "von Hand als fehlgeschlagen eingetragen"
 UNKNOWN_CODE = ErrorRule(_DROP, "unknown code", "unbekannter Fehlercode")
-REFUSED_ALONE = ErrorRule(_AGAIN, "about one message", "nur diese Nachricht wird abgelehnt", MANY_ATTEMPTS)
+ISOLATED_REFUSAL = ErrorRule(_AGAIN, "about one message", "nur diese Nachricht wird abgelehnt", MANY_ATTEMPTS)
 TOO_MANY_REQUESTS = ErrorRule(_SLOWER, "HTTP 429", "zu viele Nachrichten auf einmal", MANY_ATTEMPTS)
 
 
 def find_error_rule(code: int | None, http_status: int | None = None) -> ErrorRule:
-    """Return the treatment of an error. A known code decides, else the HTTP status; a status webhook may lack both."""
+    """Return the handling of an error by its code if known, else by the HTTP status; a status webhook may lack both."""
     if code is not None and code in ERROR_RULES:
         return ERROR_RULES[code]
     if code is not None and 200 <= code <= 299:
@@ -123,7 +123,7 @@ def find_error_rule(code: int | None, http_status: int | None = None) -> ErrorRu
 
 
 def explain_failure(code: int | None) -> str:
-    """Return why a delivery failed, in German; without a code it was decided by hand."""
+    """Return why a delivery failed, in German; without a code, an operator decided it."""
     return SETTLED_BY_HAND if code is None else find_error_rule(code).german
 
 
@@ -135,9 +135,9 @@ def clamp_code(code: int) -> int:
 def compute_retry_delay(rule: ErrorRule, attempt: int, jitter: float) -> float:
     """Return the seconds to wait before attempt number `attempt + 1`; `jitter` is between 0 and 1.
 
-    Meta's advice for the recipient pair limit is 4^n seconds. What the sender was refused for is due shortly after the
-    next probe, so that this is another message if there is one. The others double from one second up to a minute, half
-    of it at random.
+    Meta's advice for the recipient pair limit is 4^n seconds. A message refused because of the sender is due shortly
+    after the next probe, so that another message serves as the probe if there is one. Other delays double from one
+    second to a minute, half of each at random.
     """
     match rule.action:
         case ErrorAction.TEMPLATE:

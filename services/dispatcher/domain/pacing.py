@@ -9,7 +9,7 @@ LEASE_SECONDS = 0.1
 # Maximum age of a claim when its message is written: a "Stop" may have been committed since.
 MAX_CLAIM_SECONDS = 1.0
 MAX_SPARE_SECONDS = 0.7 * MAX_CLAIM_SECONDS
-PROBE_DELAY_SECONDS = 30.0  # wait of a pause by Meta before its first probe
+PROBE_DELAY_SECONDS = 30.0  # from a pause by Meta to its first probe
 SHARE_OF_LIMIT = 0.995
 LOW_LIMIT = 20
 SHARE_OF_LOW_LIMIT = 0.94
@@ -38,7 +38,7 @@ class Lease:
     paused_reason: str | None = None
 
     @property
-    def opens(self) -> float:
+    def opens_at(self) -> float:
         """Return the start without the shift: the next lease is reserved relative to the plan, which is not shifted."""
         return self.start - self.shift
 
@@ -51,31 +51,31 @@ class Lease:
 
     def build_late_use(self, late: float) -> "LateUse | None":
         """Return the report for all replicas if a slot was used `late` seconds after its deadline, else None."""
-        use = LateUse(starts=self.planned, ends=self.planned + self.slots * self.spacing, late=self.shift + late)
+        use = LateUse(start=self.planned, end=self.planned + self.slots * self.spacing, late=self.shift + late)
         return use if use.late > SLOT_TOLERANCE_SECONDS else None
 
 
 @dataclass(frozen=True)
 class LateUse:
-    """Late use of a slot planned between `starts` and `ends` (server's clock), `late` seconds after its plan."""
+    """Late use of a slot planned between `start` and `end` (server's clock), `late` seconds after its plan."""
 
-    starts: float
-    ends: float
+    start: float
+    end: float
     late: float
 
 
 class ServerClock:
     """Conversion between the database's clock and the local one.
 
-    Of the last answers that with the shortest return time counts; a converted moment is late by that, never early.
+    The recent answer with the shortest return time counts; a converted moment is late by that time, never early.
     """
 
     def __init__(self) -> None:
         self._differences: deque[float] = deque(maxlen=CLOCK_SAMPLES)
 
-    def observe(self, *, read: float, arrived: float) -> None:
-        """Add a sample: the server's clock showed `read` before the answer arrived at `arrived`."""
-        self._differences.append(arrived - read)
+    def observe(self, *, server_time: float, received_at: float) -> None:
+        """Add a sample: the server's clock showed `server_time` before the answer arrived at `received_at`."""
+        self._differences.append(received_at - server_time)
 
     def convert_to_local(self, moment: float) -> float:
         return moment + min(self._differences)
@@ -103,13 +103,13 @@ def compute_lease_slots(rate: float, available: int) -> int:
 
 
 def compute_prefetched_batches(rate: float, recipients: int) -> int:
-    """Return how many batches of `recipients` to prefetch: enough until the broker delivers more."""
+    """Return how many batches of `recipients` to prefetch: enough to last until the broker delivers more."""
     return max(2, math.ceil(rate * BATCH_PREFETCH_SECONDS / recipients))
 
 
-def compute_prefetch_seconds(previous: float, took: float) -> float:
+def compute_prefetch_seconds(previous: float, claim_seconds: float) -> float:
     """Return how long before a lease's first slot to claim: 1.5 times the duration of the slowest recent claim.
 
     The maximum limits the delay of a "Stop"; the minimum keeps a slow claim from missing its slot.
     """
-    return min(MAX_PREFETCH_SECONDS, max(MIN_PREFETCH_SECONDS, 1.5 * took, PREFETCH_DECAY * previous))
+    return min(MAX_PREFETCH_SECONDS, max(MIN_PREFETCH_SECONDS, 1.5 * claim_seconds, PREFETCH_DECAY * previous))

@@ -3,7 +3,7 @@
 from services.dispatcher.domain import send_results
 from services.dispatcher.domain.send_results import Refused, SendResult
 
-# After so many messages in a row without an answer from Meta, a replica sends only probes.
+# After this many consecutive messages without an answer from Meta, a replica sends only probes.
 MAX_FAILURES = 10
 MIN_BACKOFF_SECONDS = 1.0
 MAX_BACKOFF_SECONDS = 30.0
@@ -13,10 +13,10 @@ UNDECRYPTABLE_REASON = "addresses cannot be decrypted: the encryption key is wro
 
 
 class Reachability:
-    """Count of failures to reach Meta. Other replicas may reach it, so this concerns one replica alone.
+    """Count of failures to reach Meta, for this replica only: others may reach it.
 
-    `reason` describes the failure, None while Meta answers. Otherwise only one message is sent after each backoff,
-    which grows from 1 to 30 seconds, until Meta answers. Times are in seconds of any monotonic clock.
+    `reason` describes the failure and is None while Meta answers. Until then one message is sent after each backoff,
+    which grows from 1 to 30 seconds. Times are in seconds of any monotonic clock.
     """
 
     def __init__(self) -> None:
@@ -31,9 +31,9 @@ class Reachability:
         match answer:
             case send_results.Accepted() | send_results.ErrorResponse():
                 return self._recover()
-            case send_results.NoResponse(foreign=True) | Refused(foreign=True, alone=False):
+            case send_results.NoResponse(foreign=True) | Refused(foreign=True, isolated=False):
                 return self._fail(answer.reason, now, MAX_FAILURES)
-            case Refused(alone=False):
+            case Refused(isolated=False):
                 return self._fail(answer.reason, now, KEY_FAILURE_WEIGHT)
             case send_results.NoResponse() | send_results.Unreachable():
                 return self._fail(answer.reason, now, 1)
@@ -41,7 +41,7 @@ class Reachability:
                 return False
 
     def get_backoff_seconds(self, now: float) -> float:
-        """Return for how long nothing may be sent; 0 if one message may, or any number while `reason` is None."""
+        """Return how long nothing may be sent; 0 permits one message, or any number while `reason` is None."""
         return max(0.0, self._backoff_until - now)
 
     def _recover(self) -> bool:

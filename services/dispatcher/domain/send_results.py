@@ -11,8 +11,8 @@ from services.dispatcher.domain import errors
 from services.dispatcher.domain.errors import ErrorAction, ErrorRule
 from services.dispatcher.domain.states import DeliveryState
 
-# Another replica may be able to send what this one is refused; if it sends all others, only a person can help.
-REFUSED_SECONDS, REFUSED_ALONE_SECONDS = 5.0, 30.0
+# Another replica may be able to send a message refused here; if all others are accepted, only a person can help.
+REFUSED_SECONDS, ISOLATED_REFUSAL_SECONDS = 5.0, 30.0
 
 
 @dataclass(frozen=True)
@@ -24,16 +24,16 @@ class Accepted:
 
 @dataclass(frozen=True)
 class ErrorResponse:
-    """Meta answered with an error. `retry_after` is in seconds; `alone` marks a code that is about one message only."""
+    """Meta answered with an error. `retry_after` is in seconds; `isolated` marks a code about one message only."""
 
     code: int
     http_status: int
     retry_after: float | None = None
-    alone: bool = False
+    isolated: bool = False
 
     @property
     def rule(self) -> ErrorRule:
-        return errors.REFUSED_ALONE if self.alone else errors.find_error_rule(self.code, self.http_status)
+        return errors.ISOLATED_REFUSAL if self.isolated else errors.find_error_rule(self.code, self.http_status)
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ class Unreachable:
 class Refused:
     """Meta did not get the message: something else refused it, such as a proxy (`foreign`), or we cannot decrypt it.
 
-    It is due again soon, for a replica that can send it. `alone` is set if others are accepted meanwhile.
+    It is soon due again, for a replica that can send it. `isolated` is set if others are accepted meanwhile.
     """
 
     reason: str
     foreign: bool = False
-    alone: bool = False
+    isolated: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ SendResult = Accepted | ErrorResponse | NotSent | ConnectedLate | Unreachable | 
 class Record(NamedTuple):
     """One change of a ledger row by the claim number `claim`; an outdated claim changes nothing.
 
-    `due_at` is set exactly if the state is waiting; `attempted` is whether that counts as an attempt.
+    `due_at` is set if and only if the state is waiting; `attempted` is whether that counts as an attempt.
     """
 
     delivery: UUID
@@ -118,7 +118,7 @@ def build_record(
         case Unreachable():
             seconds = 1.0
         case Refused():
-            seconds = REFUSED_ALONE_SECONDS if answer.alone else REFUSED_SECONDS
+            seconds = ISOLATED_REFUSAL_SECONDS if answer.isolated else REFUSED_SECONDS
     return record(DeliveryState.WAITING, due_at=now + timedelta(seconds=seconds), waits_for="rate")
 
 
@@ -126,9 +126,9 @@ def _record_error(
     record: Callable[..., Record], answer: ErrorResponse, *, attempt: int, now: datetime, jitter: float, templated: bool
 ) -> Record:
     rule, record = answer.rule, partial(record, error_code=answer.code)
-    is_fine = rule.action in errors.WAITING_ACTIONS and (templated or rule.action is not ErrorAction.TEMPLATE)
-    if attempt >= rule.attempts and not is_fine:
+    is_waiting = rule.action in errors.WAITING_ACTIONS and (templated or rule.action is not ErrorAction.TEMPLATE)
+    if attempt >= rule.attempts and not is_waiting:
         return record(DeliveryState.FAILED)
-    told = min(answer.retry_after or 0.0, errors.MAX_RETRY_SECONDS)
-    due_at = now + timedelta(seconds=max(told, errors.compute_retry_delay(rule, attempt, jitter)))
-    return record(DeliveryState.WAITING, due_at=due_at, waits_for=rule.action, attempted=not is_fine)
+    min_delay = min(answer.retry_after or 0.0, errors.MAX_RETRY_SECONDS)
+    due_at = now + timedelta(seconds=max(min_delay, errors.compute_retry_delay(rule, attempt, jitter)))
+    return record(DeliveryState.WAITING, due_at=due_at, waits_for=rule.action, attempted=not is_waiting)

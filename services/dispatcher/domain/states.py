@@ -19,8 +19,8 @@ class DeliveryState(StrEnum):
     SUPPRESSED = "suppressed"
 
 
-# Meta's status words; others are ignored. Of several about one message the last in this order counts, however they
-# arrive: proof of delivery outranks a failure.
+# Meta's status words; others are ignored. Of several about one message the last in this order counts, in whatever order
+# they arrive: proof of delivery outranks a failure.
 STATES_BY_STATUS = {
     "sent": DeliveryState.SENT,
     "failed": DeliveryState.FAILED,

@@ -27,7 +27,7 @@ from shared.contracts.message import Message
 from shared.outcome import Dead, Done, InvalidDataError, Outcome
 from shared.runtime.bisection import store_bisected
 
-MOST_REFUSED = 1000
+MAX_REFUSED = 1000
 BILLED_CATEGORIES = ("marketing", "utility", "authentication", "service")
 
 Actions = Mapping[type[Message], Callable[[Any], Awaitable[None]]]
@@ -36,7 +36,7 @@ _log = structlog.get_logger()
 
 
 async def handle_message(actions: Actions, body: bytes) -> Outcome:
-    """Apply a message by the idempotent action for its type; an invalid one, or one of another type, is a dead letter.
+    """Apply a message by the idempotent action for its type; one that is invalid or of another type is a dead letter.
 
     Raises DependencyUnavailable.
     """
@@ -54,8 +54,8 @@ async def handle_message(actions: Actions, body: bytes) -> Outcome:
 class StatusHandler:
     """Consumer of Meta's statuses: a group is one statement; order and repetitions do not matter.
 
-    `_refused` are the latest deliveries reported with a code about the sender, and whether others have left since the
-    last such report: then the next one is about one message, unless so many get it that sending pauses.
+    `_refused` maps the latest deliveries that failed with a code about the sender to whether other messages have been
+    sent since. If so, the next such failure concerns that message only, unless so many fail that sending pauses.
     """
 
     ledger: Ledger
@@ -65,18 +65,18 @@ class StatusHandler:
     _refused: dict[UUID, bool] = field(default_factory=dict, init=False)
 
     async def apply(self, message: DeliveryStatuses) -> None:
-        arrived = max((status.received_at for status in message.statuses), default=None)
+        received_at = max((status.received_at for status in message.statuses), default=None)
         for batch in split_by_delivery(fold(message.statuses)) or [[]]:
-            await store_bisected(batch, partial(self._apply_updates, arrived), self._reject)
-        # Once all are stored: while the database is unavailable, all of this is repeated every other second.
-        foreign = sum(_parse_status(status) is None for status in message.statuses if status.status != MARK)
-        self.meter.count("statuses", foreign, "unmatched")
+            await store_bisected(batch, partial(self._apply_updates, received_at), self._reject)
+        # Counted after all are stored: while the database is unavailable, the above is repeated every two seconds.
+        unmatched = sum(_parse_status(status) is None for status in message.statuses if status.status != MARK)
+        self.meter.count("statuses", unmatched, "unmatched")
         for category, number in count_billed(message.statuses).items():
             self.meter.count("billed_messages", number, category)
 
-    async def _apply_updates(self, arrived: datetime | None, updates: Sequence[StatusUpdate]) -> None:
-        news = [add_retry(one, alone=self._refused.get(one.delivery, False)) for one in updates]
-        applied = await self.ledger.apply_statuses(news, arrived)
+    async def _apply_updates(self, received_at: datetime | None, updates: Sequence[StatusUpdate]) -> None:
+        retryable = [add_retry(update, isolated=self._refused.get(update.delivery, False)) for update in updates]
+        applied = await self.ledger.apply_statuses(retryable, received_at)
         self.meter.count("statuses", applied.changed, "changed")
         self.meter.count("statuses", applied.unmatched, "unmatched")
         for broadcast in applied.reached:
@@ -86,7 +86,7 @@ class StatusHandler:
             action = find_error_rule(failure.code).action
             if action is ErrorAction.SENDER and failure.broadcast:
                 self._refused.update(dict.fromkeys(failure.deliveries, False))
-                for oldest in list(self._refused)[:-MOST_REFUSED]:
+                for oldest in list(self._refused)[:-MAX_REFUSED]:
                     del self._refused[oldest]
             if action is ErrorAction.TEMPLATE and failure.template:
                 await self.pauses.pause_template(failure.template, explain_code(failure.code))
@@ -96,7 +96,7 @@ class StatusHandler:
                 await self._count_failure(failure, action)
 
     async def _count_failure(self, failure: StatusFailure, action: ErrorAction) -> None:
-        """Pause after many failures in a row: a few alone may be about their recipients."""
+        """Pause after many failures in a row; a few may be caused by their recipients."""
         broadcast, code = failure.broadcast, failure.code
         if broadcast is None or not self._rejections.observe(broadcast, code, failure.deliveries):
             return
@@ -115,23 +115,23 @@ class StatusHandler:
 def fold(statuses: Iterable[DeliveryStatus]) -> list[StatusUpdate]:
     """Return the furthest status of each delivery and message; omit statuses that are not about our deliveries."""
     order = list(STATES_BY_STATUS.values())
-    news = sorted(filter(None, map(_parse_status, statuses)), key=lambda one: order.index(one.state))
-    return list({(one.delivery, one.message_key): one for one in news}.values())
+    updates = sorted(filter(None, map(_parse_status, statuses)), key=lambda update: order.index(update.state))
+    return list({(update.delivery, update.message_key): update for update in updates}.values())
 
 
 def split_by_delivery(updates: Iterable[StatusUpdate]) -> list[list[StatusUpdate]]:
-    """Split into batches with each delivery at most once: a delivery that was sent again has two messages."""
+    """Split into batches with each delivery at most once per batch: one that was resent has two messages."""
     batches: defaultdict[int, list[StatusUpdate]] = defaultdict(list)
     numbers: defaultdict[UUID, count[int]] = defaultdict(count)
-    for item in updates:
-        batches[next(numbers[item.delivery])].append(item)
+    for update in updates:
+        batches[next(numbers[update.delivery])].append(update)
     return list(batches.values())
 
 
-def add_retry(update: StatusUpdate, *, alone: bool = False) -> StatusUpdate:
-    """Return the update, with a retry if its failure may be temporary, by the same table as for Meta's answers."""
+def add_retry(update: StatusUpdate, *, isolated: bool = False) -> StatusUpdate:
+    """Return the update, with a retry if its failure may be temporary, by the error table used for Meta's answers."""
     rule = find_error_rule(update.error_code)
-    rule = errors.REFUSED_ALONE if alone and rule.action is ErrorAction.SENDER else rule
+    rule = errors.ISOLATED_REFUSAL if isolated and rule.action is ErrorAction.SENDER else rule
     if update.state is not DeliveryState.FAILED or rule.action in (ErrorAction.DROP, ErrorAction.RECIPIENT):
         return update
     attempts = errors.MAX_CODE if rule.action in errors.WAITING_ACTIONS else rule.attempts
@@ -151,40 +151,40 @@ def _parse_status(status: DeliveryStatus) -> StatusUpdate | None:
 def count_billed(statuses: Iterable[DeliveryStatus]) -> Counter[str]:
     """Return the number of delivered messages by Meta's category; a status that Meta repeats counts again."""
     return Counter(
-        each.pricing_category if each.pricing_category in BILLED_CATEGORIES else "other"
-        for each in statuses
-        if each.status == "delivered" and each.pricing_category
+        status.pricing_category if status.pricing_category in BILLED_CATEGORIES else "other"
+        for status in statuses
+        if status.status == "delivered" and status.pricing_category
     )
 
 
 async def withdraw(ledger: Ledger, ended: events.SubscriptionEnded) -> None:
-    """Suppress what the subscription permitted: effective from the commit on, also for everything queued."""
+    """Suppress everything that the subscription permitted, including queued deliveries, from the commit on."""
     await ledger.withdraw(Withdrawal(subscriber=ended.subscriber, sequence=ended.sequence, topic=ended.topic))
 
 
 async def repeat_progress(ledger: Ledger, publish: Publish, accepted: events.NoticeAccepted) -> None:
     """Publish the progress of a broadcast again, for a system that has published the same event again.
 
-    The broadcast of a notice that is accepted for the first time is not in the ledger yet: then nothing is published.
+    Publish nothing for a notice accepted for the first time, whose broadcast is not in the ledger yet.
     """
     progress = await ledger.get_progress(accepted.broadcast) if accepted.broadcast else None
     if progress is None:
         return
     await publish(build_progress_event(progress))
     if progress.cancelled is not None:
-        told = events.BroadcastCancelled(
+        cancelled = events.BroadcastCancelled(
             broadcast=progress.broadcast, source=accepted.source, notice=accepted.notice, reason=progress.cancelled
         )
-        await publish(told)
+        await publish(cancelled)
 
 
-async def locate_reaction(recipients: RecipientRepository, publish: Publish, one: events.ReactionReceived) -> None:
-    """Publish the broadcast that a reaction was about; ignore a reaction to anything else, such as a reply."""
-    candidates = [delivery_id(broadcast, one.subscriber) for broadcast in one.broadcasts]
-    broadcast = await recipients.find_broadcast(candidates, one.about_key)
+async def locate_reaction(recipients: RecipientRepository, publish: Publish, event: events.ReactionReceived) -> None:
+    """Publish the broadcast that a reaction refers to; ignore reactions to anything else, such as a reply."""
+    candidates = [delivery_id(broadcast, event.subscriber) for broadcast in event.broadcasts]
+    broadcast = await recipients.find_broadcast(candidates, event.about_key)
     if broadcast is not None:
         located = events.ReactionLocated(
-            reaction=one.reaction, subscriber=one.subscriber, broadcast=broadcast, value=one.value, at=one.at
+            reaction=event.reaction, subscriber=event.subscriber, broadcast=broadcast, value=event.value, at=event.at
         )
         await publish(located)
 
@@ -195,10 +195,10 @@ async def apply_account_events(
     """Apply account webhooks; `apply` returns whether a change lowered a limit, or None if it is not new."""
     for event in message.events:
         change = interpret_webhook(event.field, event.value)
-        # By Meta's clock: one ingress's may be slow, and what it reports now would be older than an earlier report.
+        # By Meta's clock: the time of an ingress whose clock is slow might be earlier than that of a previous report.
         lowered = await apply(change, event.at or event.received_at) if change else False
-        news = None if lowered is None else classify_update(event.field, event.value, change, lowered=lowered)
+        update = None if lowered is None else classify_update(event.field, event.value, change, lowered=lowered)
         meter.count("account_events", label=event.field if event.field in ACCOUNT_FIELDS else "other")
-        if news is not None:
-            meter.count("account_updates", label=news)
-        _log.warning("account_event", field=event.field, change=change and change.update, news=news)
+        if update is not None:
+            meter.count("account_updates", label=update)
+        _log.warning("account_event", field=event.field, change=change and change.update, news=update)

@@ -22,9 +22,9 @@ MAX_BATCH_RECIPIENTS = 100
 # Closing lanes again before the broker has delivered would count as a delivery of each message, and lose a probe.
 LANES_OPEN_TIMEOUT_SECONDS = 10.0
 SETTLE_TIMEOUT_SECONDS = 1.0
-# Requests prepared at once; preparing more would take so long that slots in the meantime would be used late.
-MOST_PREPARED = 16
-# A bug that concerns all messages, such as a missing right, may be found before they are dead.
+# Requests prepared at once; preparing more would delay the slots that are due in the meantime.
+MAX_PREPARED = 16
+# A bug that affects all messages, such as a missing permission, may be fixed before they become dead letters.
 RETRY_SECONDS = (10, 60, 600)
 
 _log = structlog.get_logger()
@@ -32,7 +32,7 @@ _log = structlog.get_logger()
 
 @dataclass(kw_only=True)
 class Lanes:
-    """Claims of all lanes, the highest lane first; `prepare` gets claims before they are sent.
+    """Claims of all lanes, the highest lane first; `prepare` is called with claims before they are sent.
 
     `due` counts the due retries of each lane as last seen; another replica may claim them first. `wake` is set when
     there may be work again.
@@ -55,7 +55,7 @@ class Lanes:
         }
 
     def estimate_available(self) -> int:
-        """Return an estimate of the deliveries that could be sent now; 0 means that there are none."""
+        """Return an estimate of the deliveries that could be sent now; 0 is exact."""
         ready = sum(len(queue) for queue in self._ready.values())
         return ready + sum(self.due.values()) + sum(source.available for source in self._sources.values())
 
@@ -66,9 +66,9 @@ class Lanes:
             queue.open()
 
     async def close(self) -> None:
-        """Let what the broker has delivered wait in the ledger, for any replica, and stop consuming.
+        """Move what the broker has delivered to the ledger, where any replica may claim it, and stop consuming.
 
-        Lanes that were opened just now stay open: call it again. Raises DependencyUnavailable.
+        Lanes opened less than LANES_OPEN_TIMEOUT_SECONDS ago stay open: call it again. Raises DependencyUnavailable.
         """
         if self._closed:
             return
@@ -83,18 +83,18 @@ class Lanes:
                 queue.close()
 
     async def settle_refusals(self) -> None:
-        """Wait until what cannot be claimed is settled, or for a moment: a message that is not comes again."""
+        """Wait up to SETTLE_TIMEOUT_SECONDS until refused messages are settled; the others will be redelivered."""
         for source in self._sources.values():
             await source.refusals.wait(SETTLE_TIMEOUT_SECONDS)
 
     def measure_waiting_seconds(self, now: datetime) -> Mapping[Lane, float]:
         """Return the seconds that the first message of each lane has waited to be claimed."""
-        waited = dict.fromkeys(Lane, 0.0)
+        waiting_seconds = dict.fromkeys(Lane, 0.0)
         for lane in Lane:
             if first := self._sources[lane].first or self.queues[lane].peek():
-                with suppress(ContractError):  # it becomes a dead letter when its turn comes
-                    waited[lane] = max(0.0, (now - read_envelope(first.body).time).total_seconds())
-        return waited
+                with suppress(ContractError):  # becomes a dead letter when it is claimed
+                    waiting_seconds[lane] = max(0.0, (now - read_envelope(first.body).time).total_seconds())
+        return waiting_seconds
 
     def has_claims(self) -> bool:
         return any(self._ready.values())
@@ -125,29 +125,29 @@ class Lanes:
                     return True
             return False
 
-    async def _claim(self, lane: Lane, wanted: int) -> None:
-        def ready(claims: Sequence[Claim]) -> None:
-            self.prepare(claims[:MOST_PREPARED])
+    async def _claim(self, lane: Lane, limit: int) -> None:
+        def add_claims(claims: Sequence[Claim]) -> None:
+            self.prepare(claims[:MAX_PREPARED])
             self._ready[lane].extend(claims)
 
         if lane not in self.due:
-            await self._sources[lane].claim(wanted, ready)
+            await self._sources[lane].claim(limit, add_claims)
             return
-        due = await self.ledger.claim_due(lane, wanted)
-        ready(due)
-        left = self.due.pop(lane, 0) - len(due)
-        if left > 0 and len(due) == wanted:
-            self.due[lane] = left
+        claims = await self.ledger.claim_due(lane, limit)
+        add_claims(claims)
+        remaining = self.due.pop(lane, 0) - len(claims)
+        if remaining > 0 and len(claims) == limit:
+            self.due[lane] = remaining
 
 
 class Refusals:
-    """Messages that cannot be claimed. Settling one publishes it elsewhere, which a blocked broker holds up."""
+    """Messages that cannot be claimed. Settling one publishes it to another queue, which a blocked broker delays."""
 
     def __init__(self) -> None:
         self._settling: set[asyncio.Task[None]] = set()
 
     def settle(self, message: LaneMessage, error: BaseException) -> None:
-        """Settle the message while others are claimed; after a bug it is retried, later each time."""
+        """Settle the message in the background; after a bug it is retried with growing delays."""
         if isinstance(error, ContractError | ContentError | InvalidDataError):
             _log.error("lane_message_unusable", problem=str(error))
             outcome: Outcome = Dead(str(error))
@@ -166,7 +166,7 @@ class Refusals:
 
 @dataclass(kw_only=True)
 class BatchLane:
-    """Lane of broadcasts, which claims the recipients of one batch after the other; a message may start a follow-up.
+    """Lane of broadcasts, which claims the recipients of one batch after another; a message may also start a follow-up.
 
     A batch is settled as soon as its last recipient is claimed: the rows are committed, and a redelivery skips them.
     """
@@ -179,12 +179,12 @@ class BatchLane:
 
     @property
     def available(self) -> int:
-        """Return the recipients left to claim; a batch that has not been decoded counts as a full one."""
-        in_hand = self._batch.remaining if self._batch else MAX_BATCH_RECIPIENTS if self.first else 0
-        return in_hand + self.queue.waiting * MAX_BATCH_RECIPIENTS
+        """Return the number of recipients left to claim; a batch that has not been decoded counts as full."""
+        current = self._batch.remaining if self._batch else MAX_BATCH_RECIPIENTS if self.first else 0
+        return current + self.queue.waiting * MAX_BATCH_RECIPIENTS
 
-    async def claim(self, wanted: int, ready: Callable[[Sequence[Claim]], None], *, wait: bool = False) -> None:
-        """Claim up to `wanted` recipients of one batch; after ineligible ones, all others wait in the ledger.
+    async def claim(self, limit: int, add_claims: Callable[[Sequence[Claim]], None], *, wait: bool = False) -> None:
+        """Claim up to `limit` recipients of one batch; after a claim of ineligible ones, the rest waits in the ledger.
 
         Raises DependencyUnavailable.
         """
@@ -196,10 +196,10 @@ class BatchLane:
         try:
             self._batch = self._batch or await self._open(message)
             if self._batch:
-                passing = self._batch.ineligible
-                count = self._batch.remaining if passing else wanted
-                claims = await self.ledger.claim_batch(self._batch, count, wait=wait or passing)
-                ready(claims)
+                all_wait = self._batch.ineligible
+                count = self._batch.remaining if all_wait else limit
+                claims = await self.ledger.claim_batch(self._batch, count, wait=wait or all_wait)
+                add_claims(claims)
                 self._batch.position += len(self._batch.peek_recipients(count))
                 self._batch.ineligible = not claims
         except DependencyUnavailable:
@@ -214,63 +214,60 @@ class BatchLane:
 
     async def _open(self, message: LaneMessage) -> Batch | None:
         """Register the broadcast of a message; return None if the message contains no recipients."""
-        read: Message = decode(message.body)
-        match read:
+        decoded: Message = decode(message.body)
+        match decoded:
             case BroadcastBatch():
-                batch = Batch(read, build_template_body(read.template))
-                await self.ledger.register(read, batch.content)
+                batch = Batch(decoded, build_template_body(decoded.template))
+                await self.ledger.register(decoded, batch.content)
                 return batch
             case BroadcastFollowUp():
-                await self.ledger.begin_follow_up(read, build_template_body(read.template))
+                await self.ledger.begin_follow_up(decoded, build_template_body(decoded.template))
                 return None
             case _:
                 raise ContractError(f"expected {BroadcastBatch.TYPE} or {BroadcastFollowUp.TYPE}")
 
 
-OpenedReply = tuple[LaneMessage, AskedReply]
+DecodedReply = tuple[LaneMessage, AskedReply]
 
 
 @dataclass(kw_only=True)
 class ReplyLane:
-    """Lane that claims replies in the order of arrival; each is settled as soon as it is claimed.
-
-    `_opened` are decoded and not claimed yet.
-    """
+    """Lane that claims replies in the order of arrival; each is settled as soon as it is claimed."""
 
     ledger: Ledger
     queue: LaneQueue
     refusals: Refusals = field(default_factory=Refusals, init=False)
-    _opened: deque[OpenedReply] = field(default_factory=deque, init=False)
+    _decoded: deque[DecodedReply] = field(default_factory=deque, init=False)
 
     @property
     def available(self) -> int:
-        return len(self._opened) + self.queue.waiting
+        return len(self._decoded) + self.queue.waiting
 
     @property
     def first(self) -> LaneMessage | None:
-        return self._opened[0][0] if self._opened else None
+        return self._decoded[0][0] if self._decoded else None
 
-    async def claim(self, wanted: int, ready: Callable[[Sequence[Claim]], None], *, wait: bool = False) -> None:
-        """Claim up to `wanted` replies, fewer if some are already claimed. Raises DependencyUnavailable."""
-        self._opened = deque(opened for opened in self._opened if opened[0].alive)
-        while len(self._opened) < wanted and (message := self.queue.take()):
+    async def claim(self, limit: int, add_claims: Callable[[Sequence[Claim]], None], *, wait: bool = False) -> None:
+        """Claim up to `limit` replies, fewer if some are already claimed. Raises DependencyUnavailable."""
+        self._decoded = deque((message, reply) for message, reply in self._decoded if message.alive)
+        while len(self._decoded) < limit and (message := self.queue.take()):
             try:
-                self._opened.append((message, _read_reply(message.body)))
+                self._decoded.append((message, _read_reply(message.body)))
             except Exception as error:
                 self.refusals.settle(message, error)
 
-        async def claim(replies: Sequence[OpenedReply]) -> None:
-            ready(await self._claim([asked for _, asked in replies], wait=wait))
-            for opened in replies:
-                self._opened.remove(opened)
-                await opened[0].settle(Done())
+        async def claim(replies: Sequence[DecodedReply]) -> None:
+            add_claims(await self._claim([reply for _, reply in replies], wait=wait))
+            for decoded in replies:
+                self._decoded.remove(decoded)
+                await decoded[0].settle(Done())
 
-        async def reject(opened: OpenedReply, error: InvalidDataError) -> None:
-            self._opened.remove(opened)
-            self.refusals.settle(opened[0], error.__cause__ or error)
+        async def reject(decoded: DecodedReply, error: InvalidDataError) -> None:
+            self._decoded.remove(decoded)
+            self.refusals.settle(decoded[0], error.__cause__ or error)
 
-        if self._opened:
-            await store_bisected(list(self._opened)[:wanted], claim, reject)
+        if self._decoded:
+            await store_bisected(list(self._decoded)[:limit], claim, reject)
 
     async def _claim(self, replies: Sequence[AskedReply], *, wait: bool) -> list[Claim]:
         try:
@@ -278,7 +275,7 @@ class ReplyLane:
         except (DependencyUnavailable, InvalidDataError):
             raise
         except Exception as error:
-            raise InvalidDataError("a bug") from error  # so that they are halved until one reply is alone
+            raise InvalidDataError("a bug") from error  # so that bisection isolates the reply that causes it
 
 
 def _read_reply(body: bytes) -> AskedReply:

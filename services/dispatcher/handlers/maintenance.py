@@ -17,18 +17,18 @@ from shared.runtime.clock import Clock
 REQUEUE_BATCH_SIZE = 2000
 FOLLOW_UP_BATCH_SIZE = 500
 LATE_ANSWER_SECONDS = 5.0
-MARK = "mark"  # in place of Meta's words
+MARK = "mark"  # a status of our own, see mark_statuses
 
 _log = structlog.get_logger()
 
 
-async def find_work(ledger: Ledger, lanes: Lanes, needed: Mapping[str, asyncio.Event]) -> None:
-    """Find lanes with due deliveries and wake the send loop for them; set the events of the other kinds of work."""
-    lanes.due, kinds = await ledger.find_work()
+async def find_work(ledger: Ledger, lanes: Lanes, triggers: Mapping[str, asyncio.Event]) -> None:
+    """Find lanes with due deliveries and wake the send loop for them; set the events of other tasks that have work."""
+    lanes.due, tasks = await ledger.find_work()
     if lanes.due:
         lanes.wake.set()
-    for kind in kinds:
-        needed[kind].set()
+    for task in tasks:
+        triggers[task].set()
 
 
 async def resolve_unknown(ledger: Ledger, meter: Meter, grace_seconds: float, margin_seconds: float) -> None:
@@ -46,7 +46,7 @@ async def resolve_unknown(ledger: Ledger, meter: Meter, grace_seconds: float, ma
 
 
 async def mark_statuses(publish: Publish, clock: Clock) -> None:
-    """Publish a mark behind the statuses that wait; when it is read, none does: Meta may report nothing for long."""
+    """Publish a mark behind the queued statuses: reading it proves that none is left, even if Meta reports nothing."""
     now = clock()
     await publish(DeliveryStatuses(statuses=(DeliveryStatus(message_key=b"", status=MARK, at=now, received_at=now),)))
 
@@ -64,18 +64,18 @@ async def extend_follow_ups(ledger: Ledger) -> None:
 
 
 async def report_backlog(ledger: Ledger, lanes: Lanes, sender: Sender, meter: Meter, clock: Clock) -> None:
-    """Export the backlog, the waiting time of each lane, and for how long Meta has been unreachable."""
-    outstanding = await ledger.read_backlog()
+    """Export the backlog, the waiting time of each lane, and how long Meta has been unreachable."""
+    backlog = await ledger.read_backlog()
     ages = lanes.measure_waiting_seconds(clock())
-    waited = {lane: max(age, outstanding.overdue_seconds.get(lane, 0.0)) for lane, age in ages.items()}
+    waited = {lane: max(age, backlog.overdue_seconds.get(lane, 0.0)) for lane, age in ages.items()}
     unreachable = sender.measure_unreachable()
-    meter.show_backlog(outstanding, waited, unreachable)
+    meter.show_backlog(backlog, waited, unreachable)
     if reason := sender.reachability.reason:
         await ledger.report_unreachable(reason, unreachable)
 
 
 async def publish_refusals(ledger: Ledger, publish: Publish) -> None:
-    """Publish refused recipients to subscriptions, at least once: repeated after a crash, never omitted."""
+    """Publish refused recipients to subscriptions, at least once: a crash may repeat but never lose one."""
     refusals = await ledger.fetch_unreported_refusals()
     for refusal in refusals:
         await publish(refusal)
@@ -88,7 +88,7 @@ async def publish_progress(
 ) -> None:
     """Publish the progress of each broadcast, at most once a second over all replicas.
 
-    `late` progress is what statuses have changed since the end, such as numbers that are not on WhatsApp.
+    `late` progress is a change by statuses after the end, such as numbers that are not on WhatsApp.
     """
     for progress in await ledger.collect_progress(grace_seconds, late=late):
         await publish(build_progress_event(progress))
@@ -101,8 +101,8 @@ async def publish_progress(
 def build_progress_event(progress: BroadcastProgress) -> Message:
     """Return the event for the progress of a broadcast, or for its end."""
     states = {state.value: count for state, count in progress.states.items()}
-    worst = sorted(progress.failures.items(), key=lambda item: -item[1])
-    failures = tuple(FailureCount(code=code, reason=explain_failure(code), recipients=count) for code, count in worst)
+    counts = sorted(progress.failures.items(), key=lambda item: -item[1])
+    failures = tuple(FailureCount(code=code, reason=explain_failure(code), recipients=count) for code, count in counts)
     broadcast, audience, limited = progress.broadcast, progress.audience, progress.person_limited
     if progress.finished and audience is not None:
         return BroadcastFinished(broadcast=broadcast, audience=audience, states=states, failures=failures)
@@ -112,7 +112,7 @@ def build_progress_event(progress: BroadcastProgress) -> Message:
 
 
 async def finish_erasures(recipients: RecipientRepository, forget: Callable[[Address], Awaitable[bool]]) -> None:
-    """Complete due erasures: at Meta, and in the ledger once nothing remains to be sent to the address."""
+    """Complete due erasures: at Meta, and in the ledger once nothing is pending for the address."""
     for erasure in await recipients.claim_due_erasures():
         if erasure.user is not None and await forget(erasure.user):
             await recipients.mark_contact_deleted(erasure)

@@ -1,4 +1,4 @@
-"""Pauses that Meta's errors cause, each logged and counted once; and the rejections in a row that cause some."""
+"""Pauses caused by Meta's errors, each logged and counted once, and the consecutive rejections that cause some."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -55,22 +55,22 @@ def explain_code(code: int | None) -> str:
 
 
 class Rejections:
-    """Deliveries that Meta rejected in a row with the same code, which is hardly about their recipients."""
+    """Consecutive deliveries that Meta rejected with the same code, which their recipients are unlikely to cause."""
 
     def __init__(self) -> None:
-        self._rows: dict[UUID, tuple[int | None, set[UUID]]] = {}
+        self._by_broadcast: dict[UUID, tuple[int | None, set[UUID]]] = {}
 
     def observe(self, broadcast: UUID, code: int | None, deliveries: Iterable[UUID]) -> bool:
-        """Count rejections; return whether the broadcast is to be paused. Then counting restarts."""
-        known, rejected = self._rows.pop(broadcast, (code, set()))
-        rejected = {*deliveries, *(rejected if known == code else ())}
+        """Count rejections; return whether the broadcast must be paused, which restarts counting."""
+        previous_code, rejected = self._by_broadcast.pop(broadcast, (code, set()))
+        rejected = {*deliveries, *(rejected if previous_code == code else ())}
         if len(rejected) >= MAX_REJECTIONS_IN_A_ROW:
             return True
-        if len(self._rows) == MAX_BROADCASTS:
-            self._rows.pop(next(iter(self._rows)))
-        self._rows[broadcast] = (code, rejected)
+        if len(self._by_broadcast) == MAX_BROADCASTS:
+            self._by_broadcast.pop(next(iter(self._by_broadcast)))
+        self._by_broadcast[broadcast] = (code, rejected)
         return False
 
     def forget(self, broadcast: UUID) -> None:
-        """Restart counting: Meta accepted a message."""
-        self._rows.pop(broadcast, None)
+        """Restart counting, as Meta accepted a message."""
+        self._by_broadcast.pop(broadcast, None)

@@ -49,7 +49,7 @@ class Recorder:
                 self.idle.set()
 
     async def _commit(self, records: Sequence[Record]) -> None:
-        # Meta's answer must not be lost when the database is unavailable or there is a bug: keep it and retry.
+        # Meta's answers must not be lost if the database is unavailable or there is a bug: keep them and retry.
         while True:
             try:
                 return await self._ledger.record(records)

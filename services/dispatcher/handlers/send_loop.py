@@ -21,9 +21,9 @@ from shared.runtime.background import wait_until_set
 RETRY_DELAY_SECONDS = 0.2
 MIN_WAIT_SECONDS = 0.5
 PAUSE_CHECK_INTERVAL_SECONDS = 1.0
-# Whoever has nothing to send leaves a probe to others for so long, and then looks for a message.
+# A replica without work leaves a due probe to others for this long, and then looks for a message itself.
 IDLE_DELAY_SECONDS = 1.0
-# Longer pauses close the lanes: the broker waits for half an hour for a message that it has delivered.
+# Longer pauses close the lanes: the broker's acknowledgement timeout is half an hour.
 LANES_CLOSE_DELAY_SECONDS = 60.0
 
 _log = structlog.get_logger()
@@ -34,7 +34,7 @@ class SendLoop:
     """Loop that moves deliveries from the lanes to the sender at the shared rate.
 
     A lease opens shortly before its first slot: from then on deliveries are claimed for it, and the next lease is
-    reserved. A slot decides at its own time what to send, so a reply waits for one lease at most. The lead time for
+    reserved. The message for a slot is chosen at the slot, so a reply waits for at most one lease. The lead time for
     claims follows the duration of the last claims.
     """
 
@@ -96,23 +96,23 @@ class SendLoop:
             await self._use_lease()
 
     def _is_probe_for_others(self) -> bool:
-        """Return whether the probe that is due is left to a replica that has something to send."""
+        """Return whether a due probe is left to replicas that have something to send."""
         is_due = 0 <= self._read_clock() - self._probe_at < IDLE_DELAY_SECONDS
         return is_due and not self.lanes.estimate_available()
 
     async def _use_lease(self) -> None:
         unplanned = self.lanes.estimate_available() - self._open_slots
-        wanted = pacing.compute_lease_slots(self.limiter.rate, unplanned)
-        slots = self.sender.estimate_room(wanted, self._open_slots, self.limiter.rate)
+        max_slots = pacing.compute_lease_slots(self.limiter.rate, unplanned)
+        slots = self.sender.estimate_room(max_slots, self._open_slots, self.limiter.rate)
         # A lease costs a query: while another one is open, a small one waits for more requests to end.
-        least = max(1, min(wanted, self.sender.max_requests // 2) // 4) if self._open_slots else 1
-        is_full = unplanned > 0 and slots < wanted
-        # A lease that starts as soon as requests end leaves no time to claim; if none end, nothing is claimed in vain.
-        self._spare_claims = self._count_spare(wanted) if is_full and (slots or self._open_slots) else 0
-        if self._paused_since is None and (unplanned <= 0 or slots < least):
+        min_slots = max(1, min(max_slots, self.sender.max_requests // 2) // 4) if self._open_slots else 1
+        is_full = unplanned > 0 and slots < max_slots
+        # A lease that starts as soon as requests end leaves no time to claim; if none end, spare claims are useless.
+        self._spare_claims = self._count_spare(max_slots) if is_full and (slots or self._open_slots) else 0
+        if self._paused_since is None and (unplanned <= 0 or slots < min_slots):
             self.meter.show_send_bound("requests" if is_full else "work")
             if is_full:
-                if claim := self._take():  # which gives back what has become too old
+                if claim := self._take():  # also gives back outdated claims
                     self.lanes.put_back(claim)
                 self._refill_needed.set()
             await self._sleep_until_woken()
@@ -125,15 +125,15 @@ class SendLoop:
                 self._paused_since = None
                 self.lanes.open()
             await self._schedule_lease(lease)
-        elif lease.slots and await self._find_one() and (claim := await self._claim_one()):
+        elif lease.slots and await self._find_probe() and (claim := await self._claim_probe()):
             await self.sender.probe(claim, paused=True)
         else:
             await self._pause(lease.start - self._read_clock())
 
-    def _count_spare(self, wanted: int) -> int:
-        """Return how many claims to have ready: for as long as claiming takes, but no more than are soon sent."""
-        soon = self.limiter.rate * self._prefetch_seconds, self.sender.max_rate * pacing.MAX_SPARE_SECONDS
-        return max(1, min(wanted, *map(round, soon)))
+    def _count_spare(self, max_slots: int) -> int:
+        """Return how many claims to keep ready: enough while claiming, but no more than are soon sent."""
+        limits = self.limiter.rate * self._prefetch_seconds, self.sender.max_rate * pacing.MAX_SPARE_SECONDS
+        return max(1, min(max_slots, *map(round, limits)))
 
     async def _reserve(self, slots: int) -> Lease:
         lease = await self.limiter.reserve(slots)
@@ -156,19 +156,19 @@ class SendLoop:
             self._paused_since = now
         if self.sender.reachability.reason or now - self._paused_since > LANES_CLOSE_DELAY_SECONDS:
             await self.lanes.close()
-        ends = now + min(PAUSE_CHECK_INTERVAL_SECONDS, max(0.05, seconds))
-        await wait_until_set(self._stopping, max(0.0, ends - self._read_clock()))
+        end = now + min(PAUSE_CHECK_INTERVAL_SECONDS, max(0.05, seconds))
+        await wait_until_set(self._stopping, max(0.0, end - self._read_clock()))
 
     async def _probe_reachability(self) -> None:
         """After each backoff, send one message at a slot of the shared rate and wait for its answer."""
-        if rest := self.sender.reachability.get_backoff_seconds(self._read_clock()):
-            await self._pause(rest)
+        if backoff := self.sender.reachability.get_backoff_seconds(self._read_clock()):
+            await self._pause(backoff)
             return
-        if await self._find_one() and (lease := await self._reserve(1)).slots:
+        if await self._find_probe() and (lease := await self._reserve(1)).slots:
             await self._sleep_until(lease.start - self._prefetch_seconds)
-            if claim := await self._claim_one():
+            if claim := await self._claim_probe():
                 if not lease.paused_reason and self._is_missed(lease):
-                    lease = await self._reserve(1)  # the claim took longer than it had
+                    lease = await self._reserve(1)  # claiming took too long
                 if lease.slots:
                     await self._sleep_until(lease.start)
                     if lease.paused_reason or not self._is_missed(lease):
@@ -177,19 +177,19 @@ class SendLoop:
                 self.sender.give_back(claim)
         await self._pause(PAUSE_CHECK_INTERVAL_SECONDS)
 
-    async def _find_one(self) -> bool:
-        """Return whether there is a message for a probe; open the lanes, as what is due may be what nobody takes."""
+    async def _find_probe(self) -> bool:
+        """Return whether there is a message for a probe; open the lanes, as Meta may refuse all due ones."""
         if not self._stopping.is_set():
             self.lanes.open()
             if not self.lanes.estimate_available():
                 await self._sleep_until_woken(LANES_OPEN_TIMEOUT_SECONDS)
         return self.lanes.estimate_available() > 0
 
-    async def _claim_one(self) -> Claim | None:
+    async def _claim_probe(self) -> Claim | None:
         """Claim a message for a probe."""
-        # By chance: where replies come first, two that nobody takes would leave no probe to other lanes.
-        is_alone = self.sender.reachability.reason is not None
-        await self._claim_for(1, random.sample(list(Lane), len(Lane)) if is_alone else Lane)
+        # In random order: if replies always came first, two that Meta never accepts would leave other lanes no probe.
+        is_unreachable = self.sender.reachability.reason is not None
+        await self._claim_for(1, random.sample(list(Lane), len(Lane)) if is_unreachable else Lane)
         return self._take()
 
     def _is_missed(self, lease: Lease) -> bool:
@@ -208,12 +208,12 @@ class SendLoop:
         return None
 
     async def _schedule_lease(self, lease: Lease) -> None:
-        wait = lease.opens - self._prefetch_seconds - self._read_clock()
+        wait = lease.opens_at - self._prefetch_seconds - self._read_clock()
         if wait > pacing.MAX_CLAIM_SECONDS:
             self._give_back()
         if wait > MIN_WAIT_SECONDS and await wait_until_set(self._stopping, wait):
             return
-        await self._sleep_until(lease.opens - self._prefetch_seconds)
+        await self._sleep_until(lease.opens_at - self._prefetch_seconds)
         self._open_slots += lease.slots
         self._refill_needed.set()
         self._schedule_slots(lease)
@@ -221,26 +221,26 @@ class SendLoop:
     def _schedule_slots(self, lease: Lease) -> None:
         """Schedule a callback for each slot, which costs half as much as a task that sleeps from slot to slot."""
         loop = asyncio.get_running_loop()
-        left, latest = lease.slots, 0.0
+        remaining, max_late = lease.slots, 0.0
 
-        def use(deadline: float) -> None:
-            nonlocal left, latest
-            left -= 1
+        def use_slot(deadline: float) -> None:
+            nonlocal remaining, max_late
+            remaining -= 1
             self._open_slots -= 1
             late = loop.time() - deadline
-            if loss := self._send_at_slot(lease, late):
-                self.meter.count("send_slots_unused", label=loss)
+            if unused_reason := self._send_at_slot(lease, late):
+                self.meter.count("send_slots_unused", label=unused_reason)
             else:
-                latest = max(latest, late)
-            if not left:
+                max_late = max(max_late, late)
+            if not remaining:
                 self.lanes.wake.set()
-                if late_use := lease.build_late_use(latest):
+                if late_use := lease.build_late_use(max_late):
                     report = asyncio.create_task(self._report_late(late_use))
                     self._reports.add(report)
                     report.add_done_callback(self._reports.discard)
 
         for deadline in lease.iterate_deadlines():
-            loop.call_at(deadline, use, deadline)
+            loop.call_at(deadline, use_slot, deadline)
 
     def _send_at_slot(self, lease: Lease, late: float) -> str | None:
         """Send the first claim, or return the reason why the slot is not used."""
@@ -261,14 +261,14 @@ class SendLoop:
             await self.limiter.report_late_use(use)
 
     async def _refill(self) -> None:
-        """Claim for the slots of open leases whenever it is needed."""
+        """Claim for the slots of open leases whenever `_refill_needed` is set."""
         while not self._closing:
             await self._refill_needed.wait()
             self._refill_needed.clear()
             await self._try(self._claim_for(None))
 
     async def _claim_for(self, slots: int | None, lanes: Iterable[Lane] = Lane) -> None:
-        """Claim until `slots` claims, by default as many as open slots and spare ones, are ready or no work is left."""
+        """Claim until `slots` claims (by default the open slots and spare ones) are ready or no work is left."""
         started = self._read_clock()
         while await self.lanes.claim_some(self._open_slots + self._spare_claims if slots is None else slots, lanes):
             pass

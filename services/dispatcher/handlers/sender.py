@@ -42,7 +42,7 @@ class Sender:
     """Sender of claims, with up to `max_requests` in flight; an answer may take `timeout` seconds.
 
     A claim whose connection was ready too late for its slot is returned to `lanes`, which are woken when a request ends
-    while `max_requests` were in flight. `stopping` makes unsent claims go back to the ledger at once.
+    while `max_requests` were in flight. `stopping` returns unsent claims to the ledger at once.
     """
 
     graph: Graph
@@ -67,22 +67,23 @@ class Sender:
 
     @property
     def max_rate(self) -> float:
-        """Return how many may be sent a second with `max_requests` in flight, if answers take as long as recently."""
+        """Return the messages per second that `max_requests` in flight allow, if answers take as long as recently."""
         return self.max_requests / max(0.001, self._answer_seconds)
 
     def estimate_room(self, slots: int, planned: int, rate: float) -> int:
         """Return how many of `slots` after `planned` ones will find room, if answers take as long as recently.
 
-        A request that takes longer counts as in flight, so that a Meta that answers no more gets no plans.
+        A request that takes longer counts as in flight, so that no slots are planned once Meta stops answering.
         """
-        now, usual = monotonic(), self._answer_seconds
-        ends = [started + usual - now for started in self._in_flight.values() if started + usual > now]
-        free = self.free_requests - min(planned, math.ceil(rate * usual))
-        rooms = (free + bisect_right(ends, (planned + number) / rate) - number for number in range(slots))
+        now, answer_seconds = monotonic(), self._answer_seconds
+        expected_ends = (started + answer_seconds - now for started in self._in_flight.values())
+        ends = [end for end in expected_ends if end > 0]
+        free = self.free_requests - min(planned, math.ceil(rate * answer_seconds))
+        rooms = (free + bisect_right(ends, (planned + index) / rate) - index for index in range(slots))
         return sum(1 for _ in takewhile(lambda room: room > 0, rooms))
 
     def measure_unreachable(self) -> float:
-        """Return for how many seconds Meta has been unreachable; 0 if it answers."""
+        """Return how many seconds Meta has been unreachable; 0 if it answers."""
         return monotonic() - self.reachability.since if self.reachability.reason else 0.0
 
     async def has_valid_keys(self) -> bool:
@@ -98,14 +99,14 @@ class Sender:
         """Start sending a claim, or record why it is not sent. A callback for the answer costs less than a task."""
         self._track(self._send(claim), partial(self._handle_answer, claim))
 
-    def _handle_answer(self, claim: Claim, sent: asyncio.Future[Any]) -> None:
-        started = self._remove_task(sent)
-        answer = self._read(claim, sent)
+    def _handle_answer(self, claim: Claim, request: asyncio.Future[Any]) -> None:
+        started = self._stop_tracking(request)
+        answer = self._read(claim, request)
         self._settle(claim, answer, started)
         if isinstance(answer, Accepted) and claim.broadcast:
             self._rejections.forget(claim.broadcast)
         elif isinstance(answer, ErrorResponse):
-            self._track(asyncio.ensure_future(self._apply_result(claim, answer, probe=False)), self._remove_task)
+            self._track(asyncio.ensure_future(self._apply_result(claim, answer, probe=False)), self._stop_tracking)
 
     async def probe(self, claim: Claim, *, paused: bool) -> None:
         """Send a claim to check whether the cause of a pause is gone, and apply the effects of its answer.
@@ -114,10 +115,10 @@ class Sender:
         """
         started = monotonic()
         for _ in range(MAX_PROBE_ATTEMPTS if paused else 1):
-            sent = self._send(claim)
-            self._track(sent, self._remove_task)
-            await asyncio.wait([sent])
-            answer = self._read(claim, sent, probe=True)
+            request = self._send(claim)
+            self._track(request, self._stop_tracking)
+            await asyncio.wait([request])
+            answer = self._read(claim, request, probe=True)
             if not isinstance(answer, ConnectedLate):
                 break
         self._settle(claim, answer, started)
@@ -126,14 +127,14 @@ class Sender:
     def _send(self, claim: Claim) -> asyncio.Future[Any]:
         return self.graph.send(claim, partial(self._may_leave, claim))
 
-    def _track(self, working: asyncio.Future[Any], done: Callable[[asyncio.Future[Any]], object]) -> None:
-        self._in_flight[working] = monotonic()
-        working.add_done_callback(done)
+    def _track(self, request: asyncio.Future[Any], callback: Callable[[asyncio.Future[Any]], object]) -> None:
+        self._in_flight[request] = monotonic()
+        request.add_done_callback(callback)
 
-    def _remove_task(self, working: asyncio.Future[Any]) -> float:
-        """Return the time it was started."""
+    def _stop_tracking(self, request: asyncio.Future[Any]) -> float:
+        """Return the time of its start."""
         was_full = self.free_requests <= 0
-        started = self._in_flight.pop(working)
+        started = self._in_flight.pop(request)
         if was_full:
             self.lanes.wake.set()
         return started
@@ -143,49 +144,49 @@ class Sender:
         while True:
             await asyncio.sleep(CHECK_INTERVAL_SECONDS)
             started_before = monotonic() - self.timeout
-            for working in [one for one, started in self._in_flight.items() if started < started_before]:
-                working.cancel()
+            for request in [request for request, started in self._in_flight.items() if started < started_before]:
+                request.cancel()
 
     async def drain(self, seconds: float) -> None:
-        """Wait for all requests in flight; cancel those left after `seconds`, which then count as unanswered."""
-        ends = monotonic() + seconds
+        """Wait for all requests in flight; cancel those pending after `seconds`, which then count as unanswered."""
+        deadline = monotonic() + seconds
         while self._in_flight:
-            _, late = await asyncio.wait(self._in_flight, timeout=max(0.0, ends - monotonic()))
-            for working in late:
-                working.cancel()
+            _, pending = await asyncio.wait(self._in_flight, timeout=max(0.0, deadline - monotonic()))
+            for request in pending:
+                request.cancel()
 
     def is_fresh(self, claim: Claim) -> bool:
-        """Return whether the claim is young enough for a "Stop" committed since to be ignored."""
+        """Return whether the claim is so recent that a "Stop" committed since may be ignored."""
         return claim.claimed_at.age() <= MAX_CLAIM_SECONDS
 
     def give_back(self, claim: Claim) -> None:
         """Record that a claim was not sent: it waits for the next free slot, on any replica."""
         self._finish(claim, NotSent(), 0.0)
 
-    def _read(self, claim: Claim, sent: asyncio.Future[Any], *, probe: bool = False) -> SendResult:
-        """Return the answer; ConnectedLate only if the message may still be sent on the connection that is open now."""
-        answer = self.graph.answer(sent)
+    def _read(self, claim: Claim, request: asyncio.Future[Any], *, probe: bool = False) -> SendResult:
+        """Return the answer; ConnectedLate only if the message may still be sent on the new connection."""
+        answer = self.graph.answer(request)
         if not isinstance(answer, ConnectedLate | NotSent):
-            return self._mark_alone(claim, answer, probe=probe)
+            return self._mark_isolated(claim, answer, probe=probe)
         if isinstance(answer, ConnectedLate) and self._may_leave(claim):
             return answer
         return send_results.Expired() if self.limiter.read_clock() >= claim.expires_at else NotSent()
 
-    def _mark_alone(self, claim: Claim, answer: SendResult, *, probe: bool) -> SendResult:
-        """Return the answer, marked as about one message if that is refused again while others are accepted."""
-        kind = claim.broadcast is None  # Meta may accept replies, but no templates
+    def _mark_isolated(self, claim: Claim, answer: SendResult, *, probe: bool) -> SendResult:
+        """Return the answer, marked as `isolated` if this message is refused again while others are accepted."""
+        is_reply = claim.broadcast is None  # counted separately: Meta may accept replies, but no templates
         if isinstance(answer, Accepted):
-            self._accepted.add(kind)
+            self._accepted.add(is_reply)
         elif isinstance(answer, ErrorResponse) and answer.rule.action is ErrorAction.SENDER:
-            if answer.code == claim.error_code and kind in self._accepted and not probe:
-                return replace(answer, alone=True)
-            self._accepted.discard(kind)
+            if answer.code == claim.error_code and is_reply in self._accepted and not probe:
+                return replace(answer, isolated=True)
+            self._accepted.discard(is_reply)
         elif isinstance(answer, Refused):
-            if alone := claim.delivery in self._refused and kind in self._accepted and not probe:
+            if isolated := claim.delivery in self._refused and is_reply in self._accepted and not probe:
                 _log.warning("one_message_refused", reason=answer.reason, delivery=str(claim.delivery))
-            self._accepted.discard(kind)
+            self._accepted.discard(is_reply)
             self._refused.append(claim.delivery)
-            return replace(answer, alone=alone)
+            return replace(answer, isolated=isolated)
         return answer
 
     def _settle(self, claim: Claim, answer: SendResult, started: float) -> None:
@@ -234,7 +235,7 @@ class Sender:
     async def _apply_error_action(self, claim: Claim, answer: ErrorResponse) -> None:
         wait = min(answer.retry_after or THROTTLE_SECONDS, MAX_RETRY_SECONDS)
         match answer.rule.action:
-            case ErrorAction.AGAIN if answer.alone:
+            case ErrorAction.AGAIN if answer.isolated:
                 _log.warning("one_message_refused", code=answer.code, delivery=str(claim.delivery))
             case ErrorAction.SLOWER if wait <= LONG_RETRY_SECONDS:
                 await self.pauses.throttle(answer.code, wait)

@@ -1,4 +1,4 @@
-"""HTTP server of the notices API: routes, reading of requests, streams of progress, and problem details for errors."""
+"""HTTP server of the notices API: routes, request reading, progress streams, and problem details for errors."""
 
 import asyncio
 import time
@@ -47,12 +47,12 @@ _SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
-_ERROR_TYPES: Mapping[int, ErrorType] = {kind.status: kind for kind in ErrorType}
+_ERROR_TYPES: Mapping[int, ErrorType] = {error_type.status: error_type for error_type in ErrorType}
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoticesHandlers:
-    """Handlers of all routes; `proxies` are the networks whose X-Forwarded-For is believed."""
+    """Handlers of all routes; `proxies` are the networks whose X-Forwarded-For is trusted."""
 
     authenticator: Authenticator
     publish_service: PublishService
@@ -72,8 +72,8 @@ class NoticesHandlers:
         app.router.add_post("/notices/check", self.check)
         app.router.add_get("/events/{key:[0-9a-f]{32}}", self.follow_event, allow_head=False)
         for path, file in _DOCUMENTS.items():
-            media = "text/html" if file.suffix == ".html" else "application/json"
-            app.router.add_get(path, _make_document_handler(file.read_bytes(), media), allow_head=False)
+            media_type = "text/html" if file.suffix == ".html" else "application/json"
+            app.router.add_get(path, _make_document_handler(file.read_bytes(), media_type), allow_head=False)
         return app
 
     async def publish(self, request: web.Request) -> web.Response:
@@ -101,16 +101,18 @@ class NoticesHandlers:
         entry = await self.feed.find(caller, key)
         if EVENT_STREAM not in request.headers.get(hdrs.ACCEPT, "").lower():
             return build_response(entry.progress)
-        seen = _parse_last_event_id(request)
-        if seen is not None and seen >= entry.place and entry.progress.is_final:
+        last_event_id = _parse_last_event_id(request)
+        if last_event_id is not None and last_event_id >= entry.offset and entry.progress.is_final:
             return web.Response(status=204)  # tells an EventSource not to reconnect
         with self.feed.reserve_watcher(caller):
-            return await self._stream(request, caller, key, seen)
+            return await self._stream(request, caller, key, last_event_id)
 
-    async def _stream(self, request: web.Request, caller: Caller, key: str, seen: int | None) -> web.StreamResponse:
+    async def _stream(
+        self, request: web.Request, caller: Caller, key: str, last_event_id: int | None
+    ) -> web.StreamResponse:
         response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: EVENT_STREAM, "X-Accel-Buffering": "no"})
         await response.prepare(request)
-        writing = asyncio.create_task(self._write_events(request, response, caller, key, seen))
+        writing = asyncio.create_task(self._write_events(request, response, caller, key, last_event_id))
         closing = asyncio.create_task(self._closing.wait())
         try:
             await asyncio.wait((writing, closing), return_when=asyncio.FIRST_COMPLETED)
@@ -120,19 +122,19 @@ class NoticesHandlers:
         return response
 
     async def _write_events(
-        self, request: web.Request, response: web.StreamResponse, caller: Caller, key: str, seen: int | None
+        self, request: web.Request, response: web.StreamResponse, caller: Caller, key: str, last_event_id: int | None
     ) -> None:
-        said = time.monotonic()
-        ends = said + MAX_STREAM_SECONDS
+        last_sent_at = time.monotonic()
+        deadline = last_sent_at + MAX_STREAM_SECONDS
         try:
             await _send(response, f"retry: {RECONNECT_MILLISECONDS}\n\n")
-            async for entry in self.feed.stream_changes(caller, key, seen, POLL_INTERVAL_SECONDS):
+            async for entry in self.feed.stream_changes(caller, key, last_event_id, POLL_INTERVAL_SECONDS):
                 now = time.monotonic()
-                if now > ends or request.transport is None or not self.authenticator.is_still_valid(caller):
+                if now > deadline or request.transport is None or not self.authenticator.is_still_valid(caller):
                     return
-                if entry or now - said > KEEPALIVE_INTERVAL_SECONDS:
+                if entry or now - last_sent_at > KEEPALIVE_INTERVAL_SECONDS:
                     await _send(response, _format_event(entry) if entry else ": nothing new\n\n")
-                    said = now
+                    last_sent_at = now
         except (ConnectionError, TimeoutError):
             return  # the client is gone
 
@@ -142,19 +144,19 @@ class NoticesHandlers:
 
     def _authenticate(self, request: web.Request) -> Caller:
         """Return the authenticated caller. Raises ApiError."""
-        shown = request.headers.getall(hdrs.AUTHORIZATION, [])
+        authorizations = request.headers.getall(hdrs.AUTHORIZATION, [])
         forwarded = ",".join(request.headers.getall(hdrs.X_FORWARDED_FOR, []))
         address = find_client_address(request.remote, forwarded, self.proxies)
-        return self.authenticator.authenticate(shown[0] if len(shown) == 1 else None, address)
+        return self.authenticator.authenticate(authorizations[0] if len(authorizations) == 1 else None, address)
 
     @web.middleware
     async def convert_errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Convert exceptions to error responses; as the outermost middleware, it lets only lost connections through."""
+        """Convert exceptions to error responses; the outermost middleware, it lets only lost connections through."""
         started = time.monotonic()
         try:
             response = await handler(request)
-        except ApiError as refusal:
-            response = build_error_response(refusal)
+        except ApiError as error:
+            response = build_error_response(error)
         except web.HTTPException as error:
             response = build_error_response(_convert_http_error(error))
         except ConnectionError:
@@ -166,23 +168,23 @@ class NoticesHandlers:
         return response
 
 
-def _make_document_handler(body: bytes, media: str) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def say(_: web.Request) -> web.Response:
+def _make_document_handler(body: bytes, media_type: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def respond(_: web.Request) -> web.Response:
         return web.Response(
-            body=body, content_type=media, charset="utf-8", headers={"Content-Security-Policy": _DOCUMENT_POLICY}
+            body=body, content_type=media_type, charset="utf-8", headers={"Content-Security-Policy": _DOCUMENT_POLICY}
         )
 
-    return say
+    return respond
 
 
 def _parse_last_event_id(request: web.Request) -> int | None:
-    told = request.headers.get("Last-Event-ID", "")
-    return int(told) if told.isascii() and told.isdecimal() and len(told) < 19 else None
+    value = request.headers.get("Last-Event-ID", "")
+    return int(value) if value.isascii() and value.isdecimal() and len(value) < 19 else None
 
 
 def _format_event(entry: ProgressEntry) -> str:
-    place = f"id: {entry.place}\n" if entry.place >= 0 else ""
-    return f"{place}event: {entry.progress.state}\ndata: {msgspec.json.encode(entry.progress).decode()}\n\n"
+    identifier = f"id: {entry.offset}\n" if entry.offset >= 0 else ""
+    return f"{identifier}event: {entry.progress.state}\ndata: {msgspec.json.encode(entry.progress).decode()}\n\n"
 
 
 async def _send(response: web.StreamResponse, text: str) -> None:
@@ -193,7 +195,7 @@ async def _send(response: web.StreamResponse, text: str) -> None:
 async def read_api_request(request: web.Request) -> RawRequest:
     """Return the headers and the whole body. Raises ApiError."""
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
-        raise ApiError(ErrorType.MEDIA, "Send the content as it is, without Content-Encoding.")
+        raise ApiError(ErrorType.MEDIA, "Send the content without Content-Encoding.")
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise _build_too_large_error()
     try:
@@ -203,15 +205,15 @@ async def read_api_request(request: web.Request) -> RawRequest:
         raise _build_too_large_error() from None
     except TimeoutError:
         raise ApiError(
-            ErrorType.TOO_SLOW, f"The content has to arrive within {READ_TIMEOUT_SECONDS:g} seconds."
+            ErrorType.TOO_SLOW, f"The content must arrive within {READ_TIMEOUT_SECONDS:g} seconds."
         ) from None
     except web.RequestPayloadError:
-        raise ApiError(ErrorType.UNREADABLE, "The content is not transferred correctly.") from None
+        raise ApiError(ErrorType.UNREADABLE, "The content was not transferred correctly.") from None
     return RawRequest(headers=[(name.lower(), value) for name, value in request.headers.items()], body=body)
 
 
 def _build_too_large_error() -> ApiError:
-    return ApiError(ErrorType.TOO_LARGE, f"The content may have {MAX_BODY_BYTES} bytes.")
+    return ApiError(ErrorType.TOO_LARGE, f"The content may have at most {MAX_BODY_BYTES} bytes.")
 
 
 def build_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -231,7 +233,7 @@ def build_error_response(error: ApiError) -> web.Response:
 
 def _convert_http_error(error: web.HTTPException) -> ApiError:
     allowed = {str(hdrs.ALLOW): error.headers[hdrs.ALLOW]} if hdrs.ALLOW in error.headers else {}
-    detail = "There is no such path, which never ends with a slash; /docs describes all." if error.status == 404 else ""
+    detail = "There is no such path; none ends with a slash, and /docs describes all." if error.status == 404 else ""
     return ApiError(_ERROR_TYPES.get(error.status, ErrorType.UNREADABLE), detail, headers=allowed)
 
 

@@ -1,4 +1,4 @@
-"""Token authentication of API requests, by a file of tokens."""
+"""Authentication of API requests against a file of tokens."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ _FileState = tuple[int, int, int]
 
 @dataclass
 class TokenFile:
-    """Tokens file, read again whenever it has changed. No file means no tokens."""
+    """Tokens file, read again after each change. Without a file there are no tokens."""
 
     path: Path
     _state: _FileState | None = field(default=None, init=False)
@@ -39,12 +39,12 @@ class TokenFile:
     def _read_state(self) -> _FileState | None:
         """Return values that change when the file is written, from one `stat` without reading the file."""
         try:
-            found = self.path.stat()
+            status = self.path.stat()
         except FileNotFoundError:
             return None
         except OSError:
             return (0, 0, 0)
-        return found.st_ino, found.st_mtime_ns, found.st_size
+        return status.st_ino, status.st_mtime_ns, status.st_size
 
     def _read(self) -> Sequence[Token] | None:
         try:
@@ -58,7 +58,7 @@ class TokenFile:
 
 @dataclass(kw_only=True)
 class Authenticator:
-    """Token authentication. Failed attempts are rate-limited by address; a valid token is accepted even from there."""
+    """Token authentication. Failed attempts are rate-limited by address, which does not affect valid tokens."""
 
     tokens: TokenFile
     configuration: Configuration
@@ -72,7 +72,7 @@ class Authenticator:
         """Return the caller. Raises ApiError: the same one for every reason, except when a rate limit is exceeded."""
         tokens = self.tokens.load()
         if tokens is None:
-            raise build_retryable_error(ErrorType.UNAVAILABLE, "Tokens cannot be checked just now.")
+            raise build_retryable_error(ErrorType.UNAVAILABLE, "Tokens cannot be checked at the moment.")
         token = find_token(_parse_bearer(authorization), tokens, self.clock())
         caller = None if token is None else self._build_caller(token)
         if caller is None:
@@ -82,7 +82,7 @@ class Authenticator:
         return caller
 
     def count_events(self, caller: Caller, events: int) -> None:
-        """Count each event of a request as one, the first of which `authenticate` has counted. Raises ApiError."""
+        """Count each event of a request after the first, which `authenticate` has counted. Raises ApiError."""
         if events > 1 and (wait := self.requests.take_rest(caller.token, self.monotonic(), events - 1)):
             raise self._reject_rate("This token was used for too many events.", wait)
 
@@ -92,7 +92,7 @@ class Authenticator:
         return any(token.id == caller.token and token.is_valid(self.clock()) for token in tokens)
 
     def _build_caller(self, token: Token) -> Caller | None:
-        """Return None if the token's system is no longer registered, or none of the token's topics is left."""
+        """Return None if the token's system is no longer registered, or has none of the token's topics any more."""
         system = self.configuration.find_system(token.system)
         topics = tuple(topic for topic in system.topics if topic in (token.topics or system.topics)) if system else ()
         if system is None or not topics:
@@ -104,7 +104,7 @@ class Authenticator:
         if wait := self.failures.take(address, self.monotonic()):
             return self._reject_rate("Too many wrong tokens came from this address.", wait)
         self.count_refused("token")
-        detail = "Send `Authorization: Bearer TOKEN`, with a token that was made for your system."
+        detail = "Send `Authorization: Bearer TOKEN`, with a token issued for your system."
         return ApiError(ErrorType.UNAUTHORIZED, detail, headers=CHALLENGE)
 
     def _reject_rate(self, detail: str, wait: float) -> ApiError:

@@ -25,48 +25,48 @@ class ErrorType(_ErrorTypeFields, Enum):
         "unreadable",
         400,
         "The request cannot be read",
-        "Send JSON or a CloudEvent; plain JSON needs an `Idempotency-Key`. `errors` names each field that is wrong.",
+        "Send JSON or a CloudEvent; plain JSON needs an `Idempotency-Key`. `errors` names each wrong field.",
     )
     UNAUTHORIZED = (
         "unauthorized",
         401,
         "A valid token is needed",
-        "Without a token, with a wrong one, one that was withdrawn or has ended: all the same. Ask the operator.",
+        "The token is missing, wrong, revoked or expired; the response does not tell which. Ask the operator.",
     )
     FORBIDDEN = (
         "forbidden",
         403,
         "Not permitted for this token",
-        "Another topic, or a source of somebody else: ask the operator. Nothing was published.",
+        "The token does not permit this topic or this source: ask the operator. Nothing was published.",
     )
-    NOT_FOUND = "not-found", 404, "There is nothing here", "There is no such thing, or it is not for this token."
-    METHOD = "method", 405, "Not possible with this method", "`Allow` says which methods there are."
+    NOT_FOUND = "not-found", 404, "Not found", "It does not exist, or this token may not read it."
+    METHOD = "method", 405, "Method not allowed", "`Allow` lists the permitted methods."
     TOO_SLOW = "too-slow", 408, "The request did not arrive in time", "Send the whole content at once."
     TOO_LARGE = "too-large", 413, "The request is too large", "Send fewer events at once."
-    MEDIA = "media", 415, "This kind of content is not accepted", "`Accept-Post` says what is accepted."
+    MEDIA = "media", 415, "Unsupported content type", "`Accept-Post` lists the accepted types."
     INVALID = (
         "invalid",
         422,
         "The notice breaks rules",
         "`errors` names each wrong field and what would be right. Nothing was published.",
     )
-    TOO_MANY = "too-many", 429, "Too many requests", "Wait for as many seconds as `Retry-After` says."
+    TOO_MANY = "too-many", 429, "Too many requests", "Wait the number of seconds in `Retry-After`."
     INTERNAL = (
         "internal",
         500,
-        "An error of ours",
-        "Not your mistake. Repeat the same request; if it stays, tell the operator.",
+        "Internal error",
+        "Not your mistake. Repeat the same request; if the error persists, tell the operator.",
     )
     UNAVAILABLE = (
         "unavailable",
         503,
-        "Not possible just now",
-        "The broker is away. Repeat the same request after `Retry-After`: nothing is sent twice.",
+        "Temporarily unavailable",
+        "The broker is unavailable. Repeat the same request after `Retry-After`: nothing is sent twice.",
     )
 
 
 class FieldError(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Problem of one field, and what would be right; `event` is the index in a batch, from 0."""
+    """Problem of one field, and the correct form; `event` is the index in a batch, from 0."""
 
     field: str
     problem: str
@@ -84,7 +84,7 @@ class ProblemDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ApiError(Exception):
-    """Error that ends a request with problem details; `headers` are added to the response."""
+    """Error to answer with problem details; `headers` are added to the response."""
 
     def __init__(
         self,

@@ -28,8 +28,8 @@ class NoticesApiMetrics(RequestMetrics):
         )
         for reason in ("token", "rate"):
             self._refused.labels(reason)
-        for kind in NOTICE_TYPES.values():
-            self._stored.labels(kind.KEY)
+        for message_type in NOTICE_TYPES.values():
+            self._stored.labels(message_type.KEY)
 
     def count_refused(self, reason: str) -> None:
         self._refused.labels(reason).inc()

@@ -19,7 +19,7 @@ _log = structlog.get_logger()
 
 @dataclass
 class BrokerNoticeOutbox:
-    """Storage of a limited number of events at a time; our own `login` is permitted to name the publishing system."""
+    """Storage of up to MAX_WAITING events at a time; our own `login` may name the publishing system."""
 
     publisher: ReconnectingPublisher
     login: str

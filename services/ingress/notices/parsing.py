@@ -1,6 +1,6 @@
 """Parsing of notices in HTTP requests: CloudEvents in three modes, and plain JSON, a notice without an envelope.
 
-The key of plain JSON makes it the same event each time. CloudEvents:
+Plain JSON with the same key is the same event. CloudEvents:
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
 """
 
@@ -37,7 +37,7 @@ _ENVELOPE = ("action", "notice", "expires_at", "source")
 
 
 class PlainPublish(NoticeContent, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A new notice; without `notice`, its id comes from the key. `source` is needed if the system has several."""
+    """A new notice; without `notice`, its id is derived from the key. `source` is needed if the system has several."""
 
     expires_at: Moment
     action: Literal["publish"] = "publish"
@@ -56,7 +56,7 @@ class PlainUpdate(NoticeContent, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class PlainWithdraw(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Withdrawal of a notice: it is not sent to anyone any more."""
+    """Withdrawal of a notice: it is not sent to anyone else."""
 
     action: Literal["withdraw"]
     notice: NoticeId
@@ -72,12 +72,12 @@ ACTIONS: Mapping[str, type[NoticeEvent]] = {
     "withdraw": NoticeWithdrawn,
 }
 _FIELDS = {
-    action: [field.encode_name for field in msgspec.structs.fields(kind)] for action, kind in PLAIN_TYPES.items()
+    action: [field.encode_name for field in msgspec.structs.fields(plain)] for action, plain in PLAIN_TYPES.items()
 }
 
 
 def find_plain_problems(content: Mapping[str, Any], system: System) -> Sequence[Problem]:
-    """Return the problems that only plain JSON can have: an unknown action or field, and no choice among sources."""
+    """Return the problems that only plain JSON can have: an unknown action or field, or no choice among sources."""
     action = _choose_action(content)
     fields, problems = _FIELDS[action], []
     if content.get("action", PUBLISH) != action:
@@ -114,7 +114,7 @@ def build_event(content: Mapping[str, Any], key: str, system: System) -> dict[st
 
 
 def _choose_action(content: Mapping[str, Any]) -> str:
-    """Return the action; of an unknown one, the fields are those of "publish"."""
+    """Return the action; "publish" instead of an unknown one."""
     action = content.get("action")
     return action if isinstance(action, str) and action in ACTIONS else PUBLISH
 
@@ -153,14 +153,14 @@ class RawRequest(NamedTuple):
 class ParsedRequest:
     """Events of a request; with `plain`, some fields have other names in the request.
 
-    `wrong` holds what could not be read, in the field names of the request, each with the index of its event, or None
-    if it concerns the request. The event itself then holds what could be read of it; UNREAD_EVENT if nothing could.
+    `problems` lists unreadable parts by the field names of the request, each with the index of its event, or None for
+    the request itself. Such an event contains its readable parts; UNREAD_EVENT if there are none.
     """
 
     events: tuple[ParsedNotice, ...]
     plain: bool = False
     batch: bool = False
-    wrong: tuple[tuple[int | None, Problem], ...] = ()
+    problems: tuple[tuple[int | None, Problem], ...] = ()
 
     def translate(self, problem: Problem) -> Problem:
         """Return the problem with the names that fields have in the request."""
@@ -171,43 +171,43 @@ class ParsedRequest:
 
     @property
     def error_type(self) -> ErrorType:
-        """Return the type of error for `wrong`: plain JSON with a key always counts as readable."""
-        about_request = any(place is None for place, _ in self.wrong)
-        return ErrorType.UNREADABLE if about_request or (self.wrong and not self.plain) else ErrorType.INVALID
+        """Return the type of error for `problems`: plain JSON with a key always counts as readable."""
+        about_request = any(index is None for index, _ in self.problems)
+        return ErrorType.UNREADABLE if about_request or (self.problems and not self.plain) else ErrorType.INVALID
 
 
 def parse_request(request: RawRequest, system: System) -> ParsedRequest:
     """Return the events in a request of this system. Raises ApiError if there is none."""
-    headers = dict(reversed(request.headers))  # of a header that is given twice, the first counts
-    media, given = _parse_media_type(headers.get("content-type", "")), headers.get(KEY_HEADER)
-    plain = media == JSON and not any(name.startswith(_PREFIX) for name in headers)
-    key, about_key = _parse_key(given) if plain or given is not None else ("", ())
+    headers = dict(reversed(request.headers))  # the first of repeated headers counts
+    media_type, key_header = _parse_media_type(headers.get("content-type", "")), headers.get(KEY_HEADER)
+    plain = media_type == JSON and not any(name.startswith(_PREFIX) for name in headers)
+    key, key_problems = _parse_key(key_header) if plain or key_header is not None else ("", ())
     try:
         decoded = decode_json(request.body)
     except UnreadableEvent as error:
         raise _build_unreadable_error("body", error.problems[0].problem) from None
-    _check_shape(decoded, request.body, plain=plain, batch=media == BATCH)
-    contents: Sequence[Any] = decoded if media == BATCH else [decoded]
-    about_content: Sequence[Problem] = ()
+    _check_shape(decoded, request.body, plain=plain, batch=media_type == BATCH)
+    contents: Sequence[Any] = decoded if media_type == BATCH else [decoded]
+    content_problems: Sequence[Problem] = ()
     if plain:
-        contents, about_content = [build_event(decoded, key, system)], find_plain_problems(decoded, system)
-    elif media == JSON:
+        contents, content_problems = [build_event(decoded, key, system)], find_plain_problems(decoded, system)
+    elif media_type == JSON:
         contents = [{**dict(_read_attributes(request.headers)), "datacontenttype": JSON, "data": decoded}]
-    wrong: list[tuple[int | None, Problem]] = [*about_key]
+    problems: list[tuple[int | None, Problem]] = [*key_problems]
     events = []
-    for place, content in enumerate(contents):
+    for index, content in enumerate(contents):
         try:
             events.append(parse_notice(convert_event(content)))
         except UnreadableEvent as error:
             events.append(parse_notice(error.envelope) if error.envelope else UNREAD_EVENT)
-            wrong += [(place, use_plain_names(each) if plain else each) for each in error.problems]
-    wrong += [(0, each) for each in about_content]
-    return ParsedRequest(events=tuple(events), plain=plain, batch=media == BATCH, wrong=tuple(wrong))
+            problems += [(index, use_plain_names(problem) if plain else problem) for problem in error.problems]
+    problems += [(0, problem) for problem in content_problems]
+    return ParsedRequest(events=tuple(events), plain=plain, batch=media_type == BATCH, problems=tuple(problems))
 
 
-def _parse_key(given: str | None) -> tuple[str, tuple[tuple[None, Problem], ...]]:
+def _parse_key(header: str | None) -> tuple[str, tuple[tuple[None, Problem], ...]]:
     """Return the key without its quotes, and its problem if it is invalid."""
-    key = (given or "").strip()
+    key = (header or "").strip()
     if len(key) > 1 and key[0] == key[-1] == '"':  # a string of a structured field, RFC 9651
         key = key[1:-1]
     if _KEY.fullmatch(key):
@@ -217,21 +217,21 @@ def _parse_key(given: str | None) -> tuple[str, tuple[tuple[None, Problem], ...]
 
 
 def _parse_media_type(value: str) -> str:
-    media, charset = parse_content_type(value)
-    if media not in ACCEPTED_MEDIA_TYPES or charset not in ("utf-8", "utf8"):
+    media_type, charset = parse_content_type(value)
+    if media_type not in ACCEPTED_MEDIA_TYPES or charset not in ("utf-8", "utf8"):
         accepted = ", ".join(ACCEPTED_MEDIA_TYPES)
         raise ApiError(
             ErrorType.MEDIA, f"Content-Type must be one of {accepted}, in UTF-8.", headers={"Accept-Post": accepted}
         )
-    return media
+    return media_type
 
 
 def _check_shape(decoded: Any, body: bytes, *, plain: bool, batch: bool) -> None:
-    """Return if a body has the structure and size of its mode. Raises ApiError."""
+    """Check that a body has the structure and size of its mode. Raises ApiError."""
     if not batch:
         _check_size(body)
     if not _is_shallow(decoded, MAX_DEPTH):
-        raise _build_unreadable_error("body", f"is nested more than {MAX_DEPTH} deep")
+        raise _build_unreadable_error("body", f"is nested more than {MAX_DEPTH} levels deep")
     if plain and not isinstance(decoded, dict):
         raise _build_unreadable_error("body", "must be a JSON object")
     if not batch:
@@ -255,7 +255,7 @@ def _build_unreadable_error(field: str, problem: str) -> ApiError:
 
 def _check_size(content: bytes) -> None:
     if len(content) > MAX_EVENT_BYTES:
-        raise ApiError(ErrorType.TOO_LARGE, f"An event may have {MAX_EVENT_BYTES} bytes.")
+        raise ApiError(ErrorType.TOO_LARGE, f"An event may have at most {MAX_EVENT_BYTES} bytes.")
 
 
 def _read_attributes(headers: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
@@ -265,7 +265,7 @@ def _read_attributes(headers: Sequence[tuple[str, str]]) -> Iterator[tuple[str, 
         if name == header or name in _NOT_ATTRIBUTES:
             continue
         if not _ATTRIBUTE.fullmatch(name) or name in seen:
-            raise _build_unreadable_error("headers", "each attribute must stand there once, in letters and digits")
+            raise _build_unreadable_error("headers", "each attribute must appear once, in letters and digits")
         seen.add(name)
         yield name, _decode_attribute(name, value)
 

@@ -1,4 +1,4 @@
-"""Progress of published events: how each message changes it, and a store of the events of the last days."""
+"""Progress of published events: the effect of each message, and a store of the events of the last days."""
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -54,7 +54,7 @@ class EventProgress(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Progress of an event so far.
 
     First `received`; then `accepted` or `rejected`, with the reasons in `problems`; `scheduled` until its start;
-    `sending`, with recipients by state in `states`; at last `finished`, or `cancelled` with the reason. A withdrawal is
+    `sending`, with recipients by state in `states`; finally `finished`, or `cancelled` with the reason. A withdrawal is
     `done` once it is in effect. `problems` in any other state concern the same id sent again with other content.
     `audience`, `costs` in euros, `duration_seconds` and `blockers` are those of the acceptance; later `audience` is the
     actual number, and `person_limited` of the waiting recipients wait because of Meta's limit of messages to one
@@ -90,7 +90,7 @@ class EventProgress(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class NoticeList(Struct, frozen=True, kw_only=True):
-    """The notices of a system in the last days, newest first, each by the last event about it.
+    """The notices of a system in the last days, newest first, each with the latest event about it.
 
     A withdrawal is `done`, with the topic and the headline of the withdrawn notice.
     """
@@ -108,7 +108,7 @@ def event_path(source: str, event_id: str) -> str:
     return EVENTS_PATH + event_key(source, event_id)
 
 
-def start_progress(source: str, identifier: str, notice: str, at: datetime) -> EventProgress:
+def start_progress(source: str, identifier: str, notice: str, time: datetime) -> EventProgress:
     """Return the progress of an event that has just been received."""
     return EventProgress(
         event=event_path(source, identifier),
@@ -116,43 +116,43 @@ def start_progress(source: str, identifier: str, notice: str, at: datetime) -> E
         id=identifier,
         notice=notice[:MAX_NOTICE_ID_LENGTH],
         state=EventState.RECEIVED,
-        changed_at=at,
+        changed_at=time,
     )
 
 
-def apply_message(message: Message, before: EventProgress, at: datetime) -> EventProgress:
-    """Return the progress after this message of the time `at`; most messages do not change it."""
+def apply_message(message: Message, progress: EventProgress, time: datetime) -> EventProgress:
+    """Return the progress after a message sent at `time`; most messages do not change it."""
     match message:
         case NoticeAccepted():
-            return _apply_acceptance(message, before, at)
+            return _apply_acceptance(message, progress, time)
         case NoticeRejected(problems=problems):
-            state = EventState.REJECTED if before.state is EventState.RECEIVED else before.state
-            return msgspec.structs.replace(before, state=state, problems=problems, changed_at=at)
-        case BroadcastStarted() if before.scheduled_at is None or before.scheduled_at <= at:
-            return _move_to(before, EventState.SENDING, at)
+            state = EventState.REJECTED if progress.state is EventState.RECEIVED else progress.state
+            return msgspec.structs.replace(progress, state=state, problems=problems, changed_at=time)
+        case BroadcastStarted() if progress.scheduled_at is None or progress.scheduled_at <= time:
+            return _move_to(progress, EventState.SENDING, time)
         case BroadcastProgressed(audience=audience, states=states, person_limited=limited, failures=failures):
             figures = {"audience": audience, "states": states, "person_limited": limited, "failures": failures}
-            return _move_to(before, EventState.SENDING, at, **figures)
+            return _move_to(progress, EventState.SENDING, time, **figures)
         case BroadcastFinished(audience=audience, states=states, failures=failures):
             figures = {"audience": audience, "states": states, "person_limited": 0, "failures": failures}
-            return _move_to(before, EventState.FINISHED, at, **figures)
+            return _move_to(progress, EventState.FINISHED, time, **figures)
         case BroadcastCancelled(reason=reason):
-            return _move_to(before, EventState.CANCELLED, at, reason=reason)
+            return _move_to(progress, EventState.CANCELLED, time, reason=reason)
         case _:
-            return before
+            return progress
 
 
-def _apply_acceptance(message: NoticeAccepted, before: EventProgress, at: datetime) -> EventProgress:
+def _apply_acceptance(message: NoticeAccepted, progress: EventProgress, time: datetime) -> EventProgress:
     """Apply an acceptance; a repeated one does not undo later progress."""
-    fresh = before.state in (EventState.RECEIVED, EventState.REJECTED)
+    fresh = progress.state in (EventState.RECEIVED, EventState.REJECTED)
     return msgspec.structs.replace(
-        before,
-        state=_derive_state(message, at) if fresh else before.state,
-        changed_at=at,
+        progress,
+        state=_derive_state(message, time) if fresh else progress.state,
+        changed_at=time,
         action=message.action,
         revision=message.revision,
         broadcast=message.broadcast,
-        audience=message.audience if fresh else before.audience,
+        audience=message.audience if fresh else progress.audience,
         costs=message.costs,
         duration_seconds=message.duration_seconds,
         blockers=message.blockers,
@@ -164,31 +164,32 @@ def _apply_acceptance(message: NoticeAccepted, before: EventProgress, at: dateti
     )
 
 
-def _derive_state(message: NoticeAccepted, at: datetime) -> EventState:
+def _derive_state(message: NoticeAccepted, time: datetime) -> EventState:
     if message.action is NoticeAction.WITHDRAWN:
         return EventState.DONE
-    waits = message.scheduled_at is not None and message.scheduled_at > at
-    return EventState.SCHEDULED if waits else EventState.ACCEPTED
+    is_scheduled = message.scheduled_at is not None and message.scheduled_at > time
+    return EventState.SCHEDULED if is_scheduled else EventState.ACCEPTED
 
 
-def _move_to(before: EventProgress, state: EventState, at: datetime, **changes: object) -> EventProgress:
+def _move_to(progress: EventProgress, state: EventState, time: datetime, **changes: object) -> EventProgress:
     """Set the state unless the current one is final; figures may still change after that."""
-    return msgspec.structs.replace(before, state=before.state if before.is_final else state, changed_at=at, **changes)
+    state = progress.state if progress.is_final else state
+    return msgspec.structs.replace(progress, state=state, changed_at=time, **changes)
 
 
 class ProgressEntry(NamedTuple):
     """Progress of an event, and the stream offset of the latest message about it.
 
-    `digest` is that of the event itself, empty if the event did not come over HTTP.
+    `digest` is the fingerprint of the event, empty if it was not published over HTTP.
     """
 
-    place: int
+    offset: int
     progress: EventProgress
     digest: bytes = b""
 
     @property
     def is_taken(self) -> bool:
-        """Return whether the id is in use; a rejected event has not used it."""
+        """Return whether the id is in use; a rejected event does not use it up."""
         return self.progress.state is not EventState.REJECTED
 
     def has_other_content(self, digest: bytes) -> bool:
@@ -203,7 +204,7 @@ class ProgressEntry(NamedTuple):
 class ProgressStore:
     """Store of event progress, separate for each system; `owners` maps sources to registered systems.
 
-    Of each system at most `max_events` are stored, the latest ones.
+    At most the latest `max_events` of each system are stored.
     """
 
     owners: Mapping[str, str]
@@ -215,32 +216,31 @@ class ProgressStore:
         return self._entries[system].get(key) if system in self._entries else None
 
     def add_event(
-        self, event: ParsedNotice, system: str | None, at: datetime, place: int = NOT_IN_STREAM
+        self, event: ParsedNotice, system: str | None, time: datetime, offset: int = NOT_IN_STREAM
     ) -> EventName | None:
-        """Add an event published by this system; return its name if it is new. A rejected event starts again."""
+        """Add an event published by this system; return its name if it is new. A rejected event starts anew."""
         if system is None or system not in self.owners.values():
             return None
         envelope = event.envelope
         key = event_key(envelope.source, envelope.id)
-        known = self.find(system, key)
-        again = known is not None and known.progress.state is EventState.REJECTED
-        if known is None or again:
-            progress = start_progress(envelope.source, envelope.id, envelope.subject or "", at)
-            entry = ProgressEntry(place, progress, event.fingerprint)
-        elif known.place == NOT_IN_STREAM != place:
-            entry = known._replace(place=place)
+        existing = self.find(system, key)
+        if existing is None or existing.progress.state is EventState.REJECTED:
+            progress = start_progress(envelope.source, envelope.id, envelope.subject or "", time)
+            entry = ProgressEntry(offset, progress, event.fingerprint)
+        elif existing.offset == NOT_IN_STREAM != offset:
+            entry = existing._replace(offset=offset)
         else:
             return None
         self._put(system, key, entry)
         return system, key
 
-    def apply(self, message: Message, at: datetime, place: int) -> list[EventName]:
+    def apply(self, message: Message, time: datetime, offset: int) -> list[EventName]:
         """Apply a message; return the names of the events that it concerns."""
-        names = list(self._find_names(message)) or self._add_accepted(message, at, place)
+        names = list(self._find_names(message)) or self._add_accepted(message, time, offset)
         for system, key in names:
             entry = self._entries[system][key]
             self._entries[system][key] = entry._replace(
-                place=place, progress=apply_message(message, entry.progress, at)
+                offset=offset, progress=apply_message(message, entry.progress, time)
             )
             if isinstance(message, NoticeAccepted) and message.broadcast is not None:
                 self._broadcasts.setdefault(message.broadcast, set()).add((system, key))
@@ -254,34 +254,34 @@ class ProgressStore:
         elif isinstance(broadcast := getattr(message, "broadcast", None), UUID):
             yield from self._broadcasts.get(broadcast, ())
 
-    def _add_accepted(self, message: Message, at: datetime, place: int) -> list[EventName]:
-        """Add an event published over AMQP once it was accepted: only then is its source known to be right."""
+    def _add_accepted(self, message: Message, time: datetime, offset: int) -> list[EventName]:
+        """Add an event published over AMQP when it is accepted: before that its source is not verified."""
         if not isinstance(message, NoticeAccepted) or message.source not in self.owners:
             return []
         name = self.owners[message.source], event_key(message.source, message.event)
-        self._put(*name, ProgressEntry(place, start_progress(message.source, message.event, message.notice, at)))
+        self._put(*name, ProgressEntry(offset, start_progress(message.source, message.event, message.notice, time)))
         return [name]
 
     def list_notices(self, system: str) -> list[EventProgress]:
         """Return the last event about each notice, newest first; a rejected event only if the notice has no other."""
-        found: dict[tuple[str, str], EventProgress] = {}
+        latest: dict[tuple[str, str], EventProgress] = {}
         for entry in self._entries.get(system, {}).values():
             progress, name = entry.progress, (entry.progress.source, entry.progress.notice)
-            before = found.get(name)
+            before = latest.get(name)
             if before is None:
-                found[name] = progress
+                latest[name] = progress
             elif progress.state is not EventState.REJECTED:
-                del found[name]
-                found[name] = msgspec.structs.replace(
+                del latest[name]  # so that it moves to the end
+                latest[name] = msgspec.structs.replace(
                     progress, topic=progress.topic or before.topic, headline=progress.headline or before.headline
                 )
-        return list(reversed(found.values()))
+        return list(reversed(latest.values()))
 
     def _put(self, system: str, key: str, entry: ProgressEntry) -> None:
-        known = self._entries.setdefault(system, OrderedDict())
-        known[key] = entry
-        if len(known) > self.max_events:
-            self._drop_broadcast(system, *known.popitem(last=False))
+        entries = self._entries.setdefault(system, OrderedDict())
+        entries[key] = entry
+        if len(entries) > self.max_events:
+            self._drop_broadcast(system, *entries.popitem(last=False))
 
     def _drop_broadcast(self, system: str, key: str, entry: ProgressEntry) -> None:
         broadcast = entry.progress.broadcast

@@ -42,20 +42,20 @@ class ProgressFeed:
         """Record an event that this process has just published."""
         self.store.add_event(event, caller.system.name, self.clock())
 
-    def consume(self, message: AmqpMessage, place: int) -> None:
-        """Apply the message at offset `place` of the stream, whatever its type, and wake its watchers."""
+    def consume(self, message: AmqpMessage, offset: int) -> None:
+        """Apply a message of the stream, whatever its type, and wake its watchers."""
         try:
             event = read_amqp_event(message)
         except UnreadableEvent:
             return  # its publisher gets `notice.rejected`; without an event name there is no progress to show
-        for name in self._apply(event, message.login, place):
-            for waiting in self._waiting.get(name, ()):
-                waiting.set()
+        for name in self._apply(event, message.login, offset):
+            for changed in self._waiting.get(name, ()):
+                changed.set()
 
-    def _apply(self, event: Envelope, login: str | None, place: int) -> list[EventName]:
+    def _apply(self, event: Envelope, login: str | None, offset: int) -> list[EventName]:
         if event.type in NOTICE_TYPES:
             publisher = identify_system(event, NOTICES_API_LOGIN if login == self.login else login)
-            name = self.store.add_event(parse_notice(event), publisher, self.clock(), place)
+            name = self.store.add_event(parse_notice(event), publisher, self.clock(), offset)
             return [name] if name else []
         try:
             message = read_message(event)
@@ -63,14 +63,14 @@ class ProgressFeed:
             return []  # of a later version
         if isinstance(message, NoticeChecked):
             self.resolve_check(message)
-        return self.store.apply(message, event.time, place)
+        return self.store.apply(message, event.time, offset)
 
     def find_published(self, event: ParsedNotice, caller: Caller) -> ProgressEntry | None:
-        """Return what is known of the caller's event with this id."""
+        """Return the entry of the caller's event with this id, if any."""
         return self.store.find(caller.system.name, event_key(event.envelope.source, event.envelope.id))
 
     async def find(self, caller: Caller, key: str) -> ProgressEntry:
-        """Return the entry of an event. Raises ApiError: not found, also for an event that is not the token's."""
+        """Return the entry of an event. Raises ApiError: NOT_FOUND, also for an event that the token may not read."""
         if self._find_readable(caller, key) is None:  # another replica may just have published it
             await self._wait_for_change((caller.system.name, key), LATE_TIMEOUT_SECONDS)
         entry = self._find_readable(caller, key)
@@ -80,7 +80,7 @@ class ProgressFeed:
         return entry
 
     def _find_readable(self, caller: Caller, key: str) -> ProgressEntry | None:
-        """Return the entry, unless it is on a topic of other tokens; before its acceptance it has none, nor figures."""
+        """Return the entry if the token may read its topic; before acceptance it has neither topic nor figures."""
         entry = self.store.find(caller.system.name, key)
         topic = entry.progress.topic if entry else None
         return entry if topic is None or caller.is_for(topic) else None
@@ -88,12 +88,12 @@ class ProgressFeed:
     def list_notices(self, caller: Caller) -> NoticeList:
         """Return the system's notices on the topics of this token. Raises ApiError until the stream has been read."""
         self._require_current()
-        found = self.store.list_notices(caller.system.name)
-        return NoticeList(notices=tuple(each for each in found if caller.is_for(each.topic)))
+        notices = self.store.list_notices(caller.system.name)
+        return NoticeList(notices=tuple(notice for notice in notices if caller.is_for(notice.topic)))
 
     def _require_current(self) -> None:
         if not self.is_current():
-            raise build_retryable_error(ErrorType.UNAVAILABLE, "What was published before is still being read.")
+            raise build_retryable_error(ErrorType.UNAVAILABLE, "Earlier events are still being read.")
 
     async def _wait_for_change(self, name: EventName, seconds: float) -> None:
         """Return on the next change of the event or after `seconds`."""
@@ -110,7 +110,7 @@ class ProgressFeed:
     def reserve_watcher(self, caller: Caller) -> Iterator[None]:
         """Count the caller as a watcher inside the block. Raises ApiError if there are too many watchers."""
         if self._watchers[caller.token] >= MAX_WATCHERS_PER_TOKEN or self._watchers.total() >= MAX_WATCHERS:
-            raise build_retryable_error(ErrorType.TOO_MANY, "Too many watch at the same time.")
+            raise build_retryable_error(ErrorType.TOO_MANY, "Too many watchers at the same time.")
         self._watchers[caller.token] += 1
         try:
             yield
@@ -118,23 +118,24 @@ class ProgressFeed:
             self._watchers[caller.token] -= 1
 
     async def stream_changes(
-        self, caller: Caller, key: str, seen: int | None, pause: float
+        self, caller: Caller, key: str, last_offset: int | None, poll_seconds: float
     ) -> AsyncIterator[ProgressEntry | None]:
-        """Yield the entry unless it was `seen`, then each change up to the last; None after a `pause` without one.
+        """Yield the entry if it is after `last_offset`, then each change; None after `poll_seconds` without a change.
 
-        An entry whose place in the stream moves but whose progress is the same is no change (our own event, read back).
+        The iterator ends after the final state. A new offset with the same progress (our own event, read back from the
+        stream) is no change.
         """
-        name, told = (caller.system.name, key), None
+        name, last_progress = (caller.system.name, key), None
         while entry := self._find_readable(caller, key):
-            if (seen is None or entry.place > seen) and entry.progress == told:
-                seen = entry.place
-            elif seen is None or entry.place > seen:
-                seen, told = entry.place, entry.progress
+            if (last_offset is None or entry.offset > last_offset) and entry.progress == last_progress:
+                last_offset = entry.offset
+            elif last_offset is None or entry.offset > last_offset:
+                last_offset, last_progress = entry.offset, entry.progress
                 yield entry
                 if entry.progress.is_final:
                     return
             else:
-                await self._wait_for_change(name, pause)
+                await self._wait_for_change(name, poll_seconds)
                 current = self._find_readable(caller, key)
-                if current is not None and current.place == seen:
+                if current is not None and current.offset == last_offset:
                     yield None

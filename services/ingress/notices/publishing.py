@@ -52,16 +52,16 @@ class NoticeCheckClient:
         """Return what would happen to the event; None if no answer comes in time, or too many checks are pending."""
         if len(self._pending) >= MAX_PENDING_CHECKS:
             return None
-        name = event.source, uuid4().hex
-        self._pending[name] = asyncio.get_running_loop().create_future()
+        key = event.source, uuid4().hex
+        self._pending[key] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
-                await self.store(stamp_event(self._build_check(event, name[1]), caller, self.clock()))
-                return await self._pending[name]
+                await self.store(stamp_event(self._build_check(event, key[1]), caller, self.clock()))
+                return await self._pending[key]
         except (TimeoutError, NoticeNotStored):
             return None
         finally:
-            del self._pending[name]
+            del self._pending[key]
 
     def _build_check(self, event: Envelope, identifier: str) -> Envelope:
         message = NoticeCheck(event=msgspec.json.decode(msgspec.json.encode(event)))
@@ -69,14 +69,14 @@ class NoticeCheckClient:
 
     def resolve(self, answer: NoticeChecked) -> None:
         """Pass an answer to its pending check; ignore answers to requests of another process."""
-        waiting = self._pending.get((answer.source, answer.event))
-        if waiting is not None and not waiting.done():
-            waiting.set_result(answer)
+        pending = self._pending.get((answer.source, answer.event))
+        if pending is not None and not pending.done():
+            pending.set_result(answer)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublishService:
-    """Service that checks and publishes notices; `count_events` raises ApiError for more than a caller may send."""
+    """Service that checks and publishes notices; `count_events` raises ApiError above the caller's rate limit."""
 
     configuration: Configuration
     store: StoreEvent
@@ -89,26 +89,26 @@ class PublishService:
     def _validate(self, parsed: ParsedRequest, caller: Caller) -> None:
         """Return if no event has a problem. Raises ApiError."""
         self.count_events(caller, len(parsed.events))
-        known, used = set(), []
-        for place, event in enumerate(parsed.events):
+        known, reused = set(), []
+        for index, event in enumerate(parsed.events):
             entry = self.feed.find_published(event, caller)
             if entry and entry.is_repeat(event.fingerprint):
-                known.add(place)
+                known.add(index)
             elif entry and entry.has_other_content(event.fingerprint):
-                used.append(parsed.build_error(parsed.translate(ID_REUSED), place))
+                reused.append(parsed.build_error(parsed.translate(ID_REUSED), index))
         validate_events(parsed, caller, self.configuration, self.clock(), known=known)
-        if used:
-            raise ApiError(ErrorType.INVALID, errors=used)
+        if reused:
+            raise ApiError(ErrorType.INVALID, errors=reused)
 
     async def check(self, parsed: ParsedRequest, caller: Caller) -> Sequence[CheckResult]:
         """Return what would happen to the events of a request. Raises ApiError."""
         self._validate(parsed, caller)
         answers = await asyncio.gather(
-            *(self._check_event(parsed, place, caller) for place in range(len(parsed.events)))
+            *(self._check_event(parsed, index, caller) for index in range(len(parsed.events)))
         )
         errors = [
-            parsed.build_error(parsed.translate(problem), place)
-            for place, checked in enumerate(answers)
+            parsed.build_error(parsed.translate(problem), index)
+            for index, checked in enumerate(answers)
             for problem in (checked.problems if checked else ())
         ]
         if errors:
@@ -118,14 +118,14 @@ class PublishService:
             for event, checked in zip(parsed.events, answers, strict=True)
         ]
 
-    async def _check_event(self, parsed: ParsedRequest, place: int, caller: Caller) -> NoticeChecked | None:
+    async def _check_event(self, parsed: ParsedRequest, index: int, caller: Caller) -> NoticeChecked | None:
         """Check an event; None after another on the same notice in the batch, whose effect cannot be predicted."""
-        event = parsed.events[place].envelope
-        earlier = {(one.envelope.source, one.envelope.subject) for one in parsed.events[:place]}
+        event = parsed.events[index].envelope
+        earlier = {(other.envelope.source, other.envelope.subject) for other in parsed.events[:index]}
         return None if (event.source, event.subject) in earlier else await self.checks.check(event, caller)
 
     async def publish(self, parsed: ParsedRequest, caller: Caller) -> Sequence[PublishResult]:
-        """Return when the broker has all events. Raises ApiError; part of a batch may be stored nevertheless."""
+        """Return when the broker has all events. Raises ApiError, possibly after storing part of a batch."""
         self._validate(parsed, caller)
         for event in parsed.events:  # in order, since a batch may publish a notice and then update it
             await self._store(stamp_event(event.envelope, caller, self.clock()))
@@ -144,7 +144,7 @@ class PublishService:
 def stamp_event(event: Envelope, caller: Caller, now: datetime) -> Envelope:
     """Return the event as published: with the caller's system, and the token's topics if it is narrowed.
 
-    A time that is missing is added: it shows later that `scheduled_at` was ahead when the event came.
+    A missing time is added: it shows later that `scheduled_at` was in the future on receipt.
     """
     topics = ",".join(caller.system.topics) if caller.narrowed else None
     time = now if event.time == UNKNOWN_TIME else event.time
@@ -158,15 +158,15 @@ def build_publish_result(event: Envelope) -> PublishResult:
 
 
 def build_check_result(event: ParsedNotice, checked: NoticeChecked | None, now: datetime) -> CheckResult:
-    """Return the result for an event without problems; `checked` is the answer of subscriptions, if there was one."""
+    """Return the result for an event without problems; `checked` is the answer of subscriptions, if any."""
     notice = event.notice
-    taken = msgspec.structs.asdict(build_publish_result(event.envelope))
-    taken |= {"action": next(name for name, kind in ACTIONS.items() if isinstance(notice, kind))}
-    taken |= {name: getattr(checked, name) for name in _EXPECTED_FIELDS} if checked else {"blockers": (NOT_CHECKED,)}
+    fields = msgspec.structs.asdict(build_publish_result(event.envelope))
+    fields |= {"action": next(action for action, event_type in ACTIONS.items() if isinstance(notice, event_type))}
+    fields |= {name: getattr(checked, name) for name in _EXPECTED_FIELDS} if checked else {"blockers": (NOT_CHECKED,)}
     if not isinstance(notice, NoticeContent):
-        return CheckResult(**taken)
+        return CheckResult(**fields)
     return CheckResult(
-        **taken,
+        **fields,
         topic=notice.topic,
         lane=Lane.URGENT if notice.urgent else Lane.BULK,
         begins_at=notice.scheduled_at if notice.scheduled_at and notice.scheduled_at > now else None,

@@ -11,7 +11,7 @@ class TokenBuckets:
     burst: int
     per_second: float
     max_keys: int = 10_000
-    _buckets: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict)  # tokens, and at which time
+    _buckets: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict)  # level and its time
 
     def get_wait(self, key: str, now: float) -> float:
         """Return the seconds until a token is available, 0 if one is. `now` is monotonic."""
@@ -25,19 +25,19 @@ class TokenBuckets:
         return wait
 
     def take_rest(self, key: str, now: float, amount: int) -> float:
-        """Take the tokens of a batch after its first one, and return 0; else return the seconds until it can be tried.
+        """Take the tokens of a batch after its first one and return 0; else return the seconds until a retry.
 
-        One that is larger than the burst needs a full bucket, and leaves a debt.
+        A batch larger than the burst needs a full bucket and leaves it in debt.
         """
         missing = min(amount, self.burst - 1) - self._get_level(key, now)
         if missing > 0:
-            return (missing + 1) / self.per_second  # the first one is needed again, too
+            return (missing + 1) / self.per_second  # a retry needs the first one, too
         self._remove(key, amount, now)
         return 0.0
 
     def _get_level(self, key: str, now: float) -> float:
-        level, at = self._buckets.get(key, (self.burst, now))
-        return min(self.burst, level + (now - at) * self.per_second)
+        level, updated_at = self._buckets.get(key, (self.burst, now))
+        return min(self.burst, level + (now - updated_at) * self.per_second)
 
     def _remove(self, key: str, amount: int, now: float) -> None:
         self._buckets[key] = self._get_level(key, now) - amount, now

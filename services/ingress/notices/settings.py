@@ -12,18 +12,16 @@ from shared.runtime.settings import Port, ServiceSettings, validate_with
 class Settings(ServiceSettings):
     """Settings, all validated at startup."""
 
-    notices_api_host: str = Field(
-        "127.0.0.1", description="where notices over HTTP are taken in; never a public address"
-    )
-    notices_api_port: Port = Field(8081, description="port of notices over HTTP")
+    notices_api_host: str = Field("127.0.0.1", description="where the notices API listens; never a public address")
+    notices_api_port: Port = Field(8081, description="port of the notices API")
     notices_api_tokens_file: Path = Field(
         Path(".local/tokens.json"), description="tokens of municipal systems, written by `kreisfunk tokens`"
     )
     notices_api_requests_per_minute: int = Field(
-        600, ge=1, le=60_000, description="most requests of one token; each event of a batch counts as one"
+        600, ge=1, le=60_000, description="maximum for one token; each event of a batch counts as a request"
     )
     notices_api_proxies: Annotated[str, validate_with(parse_networks)] = Field(
-        "", description="networks of proxies whose X-Forwarded-For is believed, comma separated"
+        "", description="networks of proxies whose X-Forwarded-For is trusted, comma separated"
     )
     county_file: Path = Field(
         Path("deploy/config/county.toml"), description="topics, municipalities, prices, who may publish"

@@ -92,10 +92,8 @@ def _build_app(
     return handlers.build_app(), feed
 
 
-def _convert_message(streamed: StreamRecord) -> AmqpMessage:
-    return AmqpMessage(
-        body=streamed.body, login=streamed.login, content_type=streamed.content_type, headers=streamed.headers
-    )
+def _convert_message(record: StreamRecord) -> AmqpMessage:
+    return AmqpMessage(body=record.body, login=record.login, content_type=record.content_type, headers=record.headers)
 
 
 def _build_authenticator(settings: Settings, configuration: Configuration, metrics: NoticesApiMetrics) -> Authenticator:

@@ -12,7 +12,7 @@ from services.ingress.webhook.payloads import Contact, WrittenMessage
 from shared.contracts.inbound import IdentityChange
 from shared.contracts.message import Address, Addresses, AddressKind
 
-# One is usual; the limit avoids comparing each of 5,000 messages with a thousand contacts.
+# Usually one; the limit avoids comparing each of 5,000 messages with a thousand contacts.
 MAX_CONTACTS_PER_ADDRESS = 10
 _USER = re.compile(r"[A-Z]{2}\.[\x21-\x7e]{1,150}")
 _PHONE = re.compile(r"\+?[0-9]{5,20}")
@@ -39,7 +39,7 @@ class BlindIndex(Protocol):
 class Rules(Struct, frozen=True, kw_only=True):
     """Parameters of translation: our phone number, the time of receipt, and the encryption.
 
-    Without `account_id`, events about any account are taken as ours.
+    Without `account_id`, events about any account count as ours.
     """
 
     phone_number_id: str
@@ -81,33 +81,29 @@ class ContactIndex:
 
     def __init__(self, contacts: Sequence[Contact]) -> None:
         self._only = contacts[0] if len(contacts) == 1 else None
-        self._of: dict[str, list[Contact]] = {}
+        self._by_address: dict[str, list[Contact]] = {}
         for contact in contacts if self._only is None else ():
             for value in {contact.wa_id, contact.user_id} - {None, ""}:
-                same = self._of.setdefault(str(value), [])
-                if len(same) < MAX_CONTACTS_PER_ADDRESS:
-                    same.append(contact)
+                same_address = self._by_address.setdefault(str(value), [])
+                if len(same_address) < MAX_CONTACTS_PER_ADDRESS:
+                    same_address.append(contact)
 
-    def find(self, known: Sequence[str]) -> list[Contact]:
-        """Return the contacts with any of these addresses; without addresses, the only contact if there is just one."""
+    def find_addresses(self, known: Sequence[str]) -> list[str]:
+        """Return the addresses of the contacts with any of these; if none are known, those of an only contact."""
         if only := self._only:
-            return [only] if not known or only.wa_id in known or only.user_id in known else []
-        return [contact for value in known for contact in self._of.get(value, ())]
-
-    def complete(self, known: Sequence[str]) -> list[str]:
-        """Return the addresses and those of the same person's contacts; empty if there is no such contact."""
-        said = [value for contact in self.find(known) for value in (contact.wa_id, contact.user_id) if value]
-        return [*known, *said] if said else []
+            contacts = [only] if not known or only.wa_id in known or only.user_id in known else []
+        else:
+            contacts = [contact for value in known for contact in self._by_address.get(value, ())]
+        return [value for contact in contacts for value in (contact.wa_id, contact.user_id) if value]
 
 
-def resolve_sender(message: WrittenMessage, beside: ContactIndex, rules: Rules) -> Addresses:
+def resolve_sender(message: WrittenMessage, contacts: ContactIndex, rules: Rules) -> Addresses:
     """Return the sender's addresses, completed from the contacts of the same person."""
     own = [message.sender, message.from_user_id]
     if message.system is not None and message.type == "system":
         own.append(message.system.previous_user_id)
     known = [value for value in own if value]
-    more = [value for contact in beside.find(known) for value in (contact.wa_id, contact.user_id)]
-    return build_addresses([*own, *more], rules)
+    return build_addresses([*known, *contacts.find_addresses(known)], rules)
 
 
 def find_identity_change(message: WrittenMessage, rules: Rules) -> IdentityChange | None:
@@ -118,11 +114,11 @@ def find_identity_change(message: WrittenMessage, rules: Rules) -> IdentityChang
     notice = message.system
     if message.type != "system" or notice is None or notice.type not in CHANGE_TYPES:
         return None
-    found = _FROM_TO.search(notice.body or "")  # some notices have the addresses nowhere else
-    was, becomes = found.groups() if found else (None, None)
-    after = {value for value in (notice.wa_id, notice.new_wa_id, notice.user_id, becomes) if value}
-    known = (notice.previous_user_id, message.sender, message.from_user_id, was)
-    before = [value for value in known if value and value not in after]
+    match = _FROM_TO.search(notice.body or "")  # some notices have the addresses only in their text
+    old, new = match.groups() if match else (None, None)
+    after = {value for value in (notice.wa_id, notice.new_wa_id, notice.user_id, new) if value}
+    candidates = (notice.previous_user_id, message.sender, message.from_user_id, old)
+    before = [value for value in candidates if value and value not in after]
     if not before or not after:
         return None
     return IdentityChange(

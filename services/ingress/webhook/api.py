@@ -52,8 +52,8 @@ class _Handler:
     async def answer_handshake(self, request: web.Request) -> web.Response:
         query = request.query
         challenge = query.get("hub.challenge", "")
-        welcome = self._receiver.verify_handshake(query.get("hub.mode"), query.get("hub.verify_token"))
-        if not welcome or len(challenge) > MAX_CHALLENGE_LENGTH:
+        is_verified = self._receiver.verify_handshake(query.get("hub.mode"), query.get("hub.verify_token"))
+        if not is_verified or len(challenge) > MAX_CHALLENGE_LENGTH:
             response = web.Response(status=403)
         else:
             response = web.Response(text=challenge, headers=_HEADERS)
@@ -69,68 +69,68 @@ class _Handler:
 
 
 @dataclass(eq=False)
-class _Reading:
-    """Body that has not arrived completely."""
+class _PartialBody:
+    """Partly received body."""
 
     content: bytearray = field(default_factory=bytearray)
     timeout: asyncio.Timeout = field(default_factory=lambda: asyncio.timeout(READ_TIMEOUT_SECONDS))
-    given_up: bool = False
+    is_dropped: bool = False
 
 
 @dataclass
 class BodyReader:
-    """Reader of request bodies; when too many bytes are buffered, the body that takes longest is given up.
+    """Reader of request bodies; when too many bytes are buffered, the body that started first is dropped.
 
     Slow senders thus cannot block WhatsApp, whose bodies arrive at once.
     """
 
     max_bytes: int = MAX_BYTES_BEING_READ
-    _readings: dict[_Reading, None] = field(default_factory=dict, init=False)
+    _partial_bodies: dict[_PartialBody, None] = field(default_factory=dict, init=False)
     _size: int = field(default=0, init=False)
 
     async def read(self, request: web.Request) -> bytes | WebhookResult:
-        """Return the bytes as sent, or the reason that they were not read."""
+        """Return the bytes as sent, or the reason for not reading them."""
         content = request.content
         if content.is_eof() and content.exception() is None:
             return await request.read()  # most bodies arrive with their headers and need neither timeout nor accounting
-        reading = _Reading()
-        self._readings[reading] = None
+        partial = _PartialBody()
+        self._partial_bodies[partial] = None
         try:
-            async with reading.timeout:
-                return await self._read(content, reading)
+            async with partial.timeout:
+                return await self._read(content, partial)
         except TimeoutError:
-            return WebhookResult.BUSY if reading.given_up else WebhookResult.TOO_SLOW
+            return WebhookResult.BUSY if partial.is_dropped else WebhookResult.TOO_SLOW
         except (web.RequestPayloadError, HttpProcessingError):
             return WebhookResult.MALFORMED
         except ConnectionError:
             return WebhookResult.VANISHED
         finally:
-            self._release(reading)
+            self._release(partial)
 
-    async def _read(self, content: StreamReader, reading: _Reading) -> bytes | WebhookResult:
+    async def _read(self, content: StreamReader, partial: _PartialBody) -> bytes | WebhookResult:
         while chunk := await content.readany():
-            if reading.given_up:
+            if partial.is_dropped:
                 return WebhookResult.BUSY
-            reading.content += chunk
+            partial.content += chunk
             self._size += len(chunk)
-            if len(reading.content) > MAX_BODY_BYTES:
+            if len(partial.content) > MAX_BODY_BYTES:
                 return WebhookResult.TOO_LARGE
             self._keep_within_limit()
-        return WebhookResult.BUSY if reading.given_up else bytes(reading.content)
+        return WebhookResult.BUSY if partial.is_dropped else bytes(partial.content)
 
     def _keep_within_limit(self) -> None:
         while self._size > self.max_bytes:
-            oldest = next(iter(self._readings))
+            oldest = next(iter(self._partial_bodies))
             self._release(oldest)
-            oldest.given_up = True
+            oldest.is_dropped = True
             if not oldest.timeout.expired():
                 oldest.timeout.reschedule(0)
 
-    def _release(self, reading: _Reading) -> None:
-        if reading in self._readings:
-            del self._readings[reading]
-            self._size -= len(reading.content)
-            reading.content.clear()
+    def _release(self, partial: _PartialBody) -> None:
+        if partial in self._partial_bodies:
+            del self._partial_bodies[partial]
+            self._size -= len(partial.content)
+            partial.content.clear()
 
 
 def _refuse_unread(request: web.Request) -> WebhookResult | None:
@@ -146,7 +146,7 @@ def _refuse_unread(request: web.Request) -> WebhookResult | None:
 
 
 async def _expect(request: web.Request) -> None:
-    """Send `100 Continue` to a client that asks for it, unless its headers are refused anyway."""
+    """Send `100 Continue` to a client that asks for it, unless its headers alone are refused."""
     if _refuse_unread(request) is None:
         await send_continue(request)
 

@@ -28,7 +28,7 @@ class Content(NamedTuple):
 
 
 def extract_content(message: WrittenMessage) -> Content:
-    """Return the content, cut to WhatsApp's own limits; of a system message none, since its text names addresses."""
+    """Return the content, cut to WhatsApp's own limits; none for a system message, whose text contains addresses."""
     text, payload, about = _extract_parts(message)
     if about is None and message.context is not None:
         about = message.context.id
@@ -66,6 +66,6 @@ def _get_caption(message: WrittenMessage | EditedMessage) -> str | None:
 
 
 def _extract_correction(change: Correction) -> Content:
-    now = change.message
-    text = None if now is None else now.text.body if now.text else _get_caption(now)
+    edited = change.message
+    text = None if edited is None else edited.text.body if edited.text else _get_caption(edited)
     return Content(text, None, change.original_message_id)

@@ -1,4 +1,4 @@
-"""Decoding of bytes to parts of a webhook; errors give the place and the reason, never a value."""
+"""Decoding of bytes to parts of a webhook; errors name the field and the reason, never a value."""
 
 import re
 from collections.abc import Container, Mapping
@@ -19,7 +19,7 @@ _MAX_DEPTH = 32
 
 # Each escape in JSON: a surrogate pair, a lone surrogate, or anything else.
 _ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
 _REPLACEMENT = rb"\ufffd"
@@ -27,7 +27,7 @@ _REPLACEMENT = rb"\ufffd"
 P = TypeVar("P", bound=payloads.WebhookPart)
 T = TypeVar("T")
 Dropped = Mapping[str, str]
-_NONE_DROPPED: Dropped = {}
+_NOTHING_DROPPED: Dropped = {}
 _encoder = msgspec.json.Encoder()
 _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -42,7 +42,7 @@ class _Field(NamedTuple):
 
 
 class ParseError(ValueError):
-    """Error: a part is malformed. The text holds no value of it."""
+    """Error: a part is malformed. The text contains none of its values."""
 
     kind = ProblemKind.BROKEN_PART
 
@@ -53,58 +53,58 @@ class UnknownField(ParseError):
     kind = ProblemKind.UNKNOWN_FIELD
 
 
-def _decode(kind: type[T], raw: bytes | msgspec.Raw) -> T:
+def _decode(part_type: type[T], raw: bytes | msgspec.Raw) -> T:
     try:
-        return msgspec.json.decode(raw, type=kind)
+        return msgspec.json.decode(raw, type=part_type)
     except _UNDECODABLE as error:
         raise ParseError(_explain(error)) from None
 
 
 def decode_webhook(body: bytes) -> payloads.Webhook:
-    """Decode the whole body; lone surrogates are replaced, so that they break no other part. Raises ParseError."""
+    """Decode the whole body; replace lone surrogates, so that they affect no other part. Raises ParseError."""
     try:
         return _decode(payloads.Webhook, body)
     except ParseError:
-        mended = _ESCAPE.sub(lambda found: _REPLACEMENT if found["half"] else found[0], body)
-        if mended == body:
+        repaired = _ESCAPE.sub(lambda match: _REPLACEMENT if match["lone"] else match[0], body)
+        if repaired == body:
             raise
-        return _decode(payloads.Webhook, mended)
+        return _decode(payloads.Webhook, repaired)
 
 
-def decode_valid_fields(kind: type[P], raw: bytes | msgspec.Raw) -> tuple[P, Dropped]:
+def decode_valid_fields(part_type: type[P], raw: bytes | msgspec.Raw) -> tuple[P, Dropped]:
     """Return the part without the fields that do not decode, and the reason for each.
 
     Raises ParseError if a required or needed field does not decode.
     """
     try:
-        return msgspec.json.decode(raw, type=kind), _NONE_DROPPED
+        return msgspec.json.decode(raw, type=part_type), _NOTHING_DROPPED
     except _UNDECODABLE:
-        return _decode_fields(kind, raw)
+        return _decode_fields(part_type, raw)
 
 
 @cache
-def _list_fields(kind: type[payloads.WebhookPart]) -> tuple[_Field, ...]:
+def _list_fields(part_type: type[payloads.WebhookPart]) -> tuple[_Field, ...]:
     return tuple(
         _Field(field.name, field.encode_name, field.required, msgspec.json.Decoder(field.type))
-        for field in msgspec.structs.fields(kind)
+        for field in msgspec.structs.fields(part_type)
     )
 
 
-def _decode_fields(kind: type[P], raw: bytes | msgspec.Raw) -> tuple[P, Dropped]:
+def _decode_fields(part_type: type[P], raw: bytes | msgspec.Raw) -> tuple[P, Dropped]:
     values, dropped = {}, {}
-    raws = _decode(dict[str, msgspec.Raw], raw)
-    for field in _list_fields(kind):
-        if field.key not in raws:
+    raw_fields = _decode(dict[str, msgspec.Raw], raw)
+    for field in _list_fields(part_type):
+        if field.key not in raw_fields:
             if field.required:
                 raise ParseError(f"Object missing required field `{field.key}`")
             continue
         try:
-            values[field.name] = field.decoder.decode(raws[field.key])
+            values[field.name] = field.decoder.decode(raw_fields[field.key])
         except _UNDECODABLE as error:
             if field.required:
                 raise ParseError(f"{field.key}: {_explain(error)}") from None
             dropped[field.key] = _explain(error)
-    part = kind(**values)
+    part = part_type(**values)
     for name in part.needed & dropped.keys():
         raise ParseError(f"{name}: {dropped[name]}")
     return part, dropped
@@ -145,7 +145,7 @@ def decode_object(raw: bytes | msgspec.Raw) -> dict[str, object]:
 def _is_shallow(value: object, levels: int) -> bool:
     if isinstance(value, dict):
         value = list(value.values())
-    return not isinstance(value, list) or (levels > 0 and all(_is_shallow(it, levels - 1) for it in value))
+    return not isinstance(value, list) or (levels > 0 and all(_is_shallow(item, levels - 1) for item in value))
 
 
 @lru_cache(maxsize=256)
@@ -164,7 +164,7 @@ def parse_timestamp(timestamp: payloads.Timestamp) -> datetime:
 
 
 def parse_optional_timestamp(timestamp: object) -> datetime | None:
-    """Return an optional timestamp; None if it is malformed, since the rest is still useful."""
+    """Return the timestamp; None if it is malformed, since the rest of the part is still useful."""
     try:
         return parse_timestamp(timestamp) if isinstance(timestamp, int | str) else None
     except ParseError:

@@ -62,9 +62,9 @@ class ProblemKind(StrEnum):
 
 @dataclass(frozen=True)
 class ParseProblem:
-    """Part that could not be parsed: its place and the reason, without a value.
+    """Part that could not be parsed: its position and the reason, without a value.
 
-    `part` is the part itself as an entry of a webhook, or None if only the whole body can be quarantined.
+    `part` is the part, wrapped as an entry of a webhook, or None if only the whole body can be quarantined.
     """
 
     reason: str
@@ -90,26 +90,26 @@ class KnownLabels:
     get_label: Callable[[Any], str]
     known: frozenset[str]
 
-    def normalize(self, word: str) -> str:
+    def normalize(self, label: str) -> str:
         """Return the label if it is known, else `OTHER_LABEL`."""
-        return word if word in self.known else OTHER_LABEL
+        return label if label in self.known else OTHER_LABEL
 
 
-def count_labels(kind: type[Event], events: Sequence[Event]) -> Mapping[str, int]:
+def count_labels(event_type: type[Event], events: Sequence[Event]) -> Mapping[str, int]:
     """Count the labels of these events, which are all of this type."""
-    words = KNOWN_LABELS.get(kind)
-    if words is None:
+    labels = KNOWN_LABELS.get(event_type)
+    if labels is None:
         return {}
     # Usually there is one event, for which a Counter costs ten times as much.
-    return {words.get_label(events[0]): 1} if len(events) == 1 else Counter(map(words.get_label, events))
+    return {labels.get_label(events[0]): 1} if len(events) == 1 else Counter(map(labels.get_label, events))
 
 
 def sum_counts(counts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:
     """Return the sum of the counts."""
     total: dict[str, int] = {}
     for count in counts:
-        for word, times in count.items():
-            total[word] = total.get(word, 0) + times
+        for label, number in count.items():
+            total[label] = total.get(label, 0) + number
     return total
 
 
@@ -155,16 +155,16 @@ GROUP_TYPES: Mapping[type[Event], type[Message]] = {
 }
 # The message of a group is a list in one field; an event of any other type is a message of its own.
 _FIELDS: Mapping[type[Event], str] = {
-    event: group.__struct_fields__[0] for event, group in GROUP_TYPES.items() if group is not event
+    event_type: group.__struct_fields__[0] for event_type, group in GROUP_TYPES.items() if group is not event_type
 }
 
 
 def split_by_type(events: Sequence[E]) -> Mapping[type[E], Sequence[E]]:
-    """Return the events of each type, in their order."""
+    """Group the events by type; within a type, their order is kept."""
     types = dict.fromkeys(map(type, events))
     if len(types) == 1:
         return {type(events[0]): events}
-    return {kind: [event for event in events if type(event) is kind] for kind in types}
+    return {event_type: [event for event in events if type(event) is event_type] for event_type in types}
 
 
 @dataclass(slots=True)
@@ -181,13 +181,13 @@ EncodedEvents = Mapping[type[Event], Sequence[Chunk]]
 
 def encode_events(events: Sequence[Event]) -> EncodedEvents:
     """Encode all events of a webhook; within a type, their order is kept."""
-    return {kind: split_into_chunks(same) for kind, same in split_by_type(events).items()}
+    return {event_type: split_into_chunks(group) for event_type, group in split_by_type(events).items()}
 
 
 def split_into_chunks(events: Sequence[Event]) -> list[Chunk]:
     """Halve the events until each chunk fits; a single event may be larger. All events are of one type."""
     if len(events) > 1 and type(events[0]) not in _FIELDS:
-        return [each for event in events for each in split_into_chunks([event])]
+        return [chunk for event in events for chunk in split_into_chunks([event])]
     json = _encoder.encode(events)
     if len(events) == 1 or (len(events) <= MAX_GROUP_EVENTS and len(json) <= MAX_GROUP_BYTES):
         return [Chunk(len(events), json[1:-1], count_labels(type(events[0]), events))]
@@ -195,8 +195,8 @@ def split_into_chunks(events: Sequence[Event]) -> list[Chunk]:
     return [*split_into_chunks(events[:middle]), *split_into_chunks(events[middle:])]
 
 
-def join_chunks(kind: type[Event], slices: Sequence[Chunk]) -> bytes:
+def join_chunks(event_type: type[Event], chunks: Sequence[Chunk]) -> bytes:
     """Return the data of the message with these chunks; a type that is not grouped has one chunk with one event."""
-    joined = b",".join([each.json for each in slices])
-    field = _FIELDS.get(kind)
+    joined = b",".join([chunk.json for chunk in chunks])
+    field = _FIELDS.get(event_type)
     return b'{"%b":[%b]}' % (field.encode(), joined) if field else joined

@@ -19,11 +19,11 @@ PublishGroup = Callable[[Sequence[Chunk]], Awaitable[None]]
 
 @dataclass(frozen=True, kw_only=True)
 class GroupLimits:
-    """Limits of one group; a single chunk may be larger, and then has a group of its own.
+    """Limits of one group; a single larger chunk forms its own group.
 
     While groups are in flight, another leaves once as many chunks wait as are in flight, or `flush_threshold` if that
-    is less: several small groups cost more than one that waits for the confirm before it; with only one in flight the
-    process idles until its confirm.
+    is less: several small groups cost more CPU than a large one; with only one in flight the process idles until its
+    confirm.
     """
 
     events: int
@@ -36,11 +36,11 @@ class _PendingChunk(NamedTuple):
     stored: Confirmation
 
 
-def resolve_all(answers: Iterable[Confirmation], stored: bool) -> None:
+def resolve_all(confirmations: Iterable[Confirmation], stored: bool) -> None:
     """Set `stored` on all confirmations that are still pending."""
-    for answer in answers:
-        if not answer.done():
-            answer.set_result(stored)
+    for confirmation in confirmations:
+        if not confirmation.done():
+            confirmation.set_result(stored)
 
 
 @dataclass
@@ -54,15 +54,15 @@ class GroupCommit:
     _ready: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop, init=False)
 
-    def submit(self, slices: Iterable[Chunk]) -> list[Confirmation]:
-        """Queue the chunks; return a future for each: whether it was stored.
+    def submit(self, chunks: Iterable[Chunk]) -> list[Confirmation]:
+        """Queue the chunks; return for each a future that tells whether it was stored.
 
         Setting or cancelling the future withdraws its chunk if no group holds it yet.
         """
-        waiting = [_PendingChunk(each, self._loop.create_future()) for each in slices]
-        self._waiting.extend(waiting)
+        pending = [_PendingChunk(chunk, self._loop.create_future()) for chunk in chunks]
+        self._waiting.extend(pending)
         self._update_ready()
-        return [each.stored for each in waiting]
+        return [chunk.stored for chunk in pending]
 
     async def work(self) -> None:
         """Publish one group after another, forever."""
@@ -83,7 +83,7 @@ class GroupCommit:
             self._ready.clear()
 
     def _take(self) -> list[_PendingChunk]:
-        """Take as many chunks from the front as fit, without those already resolved or cancelled."""
+        """Take as many chunks from the front as fit, dropping those already resolved or cancelled."""
         group: list[_PendingChunk] = []
         events, size = self.limits.events, self.limits.size
         while self._ready.is_set() and self._waiting:
@@ -99,12 +99,12 @@ class GroupCommit:
 
     async def _commit(self, group: Sequence[_PendingChunk]) -> None:
         try:
-            await self.publish([each.chunk for each in group])
+            await self.publish([pending.chunk for pending in group])
         except NotStored:
             stored = False
         else:
             stored = True
-        resolve_all([each.stored for each in group], stored)
+        resolve_all([pending.stored for pending in group], stored)
 
 
 @dataclass
@@ -118,14 +118,14 @@ class Deadlines:
     _new: list[Confirmation] = field(default_factory=list, init=False)
     _old: deque[list[Confirmation]] = field(default_factory=deque, init=False)
 
-    def watch(self, answers: Iterable[Confirmation]) -> None:
-        self._new.extend(answers)
+    def watch(self, confirmations: Iterable[Confirmation]) -> None:
+        self._new.extend(confirmations)
 
     async def work(self) -> None:
         """Expire confirmations step by step, forever; those that are done by the next step are dropped."""
         while True:
             await asyncio.sleep(self.seconds / STEPS)
-            self._old.append([answer for answer in self._new if not answer.done()])
+            self._old.append([confirmation for confirmation in self._new if not confirmation.done()])
             self._new.clear()
             if len(self._old) > STEPS:
                 resolve_all(self._old.popleft(), False)

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from services.ingress.webhook.events import GROUP_TYPES, KNOWN_LABELS, OTHER_LABEL, Event, Ignored, ProblemKind
 from services.ingress.webhook.receiver import WebhookResult
 
-EVENT_KINDS: Mapping[type[Event], str] = {event: message.KEY for event, message in GROUP_TYPES.items()}
+EVENT_KINDS: Mapping[type[Event], str] = {event_type: group.KEY for event_type, group in GROUP_TYPES.items()}
 OTHER_STATUSES = (200, 400, 403, 404, 405, 417, 500)
 _GROUP_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 _CONFIRM_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
@@ -19,15 +19,15 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         webhooks = Counter(
             "kreisfunk_ingress_webhooks_total",
-            "Webhooks by what became of them; unavailable: the broker did not confirm, Meta sends it again",
+            "Webhooks by result; unavailable: the broker did not confirm, so Meta sends the webhook again",
             ["result"],
             registry=registry,
         )
-        # Looked up once, since one is counted for every webhook.
+        # Looked up once, since every webhook is counted.
         self._webhooks = {result: webhooks.labels(result) for result in WebhookResult}
         self._others = Counter(
             "kreisfunk_ingress_other_requests_total",
-            "Requests that were no webhook, by the status of the answer",
+            "Requests other than webhooks, by status of the response",
             ["status"],
             registry=registry,
         )
@@ -74,16 +74,16 @@ class Metrics:
     def count_problem(self, kind: ProblemKind) -> None:
         self._problems.labels(kind).inc()
 
-    def record_confirm(self, kind: type[Event], size: int, seconds: float) -> None:
+    def record_confirm(self, event_type: type[Event], size: int, seconds: float) -> None:
         """Record that a group of `size` events was confirmed `seconds` after publishing."""
-        self._events.labels(EVENT_KINDS[kind]).inc(size)
-        self._sizes.labels(EVENT_KINDS[kind]).observe(size)
-        self._confirms.labels(EVENT_KINDS[kind]).observe(seconds)
+        self._events.labels(EVENT_KINDS[event_type]).inc(size)
+        self._sizes.labels(EVENT_KINDS[event_type]).observe(size)
+        self._confirms.labels(EVENT_KINDS[event_type]).observe(seconds)
 
-    def count_events_by_label(self, kind: type[Event], words: Mapping[str, int]) -> None:
+    def count_events_by_label(self, event_type: type[Event], counts: Mapping[str, int]) -> None:
         """Count the labels of confirmed events; all unknown ones share one label."""
-        for word, times in words.items():
-            self._labels.labels(EVENT_KINDS[kind], KNOWN_LABELS[kind].normalize(word)).inc(times)
+        for label, count in counts.items():
+            self._labels.labels(EVENT_KINDS[event_type], KNOWN_LABELS[event_type].normalize(label)).inc(count)
 
     def _create_series(self) -> None:
         for status in OTHER_STATUSES:
@@ -92,9 +92,9 @@ class Metrics:
             self._ignored.labels(reason)
         for problem in ProblemKind:
             self._problems.labels(problem)
-        for event, words in KNOWN_LABELS.items():
-            for word in (*sorted(words.known), OTHER_LABEL):
-                self._labels.labels(EVENT_KINDS[event], word)
+        for event_type, labels in KNOWN_LABELS.items():
+            for label in (*sorted(labels.known), OTHER_LABEL):
+                self._labels.labels(EVENT_KINDS[event_type], label)
         for kind in EVENT_KINDS.values():
             self._events.labels(kind)
             self._sizes.labels(kind)

@@ -42,37 +42,37 @@ MAX_WAITING_WEBHOOKS = 2_000
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 MAX_LOGGED_LABELS = 100
 
-_HARMLESS = re.compile(r"[a-z_]{1,40}")  # can only be one of Meta's words, so it may be logged
+_LOGGABLE = re.compile(r"[a-z_]{1,40}")  # can only be an identifier of Meta's, never personal data
 _log = structlog.get_logger()
 PublishChunks = Callable[[type[Event], Sequence[Chunk]], Awaitable[None]]
 
 
 @dataclass
 class GroupedOutbox:
-    """Broker implementation of ports.Outbox; each type of event has groups of its own."""
+    """Broker implementation of `receiver.Outbox`; groups contain events of one type only."""
 
     groups: Mapping[type[Event], GroupCommit]
     deadlines: Deadlines = field(default_factory=lambda: Deadlines(STORE_TIMEOUT_SECONDS))
     _webhooks: int = field(default=0, init=False)
     _bytes: int = field(default=0, init=False)
 
-    async def store(self, packed: EncodedEvents) -> None:
+    async def store(self, encoded: EncodedEvents) -> None:
         """Return when every group with one of the chunks is confirmed. Raises NotStored."""
         if self._webhooks >= MAX_WAITING_WEBHOOKS or self._bytes >= MAX_WAITING_BYTES:
             raise NotStored("too much is waiting")
-        size = sum([len(each.json) for slices in packed.values() for each in slices])
-        submitted = [answer for kind, slices in packed.items() for answer in self.groups[kind].submit(slices)]
-        self.deadlines.watch(submitted)
+        size = sum([len(chunk.json) for chunks in encoded.values() for chunk in chunks])
+        confirmations = [future for kind, chunks in encoded.items() for future in self.groups[kind].submit(chunks)]
+        self.deadlines.watch(confirmations)
         self._webhooks += 1
         self._bytes += size
         try:
-            for stored in submitted:
+            for stored in confirmations:
                 if not await stored:
                     raise NotStored("the broker did not confirm in time")
         finally:
             self._webhooks -= 1
             self._bytes -= size
-            resolve_all(submitted, False)  # withdraws chunks that no group holds yet
+            resolve_all(confirmations, False)  # withdraws chunks that no group holds yet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,35 +84,36 @@ class GroupPublisher:
     metrics: Metrics
     logged_labels: set[str] = field(default_factory=set)
 
-    async def publish(self, kind: type[Event], slices: Sequence[Chunk]) -> None:
+    async def publish(self, event_type: type[Event], chunks: Sequence[Chunk]) -> None:
         """Publish a group and return when the broker has confirmed. Raises NotStored."""
         started = time.monotonic()
-        events = sum(each.events for each in slices)
+        events = sum(chunk.events for chunk in chunks)
         try:
-            await self._publish(GROUP_TYPES[kind], join_chunks(kind, slices))
+            await self._publish(GROUP_TYPES[event_type], join_chunks(event_type, chunks))
         except (DependencyUnavailable, Unroutable) as error:
-            _log.warning("group_not_stored", kind=EVENT_KINDS[kind], events=events, error=str(error))
+            _log.warning("group_not_stored", kind=EVENT_KINDS[event_type], events=events, error=str(error))
             raise NotStored("the broker did not confirm") from None
-        self.metrics.record_confirm(kind, events, time.monotonic() - started)
-        words = sum_counts(each.labels for each in slices)
-        self.metrics.count_events_by_label(kind, words)
-        self._log_unknown(kind, words)
+        self.metrics.record_confirm(event_type, events, time.monotonic() - started)
+        counts = sum_counts(chunk.labels for chunk in chunks)
+        self.metrics.count_events_by_label(event_type, counts)
+        self._log_unknown(event_type, counts)
 
     async def _publish(self, message: type[Message], data: bytes) -> None:
         identifier = str(uuid4())
         body = wrap_data(message, data, event_id=identifier, source=SOURCE, time=self.clock())
         await self.publisher.get_publisher().publish(INBOUND, message.KEY, body, message_id=identifier)
 
-    def _log_unknown(self, kind: type[Event], words: Iterable[str]) -> None:
+    def _log_unknown(self, event_type: type[Event], labels: Iterable[str]) -> None:
         """Log each unknown label of Meta's once, up to a limit."""
-        for word in words:
+        for label in labels:
             if (
-                word not in KNOWN_LABELS[kind].known
-                and word not in self.logged_labels
+                label not in KNOWN_LABELS[event_type].known
+                and label not in self.logged_labels
                 and len(self.logged_labels) < MAX_LOGGED_LABELS
             ):
-                self.logged_labels.add(word)
-                _log.warning("unknown_word", kind=EVENT_KINDS[kind], word=word if _HARMLESS.fullmatch(word) else "")
+                self.logged_labels.add(label)
+                word = label if _LOGGABLE.fullmatch(label) else ""
+                _log.warning("unknown_word", kind=EVENT_KINDS[event_type], word=word)
 
 
 @asynccontextmanager
@@ -124,7 +125,7 @@ async def open_outbox(publish: PublishChunks) -> AsyncIterator[GroupedOutbox]:
         )
         for kind in EVENT_KINDS
     }
-    works = [group.work() for group in groups.values() for _ in range(MAX_GROUPS_IN_FLIGHT)]
+    workers = [group.work() for group in groups.values() for _ in range(MAX_GROUPS_IN_FLIGHT)]
     outbox = GroupedOutbox(groups)
-    async with run_in_background(*works, outbox.deadlines.work()):
+    async with run_in_background(*workers, outbox.deadlines.work()):
         yield outbox

@@ -48,13 +48,13 @@ _IGNORED_FIELDS: Mapping[str, Ignored] = {
 
 
 class WebhookPart(Struct, frozen=True, kw_only=True):
-    """Part of a webhook; `CONTEXT_FIELDS` stay beside a broken field in quarantine, so that it can be interpreted."""
+    """Part of a webhook; `CONTEXT_FIELDS` are quarantined with a broken field, so that it can be interpreted."""
 
     CONTEXT_FIELDS: ClassVar[frozenset[str]] = frozenset()
 
     @property
     def needed(self) -> frozenset[str]:
-        """Return the optional fields that, if present, must decode: without them the part would mean something else."""
+        """Return the optional fields that must decode if present: without them the part would mean something else."""
         return frozenset()
 
 
@@ -68,7 +68,7 @@ class Webhook(WebhookPart, frozen=True, kw_only=True):
 class Entry(WebhookPart, frozen=True, kw_only=True):
     """Changes of one account; `time` is present if they concern the account itself.
 
-    No message needs the other two, so nothing is lost with one that does not decode.
+    Messages need neither `id` nor `time`, so one that does not decode costs nothing.
     """
 
     changes: Sequence[Raw]
@@ -193,7 +193,7 @@ class Correction(WebhookPart, frozen=True, kw_only=True):
 
 
 class SystemNotice(WebhookPart, frozen=True, kw_only=True):
-    """Change of a person's address. The text names both addresses; older shapes have nothing else."""
+    """Change of a person's address. The text contains both addresses; older shapes have only the text."""
 
     type: str | None = None
     body: str | None = None

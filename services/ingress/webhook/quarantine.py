@@ -1,4 +1,4 @@
-"""Extraction of unparsable parts of a webhook: each becomes a webhook of its own with nothing else in it."""
+"""Extraction of unparsable parts of a webhook: each becomes a separate webhook that contains nothing else."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -13,7 +13,7 @@ from shared.contracts.inbound import WebhookQuarantined
 
 ACCOUNT_OBJECT = "whatsapp_business_account"
 MAX_NAMED_PROBLEMS = 3
-# Each is published and confirmed on its own; further ones share one message per kind.
+# Each is published and confirmed separately; further parts share one message per kind.
 MAX_SEPARATE_PARTS = 20
 MAX_ID_LENGTH = 256
 
@@ -50,10 +50,8 @@ def cut_out_change(entry: payloads.Entry, change: bytes | Raw) -> bytes:
 
 def build_quarantine(body: bytes, problems: Sequence[ParseProblem], rules: Rules) -> list[WebhookQuarantined]:
     """Encrypt the unparsable parts one by one, or the whole body if one of them cannot be cut out."""
-    if whole := [problem for problem in problems if problem.part is None]:
-        return [
-            _build_quarantined(body, [*whole, *(problem for problem in problems if problem.part is not None)], rules)
-        ]
+    if any(problem.part is None for problem in problems):
+        return [_build_quarantined(body, sorted(problems, key=lambda problem: problem.part is not None), rules)]
     return [_build_quarantined(_join(group), group, rules) for group in _group_problems(problems)]
 
 
@@ -61,8 +59,8 @@ def _group_problems(problems: Sequence[ParseProblem]) -> Iterator[Sequence[Parse
     for problem in problems[:MAX_SEPARATE_PARTS]:
         yield [problem]
     for kind in ProblemKind:
-        if more := [problem for problem in problems[MAX_SEPARATE_PARTS:] if problem.kind is kind]:
-            yield more
+        if group := [problem for problem in problems[MAX_SEPARATE_PARTS:] if problem.kind is kind]:
+            yield group
 
 
 def _join(problems: Sequence[ParseProblem]) -> bytes:
@@ -71,11 +69,11 @@ def _join(problems: Sequence[ParseProblem]) -> bytes:
 
 
 def _build_quarantined(plain: bytes, problems: Sequence[ParseProblem], rules: Rules) -> WebhookQuarantined:
-    named = "; ".join(problem.reason for problem in problems[:MAX_NAMED_PROBLEMS])
-    more = len(problems) - MAX_NAMED_PROBLEMS
+    reasons = "; ".join(problem.reason for problem in problems[:MAX_NAMED_PROBLEMS])
+    omitted = len(problems) - MAX_NAMED_PROBLEMS
     return WebhookQuarantined(
         kind=problems[0].kind,
-        reason=f"{named}; and {more} more" if more > 0 else named,
+        reason=f"{reasons}; and {omitted} more" if omitted > 0 else reasons,
         received_at=rules.received_at,
         size=len(plain),
         sealed=rules.encrypt(plain, purpose="webhook"),

@@ -14,7 +14,7 @@ from shared.runtime.clock import Clock
 
 
 class NotStored(Exception):
-    """Error: the broker has not confirmed, or too much is already waiting; the client has to send the webhook again."""
+    """Error: the broker has not confirmed, or too much is already waiting; the client must resend the webhook."""
 
 
 class WebhookResult(StrEnum):
@@ -35,7 +35,7 @@ class WebhookResult(StrEnum):
 class Outbox(Protocol):
     """Durable store for the events of a webhook."""
 
-    async def store(self, packed: EncodedEvents) -> None:
+    async def store(self, encoded: EncodedEvents) -> None:
         """Return when all events, if any, are on disk. Raises NotStored within three seconds."""
 
 
@@ -70,7 +70,7 @@ class Receiver:
         return mode == "subscribe" and is_verify_token(token, self.verify_token)
 
     async def receive(self, body: bytes, signature: str | None) -> WebhookResult:
-        """Store the webhook and return its result; it is accepted or quarantined only once it is stored."""
+        """Store the webhook and return its result; ACCEPTED and QUARANTINED mean that it is stored."""
         result = await self._store(body, signature)
         self.meter.count_webhook(result)
         return result

@@ -20,13 +20,13 @@ def is_signed(body: bytes, header: str | None, secrets: Sequence[bytes]) -> bool
     match = _HEADER.fullmatch(header or "")
     if match is None:
         return False
-    given = bytes.fromhex(match[1])
+    signature = bytes.fromhex(match[1])
     # Every secret is tried, so that the timing does not reveal which one matched.
-    return any([hmac.compare_digest(given, hmac.digest(secret, body, "sha256")) for secret in secrets])
+    return any([hmac.compare_digest(signature, hmac.digest(secret, body, "sha256")) for secret in secrets])
 
 
-def is_verify_token(given: str | None, expected: str) -> bool:
+def is_verify_token(token: str | None, expected: str) -> bool:
     """Return whether the handshake token is ours; False if we have no token of our own."""
-    if not given or not expected:
+    if not token or not expected:
         return False
-    return hmac.compare_digest(given.encode(errors="replace"), expected.encode())
+    return hmac.compare_digest(token.encode(errors="replace"), expected.encode())

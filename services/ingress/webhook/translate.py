@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
@@ -40,7 +41,7 @@ from services.ingress.webhook.quarantine import (
 )
 from shared.contracts.inbound import AccountEvent, DeliveryStatus, InboundMessage, PreferenceChange
 
-# Fields of a value that say nothing about what happened.
+# Fields of a value that report no event.
 FRAME_FIELDS = frozenset({"messaging_product", "metadata", "contacts"})
 MAX_CALLBACK_DATA_LENGTH = 512
 # Meta sends at most 1,000 updates in one webhook.
@@ -53,17 +54,17 @@ ParsePart = Callable[[P], Iterator[Finding]]
 
 
 def translate(body: bytes, rules: Rules) -> Iterator[Finding]:
-    """Yield all findings of a webhook in order; at least one."""
+    """Yield all findings of a webhook in order, at least one."""
     try:
-        whole = _decode_body(body)
+        webhook = _decode_body(body)
     except ParseError as problem:
         yield ParseProblem(str(problem), ProblemKind.NO_WEBHOOK)
         return
-    found = _parse_each(payloads.Entry, "entry", whole.entry, lambda entry: _parse_entry(entry, rules), bytes)
-    yield from islice(found, MAX_PARTS)
-    if next(found, None) is not None:
+    findings = _parse_each(payloads.Entry, "entry", webhook.entry, lambda entry: _parse_entry(entry, rules), bytes)
+    yield from islice(findings, MAX_PARTS)
+    if next(findings, None) is not None:
         yield ParseProblem(f"more than {MAX_PARTS} parts")
-    if not whole.entry:
+    if not webhook.entry:
         yield Ignored.EMPTY
 
 
@@ -82,25 +83,25 @@ def parse_webhook(body: bytes, rules: Rules) -> ParsedWebhook:
 
 
 def _parse_each(
-    kind: type[P], place: str, raws: Sequence[Raw] | None, then: ParsePart[P], cut_out: CutOut
+    part_type: type[P], path: str, raws: Sequence[Raw] | None, parse: ParsePart[P], cut_out: CutOut
 ) -> Iterator[Finding]:
     """Parse each item on its own; an error becomes a finding and does not affect the next item."""
-    for number, raw in enumerate(raws or ()):
+    for index, raw in enumerate(raws or ()):
         try:
-            part, dropped = decode_valid_fields(kind, raw)
-            yield from then(part)
+            part, dropped = decode_valid_fields(part_type, raw)
+            yield from parse(part)
             for name in dropped:
-                alone = cut_out(keep_fields(raw, kind.CONTEXT_FIELDS - dropped.keys() | {name}))
-                yield ParseProblem(f"{place}[{number}].{name}: {dropped[name]}", ProblemKind.BROKEN_FIELD, alone)
+                field = cut_out(keep_fields(raw, part_type.CONTEXT_FIELDS - dropped.keys() | {name}))
+                yield ParseProblem(f"{path}[{index}].{name}: {dropped[name]}", ProblemKind.BROKEN_FIELD, field)
         except ParseError as problem:
-            yield ParseProblem(f"{place}[{number}]: {problem}", problem.kind, cut_out(raw))
+            yield ParseProblem(f"{path}[{index}]: {problem}", problem.kind, cut_out(raw))
 
 
 def _decode_body(body: bytes) -> payloads.Webhook:
-    whole = decode_webhook(body)
-    if whole.object != ACCOUNT_OBJECT:
+    webhook = decode_webhook(body)
+    if webhook.object != ACCOUNT_OBJECT:
         raise ParseError(f"object is not {ACCOUNT_OBJECT}")
-    return whole
+    return webhook
 
 
 def _parse_entry(entry: payloads.Entry, rules: Rules) -> Iterator[Finding]:
@@ -123,22 +124,22 @@ def _parse_change(entry: payloads.Entry, change: payloads.Change, rules: Rules) 
     elif reason := find_ignored_reason(change.field):
         yield reason
     else:
-        raise UnknownField("a field that is not known")
+        raise UnknownField("unknown field")
 
 
 def _parse_account_change(entry: payloads.Entry, change: payloads.Change, rules: Rules) -> Finding:
     value = decode_object(change.value)
-    named = _find_account_id(entry, value)
-    if rules.account_id is not None and named is not None and str(named) != rules.account_id:
+    account_id = _find_account_id(entry, value)
+    if rules.account_id is not None and account_id is not None and str(account_id) != rules.account_id:
         return Ignored.OTHER_ACCOUNT
     return _build_account_event(change.field, value, rules, at=parse_optional_timestamp(decode_optional(entry.time)))
 
 
 def _find_account_id(entry: payloads.Entry, value: Mapping[str, object]) -> object:
-    """Return the account's id: a partner's entry has the id of a business portfolio and names the account inside."""
+    """Return the account's id; a partner's entry has a business portfolio's id and the account's inside the value."""
     info = value.get("waba_info")
-    inside = info.get("waba_id") if isinstance(info, dict) else None
-    return inside if isinstance(inside, str | int) and inside else decode_optional(entry.id)
+    account_id = info.get("waba_id") if isinstance(info, dict) else None
+    return account_id if isinstance(account_id, str | int) and account_id else decode_optional(entry.id)
 
 
 def _parse_value(entry: payloads.Entry, change: payloads.Change, rules: Rules) -> Iterator[Finding]:
@@ -158,8 +159,8 @@ def _parse_value(entry: payloads.Entry, change: payloads.Change, rules: Rules) -
 
 def _cut_out_list(entry: payloads.Entry, change: payloads.Change, name: str, dropped: Dropped) -> bytes:
     """Cut out the list together with the phone number's metadata; messages also keep their contacts."""
-    beside = {"metadata", "contacts"} if name == "messages" else {"metadata"}
-    return cut_out_value(entry, change, keep_fields(change.value, beside - dropped.keys() | {name}))
+    context = {"metadata", "contacts"} if name == "messages" else {"metadata"}
+    return cut_out_value(entry, change, keep_fields(change.value, context - dropped.keys() | {name}))
 
 
 def _is_empty(value: payloads.ChangeValue) -> bool:
@@ -170,7 +171,7 @@ def _is_empty(value: payloads.ChangeValue) -> bool:
 def _check_empty(change: payloads.Change) -> Finding:
     """Return EMPTY if the value holds nothing but frame fields. Raises UnknownField."""
     if any(content for name, content in decode_object(change.value).items() if name not in FRAME_FIELDS):
-        raise UnknownField("nothing in it is known")
+        raise UnknownField("no known list in it")
     return Ignored.EMPTY
 
 
@@ -181,10 +182,10 @@ def _parse_lists(frame: ValueFrame, rules: Rules) -> Iterator[Finding]:
         yield from _collect_contacts(frame, contacts)
         yield from _parse_messages(frame, ContactIndex(contacts), rules)
     if value.statuses:
-        yield from _parse_items(payloads.Status, "statuses", value.statuses, lambda it: _build_status(it, rules), frame)
+        yield from _parse_items(payloads.Status, "statuses", value.statuses, partial(_build_status, rules=rules), frame)
     if preferences := value.user_preferences:
         yield from _parse_items(
-            payloads.Preference, "user_preferences", preferences, lambda it: _build_preference(it, rules), frame
+            payloads.Preference, "user_preferences", preferences, partial(_build_preference, rules=rules), frame
         )
     for _ in value.message_echoes or ():
         yield Ignored.COEXISTENCE
@@ -196,42 +197,44 @@ def _parse_lists(frame: ValueFrame, rules: Rules) -> Iterator[Finding]:
 
 
 def _parse_items(
-    kind: type[P], name: str, raws: Sequence[Raw] | None, then: ParsePart[P], frame: ValueFrame
+    part_type: type[P], name: str, raws: Sequence[Raw] | None, parse: ParsePart[P], frame: ValueFrame
 ) -> Iterator[Finding]:
-    return _parse_each(kind, name, raws, then, lambda raw: frame.cut_out(name, [raw]))
+    return _parse_each(part_type, name, raws, parse, lambda raw: frame.cut_out(name, [raw]))
 
 
 def _collect_contacts(frame: ValueFrame, contacts: list[payloads.Contact]) -> Iterator[Finding]:
     """Append the contacts that decode; yield the problems of the others."""
     raws = frame.value.contacts or ()
 
-    def keep(contact: payloads.Contact) -> Iterator[Finding]:
+    def collect(contact: payloads.Contact) -> Iterator[Finding]:
         contacts.append(contact)
         return iter(())
 
-    yield from _parse_items(payloads.Contact, "contacts", raws[:MAX_CONTACTS], keep, frame)
+    yield from _parse_items(payloads.Contact, "contacts", raws[:MAX_CONTACTS], collect, frame)
     if len(raws) > MAX_CONTACTS:
         yield ParseProblem(f"more than {MAX_CONTACTS} contacts", part=frame.cut_out("contacts", raws[MAX_CONTACTS:]))
 
 
-def _parse_messages(frame: ValueFrame, beside: ContactIndex, rules: Rules) -> Iterator[Finding]:
-    def one(message: payloads.WrittenMessage) -> Iterator[Finding]:
+def _parse_messages(frame: ValueFrame, contacts: ContactIndex, rules: Rules) -> Iterator[Finding]:
+    def parse(message: payloads.WrittenMessage) -> Iterator[Finding]:
         if message.group_id:
             yield Ignored.GROUP
         else:
-            yield find_identity_change(message, rules) or _build_message(message, beside, rules)
+            yield find_identity_change(message, rules) or _build_message(message, contacts, rules)
 
     def cut_out(raw: bytes | Raw) -> bytes:
-        return frame.cut_out("messages", [raw], beside.complete(extract_texts(raw, "from", "from_user_id")))
+        own = extract_texts(raw, "from", "from_user_id")
+        contact_addresses = contacts.find_addresses(own)
+        return frame.cut_out("messages", [raw], [*own, *contact_addresses] if contact_addresses else ())
 
-    return _parse_each(payloads.WrittenMessage, "messages", frame.value.messages, one, cut_out)
+    return _parse_each(payloads.WrittenMessage, "messages", frame.value.messages, parse, cut_out)
 
 
-def _build_message(message: payloads.WrittenMessage, beside: ContactIndex, rules: Rules) -> InboundMessage:
+def _build_message(message: payloads.WrittenMessage, contacts: ContactIndex, rules: Rules) -> InboundMessage:
     text, payload, about = extract_content(message)
     return InboundMessage(
         message_key=rules.index.compute_base_index("wamid", message.id),
-        sender=resolve_sender(message, beside, rules),
+        sender=resolve_sender(message, contacts, rules),
         sent_at=parse_timestamp(message.timestamp),
         received_at=rules.received_at,
         kind=message.type[:MAX_WORD_LENGTH],

@@ -112,7 +112,7 @@ _BLOCKERS: Mapping[str, str] = {
     r"^(\d+) still wait for": "{0} Personen warten noch auf die erste Meldung. Sie bekommen diese danach.",
     r"several revisions counts": "Wer mehrere Fassungen der Meldung hat, ist hier mehrfach gezählt.",
     r"nothing (?:is|was) withdrawn": "Diese Meldung ist nicht bekannt; es gibt nichts zurückzuziehen.",
-    r"could not be found out": (
+    r"could not be determined": (
         "Wie viele die Meldung bekommen, ließ sich gerade nicht feststellen. Versuchen Sie es gleich noch einmal."
     ),
 }

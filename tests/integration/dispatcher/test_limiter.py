@@ -138,7 +138,7 @@ def use_of(lease: Lease, late: float) -> LateUse:
 
 
 moments = st.floats(0, 3).map(lambda value: round(value, 3))
-uses = st.builds(LateUse, starts=moments, ends=moments, late=st.floats(0, 0.3).map(lambda value: round(value, 4)))
+uses = st.builds(LateUse, start=moments, end=moments, late=st.floats(0, 0.3).map(lambda value: round(value, 4)))
 
 
 @given(late_uses=st.lists(uses, max_size=8), begins=moments, length=moments)
@@ -146,6 +146,6 @@ uses = st.builds(LateUse, starts=moments, ends=moments, late=st.floats(0, 0.3).m
 async def test_the_rule_in_sql_and_in_python_says_the_same(
     pool: Pool, late_uses: list[LateUse], begins: float, length: float
 ) -> None:
-    columns = [[getattr(use, name) for use in late_uses] for name in ("starts", "ends", "late")]
+    columns = [[getattr(use, name) for use in late_uses] for name in ("start", "end", "late")]
     shift = await pool.fetchval(_SHIFT, *columns, begins, begins + length)
     assert shift == pytest.approx(shift_after(late_uses, begins, begins + length))

@@ -9,4 +9,4 @@ async def test_a_check_without_an_answer_says_what_it_could_not_find_out(broker_
     async with run_notices_api(broker_url, tmp_path) as alone:
         told = await alone.publish(event(data=data()), path="/notices/check")
     assert (told.status, "audience" in told.body) == (200, False)
-    assert "could not be found out" in told.body["blockers"][0]
+    assert "could not be determined" in told.body["blockers"][0]

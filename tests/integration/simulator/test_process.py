@@ -97,7 +97,7 @@ async def test_the_deadline_ends_a_drain_that_nobody_takes() -> None:
         async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
             _, errors = await process.communicate()
     assert process.returncode == 0
-    assert b"1 webhook updates not taken" in errors
+    assert b"1 webhook updates not accepted" in errors
     assert b"4917604069" not in errors
 
 
@@ -131,9 +131,9 @@ async def test_all_problems_are_named_at_once_and_no_secret() -> None:
 @pytest.mark.parametrize(
     ("setting", "value", "problem"),
     [
-        ("GRAPH_URL", "https://graph.facebook.com", "the dispatcher sends to somebody else"),
-        ("GRAPH_URL", "https://meta.example", "the dispatcher sends to somebody else"),
-        ("GRAPH_URL", "http://10.0.0.7:8090", "the dispatcher sends to somebody else"),
+        ("GRAPH_URL", "https://graph.facebook.com", "the dispatcher does not send to a simulator"),
+        ("GRAPH_URL", "https://meta.example", "the dispatcher does not send to a simulator"),
+        ("GRAPH_URL", "http://10.0.0.7:8090", "the dispatcher does not send to a simulator"),
         ("SECRETS_DIR", "/gibt/es/nicht", "is not a folder"),
         ("TEMPLATES_FILE", "{templates}", "Falsch: name may have"),
     ],

@@ -46,7 +46,7 @@ def test_an_answer_that_never_came_is_unknown_and_not_an_error() -> None:
 
 def test_what_was_not_written_waits_and_costs_no_attempt() -> None:
     refused = Refused("HTTP 403 that is not from Meta", foreign=True)
-    alone = replace(refused, alone=True)
+    alone = replace(refused, isolated=True)
     for answer, seconds in ((NotSent(), 0), (Unreachable("connection refused"), 1), (refused, 5), (alone, 30)):
         result = record(answer)
         due_at = NOW + timedelta(seconds=seconds)
@@ -70,7 +70,7 @@ def test_what_the_sender_was_refused_for_lets_another_message_be_the_next_probe(
 
 
 def test_what_is_refused_alone_is_tried_for_long_and_fails_in_the_end() -> None:
-    first, last = (record(ErrorResponse(131005, 403, alone=True), attempt) for attempt in (1, MANY_ATTEMPTS))
+    first, last = (record(ErrorResponse(131005, 403, isolated=True), attempt) for attempt in (1, MANY_ATTEMPTS))
     assert (first.state, first.due_at, first.attempted) == (DeliveryState.WAITING, NOW + timedelta(seconds=1), True)
     assert (last.state, last.error_code) == (DeliveryState.FAILED, 131005)
 

@@ -52,6 +52,6 @@ def test_a_slot_that_was_used_late_is_told(
         await asyncio.wait([running])
 
     run_virtually(use_one())
-    assert [(use.starts, use.ends) for use in limiter.uses] == [(500.0, 500.1)] * is_told
+    assert [(use.start, use.end) for use in limiter.uses] == [(500.0, 500.1)] * is_told
     assert [use.late for use in limiter.uses] == [pytest.approx(late)] * is_told
     assert meter.lost == lost

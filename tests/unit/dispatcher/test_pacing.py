@@ -94,7 +94,7 @@ def test_lateness_dies_away_and_costs_no_rate() -> None:
 def test_only_what_is_late_enough_is_told_and_what_was_shifted_counts() -> None:
     lease = Lease(start=10.0, spacing=0.01, slots=8, planned=500.0, shift=0.002)
     assert lease.build_late_use(SLOT_TOLERANCE_SECONDS - 0.0021) is None
-    assert lease.build_late_use(0.01) == LateUse(starts=500.0, ends=500.08, late=0.012)
+    assert lease.build_late_use(0.01) == LateUse(start=500.0, end=500.08, late=0.012)
 
 
 @given(st.lists(st.tuples(st.floats(0, 0.2), st.floats(0, 0.2)), min_size=1, max_size=100), st.floats(-1e6, 1e6))
@@ -105,7 +105,7 @@ def test_a_moment_of_the_server_is_never_early_and_late_by_the_shortest_way_back
     shortest = min(back for _, back in ways[-CLOCK_SAMPLES:])
     for there, back in ways:
         now += there
-        clock.observe(read=now + difference, arrived=now + back)
+        clock.observe(server_time=now + difference, received_at=now + back)
         now += back
     assert clock.convert_to_local(now + difference) == pytest.approx(now + shortest, abs=1e-6)
 

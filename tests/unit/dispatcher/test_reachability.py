@@ -75,5 +75,5 @@ def test_what_was_under_way_when_a_rest_began_does_not_prolong_it() -> None:
 
 
 def test_what_is_refused_alone_makes_no_replica_rest() -> None:
-    reachability, alone = Reachability(), replace(PAGE, alone=True)
+    reachability, alone = Reachability(), replace(PAGE, isolated=True)
     assert observe(reachability, [alone] * MAX_FAILURES) == [False] * MAX_FAILURES

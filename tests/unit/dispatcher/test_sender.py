@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS
 from services.dispatcher.domain.send_results import (
-    REFUSED_ALONE_SECONDS,
+    ISOLATED_REFUSAL_SECONDS,
     Accepted,
     ErrorResponse,
     NotSent,
@@ -149,5 +149,5 @@ async def test_what_is_refused_twice_is_refused_alone_only_if_another_of_its_kin
         await sender.drain(1)
         errors[delivery] = records[-1].error_code
     last = records[-1]
-    alone = last.attempted if last.error_code else last.due_at == NOW + timedelta(seconds=REFUSED_ALONE_SECONDS)
+    alone = last.attempted if last.error_code else last.due_at == NOW + timedelta(seconds=ISOLATED_REFUSAL_SECONDS)
     assert (last.state, alone) == (DeliveryState.WAITING, is_alone)

@@ -31,8 +31,8 @@ IGNORED = {
     "empty": Ignored.EMPTY,
 }
 UNKNOWN = {
-    "unknown_field": "changes[0]: a field that is not known",
-    "unknown_list": "changes[0]: nothing in it is known",
+    "unknown_field": "changes[0]: unknown field",
+    "unknown_list": "changes[0]: no known list in it",
 }
 OURS = msgspec.structs.replace(RULES, account_id="100200300400500")
 

@@ -143,7 +143,7 @@ def test_an_account_is_known_again_however_its_id_looks() -> None:
 
 def test_many_contacts_of_one_person_are_looked_at_to_a_bound() -> None:
     contacts = [Contact(wa_id=PHONE) for _ in range(MAX_CONTACTS)]
-    assert len(ContactIndex(contacts).find([PHONE])) == MAX_CONTACTS_PER_ADDRESS
+    assert len(ContactIndex(contacts).find_addresses([PHONE])) == MAX_CONTACTS_PER_ADDRESS
 
 
 def test_an_entry_is_kept_as_it_came() -> None:
