@@ -17,16 +17,16 @@ from tests.servers import Servers, create_vhost, declare_topology, wait_for
 
 
 @pytest.fixture(scope="module")
-async def tap(servers: Servers) -> AsyncIterator[ContractRecorder]:
+async def recorder(servers: Servers) -> AsyncIterator[ContractRecorder]:
     """A vhost of its own, in which days are seconds."""
     seconds = timedelta(seconds=topology.QUARANTINE_MAX_AGE.days)
     async with (
         create_vhost(servers, f"seconds-{secrets.token_hex(6)}") as url,
-        record_contracts(url, servers.broker_api_url) as tap,
+        record_contracts(url, servers.broker_api_url) as recorder,
     ):
         with patch.object(topology, "QUARANTINE_MAX_AGE", seconds):
             await declare_topology(url)
-        yield tap
+        yield recorder
 
 
 async def test_it_ends_by_itself_also_if_somebody_looked(
