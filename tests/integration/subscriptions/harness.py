@@ -1,4 +1,4 @@
-"""The handlers of one replica on a real database, with an outlet that records and fails on request."""
+"""The handlers of one replica on a real database, with a publisher that records and fails on request."""
 
 from base64 import b64encode
 from collections.abc import Callable, Iterable
@@ -41,7 +41,7 @@ WAITING = "select count(*)::int from pg_locks where locktype in ('transactionid'
 M = TypeVar("M", bound=Message)
 
 
-_PEOPLE = """
+_SUBSCRIBERS = """
     insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed)
     select ('01900000-0000-8000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 1, 'subscribed',
         decode(lpad(to_hex(n), 32, '0'), 'hex'), '\\x01ff'
@@ -54,8 +54,8 @@ _TOPIC = """
 
 
 async def subscribe_many(owner: asyncpg.Connection, number: int) -> None:
-    """This many people with a topic."""
-    await owner.execute(_PEOPLE, number)
+    """Subscribe this many people to a topic."""
+    await owner.execute(_SUBSCRIBERS, number)
     await owner.execute(_TOPIC)
     await owner.execute("analyze subscriptions.subscriber, subscriptions.subscription")
 
@@ -165,12 +165,14 @@ def encode_group(messages: Iterable[InboundMessage]) -> bytes:
 def build_harness(database: Database, *, seconds: float = 1) -> SubscriptionsHarness:
     registry = CollectorRegistry()
     publisher = RecordingEventPublisher()
-    stand: SubscriptionsHarness
+    harness: SubscriptionsHarness
     metrics = Metrics(registry)
-    parts = assemble(database, publisher, COUNTY, metrics, keys=KEYS, messages_per_second=RATE, clock=lambda: stand.now)
-    # Few pages at a time, so that a few thousand people are many turns.
+    parts = assemble(
+        database, publisher, COUNTY, metrics, keys=KEYS, messages_per_second=RATE, clock=lambda: harness.now
+    )
+    # Few pages at a time, so that a few thousand subscribers are many steps.
     small = replace(parts.expander, pages_ahead=4, rounds=0)
-    stand = SubscriptionsHarness(
+    harness = SubscriptionsHarness(
         database, publisher, replace(parts, expander=small), registry, metrics, now=build_time(seconds)
     )
-    return stand
+    return harness
