@@ -1,4 +1,4 @@
-"""Somebody who runs `kreisfunk feeds`, and what reaches the broker of it."""
+"""Runs `kreisfunk feeds` and reads what it publishes."""
 
 import json
 from collections.abc import Mapping
@@ -55,7 +55,7 @@ class FeedsHarness:
     def arguments(self) -> tuple[str, ...]:
         file = self.folder / "feeds.toml"
         file.write_text(HEAD + self.origins.format(url=self.url) + self.options)
-        return ("--file", str(file), "--folder", str(self.folder / "kept"))
+        return ("--file", str(file), "--folder", str(self.folder / "state"))
 
     async def run_feeds(
         self, command: str, *arguments: str, environment: Mapping[str, str] | None = None
@@ -81,7 +81,7 @@ class FeedsHarness:
         return [event["data"]["headline"] for event in await self.list_published()]
 
     async def answer(self, *messages: Message) -> None:
-        """What Kreisfunk says to the world."""
+        """Publish these events of Kreisfunk."""
         channel = await self.connection.channel()
         exchange = await channel.get_exchange(topology.EVENTS, ensure=False)
         for message in messages:
@@ -92,7 +92,7 @@ class FeedsHarness:
             await exchange.publish(said, message.KEY)
         await channel.close()
 
-    async def forget_answers(self) -> None:
+    async def delete_answers(self) -> None:
         """Empty the stream: entries have the same ids in each test, so that earlier answers would be theirs too."""
         channel = await self.connection.channel()
         await channel.queue_delete(topology.ANSWERS)
@@ -100,5 +100,5 @@ class FeedsHarness:
         await topology.declare_stream(channel, answers)
         await channel.close()
 
-    def list_kept(self, kind: str) -> list[dict[str, Any]]:
-        return [json.loads(path.read_text()) for path in sorted((self.folder / "kept" / kind).glob("*.json"))]
+    def list_stored(self, kind: str) -> list[dict[str, Any]]:
+        return [json.loads(path.read_text()) for path in sorted((self.folder / "state" / kind).glob("*.json"))]
