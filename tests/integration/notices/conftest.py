@@ -1,4 +1,4 @@
-"""One door for the tests of a module, and what stands in the queue of notices behind it."""
+"""One notices API for the tests of a module, and the queue of notices behind it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -90,7 +90,7 @@ async def answering(vhost: str, broker_url: str) -> AsyncIterator[None]:
 
 
 @pytest.fixture(scope="module")
-async def door(broker_url: str, answering: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NoticesApi]:
+async def api(broker_url: str, answering: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NoticesApi]:
     async with run_notices_api(broker_url, tmp_path_factory.mktemp("notices")) as running:
         yield running
 
