@@ -1,4 +1,4 @@
-"""What the ingress does not understand is kept for some days: "Löschen" cannot reach it."""
+"""What the ingress cannot parse is stored for some days: "Löschen" cannot reach it."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -34,12 +34,12 @@ async def test_it_ends_by_itself_also_if_somebody_looked(
 ) -> None:
     assert await ingress.post(b"Stop, but no JSON") == 200
     async with connect(vhost, password=None, name="test") as connection:
-        async with open_queue_browser(connection, [topology.QUARANTINE]) as kept:
-            assert len([message async for message in kept.browse(10)]) == 1
+        async with open_queue_browser(connection, [topology.QUARANTINE]) as browser:
+            assert len([message async for message in browser.browse(10)]) == 1
         await wait_for(lambda: has(connection, 1))
         await wait_for(lambda: has(connection, 0))
 
 
 async def has(connection: Connection, number: int) -> bool:
-    async with open_queue_browser(connection, [topology.QUARANTINE]) as kept:
-        return await kept.count() == number
+    async with open_queue_browser(connection, [topology.QUARANTINE]) as browser:
+        return await browser.count() == number
