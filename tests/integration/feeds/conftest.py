@@ -1,4 +1,4 @@
-"""A website and an harness for each test; the broker, the login and its permissions are real."""
+"""A website and a harness for each test; the broker, the login and its permissions are real."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

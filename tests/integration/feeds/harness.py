@@ -34,7 +34,7 @@ DIRECT_OPTIONS = 'mode = "direct"\nfirst_poll = "publish"\n'
 
 @dataclass
 class FeedsHarness:
-    """`options` are what the file says about the feed; `environment` is that of the login `feeds`."""
+    """`options` are the feed's settings in the file; `environment` is that of the login `feeds`."""
 
     folder: Path
     website: FakeWebsite
@@ -64,11 +64,11 @@ class FeedsHarness:
         return await run_in_process("feeds", command, *self.arguments, *arguments, environment=known)
 
     async def poll_once(self, *arguments: str, environment: Mapping[str, str] | None = None) -> CommandResult:
-        """Nobody answers here, unless a test does."""
+        """Poll once; nobody answers unless a test does."""
         return await self.run_feeds("once", "--wait", "0", *arguments, environment=environment)
 
     async def list_published(self) -> list[dict[str, Any]]:
-        """All that came so far, in order, with the login that the broker vouches for."""
+        """Return all messages so far, in order, with the login verified by the broker."""
         channel = await self.connection.channel()
         queue = await channel.get_queue(topology.SUBSCRIPTIONS_NOTICES.name, ensure=False)
         while message := await queue.get(fail=False):

@@ -1,4 +1,4 @@
-"""What Kreisfunk says of entries that were published, and what somebody does about drafts and what was refused."""
+"""Answers to published entries, and what a user does with drafts and refused entries."""
 
 import asyncio
 import json

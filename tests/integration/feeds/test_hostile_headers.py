@@ -1,4 +1,4 @@
-"""A website whose headers are made to break something: what it says is left out, and the feeds go on."""
+"""A website with hostile headers: they are left out, and the feed is still read."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ def written(status: bytes, *headers: bytes, body: bytes = b"") -> bytes:
 
 @asynccontextmanager
 async def answering(answer: bytes) -> AsyncIterator[str]:
-    """The address of somebody who answers everything with these bytes."""
+    """The address of a server that answers everything with these bytes."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

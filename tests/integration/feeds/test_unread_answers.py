@@ -1,4 +1,4 @@
-"""What is published stays published, and is said to be, although the broker is lost before anybody could answer."""
+"""An entry counts as published although the broker is lost before anybody could answer."""
 
 import pytest
 

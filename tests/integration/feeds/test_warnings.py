@@ -74,7 +74,7 @@ async def test_the_update_of_a_warning_that_kreisfunk_rejected_is_published_as_n
 
 
 async def test_a_kill_anywhere_publishes_nothing_new_twice(harness: FeedsHarness, alerts: Path) -> None:
-    """Each state of the memory that was ever on disk is tried again: what comes again is the same event."""
+    """Retry from each state that was ever on disk: a repeated event is the same event."""
     memory = harness.folder / "state" / "memory" / "warnung.json"
     for number, kind in enumerate(("Alert", "Update", "Cancel"), 1):
         refers_to = "w-1" if number > 1 else ""

@@ -25,7 +25,7 @@ from tests.servers import wait_for
 
 @pytest.fixture(scope="module")
 async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RabbitServer]:
-    """One of our own: the session's would have to start again with the queues of all tests before."""
+    """Our own: the session's broker would restart with the queues of all earlier tests."""
     folder = tmp_path_factory.mktemp("broker")
     trace_from_the_start(folder)
     async with run_rabbitmq(folder, secrets.token_hex(16)) as own:
@@ -67,7 +67,7 @@ async def test_whoever_runs_starts_or_ends_while_the_broker_is_away_does_so_and_
 
 
 async def published(api: NoticesApi, content: dict[str, object]) -> Answer:
-    """The answer to the same request, repeated as long as it has to be."""
+    """Return the answer to a request, repeated until it is not 503."""
     answers: list[Answer] = []
 
     async def taken() -> bool:

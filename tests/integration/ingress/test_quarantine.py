@@ -1,4 +1,4 @@
-"""What the ingress cannot parse is stored for some days: "Löschen" cannot reach it."""
+"""Webhooks that the ingress cannot parse expire after some days: "Löschen" cannot reach them."""
 
 import secrets
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What is published in tests is checked against the contracts, and violations are found."""
+"""Messages published in tests are checked against the contracts, and violations are found."""
 
 import json
 import secrets
@@ -25,7 +25,7 @@ PLACE = build_place(topology.EVENTS, ACCEPTED.KEY, ACCEPTED.TYPE)
 
 @dataclass(frozen=True)
 class RecordedVhost:
-    """A vhost of its own. Who publishes is a service with its login, or a test."""
+    """A vhost of its own. A service publishes with its login, or a test does."""
 
     recorder: ContractRecorder
     service_url: str
@@ -43,7 +43,7 @@ class RecordedVhost:
 
 @pytest.fixture
 async def recorded_vhost(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RecordedVhost]:
-    monkeypatch.setattr(SEEN, "counts", Counter())  # what is published here is nothing that has to be seen
+    monkeypatch.setattr(SEEN, "counts", Counter())  # messages of this module do not count as coverage
     async with create_vhost(servers, f"recorded-{secrets.token_hex(6)}") as url:
         recorder = ContractRecorder(url, servers.broker_api_url)
         await recorder.open()

@@ -39,7 +39,7 @@ def _plain(made_up: dict[str, Any]) -> dict[str, Any]:
 
 
 def _content(made_up: dict[str, Any]) -> dict[str, Any]:
-    """What citizens read, and a revision that is as whole as JSON Schema lets it look."""
+    """Build a text for citizens, and a revision as whole as JSON Schema lets it look."""
     revision = {"revision": int(made_up["revision"])} if "revision" in made_up else {}
     urgent = {"urgent": made_up["urgent"]} if "urgent" in made_up else {}
     return {**data(), **urgent, **revision} if "headline" in made_up else {"reason": "aufgehoben"}

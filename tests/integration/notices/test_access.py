@@ -1,4 +1,4 @@
-"""Who is let in, and how little the others learn."""
+"""Access: valid tokens get in, and others learn nothing."""
 
 import asyncio
 from pathlib import Path
@@ -127,7 +127,7 @@ async def test_a_damaged_file_lets_nobody_in_until_it_is_mended(api: NoticesApi)
 
 
 async def test_another_topic_and_a_foreign_source_are_forbidden(api: NoticesApi, notices: NoticeQueue) -> None:
-    """What there is not is refused like what is somebody else's."""
+    """An unknown one is refused like one of another system."""
     topics = [
         await api.publish(event(data=data(topic=topic), source=ROADS_SOURCE), token="roads")
         for topic in ("stellen", "geheimes")

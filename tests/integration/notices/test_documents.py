@@ -1,4 +1,4 @@
-"""What the notices API says about itself is served to everybody, and is what lies in the repository."""
+"""The notices API serves its documents to everybody, as they are in the repository."""
 
 import pytest
 

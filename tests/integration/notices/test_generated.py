@@ -1,4 +1,4 @@
-"""schemathesis makes requests up from the document, and finds no promise of it that the notices API does not keep."""
+"""schemathesis generates requests from the document and finds no answer that contradicts it."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""What became of an event: for its system alone, at every replica, now and as it changes."""
+"""Progress of an event: for its system alone, at every replica, now and as it changes."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ def accepted(sent: Mapping[str, Any], broadcast: UUID, **more: Any) -> NoticeAcc
 
 
 async def in_state(api: NoticesApi, answer: Answer, state: str, **more: Any) -> dict[str, Any]:
-    """What is told as soon as this is the state."""
+    """Return the event's progress once it is in this state."""
     told: dict[str, Any] = {}
 
     async def reached() -> bool:
@@ -54,7 +54,7 @@ async def watched(api: NoticesApi, path: str, **headers: str) -> AsyncIterator[C
 
 
 async def events_of(response: ClientResponse) -> list[tuple[str, str, dict[str, Any]]]:
-    """All until the stream ends: id, name and data of each."""
+    """Return all events until the stream ends: id, name and data."""
     async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
         text = await response.text()
     found = []

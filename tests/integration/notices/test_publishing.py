@@ -1,4 +1,4 @@
-"""What is answered with 202 is on the queue, whole, with the system that the token is of."""
+"""An event answered with 202 is on the queue, whole, with the system of the token."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

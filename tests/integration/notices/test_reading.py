@@ -1,4 +1,4 @@
-"""What cannot be read: each kind of mistake, with what to do about it."""
+"""Requests that cannot be parsed: each kind of mistake, with advice."""
 
 import asyncio
 import json

@@ -62,7 +62,7 @@ async def subscribe_many(owner: asyncpg.Connection, number: int) -> None:
 
 @dataclass
 class RecordingEventPublisher:
-    """Keeps what is published, which must be as the contracts say.
+    """Records what is published, which must follow the contracts.
 
     `refuse` says which publication fails before, `lose` which after it arrived.
     """
@@ -100,7 +100,7 @@ class SubscriptionsHarness:
     now: datetime = NOON
 
     def use(self, county: County) -> None:
-        """From now on notices are judged by another file."""
+        """Validate notices by another file from now on."""
         self.parts = replace(self.parts, notices=replace(self.parts.notices, county=county))
 
     async def receive(self, *messages: InboundMessage) -> None:
@@ -117,7 +117,7 @@ class SubscriptionsHarness:
         assert await self.parts.inbound.handle(body) == Done()
 
     async def send_texts(self, *texts: str, sender: Addresses | None = None, start: float = 0) -> None:
-        """One text a second, from `start` on."""
+        """Send one text a second, from `start` on."""
         for number, text in enumerate(texts):
             await self.receive(build_message(text, sender=sender, seconds=start + number))
 
@@ -125,7 +125,7 @@ class SubscriptionsHarness:
         return [reply.text for reply in self.publisher.list_messages(ReplyRequested)]
 
     async def expand(self) -> None:
-        """Until there is nothing to do."""
+        """Expand until nothing is left."""
         while await self.parts.expander.expand_next():
             pass
 
@@ -134,7 +134,7 @@ class SubscriptionsHarness:
             return [tuple(row) for row in await connection.fetch(query, *arguments)]
 
     async def wait_until_one_waits(self) -> None:
-        """Until a transaction waits for a row that another one has locked."""
+        """Wait until a transaction waits for a row that another one has locked."""
 
         async def one_waits() -> bool:
             return await self.fetch_rows(WAITING) != [(0,)]
@@ -148,7 +148,7 @@ class SubscriptionsHarness:
 
 
 def _build_published(publication: Publication) -> TracedMessage:
-    """As the broker would get it."""
+    """Return it as the broker would get it."""
     return TracedMessage(
         exchange=EXCHANGES[publication.destination],
         key=publication.key,

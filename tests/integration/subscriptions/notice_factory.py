@@ -1,4 +1,4 @@
-"""A municipal system that publishes notices."""
+"""Notices as a municipal system publishes them."""
 
 from datetime import timedelta
 from typing import Any
@@ -33,7 +33,7 @@ def build_cloud_event(
     expirytime: object = EXPIRY,
     time: object = MISSING,
 ) -> bytes:
-    """Any value may be wrong; what is MISSING is left out."""
+    """Build an event; any value may be wrong, MISSING ones are left out."""
     attributes = {"id": event_id, "source": source, "type": kind, "subject": subject, "expirytime": expirytime}
     attributes |= {"time": time}
     given = {name: value for name, value in attributes.items() if value is not MISSING}
@@ -60,7 +60,7 @@ async def publish(
 
 
 async def count_audience(harness: SubscriptionsHarness, **notice: Any) -> int:
-    """Publish a notice and return how many get it, as many as was said before."""
+    """Publish a notice and return how many get it, which must be as many as announced."""
     before = len(harness.publisher.list_pages())
     await publish(harness, event_id=f"e{before}", **{"notice": f"n{before}", **notice})
     await harness.expand()
@@ -70,7 +70,7 @@ async def count_audience(harness: SubscriptionsHarness, **notice: Any) -> int:
 
 
 async def ask(harness: SubscriptionsHarness, event: bytes, *, login: str | None = LOGIN) -> NoticeChecked:
-    """What would become of an event, by the answer to this question."""
+    """Return the answer to a check of this event."""
     before = len(harness.publisher.list_messages(NoticeChecked))
     question = build_cloud_event(NoticeCheck.TYPE, {"event": msgspec.json.decode(event)}, event_id=f"question-{before}")
     assert await harness.parts.notices.handle(AmqpMessage(body=question, login=login)) == Done()

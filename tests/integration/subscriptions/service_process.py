@@ -57,7 +57,7 @@ class BrokerHarness:
         await target.publish(message, key)
 
     async def publish_notice(self, body: bytes, key: str = "notice.published", **properties: Any) -> None:
-        """As the municipal system does it: with a login of its own that the broker vouches for."""
+        """Publish as the municipal system: with a login of its own, verified by the broker."""
         target = await self.municipal_channel.get_exchange(topology.MUNICIPAL_EVENTS, ensure=False)
         usual: dict[str, Any] = {
             "user_id": self.municipal_login,
@@ -78,7 +78,7 @@ class BrokerHarness:
         return incoming
 
     async def wait_for_message(self, queue: str) -> AbstractIncomingMessage:
-        """The next message of a queue."""
+        """Return the next message of a queue."""
         found: list[AbstractIncomingMessage] = []
 
         async def look() -> bool:
@@ -95,7 +95,7 @@ class BrokerHarness:
         return reply
 
     async def wait_for_event(self, kind: type[M], event_id: str | None = None) -> M:
-        """The next event of a kind, or that about the event with this id."""
+        """Return the next event of a kind, or the one about this event id."""
         found: list[M] = []
 
         async def look() -> bool:
@@ -211,7 +211,7 @@ def build_environment(broker: BrokerHarness, database_url: str, internal_port: i
 
 @asynccontextmanager
 async def run_service(broker: BrokerHarness, database_url: str, log: Path) -> AsyncIterator[SubscriptionsProcess]:
-    """Started and serving its probes; ready unless something is missing."""
+    """Start it and wait until it is ready."""
     with reserve_ports(1) as (port,):
         command = Command(
             name="subscriptions",

@@ -95,7 +95,7 @@ async def test_nobody_is_told_about_what_nobody_published_as_an_answer_that_came
 
 @FOREIGN
 async def test_what_is_rejected_without_requeueing_in_quarantine_is_judged_again(broker: BrokerHarness) -> None:
-    """As an operator does it when the cause is gone: here nothing was mended, so it comes back with its publisher."""
+    """As an operator does: nothing was mended here, so it comes back with its publisher."""
     headers = attributes("again", "ce-")
     await broker.publish_notice(b'{"topic": "wetter"}', content_type="application/json", headers=headers)
     wrong = {"topic", "headline", "text"}

@@ -1,4 +1,4 @@
-"""What a token that is for some topics only may change: the notices of these topics, and none of another."""
+"""A token for some topics may change notices of these topics only."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""What would become of a notice is told before it is published, from a real database, and nothing is stored."""
+"""A check says what would become of a notice, from a real database, and stores nothing."""
 
 import asyncpg
 import pytest

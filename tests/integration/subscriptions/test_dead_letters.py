@@ -1,4 +1,4 @@
-"""What could not be handled: encrypted, of limited life, erased with its person, and handled again on request."""
+"""Dead letters: encrypted, of limited life, erased with their person, and replayed on request."""
 
 from dataclasses import replace
 

@@ -32,7 +32,7 @@ from subscriptions.subscriber s where phone_index = $1 or user_index = $2
 
 
 class Talk(NamedTuple):
-    """What one person said, in the order in which it is delivered; the last word counts."""
+    """Messages of one person in the order of delivery; the last one counts."""
 
     citizen: int
     deliveries: tuple[InboundMessage, ...]

@@ -135,7 +135,7 @@ async def test_a_record_that_does_not_fit_is_had_part_by_part(harness: Subscript
 
 
 async def everything(harness: SubscriptionsHarness) -> str:
-    """All that the schema holds, as text."""
+    """Dump the whole schema as text."""
     tables = await harness.fetch_rows("select tablename from pg_tables where schemaname = 'subscriptions' order by 1")
     dump = ""
     for (table,) in tables:

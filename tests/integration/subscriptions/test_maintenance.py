@@ -1,4 +1,4 @@
-"""What runs from time to time, on a real database."""
+"""Periodic work, on a real database."""
 
 import asyncpg
 

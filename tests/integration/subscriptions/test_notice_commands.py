@@ -36,7 +36,7 @@ BROADCASTS = "select notice, revision, state from subscriptions.broadcast order 
 
 
 def problems(harness: SubscriptionsHarness) -> dict[str, str]:
-    """Those of the last rejection."""
+    """Return those of the last rejection."""
     return {problem.field: problem.problem for problem in harness.publisher.list_messages(NoticeRejected)[-1].problems}
 
 
@@ -168,7 +168,7 @@ async def test_only_the_owner_and_who_manages_its_source_change_a_notice(harness
 
 
 async def sequence(harness: SubscriptionsHarness, *steps: str) -> list[str]:
-    """What each step was answered: the action, or the field that is wrong."""
+    """Return the answer to each step: the action, or the field that is wrong."""
     for number, step in enumerate(steps):
         event_id = f"step-{number}"
         match step.split():

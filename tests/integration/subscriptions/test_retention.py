@@ -1,4 +1,4 @@
-"""Each period that citizens are told: what is older by a second is gone after a round, what is younger stays."""
+"""Each promised period: rows older by a second are gone after a round, younger ones stay."""
 
 import time
 from datetime import UTC, datetime, timedelta

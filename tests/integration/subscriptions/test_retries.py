@@ -1,4 +1,4 @@
-"""What is parked for later is still what its publisher sent."""
+"""A message that waits for a retry is still what its publisher sent."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -157,7 +157,7 @@ def test_what_outsiders_sent_has_only_so_much_room_for_retries() -> None:
 
 @asynccontextmanager
 async def filled_queue(servers: Servers, vhost: str, broker: BrokerHarness, name: str) -> AsyncIterator[None]:
-    """A queue that refuses messages meanwhile: it holds three, and more than it may."""
+    """Let a queue refuse messages meanwhile: it has three, more than allowed."""
     policy = f"policies/{vhost.rpartition('/')[2]}/full"
     for _ in range(3):
         await broker.channel.default_exchange.publish(Message(b"{}"), name)

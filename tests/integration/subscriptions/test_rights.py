@@ -1,4 +1,4 @@
-"""What the migrations make, and what each role may do with it."""
+"""Results of the migrations, and what each role may do with them."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What a notice will take, and when it begins, on a real database."""
+"""Costs, duration and start of a notice, on a real database."""
 
 import asyncio
 from datetime import timedelta

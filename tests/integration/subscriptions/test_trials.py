@@ -23,7 +23,7 @@ async def offer(newsroom: asyncpg.Connection, code: str = CODE, draft: UUID | No
 
 
 def build_guesses(count: int) -> list[InboundMessage]:
-    """Each from somebody else, who would be answered."""
+    """Return guesses of different senders, who would be answered."""
     return [build_message(f"Test {number:08}", sender=build_phone(number)) for number in range(count)]
 
 

@@ -1,4 +1,4 @@
-"""What the tables alone do not tell: who wrote a feedback, and which consents an erased address had."""
+"""The tables alone do not tell who wrote a feedback, and which consents an erased address had."""
 
 import hashlib
 
