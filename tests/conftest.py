@@ -132,18 +132,18 @@ async def shared_vhost(servers: Servers) -> AsyncIterator[SharedVhost]:
 
 
 @pytest.fixture(scope="module")
-async def tap(shared_vhost: SharedVhost) -> AsyncIterator[ContractRecorder]:
+async def recorder(shared_vhost: SharedVhost) -> AsyncIterator[ContractRecorder]:
     """A vhost with all exchanges and queues, empty, for the tests of one module, which leave it as it was but for
     messages. At the end, all that was published there must be as the contracts say; a test that publishes something
     else on purpose is marked `foreign_messages`, with the reason.
     """
     await shared_vhost.empty()
-    async with record_contracts(shared_vhost.url, shared_vhost.servers.broker_api_url) as tap:
-        yield tap
+    async with record_contracts(shared_vhost.url, shared_vhost.servers.broker_api_url) as recorder:
+        yield recorder
     await shared_vhost.assert_unchanged()
 
 
 @pytest.fixture(scope="module")
-async def vhost(tap: ContractRecorder) -> str:
+async def vhost(recorder: ContractRecorder) -> str:
     """The administrator's AMQP URL of the module's vhost."""
-    return tap.url
+    return recorder.url

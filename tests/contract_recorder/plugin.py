@@ -42,8 +42,8 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
 
 
 @pytest.fixture
-async def foreign_messages(tap: ContractRecorder) -> AsyncIterator[None]:
-    async with tap.allow_violations():
+async def foreign_messages(recorder: ContractRecorder) -> AsyncIterator[None]:
+    async with recorder.allow_violations():
         yield
 
 

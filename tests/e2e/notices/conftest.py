@@ -30,5 +30,5 @@ async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Steeri
 
 
 @pytest.fixture(scope="module")
-async def tap(town: SteeringHarness) -> ContractRecorder:
-    return town.tap
+async def recorder(town: SteeringHarness) -> ContractRecorder:
+    return town.recorder

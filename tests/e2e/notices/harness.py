@@ -47,7 +47,7 @@ class SteeringHarness:
     """`accepted` is the judge of what was sent; `county` is the county's file."""
 
     stack: Stack
-    tap: ContractRecorder
+    recorder: ContractRecorder
     simulator: SimulatorClient
     accepted: AcceptedLog
     county: Path
@@ -125,11 +125,13 @@ async def run_steering_harness(folder: Path, county: Path) -> AsyncIterator[Stee
         stack = await ends.enter_async_context(
             run_stack(folder, dispatchers=2, messages_per_second=RATE, settings=SETTINGS, county=county)
         )
-        tap = await ends.enter_async_context(record_contracts(stack.broker_url, stack.broker_api_url))
+        recorder = await ends.enter_async_context(record_contracts(stack.broker_url, stack.broker_api_url))
         simulator = await ends.enter_async_context(open_simulator_client(stack.simulator_url, stack.control_token))
         async with open_ledger_reader(stack.monitor_database_url) as books:
             await subscribe_everybody(simulator, books)
-        yield SteeringHarness(stack=stack, tap=tap, simulator=simulator, accepted=AcceptedLog(simulator), county=county)
+        yield SteeringHarness(
+            stack=stack, recorder=recorder, simulator=simulator, accepted=AcceptedLog(simulator), county=county
+        )
 
 
 async def subscribe_everybody(simulator: SimulatorClient, books: LedgerReader) -> None:

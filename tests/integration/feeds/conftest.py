@@ -1,4 +1,4 @@
-"""A website and an office for each test; the broker, the login and its permissions are real."""
+"""A website and a harness for each test; the broker, the login and its permissions are real."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -24,11 +24,11 @@ async def broker_url(servers: Servers, vhost: str) -> str:
 
 
 @pytest.fixture
-async def office(vhost: str, broker_url: str, website: FakeWebsite, tmp_path: Path) -> AsyncIterator[FeedsHarness]:
+async def harness(vhost: str, broker_url: str, website: FakeWebsite, tmp_path: Path) -> AsyncIterator[FeedsHarness]:
     async with await aio_pika.connect_robust(vhost) as connection:
         environment = {"KREISFUNK_BROKER_URL": broker_url}
-        office = FeedsHarness(folder=tmp_path, website=website, environment=environment, connection=connection)
-        await office.list_published()
-        office.arrived.clear()
-        await office.forget_answers()
-        yield office
+        harness = FeedsHarness(folder=tmp_path, website=website, environment=environment, connection=connection)
+        await harness.list_published()
+        harness.arrived.clear()
+        await harness.delete_answers()
+        yield harness

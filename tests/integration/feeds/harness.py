@@ -1,4 +1,4 @@
-"""Somebody who runs `kreisfunk feeds`, and what reaches the broker of it."""
+"""Runs `kreisfunk feeds` and reads what it publishes."""
 
 import json
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ DIRECT_OPTIONS = 'mode = "direct"\nfirst_poll = "publish"\n'
 
 @dataclass
 class FeedsHarness:
-    """`options` are what the file says about the feed; `environment` is that of the login `feeds`."""
+    """`options` are the feed's settings in the file; `environment` is that of the login `feeds`."""
 
     folder: Path
     website: FakeWebsite
@@ -55,7 +55,7 @@ class FeedsHarness:
     def arguments(self) -> tuple[str, ...]:
         file = self.folder / "feeds.toml"
         file.write_text(HEAD + self.origins.format(url=self.url) + self.options)
-        return ("--file", str(file), "--folder", str(self.folder / "kept"))
+        return ("--file", str(file), "--folder", str(self.folder / "state"))
 
     async def run_feeds(
         self, command: str, *arguments: str, environment: Mapping[str, str] | None = None
@@ -64,11 +64,11 @@ class FeedsHarness:
         return await run_in_process("feeds", command, *self.arguments, *arguments, environment=known)
 
     async def poll_once(self, *arguments: str, environment: Mapping[str, str] | None = None) -> CommandResult:
-        """Nobody answers here, unless a test does."""
+        """Poll once; nobody answers unless a test does."""
         return await self.run_feeds("once", "--wait", "0", *arguments, environment=environment)
 
     async def list_published(self) -> list[dict[str, Any]]:
-        """All that came so far, in order, with the login that the broker vouches for."""
+        """Return all messages so far, in order, with the login verified by the broker."""
         channel = await self.connection.channel()
         queue = await channel.get_queue(topology.SUBSCRIPTIONS_NOTICES.name, ensure=False)
         while message := await queue.get(fail=False):
@@ -81,7 +81,7 @@ class FeedsHarness:
         return [event["data"]["headline"] for event in await self.list_published()]
 
     async def answer(self, *messages: Message) -> None:
-        """What Kreisfunk says to the world."""
+        """Publish these events of Kreisfunk."""
         channel = await self.connection.channel()
         exchange = await channel.get_exchange(topology.EVENTS, ensure=False)
         for message in messages:
@@ -92,7 +92,7 @@ class FeedsHarness:
             await exchange.publish(said, message.KEY)
         await channel.close()
 
-    async def forget_answers(self) -> None:
+    async def delete_answers(self) -> None:
         """Empty the stream: entries have the same ids in each test, so that earlier answers would be theirs too."""
         channel = await self.connection.channel()
         await channel.queue_delete(topology.ANSWERS)
@@ -100,5 +100,5 @@ class FeedsHarness:
         await topology.declare_stream(channel, answers)
         await channel.close()
 
-    def list_kept(self, kind: str) -> list[dict[str, Any]]:
-        return [json.loads(path.read_text()) for path in sorted((self.folder / "kept" / kind).glob("*.json"))]
+    def list_stored(self, kind: str) -> list[dict[str, Any]]:
+        return [json.loads(path.read_text()) for path in sorted((self.folder / "state" / kind).glob("*.json"))]

@@ -29,7 +29,7 @@ CANCEL = build_text_answer(
 
 @dataclass
 class Reader:
-    """Somebody who reads the feed again and again; `counts` are those of the last time."""
+    """Polls the feed again and again; `counts` are those of the last poll."""
 
     website: FakeWebsite
     fetcher: Fetcher
@@ -59,7 +59,7 @@ class Reader:
         return build_item(number, **{"link": f"{self.website.url}/{number}", **fields})
 
     async def poll(self) -> list[str]:
-        """Read once; the kinds of the events that this leads to."""
+        """Poll once and return the kinds of the resulting events."""
         outcome = await self.source(self.memory)
         if outcome is None:
             return ["unchanged"]

@@ -1,4 +1,4 @@
-"""What Kreisfunk says of entries that were published, and what somebody does about drafts and what was refused."""
+"""Answers to published entries, and what a user does with drafts and refused entries."""
 
 import asyncio
 import json
@@ -25,131 +25,131 @@ def rejected(event: dict[str, Any], problems: tuple[Problem, ...] = QUOTA) -> Me
     return NoticeRejected(source=event["source"], event=event["id"], notice=event["subject"], problems=problems)
 
 
-async def drafts(office: FeedsHarness, *arguments: str) -> CommandResult:
-    folder = ("--folder", str(office.folder / "kept"))
+async def drafts(harness: FeedsHarness, *arguments: str) -> CommandResult:
+    folder = ("--folder", str(harness.folder / "state"))
     return await run_in_process("feeds", "drafts", *arguments, *folder, environment={})
 
 
-async def publish(office: FeedsHarness, name: str) -> CommandResult:
-    where = ("--file", office.arguments[1], "--folder", str(office.folder / "kept"))
-    return await run_in_process("feeds", "drafts", "publish", name, *where, environment=office.environment)
+async def publish(harness: FeedsHarness, name: str) -> CommandResult:
+    where = ("--file", harness.arguments[1], "--folder", str(harness.folder / "state"))
+    return await run_in_process("feeds", "drafts", "publish", name, *where, environment=harness.environment)
 
 
-async def test_what_is_rejected_is_kept_with_its_reasons_also_if_it_is_said_while_nobody_listens(
-    office: FeedsHarness,
+async def test_what_is_rejected_is_stored_with_its_reasons_also_if_it_is_said_while_nobody_listens(
+    harness: FeedsHarness,
 ) -> None:
-    office.show(build_item(1), build_item(2))
-    await office.poll_once()
-    first, second = await office.list_published()
-    await office.answer(accepted(first), rejected(second))
-    ended = await office.poll_once()
+    harness.show(build_item(1), build_item(2))
+    await harness.poll_once()
+    first, second = await harness.list_published()
+    await harness.answer(accepted(first), rejected(second))
+    ended = await harness.poll_once()
     assert (ended.status, "presse: 1 rejected by Kreisfunk" in ended.output) == (1, True), ended.everything
-    (refused,) = office.list_kept("refused")
+    (refused,) = harness.list_stored("refused")
     assert refused["event"]["id"] == second["id"]
     assert refused["problems"] == [{"field": "quota", "problem": "is used up"}]
-    assert office.list_kept("sent") == []
-    assert "quota: is used up" in (await drafts(office, "list")).output
-    assert (await office.poll_once()).output == "presse: 2 known\n"
+    assert harness.list_stored("sent") == []
+    assert "quota: is used up" in (await drafts(harness, "list")).output
+    assert (await harness.poll_once()).output == "presse: 2 known\n"
 
 
-async def test_what_is_said_to_others_is_none_of_ours(office: FeedsHarness) -> None:
-    office.show(build_item(1))
-    await office.poll_once()
-    (event,) = await office.list_published()
+async def test_what_is_said_to_others_is_none_of_ours(harness: FeedsHarness) -> None:
+    harness.show(build_item(1))
+    await harness.poll_once()
+    (event,) = await harness.list_published()
     others = NoticeRejected(source=event["source"], event=event["id"], system="others", problems=QUOTA)
-    await office.answer(rejected({**event, "source": "/other"}), rejected({**event, "id": "other"}), others)
-    assert (await office.poll_once()).status == 0
-    assert len(office.list_kept("sent")) == 1
-    await office.answer(accepted(event))
-    await office.poll_once()
-    assert (office.list_kept("sent"), office.list_kept("refused")) == ([], [])
+    await harness.answer(rejected({**event, "source": "/other"}), rejected({**event, "id": "other"}), others)
+    assert (await harness.poll_once()).status == 0
+    assert len(harness.list_stored("sent")) == 1
+    await harness.answer(accepted(event))
+    await harness.poll_once()
+    assert (harness.list_stored("sent"), harness.list_stored("refused")) == ([], [])
 
 
-async def test_what_was_obeyed_before_and_forgotten_here_is_not_refused(office: FeedsHarness) -> None:
-    office.show(build_item(1))
-    await office.poll_once()
-    (event,) = await office.list_published()
-    await office.answer(rejected(event, (Problem(field="id", problem="was used for another event"),)))
-    assert (await office.poll_once()).status == 0
-    assert (office.list_kept("sent"), office.list_kept("refused")) == ([], [])
+async def test_what_was_obeyed_before_and_deleted_here_is_not_refused(harness: FeedsHarness) -> None:
+    harness.show(build_item(1))
+    await harness.poll_once()
+    (event,) = await harness.list_published()
+    await harness.answer(rejected(event, (Problem(field="id", problem="was used for another event"),)))
+    assert (await harness.poll_once()).status == 0
+    assert (harness.list_stored("sent"), harness.list_stored("refused")) == ([], [])
 
 
-async def test_it_waits_for_the_answer(office: FeedsHarness) -> None:
-    office.show(build_item(1))
-    looking = asyncio.create_task(office.run_feeds("once", "--wait", "20", "--json"))
+async def test_it_waits_for_the_answer(harness: FeedsHarness) -> None:
+    harness.show(build_item(1))
+    looking = asyncio.create_task(harness.run_feeds("once", "--wait", "20", "--json"))
 
     async def arrived() -> bool:
-        return len(await office.list_published()) == 1
+        return len(await harness.list_published()) == 1
 
     await wait_for(arrived)
-    await office.answer(rejected(office.arrived[0]))
+    await harness.answer(rejected(harness.arrived[0]))
     assert (await looking).json["rejected"] == {"presse": 1}
 
 
-async def test_what_was_refused_can_be_published_again_when_it_is_right(office: FeedsHarness) -> None:
-    office.show(build_item(1))
-    await office.poll_once()
-    (event,) = await office.list_published()
-    await office.answer(rejected(event))
-    await office.poll_once()
-    (name,) = (await drafts(office, "list", "--json")).json["refused"]
-    publishing = asyncio.create_task(publish(office, name))
+async def test_what_was_refused_can_be_published_again_when_it_is_right(harness: FeedsHarness) -> None:
+    harness.show(build_item(1))
+    await harness.poll_once()
+    (event,) = await harness.list_published()
+    await harness.answer(rejected(event))
+    await harness.poll_once()
+    (name,) = (await drafts(harness, "list", "--json")).json["refused"]
+    publishing = asyncio.create_task(publish(harness, name))
 
     async def again() -> bool:
-        return len(await office.list_published()) == 2
+        return len(await harness.list_published()) == 2
 
     await wait_for(again)
-    assert {key: value for key, value in office.arrived[1].items() if key != "time"} == {
+    assert {key: value for key, value in harness.arrived[1].items() if key != "time"} == {
         key: value for key, value in event.items() if key != "time"
     }
-    await office.answer(accepted(event))
-    assert ((await publishing).status, office.list_kept("refused")) == (0, [])
+    await harness.answer(accepted(event))
+    assert ((await publishing).status, harness.list_stored("refused")) == (0, [])
 
 
-async def test_a_draft_is_shown_published_by_the_feeds_own_system_and_gone(office: FeedsHarness) -> None:
-    office.options = 'first_poll = "publish"\n'
-    office.show(build_item(1), build_item(2))
-    await office.poll_once()
-    names = list((await drafts(office, "list", "--json")).json["drafts"])
+async def test_a_draft_is_shown_published_by_the_feeds_own_system_and_gone(harness: FeedsHarness) -> None:
+    harness.options = 'first_poll = "publish"\n'
+    harness.show(build_item(1), build_item(2))
+    await harness.poll_once()
+    names = list((await drafts(harness, "list", "--json")).json["drafts"])
     assert len(names) == 2
-    assert (await drafts(office, "show", names[0])).json["data"]["headline"] == "Meldung 2"
-    publishing = asyncio.create_task(publish(office, names[0]))
+    assert (await drafts(harness, "show", names[0])).json["data"]["headline"] == "Meldung 2"
+    publishing = asyncio.create_task(publish(harness, names[0]))
 
     async def arrived() -> bool:
-        return len(await office.list_published()) == 1
+        return len(await harness.list_published()) == 1
 
     await wait_for(arrived)
-    assert (office.arrived[0]["source"], office.arrived[0]["login"]) == (SOURCE, "feeds")
-    await office.answer(rejected(office.arrived[0]))
+    assert (harness.arrived[0]["source"], harness.arrived[0]["login"]) == (SOURCE, "feeds")
+    await harness.answer(rejected(harness.arrived[0]))
     ended = await publishing
     assert (ended.status, "quota: is used up" in ended.output) == (3, True), ended.everything
-    assert (await drafts(office, "drop", names[1])).status == 0
-    assert list((await drafts(office, "list", "--json")).json["drafts"]) == []
-    assert list((await drafts(office, "list", "--json")).json["refused"]) == [names[0]]
+    assert (await drafts(harness, "drop", names[1])).status == 0
+    assert list((await drafts(harness, "list", "--json")).json["drafts"]) == []
+    assert list((await drafts(harness, "list", "--json")).json["refused"]) == [names[0]]
 
 
 @pytest.mark.parametrize("command", ["show", "drop", "publish"])
 @pytest.mark.parametrize("name", ["nothing", "../feeds", "/etc/passwd"])
-async def test_a_draft_that_there_is_not_is_said_so(office: FeedsHarness, command: str, name: str) -> None:
-    (office.folder / "kept").mkdir()
-    ended = await (publish(office, name) if command == "publish" else drafts(office, command, name))
+async def test_a_draft_that_there_is_not_is_said_so(harness: FeedsHarness, command: str, name: str) -> None:
+    (harness.folder / "state").mkdir()
+    ended = await (publish(harness, name) if command == "publish" else drafts(harness, command, name))
     assert (ended.status, ended.output) == (3, "")
     assert "There is no draft" in ended.errors
 
 
-async def test_a_draft_that_is_too_late_is_not_published_and_stays(office: FeedsHarness) -> None:
-    office.options = 'first_poll = "publish"\n'
-    office.show(build_item(1))
-    await office.poll_once()
-    (path,) = draft_files(office)
+async def test_a_draft_that_is_too_late_is_not_published_and_stays(harness: FeedsHarness) -> None:
+    harness.options = 'first_poll = "publish"\n'
+    harness.show(build_item(1))
+    await harness.poll_once()
+    (path,) = draft_files(harness)
     write(path, json.loads(read(path)) | {"expirytime": "2026-01-01T00:00:00+01:00"})
-    ended = await publish(office, path.stem)
+    ended = await publish(harness, path.stem)
     assert (ended.status, "expirytime: is in the past" in ended.output) == (3, True)
-    assert (draft_files(office), await office.list_published()) == ([path], [])
+    assert (draft_files(harness), await harness.list_published()) == ([path], [])
 
 
-def draft_files(office: FeedsHarness) -> list[Path]:
-    return list((office.folder / "kept" / "drafts").glob("*.json"))
+def draft_files(harness: FeedsHarness) -> list[Path]:
+    return list((harness.folder / "state" / "drafts").glob("*.json"))
 
 
 def read(path: Path) -> str:
@@ -160,24 +160,26 @@ def write(path: Path, value: object) -> None:
     path.write_text(json.dumps(value))
 
 
-async def test_the_list_says_what_is_known_and_what_waits(office: FeedsHarness) -> None:
-    office.show(build_item(1), build_item(2), build_item(3))
-    await office.poll_once()
-    first, second, _ = await office.list_published()
-    await office.answer(accepted(first), rejected(second))
-    await office.poll_once()
-    listed = await run_in_process("feeds", "list", *office.arguments, "--json", environment={})
+async def test_the_list_says_what_is_known_and_what_waits(harness: FeedsHarness) -> None:
+    harness.show(build_item(1), build_item(2), build_item(3))
+    await harness.poll_once()
+    first, second, _ = await harness.list_published()
+    await harness.answer(accepted(first), rejected(second))
+    await harness.poll_once()
+    listed = await run_in_process("feeds", "list", *harness.arguments, "--json", environment={})
     (known,) = listed.json["origins"]
     assert (known["name"], known["known"], known["unanswered"], known["refused"]) == ("presse", 3, 1, 1)
-    assert "0 drafts and 1 refused" in (await run_in_process("feeds", "list", *office.arguments, environment={})).output
+    assert (
+        "0 drafts and 1 refused" in (await run_in_process("feeds", "list", *harness.arguments, environment={})).output
+    )
 
 
-async def test_a_feed_on_the_web_is_checked_entry_by_entry_and_nothing_is_kept(office: FeedsHarness) -> None:
-    office.show(build_item(1), build_item(2, title="x" * 300), build_item(3, title=""))
-    where = ("--file", office.arguments[1])
-    ended = await run_in_process("feeds", "check", f"{office.website.url}/presse", *where, "--json", environment={})
+async def test_a_feed_on_the_web_is_checked_entry_by_entry_and_nothing_is_stored(harness: FeedsHarness) -> None:
+    harness.show(build_item(1), build_item(2, title="x" * 300), build_item(3, title=""))
+    where = ("--file", harness.arguments[1])
+    ended = await run_in_process("feeds", "check", f"{harness.website.url}/presse", *where, "--json", environment={})
     assert ended.status == 3
     assert [entry["result"] for entry in ended.json["entries"]][-1] == "broken"
     assert ended.json["entries"][0]["events"][0]["data"]["headline"] == "Meldung 1"
-    assert await office.list_published() == []
-    assert not (office.folder / "kept").exists()
+    assert await harness.list_published() == []
+    assert not (harness.folder / "state").exists()

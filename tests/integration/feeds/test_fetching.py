@@ -28,8 +28,8 @@ from tests.own_ca import create_own_ca, run_tls_server
 
 @pytest.fixture
 async def fetcher() -> AsyncIterator[Fetcher]:
-    async with open_fetcher("https://county.example/impressum", (LOOPBACK,)) as opened:
-        yield opened
+    async with open_fetcher("https://county.example/impressum", (LOOPBACK,)) as fetcher:
+        yield fetcher
 
 
 async def failing(fetcher: Fetcher, address: str) -> FetchFailed:
@@ -68,7 +68,7 @@ async def test_a_redirect_leads_to_the_web_only(location: str, website: FakeWebs
     assert (await failing(fetcher, f"{website.url}/feed")).reason == "redirects"
 
 
-async def test_no_cookie_is_kept(website: FakeWebsite, fetcher: Fetcher) -> None:
+async def test_no_cookie_is_stored(website: FakeWebsite, fetcher: Fetcher) -> None:
     website.pages["/feed"] = build_text_answer(b"x", headers={"Set-Cookie": "a=b"})
     for _ in range(2):
         await fetcher.fetch(f"{website.url}/feed")

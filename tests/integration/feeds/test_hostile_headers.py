@@ -1,4 +1,4 @@
-"""A website whose headers are made to break something: what it says is left out, and the feeds go on."""
+"""A website with hostile headers: they are left out, and the feed is still read."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ def written(status: bytes, *headers: bytes, body: bytes = b"") -> bytes:
 
 @asynccontextmanager
 async def answering(answer: bytes) -> AsyncIterator[str]:
-    """The address of somebody who answers everything with these bytes."""
+    """The address of a server that answers everything with these bytes."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -66,17 +66,17 @@ async def test_a_moment_that_is_none_is_no_reason_to_fail_otherwise(asked: bytes
     ],
 )
 async def test_what_is_no_text_is_left_out_and_the_feed_is_read_again_and_again(
-    office: FeedsHarness, header: bytes
+    harness: FeedsHarness, header: bytes
 ) -> None:
     async with answering(written(b"200 OK", header, body=build_rss([build_item(1)]))) as address:
-        office.url = address
-        assert (await office.poll_once()).output == "presse: 1 published\n"
-        assert (await office.poll_once()).output == "presse: 1 known\n"
+        harness.url = address
+        assert (await harness.poll_once()).output == "presse: 1 published\n"
+        assert (await harness.poll_once()).output == "presse: 1 known\n"
 
 
-async def test_more_headers_than_anybody_needs_are_not_read(office: FeedsHarness) -> None:
+async def test_more_headers_than_anybody_needs_are_not_read(harness: FeedsHarness) -> None:
     many = (b"X-Filling-%d: %s" % (number, b"x" * 8_000) for number in range(5_000))
     async with answering(written(b"200 OK", *many, body=build_rss([build_item(1)]))) as address:
-        office.url = address
-        ended = await office.poll_once()
+        harness.url = address
+        ended = await harness.poll_once()
     assert ended.output.startswith("presse: cannot be read: connection: ")

@@ -18,124 +18,124 @@ from tests.integration.feeds.harness import FeedsHarness
 from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
 
 
-async def test_each_entry_is_published_once_by_the_login_of_its_own(office: FeedsHarness) -> None:
-    office.show(*(build_item(number) for number in range(50)))
-    ended = await office.poll_once()
+async def test_each_entry_is_published_once_by_the_login_of_its_own(harness: FeedsHarness) -> None:
+    harness.show(*(build_item(number) for number in range(50)))
+    ended = await harness.poll_once()
     assert (ended.status, ended.output) == (0, "presse: 50 published\n"), ended.errors
-    office.show(build_item(50), build_item(51, title=""), *(build_item(n, title="neu") for n in range(49, 0, -1)))
-    assert (await office.poll_once()).output == "presse: 1 published, 49 changed, not updated, 1 broken\n"
-    published = await office.list_published()
+    harness.show(build_item(50), build_item(51, title=""), *(build_item(n, title="neu") for n in range(49, 0, -1)))
+    assert (await harness.poll_once()).output == "presse: 1 published, 49 changed, not updated, 1 broken\n"
+    published = await harness.list_published()
     assert len({event["subject"] for event in published}) == len(published) == 51
     assert {event["login"] for event in published} == {"feeds"}
     assert all(event["property"] == event["id"] for event in published)
 
 
-async def test_what_has_not_changed_is_not_looked_at(office: FeedsHarness) -> None:
-    office.website.pages["/presse"] = build_conditional_answer(
+async def test_what_has_not_changed_is_not_looked_at(harness: FeedsHarness) -> None:
+    harness.website.pages["/presse"] = build_conditional_answer(
         build_rss([build_item(1)]), etag='"a"', last_modified="Wed, 25 Nov 2026 10:00:00 GMT"
     )
-    await office.poll_once()
-    assert (await office.poll_once()).output == "presse: unchanged\n"
-    assert len(await office.list_published()) == 1
+    await harness.poll_once()
+    assert (await harness.poll_once()).output == "presse: unchanged\n"
+    assert len(await harness.list_published()) == 1
 
 
-async def test_validators_of_another_address_are_not_used(office: FeedsHarness) -> None:
-    office.website.pages["/presse"] = build_conditional_answer(
+async def test_validators_of_another_address_are_not_used(harness: FeedsHarness) -> None:
+    harness.website.pages["/presse"] = build_conditional_answer(
         build_rss([build_item(1)]), etag='"a"', last_modified="x"
     )
-    await office.poll_once()
-    memory = office.folder / "kept" / "memory" / "presse.json"
-    memory.write_text(memory.read_text().replace(f"{office.website.url}/presse", f"{office.website.url}/other"))
-    assert (await office.poll_once()).output == "presse: 1 known\n"
+    await harness.poll_once()
+    memory = harness.folder / "state" / "memory" / "presse.json"
+    memory.write_text(memory.read_text().replace(f"{harness.website.url}/presse", f"{harness.website.url}/other"))
+    assert (await harness.poll_once()).output == "presse: 1 known\n"
 
 
-async def test_by_default_the_first_poll_marks_and_what_is_new_becomes_a_draft(office: FeedsHarness) -> None:
-    office.options = ""
-    office.show(build_item(1))
-    assert (await office.poll_once()).output == "presse: 1 marked as known\n"
-    office.show(build_item(2), build_item(1))
-    assert (await office.poll_once()).output == "presse: 1 kept as a draft, 1 known\n"
-    assert await office.list_published() == []
-    (draft,) = office.list_kept("drafts")
+async def test_by_default_the_first_poll_marks_and_what_is_new_becomes_a_draft(harness: FeedsHarness) -> None:
+    harness.options = ""
+    harness.show(build_item(1))
+    assert (await harness.poll_once()).output == "presse: 1 marked as known\n"
+    harness.show(build_item(2), build_item(1))
+    assert (await harness.poll_once()).output == "presse: 1 kept as a draft, 1 known\n"
+    assert await harness.list_published() == []
+    (draft,) = harness.list_stored("drafts")
     assert draft["data"]["headline"] == "Meldung 2"
     assert "source" not in draft
 
 
-async def test_where_too_many_drafts_wait_the_older_entries_are_only_marked(office: FeedsHarness) -> None:
-    office.options = 'first_poll = "publish"\n'
-    drafts = office.folder / "kept" / "drafts"
+async def test_where_too_many_drafts_wait_the_older_entries_are_only_marked(harness: FeedsHarness) -> None:
+    harness.options = 'first_poll = "publish"\n'
+    drafts = harness.folder / "state" / "drafts"
     drafts.mkdir(parents=True)
     for number in range(MAX_DRAFTS - 1):
         (drafts / f"presse-{number:020x}.1.json").write_text("{}")
-    office.show(build_item(2), build_item(1))
+    harness.show(build_item(2), build_item(1))
     told = "presse: 1 kept as a draft, 1 marked as known, since too many drafts wait\n"
-    assert (await office.poll_once()).output == told
-    assert [draft["data"]["headline"] for draft in office.list_kept("drafts") if draft] == ["Meldung 2"]
+    assert (await harness.poll_once()).output == told
+    assert [draft["data"]["headline"] for draft in harness.list_stored("drafts") if draft] == ["Meldung 2"]
 
 
-async def test_a_folder_that_cannot_be_used_is_named(office: FeedsHarness) -> None:
-    kept = office.folder / "kept"
-    kept.mkdir()
-    (kept / "memory").write_text("no folder")
-    ended = await office.poll_once()
-    assert (ended.status, ended.output) == (1, f"presse: cannot be read: cannot use {kept}: Not a directory\n")
-    assert office.website.requests == []
+async def test_a_folder_that_cannot_be_used_is_named(harness: FeedsHarness) -> None:
+    state_folder = harness.folder / "state"
+    state_folder.mkdir()
+    (state_folder / "memory").write_text("no folder")
+    ended = await harness.poll_once()
+    assert (ended.status, ended.output) == (1, f"presse: cannot be read: cannot use {state_folder}: Not a directory\n")
+    assert harness.website.requests == []
 
 
-async def test_a_broker_that_is_away_costs_nothing(office: FeedsHarness) -> None:
-    office.show(build_item(2), build_item(1))
-    ended = await office.poll_once(environment={"KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:1/"})
+async def test_a_broker_that_is_away_costs_nothing(harness: FeedsHarness) -> None:
+    harness.show(build_item(2), build_item(1))
+    ended = await harness.poll_once(environment={"KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:1/"})
     assert ended.status == 4
     assert "published next time" in ended.errors
-    office.show(build_item(3))
-    assert (await office.poll_once()).status == 0
-    assert await office.list_headlines() == ["Meldung 1", "Meldung 2", "Meldung 3"]
+    harness.show(build_item(3))
+    assert (await harness.poll_once()).status == 0
+    assert await harness.list_headlines() == ["Meldung 1", "Meldung 2", "Meldung 3"]
 
 
-async def test_a_kill_between_publish_and_memory_publishes_the_same_bytes(office: FeedsHarness) -> None:
-    office.show(build_item(1))
-    await office.poll_once(environment={"KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:1/"})
-    memory = office.folder / "kept" / "memory" / "presse.json"
+async def test_a_kill_between_publish_and_memory_publishes_the_same_bytes(harness: FeedsHarness) -> None:
+    harness.show(build_item(1))
+    await harness.poll_once(environment={"KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:1/"})
+    memory = harness.folder / "state" / "memory" / "presse.json"
     decided = memory.read_bytes()
-    await office.poll_once()
-    memory.write_bytes(decided)  # as if we had died before we could forget it
-    await office.poll_once()
-    first, second = await office.list_published()
+    await harness.poll_once()
+    memory.write_bytes(decided)  # as if we had died before we could delete it
+    await harness.poll_once()
+    first, second = await harness.list_published()
     assert first == second
 
 
-async def test_a_website_that_asks_to_wait_is_left_alone(office: FeedsHarness) -> None:
-    office.website.pages["/presse"] = build_text_answer(b"", status=429, headers={"Retry-After": "3600"})
-    assert (await office.poll_once()).status == 1
-    office.show(build_item(1))
-    ended = await office.poll_once()
-    assert (ended.status, len(office.website.requests)) == (1, 1)
+async def test_a_website_that_asks_to_wait_is_left_alone(harness: FeedsHarness) -> None:
+    harness.website.pages["/presse"] = build_text_answer(b"", status=429, headers={"Retry-After": "3600"})
+    assert (await harness.poll_once()).status == 1
+    harness.show(build_item(1))
+    ended = await harness.poll_once()
+    assert (ended.status, len(harness.website.requests)) == (1, 1)
     assert "asked us to wait until" in ended.output
 
 
 @pytest.mark.parametrize("status", [404, 500, 410])
-async def test_a_website_in_trouble_changes_nothing(status: int, office: FeedsHarness) -> None:
-    office.website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]), status=status)
-    ended = await office.poll_once("--json")
+async def test_a_website_in_trouble_changes_nothing(status: int, harness: FeedsHarness) -> None:
+    harness.website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]), status=status)
+    ended = await harness.poll_once("--json")
     assert (ended.status, ended.json["origins"][0]["result"]) == (1, f"status_{status}")
-    listed = await office.run_feeds("list")
+    listed = await harness.run_feeds("list")
     assert re.search(r"every +failures +known", listed.output)
     assert re.search(r"15m +1 +0", listed.output)
-    office.show(build_item(1))
-    assert (await office.poll_once()).output == "presse: 1 published\n"
+    harness.show(build_item(1))
+    assert (await harness.poll_once()).output == "presse: 1 published\n"
 
 
-async def test_what_is_no_feed_is_said(office: FeedsHarness) -> None:
-    office.website.pages["/presse"] = build_text_answer(b"<html>Wartung</html>")
-    ended = await office.poll_once()
+async def test_what_is_no_feed_is_said(harness: FeedsHarness) -> None:
+    harness.website.pages["/presse"] = build_text_answer(b"<html>Wartung</html>")
+    ended = await harness.poll_once()
     assert (ended.status, ended.output) == (1, "presse: cannot be read: not_a_feed: it is a web page, not a feed\n")
 
 
-async def test_a_memory_that_is_no_more_is_named(office: FeedsHarness) -> None:
-    memory = office.folder / "kept" / "memory" / "presse.json"
+async def test_a_memory_that_is_no_more_is_named(harness: FeedsHarness) -> None:
+    memory = harness.folder / "state" / "memory" / "presse.json"
     memory.parent.mkdir(parents=True)
     memory.write_text("{")
-    ended = await office.poll_once()
+    ended = await harness.poll_once()
     assert ended.status == 1
     assert f"presse: cannot be read: {memory}: " in ended.output
 
@@ -151,30 +151,30 @@ async def test_a_memory_that_is_no_more_is_named(office: FeedsHarness) -> None:
         ('every = "10s"\n', "every"),
     ],
 )
-async def test_a_wrong_file_ends_before_anything_is_asked(options: str, complaint: str, office: FeedsHarness) -> None:
-    office.options = options
-    ended = await office.poll_once()
-    assert (ended.status, office.website.requests) == (2, [])
+async def test_a_wrong_file_ends_before_anything_is_asked(options: str, complaint: str, harness: FeedsHarness) -> None:
+    harness.options = options
+    ended = await harness.poll_once()
+    assert (ended.status, harness.website.requests) == (2, [])
     assert complaint in ended.errors
     assert "Traceback" not in ended.errors
 
 
-async def test_the_process_looks_at_once_and_ends_when_it_is_asked_to(office: FeedsHarness) -> None:
-    office.show(build_item(1))
-    _, file, _, folder = office.arguments
+async def test_the_process_looks_at_once_and_ends_when_it_is_asked_to(harness: FeedsHarness) -> None:
+    harness.show(build_item(1))
+    _, file, _, folder = harness.arguments
     own = {"KREISFUNK_INTERNAL_PORT": "0", "KREISFUNK_FEEDS_FILE": file, "KREISFUNK_FEEDS_FOLDER": folder}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.feeds"),
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **own, **office.environment},
+        env={"PATH": os.environ["PATH"], **own, **harness.environment},
         stderr=asyncio.subprocess.PIPE,
     )
 
     async def came() -> bool:
-        return bool(await office.list_published())
+        return bool(await harness.list_published())
 
     await wait_for(came)
-    second = await run_kreisfunk("feeds", "once", *office.arguments, environment=office.environment)
+    second = await run_kreisfunk("feeds", "once", *harness.arguments, environment=harness.environment)
     assert (second.status, "used by another" in second.errors) == (2, True)
     process.send_signal(signal.SIGTERM)
     _, complaint = await asyncio.wait_for(process.communicate(), WAIT_TIMEOUT_SECONDS)

@@ -26,10 +26,10 @@ def alert(identifier: str, *, kind: str = "Alert", refers_to: str = "", minute: 
 
 
 @pytest.fixture
-def alerts(office: FeedsHarness) -> Path:
-    folder = office.folder / "alerts"
+def alerts(harness: FeedsHarness) -> Path:
+    folder = harness.folder / "alerts"
     folder.mkdir()
-    office.origins, office.options = FILES, ""
+    harness.origins, harness.options = FILES, ""
     return folder
 
 
@@ -38,16 +38,16 @@ def types(published: list[dict[str, str]]) -> list[str]:
 
 
 async def test_an_alert_its_update_and_its_cancellation_are_published_once_each(
-    office: FeedsHarness, alerts: Path
+    harness: FeedsHarness, alerts: Path
 ) -> None:
     (alerts / "1.xml").write_bytes(alert("w-1"))
-    assert (await office.poll_once()).output == "warnung: 1 published\n"
+    assert (await harness.poll_once()).output == "warnung: 1 published\n"
     (alerts / "2.xml").write_bytes(alert("w-2", kind="Update", refers_to="w-1", minute=1))
-    assert (await office.poll_once()).output == "warnung: 1 updated, 1 known\n"
+    assert (await harness.poll_once()).output == "warnung: 1 updated, 1 known\n"
     (alerts / "3.cap").write_bytes(alert("w-3", kind="Cancel", refers_to="w-2", minute=2))
-    assert (await office.poll_once()).output == "warnung: 1 withdrawn, 2 known\n"
-    assert (await office.poll_once()).output == "warnung: unchanged\n"
-    published = await office.list_published()
+    assert (await harness.poll_once()).output == "warnung: 1 withdrawn, 2 known\n"
+    assert (await harness.poll_once()).output == "warnung: unchanged\n"
+    published = await harness.list_published()
     assert types(published) == ["published", "updated", "withdrawn", "published"]
     subject = published[0]["subject"]
     assert [event["subject"] for event in published] == [subject, subject, subject, f"{subject}.all-clear"]
@@ -55,80 +55,80 @@ async def test_an_alert_its_update_and_its_cancellation_are_published_once_each(
 
 
 async def test_the_update_of_a_warning_that_kreisfunk_rejected_is_published_as_new(
-    office: FeedsHarness, alerts: Path
+    harness: FeedsHarness, alerts: Path
 ) -> None:
     (alerts / "1.xml").write_bytes(alert("w-1"))
-    await office.poll_once()
-    (event,) = await office.list_published()
+    await harness.poll_once()
+    (event,) = await harness.list_published()
     late = (Problem(field="expirytime", problem="is in the past"),)
-    await office.answer(
+    await harness.answer(
         NoticeRejected(source=event["source"], event=event["id"], notice=event["subject"], problems=late)
     )
-    assert "1 rejected by Kreisfunk" in (await office.poll_once()).output
+    assert "1 rejected by Kreisfunk" in (await harness.poll_once()).output
     (alerts / "2.xml").write_bytes(alert("w-2", kind="Update", refers_to="w-1", minute=1))
-    await office.answer(NoticeAccepted(source="/elsewhere", event="1", notice="1", revision=1))
-    assert (await office.poll_once()).output == "warnung: 1 published, 1 known\n"
-    published = await office.list_published()
+    await harness.answer(NoticeAccepted(source="/elsewhere", event="1", notice="1", revision=1))
+    assert (await harness.poll_once()).output == "warnung: 1 published, 1 known\n"
+    published = await harness.list_published()
     assert types(published) == ["published", "published"]
     assert published[1]["subject"] != event["subject"]
 
 
-async def test_a_kill_anywhere_publishes_nothing_new_twice(office: FeedsHarness, alerts: Path) -> None:
-    """Each state of the memory that was ever on disk is tried again: what comes again is the same event."""
-    memory = office.folder / "kept" / "memory" / "warnung.json"
+async def test_a_kill_anywhere_publishes_nothing_new_twice(harness: FeedsHarness, alerts: Path) -> None:
+    """Retry from each state that was ever on disk: a repeated event is the same event."""
+    memory = harness.folder / "state" / "memory" / "warnung.json"
     for number, kind in enumerate(("Alert", "Update", "Cancel"), 1):
         refers_to = "w-1" if number > 1 else ""
         (alerts / f"{number}.xml").write_bytes(alert(f"w-{number}", kind=kind, refers_to=refers_to, minute=number))
         before = memory.read_bytes() if memory.exists() else None
-        away = await office.poll_once(environment={"KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:1/"})
+        away = await harness.poll_once(environment={"KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:1/"})
         assert away.status == 4
         decided = memory.read_bytes()
-        await office.poll_once()
+        await harness.poll_once()
         memory.write_bytes(decided)
-        await office.poll_once()
+        await harness.poll_once()
         assert before != decided
-    published = await office.list_published()
+    published = await harness.list_published()
     distinct = {event["id"]: json.dumps(event, sort_keys=True) for event in published}
     assert len(published) > len(distinct) == 4
     assert len({json.dumps(event, sort_keys=True) for event in published}) == 4
 
 
-async def test_a_broken_file_is_counted_and_costs_the_others_nothing(office: FeedsHarness, alerts: Path) -> None:
+async def test_a_broken_file_is_counted_and_costs_the_others_nothing(harness: FeedsHarness, alerts: Path) -> None:
     (alerts / "1.xml").write_bytes(b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hostname">]><alert>&x;</alert>')
     (alerts / "2.xml").write_bytes(alert("w-2"))
     (alerts / "3.xml").write_bytes(alert("w-3")[:200])
     (alerts / "notes.txt").write_bytes(b"not ours")
-    ended = await office.poll_once()
+    ended = await harness.poll_once()
     assert (ended.status, ended.output) == (0, "warnung: 1 published, 2 broken\n")
     (alerts / "3.xml").write_bytes(alert("w-3"))
-    assert (await office.poll_once()).output == "warnung: 1 published, 1 known, 1 broken\n"
+    assert (await harness.poll_once()).output == "warnung: 1 published, 1 known, 1 broken\n"
 
 
-async def test_a_folder_that_is_not_there_is_named(office: FeedsHarness, alerts: Path) -> None:
-    office.origins = FILES.replace('"alerts"', '"nowhere"')
-    ended = await office.poll_once()
-    assert (ended.status, str(office.folder / "nowhere") in ended.output) == (1, True)
+async def test_a_folder_that_is_not_there_is_named(harness: FeedsHarness, alerts: Path) -> None:
+    harness.origins = FILES.replace('"alerts"', '"nowhere"')
+    ended = await harness.poll_once()
+    assert (ended.status, str(harness.folder / "nowhere") in ended.output) == (1, True)
 
 
-async def test_a_single_address(office: FeedsHarness) -> None:
-    office.origins, office.options = WEB, ""
-    office.website.pages["/alerts"] = build_conditional_answer(alert("w-1"), etag='"1"', last_modified="x")
-    assert (await office.poll_once()).output == "warnung: 1 published\n"
-    assert (await office.poll_once()).output == "warnung: unchanged\n"
+async def test_a_single_address(harness: FeedsHarness) -> None:
+    harness.origins, harness.options = WEB, ""
+    harness.website.pages["/alerts"] = build_conditional_answer(alert("w-1"), etag='"1"', last_modified="x")
+    assert (await harness.poll_once()).output == "warnung: 1 published\n"
+    assert (await harness.poll_once()).output == "warnung: unchanged\n"
 
 
-async def test_a_feed_of_alerts_is_followed_on_its_own_host_only(office: FeedsHarness) -> None:
-    office.origins, office.options = WEB, ""
+async def test_a_feed_of_alerts_is_followed_on_its_own_host_only(harness: FeedsHarness) -> None:
+    harness.origins, harness.options = WEB, ""
     links = [
-        build_item(1, link=f"{office.website.url}/1"),
+        build_item(1, link=f"{harness.website.url}/1"),
         build_item(2, link="http://127.0.0.2:1/2"),
-        build_item(3, link=f"{office.website.url}/3"),
+        build_item(3, link=f"{harness.website.url}/3"),
     ]
-    office.website.pages["/alerts"] = build_conditional_answer(build_rss(links), etag='"1"', last_modified="x")
-    office.website.pages["/1"] = build_text_answer(alert("w-1"))
-    assert (await office.poll_once()).output == "warnung: 1 published, 1 foreign link, 1 unreachable\n"
-    office.website.pages["/3"] = build_text_answer(alert("w-3", kind="Cancel", refers_to="w-1", minute=3))
-    assert (await office.poll_once()).output == "warnung: 1 withdrawn, 1 foreign link\n"
-    assert (await office.poll_once()).output == "warnung: unchanged\n"
-    assert [request.path for request in office.website.requests].count("/1") == 1
-    assert types(await office.list_published()) == ["published", "withdrawn", "published"]
+    harness.website.pages["/alerts"] = build_conditional_answer(build_rss(links), etag='"1"', last_modified="x")
+    harness.website.pages["/1"] = build_text_answer(alert("w-1"))
+    assert (await harness.poll_once()).output == "warnung: 1 published, 1 foreign link, 1 unreachable\n"
+    harness.website.pages["/3"] = build_text_answer(alert("w-3", kind="Cancel", refers_to="w-1", minute=3))
+    assert (await harness.poll_once()).output == "warnung: 1 withdrawn, 1 foreign link\n"
+    assert (await harness.poll_once()).output == "warnung: unchanged\n"
+    assert [request.path for request in harness.website.requests].count("/1") == 1
+    assert types(await harness.list_published()) == ["published", "withdrawn", "published"]

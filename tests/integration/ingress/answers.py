@@ -9,7 +9,7 @@ ANSWER_TIMEOUT_SECONDS = 3.0
 
 
 async def measure_refusal(ingress: IngressProcess) -> tuple[int, str | None, bool]:
-    """Status and Retry-After of a webhook, and whether they came in time."""
+    """Return status and Retry-After of a webhook, and whether they came in time."""
     body = build_statuses_body(build_status(1))
     started = time.monotonic()
     headers = {"X-Hub-Signature-256": sign(body)}

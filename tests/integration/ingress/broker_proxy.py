@@ -1,4 +1,4 @@
-"""A wire to the broker that a test can hold up or cut."""
+"""A proxy in front of the broker that a test can pause or cut."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,16 +11,16 @@ from deploy.local.ports import LOOPBACK
 
 @dataclass
 class BrokerProxy:
-    """Passes bytes on while `flows` is set; `held` is set once it holds some back from the broker."""
+    """Passes bytes on while `flows` is set; `data_waiting` is set once it keeps some back."""
 
     host: str
     port: int
     flows: asyncio.Event = field(default_factory=asyncio.Event)
-    held: asyncio.Event = field(default_factory=asyncio.Event)
+    data_waiting: asyncio.Event = field(default_factory=asyncio.Event)
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
-    def hold(self) -> None:
-        self.held.clear()
+    def pause(self) -> None:
+        self.data_waiting.clear()
         self.flows.clear()
 
     def cut(self) -> None:
@@ -38,7 +38,7 @@ class BrokerProxy:
         try:
             while data := await reader.read(65536):
                 if not self.flows.is_set():
-                    self.held.set()
+                    self.data_waiting.set()
                 await self.flows.wait()
                 writer.write(data)
                 await writer.drain()
@@ -49,13 +49,13 @@ class BrokerProxy:
 
 @asynccontextmanager
 async def open_broker_proxy(broker_url: str) -> AsyncIterator[tuple[BrokerProxy, str]]:
-    """A wire, and the broker's URL through it."""
+    """A proxy, and the broker's URL through it."""
     parts = urlsplit(broker_url)
-    wire = BrokerProxy(parts.hostname or LOOPBACK, parts.port or 5672)
-    wire.flows.set()
-    async with await asyncio.start_server(wire.accept, LOOPBACK, 0) as server:
+    proxy = BrokerProxy(parts.hostname or LOOPBACK, parts.port or 5672)
+    proxy.flows.set()
+    async with await asyncio.start_server(proxy.accept, LOOPBACK, 0) as server:
         port = server.sockets[0].getsockname()[1]
         login = parts.netloc.rpartition("@")[0]
-        yield wire, urlunsplit(parts._replace(netloc=f"{login}@{LOOPBACK}:{port}"))
-        wire.flows.set()
-        wire.cut()
+        yield proxy, urlunsplit(parts._replace(netloc=f"{login}@{LOOPBACK}:{port}"))
+        proxy.flows.set()
+        proxy.cut()

@@ -1,4 +1,4 @@
-"""Requests of strangers, written byte by byte."""
+"""Raw requests of strangers, written byte by byte."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ class RawConnection:
         await self.writer.drain()
 
     async def flood(self, beginning: bytes, size: int) -> None:
-        """Send this, then so many bytes that mean nothing, as long as the server reads them."""
+        """Send this, then `size` zero bytes, as long as the server reads them."""
         try:
             await self.send(beginning)
             for start in range(0, size, len(CHUNK_SIZE)):
@@ -60,6 +60,6 @@ async def request(url: str, data: bytes) -> bytes:
 
 
 def read_memory_peak(child: Child) -> int:
-    """The most bytes of memory that the process has had so far."""
+    """Return the process's peak of memory so far, in bytes."""
     with open(f"/proc/{child.pid}/status") as lines:
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))

@@ -25,7 +25,7 @@ from tests.servers import wait_for
 
 @pytest.fixture(scope="module")
 async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RabbitServer]:
-    """One of our own: the session's would have to start again with the queues of all tests before."""
+    """Our own: the session's broker would restart with the queues of all earlier tests."""
     folder = tmp_path_factory.mktemp("broker")
     trace_from_the_start(folder)
     async with run_rabbitmq(folder, secrets.token_hex(16)) as own:
@@ -66,12 +66,12 @@ async def test_whoever_runs_starts_or_ends_while_the_broker_is_away_does_so_and_
         assert await starting.child.wait() == 0
 
 
-async def published(door: NoticesApi, content: dict[str, object]) -> Answer:
-    """The answer to the same request, repeated as long as it has to be."""
+async def published(api: NoticesApi, content: dict[str, object]) -> Answer:
+    """Return the answer to a request, repeated until it is not 503."""
     answers: list[Answer] = []
 
     async def taken() -> bool:
-        answers.append(await door.publish(content))
+        answers.append(await api.publish(content))
         return answers[-1].status != 503
 
     await wait_for(taken)
@@ -83,18 +83,18 @@ async def test_a_broker_that_is_away_is_503_and_the_repeated_request_is_taken(
 ) -> None:
     """By a process that runs, and by one that is started meanwhile."""
     first, second = event(data=data()), event(data=data())
-    async with run_notices_api(broker.url, tmp_path) as door:
-        before = await door.publish(first)
+    async with run_notices_api(broker.url, tmp_path) as api:
+        before = await api.publish(first)
         assert before.status == 202
         await broker.stop()
         try:
-            refused = await door.publish(second)
+            refused = await api.publish(second)
             assert (refused.status, refused.fields) == (503, [])
             assert int(refused.headers["Retry-After"]) >= 1
-            assert (await door.publish(event(data=data(text="")))).status == 422  # needs no broker
-            assert (await door.publish(second, path="/notices/check")).status == 200
-            assert (await door.ask("GET", before.headers["Location"])).status == 200
-            assert (await door.ask("GET", f"/events/{'0' * 32}")).status == 503
+            assert (await api.publish(event(data=data(text="")))).status == 422  # needs no broker
+            assert (await api.publish(second, path="/notices/check")).status == 200
+            assert (await api.ask("GET", before.headers["Location"])).status == 200
+            assert (await api.ask("GET", f"/events/{'0' * 32}")).status == 503
             late_folder = tmp_path / "late"
             late_folder.mkdir()
             late_context = run_notices_api(broker.url, late_folder, ready=False)
@@ -104,34 +104,34 @@ async def test_a_broker_that_is_away_is_503_and_the_repeated_request_is_taken(
             await broker.start()
         assert (await published(late, event(data=data()))).status == 202
         await late_context.__aexit__(None, None, None)
-        again = await published(door, second)
+        again = await published(api, second)
         assert again.status == 202
-        await wait_for(lambda: _is_gone(door, f"/events/{'0' * 32}"))
+        await wait_for(lambda: _is_gone(api, f"/events/{'0' * 32}"))
         async with await aio_pika.connect(broker.url) as connection:
             found = await NoticeQueue(await connection.channel()).take()
     assert {content["id"] for content, _ in found} >= {first["id"], second["id"]}
     assert urlsplit(again.headers["Location"]).path == again.body["event"]
 
 
-async def _is_gone(door: NoticesApi, path: str) -> bool:
-    return (await door.ask("GET", path)).status == 404
+async def _is_gone(api: NoticesApi, path: str) -> bool:
+    return (await api.ask("GET", path)).status == 404
 
 
-async def test_a_killed_process_forgets_nothing(broker: RabbitServer, tmp_path: Path) -> None:
-    async with run_notices_api(broker.url, tmp_path) as door:
-        answer = await door.publish(event(data=data()))
-        door.child.kill()
-        await door.child.wait()
-    async with run_notices_api(broker.url, tmp_path) as door:
-        told = await published_before(door, answer)
+async def test_a_killed_process_loses_nothing(broker: RabbitServer, tmp_path: Path) -> None:
+    async with run_notices_api(broker.url, tmp_path) as api:
+        answer = await api.publish(event(data=data()))
+        api.child.kill()
+        await api.child.wait()
+    async with run_notices_api(broker.url, tmp_path) as api:
+        told = await published_before(api, answer)
         assert {"state": "received", **answer.body}.items() <= told.items()
 
 
-async def published_before(door: NoticesApi, answer: Answer) -> dict[str, object]:
+async def published_before(api: NoticesApi, answer: Answer) -> dict[str, object]:
     told: list[Answer] = []
 
     async def read() -> bool:
-        told.append(await door.ask("GET", answer.headers["Location"]))
+        told.append(await api.ask("GET", answer.headers["Location"]))
         return told[-1].status == 200
 
     await wait_for(read)

@@ -19,10 +19,10 @@ async def deliveries(queues: IngressQueues) -> set[str | None]:
 async def test_a_broker_that_does_not_confirm_is_answered_with_503_in_time(
     broker_url: str, queues: IngressQueues, tmp_path: Path
 ) -> None:
-    async with open_broker_proxy(broker_url) as (wire, url), run_ingress(url, tmp_path / "log") as ingress:
-        wire.hold()
+    async with open_broker_proxy(broker_url) as (proxy, url), run_ingress(url, tmp_path / "log") as ingress:
+        proxy.pause()
         refusals = await asyncio.gather(*(measure_refusal(ingress) for _ in range(20)))
-        wire.flows.set()
+        proxy.flows.set()
 
         assert set(refusals) == {(503, "1", True)}
         await wait_for(lambda: is_accepted(ingress))
@@ -32,18 +32,18 @@ async def test_a_broker_that_does_not_confirm_is_answered_with_503_in_time(
 async def test_every_webhook_answered_200_is_stored_though_connections_break(
     broker_url: str, queues: IngressQueues, tmp_path: Path
 ) -> None:
-    async with open_broker_proxy(broker_url) as (wire, url), run_ingress(url, tmp_path / "log") as ingress:
+    async with open_broker_proxy(broker_url) as (proxy, url), run_ingress(url, tmp_path / "log") as ingress:
         answers: dict[str, int] = {}
 
         async def send(number: int) -> None:
             answers[f"delivery-{number}"] = await ingress.post(build_statuses_body(build_status(number)))
 
         for first in range(0, 300, 100):
-            wire.hold()
+            proxy.pause()
             sending = [asyncio.create_task(send(number)) for number in range(first, first + 100)]
-            await wire.held.wait()
-            wire.cut()
-            wire.flows.set()
+            await proxy.data_waiting.wait()
+            proxy.cut()
+            proxy.flows.set()
             await asyncio.gather(*sending)
         await wait_for(lambda: is_accepted(ingress))
 
@@ -55,14 +55,14 @@ async def test_every_webhook_answered_200_is_stored_though_connections_break(
 async def test_a_signal_lets_the_webhook_in_flight_finish(
     broker_url: str, queues: IngressQueues, tmp_path: Path
 ) -> None:
-    async with open_broker_proxy(broker_url) as (wire, url), run_ingress(url, tmp_path / "log") as ingress:
-        wire.hold()
+    async with open_broker_proxy(broker_url) as (proxy, url), run_ingress(url, tmp_path / "log") as ingress:
+        proxy.pause()
         in_flight = asyncio.create_task(ingress.post(build_statuses_body(build_status(5))))
-        await wire.held.wait()
+        await proxy.data_waiting.wait()
 
         stopping = asyncio.create_task(ingress.child.stop())
         await wait_for(lambda: is_draining(ingress))
-        wire.flows.set()
+        proxy.flows.set()
 
         assert await in_flight == 200
         await stopping

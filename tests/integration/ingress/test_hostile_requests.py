@@ -1,4 +1,4 @@
-"""Requests of strangers to the public port: each is answered and counted, none fails or is written down."""
+"""Hostile requests to the public port: each is answered and counted, none fails or is logged."""
 
 import gzip
 import re

@@ -28,13 +28,13 @@ async def test_all_kinds_of_webhooks_leave_no_trace_of_anybody(
     bad = build_messages_body({**build_text_message(2), "text": {"body": [TEXT]}}, {"id": USER, "from": {PHONE: TEXT}})
     unknown = build_webhook(build_value(messages=[build_text_message(3, TEXT)]), field=f"history{PHONE}")
 
-    async with open_broker_proxy(broker_url) as (wire, url), run_ingress(url, tmp_path / "log") as ingress:
+    async with open_broker_proxy(broker_url) as (proxy, url), run_ingress(url, tmp_path / "log") as ingress:
         for body in (good, bad, unknown, build_statuses_body(build_status(1)), good[:-9]):
             assert await ingress.post(body) == 200
         assert await ingress.post_with(good, {"X-Hub-Signature-256": sign(bad)}) == 401
-        wire.hold()
+        proxy.pause()
         assert await ingress.post(good) == 503
-        wire.cut()
+        proxy.cut()
         async with ingress.session.get(f"{ingress.internal_url}/metrics") as response:
             metrics = await response.text()
 

@@ -16,7 +16,7 @@ from tests.integration.ingress.connections import build_head, open_connection, r
 
 CONNECTIONS = 500
 STRANGERS = 1_500
-USUAL_FILES = 1_024  # that a process may have open, where nobody says otherwise
+USUAL_FILES = 1_024  # that a process may have open by default
 HUGE = 4 * 1024 * 1024
 LIMIT = 200 * 1000 * 1000
 WRONG = "X-Hub-Signature-256: sha256=" + "0" * 64

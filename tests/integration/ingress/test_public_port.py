@@ -1,4 +1,4 @@
-"""What strangers and oversized or broken requests get from the public port."""
+"""Answers of the public port to strangers and to oversized or broken requests."""
 
 from collections.abc import AsyncIterator
 

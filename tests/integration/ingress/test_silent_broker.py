@@ -1,4 +1,4 @@
-"""A broker whose machine is gone without a word: nobody's work ends with the connection that is given up."""
+"""A broker whose machine vanishes silently: work survives the connection that is given up."""
 
 import asyncio
 from collections.abc import AsyncIterator

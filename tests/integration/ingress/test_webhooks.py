@@ -24,20 +24,20 @@ RING = KeyRing.parse(f"1:{SEALING_KEY}")
 INDEX = BlindIndexKey.parse(INDEX_KEY)
 
 
-def opened(address: Address | None) -> str:
+def decrypt(address: Address | None) -> str:
     assert address is not None
     return RING.decrypt(address.sealed, purpose=address.kind, index=address.index).decode()
 
 
-async def test_a_message_is_stored_with_its_sender_sealed(ingress: IngressProcess, queues: IngressQueues) -> None:
+async def test_a_message_is_stored_with_its_sender_encrypted(ingress: IngressProcess, queues: IngressQueues) -> None:
     assert await ingress.post(build_messages_body(build_text_message(1, "Start", from_user_id=USER))) == 200
 
     [group] = await queues.take(InboundMessages)
     [message] = group.messages
     assert message.text == "Start"
     assert message.message_key == INDEX.compute_index("wamid", "wamid.IN00000001")
-    assert opened(message.sender.phone) == PHONE
-    assert opened(message.sender.user) == USER
+    assert decrypt(message.sender.phone) == PHONE
+    assert decrypt(message.sender.user) == USER
 
 
 async def test_the_older_of_two_app_secrets_still_signs(ingress: IngressProcess, queues: IngressQueues) -> None:
@@ -69,16 +69,16 @@ async def test_three_megabytes_of_a_thousand_messages_are_a_thousand_events(
     assert sum(len(group.messages) for group in groups) == 1000
 
 
-async def test_three_megabytes_that_are_not_understood_are_kept_whole(
+async def test_three_megabytes_that_cannot_be_parsed_are_stored_whole(
     ingress: IngressProcess, queues: IngressQueues
 ) -> None:
     body = b"{" + b"ab" * 1_900_000
 
     assert await ingress.post(body) == 200
 
-    [kept] = await queues.take(WebhookQuarantined)
-    assert (kept.size, kept.kind) == (len(body), "no_webhook")
-    assert RING.decrypt(kept.sealed, purpose="webhook") == body
+    [quarantined] = await queues.take(WebhookQuarantined)
+    assert (quarantined.size, quarantined.kind) == (len(body), "no_webhook")
+    assert RING.decrypt(quarantined.sealed, purpose="webhook") == body
 
 
 async def test_words_that_are_not_known_pass_on_and_are_counted_as_one(
@@ -119,7 +119,7 @@ async def test_webhooks_at_the_same_moment_share_groups_and_none_is_lost(
     assert len(groups) < 200
 
 
-async def test_items_that_do_not_decode_take_no_other_with_them_and_are_kept_apart(
+async def test_items_that_do_not_decode_take_no_other_with_them_and_are_stored_apart(
     ingress: IngressProcess, queues: IngressQueues
 ) -> None:
     bad: list[Json] = [{"id": 17, "type": "text"}, {"id": 18}]
@@ -129,7 +129,7 @@ async def test_items_that_do_not_decode_take_no_other_with_them_and_are_kept_apa
 
     [group] = await queues.take(InboundMessages)
     assert len(group.messages) == 2
-    kept = await queues.take(WebhookQuarantined)
-    assert [it.reason.split(":")[0] for it in kept] == ["messages[1]", "messages[3]"]
-    opened = [json.loads(RING.decrypt(it.sealed, purpose="webhook")) for it in kept]
-    assert [it["entry"][0]["changes"][0]["value"]["messages"] for it in opened] == [bad[:1], bad[1:]]
+    quarantined = await queues.take(WebhookQuarantined)
+    assert [it.reason.split(":")[0] for it in quarantined] == ["messages[1]", "messages[3]"]
+    decrypted = [json.loads(RING.decrypt(it.sealed, purpose="webhook")) for it in quarantined]
+    assert [it["entry"][0]["changes"][0]["value"]["messages"] for it in decrypted] == [bad[:1], bad[1:]]

@@ -55,15 +55,15 @@ async def test_postgres_keeps_its_data_through_sigkill_power_failure_and_a_secon
     async with run_postgres(folder, PASSWORD) as server:
         with pytest.raises(asyncpg.InvalidPasswordError):
             await asyncpg.connect(server.url, password="another")
-        await value_of(server.url, "create table kept as select 7 as number")
+        await value_of(server.url, "create table numbers as select 7 as number")
         server.kill()
         await server.wait()
         await server.start()
-        assert await value_of(server.url, "select number from kept") == 7
+        assert await value_of(server.url, "select number from numbers") == 7
     # As after a power failure.
     (folder / "data" / "postmaster.pid").write_text(f"{os.getpid()}\n{folder / 'data'}\n")
     async with run_postgres(folder, PASSWORD) as server:
-        assert await value_of(server.url, "select number from kept") == 7
+        assert await value_of(server.url, "select number from numbers") == 7
         assert await value_of(server.url, "show fsync") == "on"
     assert not list_processes(folder)
     with pytest.raises(LocalError, match="made with another password"):
@@ -74,9 +74,9 @@ async def test_postgres_keeps_its_data_through_sigkill_power_failure_and_a_secon
 async def test_postgres_runs_in_a_folder_that_only_we_may_enter(tmp_path: Path) -> None:
     for expected in (0, 1):
         async with run_postgres(tmp_path, PASSWORD) as server:
-            await value_of(server.url, "create table if not exists kept (number int)")
-            assert await value_of(server.url, "select count(*) from kept") == expected
-            await value_of(server.url, "insert into kept values (1)")
+            await value_of(server.url, "create table if not exists numbers (number int)")
+            assert await value_of(server.url, "select count(*) from numbers") == expected
+            await value_of(server.url, "insert into numbers values (1)")
             data = Path(str(await value_of(server.url, "show data_directory")))
         assert not list_processes(data)
     assert "PG_VERSION" in os.listdir(tmp_path / "data")
@@ -94,7 +94,7 @@ async def users(server: RabbitServer) -> list[str]:
 async def test_rabbitmq_keeps_its_data_through_sigkill_and_a_second_start_for_this_machine_only(folder: Path) -> None:
     async with run_rabbitmq(folder, "first") as server:
         assert await users(server) == ["kreisfunk_admin"]
-        await server.run_rabbitmqctl("add_vhost", "kept")
+        await server.run_rabbitmqctl("add_vhost", "own")
         server.kill()
         await server.wait()
         await server.start()
@@ -111,7 +111,7 @@ async def test_rabbitmq_keeps_its_data_through_sigkill_and_a_second_start_for_th
     assert not [pid for pid in pids if is_alive(pid)]
     async with run_rabbitmq(folder, PASSWORD) as server:
         assert await users(server) == ["kreisfunk_admin"]
-        assert "kept" in await server.run_rabbitmqctl("list_vhosts")
+        assert "own" in await server.run_rabbitmqctl("list_vhosts")
     assert not list_processes(folder)
 
 

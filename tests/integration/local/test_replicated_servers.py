@@ -1,4 +1,4 @@
-"""Three brokers and three databases: what was confirmed and committed outlives the server that said so."""
+"""Three brokers and three databases: what was confirmed and committed outlives the server that confirmed it."""
 
 import asyncio
 import os
@@ -163,8 +163,8 @@ async def test_what_was_committed_is_there_after_a_failover_and_the_pool_goes_on
         await writing
         await database.switch_primary()
         await wait_for(partial(insert, -1))
-        kept = {row[0] for row in await pool.fetch("select value from number")}
-        assert set(committed) <= kept
+        stored = {row[0] for row in await pool.fetch("select value from number")}
+        assert set(committed) <= stored
         await database.add_standby(primary)
         assert (await database.find_primary()) is not primary
 
@@ -272,8 +272,8 @@ async def test_without_a_primary_the_database_is_unavailable(database: Replicate
 async def test_commits_that_wait_for_no_standby_are_found(
     database: ReplicatedDatabase, weaken: str, mend: str, what: str
 ) -> None:
-    kept = await fetch_value(database, "show synchronous_standby_names")
-    mend = mend.replace("reset synchronous_standby_names", f"set synchronous_standby_names = '{kept}'")
+    names = await fetch_value(database, "show synchronous_standby_names")
+    mend = mend.replace("reset synchronous_standby_names", f"set synchronous_standby_names = '{names}'")
 
     async def find() -> str:
         connection = await connect_to_primary(database.url)

@@ -105,7 +105,7 @@ async def test_the_last_batch_is_stopped_first(tmp_path: Path) -> None:
     assert ended == ["second", "first"]
 
 
-async def test_a_child_that_ignores_the_wish_to_stop_is_killed(tmp_path: Path) -> None:
+async def test_a_child_that_ignores_the_request_to_stop_is_killed(tmp_path: Path) -> None:
     with reserve_ports(1) as (port,):
         child = service("stubborn", port, tmp_path, STUBBORN)
         await child.start()

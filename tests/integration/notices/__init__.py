@@ -1,1 +1,1 @@
-"""The door for municipal systems, as a process with a real broker behind it."""
+"""The notices API as a process with a real broker behind it."""

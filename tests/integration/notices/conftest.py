@@ -1,4 +1,4 @@
-"""One door for the tests of a module, and what stands in the queue of notices behind it."""
+"""One notices API for the tests of a module, and the queue of notices behind it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -28,18 +28,18 @@ Telling = Callable[[Message], Awaitable[None]]
 
 
 def build_acceptance(sent: Mapping[str, Any], **more: Any) -> NoticeAccepted:
-    """What subscriptions would say of the event."""
+    """Return the answer of subscriptions to the event."""
     return NoticeAccepted(source=sent["source"], event=sent["id"], notice=sent["subject"], revision=1, **more)
 
 
 @dataclass(frozen=True)
 class NoticeQueue:
-    """What subscriptions would get."""
+    """The queue that subscriptions would read."""
 
     channel: AbstractChannel
 
     async def take(self) -> list[tuple[dict[str, Any], AbstractIncomingMessage]]:
-        """All events, each with its message."""
+        """Take all events, each with its message."""
         queue = await self.channel.get_queue(topology.SUBSCRIPTIONS_API_NOTICES.name, ensure=False)
         taken = []
         while incoming := await queue.get(fail=False):
@@ -51,7 +51,7 @@ class NoticeQueue:
 
 @pytest.fixture(scope="module")
 async def broker_url(servers: Servers, vhost: str) -> AsyncIterator[str]:
-    """Of a login with the rights of the notices API, on a vhost where everything is declared."""
+    """The URL of a login with the rights of the notices API, on a vhost with all queues."""
     async with service_login(servers, vhost, "notices") as url:
         yield url
 
@@ -66,7 +66,7 @@ async def notices(vhost: str, broker_url: str) -> AsyncIterator[NoticeQueue]:
 
 @pytest.fixture(scope="module")
 async def answering(vhost: str, broker_url: str) -> AsyncIterator[None]:
-    """Somebody who answers what is asked about notices, as subscriptions would; `unknown` is one that nobody knows."""
+    """Answers checks of notices as subscriptions would; `unknown` is a notice that does not exist."""
     async with await aio_pika.connect(vhost) as connection:
         channel = await connection.channel()
         await channel.set_qos(prefetch_count=100)
@@ -90,14 +90,14 @@ async def answering(vhost: str, broker_url: str) -> AsyncIterator[None]:
 
 
 @pytest.fixture(scope="module")
-async def door(broker_url: str, answering: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NoticesApi]:
+async def api(broker_url: str, answering: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NoticesApi]:
     async with run_notices_api(broker_url, tmp_path_factory.mktemp("notices")) as running:
         yield running
 
 
 @pytest.fixture
 async def tell(vhost: str, broker_url: str) -> AsyncIterator[Telling]:
-    """Says what subscriptions and dispatcher would say."""
+    """Publishes events as subscriptions and dispatcher would."""
     async with await aio_pika.connect(vhost) as connection:
         channel = await connection.channel()
         exchange = await channel.get_exchange(topology.EVENTS, ensure=False)

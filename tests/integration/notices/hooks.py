@@ -11,7 +11,7 @@ import schemathesis
 from tests.harness.notices_api import data, event, soon
 from tests.harness.notices_county import PRESS_SOURCE
 
-KEPT = ("urgent", "action", "notice")
+ALLOWED = ("urgent", "action", "notice")
 
 
 @schemathesis.hook
@@ -33,13 +33,13 @@ def _event(made_up: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(made_up: dict[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in made_up.items() if name in KEPT}
+    allowed = {name: value for name, value in made_up.items() if name in ALLOWED}
     moment = {"expires_at": soon()} if "expires_at" in made_up else {}
-    return {**kept, **moment, **_content(made_up), "source": PRESS_SOURCE}
+    return {**allowed, **moment, **_content(made_up), "source": PRESS_SOURCE}
 
 
 def _content(made_up: dict[str, Any]) -> dict[str, Any]:
-    """What citizens read, and a revision that is as whole as JSON Schema lets it look."""
+    """Build a text for citizens, and a revision as whole as JSON Schema lets it look."""
     revision = {"revision": int(made_up["revision"])} if "revision" in made_up else {}
     urgent = {"urgent": made_up["urgent"]} if "urgent" in made_up else {}
     return {**data(), **urgent, **revision} if "headline" in made_up else {"reason": "aufgehoben"}

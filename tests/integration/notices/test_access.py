@@ -1,4 +1,4 @@
-"""Who is let in, and how little the others learn."""
+"""Access: valid tokens get in, and others learn nothing."""
 
 import asyncio
 from pathlib import Path
@@ -26,16 +26,16 @@ def seen(answer: Answer) -> tuple[int, str, dict[str, str]]:
     return answer.status, answer.text, {name: value for name, value in answer.headers.items() if name != "Date"}
 
 
-async def test_no_token_wrong_ones_withdrawn_and_late_ones_get_the_same_answer(door: NoticesApi) -> None:
+async def test_no_token_wrong_ones_withdrawn_and_late_ones_get_the_same_answer(api: NoticesApi) -> None:
     content = event(data=data())
-    without = await door.publish(content, token=None)
+    without = await api.publish(content, token=None)
     assert without.status == 401
     assert without.headers["WWW-Authenticate"].startswith("Bearer ")
     assert "`Authorization: Bearer TOKEN`" in without.body["detail"]
     for wrong in ("late", "gone", "unknown", "kreisfunk_", text_of("press")[:-1] + "y", text_of("press") + "x"):
-        assert seen(await door.publish(content, token=wrong)) == seen(without), wrong
+        assert seen(await api.publish(content, token=wrong)) == seen(without), wrong
     for shown in ("Basic cHJlc3M6cHJlc3M=", "Bearer", f"Token {text_of('press')}", text_of("press"), "Bearer \xff" * 9):
-        answer = await door.publish(content, token=None, headers={"Authorization": shown})
+        answer = await api.publish(content, token=None, headers={"Authorization": shown})
         assert seen(answer) == seen(without), shown
 
 
@@ -50,13 +50,13 @@ PATHS = (
 
 async def test_no_path_tells_a_stranger_what_there_is(broker_url: str, tmp_path: Path) -> None:
     """Whatever is asked for, and however the token is not right, the answer is the same one."""
-    async with run_notices_api(broker_url, tmp_path) as door:
-        event_path = (await door.publish(event(data=data()))).body["event"]
-        write_tokens(door.tokens_file, *TOKENS, token("withdrawn", PRESS))
-        assert (await door.publish(event(data=data()), token="withdrawn")).status == 202
-        write_tokens(door.tokens_file, *TOKENS)
+    async with run_notices_api(broker_url, tmp_path) as api:
+        event_path = (await api.publish(event(data=data()))).body["event"]
+        write_tokens(api.tokens_file, *TOKENS, token("withdrawn", PRESS))
+        assert (await api.publish(event(data=data()), token="withdrawn")).status == 202
+        write_tokens(api.tokens_file, *TOKENS)
         answers = [
-            seen(await door.ask(method, path.format(event=event_path.removeprefix("/events/")), token=wrong))
+            seen(await api.ask(method, path.format(event=event_path.removeprefix("/events/")), token=wrong))
             for method, path in PATHS
             for wrong in (None, "unknown", "withdrawn", "late")
         ]
@@ -65,86 +65,86 @@ async def test_no_path_tells_a_stranger_what_there_is(broker_url: str, tmp_path:
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
-async def test_what_another_system_published_is_as_unknown_as_what_nobody_did(door: NoticesApi, accept: str) -> None:
-    path = (await door.publish(event(data=data()))).body["event"]
-    assert (await door.ask("GET", path)).status == 200
+async def test_what_another_system_published_is_as_unknown_as_what_nobody_did(api: NoticesApi, accept: str) -> None:
+    path = (await api.publish(event(data=data()))).body["event"]
+    assert (await api.ask("GET", path)).status == 200
     headers = {"Accept": accept}
-    theirs = await door.ask("GET", path, token="roads", headers=headers)
-    nobodys = await door.ask("GET", f"/events/{'0' * 32}", token="roads", headers=headers)
+    theirs = await api.ask("GET", path, token="roads", headers=headers)
+    nobodys = await api.ask("GET", f"/events/{'0' * 32}", token="roads", headers=headers)
     assert theirs.status == 404
     assert seen(theirs) == seen(nobodys)
 
 
 async def test_a_token_for_some_topics_follows_its_own_event_before_and_after_it_is_accepted(
-    door: NoticesApi, tell: Telling
+    api: NoticesApi, tell: Telling
 ) -> None:
     sent = event(data=data(topic="stellen"))
-    path = (await door.publish(sent, token="jobs")).body["event"]
-    assert (await door.ask("GET", path, token="jobs")).body["state"] == "received"
+    path = (await api.publish(sent, token="jobs")).body["event"]
+    assert (await api.ask("GET", path, token="jobs")).body["state"] == "received"
     await tell(build_acceptance(sent, topic="stellen"))
 
     async def is_accepted() -> bool:
-        return bool((await door.ask("GET", path, token="jobs")).body["state"] == "accepted")
+        return bool((await api.ask("GET", path, token="jobs")).body["state"] == "accepted")
 
     await wait_for(is_accepted)
 
 
 async def test_a_stream_ends_when_its_event_is_accepted_on_a_topic_of_another_token(
-    door: NoticesApi, tell: Telling
+    api: NoticesApi, tell: Telling
 ) -> None:
     sent = event(data=data())
-    path = (await door.publish(sent)).body["event"]
-    following = asyncio.create_task(door.ask("GET", path, token="jobs", headers={"Accept": "text/event-stream"}))
+    path = (await api.publish(sent)).body["event"]
+    following = asyncio.create_task(api.ask("GET", path, token="jobs", headers={"Accept": "text/event-stream"}))
     await tell(build_acceptance(sent, topic="x", audience=4711))
     assert "4711" not in (await following).text
 
 
-async def test_nothing_is_read_before_the_token(door: NoticesApi) -> None:
+async def test_nothing_is_read_before_the_token(api: NoticesApi) -> None:
     for content, media in (("{", "text/plain"), ("x" * 300_000, "application/json")):
-        answer = await door.ask("POST", "/notices", token=None, headers={"Content-Type": media}, body=content)
+        answer = await api.ask("POST", "/notices", token=None, headers={"Content-Type": media}, body=content)
         assert answer.status == 401
 
 
-async def test_tokens_come_and_go_without_a_restart(door: NoticesApi, notices: NoticeQueue) -> None:
+async def test_tokens_come_and_go_without_a_restart(api: NoticesApi, notices: NoticeQueue) -> None:
     new = token("new", PRESS)
-    assert (await door.publish(event(data=data()), token="new")).status == 401
-    write_tokens(door.tokens_file, *TOKENS, new)
-    assert (await door.publish(event(data=data()), token="new")).status == 202
-    write_tokens(door.tokens_file, *TOKENS)
-    assert (await door.publish(event(data=data()), token="new")).status == 401
+    assert (await api.publish(event(data=data()), token="new")).status == 401
+    write_tokens(api.tokens_file, *TOKENS, new)
+    assert (await api.publish(event(data=data()), token="new")).status == 202
+    write_tokens(api.tokens_file, *TOKENS)
+    assert (await api.publish(event(data=data()), token="new")).status == 401
     assert len(await notices.take()) == 1
 
 
-async def test_a_damaged_file_lets_nobody_in_until_it_is_mended(door: NoticesApi) -> None:
-    door.tokens_file.write_text('{"tokens": [{')
+async def test_a_damaged_file_lets_nobody_in_until_it_is_mended(api: NoticesApi) -> None:
+    api.tokens_file.write_text('{"tokens": [{')
     for path in ("/notices", "/notices/check"):
-        answer = await door.publish(event(data=data()), path=path)
+        answer = await api.publish(event(data=data()), path=path)
         assert (answer.status, "Retry-After" in answer.headers) == (503, True)
-    assert (await door.ask("GET", "/notices")).status == 503
-    write_tokens(door.tokens_file, *TOKENS)
-    assert (await door.publish(event(data=data()))).status == 202
-    assert "tokens_unreadable" in door.log
+    assert (await api.ask("GET", "/notices")).status == 503
+    write_tokens(api.tokens_file, *TOKENS)
+    assert (await api.publish(event(data=data()))).status == 202
+    assert "tokens_unreadable" in api.log
 
 
-async def test_another_topic_and_a_foreign_source_are_forbidden(door: NoticesApi, notices: NoticeQueue) -> None:
-    """What there is not is refused like what is somebody else's."""
+async def test_another_topic_and_a_foreign_source_are_forbidden(api: NoticesApi, notices: NoticeQueue) -> None:
+    """An unknown one is refused like one of another system."""
     topics = [
-        await door.publish(event(data=data(topic=topic), source=ROADS_SOURCE), token="roads")
+        await api.publish(event(data=data(topic=topic), source=ROADS_SOURCE), token="roads")
         for topic in ("stellen", "geheimes")
     ]
-    sources = [await door.publish(event(data=data(), source=source)) for source in (ROADS_SOURCE, "/no/such/source")]
+    sources = [await api.publish(event(data=data(), source=source)) for source in (ROADS_SOURCE, "/no/such/source")]
     for field, (others, nobodys) in (("topic", topics), ("source", sources)):
         assert (others.status, others.fields) == (403, [field]), others.text
         assert seen(others) == seen(nobodys)
-    answer = await door.publish(event(data=data()), token="jobs")
+    answer = await api.publish(event(data=data()), token="jobs")
     assert (answer.status, answer.fields) == (403, ["topic"])
-    answer = await door.post([event(data=data()), event(data=data(), source=ROADS_SOURCE)], BATCH)
+    answer = await api.post([event(data=data()), event(data=data(), source=ROADS_SOURCE)], BATCH)
     assert (answer.status, answer.body["errors"][0]["event"]) == (403, 1)
     assert await notices.take() == []
 
 
 async def test_what_a_token_for_some_topics_sends_is_bound_to_them_whatever_it_says(
-    door: NoticesApi, notices: NoticeQueue
+    api: NoticesApi, notices: NoticeQueue
 ) -> None:
     mine = event(data=data(topic="stellen"), kreisfunktopics="strassensperrungen")
     whole: tuple[tuple[str, dict[str, object]], ...] = (
@@ -153,16 +153,16 @@ async def test_what_a_token_for_some_topics_sends_is_bound_to_them_whatever_it_s
         (WITHDRAWN, {}),
     )
     for kind, content in whole:
-        answer = await door.publish({**mine, "id": uuid4().hex, "type": kind, "data": content}, token="jobs")
+        answer = await api.publish({**mine, "id": uuid4().hex, "type": kind, "data": content}, token="jobs")
         assert answer.status == 202, answer.text
     assert {found["kreisfunktopics"] for found, _ in await notices.take()} == {"stellen"}
     foreign = {**mine, "id": uuid4().hex, "type": UPDATED, "data": data(revision=2)}
-    answer = await door.publish(foreign, token="jobs")
+    answer = await api.publish(foreign, token="jobs")
     assert (answer.status, answer.fields) == (403, ["topic"])
 
 
-async def test_what_a_token_for_all_topics_sends_is_not_bound(door: NoticesApi, notices: NoticeQueue) -> None:
-    assert (await door.publish(event(data=data(), kreisfunktopics="stellen"))).status == 202
+async def test_what_a_token_for_all_topics_sends_is_not_bound(api: NoticesApi, notices: NoticeQueue) -> None:
+    assert (await api.publish(event(data=data(), kreisfunktopics="stellen"))).status == 202
     [(found, _)] = await notices.take()
     assert "kreisfunktopics" not in found
 
@@ -170,37 +170,37 @@ async def test_what_a_token_for_all_topics_sends_is_not_bound(door: NoticesApi, 
 async def test_guessing_is_slowed_on_every_path_and_a_right_token_is_let_in_from_there(
     broker_url: str, tmp_path: Path
 ) -> None:
-    async with run_notices_api(broker_url, tmp_path) as door:
+    async with run_notices_api(broker_url, tmp_path) as api:
         asked = [(*PATHS[n % len(PATHS)], f"guess{n}") for n in range(40)]
-        statuses = [(await door.ask(how, path.format(event="1" * 32), token=name)).status for how, path, name in asked]
+        statuses = [(await api.ask(how, path.format(event="1" * 32), token=name)).status for how, path, name in asked]
         assert statuses[:20] == [401] * 20
         assert statuses[20:].count(401) <= 5
-        slowed = await door.publish({}, token="guess")
+        slowed = await api.publish({}, token="guess")
         assert (slowed.status, 1 <= int(slowed.headers["Retry-After"]) <= 3) == (429, True)
-        assert (await door.publish(event(data=data()))).status == 202
-        still = [(await door.publish({}, token=f"guess{n}")).status for n in range(5)]
+        assert (await api.publish(event(data=data()))).status == 202
+        still = [(await api.publish({}, token=f"guess{n}")).status for n in range(5)]
         assert still.count(429) >= 4
-        assert 'kreisfunk_notices_api_refused_total{reason="rate"}' in await door.metrics()
+        assert 'kreisfunk_notices_api_refused_total{reason="rate"}' in await api.metrics()
 
 
 async def test_behind_a_proxy_the_client_is_who_it_says(broker_url: str, tmp_path: Path) -> None:
-    async with run_notices_api(broker_url, tmp_path, settings={"KREISFUNK_NOTICES_API_PROXIES": "127.0.0.0/8"}) as door:
+    async with run_notices_api(broker_url, tmp_path, settings={"KREISFUNK_NOTICES_API_PROXIES": "127.0.0.0/8"}) as api:
         for n in range(25):
-            await door.publish({}, token=f"guess{n}", headers={"X-Forwarded-For": "9.9.9.9, 10.0.0.1"})
-        blocked = await door.publish({}, token="guess", headers={"X-Forwarded-For": "10.0.0.1"})
-        other = await door.publish({}, token="guess", headers={"X-Forwarded-For": "10.0.0.1, 10.0.0.2"})
+            await api.publish({}, token=f"guess{n}", headers={"X-Forwarded-For": "9.9.9.9, 10.0.0.1"})
+        blocked = await api.publish({}, token="guess", headers={"X-Forwarded-For": "10.0.0.1"})
+        other = await api.publish({}, token="guess", headers={"X-Forwarded-For": "10.0.0.1, 10.0.0.2"})
         assert (blocked.status, other.status) == (429, 401)
 
 
 async def test_a_token_is_used_so_often_and_no_more(broker_url: str, tmp_path: Path) -> None:
     async with run_notices_api(
         broker_url, tmp_path, settings={"KREISFUNK_NOTICES_API_REQUESTS_PER_MINUTE": "30"}
-    ) as door:
-        statuses = [(await door.publish(event(data=data()))).status for _ in range(8)]
+    ) as api:
+        statuses = [(await api.publish(event(data=data()))).status for _ in range(8)]
         assert statuses[:5] == [202] * 5
         assert 429 in statuses
-        assert (await door.publish(event(data=data()), path="/notices/check")).status == 429
-        assert (await door.publish(event(data=data(topic="stellen")), token="jobs")).status == 202
+        assert (await api.publish(event(data=data()), path="/notices/check")).status == 429
+        assert (await api.publish(event(data=data(topic="stellen")), token="jobs")).status == 202
 
 
 async def test_each_event_of_a_batch_counts_as_a_request(broker_url: str, tmp_path: Path, notices: NoticeQueue) -> None:
@@ -208,9 +208,9 @@ async def test_each_event_of_a_batch_counts_as_a_request(broker_url: str, tmp_pa
         return [event(type=WITHDRAWN, subject=f"{number}-{place}", data={}, expirytime=None) for place in range(100)]
 
     usual = {"KREISFUNK_NOTICES_API_REQUESTS_PER_MINUTE": "600"}
-    async with run_notices_api(broker_url, tmp_path, settings=usual) as door:
-        assert (await door.post(withdraw_unknown(0), BATCH)).status == 202
-        answers = await asyncio.gather(*(door.post(withdraw_unknown(number), BATCH) for number in range(1, 100)))
+    async with run_notices_api(broker_url, tmp_path, settings=usual) as api:
+        assert (await api.post(withdraw_unknown(0), BATCH)).status == 202
+        answers = await asyncio.gather(*(api.post(withdraw_unknown(number), BATCH) for number in range(1, 100)))
         assert {answer.status for answer in answers} <= {202, 429}
         assert all("Retry-After" in answer.headers for answer in answers if answer.status == 429)
         assert len(await notices.take()) <= 500, "a hundred at once, and ten a second"
@@ -231,35 +231,35 @@ async def test_each_event_of_a_batch_counts_as_a_request(broker_url: str, tmp_pa
         ("OPTIONS", "/notices", 405),
     ],
 )
-async def test_what_is_not_there_is_a_problem_too(method: str, path: str, status: int, door: NoticesApi) -> None:
-    answer = await door.ask(method, path)
+async def test_what_is_not_there_is_a_problem_too(method: str, path: str, status: int, api: NoticesApi) -> None:
+    answer = await api.ask(method, path)
     assert (answer.status, answer.fields) == (status, [])
     assert ("Allow" in answer.headers) == (status == 405)
     assert ("/docs describes" in answer.body["detail"]) == (status == 404)
 
 
-async def test_no_answer_says_what_it_was_made_with(door: NoticesApi) -> None:
-    for answer in (await door.publish(event(data=data())), await door.ask("GET", "/nowhere")):
+async def test_no_answer_says_what_it_was_made_with(api: NoticesApi) -> None:
+    for answer in (await api.publish(event(data=data())), await api.ask("GET", "/nowhere")):
         assert "Server" not in answer.headers
         assert answer.headers["Cache-Control"] == "no-store"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-async def test_no_token_and_no_text_is_logged_or_counted(door: NoticesApi) -> None:
-    await door.publish(event(data=data(headline="Geheimer Anlass")))
-    await door.publish(event(data=data(text="Noch geheimer")), token="unknown")
-    await wait_for(door.is_ready)
-    told = door.log + await door.metrics()
+async def test_no_token_and_no_text_is_logged_or_counted(api: NoticesApi) -> None:
+    await api.publish(event(data=data(headline="Geheimer Anlass")))
+    await api.publish(event(data=data(text="Noch geheimer")), token="unknown")
+    await wait_for(api.is_ready)
+    told = api.log + await api.metrics()
     assert not [word for word in ("kreisfunk_press", "kreisfunk_unknown", "eheim", "sperrung-") if word in told]
 
 
-async def test_a_system_lists_its_own_notices_and_a_token_those_of_its_topics(door: NoticesApi, tell: Telling) -> None:
+async def test_a_system_lists_its_own_notices_and_a_token_those_of_its_topics(api: NoticesApi, tell: Telling) -> None:
     sent = event(data=data(topic="strassensperrungen"))
-    assert (await door.publish(sent)).status == 202
+    assert (await api.publish(sent)).status == 202
     await tell(build_acceptance(sent, topic="strassensperrungen", headline="K 9 gesperrt"))
 
     async def listed(token: str) -> list[dict[str, object]]:
-        answer = await door.ask("GET", "/notices", token=token)  # 503 until it has read what became of notices
+        answer = await api.ask("GET", "/notices", token=token)  # 503 until it has read what became of notices
         return [notice for notice in answer.body.get("notices", []) if notice["notice"] == sent["subject"]]
 
     async def is_accepted() -> bool:
@@ -271,9 +271,9 @@ async def test_a_system_lists_its_own_notices_and_a_token_those_of_its_topics(do
     assert await listed("roads") == await listed("jobs") == []
     for accept in ("application/json", "text/event-stream"):
         of_another, nobodys = [
-            await door.ask("GET", f"/events/{key}", token="jobs", headers={"Accept": accept})
+            await api.ask("GET", f"/events/{key}", token="jobs", headers={"Accept": accept})
             for key in (str(notice["event"]).removeprefix("/events/"), "0" * 32)
         ]
         assert of_another.status == 404
         assert seen(of_another) == seen(nobodys)
-    assert (await door.ask("GET", "/notices", token="late")).status == 401
+    assert (await api.ask("GET", "/notices", token="late")).status == 401

@@ -1,4 +1,4 @@
-"""What the notices API says about itself is served to everybody, and is what lies in the repository."""
+"""The notices API serves its documents to everybody, as they are in the repository."""
 
 import pytest
 
@@ -15,8 +15,8 @@ DOCUMENTS = {
 
 
 @pytest.mark.parametrize("path", DOCUMENTS)
-async def test_the_documents_are_those_of_the_repository(door: NoticesApi, path: str) -> None:
+async def test_the_documents_are_those_of_the_repository(api: NoticesApi, path: str) -> None:
     text, media = DOCUMENTS[path]
-    answer = await door.ask("GET", path, token=None)
+    answer = await api.ask("GET", path, token=None)
     assert (answer.status, answer.text) == (200, text)
     assert answer.headers["Content-Type"] == f"{media}; charset=utf-8"

@@ -1,4 +1,4 @@
-"""schemathesis makes requests up from the document, and finds no promise of it that the notices API does not keep."""
+"""schemathesis generates requests from the document and finds no answer that contradicts it."""
 
 import json
 import sys
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.timeout(300)
 
 
 async def tried(
-    door: NoticesApi, folder: Path, *options: str, configuration: str = CONFIGURATION, hooks: str = ""
+    api: NoticesApi, folder: Path, *options: str, configuration: str = CONFIGURATION, hooks: str = ""
 ) -> Counter[tuple[str, str, str, int]]:
     """How often which method, path, content (asked for, where nothing was sent) and answer; nothing may be found."""
     file, report = folder / "schemathesis.toml", folder / "report.har"
@@ -43,7 +43,7 @@ async def tried(
             str(Path(sys.executable).with_name("schemathesis")),
             f"--config-file={file}",
             "run",
-            f"{door.url}/openapi.json",
+            f"{api.url}/openapi.json",
             f"--header=Authorization: Bearer {text_of('press')}",
             "--seed=1",
             "--no-color",
@@ -64,14 +64,14 @@ async def tried(
     child = Child(command)
     await child.start()
     assert await child.wait() == 0, command.log.read_text()[-6000:]
-    assert "Process" not in door.log
-    requests = Counter(_requests(json.loads(report.read_text()), door.url))
+    assert "Process" not in api.log
+    requests = Counter(_requests(json.loads(report.read_text()), api.url))
     _count(requests)
     return requests
 
 
 def _count(requests: Counter[tuple[str, str, str, int]]) -> None:
-    """Each of these answers was held against the document, by schemathesis."""
+    """Each of these answers was checked against the document, by schemathesis."""
     for (method, path, _, status), times in requests.items():
         if OPERATIONS.get(path, ("", ""))[0] == method:
             SEEN.counts[build_answer_place(OPERATIONS[path][1], status)] += times
@@ -91,28 +91,28 @@ def _requests(report: Mapping[str, Any], url: str) -> Iterator[tuple[str, str, s
         )
 
 
-async def test_nothing_is_found(door: NoticesApi, tmp_path: Path) -> None:
-    requests = await tried(door, tmp_path, "--max-examples=25")
+async def test_nothing_is_found(api: NoticesApi, tmp_path: Path) -> None:
+    requests = await tried(api, tmp_path, "--max-examples=25")
     found = {(method, path, content) for method, path, content, _ in requests}
     assert {("POST", path, content) for path in WRITING for content in (STRUCTURED, BATCH, JSON)} <= found
     assert {status for *_, status in requests} >= {400, 401, 403, 404, 405, 415, 422}
 
 
-async def test_nothing_is_found_in_what_is_accepted(door: NoticesApi, tmp_path: Path) -> None:
+async def test_nothing_is_found_in_what_is_accepted(api: NoticesApi, tmp_path: Path) -> None:
     options = ("--mode=positive", "--phases=fuzzing,stateful", "--max-examples=30")
-    requests = await tried(door, tmp_path, *options, hooks="tests.integration.notices.hooks")
+    requests = await tried(api, tmp_path, *options, hooks="tests.integration.notices.hooks")
     for content in (STRUCTURED, BATCH, JSON):
         assert requests["POST", "/notices", content, 202]
         assert requests["POST", "/notices/check", content, 200]
 
 
-async def test_nothing_is_found_in_streams(door: NoticesApi, tell: Telling, tmp_path: Path) -> None:
+async def test_nothing_is_found_in_streams(api: NoticesApi, tell: Telling, tmp_path: Path) -> None:
     """Of an event that has come to its end: nobody would end the stream of another."""
     sent = event(data=data())
-    followed = (await door.publish(sent)).headers["Location"]
+    followed = (await api.publish(sent)).headers["Location"]
     problems = (Problem(field="subject", problem="was withdrawn"),)
     await tell(NoticeRejected(source=str(sent["source"]), event=str(sent["id"]), problems=problems))
     known = f'[parameters]\n"path.event" = "{followed.removeprefix("/events/")}"\n'
     options = ("--include-operation-id=follow", f"--header=Accept: {STREAM}", "--max-examples=25")
-    requests = await tried(door, tmp_path, *options, configuration=CONFIGURATION + known)
+    requests = await tried(api, tmp_path, *options, configuration=CONFIGURATION + known)
     assert requests["GET", "/events", STREAM, 200]

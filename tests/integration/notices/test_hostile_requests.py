@@ -133,23 +133,23 @@ def content(chance: random.Random, kind: str) -> bytes:
     return chance.choice(broken)
 
 
-async def test_every_request_has_an_answer_and_none_fails(door: NoticesApi) -> None:
-    await wait_for(lambda: has_read_all(door))
-    answers = {number: await status_of(door, request(number)) for number in range(RANDOM_REQUESTS)}
+async def test_every_request_has_an_answer_and_none_fails(api: NoticesApi) -> None:
+    await wait_for(lambda: has_read_all(api))
+    answers = {number: await status_of(api, request(number)) for number in range(RANDOM_REQUESTS)}
     statuses, wrong = set(answers.values()), {number: status for number, status in answers.items() if status >= 500}
     assert not wrong, wrong
     assert {202, 400, 401, 403, 404, 405, 415, 422} <= statuses
-    assert "Traceback" not in door.log
-    assert "_failed" not in door.log
+    assert "Traceback" not in api.log
+    assert "_failed" not in api.log
 
 
-async def has_read_all(door: NoticesApi) -> bool:
-    return (await door.ask("GET", "/notices")).status == 200
+async def has_read_all(api: NoticesApi) -> bool:
+    return (await api.ask("GET", "/notices")).status == 200
 
 
-async def status_of(door: NoticesApi, data: bytes) -> int:
+async def status_of(api: NoticesApi, data: bytes) -> int:
     """0 if the connection was ended without a word, which a head of more than 16 KiB is worth."""
-    async with open_connection(door.url) as connection:
+    async with open_connection(api.url) as connection:
         try:
             await connection.send(data)
             return int((await connection.read_answer()).split()[1])

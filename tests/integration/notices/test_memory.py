@@ -20,17 +20,17 @@ async def test_500_connections_without_a_token_take_less_than_200_megabytes(
     broker_url: str, tmp_path: Path, headers: tuple[str, ...]
 ) -> None:
     beginning = build_head(HUGE, "Content-Type: application/json", *headers, path="/notices")
-    async with run_notices_api(broker_url, tmp_path) as door, AsyncExitStack() as stack:
-        strangers = [await stack.enter_async_context(open_connection(door.url)) for _ in range(CONNECTIONS)]
+    async with run_notices_api(broker_url, tmp_path) as api, AsyncExitStack() as stack:
+        strangers = [await stack.enter_async_context(open_connection(api.url)) for _ in range(CONNECTIONS)]
         await asyncio.gather(*(each.flood(beginning, HUGE) for each in strangers))
-        assert read_memory_peak(door.child) < LIMIT
-        assert (await door.ask("GET", "/openapi.json", token=None)).status == 200
-        assert "Traceback" not in door.log
+        assert read_memory_peak(api.child) < LIMIT
+        assert (await api.ask("GET", "/openapi.json", token=None)).status == 200
+        assert "Traceback" not in api.log
 
 
 async def test_a_body_is_not_waited_for_before_the_token_is_checked(broker_url: str, tmp_path: Path) -> None:
-    async with run_notices_api(broker_url, tmp_path) as door:
-        async with open_connection(door.url) as stranger:
+    async with run_notices_api(broker_url, tmp_path) as api:
+        async with open_connection(api.url) as stranger:
             await stranger.send(build_head(1000, GUESSED, path="/notices"))
             assert b" 401 " in await stranger.read_answer()
-        assert (await door.publish(event(data=data()))).status == 202
+        assert (await api.publish(event(data=data()))).status == 202

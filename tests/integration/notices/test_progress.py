@@ -1,4 +1,4 @@
-"""What became of an event: for its system alone, at every replica, now and as it changes."""
+"""Progress of an event: for its system alone, at every replica, now and as it changes."""
 
 import asyncio
 import json
@@ -33,13 +33,13 @@ def accepted(sent: Mapping[str, Any], broadcast: UUID, **more: Any) -> NoticeAcc
     return build_acceptance(sent, broadcast=broadcast, **figures, **more)
 
 
-async def in_state(door: NoticesApi, answer: Answer, state: str, **more: Any) -> dict[str, Any]:
-    """What is told as soon as this is the state."""
+async def in_state(api: NoticesApi, answer: Answer, state: str, **more: Any) -> dict[str, Any]:
+    """Return the event's progress once it is in this state."""
     told: dict[str, Any] = {}
 
     async def reached() -> bool:
         nonlocal told
-        told = (await door.ask("GET", answer.headers["Location"], **more)).body
+        told = (await api.ask("GET", answer.headers["Location"], **more)).body
         return bool(told.get("state") == state)  # a process that has just begun may have to read first
 
     await wait_for(reached)
@@ -47,14 +47,14 @@ async def in_state(door: NoticesApi, answer: Answer, state: str, **more: Any) ->
 
 
 @asynccontextmanager
-async def watched(door: NoticesApi, path: str, **headers: str) -> AsyncIterator[ClientResponse]:
+async def watched(api: NoticesApi, path: str, **headers: str) -> AsyncIterator[ClientResponse]:
     sent = {"Authorization": f"Bearer {text_of('press')}", "Accept": "text/event-stream", **headers}
-    async with door.session.get(door.url + path, headers=sent) as response:
+    async with api.session.get(api.url + path, headers=sent) as response:
         yield response
 
 
 async def events_of(response: ClientResponse) -> list[tuple[str, str, dict[str, Any]]]:
-    """All until the stream ends: id, name and data of each."""
+    """Return all events until the stream ends: id, name and data."""
     async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
         text = await response.text()
     found = []
@@ -65,13 +65,13 @@ async def events_of(response: ClientResponse) -> list[tuple[str, str, dict[str, 
     return found
 
 
-async def test_an_event_is_followed_from_its_receipt_to_its_end(door: NoticesApi, tell: Telling) -> None:
+async def test_an_event_is_followed_from_its_receipt_to_its_end(api: NoticesApi, tell: Telling) -> None:
     sent, broadcast = event(data=data()), uuid4()
-    answer = await door.publish(sent)
-    told = (await door.ask("GET", answer.headers["Location"])).body
+    answer = await api.publish(sent)
+    told = (await api.ask("GET", answer.headers["Location"])).body
     assert (told["state"], told["notice"], told["id"]) == ("received", sent["subject"], sent["id"])
     await tell(accepted(sent, broadcast, blockers=("outside permitted hours",)))
-    told = await in_state(door, answer, "accepted")
+    told = await in_state(api, answer, "accepted")
     assert (told["audience"], told["costs"], told["duration_seconds"]) == (6000, {"utility": "330.00"}, 75)
     assert (told["blockers"], told["broadcast"]) == (["outside permitted hours"], str(broadcast))
     await tell(
@@ -85,34 +85,34 @@ async def test_an_event_is_followed_from_its_receipt_to_its_end(door: NoticesApi
             expires_at=datetime.now(UTC),
         )
     )
-    await in_state(door, answer, "sending")
+    await in_state(api, answer, "sending")
     await tell(BroadcastProgressed(broadcast=broadcast, audience=None, states={"accepted": 10, "waiting": 5}))
     await tell(BroadcastFinished(broadcast=broadcast, audience=15, states={"accepted": 15}))
-    told = await in_state(door, answer, "finished")
+    told = await in_state(api, answer, "finished")
     assert (told["audience"], told["states"]) == (15, {"accepted": 15})
 
 
-async def test_what_waits_for_its_moment_is_scheduled_and_can_be_cancelled(door: NoticesApi, tell: Telling) -> None:
+async def test_what_waits_for_its_moment_is_scheduled_and_can_be_cancelled(api: NoticesApi, tell: Telling) -> None:
     sent, broadcast = event(data=data()), uuid4()
-    answer = await door.publish(sent)
+    answer = await api.publish(sent)
     await tell(accepted(sent, broadcast, scheduled_at=datetime.now(UTC) + timedelta(hours=1)))
-    await in_state(door, answer, "scheduled")
+    await in_state(api, answer, "scheduled")
     cancelled = BroadcastCancelled(broadcast=broadcast, source="", notice="", reason="withdrawn")
     await tell(cancelled)
-    assert (await in_state(door, answer, "cancelled"))["reason"] == "withdrawn"
+    assert (await in_state(api, answer, "cancelled"))["reason"] == "withdrawn"
     await tell(BroadcastProgressed(broadcast=broadcast, audience=5, states={"cancelled": 5}))
-    await wait_for(lambda: _has(door, answer, "states"))
-    assert (await door.ask("GET", answer.headers["Location"])).body["state"] == "cancelled"
+    await wait_for(lambda: _has(api, answer, "states"))
+    assert (await api.ask("GET", answer.headers["Location"])).body["state"] == "cancelled"
 
 
-async def _has(door: NoticesApi, answer: Answer, field: str) -> bool:
-    return field in (await door.ask("GET", answer.headers["Location"])).body
+async def _has(api: NoticesApi, answer: Answer, field: str) -> bool:
+    return field in (await api.ask("GET", answer.headers["Location"])).body
 
 
-async def test_a_stream_tells_each_change_and_ends_with_the_last(door: NoticesApi, tell: Telling) -> None:
+async def test_a_stream_tells_each_change_and_ends_with_the_last(api: NoticesApi, tell: Telling) -> None:
     sent, broadcast = event(data=data()), uuid4()
-    location = (await door.publish(sent)).headers["Location"]
-    async with watched(door, location) as response:
+    location = (await api.publish(sent)).headers["Location"]
+    async with watched(api, location) as response:
         assert (response.status, response.content_type) == (200, "text/event-stream")
         await tell(accepted(sent, broadcast))
         await tell(BroadcastProgressed(broadcast=broadcast, audience=2, states={"waiting": 2}))
@@ -123,33 +123,33 @@ async def test_a_stream_tells_each_change_and_ends_with_the_last(door: NoticesAp
     assert names[0] == "received"
     places = [int(place) for place, _, _ in told if place]
     assert places == sorted(places)
-    async with watched(door, location, **{"Last-Event-ID": told[-1][0]}) as response:
+    async with watched(api, location, **{"Last-Event-ID": told[-1][0]}) as response:
         assert (response.status, await response.read()) == (204, b"")
-    async with watched(door, location, **{"Last-Event-ID": "0"}) as response:
+    async with watched(api, location, **{"Last-Event-ID": "0"}) as response:
         assert [(name, content["states"]) for _, name, content in await events_of(response)] == [
             ("finished", {"accepted": 2})
         ]
 
 
 async def test_every_replica_tells_the_same_and_so_does_one_that_starts_later(
-    door: NoticesApi, broker_url: str, tell: Telling, tmp_path: Path
+    api: NoticesApi, broker_url: str, tell: Telling, tmp_path: Path
 ) -> None:
     sent, broadcast = event(data=data()), uuid4()
-    answer = await door.publish(sent)
+    answer = await api.publish(sent)
     await tell(accepted(sent, broadcast))
-    told = await in_state(door, answer, "accepted")
+    told = await in_state(api, answer, "accepted")
     async with run_notices_api(broker_url, tmp_path) as later:
         assert {**await in_state(later, answer, "accepted"), "changed_at": told["changed_at"]} == told
         fresh = await later.publish(event(data=data()))
-        assert (await door.ask("GET", fresh.headers["Location"])).status == 200
+        assert (await api.ask("GET", fresh.headers["Location"])).status == 200
 
 
-async def test_what_came_over_amqp_can_be_followed_too(door: NoticesApi, vhost: str) -> None:
+async def test_what_came_over_amqp_can_be_followed_too(api: NoticesApi, vhost: str) -> None:
     sent = event(data=data())
-    path = (await door.publish(sent, path="/notices/check")).body["event"]
+    path = (await api.publish(sent, path="/notices/check")).body["event"]
 
     async def is_unknown() -> bool:
-        return (await door.ask("GET", path)).status == 404
+        return (await api.ask("GET", path)).status == 404
 
     await wait_for(is_unknown)  # as soon as all that was said before has been read
     async with await aio_pika.connect(vhost) as connection:
@@ -160,43 +160,43 @@ async def test_what_came_over_amqp_can_be_followed_too(door: NoticesApi, vhost: 
     await wait_for(is_unknown)  # nobody vouches for who that was, so it is nobody's
 
 
-async def test_each_event_of_a_batch_is_followed_by_itself(door: NoticesApi) -> None:
-    answer = await door.post([event(data=data()), event(data=data())], BATCH)
+async def test_each_event_of_a_batch_is_followed_by_itself(api: NoticesApi) -> None:
+    answer = await api.post([event(data=data()), event(data=data())], BATCH)
     for told in answer.body["events"]:
-        assert (await door.ask("GET", told["event"])).body["id"] == told["id"]
+        assert (await api.ask("GET", told["event"])).body["id"] == told["id"]
 
 
 async def test_a_withdrawn_token_ends_its_streams(broker_url: str, tmp_path: Path) -> None:
-    async with run_notices_api(broker_url, tmp_path) as door:
-        location = (await door.publish(event(data=data()))).headers["Location"]
-        async with watched(door, location) as response:
+    async with run_notices_api(broker_url, tmp_path) as api:
+        location = (await api.publish(event(data=data()))).headers["Location"]
+        async with watched(api, location) as response:
             assert await response.content.readuntil(b"\n\n") == b"retry: 2000\n\n"
             assert b"event: received\n" in await response.content.readuntil(b"\n\n")
-            write_tokens(door.tokens_file)
+            write_tokens(api.tokens_file)
             assert await events_of(response) == []
 
 
 async def test_a_stop_ends_all_streams(broker_url: str, tmp_path: Path) -> None:
-    async with run_notices_api(broker_url, tmp_path) as door:
-        location = (await door.publish(event(data=data()))).headers["Location"]
-        async with watched(door, location) as response:
+    async with run_notices_api(broker_url, tmp_path) as api:
+        location = (await api.publish(event(data=data()))).headers["Location"]
+        async with watched(api, location) as response:
             assert await response.content.readline() == b"retry: 2000\n"
-            stopping = asyncio.create_task(door.child.stop())
+            stopping = asyncio.create_task(api.child.stop())
             assert [name for _, name, _ in await events_of(response)] == ["received"]
             await stopping
 
 
-async def test_only_so_many_streams_for_one_token(door: NoticesApi) -> None:
-    location = (await door.publish(event(data=data()))).headers["Location"]
-    responses = [watched(door, location) for _ in range(21)]
-    opened = [await response.__aenter__() for response in responses]
-    assert [response.status for response in opened] == [200] * 20 + [429]
-    for response, context in zip(opened, responses, strict=True):
+async def test_only_so_many_streams_for_one_token(api: NoticesApi) -> None:
+    location = (await api.publish(event(data=data()))).headers["Location"]
+    responses = [watched(api, location) for _ in range(21)]
+    open_responses = [await response.__aenter__() for response in responses]
+    assert [response.status for response in open_responses] == [200] * 20 + [429]
+    for response, context in zip(open_responses, responses, strict=True):
         response.close()
         await context.__aexit__(None, None, None)
 
     async def has_room() -> bool:
-        async with watched(door, location) as response:
+        async with watched(api, location) as response:
             return response.status == 200
 
     await wait_for(has_room)

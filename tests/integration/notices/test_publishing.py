@@ -1,4 +1,4 @@
-"""What is answered with 202 is on the queue, whole, with the system that the token is of."""
+"""An event answered with 202 is on the queue, whole, with the system of the token."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,9 +22,9 @@ async def take_without_time(notices: NoticeQueue) -> list[dict[str, Any]]:
     return [{name: value for name, value in found.items() if name != "time"} for found, _ in await notices.take()]
 
 
-async def test_a_structured_event_is_published_and_can_be_followed(door: NoticesApi, notices: NoticeQueue) -> None:
+async def test_a_structured_event_is_published_and_can_be_followed(api: NoticesApi, notices: NoticeQueue) -> None:
     sent = event(data=data())
-    answer = await door.publish(sent)
+    answer = await api.publish(sent)
     assert answer.status == 202, answer.text
     assert answer.headers["Location"] == answer.body["event"]
     assert answer.body == {
@@ -41,26 +41,26 @@ async def test_a_structured_event_is_published_and_can_be_followed(door: Notices
     assert message.user_id is not None
 
 
-async def test_a_binary_event_is_the_same_event(door: NoticesApi, notices: NoticeQueue) -> None:
+async def test_a_binary_event_is_the_same_event(api: NoticesApi, notices: NoticeQueue) -> None:
     sent = event(data=data(headline="Brücke gesperrt"))
     headers = {
         f"ce-{name}": str(sent[name]) for name in ("specversion", "id", "source", "type", "subject", "expirytime")
     }
-    answer = await door.post(sent["data"], "application/json; charset=utf-8", headers=headers)
+    answer = await api.post(sent["data"], "application/json; charset=utf-8", headers=headers)
     assert answer.status == 202, answer.text
-    assert (await door.publish(sent)).body == answer.body
+    assert (await api.publish(sent)).body == answer.body
     first, second = await take_without_time(notices)
     assert first == second
 
 
-async def test_a_batch_is_published_in_its_order(door: NoticesApi, notices: NoticeQueue) -> None:
+async def test_a_batch_is_published_in_its_order(api: NoticesApi, notices: NoticeQueue) -> None:
     first = event(data=data())
     batch = [
         first,
         event(data=data(revision=2), type=UPDATED, subject=first["subject"]),
         event(data={}, type=WITHDRAWN, subject=first["subject"], expirytime=None),
     ]
-    answer = await door.post(batch, BATCH)
+    answer = await api.post(batch, BATCH)
     assert answer.status == 202, answer.text
     assert "Location" not in answer.headers
     assert [each["id"] for each in answer.body["events"]] == [each["id"] for each in batch]
@@ -71,9 +71,9 @@ async def test_a_batch_is_published_in_its_order(door: NoticesApi, notices: Noti
     ]
 
 
-async def test_one_wrong_event_of_a_batch_keeps_all_back_and_is_named(door: NoticesApi, notices: NoticeQueue) -> None:
+async def test_one_wrong_event_of_a_batch_keeps_all_back_and_is_named(api: NoticesApi, notices: NoticeQueue) -> None:
     batch = [event(data=data()), event(data=data(headline=5, text="")), event(data=data(), expirytime=soon(-1))]
-    answer = await door.post(batch, BATCH)
+    answer = await api.post(batch, BATCH)
     assert answer.status == 422
     assert [(error["event"], error["field"]) for error in answer.body["errors"]] == [
         (1, "headline"),
@@ -83,17 +83,17 @@ async def test_one_wrong_event_of_a_batch_keeps_all_back_and_is_named(door: Noti
     assert await notices.take() == []
 
 
-async def test_the_same_event_twice_in_a_batch_is_a_mistake(door: NoticesApi, notices: NoticeQueue) -> None:
+async def test_the_same_event_twice_in_a_batch_is_a_mistake(api: NoticesApi, notices: NoticeQueue) -> None:
     same = event(data=data())
-    answer = await door.post([same, same], BATCH)
+    answer = await api.post([same, same], BATCH)
     assert (answer.status, answer.fields) == (422, ["id"])
     assert await notices.take() == []
 
 
-async def test_plain_json_with_the_same_key_is_the_same_event(door: NoticesApi, notices: NoticeQueue) -> None:
+async def test_plain_json_with_the_same_key_is_the_same_event(api: NoticesApi, notices: NoticeQueue) -> None:
     content = {**data(), "expires_at": soon()}
-    first, again = await door.write(content, key="k-1"), await door.write(content, key='"k-1"')
-    other, foreign = await door.write(content, key="k-2"), await door.write(content, key="k-1", token="roads")
+    first, again = await api.write(content, key="k-1"), await api.write(content, key='"k-1"')
+    other, foreign = await api.write(content, key="k-2"), await api.write(content, key="k-1", token="roads")
     assert first.status == again.status == other.status == 202
     assert first.body == again.body
     assert first.headers["Location"] == again.headers["Location"] != other.headers["Location"]
@@ -105,40 +105,38 @@ async def test_plain_json_with_the_same_key_is_the_same_event(door: NoticesApi, 
 
 
 async def test_an_id_or_a_key_that_was_used_for_another_notice_is_refused(
-    door: NoticesApi, notices: NoticeQueue
+    api: NoticesApi, notices: NoticeQueue
 ) -> None:
     sent, content = event(data=data()), {**data(), "expires_at": soon()}
-    assert (await door.publish(sent)).status == (await door.write(content, key="used")).status == 202
+    assert (await api.publish(sent)).status == (await api.write(content, key="used")).status == 202
     assert len(await notices.take()) == 2
     for path in ("/notices", "/notices/check"):
-        answer = await door.publish({**sent, "data": data(text="Bis Samstag.")}, path=path)
+        answer = await api.publish({**sent, "data": data(text="Bis Samstag.")}, path=path)
         assert (answer.status, answer.fields) == (422, ["id"]), answer.text
-        answer = await door.write({**content, "text": "Bis Samstag."}, key="used", path=path)
+        answer = await api.write({**content, "text": "Bis Samstag."}, key="used", path=path)
         assert (answer.status, answer.fields) == (422, ["Idempotency-Key"]), answer.text
     assert await notices.take() == []
 
 
-async def test_what_came_before_may_come_again_when_it_would_be_too_late(
-    door: NoticesApi, notices: NoticeQueue
-) -> None:
+async def test_what_came_before_may_come_again_when_it_would_be_too_late(api: NoticesApi, notices: NoticeQueue) -> None:
     at_once = 1.5 / 3600
     sent = event(data=data(scheduled_at=soon(at_once)), expirytime=soon(2 * at_once))
-    first = await door.publish(sent)
+    first = await api.publish(sent)
     assert first.status == 202
 
     async def is_over() -> bool:
-        fresh = await door.publish({**sent, "id": "another"}, path="/notices/check")
+        fresh = await api.publish({**sent, "id": "another"}, path="/notices/check")
         return fresh.status == 422 and fresh.fields == ["expirytime", "scheduled_at"]
 
     await wait_for(is_over)
-    again = await door.publish(sent)
+    again = await api.publish(sent)
     assert (again.status, again.body) == (202, first.body)
     assert len(await notices.take()) == 2
 
 
-async def test_what_was_planned_ahead_is_taken_after_its_moment(door: NoticesApi, notices: NoticeQueue) -> None:
+async def test_what_was_planned_ahead_is_taken_after_its_moment(api: NoticesApi, notices: NoticeQueue) -> None:
     sent = event(data=data(scheduled_at=soon(-1)), time=soon(-2))
-    answer = await door.publish(sent)
+    answer = await api.publish(sent)
     assert answer.status == 202, answer.text
     [(found, _)] = await notices.take()
     assert found["data"] == sent["data"]
@@ -146,10 +144,10 @@ async def test_what_was_planned_ahead_is_taken_after_its_moment(door: NoticesApi
 
 
 async def test_plain_json_planned_ahead_may_wait_for_us_beyond_its_moment(
-    door: NoticesApi, notices: NoticeQueue
+    api: NoticesApi, notices: NoticeQueue
 ) -> None:
     before = datetime.now(UTC)
-    answer = await door.write({**data(scheduled_at=soon(1)), "expires_at": soon(6)})
+    answer = await api.write({**data(scheduled_at=soon(1)), "expires_at": soon(6)})
     assert answer.status == 202, answer.text
     [(_, message)] = await notices.take()
     stored = read_envelope(message.body)
@@ -159,26 +157,26 @@ async def test_plain_json_planned_ahead_may_wait_for_us_beyond_its_moment(
     assert handled.command is not None
 
 
-async def test_a_key_belongs_to_its_system(door: NoticesApi, notices: NoticeQueue) -> None:
+async def test_a_key_belongs_to_its_system(api: NoticesApi, notices: NoticeQueue) -> None:
     content = {**data(), "expires_at": soon()}
-    mine = await door.write(content, key="shared")
-    theirs = await door.write({**content, "source": ROADS_SOURCE}, key="shared", token="roads")
+    mine = await api.write(content, key="shared")
+    theirs = await api.write({**content, "source": ROADS_SOURCE}, key="shared", token="roads")
     assert mine.body["id"] != theirs.body["id"]
     assert [found["kreisfunksystem"] for found, _ in await notices.take()] == ["pressestelle", "bauamt"]
 
 
-async def test_plain_json_updates_and_withdraws(door: NoticesApi, notices: NoticeQueue) -> None:
+async def test_plain_json_updates_and_withdraws(api: NoticesApi, notices: NoticeQueue) -> None:
     update = {**data(revision=2), "action": "update", "notice": "n-1", "expires_at": soon()}
-    assert (await door.write(update)).status == 202
-    assert (await door.write({"action": "withdraw", "notice": "n-1", "reason": "Irrtum"})).status == 202
+    assert (await api.write(update)).status == 202
+    assert (await api.write({"action": "withdraw", "notice": "n-1", "reason": "Irrtum"})).status == 202
     (updated, _), (withdrawn, _) = await notices.take()
     assert (updated["type"], updated["subject"], updated["data"]["revision"]) == (UPDATED, "n-1", 2)
     assert (withdrawn["type"], withdrawn["data"]) == (WITHDRAWN, {"reason": "Irrtum"})
 
 
-async def test_checking_says_the_same_and_publishes_nothing(door: NoticesApi, notices: NoticeQueue) -> None:
+async def test_checking_says_the_same_and_publishes_nothing(api: NoticesApi, notices: NoticeQueue) -> None:
     sent = event(data=data(urgent=True))
-    checked = await door.publish(sent, path="/notices/check")
+    checked = await api.publish(sent, path="/notices/check")
     assert checked.status == 200, checked.text
     assert (checked.body["action"], checked.body["lane"], checked.body["topic"]) == (
         "publish",
@@ -186,9 +184,9 @@ async def test_checking_says_the_same_and_publishes_nothing(door: NoticesApi, no
         "strassensperrungen",
     )
     wrong = event(data=data(text=""))
-    assert (await door.publish(wrong, path="/notices/check")).body == (await door.publish(wrong)).body
+    assert (await api.publish(wrong, path="/notices/check")).body == (await api.publish(wrong)).body
     assert await notices.take() == []
-    assert (await door.publish(sent)).body["event"] == checked.body["event"]
+    assert (await api.publish(sent)).body["event"] == checked.body["event"]
 
 
 @pytest.mark.parametrize(
@@ -207,26 +205,26 @@ async def test_checking_says_the_same_and_publishes_nothing(door: NoticesApi, no
     ],
 )
 async def test_what_breaks_a_rule_is_named_and_not_published(
-    changes: dict[str, object], field: str, door: NoticesApi, notices: NoticeQueue
+    changes: dict[str, object], field: str, api: NoticesApi, notices: NoticeQueue
 ) -> None:
-    answer = await door.publish(event(**{"data": data(), **changes}))
+    answer = await api.publish(event(**{"data": data(), **changes}))
     assert (answer.status, answer.fields) == (422, [field]), answer.text
     assert await notices.take() == []
 
 
-async def test_a_check_tells_what_only_subscriptions_knows(door: NoticesApi, notices: NoticeQueue) -> None:
-    told = await door.publish(event(data=data()), path="/notices/check")
+async def test_a_check_tells_what_only_subscriptions_knows(api: NoticesApi, notices: NoticeQueue) -> None:
+    told = await api.publish(event(data=data()), path="/notices/check")
     assert (told.status, told.body["audience"]) == (200, 3)
     unknown = event(data=data(revision=2), type=UPDATED, subject="unknown")
-    answer = await door.post([event(data=data()), unknown], BATCH, path="/notices/check")
+    answer = await api.post([event(data=data()), unknown], BATCH, path="/notices/check")
     assert (answer.status, answer.body["errors"][0]["field"], answer.body["errors"][0]["event"]) == (422, "revision", 1)
     assert await notices.take() == []
 
 
-async def test_what_comes_earlier_in_a_batch_will_be_known(door: NoticesApi) -> None:
+async def test_what_comes_earlier_in_a_batch_will_be_known(api: NoticesApi) -> None:
     update = event(data=data(revision=2), type=UPDATED, subject="unknown")
-    assert (await door.post([update], BATCH, path="/notices/check")).status == 422
+    assert (await api.post([update], BATCH, path="/notices/check")).status == 422
     first = event(data=data(), subject="new")
-    answer = await door.post([first, {**update, "subject": "new"}], BATCH, path="/notices/check")
+    answer = await api.post([first, {**update, "subject": "new"}], BATCH, path="/notices/check")
     assert answer.status == 200
     assert ["audience" in told for told in answer.body["events"]] == [True, False]

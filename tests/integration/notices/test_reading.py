@@ -1,4 +1,4 @@
-"""What cannot be read: each kind of mistake, with what to do about it."""
+"""Requests that cannot be parsed: each kind of mistake, with advice."""
 
 import asyncio
 import json
@@ -35,16 +35,16 @@ DEEP = "[" * 30_000 + "]" * 30_000
         (JSON, "{", ["body"]),
     ],
 )
-async def test_what_is_no_event_is_400(media: str, body: str, fields: list[str], door: NoticesApi) -> None:
+async def test_what_is_no_event_is_400(media: str, body: str, fields: list[str], api: NoticesApi) -> None:
     headers = {"Content-Type": media, "Idempotency-Key": "k"}
-    answer = await door.ask("POST", "/notices", headers=headers, body=body)
+    answer = await api.ask("POST", "/notices", headers=headers, body=body)
     assert (answer.status, answer.fields) == (400, fields), answer.text
 
 
 @pytest.mark.parametrize("key", [None, "", '""', "x" * 201, "tab\tin", " "])
-async def test_plain_json_needs_a_key(key: str | None, door: NoticesApi) -> None:
+async def test_plain_json_needs_a_key(key: str | None, api: NoticesApi) -> None:
     headers = {} if key is None else {"Idempotency-Key": key}
-    answer = await door.post({**data(), "expires_at": soon()}, JSON, headers=headers)
+    answer = await api.post({**data(), "expires_at": soon()}, JSON, headers=headers)
     assert (answer.status, answer.fields) == (400, ["Idempotency-Key"])
 
 
@@ -68,16 +68,16 @@ async def test_plain_json_needs_a_key(key: str | None, door: NoticesApi) -> None
         ({"action": "withdraw", "notice": "n", **dict.fromkeys((*data(), "expires_at")), "text": "x"}, "text"),
     ],
 )
-async def test_plain_json_is_told_in_its_own_words(changes: dict[str, object], field: str, door: NoticesApi) -> None:
+async def test_plain_json_is_told_in_its_own_words(changes: dict[str, object], field: str, api: NoticesApi) -> None:
     content = {name: value for name, value in {**data(), "expires_at": soon(), **changes}.items() if value is not None}
-    answer = await door.write(content)
+    answer = await api.write(content)
     assert (answer.status, answer.fields) == (422, [field]), answer.text
     assert "expirytime" not in answer.text.replace('"field":"expirytime"', "")
 
 
-async def test_every_wrong_field_of_plain_json_is_told_at_once(door: NoticesApi) -> None:
+async def test_every_wrong_field_of_plain_json_is_told_at_once(api: NoticesApi) -> None:
     content = {"Headline": "K 9", "topic": 7, "text": "a\nb", "notice": "a b", "expires_at": "morgen", "sorce": "/a"}
-    answer = await door.post(content, JSON)
+    answer = await api.post(content, JSON)
     assert answer.status == 400
     assert set(answer.fields) == {*content, "Idempotency-Key", "headline"}
     advice = {error["field"]: error["problem"] for error in answer.body["errors"]}
@@ -86,53 +86,53 @@ async def test_every_wrong_field_of_plain_json_is_told_at_once(door: NoticesApi)
 
 
 @pytest.mark.parametrize("media", [STRUCTURED, BATCH, JSON])
-async def test_broken_json_is_told_with_its_place(media: str, door: NoticesApi) -> None:
-    answer = await door.ask(
+async def test_broken_json_is_told_with_its_place(media: str, api: NoticesApi) -> None:
+    answer = await api.ask(
         "POST", "/notices", headers={"Content-Type": media}, body='{"topic": "stellen",\n "text": x}'
     )
     assert (answer.status, answer.fields) == (400, ["body"])
     assert "line 2, column 10" in answer.text
 
 
-async def test_a_moment_without_an_offset_is_berlins_and_comes_back_with_it(door: NoticesApi) -> None:
+async def test_a_moment_without_an_offset_is_berlins_and_comes_back_with_it(api: NoticesApi) -> None:
     content = {**data(), "expires_at": "2027-07-01T18:00:00", "scheduled_at": "2027-01-31T18:00:00"}
-    told = (await door.write(content, path="/notices/check")).body
+    told = (await api.write(content, path="/notices/check")).body
     assert (told["begins_at"], told["expires_at"]) == ("2027-01-31T18:00:00+01:00", "2027-07-01T18:00:00+02:00")
 
 
 @pytest.mark.parametrize("media", ["text/plain", "application/xml", "", "application/json; charset=latin-1", "json"])
-async def test_other_content_is_415_and_says_what_is_accepted(media: str, door: NoticesApi) -> None:
-    answer = await door.ask("POST", "/notices", headers={"Content-Type": media}, body="{}")
+async def test_other_content_is_415_and_says_what_is_accepted(media: str, api: NoticesApi) -> None:
+    answer = await api.ask("POST", "/notices", headers={"Content-Type": media}, body="{}")
     assert (answer.status, answer.fields) == (415, [])
     assert STRUCTURED in answer.headers["Accept-Post"]
 
 
-async def test_packed_content_is_not_unpacked(door: NoticesApi) -> None:
-    answer = await door.ask(
+async def test_packed_content_is_not_unpacked(api: NoticesApi) -> None:
+    answer = await api.ask(
         "POST", "/notices", headers={"Content-Type": STRUCTURED, "Content-Encoding": "gzip"}, body=b"\x1f\x8b"
     )
     assert answer.status == 415
 
 
 @pytest.mark.parametrize("path", ["/notices", "/notices/check"])
-async def test_a_large_body_is_413_whether_it_says_so_or_not(path: str, door: NoticesApi) -> None:
+async def test_a_large_body_is_413_whether_it_says_so_or_not(path: str, api: NoticesApi) -> None:
     headers = {"Content-Type": STRUCTURED}
     large = b" " * 300_000
-    assert (await door.ask("POST", path, headers=headers, body=large)).status == 413
-    assert (await door.publish(event(data=data(more="x" * 65_000)))).status == 413  # would be too large over AMQP
-    assert (await door.write({**data(more="x" * 65_000), "expires_at": soon()})).status == 413
+    assert (await api.ask("POST", path, headers=headers, body=large)).status == 413
+    assert (await api.publish(event(data=data(more="x" * 65_000)))).status == 413  # would be too large over AMQP
+    assert (await api.write({**data(more="x" * 65_000), "expires_at": soon()})).status == 413
 
     async def chunks() -> object:
         for _ in range(30):
             yield b" " * 10_000
 
     authorization = {"Authorization": f"Bearer {text_of('press')}"}
-    async with door.session.post(door.url + path, headers={**headers, **authorization}, data=chunks()) as response:
+    async with api.session.post(api.url + path, headers={**headers, **authorization}, data=chunks()) as response:
         assert response.status == 413
         assert response.content_type == "application/problem+json"
 
 
-async def test_a_body_that_does_not_come_is_408(door: NoticesApi) -> None:
+async def test_a_body_that_does_not_come_is_408(api: NoticesApi) -> None:
     """On all paths at once: it takes as long as the notices API waits."""
     headers = {"Content-Type": STRUCTURED, "Authorization": f"Bearer {text_of('press')}"}
 
@@ -141,7 +141,7 @@ async def test_a_body_that_does_not_come_is_408(door: NoticesApi) -> None:
         await asyncio.Event().wait()
 
     async def status(path: str) -> int:
-        async with door.session.post(door.url + path, headers=headers, data=stuck()) as response:
+        async with api.session.post(api.url + path, headers=headers, data=stuck()) as response:
             await response.read()
             return response.status
 
@@ -157,8 +157,8 @@ async def test_a_body_that_does_not_come_is_408(door: NoticesApi) -> None:
         {"ce-id": "x", "ce-not-one": "y"},
     ],
 )
-async def test_attributes_that_cannot_be_read_are_400(headers: dict[str, str], door: NoticesApi) -> None:
-    answer = await door.post(data(), JSON, headers=headers)
+async def test_attributes_that_cannot_be_read_are_400(headers: dict[str, str], api: NoticesApi) -> None:
+    answer = await api.post(data(), JSON, headers=headers)
     assert answer.status == 400
     assert answer.fields
 
@@ -166,8 +166,8 @@ async def test_attributes_that_cannot_be_read_are_400(headers: dict[str, str], d
 @pytest.mark.parametrize(
     "sent", [b"HELLO\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"POST /notices HTTP/1.1\r\nA\x00: b\r\n\r\n"]
 )
-async def test_what_is_no_http_gets_a_problem_without_its_own_words(sent: bytes, door: NoticesApi) -> None:
-    parts = urlsplit(door.url)
+async def test_what_is_no_http_gets_a_problem_without_its_own_words(sent: bytes, api: NoticesApi) -> None:
+    parts = urlsplit(api.url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     writer.write(sent)
     async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
@@ -178,8 +178,8 @@ async def test_what_is_no_http_gets_a_problem_without_its_own_words(sent: bytes,
     assert not [word for word in (b"HELLO", b"9.9", b"aiohttp") if word in answer]
 
 
-async def test_ids_may_be_anything_that_json_can_say(door: NoticesApi) -> None:
+async def test_ids_may_be_anything_that_json_can_say(api: NoticesApi) -> None:
     for identifier in ("ü" * 200, "a/b?c#d", "🚧" * 200, "../.."):
-        answer = await door.publish(event(data=data(), id=identifier))
+        answer = await api.publish(event(data=data(), id=identifier))
         assert answer.status == 202, answer.text
         assert answer.headers["Location"].removeprefix("/events/").isalnum()

@@ -1,4 +1,4 @@
-"""A reader of a stream: one that was made anew is read from its beginning, and a slow broker is no empty stream."""
+"""A stream reader: a recreated stream is read from its beginning, and a slow broker is no empty stream."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""A check while subscriptions are away: what the process knows by itself is told, and what it does not."""
+"""A check without an answer of subscriptions: it tells what is known and what is not."""
 
 from pathlib import Path
 

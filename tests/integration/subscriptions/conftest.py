@@ -46,7 +46,7 @@ role, operator, monitor, newsroom = map(
 
 
 @pytest.fixture
-async def stand(pool: Pool) -> SubscriptionsHarness:
+async def harness(pool: Pool) -> SubscriptionsHarness:
     return build_harness(pool)
 
 

@@ -1,4 +1,4 @@
-"""The handlers of one replica on a real database, with an outlet that records and fails on request."""
+"""The handlers of one replica on a real database, with a publisher that records and fails on request."""
 
 from base64 import b64encode
 from collections.abc import Callable, Iterable
@@ -41,7 +41,7 @@ WAITING = "select count(*)::int from pg_locks where locktype in ('transactionid'
 M = TypeVar("M", bound=Message)
 
 
-_PEOPLE = """
+_SUBSCRIBERS = """
     insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed)
     select ('01900000-0000-8000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 1, 'subscribed',
         decode(lpad(to_hex(n), 32, '0'), 'hex'), '\\x01ff'
@@ -54,15 +54,15 @@ _TOPIC = """
 
 
 async def subscribe_many(owner: asyncpg.Connection, number: int) -> None:
-    """This many people with a topic."""
-    await owner.execute(_PEOPLE, number)
+    """Subscribe this many people to a topic."""
+    await owner.execute(_SUBSCRIBERS, number)
     await owner.execute(_TOPIC)
     await owner.execute("analyze subscriptions.subscriber, subscriptions.subscription")
 
 
 @dataclass
 class RecordingEventPublisher:
-    """Keeps what is published, which must be as the contracts say.
+    """Records what is published, which must follow the contracts.
 
     `refuse` says which publication fails before, `lose` which after it arrived.
     """
@@ -100,7 +100,7 @@ class SubscriptionsHarness:
     now: datetime = NOON
 
     def use(self, county: County) -> None:
-        """From now on notices are judged by another file."""
+        """Validate notices by another file from now on."""
         self.parts = replace(self.parts, notices=replace(self.parts.notices, county=county))
 
     async def receive(self, *messages: InboundMessage) -> None:
@@ -117,7 +117,7 @@ class SubscriptionsHarness:
         assert await self.parts.inbound.handle(body) == Done()
 
     async def send_texts(self, *texts: str, sender: Addresses | None = None, start: float = 0) -> None:
-        """One text a second, from `start` on."""
+        """Send one text a second, from `start` on."""
         for number, text in enumerate(texts):
             await self.receive(build_message(text, sender=sender, seconds=start + number))
 
@@ -125,7 +125,7 @@ class SubscriptionsHarness:
         return [reply.text for reply in self.publisher.list_messages(ReplyRequested)]
 
     async def expand(self) -> None:
-        """Until there is nothing to do."""
+        """Expand until nothing is left."""
         while await self.parts.expander.expand_next():
             pass
 
@@ -134,7 +134,7 @@ class SubscriptionsHarness:
             return [tuple(row) for row in await connection.fetch(query, *arguments)]
 
     async def wait_until_one_waits(self) -> None:
-        """Until a transaction waits for a row that another one has locked."""
+        """Wait until a transaction waits for a row that another one has locked."""
 
         async def one_waits() -> bool:
             return await self.fetch_rows(WAITING) != [(0,)]
@@ -148,7 +148,7 @@ class SubscriptionsHarness:
 
 
 def _build_published(publication: Publication) -> TracedMessage:
-    """As the broker would get it."""
+    """Return it as the broker would get it."""
     return TracedMessage(
         exchange=EXCHANGES[publication.destination],
         key=publication.key,
@@ -165,12 +165,14 @@ def encode_group(messages: Iterable[InboundMessage]) -> bytes:
 def build_harness(database: Database, *, seconds: float = 1) -> SubscriptionsHarness:
     registry = CollectorRegistry()
     publisher = RecordingEventPublisher()
-    stand: SubscriptionsHarness
+    harness: SubscriptionsHarness
     metrics = Metrics(registry)
-    parts = assemble(database, publisher, COUNTY, metrics, keys=KEYS, messages_per_second=RATE, clock=lambda: stand.now)
-    # Few pages at a time, so that a few thousand people are many turns.
+    parts = assemble(
+        database, publisher, COUNTY, metrics, keys=KEYS, messages_per_second=RATE, clock=lambda: harness.now
+    )
+    # Few pages at a time, so that a few thousand subscribers are many steps.
     small = replace(parts.expander, pages_ahead=4, rounds=0)
-    stand = SubscriptionsHarness(
+    harness = SubscriptionsHarness(
         database, publisher, replace(parts, expander=small), registry, metrics, now=build_time(seconds)
     )
-    return stand
+    return harness

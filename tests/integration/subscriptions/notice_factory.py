@@ -1,4 +1,4 @@
-"""A municipal system that publishes notices."""
+"""Notices as a municipal system publishes them."""
 
 from datetime import timedelta
 from typing import Any
@@ -33,7 +33,7 @@ def build_cloud_event(
     expirytime: object = EXPIRY,
     time: object = MISSING,
 ) -> bytes:
-    """Any value may be wrong; what is MISSING is left out."""
+    """Build an event; any value may be wrong, MISSING ones are left out."""
     attributes = {"id": event_id, "source": source, "type": kind, "subject": subject, "expirytime": expirytime}
     attributes |= {"time": time}
     given = {name: value for name, value in attributes.items() if value is not MISSING}
@@ -41,7 +41,7 @@ def build_cloud_event(
 
 
 async def publish(
-    stand: SubscriptionsHarness,
+    harness: SubscriptionsHarness,
     *,
     event_id: str = "event-1",
     source: str = SOURCE,
@@ -56,31 +56,31 @@ async def publish(
     body = build_cloud_event(
         kind.TYPE, NOTICE | changes, event_id=event_id, source=source, subject=notice, expirytime=expirytime, time=time
     )
-    return await stand.parts.notices.handle(AmqpMessage(body=body, login=login))
+    return await harness.parts.notices.handle(AmqpMessage(body=body, login=login))
 
 
-async def count_audience(stand: SubscriptionsHarness, **notice: Any) -> int:
-    """Publish a notice and return how many get it, as many as was said before."""
-    before = len(stand.publisher.list_pages())
-    await publish(stand, event_id=f"e{before}", **{"notice": f"n{before}", **notice})
-    await stand.expand()
-    reached = sum(len(page.recipients) for page in stand.publisher.list_pages()[before:])
-    assert stand.publisher.list_messages(NoticeAccepted)[-1].audience == reached
+async def count_audience(harness: SubscriptionsHarness, **notice: Any) -> int:
+    """Publish a notice and return how many get it, which must be as many as announced."""
+    before = len(harness.publisher.list_pages())
+    await publish(harness, event_id=f"e{before}", **{"notice": f"n{before}", **notice})
+    await harness.expand()
+    reached = sum(len(page.recipients) for page in harness.publisher.list_pages()[before:])
+    assert harness.publisher.list_messages(NoticeAccepted)[-1].audience == reached
     return reached
 
 
-async def ask(stand: SubscriptionsHarness, event: bytes, *, login: str | None = LOGIN) -> NoticeChecked:
-    """What would become of an event, by the answer to this question."""
-    before = len(stand.publisher.list_messages(NoticeChecked))
+async def ask(harness: SubscriptionsHarness, event: bytes, *, login: str | None = LOGIN) -> NoticeChecked:
+    """Return the answer to a check of this event."""
+    before = len(harness.publisher.list_messages(NoticeChecked))
     question = build_cloud_event(NoticeCheck.TYPE, {"event": msgspec.json.decode(event)}, event_id=f"question-{before}")
-    assert await stand.parts.notices.handle(AmqpMessage(body=question, login=login)) == Done()
-    answer: NoticeChecked = stand.publisher.list_messages(NoticeChecked)[before]
+    assert await harness.parts.notices.handle(AmqpMessage(body=question, login=login)) == Done()
+    answer: NoticeChecked = harness.publisher.list_messages(NoticeChecked)[before]
     assert answer.event == f"question-{before}"
     return answer
 
 
 async def withdraw(
-    stand: SubscriptionsHarness, notice: str = "L149", *, event_id: str = "withdrawal", **data: object
+    harness: SubscriptionsHarness, notice: str = "L149", *, event_id: str = "withdrawal", **data: object
 ) -> Outcome:
     body = build_cloud_event(NoticeWithdrawn.TYPE, data, event_id=event_id, subject=notice, expirytime=MISSING)
-    return await stand.parts.notices.handle(AmqpMessage(body=body, login=LOGIN))
+    return await harness.parts.notices.handle(AmqpMessage(body=body, login=LOGIN))

@@ -40,13 +40,13 @@ M = TypeVar("M", bound=Message)
 
 @dataclass(frozen=True, kw_only=True)
 class BrokerHarness:
-    """A vhost with the whole topology. `press` is the municipal login, which `resolve_county_file` knows."""
+    """A vhost with the whole topology. `municipal_login` is a system in `county_file`."""
 
     channel: AbstractChannel
-    press_channel: AbstractChannel
+    municipal_channel: AbstractChannel
     service_url: str
     service_login: str
-    press: str
+    municipal_login: str
     county_file: Path
 
     async def publish(self, exchange: str, key: str, body: bytes) -> None:
@@ -57,10 +57,10 @@ class BrokerHarness:
         await target.publish(message, key)
 
     async def publish_notice(self, body: bytes, key: str = "notice.published", **properties: Any) -> None:
-        """As the municipal system does it: with a login of its own that the broker vouches for."""
-        target = await self.press_channel.get_exchange(topology.MUNICIPAL_EVENTS, ensure=False)
+        """Publish as the municipal system: with a login of its own, verified by the broker."""
+        target = await self.municipal_channel.get_exchange(topology.MUNICIPAL_EVENTS, ensure=False)
         usual: dict[str, Any] = {
-            "user_id": self.press,
+            "user_id": self.municipal_login,
             "message_id": "n",
             "content_type": CONTENT_TYPE,
             "delivery_mode": aio_pika.DeliveryMode.PERSISTENT,
@@ -78,7 +78,7 @@ class BrokerHarness:
         return incoming
 
     async def wait_for_message(self, queue: str) -> AbstractIncomingMessage:
-        """The next message of a queue."""
+        """Return the next message of a queue."""
         found: list[AbstractIncomingMessage] = []
 
         async def look() -> bool:
@@ -95,7 +95,7 @@ class BrokerHarness:
         return reply
 
     async def wait_for_event(self, kind: type[M], event_id: str | None = None) -> M:
-        """The next event of a kind, or that about the event with this id."""
+        """Return the next event of a kind, or the one about this event id."""
         found: list[M] = []
 
         async def look() -> bool:
@@ -107,7 +107,7 @@ class BrokerHarness:
         return found[0]
 
     async def list_events(self, kind: type[M]) -> list[M]:
-        """What the world heard, of one kind; everything else is dropped."""
+        """Return published events of this kind; drop all others."""
         messages: list[M] = []
         while incoming := await self.take(WORLD):
             message = decode(incoming.body)
@@ -140,27 +140,27 @@ def build_current_notice(event_id: str, *, subject: str | None = None, **changes
 @asynccontextmanager
 async def open_broker_harness(servers: Servers, vhost: str, folder: Path) -> AsyncIterator[BrokerHarness]:
     path = urlsplit(vhost).path.removeprefix("/")
-    service, press = f"subscriptions-{path}", f"press-{path}"
+    service, municipal = f"subscriptions-{path}", f"municipal-{path}"
     await _add_login(servers, path, service, SERVICES["subscriptions"])
-    await _add_login(servers, path, press, MUNICIPAL)
+    await _add_login(servers, path, municipal, MUNICIPAL)
     county_file = folder / "county.toml"
-    county_file.write_text(COUNTY_FILE.read_text().replace('name = "pressestelle"', f'name = "{press}"'))
+    county_file.write_text(COUNTY_FILE.read_text().replace('name = "pressestelle"', f'name = "{municipal}"'))
     async with (
         await aio_pika.connect(vhost) as connection,
-        await aio_pika.connect(build_login_url(vhost, press, PASSWORD)) as press_connection,
+        await aio_pika.connect(build_login_url(vhost, municipal, PASSWORD)) as municipal_connection,
     ):
         channel = await connection.channel()
         world = await channel.declare_queue(WORLD, exclusive=True)
         await world.bind(topology.EVENTS, "#")
         yield BrokerHarness(
             channel=channel,
-            press_channel=await press_connection.channel(),
+            municipal_channel=await municipal_connection.channel(),
             service_url=build_login_url(vhost, service, PASSWORD),
             service_login=service,
-            press=press,
+            municipal_login=municipal,
             county_file=county_file,
         )
-    for login in (service, press):
+    for login in (service, municipal):
         await call_broker_api(servers, "DELETE", f"users/{login}")
 
 
@@ -211,7 +211,7 @@ def build_environment(broker: BrokerHarness, database_url: str, internal_port: i
 
 @asynccontextmanager
 async def run_service(broker: BrokerHarness, database_url: str, log: Path) -> AsyncIterator[SubscriptionsProcess]:
-    """Started and serving its probes; ready unless something is missing."""
+    """Start it and wait until it is ready."""
     with reserve_ports(1) as (port,):
         command = Command(
             name="subscriptions",

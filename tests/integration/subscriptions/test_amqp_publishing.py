@@ -1,4 +1,4 @@
-"""The AMQP door as other people's clients use it: modes, properties, quarantine and the way back from it."""
+"""The AMQP interface as clients of others use it: modes, properties, quarantine and the way back from it."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -51,7 +51,7 @@ async def test_binary_mode_is_as_good_as_build_current_notice(broker: BrokerHarn
         pytest.param({"delivery_mode": aio_pika.DeliveryMode.NOT_PERSISTENT}, "delivery_mode", marks=FOREIGN),
     ],
 )
-async def test_a_wrong_property_is_named_and_the_message_kept(
+async def test_a_wrong_property_is_named_and_the_message_quarantined(
     broker: BrokerHarness, properties: dict[str, Any], field: str
 ) -> None:
     body = build_current_notice("wrong-1")
@@ -75,7 +75,9 @@ async def test_a_body_that_is_too_long_is_cut(broker: BrokerHarness) -> None:
 
 
 async def test_a_foreign_publisher_cannot_claim_to_be_another(broker: BrokerHarness) -> None:
-    await broker.publish_notice(build_current_notice("forged"), user_id=None, headers={"publisher": broker.press})
+    await broker.publish_notice(
+        build_current_notice("forged"), user_id=None, headers={"publisher": broker.municipal_login}
+    )
     message = await broker.wait_for_message(QUARANTINE)
     assert str(message.headers["reason"]).startswith("user_id: ")
     assert message.headers.get("publisher") is None
@@ -93,20 +95,20 @@ async def test_nobody_is_told_about_what_nobody_published_as_an_answer_that_came
 
 @FOREIGN
 async def test_what_is_rejected_without_requeueing_in_quarantine_is_judged_again(broker: BrokerHarness) -> None:
-    """As an operator does it when the cause is gone: here nothing was mended, so it comes back with its publisher."""
+    """As an operator does: nothing was mended here, so it comes back with its publisher."""
     headers = attributes("again", "ce-")
     await broker.publish_notice(b'{"topic": "wetter"}', content_type="application/json", headers=headers)
     wrong = {"topic", "headline", "text"}
     assert {problem.field for problem in (await broker.wait_for_event(NoticeRejected)).problems} == wrong
     source = await broker.channel.get_queue(QUARANTINE, ensure=False)
 
-    async def is_kept() -> bool:
+    async def is_quarantined() -> bool:
         return await broker.count_messages(QUARANTINE) == 1
 
-    await wait_for(is_kept)
+    await wait_for(is_quarantined)
     incoming = await source.get()
     await incoming.reject(requeue=False)
     answer = await broker.wait_for_event(NoticeRejected)
     assert (answer.event, {problem.field for problem in answer.problems}) == ("again", wrong)
     message = await broker.wait_for_message(QUARANTINE)
-    assert (message.headers["publisher"], message.headers["system"]) == (broker.press, broker.press)
+    assert (message.headers["publisher"], message.headers["system"]) == (broker.municipal_login, broker.municipal_login)

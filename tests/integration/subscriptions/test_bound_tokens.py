@@ -1,4 +1,4 @@
-"""What a token that is for some topics only may change: the notices of these topics, and none of another."""
+"""A token for some topics may change notices of these topics only."""
 
 import msgspec
 import pytest
@@ -16,7 +16,7 @@ Kind = type[NoticePublished] | type[NoticeUpdated] | type[NoticeWithdrawn]
 
 
 async def say(
-    stand: SubscriptionsHarness,
+    harness: SubscriptionsHarness,
     kind: Kind,
     *,
     topics: str | None,
@@ -33,64 +33,66 @@ async def say(
     system = {"kreisfunksystem": LOGIN} if login == "notices" else {}
     passed_on = msgspec.json.decode(body) | system | ({"kreisfunktopics": topics} if topics else {})
     message = AmqpMessage(body=msgspec.json.encode(passed_on), login=login)
-    return await stand.parts.notices.handle(message, attempt=attempt)
+    return await harness.parts.notices.handle(message, attempt=attempt)
 
 
-def fields(stand: SubscriptionsHarness) -> list[str]:
-    return [problem.field for problem in stand.publisher.list_messages(NoticeRejected)[-1].problems]
+def fields(harness: SubscriptionsHarness) -> list[str]:
+    return [problem.field for problem in harness.publisher.list_messages(NoticeRejected)[-1].problems]
 
 
 async def test_it_updates_and_withdraws_notices_of_its_topics_whoever_published_them(
-    stand: SubscriptionsHarness,
+    harness: SubscriptionsHarness,
 ) -> None:
-    assert await say(stand, NoticePublished, topics=None, topic=ROADS) == Done()
-    assert await say(stand, NoticeUpdated, topics=f"{ROADS},{JOBS}", topic=ROADS, revision=2) == Done()
-    assert await say(stand, NoticeWithdrawn, topics=ROADS) == Done()
-    assert await stand.fetch_rows(STATES) == [(ROADS, 1, "cancelled"), (ROADS, 2, "cancelled")]
+    assert await say(harness, NoticePublished, topics=None, topic=ROADS) == Done()
+    assert await say(harness, NoticeUpdated, topics=f"{ROADS},{JOBS}", topic=ROADS, revision=2) == Done()
+    assert await say(harness, NoticeWithdrawn, topics=ROADS) == Done()
+    assert await harness.fetch_rows(STATES) == [(ROADS, 1, "cancelled"), (ROADS, 2, "cancelled")]
 
 
-async def test_it_withdraws_no_notice_of_another_topic_and_none_that_nobody_knows(stand: SubscriptionsHarness) -> None:
-    assert await say(stand, NoticePublished, topics=None, topic=ROADS) == Done()
-    assert isinstance(await say(stand, NoticeWithdrawn, topics=JOBS), Rejected)
-    of_another = stand.publisher.list_messages(NoticeRejected)[-1].problems
-    assert isinstance(await say(stand, NoticeWithdrawn, topics=JOBS, notice="unknown"), Rejected)
-    assert stand.publisher.list_messages(NoticeRejected)[-1].problems == of_another
-    assert fields(stand) == ["subject"]
-    assert await stand.fetch_rows(STATES) == [(ROADS, 1, "expanding")]
-    assert await say(stand, NoticePublished, topics=JOBS, notice="unknown", topic=JOBS) == Done()
+async def test_it_withdraws_no_notice_of_another_topic_and_none_that_nobody_knows(
+    harness: SubscriptionsHarness,
+) -> None:
+    assert await say(harness, NoticePublished, topics=None, topic=ROADS) == Done()
+    assert isinstance(await say(harness, NoticeWithdrawn, topics=JOBS), Rejected)
+    of_another = harness.publisher.list_messages(NoticeRejected)[-1].problems
+    assert isinstance(await say(harness, NoticeWithdrawn, topics=JOBS, notice="unknown"), Rejected)
+    assert harness.publisher.list_messages(NoticeRejected)[-1].problems == of_another
+    assert fields(harness) == ["subject"]
+    assert await harness.fetch_rows(STATES) == [(ROADS, 1, "expanding")]
+    assert await say(harness, NoticePublished, topics=JOBS, notice="unknown", topic=JOBS) == Done()
 
 
 async def test_a_withdrawal_that_overtakes_its_notice_waits_for_it_and_shows_nobody_whether_it_exists(
-    stand: SubscriptionsHarness,
+    harness: SubscriptionsHarness,
 ) -> None:
-    waits = await say(stand, NoticeWithdrawn, topics=ROADS, attempt=1)
+    waits = await say(harness, NoticeWithdrawn, topics=ROADS, attempt=1)
     assert isinstance(waits, RetryLater)
-    assert stand.publisher.published == []
-    assert await say(stand, NoticePublished, topics=None, topic=ROADS) == Done()
-    assert await say(stand, NoticeWithdrawn, topics=JOBS, attempt=1) == waits
-    assert await say(stand, NoticeWithdrawn, topics=ROADS, attempt=2) == Done()
-    assert await stand.fetch_rows(STATES) == [(ROADS, 1, "cancelled")]
+    assert harness.publisher.published == []
+    assert await say(harness, NoticePublished, topics=None, topic=ROADS) == Done()
+    assert await say(harness, NoticeWithdrawn, topics=JOBS, attempt=1) == waits
+    assert await say(harness, NoticeWithdrawn, topics=ROADS, attempt=2) == Done()
+    assert await harness.fetch_rows(STATES) == [(ROADS, 1, "cancelled")]
 
 
-async def test_it_makes_no_notice_of_another_topic_its_own_by_an_update(stand: SubscriptionsHarness) -> None:
-    assert await say(stand, NoticePublished, topics=None, topic=ROADS) == Done()
-    assert isinstance(await say(stand, NoticeUpdated, topics=JOBS, topic=JOBS, revision=2), Rejected)
-    assert fields(stand) == ["subject"]
-    assert await stand.fetch_rows(STATES) == [(ROADS, 1, "expanding")]
+async def test_it_makes_no_notice_of_another_topic_its_own_by_an_update(harness: SubscriptionsHarness) -> None:
+    assert await say(harness, NoticePublished, topics=None, topic=ROADS) == Done()
+    assert isinstance(await say(harness, NoticeUpdated, topics=JOBS, topic=JOBS, revision=2), Rejected)
+    assert fields(harness) == ["subject"]
+    assert await harness.fetch_rows(STATES) == [(ROADS, 1, "expanding")]
 
 
 async def test_a_notice_that_was_about_its_topic_once_and_is_not_any_more_is_not_its(
-    stand: SubscriptionsHarness,
+    harness: SubscriptionsHarness,
 ) -> None:
-    assert await say(stand, NoticePublished, topics=None, topic=JOBS) == Done()
-    assert await say(stand, NoticeUpdated, topics=None, topic=ROADS, revision=2) == Done()
-    assert isinstance(await say(stand, NoticeWithdrawn, topics=JOBS), Rejected)
-    assert isinstance(await say(stand, NoticeUpdated, topics=JOBS, topic=JOBS, revision=3), Rejected)
+    assert await say(harness, NoticePublished, topics=None, topic=JOBS) == Done()
+    assert await say(harness, NoticeUpdated, topics=None, topic=ROADS, revision=2) == Done()
+    assert isinstance(await say(harness, NoticeWithdrawn, topics=JOBS), Rejected)
+    assert isinstance(await say(harness, NoticeUpdated, topics=JOBS, topic=JOBS, revision=3), Rejected)
 
 
 @pytest.mark.parametrize("topics", [JOBS, "", "no topic at all"])
 async def test_what_a_login_of_its_own_says_about_topics_counts_for_nothing(
-    stand: SubscriptionsHarness, topics: str
+    harness: SubscriptionsHarness, topics: str
 ) -> None:
-    assert await say(stand, NoticePublished, topics=topics, login=LOGIN, topic=ROADS) == Done()
-    assert await say(stand, NoticeWithdrawn, topics=topics, login=LOGIN) == Done()
+    assert await say(harness, NoticePublished, topics=topics, login=LOGIN, topic=ROADS) == Done()
+    assert await say(harness, NoticeWithdrawn, topics=topics, login=LOGIN) == Done()

@@ -1,4 +1,4 @@
-"""What would become of a notice is told before it is published, from a real database, and nothing is stored."""
+"""A check says what would become of a notice, from a real database, and stores nothing."""
 
 import asyncpg
 import pytest
@@ -17,13 +17,13 @@ WITHDRAWN = build_cloud_event(NoticeWithdrawn.TYPE, {}, event_id="event-3", expi
 
 
 async def test_a_check_tells_what_the_acceptance_will_tell_and_stores_nothing(
-    stand: SubscriptionsHarness, owner: asyncpg.Connection
+    harness: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
     await subscribe_many(owner, 3)
-    told = await ask(stand, PUBLISHED)
-    assert [await stand.fetch_rows(count) for count in STORED] == [[(0,)], [(0,)]]
-    await publish(stand)
-    (accepted,) = stand.publisher.list_messages(NoticeAccepted)
+    told = await ask(harness, PUBLISHED)
+    assert [await harness.fetch_rows(count) for count in STORED] == [[(0,)], [(0,)]]
+    await publish(harness)
+    (accepted,) = harness.publisher.list_messages(NoticeAccepted)
     assert (told.audience, told.revision, told.action) == (3, 1, NoticeAction.PUBLISHED)
     assert (told.costs, told.duration_seconds, told.blockers) == (
         accepted.costs,
@@ -32,34 +32,34 @@ async def test_a_check_tells_what_the_acceptance_will_tell_and_stores_nothing(
     )
 
 
-async def test_nobody_who_subscribes_is_told_before(stand: SubscriptionsHarness) -> None:
-    told = await ask(stand, PUBLISHED)
+async def test_nobody_who_subscribes_is_told_before(harness: SubscriptionsHarness) -> None:
+    told = await ask(harness, PUBLISHED)
     assert (told.audience, told.problems) == (0, ())
     assert "nobody has subscribed to this" in told.blockers
 
 
-async def test_what_only_the_database_knows_is_told_before(stand: SubscriptionsHarness) -> None:
-    assert [problem.field for problem in (await ask(stand, UPDATED)).problems] == ["revision"]
-    told = await ask(stand, WITHDRAWN)
+async def test_what_only_the_database_knows_is_told_before(harness: SubscriptionsHarness) -> None:
+    assert [problem.field for problem in (await ask(harness, UPDATED)).problems] == ["revision"]
+    told = await ask(harness, WITHDRAWN)
     assert (told.revision, "no notice with this id is known" in told.blockers[0]) == (0, True)
-    await publish(stand)
-    assert (await ask(stand, UPDATED)).problems == ()
-    assert (await ask(stand, WITHDRAWN)).revision == 1
+    await publish(harness)
+    assert (await ask(harness, UPDATED)).problems == ()
+    assert (await ask(harness, WITHDRAWN)).revision == 1
 
 
-async def test_what_is_wrong_is_named_as_it_will_be(stand: SubscriptionsHarness) -> None:
+async def test_what_is_wrong_is_named_as_it_will_be(harness: SubscriptionsHarness) -> None:
     wrong = build_cloud_event(NoticePublished.TYPE, NOTICE | {"Urgent": True}, expirytime="morgen", source="/other")
-    told = await ask(stand, wrong)
+    told = await ask(harness, wrong)
     assert {problem.field for problem in told.problems} == {"expirytime", "Urgent", "source"}
 
 
 @pytest.mark.parametrize("data", [{}, {"event": "x"}, {"event": [1]}])
-async def test_a_question_about_nothing_is_rejected(stand: SubscriptionsHarness, data: object) -> None:
+async def test_a_question_about_nothing_is_rejected(harness: SubscriptionsHarness, data: object) -> None:
     question = build_cloud_event("de.kreisfunk.notice.check.v1", data)
-    assert isinstance(await stand.parts.notices.handle(AmqpMessage(body=question, login=LOGIN)), Rejected)
+    assert isinstance(await harness.parts.notices.handle(AmqpMessage(body=question, login=LOGIN)), Rejected)
 
 
-async def test_nobody_asks_who_is_not_registered(stand: SubscriptionsHarness) -> None:
+async def test_nobody_asks_who_is_not_registered(harness: SubscriptionsHarness) -> None:
     question = build_cloud_event("de.kreisfunk.notice.check.v1", {"event": {}})
-    assert isinstance(await stand.parts.notices.handle(AmqpMessage(body=question, login="nobody")), Rejected)
-    assert stand.publisher.list_messages(NoticeAccepted) == []
+    assert isinstance(await harness.parts.notices.handle(AmqpMessage(body=question, login="nobody")), Rejected)
+    assert harness.publisher.list_messages(NoticeAccepted) == []

@@ -1,4 +1,4 @@
-"""A broker that is lost while a service starts is away, like one that was never there."""
+"""A broker lost while a service starts counts as unavailable, like one that was never there."""
 
 from urllib.parse import urlsplit
 

@@ -1,4 +1,4 @@
-"""What could not be handled: sealed, of limited life, erased with its person, and handled again on request."""
+"""Dead letters: encrypted, of limited life, erased with their person, and replayed on request."""
 
 from dataclasses import replace
 
@@ -19,115 +19,115 @@ LETTERS = "select reason, senders, body_sealed from subscriptions.dead_letter or
 SAID = "Das versteht niemand"
 
 
-async def bury(stand: SubscriptionsHarness, *messages: InboundMessage, reason: str = "unexpected Error") -> None:
-    assert await stand.parts.dead_letters.store(encode_group(messages), reason) == Done()
+async def bury(harness: SubscriptionsHarness, *messages: InboundMessage, reason: str = "unexpected Error") -> None:
+    assert await harness.parts.dead_letters.store(encode_group(messages), reason) == Done()
 
 
-async def test_each_message_of_a_group_is_sealed_on_its_own(stand: SubscriptionsHarness) -> None:
-    await bury(stand, build_message(SAID, sender=build_both(1)), build_message(SAID, sender=build_phone(2)))
-    rows = await stand.fetch_rows(LETTERS)
+async def test_each_message_of_a_group_is_encrypted_on_its_own(harness: SubscriptionsHarness) -> None:
+    await bury(harness, build_message(SAID, sender=build_both(1)), build_message(SAID, sender=build_phone(2)))
+    rows = await harness.fetch_rows(LETTERS)
     assert [len(senders) for _, senders, _ in rows] in ([1, 2], [2, 1])  # type: ignore[arg-type]
-    for _, _, sealed in rows:
-        assert isinstance(sealed, bytes)
-        assert SAID.encode() not in sealed
-        assert b"messages" not in sealed
+    for _, _, encrypted in rows:
+        assert isinstance(encrypted, bytes)
+        assert SAID.encode() not in encrypted
+        assert b"messages" not in encrypted
 
 
-async def test_a_dead_letter_that_comes_twice_is_one(stand: SubscriptionsHarness) -> None:
+async def test_a_dead_letter_that_comes_twice_is_one(harness: SubscriptionsHarness) -> None:
     for _ in range(2):
-        await bury(stand, build_message(SAID))
-    assert len(await stand.fetch_rows(LETTERS)) == 1
+        await bury(harness, build_message(SAID))
+    assert len(await harness.fetch_rows(LETTERS)) == 1
 
 
-async def test_what_nobody_can_read_is_sealed_as_well(stand: SubscriptionsHarness) -> None:
-    assert await stand.parts.dead_letters.store(b'{"text": "Feedback"}', "no event") == Done()
-    ((reason, senders, sealed),) = await stand.fetch_rows(LETTERS)
+async def test_what_nobody_can_read_is_encrypted_as_well(harness: SubscriptionsHarness) -> None:
+    assert await harness.parts.dead_letters.store(b'{"text": "Feedback"}', "no event") == Done()
+    ((reason, senders, encrypted),) = await harness.fetch_rows(LETTERS)
     assert (reason, senders) == ("no event", [])
-    assert b"Feedback" not in sealed  # type: ignore[operator]
+    assert b"Feedback" not in encrypted  # type: ignore[operator]
 
 
-async def test_it_is_erased_with_its_person(stand: SubscriptionsHarness) -> None:
-    await stand.receive(build_message("Start", sender=build_both(1)))
+async def test_it_is_erased_with_its_person(harness: SubscriptionsHarness) -> None:
+    await harness.receive(build_message("Start", sender=build_both(1)))
     await bury(
-        stand,
+        harness,
         build_message(SAID, sender=build_user(1), seconds=10),
         build_message(SAID, sender=build_both(2), seconds=10),
     )
-    await stand.receive(build_message("Löschen", sender=build_phone(1), seconds=20))
-    rows = await stand.fetch_rows("select senders from subscriptions.dead_letter")
+    await harness.receive(build_message("Löschen", sender=build_phone(1), seconds=20))
+    rows = await harness.fetch_rows("select senders from subscriptions.dead_letter")
     assert rows == [([*(address.index for address in (build_both(2).phone, build_both(2).user) if address)],)]
 
 
-async def test_an_erasure_that_became_a_dead_letter_is_told_by_the_next(stand: SubscriptionsHarness) -> None:
+async def test_an_erasure_that_became_a_dead_letter_is_told_by_the_next(harness: SubscriptionsHarness) -> None:
     """It alone named the subscriber who must not be sent anything."""
-    await stand.receive(build_message("Start", sender=build_phone(1)))
+    await harness.receive(build_message("Start", sender=build_phone(1)))
     first = build_message("Löschen", sender=build_phone(1), seconds=10)
-    stand.publisher.refuse = lambda _: True
+    harness.publisher.refuse = lambda _: True
     with pytest.raises(DependencyUnavailable):
-        await stand.receive(first)
-    await bury(stand, first)
-    stand.publisher.refuse = lambda _: False
-    await stand.receive(build_message("Löschen", sender=build_phone(1), seconds=20))
-    [started] = stand.publisher.list_messages(SubscriptionStarted)
-    assert started.subscriber in {each.subscriber for each in stand.publisher.list_messages(SubscriptionEnded)}
-    assert len(stand.publisher.list_messages(SubscriberErased)) == 2
+        await harness.receive(first)
+    await bury(harness, first)
+    harness.publisher.refuse = lambda _: False
+    await harness.receive(build_message("Löschen", sender=build_phone(1), seconds=20))
+    [started] = harness.publisher.list_messages(SubscriptionStarted)
+    assert started.subscriber in {each.subscriber for each in harness.publisher.list_messages(SubscriptionEnded)}
+    assert len(harness.publisher.list_messages(SubscriberErased)) == 2
     left = "select from subscriptions.inbox where result = 'erased' and publications <> '\\x90'"
-    assert await stand.fetch_rows(left) == []
+    assert await harness.fetch_rows(left) == []
 
 
-async def test_what_was_said_before_an_erasure_is_not_kept_after_it(stand: SubscriptionsHarness) -> None:
-    await stand.receive(build_message("Löschen", sender=build_both(1), seconds=20))
-    await bury(stand, build_message(SAID, sender=build_phone(1), seconds=10))
-    assert await stand.fetch_rows(LETTERS) == []
-    await bury(stand, build_message(SAID, sender=build_phone(1), seconds=30))
-    assert len(await stand.fetch_rows(LETTERS)) == 1
+async def test_what_was_said_before_an_erasure_is_not_stored_after_it(harness: SubscriptionsHarness) -> None:
+    await harness.receive(build_message("Löschen", sender=build_both(1), seconds=20))
+    await bury(harness, build_message(SAID, sender=build_phone(1), seconds=10))
+    assert await harness.fetch_rows(LETTERS) == []
+    await bury(harness, build_message(SAID, sender=build_phone(1), seconds=30))
+    assert len(await harness.fetch_rows(LETTERS)) == 1
 
 
 async def test_an_operator_has_it_handled_again_and_it_is_gone(
-    stand: SubscriptionsHarness, operator: asyncpg.Connection
+    harness: SubscriptionsHarness, operator: asyncpg.Connection
 ) -> None:
-    await bury(stand, build_message("Start"))
-    await stand.parts.dead_letters.replay()
-    assert len(await stand.fetch_rows(LETTERS)) == 1, "nobody asked for it"
+    await bury(harness, build_message("Start"))
+    await harness.parts.dead_letters.replay()
+    assert len(await harness.fetch_rows(LETTERS)) == 1, "nobody asked for it"
     assert await operator.fetchval("select subscriptions.replay_dead_letters(null)") == 1
-    await stand.parts.dead_letters.replay()
-    assert await stand.fetch_rows(LETTERS) == []
-    assert [reply.text for reply in stand.publisher.list_messages(ReplyRequested)] == [TEXTS.receipt.text]
+    await harness.parts.dead_letters.replay()
+    assert await harness.fetch_rows(LETTERS) == []
+    assert [reply.text for reply in harness.publisher.list_messages(ReplyRequested)] == [TEXTS.receipt.text]
 
 
 async def test_what_fails_again_stays_with_its_new_reason(
-    stand: SubscriptionsHarness, operator: asyncpg.Connection
+    harness: SubscriptionsHarness, operator: asyncpg.Connection
 ) -> None:
     async def fail(body: bytes) -> Outcome:
         return Dead("still not")
 
-    await bury(stand, build_message("Start"))
+    await bury(harness, build_message("Start"))
     await operator.fetchval("select subscriptions.replay_dead_letters(null)")
-    await DeadLetterHandler(letters=stand.parts.dead_letters.letters, handle=fail).replay()
-    rows = await stand.fetch_rows("select reason, replay_at from subscriptions.dead_letter")
+    await DeadLetterHandler(letters=harness.parts.dead_letters.letters, handle=fail).replay()
+    rows = await harness.fetch_rows("select reason, replay_at from subscriptions.dead_letter")
     assert rows == [("still not", None)]
 
 
 async def test_an_operator_drops_and_sees_no_content(
-    stand: SubscriptionsHarness, operator: asyncpg.Connection, role: asyncpg.Connection
+    harness: SubscriptionsHarness, operator: asyncpg.Connection, role: asyncpg.Connection
 ) -> None:
-    await bury(stand, build_message(SAID))
+    await bury(harness, build_message(SAID))
     for hidden in ("body_sealed", "senders"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await operator.fetchval(f"select {hidden} from subscriptions.dead_letter")  # noqa: S608
     assert await operator.fetchval("select subscriptions.drop_dead_letters(null)") == 1
-    assert await stand.fetch_rows(LETTERS) == []
+    assert await harness.fetch_rows(LETTERS) == []
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await role.execute("select subscriptions.drop_dead_letters(null)")
 
 
-async def test_a_letter_that_cannot_be_stored_is_not_given_up(stand: SubscriptionsHarness) -> None:
+async def test_a_letter_that_cannot_be_stored_is_not_given_up(harness: SubscriptionsHarness) -> None:
     with pytest.raises(DependencyUnavailable):
-        await stand.parts.dead_letters.store(encode_group([build_message(SAID)]), "a reason with \0 in it")
+        await harness.parts.dead_letters.store(encode_group([build_message(SAID)]), "a reason with \0 in it")
 
 
-async def test_an_outage_that_a_letter_waits_for_is_named(stand: SubscriptionsHarness) -> None:
+async def test_an_outage_that_a_letter_waits_for_is_named(harness: SubscriptionsHarness) -> None:
     async with open_database("postgresql://nobody@127.0.0.1:1/none", password=None, name="test", size=1) as away:
-        handler = replace(stand.parts.dead_letters, letters=PostgresDeadLetterRepository(away, KEYS.dead_letters))
+        handler = replace(harness.parts.dead_letters, letters=PostgresDeadLetterRepository(away, KEYS.dead_letters))
         with pytest.raises(DatabaseUnavailable, match="database: ConnectionRefusedError"):
             await handler.store(encode_group([build_message(SAID)]), "unexpected Error")

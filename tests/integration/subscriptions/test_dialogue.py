@@ -38,76 +38,76 @@ from tests.integration.subscriptions.notice_factory import count_audience
 
 CONSENTS = "select sequence, event, topics from subscriptions.consent order by id"
 TOPICS = "select topic from subscriptions.subscription order by topic"
-PEOPLE = "select state, count(*) from subscriptions.subscriber group by state order by state"
+SUBSCRIBERS = "select state, count(*) from subscriptions.subscriber group by state order by state"
 
 
-async def test_a_choice_is_stored_recorded_and_told(stand: SubscriptionsHarness) -> None:
-    await stand.send_texts("Start", "nur Baustellen")
-    assert await stand.fetch_rows(TOPICS) == [("baustellen",)]
+async def test_a_choice_is_stored_recorded_and_told(harness: SubscriptionsHarness) -> None:
+    await harness.send_texts("Start", "nur Baustellen")
+    assert await harness.fetch_rows(TOPICS) == [("baustellen",)]
     dropped = sorted(COUNTY.topic_ids - {"baustellen"})
-    assert (await stand.fetch_rows(CONSENTS))[1:] == [(2, "withdrawn", dropped)]
-    ended = stand.publisher.list_messages(SubscriptionEnded)
+    assert (await harness.fetch_rows(CONSENTS))[1:] == [(2, "withdrawn", dropped)]
+    ended = harness.publisher.list_messages(SubscriptionEnded)
     assert [(each.topic, each.sequence) for each in ended] == [(topic, 2) for topic in dropped]
-    (changed,) = stand.publisher.list_messages(SubscriptionChanged)
+    (changed,) = harness.publisher.list_messages(SubscriptionChanged)
     assert changed.topics == ("baustellen",)
-    assert stand.publisher.published[-1].key == "reply"
+    assert harness.publisher.published[-1].key == "reply"
 
 
-async def test_who_pauses_or_lives_elsewhere_is_no_audience(stand: SubscriptionsHarness) -> None:
-    await stand.send_texts("Start", "Pause 3 Tage", sender=build_both(1))
-    await stand.send_texts("Start", "nur Worpswede", sender=build_both(2))
-    await stand.send_texts("Start", sender=build_both(3))
-    assert await count_audience(stand) == 2
-    assert await count_audience(stand, municipalities=["Worpswede"]) == 2
-    assert await count_audience(stand, municipalities=["Lilienthal"]) == 1
-    assert await count_audience(stand, topic="stellen") == 2
-    await stand.send_texts("weiter", sender=build_both(1), start=30)
-    assert await count_audience(stand, topic="stellen") == 3
+async def test_who_pauses_or_lives_elsewhere_is_no_audience(harness: SubscriptionsHarness) -> None:
+    await harness.send_texts("Start", "Pause 3 Tage", sender=build_both(1))
+    await harness.send_texts("Start", "nur Worpswede", sender=build_both(2))
+    await harness.send_texts("Start", sender=build_both(3))
+    assert await count_audience(harness) == 2
+    assert await count_audience(harness, municipalities=["Worpswede"]) == 2
+    assert await count_audience(harness, municipalities=["Lilienthal"]) == 1
+    assert await count_audience(harness, topic="stellen") == 2
+    await harness.send_texts("weiter", sender=build_both(1), start=30)
+    assert await count_audience(harness, topic="stellen") == 3
 
 
-async def test_a_pause_that_is_over_needs_no_word(stand: SubscriptionsHarness) -> None:
-    await stand.send_texts("Start", "Pause 1 Tag")
-    stand.now = NOON + timedelta(days=3)
-    assert await count_audience(stand, expirytime=NOON + timedelta(days=4)) == 1
+async def test_a_pause_that_is_over_needs_no_word(harness: SubscriptionsHarness) -> None:
+    await harness.send_texts("Start", "Pause 1 Tag")
+    harness.now = NOON + timedelta(days=3)
+    assert await count_audience(harness, expirytime=NOON + timedelta(days=4)) == 1
 
 
-async def test_a_new_number_takes_consent_and_topics_along(stand: SubscriptionsHarness) -> None:
-    await stand.send_texts("Start", "nur Baustellen", sender=build_both(1))
-    await stand.receive_moves(build_move(build_both(1), build_both(2)))
-    await stand.receive_moves(build_move(build_both(1), build_both(2)))
-    assert await stand.fetch_rows(PEOPLE) == [("subscribed", 1)]
-    assert await count_audience(stand, topic="baustellen") == 1
-    assert stand.publisher.list_pages()[-1].recipients[0].address == build_both(2).phone
-    await stand.send_texts("Stop", sender=build_both(2), start=90)
-    assert await stand.fetch_rows(PEOPLE) == [("unsubscribed", 1)]
-    assert (await stand.fetch_rows(CONSENTS))[-2][1] == "moved"
+async def test_a_new_number_takes_consent_and_topics_along(harness: SubscriptionsHarness) -> None:
+    await harness.send_texts("Start", "nur Baustellen", sender=build_both(1))
+    await harness.receive_moves(build_move(build_both(1), build_both(2)))
+    await harness.receive_moves(build_move(build_both(1), build_both(2)))
+    assert await harness.fetch_rows(SUBSCRIBERS) == [("subscribed", 1)]
+    assert await count_audience(harness, topic="baustellen") == 1
+    assert harness.publisher.list_pages()[-1].recipients[0].address == build_both(2).phone
+    await harness.send_texts("Stop", sender=build_both(2), start=90)
+    assert await harness.fetch_rows(SUBSCRIBERS) == [("unsubscribed", 1)]
+    assert (await harness.fetch_rows(CONSENTS))[-2][1] == "moved"
 
 
-async def test_a_user_id_without_a_number_gives_the_old_number_up(stand: SubscriptionsHarness) -> None:
-    await stand.send_texts("Start", sender=build_both(1))
-    await stand.receive_moves(build_move(build_user(1), build_user(2)))
-    assert await count_audience(stand) == 1
-    assert stand.publisher.list_pages()[-1].recipients[0].address == build_user(2).user
+async def test_a_user_id_without_a_number_gives_the_old_number_up(harness: SubscriptionsHarness) -> None:
+    await harness.send_texts("Start", sender=build_both(1))
+    await harness.receive_moves(build_move(build_user(1), build_user(2)))
+    assert await count_audience(harness) == 1
+    assert harness.publisher.list_pages()[-1].recipients[0].address == build_user(2).user
 
 
-async def test_whoever_wrote_from_the_new_number_first_is_one_person(stand: SubscriptionsHarness) -> None:
-    await stand.send_texts("Start", sender=build_both(1))
-    await stand.send_texts("Stop", sender=build_both(2), start=30)
-    await stand.receive_moves(build_move(build_both(1), build_both(2)))
-    assert await stand.fetch_rows(PEOPLE) == [("merged", 1), ("unsubscribed", 1)]
-    assert await count_audience(stand) == 0
+async def test_whoever_wrote_from_the_new_number_first_is_one_person(harness: SubscriptionsHarness) -> None:
+    await harness.send_texts("Start", sender=build_both(1))
+    await harness.send_texts("Stop", sender=build_both(2), start=30)
+    await harness.receive_moves(build_move(build_both(1), build_both(2)))
+    assert await harness.fetch_rows(SUBSCRIBERS) == [("merged", 1), ("unsubscribed", 1)]
+    assert await count_audience(harness) == 0
 
 
-async def test_strangers_move_without_a_trace(stand: SubscriptionsHarness) -> None:
-    await stand.receive_moves(build_move(build_both(8), build_both(9)))
-    assert await stand.fetch_rows(PEOPLE) == []
+async def test_strangers_move_without_a_trace(harness: SubscriptionsHarness) -> None:
+    await harness.receive_moves(build_move(build_both(8), build_both(9)))
+    assert await harness.fetch_rows(SUBSCRIBERS) == []
 
 
-async def test_the_record_holds_everything_in_one_message(stand: SubscriptionsHarness) -> None:
-    await stand.send_texts("Feedback: Noch fremd", "Start", "nur Stellen", "Feedback: Schön")
-    await stand.send_texts("Start", "Feedback: Von jemand anderem", sender=build_both(7), start=20)
-    await stand.send_texts("Daten", start=30)
-    record = stand.list_reply_texts()[-1]
+async def test_the_record_holds_everything_in_one_message(harness: SubscriptionsHarness) -> None:
+    await harness.send_texts("Feedback: Noch fremd", "Start", "nur Stellen", "Feedback: Schön")
+    await harness.send_texts("Start", "Feedback: Von jemand anderem", sender=build_both(7), start=20)
+    await harness.send_texts("Daten", start=30)
+    record = harness.list_reply_texts()[-1]
     assert "jemand anderem" not in record
     for part in (
         "angemeldet, Themen: Stellen",
@@ -120,50 +120,50 @@ async def test_the_record_holds_everything_in_one_message(stand: SubscriptionsHa
         assert part in record
 
 
-async def test_a_record_that_does_not_fit_is_had_part_by_part(stand: SubscriptionsHarness) -> None:
+async def test_a_record_that_does_not_fit_is_had_part_by_part(harness: SubscriptionsHarness) -> None:
     said = [f"Feedback: {number} " + "Gut! " * 190 for number in range(6)]
-    await stand.send_texts("Start", *said)
-    await stand.send_texts("Daten", "Daten 2", "Daten 3", start=20)
-    first, second, third = stand.list_reply_texts()[-3:]
+    await harness.send_texts("Start", *said)
+    await harness.send_texts("Daten", "Daten 2", "Daten 3", start=20)
+    first, second, third = harness.list_reply_texts()[-3:]
     assert [re.findall(r"Teil (\d) von (\d)", part) for part in (first, second)] == [[("1", "2")], [("2", "2")]]
     assert third == second, "there is no third part"
     assert max(map(len, (first, second))) <= 4096
     together = first + second
     assert all(f"„{number} Gut! " in together for number in range(6))
-    kept = "select count(*) from subscriptions.inbox where result = 'shown' and publications <> '\\x90'"
-    assert await stand.fetch_rows(kept) == [(3,)]
+    query = "select count(*) from subscriptions.inbox where result = 'shown' and publications <> '\\x90'"
+    assert await harness.fetch_rows(query) == [(3,)]
 
 
-async def everything(stand: SubscriptionsHarness) -> str:
-    """All that the schema holds, as text."""
-    tables = await stand.fetch_rows("select tablename from pg_tables where schemaname = 'subscriptions' order by 1")
+async def everything(harness: SubscriptionsHarness) -> str:
+    """Dump the whole schema as text."""
+    tables = await harness.fetch_rows("select tablename from pg_tables where schemaname = 'subscriptions' order by 1")
     dump = ""
     for (table,) in tables:
         if table not in ("schema_migrations", "schema_checksums"):
-            rows = await stand.fetch_rows(f"select to_jsonb(t)::text from subscriptions.{table} t")  # noqa: S608
+            rows = await harness.fetch_rows(f"select to_jsonb(t)::text from subscriptions.{table} t")  # noqa: S608
             dump += "".join(f"{table} {row[0]}\n" for row in rows)
     return dump
 
 
-async def test_after_an_erasure_a_dump_holds_nothing_but_the_proof(stand: SubscriptionsHarness) -> None:
-    empty = await everything(stand)
-    await stand.send_texts("Start", "nur Stellen", "Feedback: Danke", "Hallo", sender=build_both(1))
-    await stand.send_texts("Start", sender=build_both(7), start=10)
-    others = [line for line in (await everything(stand)).splitlines() if key_hex(7) in line]
-    await stand.send_texts("Löschen", sender=build_both(1), start=20)
-    dump = await everything(stand)
+async def test_after_an_erasure_a_dump_holds_nothing_but_the_proof(harness: SubscriptionsHarness) -> None:
+    empty = await everything(harness)
+    await harness.send_texts("Start", "nur Stellen", "Feedback: Danke", "Hallo", sender=build_both(1))
+    await harness.send_texts("Start", sender=build_both(7), start=10)
+    others = [line for line in (await everything(harness)).splitlines() if key_hex(7) in line]
+    await harness.send_texts("Löschen", sender=build_both(1), start=20)
+    dump = await everything(harness)
     assert others
     assert all(line in dump for line in others)
     mine = [line for line in dump.splitlines() if key_hex(1) in line]
     assert {line.split()[0] for line in mine} == {"erasure", "inbox"}
-    assert not holds_sealed(1, dump)
+    assert not contains_encrypted_address(1, dump)
     assert "Danke" not in dump
-    (received,) = stand.publisher.list_messages(FeedbackReceived)
-    (forgotten,) = stand.publisher.list_messages(FeedbackErased)
-    assert forgotten.feedback == (received.feedback,)
-    (erased,) = stand.publisher.list_messages(SubscriberErased)
+    (received,) = harness.publisher.list_messages(FeedbackReceived)
+    (feedback_erased,) = harness.publisher.list_messages(FeedbackErased)
+    assert feedback_erased.feedback == (received.feedback,)
+    (erased,) = harness.publisher.list_messages(SubscriberErased)
     assert set(erased.addresses) == {build_both(1).phone, build_both(1).user}
-    events = await stand.fetch_rows(
+    events = await harness.fetch_rows(
         "select event from subscriptions.consent where subscriber_id = $1 order by id", erased.subscribers[0]
     )
     assert [row[0] for row in events] == ["given", "withdrawn", "erased"]
@@ -171,7 +171,7 @@ async def test_after_an_erasure_a_dump_holds_nothing_but_the_proof(stand: Subscr
 
 
 async def test_a_second_erasure_leaves_the_first_one_what_it_has_not_published_yet(
-    stand: SubscriptionsHarness, other: SubscriptionsHarness, owner: asyncpg.Connection
+    harness: SubscriptionsHarness, other: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
     """Its replica hangs, longer than answers are kept, and the citizen asks again."""
     start, first, second = (
@@ -179,66 +179,66 @@ async def test_a_second_erasure_leaves_the_first_one_what_it_has_not_published_y
         build_message("Löschen", seconds=5),
         build_message("Löschen", seconds=9),
     )
-    await stand.receive(start)
-    ((subscriber,),) = await stand.fetch_rows("select id from subscriptions.subscriber")
-    stand.publisher.refuse = lambda _: True
+    await harness.receive(start)
+    ((subscriber,),) = await harness.fetch_rows("select id from subscriptions.subscriber")
+    harness.publisher.refuse = lambda _: True
     with pytest.raises(DependencyUnavailable):
-        await stand.receive(first)
-    assert holds_sealed(1, await everything(stand))
+        await harness.receive(first)
+    assert contains_encrypted_address(1, await everything(harness))
     await other.receive(second)
     await owner.execute("update subscriptions.inbox set handled_at = handled_at - interval '2 days'")
-    await build_retention(stand.database, COUNTY, stand.metrics).run()
+    await build_retention(harness.database, COUNTY, harness.metrics).run()
     await other.receive(first)
     assert [each.sequence for each in other.publisher.list_messages(SubscriptionEnded) if each.subscriber == subscriber]
     assert subscriber in [each for one in other.publisher.list_messages(SubscriberErased) for each in one.subscribers]
     assert len(other.publisher.list_messages(ReplyRequested)) == 2
-    assert not holds_sealed(1, await everything(stand))
+    assert not contains_encrypted_address(1, await everything(harness))
 
 
 async def test_an_answer_that_is_confirmed_after_an_erasure_is_not_written_back(
-    stand: SubscriptionsHarness, other: SubscriptionsHarness
+    harness: SubscriptionsHarness, other: SubscriptionsHarness
 ) -> None:
     """Another replica erases what the first one is about to trim."""
     said = build_message("Feedback: Danke", seconds=5)
-    stand.publisher.lose = lambda publication: publication.key == "reply"
+    harness.publisher.lose = lambda publication: publication.key == "reply"
     with pytest.raises(DependencyUnavailable):
-        await stand.receive(said)
+        await harness.receive(said)
     await other.receive(build_message("Löschen", seconds=9))
-    await stand.parts.inbound.subscribers.trim_stored_replies(said.message_key, (stand.publisher.published[-1],))
-    assert await stand.fetch_rows("select distinct publications from subscriptions.inbox") == [(NO_PUBLICATIONS,)]
+    await harness.parts.inbound.subscribers.trim_stored_replies(said.message_key, (harness.publisher.published[-1],))
+    assert await harness.fetch_rows("select distinct publications from subscriptions.inbox") == [(NO_PUBLICATIONS,)]
 
 
-async def test_an_erasure_that_is_published_is_not_kept_for_another_time(stand: SubscriptionsHarness) -> None:
-    stand.publisher.lose = lambda publication: publication.key == "reply"
+async def test_an_erasure_that_is_published_is_not_stored_for_another_time(harness: SubscriptionsHarness) -> None:
+    harness.publisher.lose = lambda publication: publication.key == "reply"
     with pytest.raises(DependencyUnavailable):
-        await stand.receive(build_message("Löschen"))
-    stand.publisher.lose = lambda _: False
-    await stand.receive(build_message("Löschen"))
-    published = len(stand.publisher.published)
-    await stand.receive(build_message("Löschen"))
-    assert len(stand.publisher.published) == published
-    assert not holds_sealed(1, await everything(stand))
+        await harness.receive(build_message("Löschen"))
+    harness.publisher.lose = lambda _: False
+    await harness.receive(build_message("Löschen"))
+    published = len(harness.publisher.published)
+    await harness.receive(build_message("Löschen"))
+    assert len(harness.publisher.published) == published
+    assert not contains_encrypted_address(1, await everything(harness))
 
 
-async def test_an_erasure_reaches_what_was_answered_at_former_addresses(stand: SubscriptionsHarness) -> None:
+async def test_an_erasure_reaches_what_was_answered_at_former_addresses(harness: SubscriptionsHarness) -> None:
     """Somebody moves twice; whoever has the first number now stays subscribed."""
-    await stand.send_texts("Feedback: Noch fremd", "Start", "Hallo", sender=build_both(1))
-    await stand.receive_moves(
+    await harness.send_texts("Feedback: Noch fremd", "Start", "Hallo", sender=build_both(1))
+    await harness.receive_moves(
         build_move(build_both(1), build_both(2)), build_move(build_both(2), build_both(3), seconds=120)
     )
     neighbour = Addresses(phone=build_both(1).phone, user=build_both(9).user)
-    await stand.send_texts("Start", sender=neighbour, start=200)
-    await stand.send_texts("Daten", sender=build_both(3), start=300)
-    assert "„Noch fremd“" in stand.list_reply_texts()[-1]
-    await stand.send_texts("Löschen", sender=build_both(3), start=310)
-    dump = (await everything(stand)).splitlines()
+    await harness.send_texts("Start", sender=neighbour, start=200)
+    await harness.send_texts("Daten", sender=build_both(3), start=300)
+    assert "„Noch fremd“" in harness.list_reply_texts()[-1]
+    await harness.send_texts("Löschen", sender=build_both(3), start=310)
+    dump = (await everything(harness)).splitlines()
     for citizen in (1, 2):
         mine = [line for line in dump if key_hex(citizen) in line]
         assert {line.split()[0] for line in mine if key_hex(9) not in line} <= {"inbox", "subscriber"}
-        assert not holds_sealed(citizen, "".join(line for line in mine if line.startswith("inbox")))
+        assert not contains_encrypted_address(citizen, "".join(line for line in mine if line.startswith("inbox")))
     assert "Noch fremd" not in "".join(dump)
-    assert await stand.fetch_rows("select state from subscriptions.subscriber") == [("subscribed",)]
-    (erased,) = stand.publisher.list_messages(SubscriberErased)
+    assert await harness.fetch_rows("select state from subscriptions.subscriber") == [("subscribed",)]
+    (erased,) = harness.publisher.list_messages(SubscriberErased)
     indexes_told = {address.index for address in erased.addresses}
     assert indexes_told == {index for citizen in (1, 2, 3) for index in list_indexes(build_both(citizen))}
 
@@ -249,28 +249,28 @@ def key_hex(citizen: object) -> str:
     return address.index.hex()
 
 
-def holds_sealed(citizen: object, dump: str) -> bool:
+def contains_encrypted_address(citizen: object, dump: str) -> bool:
     """Return whether an address is in a column or, in Base64, in an event that waits to be published."""
     address = build_both(citizen).phone
     assert address is not None
     return any(form.hex() in dump for form in (address.sealed, b64encode(address.sealed)))
 
 
-async def test_whoever_was_erased_comes_back_by_their_own_new_start_only(stand: SubscriptionsHarness) -> None:
+async def test_whoever_was_erased_comes_back_by_their_own_new_start_only(harness: SubscriptionsHarness) -> None:
     first = build_message("Start", seconds=1)
-    await stand.receive(first, build_message("Löschen", seconds=5))
-    await stand.receive(first, msgspec.structs.replace(first, message_key=build_message_key("late")))
-    assert await stand.fetch_rows(PEOPLE) == []
-    await stand.receive(build_message("Start", seconds=9))
-    assert await stand.fetch_rows(PEOPLE) == [("subscribed", 1)]
+    await harness.receive(first, build_message("Löschen", seconds=5))
+    await harness.receive(first, msgspec.structs.replace(first, message_key=build_message_key("late")))
+    assert await harness.fetch_rows(SUBSCRIBERS) == []
+    await harness.receive(build_message("Start", seconds=9))
+    assert await harness.fetch_rows(SUBSCRIBERS) == [("subscribed", 1)]
 
 
-async def test_only_a_user_id_is_enough(stand: SubscriptionsHarness) -> None:
+async def test_only_a_user_id_is_enough(harness: SubscriptionsHarness) -> None:
     only: partial[InboundMessage] = partial(build_message, sender=build_user(5))
-    await stand.receive(only("Start"), only("nur Stellen", seconds=1))
-    assert await count_audience(stand, topic="stellen") == 1
-    assert stand.publisher.list_pages()[-1].recipients[0].address == build_user(5).user
-    await stand.receive(build_message("Stop", sender=build_both(5), seconds=2))
-    assert await count_audience(stand, topic="stellen") == 0
-    await stand.receive(build_message("Hallo", sender=build_phone(5), seconds=3))
-    assert await stand.fetch_rows(PEOPLE) == [("unsubscribed", 1)]
+    await harness.receive(only("Start"), only("nur Stellen", seconds=1))
+    assert await count_audience(harness, topic="stellen") == 1
+    assert harness.publisher.list_pages()[-1].recipients[0].address == build_user(5).user
+    await harness.receive(build_message("Stop", sender=build_both(5), seconds=2))
+    assert await count_audience(harness, topic="stellen") == 0
+    await harness.receive(build_message("Hallo", sender=build_phone(5), seconds=3))
+    assert await harness.fetch_rows(SUBSCRIBERS) == [("unsubscribed", 1)]

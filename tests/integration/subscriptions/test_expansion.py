@@ -28,16 +28,16 @@ PROGRESS = "select state, page, audience, read_to_end from subscriptions.broadca
 PENDING = "select count(*) from subscriptions.pending_page"
 
 
-def batches(stand: SubscriptionsHarness) -> dict[int, bytes]:
+def batches(harness: SubscriptionsHarness) -> dict[int, bytes]:
     """The pages of the one broadcast; a page that was published twice must be the same bytes."""
     pages: dict[int, bytes] = {}
-    for publication, batch in zip(pages_of(stand), stand.publisher.list_pages(), strict=True):
+    for publication, batch in zip(pages_of(harness), harness.publisher.list_pages(), strict=True):
         assert pages.setdefault(batch.page, publication.body) == publication.body
     return pages
 
 
-def pages_of(stand: SubscriptionsHarness) -> list[Publication]:
-    return [publication for publication in stand.publisher.published if publication.key in (Lane.BULK, Lane.URGENT)]
+def pages_of(harness: SubscriptionsHarness) -> list[Publication]:
+    return [publication for publication in harness.publisher.published if publication.key in (Lane.BULK, Lane.URGENT)]
 
 
 def everybody(batches: Sequence[BroadcastBatch]) -> list[int]:
@@ -45,200 +45,200 @@ def everybody(batches: Sequence[BroadcastBatch]) -> list[int]:
 
 
 @pytest.mark.parametrize("number", [0, 1, 100, 101, 400, 401])
-async def test_each_subscriber_stands_on_one_page(
-    stand: SubscriptionsHarness, owner: asyncpg.Connection, number: int
+async def test_each_subscriber_is_on_one_page(
+    harness: SubscriptionsHarness, owner: asyncpg.Connection, number: int
 ) -> None:
     await subscribe_many(owner, number)
-    await publish(stand)
-    await stand.expand()
-    pages = stand.publisher.list_pages()
+    await publish(harness)
+    await harness.expand()
+    pages = harness.publisher.list_pages()
     assert everybody(pages) == list(range(1, number + 1))
     assert [page.last for page in pages] == [False] * (len(pages) - 1) + [True]
     assert pages[-1].offset + len(pages[-1].recipients) == number
-    assert await stand.fetch_rows(PROGRESS) == [("expanded", len(pages), number, True)]
-    assert await stand.fetch_rows(PENDING) == [(0,)]
+    assert await harness.fetch_rows(PROGRESS) == [("expanded", len(pages), number, True)]
+    assert await harness.fetch_rows(PENDING) == [(0,)]
 
 
 async def test_ten_thousand_subscribers_with_a_crash_at_every_page(
-    stand: SubscriptionsHarness, owner: asyncpg.Connection
+    harness: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
     await subscribe_many(owner, 10_000)
-    await publish(stand)
+    await publish(harness)
     crashed: set[tuple[str, str]] = set()
 
     def crash(moment: str, publication: Publication) -> bool:
         """Once before and once after each page."""
-        once = (moment, publication.message_id)
-        if publication.key != Lane.BULK or once in crashed:
+        crash_point = (moment, publication.message_id)
+        if publication.key != Lane.BULK or crash_point in crashed:
             return False
-        crashed.add(once)
+        crashed.add(crash_point)
         return True
 
-    stand.publisher.refuse = lambda publication: crash("before", publication)
-    stand.publisher.lose = lambda publication: crash("after", publication)
+    harness.publisher.refuse = lambda publication: crash("before", publication)
+    harness.publisher.lose = lambda publication: crash("after", publication)
     for _ in range(1_000):
         try:
-            if not await stand.parts.expander.expand_next():
+            if not await harness.parts.expander.expand_next():
                 break
         except DependencyUnavailable:
             continue
-    assert len(batches(stand)) == 100
+    assert len(batches(harness)) == 100
     assert len(crashed) == 200
-    unique = {page.page: page for page in stand.publisher.list_pages()}
+    unique = {page.page: page for page in harness.publisher.list_pages()}
     assert everybody([unique[page] for page in sorted(unique)]) == list(range(1, 10_001))
-    assert await stand.fetch_rows(PROGRESS) == [("expanded", 100, 10_000, True)]
+    assert await harness.fetch_rows(PROGRESS) == [("expanded", 100, 10_000, True)]
 
 
 async def test_who_says_stop_is_not_on_the_pages_and_the_others_carry_the_number_of_their_consent(
-    stand: SubscriptionsHarness,
+    harness: SubscriptionsHarness,
 ) -> None:
-    await stand.send_texts("Start", "Stop", "Start", sender=build_both(1))
-    await stand.send_texts("Start", sender=build_both(2))
-    await publish(stand)
-    await stand.send_texts("Stop", sender=build_both(2), start=5)
-    await stand.expand()
-    (page,) = stand.publisher.list_pages()
+    await harness.send_texts("Start", "Stop", "Start", sender=build_both(1))
+    await harness.send_texts("Start", sender=build_both(2))
+    await publish(harness)
+    await harness.send_texts("Stop", sender=build_both(2), start=5)
+    await harness.expand()
+    (page,) = harness.publisher.list_pages()
     assert [(recipient.address, recipient.sequence) for recipient in page.recipients] == [(build_both(1).phone, 3)]
 
 
-async def test_a_withdrawal_ends_the_expansion(stand: SubscriptionsHarness, owner: asyncpg.Connection) -> None:
+async def test_a_withdrawal_ends_the_expansion(harness: SubscriptionsHarness, owner: asyncpg.Connection) -> None:
     await subscribe_many(owner, 1_000)
-    await publish(stand)
-    assert await stand.parts.expander.expand_next()
-    stand.publisher.refuse = lambda publication: publication.key == Lane.BULK
+    await publish(harness)
+    assert await harness.parts.expander.expand_next()
+    harness.publisher.refuse = lambda publication: publication.key == Lane.BULK
     with pytest.raises(DependencyUnavailable):
-        await stand.parts.expander.expand_next()
-    stand.publisher.refuse = lambda _: False
-    await withdraw(stand)
-    await stand.expand()
-    assert len(stand.publisher.list_pages()) == 4
-    assert await stand.fetch_rows(PENDING) == [(0,)]
+        await harness.parts.expander.expand_next()
+    harness.publisher.refuse = lambda _: False
+    await withdraw(harness)
+    await harness.expand()
+    assert len(harness.publisher.list_pages()) == 4
+    assert await harness.fetch_rows(PENDING) == [(0,)]
 
 
 async def test_a_withdrawal_that_drops_the_last_pages_leaves_the_audience_unread(
-    stand: SubscriptionsHarness, owner: asyncpg.Connection
+    harness: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
     await subscribe_many(owner, 150)
-    await publish(stand)
-    stand.publisher.refuse = lambda publication: publication.key == Lane.BULK
+    await publish(harness)
+    harness.publisher.refuse = lambda publication: publication.key == Lane.BULK
     with pytest.raises(DependencyUnavailable):
-        await stand.parts.expander.expand_next()
-    assert await stand.fetch_rows(PROGRESS) == [("expanding", 2, 150, True)]
-    stand.publisher.refuse = lambda _: False
-    await withdraw(stand)
-    assert await stand.fetch_rows(PROGRESS) == [("cancelled", 2, 150, False)]
+        await harness.parts.expander.expand_next()
+    assert await harness.fetch_rows(PROGRESS) == [("expanding", 2, 150, True)]
+    harness.publisher.refuse = lambda _: False
+    await withdraw(harness)
+    assert await harness.fetch_rows(PROGRESS) == [("cancelled", 2, 150, False)]
 
 
 async def test_an_expired_broadcast_ends_with_an_empty_page(
-    stand: SubscriptionsHarness, owner: asyncpg.Connection
+    harness: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
     await subscribe_many(owner, 1_000)
-    await publish(stand)
-    assert await stand.parts.expander.expand_next()
-    stand.now += timedelta(hours=6)
-    await stand.expand()
-    last = stand.publisher.list_pages()[-1]
+    await publish(harness)
+    assert await harness.parts.expander.expand_next()
+    harness.now += timedelta(hours=6)
+    await harness.expand()
+    last = harness.publisher.list_pages()[-1]
     assert (last.page, last.offset, last.last, last.recipients) == (4, 400, True, ())
-    assert await stand.fetch_rows(PROGRESS) == [("expanded", 5, 400, True)]
+    assert await harness.fetch_rows(PROGRESS) == [("expanded", 5, 400, True)]
 
 
-async def test_an_urgent_notice_goes_between_two_turns_of_a_bulk_one(
-    stand: SubscriptionsHarness, owner: asyncpg.Connection
+async def test_an_urgent_notice_goes_between_two_steps_of_a_bulk_one(
+    harness: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
     await subscribe_many(owner, 500)
-    await publish(stand)
-    assert await stand.parts.expander.expand_next()
-    await publish(stand, notice="K8", urgent=True, event_id="event-2")
-    await stand.expand()
-    assert [page.notice for page in stand.publisher.list_pages()] == ["L149"] * 4 + ["K8"] * 5 + ["L149"]
+    await publish(harness)
+    assert await harness.parts.expander.expand_next()
+    await publish(harness, notice="K8", urgent=True, event_id="event-2")
+    await harness.expand()
+    assert [page.notice for page in harness.publisher.list_pages()] == ["L149"] * 4 + ["K8"] * 5 + ["L149"]
 
 
 async def test_two_replicas_share_the_work_without_a_gap_or_a_double(
-    stand: SubscriptionsHarness, other: SubscriptionsHarness, owner: asyncpg.Connection
+    harness: SubscriptionsHarness, other: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
     await subscribe_many(owner, 3_000)
-    await publish(stand)
-    await publish(stand, notice="K8", event_id="event-2")
-    await asyncio.gather(stand.expand(), other.expand())
-    pages = stand.publisher.list_pages() + other.publisher.list_pages()
+    await publish(harness)
+    await publish(harness, notice="K8", event_id="event-2")
+    await asyncio.gather(harness.expand(), other.expand())
+    pages = harness.publisher.list_pages() + other.publisher.list_pages()
     for notice in ("L149", "K8"):
         mine = sorted((page for page in pages if page.notice == notice), key=lambda page: page.page)
         assert everybody(mine) == list(range(1, 3_001))
 
 
 async def test_what_is_new_is_expanded_at_once_and_a_full_lane_is_waited_for(
-    stand: SubscriptionsHarness, owner: asyncpg.Connection
+    harness: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
     await subscribe_many(owner, 2_000)
     room = iter([False, True] * 30)
-    stand.publisher.refuse = lambda publication: publication.key == Lane.BULK and next(room, False)
+    harness.publisher.refuse = lambda publication: publication.key == Lane.BULK and next(room, False)
 
     async def everybody_is_counted() -> bool:
-        return stand.read_metric("kreisfunk_subscriptions_expanded_recipients_total") == 2_000
+        return harness.read_metric("kreisfunk_subscriptions_expanded_recipients_total") == 2_000
 
-    async with run_in_background(replace(stand.parts.expander, rounds=3).run()):  # reading ahead meanwhile
-        await publish(stand)
+    async with run_in_background(replace(harness.parts.expander, rounds=3).run()):  # reading ahead meanwhile
+        await publish(harness)
         await wait_for(everybody_is_counted)
-    assert everybody(sorted(stand.publisher.list_pages(), key=lambda page: page.page)) == list(range(1, 2_001))
-    assert await stand.fetch_rows(PROGRESS) == [("expanded", 20, 2_000, True)]
+    assert everybody(sorted(harness.publisher.list_pages(), key=lambda page: page.page)) == list(range(1, 2_001))
+    assert await harness.fetch_rows(PROGRESS) == [("expanded", 20, 2_000, True)]
 
 
 async def test_a_full_lane_lets_no_more_be_read_than_is_read_ahead_however_often_it_refuses(
-    stand: SubscriptionsHarness, owner: asyncpg.Connection
+    harness: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
     await subscribe_many(owner, 6_000)
-    await publish(stand)
-    as_deployed = replace(stand.parts.expander, pages_ahead=PAGES_AHEAD, rounds=ROUNDS)
+    await publish(harness)
+    as_deployed = replace(harness.parts.expander, pages_ahead=PAGES_AHEAD, rounds=ROUNDS)
     tried: list[str] = []
 
     def refuse(publication: Publication) -> bool:
         tried.append(publication.message_id)
         return publication.key == Lane.BULK
 
-    stand.publisher.refuse = refuse
+    harness.publisher.refuse = refuse
     for _ in range(5):
         with pytest.raises(DependencyUnavailable):
             await as_deployed.expand_next()
-    assert await stand.fetch_rows(PENDING) == [(2 * PAGES_AHEAD,)]
+    assert await harness.fetch_rows(PENDING) == [(2 * PAGES_AHEAD,)]
     assert (len(tried), len(set(tried))) == (5 * PAGES_AHEAD, PAGES_AHEAD)
-    stand.publisher.refuse = lambda _: False
+    harness.publisher.refuse = lambda _: False
     while await as_deployed.expand_next():
         pass
-    assert everybody(stand.publisher.list_pages()) == list(range(1, 6_001))
-    assert await stand.fetch_rows(PROGRESS) == [("expanded", 60, 6_000, True)]
+    assert everybody(harness.publisher.list_pages()) == list(range(1, 6_001))
+    assert await harness.fetch_rows(PROGRESS) == [("expanded", 60, 6_000, True)]
 
 
 async def test_a_spread_is_shared_out_among_those_who_are_there_at_the_start(
-    stand: SubscriptionsHarness, owner: asyncpg.Connection
+    harness: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
     await subscribe_many(owner, 240)
-    await publish(stand, spread_minutes=120)
-    assert await stand.fetch_rows("select spacing_seconds from subscriptions.broadcast") == [(30.0,)]
-    stand.publisher.refuse = lambda publication: publication.key == Lane.BULK
+    await publish(harness, spread_minutes=120)
+    assert await harness.fetch_rows("select spacing_seconds from subscriptions.broadcast") == [(30.0,)]
+    harness.publisher.refuse = lambda publication: publication.key == Lane.BULK
     with pytest.raises(DependencyUnavailable):
-        await stand.parts.expander.expand_next()
-    stand.publisher.refuse = lambda _: False
-    await stand.receive(build_message("Start", sender=build_both("late")))
-    await stand.expand()
-    assert {page.spacing_seconds for page in stand.publisher.list_pages()} == {30.0}
+        await harness.parts.expander.expand_next()
+    harness.publisher.refuse = lambda _: False
+    await harness.receive(build_message("Start", sender=build_both("late")))
+    await harness.expand()
+    assert {page.spacing_seconds for page in harness.publisher.list_pages()} == {30.0}
 
 
-async def test_hours_of_the_county_bind_what_is_not_urgent(stand: SubscriptionsHarness) -> None:
+async def test_hours_of_the_county_bind_what_is_not_urgent(harness: SubscriptionsHarness) -> None:
     hours = Hours(opens=time(8), closes=time(20))
-    stand.use(msgspec.structs.replace(COUNTY, permitted_hours=hours))
-    await publish(stand)
-    await publish(stand, notice="K8", urgent=True, event_id="event-2")
-    await stand.expand()
+    harness.use(msgspec.structs.replace(COUNTY, permitted_hours=hours))
+    await publish(harness)
+    await publish(harness, notice="K8", urgent=True, event_id="event-2")
+    await harness.expand()
     permitted = PermittedHours(opens=time(8), closes=time(20), zone="Europe/Berlin")
-    assert {page.notice: page.hours for page in stand.publisher.list_pages()} == {"L149": permitted, "K8": None}
+    assert {page.notice: page.hours for page in harness.publisher.list_pages()} == {"L149": permitted, "K8": None}
 
 
 @pytest.mark.parametrize("end", [None, ZeroDivisionError()], ids=["finished", "failed"])
 async def test_a_broadcast_that_is_let_go_can_be_claimed_over_any_connection(
-    stand: SubscriptionsHarness, pool: Pool, end: Exception | None
+    harness: SubscriptionsHarness, pool: Pool, end: Exception | None
 ) -> None:
     """The lock of a session that goes back to the pool would keep all others away from its broadcast."""
-    await publish(stand)
+    await publish(harness)
     broadcasts = PostgresBroadcastRepository(pool)
     with suppress(ZeroDivisionError):
         async with broadcasts.claim() as first:
@@ -247,8 +247,8 @@ async def test_a_broadcast_that_is_let_go_can_be_claimed_over_any_connection(
                 assert beside is None
             if end:
                 raise end
-    async with AsyncExitStack() as held:
+    async with AsyncExitStack() as connections:
         for _ in range(2):  # those that had it just now
-            await held.enter_async_context(pool.connection())
+            await connections.enter_async_context(pool.connection())
         async with broadcasts.claim() as again:
             assert again is not None

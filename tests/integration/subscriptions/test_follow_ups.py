@@ -17,30 +17,30 @@ EARLIER = "select id from subscriptions.broadcast where notice = 'L149' order by
 
 
 async def test_a_follow_up_names_the_broadcasts_of_the_earlier_notice_and_reads_no_audience(
-    stand: SubscriptionsHarness, owner: asyncpg.Connection
+    harness: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
     await subscribe_many(owner, 500)
-    await publish(stand)
-    await publish(stand, revision=2, text="Bis 20 Uhr.", event_id="event-2")
-    await publish(stand, notice="frei", text="Wieder frei.", follows="L149", event_id="event-3")
-    stand.publisher.lose = lambda publication: publication.key == Lane.BULK
+    await publish(harness)
+    await publish(harness, revision=2, text="Bis 20 Uhr.", event_id="event-2")
+    await publish(harness, notice="frei", text="Wieder frei.", follows="L149", event_id="event-3")
+    harness.publisher.lose = lambda publication: publication.key == Lane.BULK
     with pytest.raises(DependencyUnavailable):
-        await stand.expand()
-    stand.publisher.lose = lambda _: False
-    await stand.expand()
-    earlier = await stand.fetch_rows(EARLIER)
-    follow_ups = stand.publisher.list_messages(BroadcastFollowUp)
+        await harness.expand()
+    harness.publisher.lose = lambda _: False
+    await harness.expand()
+    earlier = await harness.fetch_rows(EARLIER)
+    follow_ups = harness.publisher.list_messages(BroadcastFollowUp)
     assert {one.follows for one in follow_ups} == {tuple(row[0] for row in earlier)}
     assert len(earlier) == 2
-    assert [page.notice for page in stand.publisher.list_pages() if page.notice == "frei"] == []
+    assert [page.notice for page in harness.publisher.list_pages() if page.notice == "frei"] == []
 
 
-async def test_a_follow_up_that_arrives_again_is_the_same_one(stand: SubscriptionsHarness) -> None:
-    await publish(stand)
+async def test_a_follow_up_that_arrives_again_is_the_same_one(harness: SubscriptionsHarness) -> None:
+    await publish(harness)
     for _ in range(2):
-        await publish(stand, notice="frei", follows="L149", event_id="event-2")
-        await stand.expand()
-    assert len(stand.publisher.list_messages(BroadcastFollowUp)) == 1
+        await publish(harness, notice="frei", follows="L149", event_id="event-2")
+        await harness.expand()
+    assert len(harness.publisher.list_messages(BroadcastFollowUp)) == 1
 
 
 @pytest.mark.parametrize(
@@ -51,36 +51,36 @@ async def test_a_follow_up_that_arrives_again_is_the_same_one(stand: Subscriptio
     ],
 )
 async def test_what_cannot_be_followed_is_named(
-    changes: dict[str, str], field: str, stand: SubscriptionsHarness
+    changes: dict[str, str], field: str, harness: SubscriptionsHarness
 ) -> None:
-    await publish(stand)
-    await publish(stand, notice="frei", event_id="event-2", **changes)
-    (rejected,) = stand.publisher.list_messages(NoticeRejected)
+    await publish(harness)
+    await publish(harness, notice="frei", event_id="event-2", **changes)
+    (rejected,) = harness.publisher.list_messages(NoticeRejected)
     assert [problem.field for problem in rejected.problems] == [field]
 
 
 @pytest.mark.parametrize(("topic", "rejected"), [("strassensperrungen", []), ("baustellen", ["topic"])])
 async def test_the_topic_of_the_newest_revision_is_that_of_the_notice(
-    topic: str, rejected: list[str], stand: SubscriptionsHarness
+    topic: str, rejected: list[str], harness: SubscriptionsHarness
 ) -> None:
-    await publish(stand, topic="baustellen")
-    await publish(stand, revision=2, event_id="event-2")
-    await publish(stand, notice="frei", follows="L149", topic=topic, event_id="event-3")
-    found = stand.publisher.list_messages(NoticeRejected)
+    await publish(harness, topic="baustellen")
+    await publish(harness, revision=2, event_id="event-2")
+    await publish(harness, notice="frei", follows="L149", topic=topic, event_id="event-3")
+    found = harness.publisher.list_messages(NoticeRejected)
     assert [problem.field for answer in found for problem in answer.problems] == rejected
 
 
-async def test_a_planned_follow_up_names_also_what_its_notice_became_meanwhile(stand: SubscriptionsHarness) -> None:
+async def test_a_planned_follow_up_names_also_what_its_notice_became_meanwhile(harness: SubscriptionsHarness) -> None:
     begins = NOON + timedelta(hours=1)
-    await publish(stand, scheduled_at=begins.isoformat())
-    await publish(stand, notice="other", scheduled_at=begins.isoformat(), event_id="event-2")
+    await publish(harness, scheduled_at=begins.isoformat())
+    await publish(harness, notice="other", scheduled_at=begins.isoformat(), event_id="event-2")
     all_clear = NOON + timedelta(hours=3)
-    await publish(stand, notice="frei", follows="L149", scheduled_at=all_clear.isoformat(), event_id="event-3")
-    await publish(stand, revision=2, scheduled_at=begins.isoformat(), event_id="event-4")
-    for stand.now in (begins, all_clear):
-        await stand.parts.expander.start_due()
-        await stand.expand()
-    (follow_up,) = stand.publisher.list_messages(BroadcastFollowUp)
-    assert list(follow_up.follows) == [row[0] for row in await stand.fetch_rows(EARLIER)]
+    await publish(harness, notice="frei", follows="L149", scheduled_at=all_clear.isoformat(), event_id="event-3")
+    await publish(harness, revision=2, scheduled_at=begins.isoformat(), event_id="event-4")
+    for harness.now in (begins, all_clear):
+        await harness.parts.expander.start_due()
+        await harness.expand()
+    (follow_up,) = harness.publisher.list_messages(BroadcastFollowUp)
+    assert list(follow_up.follows) == [row[0] for row in await harness.fetch_rows(EARLIER)]
     assert len(follow_up.follows) == 2
-    assert {page.notice for page in stand.publisher.list_pages()} == {"L149", "other"}
+    assert {page.notice for page in harness.publisher.list_pages()} == {"L149", "other"}

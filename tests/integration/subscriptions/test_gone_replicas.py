@@ -1,4 +1,4 @@
-"""What a replica holds whose machine is gone, or that is frozen: another one has it within seconds."""
+"""Claims of a replica whose machine is gone or frozen: another replica takes them over within seconds."""
 
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -23,9 +23,9 @@ TAKEN_OVER_SECONDS = 30.0
 
 
 async def test_another_one_goes_on_with_its_broadcast(
-    stand: SubscriptionsHarness, pool: Pool, database: FreshDatabase
+    harness: SubscriptionsHarness, pool: Pool, database: FreshDatabase
 ) -> None:
-    await publish(stand)
+    await publish(harness)
 
     async def is_claimed_by_another() -> bool:
         async with PostgresBroadcastRepository(pool).claim() as claim:
@@ -48,19 +48,19 @@ async def test_another_one_goes_on_with_its_broadcast(
 
 async def test_a_session_that_has_ended_well_may_be_idle_as_long_as_it_likes(pool: Pool) -> None:
     async with pool.session() as connection:
-        held = await connection.fetchval("show idle_session_timeout")
+        timeout = await connection.fetchval("show idle_session_timeout")
     async with pool.connection() as connection:
-        assert (held, await connection.fetchval("show idle_session_timeout")) == ("10s", "0")
+        assert (timeout, await connection.fetchval("show idle_session_timeout")) == ("10s", "0")
 
 
-async def test_a_scheduled_one_that_cannot_begin_holds_back_no_later_one(stand: SubscriptionsHarness) -> None:
+async def test_a_scheduled_one_that_cannot_begin_holds_back_no_later_one(harness: SubscriptionsHarness) -> None:
     for number in range(2):
         moment = (NOON + timedelta(hours=1, minutes=number)).isoformat()
-        await publish(stand, event_id=f"{number}", notice=f"{number}", scheduled_at=moment)
-    stand.now = NOON + timedelta(hours=2)
-    stand.publisher.refuse = lambda publication: b'"notice":"0"' in publication.body
-    stand.parts.expander.work_available.clear()
+        await publish(harness, event_id=f"{number}", notice=f"{number}", scheduled_at=moment)
+    harness.now = NOON + timedelta(hours=2)
+    harness.publisher.refuse = lambda publication: b'"notice":"0"' in publication.body
+    harness.parts.expander.work_available.clear()
     with pytest.raises(DependencyUnavailable):
-        await stand.parts.expander.start_due()
-    assert [started.notice for started in stand.publisher.list_messages(BroadcastStarted)] == ["1"]
-    assert stand.parts.expander.work_available.is_set()
+        await harness.parts.expander.start_due()
+    assert [started.notice for started in harness.publisher.list_messages(BroadcastStarted)] == ["1"]
+    assert harness.parts.expander.work_available.is_set()

@@ -66,7 +66,9 @@ def deep() -> Iterator[None]:
 async def test_everybody_else_is_heard_at_once_and_it_is_settled(
     module_service: SubscriptionsProcess, broker: BrokerHarness, vhost: str, hostile: dict[str, Any], deep: None
 ) -> None:
-    await asyncio.to_thread(publish, build_login_url(vhost, broker.press, PASSWORD), broker.press, hostile)
+    await asyncio.to_thread(
+        publish, build_login_url(vhost, broker.municipal_login, PASSWORD), broker.municipal_login, hostile
+    )
     await broker.say(build_current_message("Stop", str(hostile)[:50]))
     assert (await broker.read_reply()).text == TEXTS.unsubscribe_confirmation.text
     event_id = f"innocent-{abs(hash(str(hostile)[:200]))}"
@@ -79,9 +81,9 @@ async def test_everybody_else_is_heard_at_once_and_it_is_settled(
 async def test_an_id_that_no_database_takes_is_rejected_and_everybody_else_is_heard(
     module_service: SubscriptionsProcess, broker: BrokerHarness, vhost: str
 ) -> None:
-    url, last_attempt = build_login_url(vhost, broker.press, PASSWORD), {"headers": {"attempt": LATEST}}
+    url, last_attempt = build_login_url(vhost, broker.municipal_login, PASSWORD), {"headers": {"attempt": LATEST}}
     event = build_current_notice("no\0text", subject="n-1")
-    await asyncio.to_thread(publish, url, broker.press, last_attempt, event)
+    await asyncio.to_thread(publish, url, broker.municipal_login, last_attempt, event)
     answer = await broker.wait_for_event(NoticeRejected, "no\0text")
     assert [problem.field for problem in answer.problems] == ["id"]
     await broker.say(build_current_message("Stop", "after the id"))

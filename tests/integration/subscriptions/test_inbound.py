@@ -25,36 +25,36 @@ from tests.factories.citizens import (
 from tests.integration.subscriptions.harness import SubscriptionsHarness, encode_group
 
 CONSENTS = "select sequence, event, cardinality(topics), wording_hash from subscriptions.consent order by id"
-PEOPLE = "select state, sequence from subscriptions.subscriber order by id"
+SUBSCRIBERS = "select state, sequence from subscriptions.subscriber order by id"
 
 
-async def test_start_subscribes_tells_and_answers(stand: SubscriptionsHarness) -> None:
+async def test_start_subscribes_tells_and_answers(harness: SubscriptionsHarness) -> None:
     start = build_message("Start")
-    await stand.receive(start)
-    assert await stand.fetch_rows(PEOPLE) == [("subscribed", 1)]
-    assert await stand.fetch_rows(CONSENTS) == [(1, "given", 4, TEXTS.receipt.hash)]
-    (started,) = stand.publisher.list_messages(SubscriptionStarted)
+    await harness.receive(start)
+    assert await harness.fetch_rows(SUBSCRIBERS) == [("subscribed", 1)]
+    assert await harness.fetch_rows(CONSENTS) == [(1, "given", 4, TEXTS.receipt.hash)]
+    (started,) = harness.publisher.list_messages(SubscriptionStarted)
     assert (started.sequence, frozenset(started.topics)) == (1, COUNTY.topic_ids)
-    (reply,) = stand.publisher.list_messages(ReplyRequested)
+    (reply,) = harness.publisher.list_messages(ReplyRequested)
     assert reply.reply == make_timed_id(start.sent_at, b"reply", start.message_key)
     assert (reply.recipient, reply.text, reply.withdrawal) == (start.sender.phone, TEXTS.receipt.text, None)
     assert build_time(23.9 * 3600) < reply.expires_at < build_time(24 * 3600)
-    await stand.receive(build_message("Anmelden", seconds=5))
-    assert await stand.fetch_rows(PEOPLE) == [("subscribed", 2)]
-    assert len(stand.publisher.list_messages(SubscriptionStarted)) == 1
+    await harness.receive(build_message("Anmelden", seconds=5))
+    assert await harness.fetch_rows(SUBSCRIBERS) == [("subscribed", 2)]
+    assert len(harness.publisher.list_messages(SubscriptionStarted)) == 1
 
 
-async def test_stop_tells_the_dispatcher_before_it_is_confirmed(stand: SubscriptionsHarness) -> None:
-    await stand.receive(build_message("Start"), build_message("Stop bitte", seconds=1))
-    assert await stand.fetch_rows(PEOPLE) == [("unsubscribed", 2)]
-    assert await stand.fetch_rows("select * from subscriptions.subscription") == []
-    kept = "select phone_index is null, user_index is null, phone_sealed, user_sealed from subscriptions.subscriber"
-    assert await stand.fetch_rows(kept) == [(False, False, None, None)]
-    assert [row[:3] for row in await stand.fetch_rows(CONSENTS)] == [(1, "given", 4), (2, "withdrawn", 4)]
-    ended, confirmation = stand.publisher.published[-2:]
+async def test_stop_tells_the_dispatcher_before_it_is_confirmed(harness: SubscriptionsHarness) -> None:
+    await harness.receive(build_message("Start"), build_message("Stop bitte", seconds=1))
+    assert await harness.fetch_rows(SUBSCRIBERS) == [("unsubscribed", 2)]
+    assert await harness.fetch_rows("select * from subscriptions.subscription") == []
+    query = "select phone_index is null, user_index is null, phone_sealed, user_sealed from subscriptions.subscriber"
+    assert await harness.fetch_rows(query) == [(False, False, None, None)]
+    assert [row[:3] for row in await harness.fetch_rows(CONSENTS)] == [(1, "given", 4), (2, "withdrawn", 4)]
+    ended, confirmation = harness.publisher.published[-2:]
     assert (ended.key, ended.required, confirmation.key) == ("subscription.ended", True, "reply")
-    (end,) = stand.publisher.list_messages(SubscriptionEnded)
-    reply = stand.publisher.list_messages(ReplyRequested)[-1]
+    (end,) = harness.publisher.list_messages(SubscriptionEnded)
+    reply = harness.publisher.list_messages(ReplyRequested)[-1]
     assert reply.text == TEXTS.unsubscribe_confirmation.text
     withdrawal = reply.withdrawal
     assert withdrawal is not None
@@ -62,15 +62,15 @@ async def test_stop_tells_the_dispatcher_before_it_is_confirmed(stand: Subscript
 
 
 async def test_a_redelivery_publishes_the_same_bytes_and_changes_nothing(
-    stand: SubscriptionsHarness, other: SubscriptionsHarness
+    harness: SubscriptionsHarness, other: SubscriptionsHarness
 ) -> None:
     messages = (build_message("Start"), build_message("Hallo", seconds=1), build_message("Stop", seconds=2))
-    await stand.receive(*messages)
-    before = await stand.fetch_rows(PEOPLE), await stand.fetch_rows(CONSENTS)
+    await harness.receive(*messages)
+    before = await harness.fetch_rows(SUBSCRIBERS), await harness.fetch_rows(CONSENTS)
     other.now = build_time(3600)
     await other.receive(*reversed(messages))
-    assert sorted(other.publisher.published, key=id_of) == sorted(stand.publisher.published, key=id_of)
-    assert (await stand.fetch_rows(PEOPLE), await stand.fetch_rows(CONSENTS)) == before
+    assert sorted(other.publisher.published, key=id_of) == sorted(harness.publisher.published, key=id_of)
+    assert (await harness.fetch_rows(SUBSCRIBERS), await harness.fetch_rows(CONSENTS)) == before
     assert other.read_metric("kreisfunk_subscriptions_inbound_total", outcome="started") == 0
 
 
@@ -80,71 +80,71 @@ def id_of(publication: Publication) -> str:
 
 @pytest.mark.parametrize("arrives", [False, True])
 async def test_a_crash_between_commit_and_publish_is_healed_by_the_redelivery(
-    stand: SubscriptionsHarness, arrives: bool
+    harness: SubscriptionsHarness, arrives: bool
 ) -> None:
     if arrives:
-        stand.publisher.lose = lambda publication: publication.key == "reply"
+        harness.publisher.lose = lambda publication: publication.key == "reply"
     else:
-        stand.publisher.refuse = lambda publication: publication.key == "reply"
+        harness.publisher.refuse = lambda publication: publication.key == "reply"
     with pytest.raises(DependencyUnavailable):
-        await stand.receive(build_message("Start"))
-    assert await stand.fetch_rows(PEOPLE) == [("subscribed", 1)]
-    stand.publisher.refuse = stand.publisher.lose = lambda _: False
-    await stand.receive(build_message("Start"))
-    assert len({reply.reply for reply in stand.publisher.list_messages(ReplyRequested)}) == 1
-    assert len(await stand.fetch_rows(CONSENTS)) == 1
+        await harness.receive(build_message("Start"))
+    assert await harness.fetch_rows(SUBSCRIBERS) == [("subscribed", 1)]
+    harness.publisher.refuse = harness.publisher.lose = lambda _: False
+    await harness.receive(build_message("Start"))
+    assert len({reply.reply for reply in harness.publisher.list_messages(ReplyRequested)}) == 1
+    assert len(await harness.fetch_rows(CONSENTS)) == 1
 
 
-async def test_other_messages_get_one_hint_a_day_whoever_writes(stand: SubscriptionsHarness) -> None:
-    await stand.receive(
+async def test_other_messages_get_one_hint_a_day_whoever_writes(harness: SubscriptionsHarness) -> None:
+    await harness.receive(
         build_message("Hallo", sender=build_phone(1)), build_message("Hallo?", sender=build_both(1), seconds=60)
     )
-    await stand.receive(build_message(None, kind="audio", sender=build_phone(1), seconds=86_399))
-    assert stand.list_reply_texts() == [TEXTS.hint.text]
-    assert await stand.fetch_rows(PEOPLE) == []
-    stand.now = build_time(86_401)
-    await stand.receive(build_message("Hallo!", sender=build_phone(1), seconds=86_400))
-    assert len(stand.list_reply_texts()) == 2
-    await stand.receive(build_message("Hallo!", sender=build_phone(2), seconds=86_400))
-    assert len(stand.list_reply_texts()) == 3, "somebody else's hint does not count"
+    await harness.receive(build_message(None, kind="audio", sender=build_phone(1), seconds=86_399))
+    assert harness.list_reply_texts() == [TEXTS.hint.text]
+    assert await harness.fetch_rows(SUBSCRIBERS) == []
+    harness.now = build_time(86_401)
+    await harness.receive(build_message("Hallo!", sender=build_phone(1), seconds=86_400))
+    assert len(harness.list_reply_texts()) == 2
+    await harness.receive(build_message("Hallo!", sender=build_phone(2), seconds=86_400))
+    assert len(harness.list_reply_texts()) == 3, "somebody else's hint does not count"
 
 
-async def test_reactions_and_unknown_kinds_are_not_answered(stand: SubscriptionsHarness) -> None:
-    await stand.receive(build_message("👍", kind="reaction"), build_message("Start", kind="hologram"))
-    assert (stand.publisher.published, await stand.fetch_rows(PEOPLE)) == ([], [])
-    assert stand.read_metric("kreisfunk_subscriptions_inbound_total", outcome="ignored") == 2
+async def test_reactions_and_unknown_kinds_are_not_answered(harness: SubscriptionsHarness) -> None:
+    await harness.receive(build_message("👍", kind="reaction"), build_message("Start", kind="hologram"))
+    assert (harness.publisher.published, await harness.fetch_rows(SUBSCRIBERS)) == ([], [])
+    assert harness.read_metric("kreisfunk_subscriptions_inbound_total", outcome="ignored") == 2
 
 
-async def test_what_arrives_late_is_recorded_as_outdated(stand: SubscriptionsHarness) -> None:
-    await stand.receive(build_message("Stop", seconds=9), build_message("Start", seconds=4))
-    assert await stand.fetch_rows(PEOPLE) == [("unsubscribed", 1)]
-    assert len(stand.list_reply_texts()) == 1
-    results = await stand.fetch_rows("select result from subscriptions.inbox order by result")
+async def test_what_arrives_late_is_recorded_as_outdated(harness: SubscriptionsHarness) -> None:
+    await harness.receive(build_message("Stop", seconds=9), build_message("Start", seconds=4))
+    assert await harness.fetch_rows(SUBSCRIBERS) == [("unsubscribed", 1)]
+    assert len(harness.list_reply_texts()) == 1
+    results = await harness.fetch_rows("select result from subscriptions.inbox order by result")
     assert results == [("ended",), ("outdated",)]
 
 
-async def test_a_message_without_an_address_is_passed_over(stand: SubscriptionsHarness) -> None:
-    await stand.receive(build_message("Start", sender=Addresses()), build_message("Start", sender=build_phone(2)))
-    assert len(await stand.fetch_rows(PEOPLE)) == 1
+async def test_a_message_without_an_address_is_passed_over(harness: SubscriptionsHarness) -> None:
+    await harness.receive(build_message("Start", sender=Addresses()), build_message("Start", sender=build_phone(2)))
+    assert len(await harness.fetch_rows(SUBSCRIBERS)) == 1
 
 
-async def test_bytes_that_are_no_group_are_kept_for_an_operator(stand: SubscriptionsHarness) -> None:
-    assert isinstance(await stand.parts.inbound.handle(b"{"), Dead)
+async def test_bytes_that_are_no_group_are_stored_for_an_operator(harness: SubscriptionsHarness) -> None:
+    assert isinstance(await harness.parts.inbound.handle(b"{"), Dead)
     accepted = NoticeAccepted(source="/x", event="e", notice="n", revision=1, broadcast=make_timed_id(NOON))
     body = encode(accepted, event_id="e", source="/x", time=NOON)
-    assert await stand.parts.inbound.handle(body) == Dead(f"unexpected {NoticeAccepted.TYPE}")
+    assert await harness.parts.inbound.handle(body) == Dead(f"unexpected {NoticeAccepted.TYPE}")
 
 
-async def test_a_failing_message_is_separated_and_does_not_keep_the_others_back(stand: SubscriptionsHarness) -> None:
+async def test_a_failing_message_is_separated_and_does_not_keep_the_others_back(harness: SubscriptionsHarness) -> None:
     failing, others = build_message("Start"), [build_message("Start", sender=build_phone(each)) for each in (2, 3)]
-    await stand.fetch_rows(
+    await harness.fetch_rows(
         "insert into subscriptions.inbox values ($1, 'broken', 'x', now()) returning 1", key_of("Start")
     )
-    outcome = await stand.parts.inbound.handle(encode_group([others[0], failing, others[1]]))
+    outcome = await harness.parts.inbound.handle(encode_group([others[0], failing, others[1]]))
     assert isinstance(outcome, Separate)
     assert outcome.reason == "unexpected ValidationError"
     assert [decode(body) for body in outcome.parts.values()] == [InboundMessages(messages=(failing,))]
-    assert len(stand.list_reply_texts()) == 2
+    assert len(harness.list_reply_texts()) == 2
 
 
 def key_of(text: str) -> bytes:
@@ -152,12 +152,12 @@ def key_of(text: str) -> bytes:
 
 
 async def test_one_person_at_two_addresses_at_once_is_one_person_in_the_end(
-    stand: SubscriptionsHarness, other: SubscriptionsHarness
+    harness: SubscriptionsHarness, other: SubscriptionsHarness
 ) -> None:
-    await stand.receive(build_message("Start", sender=build_both(1)))
+    await harness.receive(build_message("Start", sender=build_both(1)))
     await asyncio.gather(
         *(
-            stand.receive(build_message("Start", sender=build_phone(1), seconds=each, name=each))
+            harness.receive(build_message("Start", sender=build_phone(1), seconds=each, name=each))
             for each in range(1, 10)
         ),
         *(
@@ -166,57 +166,57 @@ async def test_one_person_at_two_addresses_at_once_is_one_person_in_the_end(
         ),
     )
     await other.receive(build_message("Stop", sender=build_both(1), seconds=20))
-    assert [state for state, _ in await stand.fetch_rows(PEOPLE)] == ["unsubscribed"]
+    assert [state for state, _ in await harness.fetch_rows(SUBSCRIBERS)] == ["unsubscribed"]
 
 
-async def test_two_rows_of_one_person_become_one(stand: SubscriptionsHarness) -> None:
-    await stand.receive(
+async def test_two_rows_of_one_person_become_one(harness: SubscriptionsHarness) -> None:
+    await harness.receive(
         build_message("Start", sender=build_phone(1)), build_message("Start", sender=build_user(1), seconds=1)
     )
-    assert await stand.fetch_rows(PEOPLE) == [("subscribed", 1), ("subscribed", 1)]
-    await stand.receive(build_message("Hallo", sender=build_both(1), seconds=2))
+    assert await harness.fetch_rows(SUBSCRIBERS) == [("subscribed", 1), ("subscribed", 1)]
+    await harness.receive(build_message("Hallo", sender=build_both(1), seconds=2))
     states = "select state, phone_index is not null, user_index is not null from subscriptions.subscriber order by id"
-    assert await stand.fetch_rows(states) == [("subscribed", True, True), ("merged", False, False)]
-    assert await stand.fetch_rows("select count(*) from subscriptions.subscription") == [(4,)]
-    (end,) = stand.publisher.list_messages(SubscriptionEnded)
+    assert await harness.fetch_rows(states) == [("subscribed", True, True), ("merged", False, False)]
+    assert await harness.fetch_rows("select count(*) from subscriptions.subscription") == [(4,)]
+    (end,) = harness.publisher.list_messages(SubscriptionEnded)
     assert end.sequence == 2
-    assert (await stand.fetch_rows(CONSENTS))[-1][:2] == (2, "merged")
+    assert (await harness.fetch_rows(CONSENTS))[-1][:2] == (2, "merged")
 
 
-async def test_a_stop_by_either_address_holds_for_both(stand: SubscriptionsHarness) -> None:
-    await stand.receive(
+async def test_a_stop_by_either_address_holds_for_both(harness: SubscriptionsHarness) -> None:
+    await harness.receive(
         build_message("Start", sender=build_both(1)), build_message("Stop", sender=build_user(1), seconds=1)
     )
-    await stand.receive(build_message("Hallo", sender=build_phone(1), seconds=2))
-    assert await stand.fetch_rows(PEOPLE) == [("unsubscribed", 2)]
+    await harness.receive(build_message("Hallo", sender=build_phone(1), seconds=2))
+    assert await harness.fetch_rows(SUBSCRIBERS) == [("unsubscribed", 2)]
 
 
 async def test_a_topic_that_the_other_address_drops_meanwhile_stays_dropped(
-    stand: SubscriptionsHarness, other: SubscriptionsHarness
+    harness: SubscriptionsHarness, other: SubscriptionsHarness
 ) -> None:
     """Webhooks that name one address each do not wait for one another before they have found the row."""
-    await stand.receive(build_message("Start", sender=build_both(1)))
-    async with stand.database.transaction() as dropping:
+    await harness.receive(build_message("Start", sender=build_both(1)))
+    async with harness.database.transaction() as dropping:
         await dropping.execute("update subscriptions.subscriber set sequence = sequence + 1")
         await dropping.execute("delete from subscriptions.subscription where topic = 'stellen'")
         pausing = asyncio.create_task(other.receive(build_message("Pause 3 Tage", sender=build_phone(1), seconds=5)))
         await other.wait_until_one_waits()
     await pausing
-    assert await stand.fetch_rows(PEOPLE) == [("subscribed", 3)]
-    topics = await stand.fetch_rows("select topic from subscriptions.subscription")
+    assert await harness.fetch_rows(SUBSCRIBERS) == [("subscribed", 3)]
+    topics = await harness.fetch_rows("select topic from subscriptions.subscription")
     assert {topic for (topic,) in topics} == COUNTY.topic_ids - {"stellen"}
 
 
-async def test_a_large_group_is_handled_in_the_order_of_each_person(stand: SubscriptionsHarness) -> None:
+async def test_a_large_group_is_handled_in_the_order_of_each_person(harness: SubscriptionsHarness) -> None:
     words = ["Start", "Stop", "Start", "Hallo", "Stop"]
     talk = [
         build_message(word, sender=build_both(citizen), seconds=0, lag=each)
         for each, word in enumerate(words)
         for citizen in range(40)
     ]
-    stand.now = build_time(10)
-    await stand.receive(*talk)
-    assert await stand.fetch_rows("select distinct state, sequence from subscriptions.subscriber") == [
+    harness.now = build_time(10)
+    await harness.receive(*talk)
+    assert await harness.fetch_rows("select distinct state, sequence from subscriptions.subscriber") == [
         ("unsubscribed", 4)
     ]
-    assert len(stand.list_reply_texts()) == 40 * 5
+    assert len(harness.list_reply_texts()) == 40 * 5

@@ -11,33 +11,33 @@ from tests.factories.citizens import build_both, build_message, build_move, buil
 from tests.integration.subscriptions.harness import SubscriptionsHarness, subscribe_many
 from tests.integration.subscriptions.notice_factory import publish
 
-TURN = 400  # people on the pages of one turn
+STEP_SIZE = 400  # subscribers on the pages of one expansion step
 OLD, NEW = build_both(1), build_both(2)
 
 
 async def hear_of_the_move(
-    stand: SubscriptionsHarness, before: Addresses = OLD, after: Addresses = NEW, *, at: float = 20
+    harness: SubscriptionsHarness, before: Addresses = OLD, after: Addresses = NEW, *, at: float = 20
 ) -> None:
-    await stand.receive_moves(build_move(before, after, seconds=at, lag=60))
+    await harness.receive_moves(build_move(before, after, seconds=at, lag=60))
 
 
 @pytest.mark.parametrize("said", [("Start", "Stop"), ("Start",)], ids=["stopped", "subscribed"])
 async def test_whoever_wrote_from_the_new_number_gets_it_there_once(
-    stand: SubscriptionsHarness, owner: asyncpg.Connection, said: tuple[str, ...]
+    harness: SubscriptionsHarness, owner: asyncpg.Connection, said: tuple[str, ...]
 ) -> None:
-    """The first turn ends between the two rows."""
-    await subscribe_many(owner, TURN - 1 - ("Stop" not in said))
-    await stand.send_texts(*said, sender=OLD)
-    await stand.receive(build_message("Start", sender=build_both("between"), seconds=5))
-    await stand.receive(build_message("Start", sender=NEW, seconds=30))
-    stand.now = build_time(60)
-    await publish(stand)
-    assert await stand.parts.expander.expand_next()
-    await hear_of_the_move(stand)
-    await stand.expand()
-    ended = {each.subscriber for each in stand.publisher.list_messages(SubscriptionEnded) if each.topic is None}
-    recipients = [each for page in stand.publisher.list_pages() for each in page.recipients]
-    ((stays,),) = await stand.fetch_rows(
+    """The first step ends between the two rows."""
+    await subscribe_many(owner, STEP_SIZE - 1 - ("Stop" not in said))
+    await harness.send_texts(*said, sender=OLD)
+    await harness.receive(build_message("Start", sender=build_both("between"), seconds=5))
+    await harness.receive(build_message("Start", sender=NEW, seconds=30))
+    harness.now = build_time(60)
+    await publish(harness)
+    assert await harness.parts.expander.expand_next()
+    await hear_of_the_move(harness)
+    await harness.expand()
+    ended = {each.subscriber for each in harness.publisher.list_messages(SubscriptionEnded) if each.topic is None}
+    recipients = [each for page in harness.publisher.list_pages() for each in page.recipients]
+    ((stays,),) = await harness.fetch_rows(
         "select id from subscriptions.subscriber where phone_index = $1", NEW.phone and NEW.phone.index
     )
     assert [each.address for each in recipients if each.subscriber == stays] == [NEW.phone]
@@ -48,102 +48,102 @@ async def test_whoever_wrote_from_the_new_number_gets_it_there_once(
 
 
 OLD_PHONE, NEW_PHONE = build_phone(1), build_phone(2)
-PEOPLE = "select phone_index, state from subscriptions.subscriber"
+SUBSCRIBERS = "select phone_index, state from subscriptions.subscriber"
 
 
 async def test_whoever_had_everything_erased_at_the_new_number_is_erased_at_the_old_one(
-    stand: SubscriptionsHarness,
+    harness: SubscriptionsHarness,
 ) -> None:
-    await stand.send_texts("Start", "Feedback: Danke", sender=OLD_PHONE)
-    ((subscriber,),) = await stand.fetch_rows("select id from subscriptions.subscriber")
-    await stand.receive(build_message("Löschen", sender=NEW_PHONE, seconds=90))
+    await harness.send_texts("Start", "Feedback: Danke", sender=OLD_PHONE)
+    ((subscriber,),) = await harness.fetch_rows("select id from subscriptions.subscriber")
+    await harness.receive(build_message("Löschen", sender=NEW_PHONE, seconds=90))
     for _ in range(2):
-        await hear_of_the_move(stand, OLD_PHONE, NEW_PHONE, at=60)
-    await stand.receive(build_message("Start", sender=OLD_PHONE, seconds=30, name="late"))
-    assert await stand.fetch_rows(PEOPLE) == []
-    assert await stand.fetch_rows("select said from subscriptions.feedback") == []
-    ended = stand.publisher.list_messages(SubscriptionEnded)[-1]
+        await hear_of_the_move(harness, OLD_PHONE, NEW_PHONE, at=60)
+    await harness.receive(build_message("Start", sender=OLD_PHONE, seconds=30, name="late"))
+    assert await harness.fetch_rows(SUBSCRIBERS) == []
+    assert await harness.fetch_rows("select said from subscriptions.feedback") == []
+    ended = harness.publisher.list_messages(SubscriptionEnded)[-1]
     assert (ended.subscriber, ended.sequence) == (subscriber, 2)
-    erased = stand.publisher.list_messages(SubscriberErased)[-1]
+    erased = harness.publisher.list_messages(SubscriberErased)[-1]
     assert (erased.subscribers, erased.addresses) == ((subscriber,), (OLD_PHONE.phone,))
-    assert len(stand.publisher.list_messages(FeedbackErased)) == 1
-    assert await stand.fetch_rows("select distinct publications from subscriptions.inbox where result = 'erased'") == [
-        (NO_PUBLICATIONS,)
-    ]
+    assert len(harness.publisher.list_messages(FeedbackErased)) == 1
+    assert await harness.fetch_rows(
+        "select distinct publications from subscriptions.inbox where result = 'erased'"
+    ) == [(NO_PUBLICATIONS,)]
     events = "select event from subscriptions.consent where subscriber_id = $1 order by id"
-    assert await stand.fetch_rows(events, subscriber) == [("given",), ("erased",)]
+    assert await harness.fetch_rows(events, subscriber) == [("given",), ("erased",)]
 
 
 @pytest.mark.parametrize(("text", "left"), [("Stop", ["unsubscribed"]), ("Löschen", []), ("Start", ["subscribed"])])
 async def test_what_was_written_before_a_move_and_arrives_after_it_is_by_whoever_moved(
-    stand: SubscriptionsHarness, text: str, left: list[str]
+    harness: SubscriptionsHarness, text: str, left: list[str]
 ) -> None:
-    await stand.send_texts("Start", sender=OLD_PHONE)
-    ((subscriber,),) = await stand.fetch_rows("select id from subscriptions.subscriber")
-    await hear_of_the_move(stand, OLD_PHONE, NEW_PHONE, at=60)
-    await stand.receive(build_message(text, sender=OLD_PHONE, seconds=30, name="late"))
+    await harness.send_texts("Start", sender=OLD_PHONE)
+    ((subscriber,),) = await harness.fetch_rows("select id from subscriptions.subscriber")
+    await hear_of_the_move(harness, OLD_PHONE, NEW_PHONE, at=60)
+    await harness.receive(build_message(text, sender=OLD_PHONE, seconds=30, name="late"))
     assert NEW_PHONE.phone is not None
-    assert await stand.fetch_rows(PEOPLE) == [(NEW_PHONE.phone.index, state) for state in left]
-    ended = [each.subscriber for each in stand.publisher.list_messages(SubscriptionEnded)]
+    assert await harness.fetch_rows(SUBSCRIBERS) == [(NEW_PHONE.phone.index, state) for state in left]
+    ended = [each.subscriber for each in harness.publisher.list_messages(SubscriptionEnded)]
     assert ended == ([] if text == "Start" else [subscriber])
-    assert stand.publisher.list_messages(ReplyRequested)[-1].recipient == NEW_PHONE.phone
+    assert harness.publisher.list_messages(ReplyRequested)[-1].recipient == NEW_PHONE.phone
 
 
 async def test_who_has_the_old_number_is_told_nothing_of_a_mover_who_has_unsubscribed(
-    stand: SubscriptionsHarness,
+    harness: SubscriptionsHarness,
 ) -> None:
-    await stand.send_texts("Start", "Feedback: Danke", sender=OLD_PHONE)
-    await hear_of_the_move(stand, OLD_PHONE, NEW_PHONE, at=60)
-    await stand.send_texts("Stop", sender=NEW_PHONE, start=70)
-    await stand.receive(build_message("Daten", sender=OLD_PHONE, seconds=30, name="late"))
-    told = stand.publisher.list_messages(ReplyRequested)[-1]
+    await harness.send_texts("Start", "Feedback: Danke", sender=OLD_PHONE)
+    await hear_of_the_move(harness, OLD_PHONE, NEW_PHONE, at=60)
+    await harness.send_texts("Stop", sender=NEW_PHONE, start=70)
+    await harness.receive(build_message("Daten", sender=OLD_PHONE, seconds=30, name="late"))
+    told = harness.publisher.list_messages(ReplyRequested)[-1]
     assert told.recipient == OLD_PHONE.phone
     assert "Danke" not in told.text
     assert "20. November" not in told.text
 
 
 async def test_what_was_written_before_a_move_reaches_the_row_that_took_over_the_mover(
-    stand: SubscriptionsHarness,
+    harness: SubscriptionsHarness,
 ) -> None:
     """Whoever moved has also written from a user id alone, chosen later there, and now writes from both."""
     both = Addresses(phone=NEW_PHONE.phone, user=build_both(9).user)
-    await stand.send_texts("Start", sender=OLD_PHONE)
-    await stand.send_texts("Start", sender=Addresses(user=both.user), start=5)
-    await hear_of_the_move(stand, OLD_PHONE, NEW_PHONE, at=60)
-    await stand.send_texts("nur Stellen", sender=Addresses(user=both.user), start=70)
-    await stand.send_texts("Hallo", sender=both, start=80)
+    await harness.send_texts("Start", sender=OLD_PHONE)
+    await harness.send_texts("Start", sender=Addresses(user=both.user), start=5)
+    await hear_of_the_move(harness, OLD_PHONE, NEW_PHONE, at=60)
+    await harness.send_texts("nur Stellen", sender=Addresses(user=both.user), start=70)
+    await harness.send_texts("Hallo", sender=both, start=80)
     states = "select state from subscriptions.subscriber order by state"
-    assert await stand.fetch_rows(states) == [("merged",), ("subscribed",)]
-    await stand.receive(build_message("Stop", sender=OLD_PHONE, seconds=30, name="late"))
-    assert await stand.fetch_rows(states) == [("merged",), ("unsubscribed",)]
+    assert await harness.fetch_rows(states) == [("merged",), ("subscribed",)]
+    await harness.receive(build_message("Stop", sender=OLD_PHONE, seconds=30, name="late"))
+    assert await harness.fetch_rows(states) == [("merged",), ("unsubscribed",)]
 
 
-async def test_whoever_gets_a_number_that_was_given_up_is_somebody_else(stand: SubscriptionsHarness) -> None:
-    await stand.send_texts("Start", sender=OLD_PHONE)
-    await hear_of_the_move(stand, OLD_PHONE, NEW_PHONE, at=60)
-    await stand.send_texts("Stop", sender=OLD_PHONE, start=90)
+async def test_whoever_gets_a_number_that_was_given_up_is_somebody_else(harness: SubscriptionsHarness) -> None:
+    await harness.send_texts("Start", sender=OLD_PHONE)
+    await hear_of_the_move(harness, OLD_PHONE, NEW_PHONE, at=60)
+    await harness.send_texts("Stop", sender=OLD_PHONE, start=90)
     assert NEW_PHONE.phone is not None
     assert OLD_PHONE.phone is not None
-    assert set(await stand.fetch_rows(PEOPLE)) == {
+    assert set(await harness.fetch_rows(SUBSCRIBERS)) == {
         (NEW_PHONE.phone.index, "subscribed"),
         (OLD_PHONE.phone.index, "unsubscribed"),
     }
 
 
-async def test_whoever_came_back_at_the_new_number_after_the_erasure_stays(stand: SubscriptionsHarness) -> None:
-    await stand.send_texts("Start", sender=OLD_PHONE)
-    await stand.send_texts("Löschen", "Start", sender=NEW_PHONE, start=90)
-    await hear_of_the_move(stand, OLD_PHONE, NEW_PHONE, at=60)
+async def test_whoever_came_back_at_the_new_number_after_the_erasure_stays(harness: SubscriptionsHarness) -> None:
+    await harness.send_texts("Start", sender=OLD_PHONE)
+    await harness.send_texts("Löschen", "Start", sender=NEW_PHONE, start=90)
+    await hear_of_the_move(harness, OLD_PHONE, NEW_PHONE, at=60)
     assert NEW_PHONE.phone is not None
-    assert await stand.fetch_rows(PEOPLE) == [(NEW_PHONE.phone.index, "subscribed")]
+    assert await harness.fetch_rows(SUBSCRIBERS) == [(NEW_PHONE.phone.index, "subscribed")]
 
 
 @pytest.mark.parametrize(("start", "at"), [(95, 60), (0, 120)], ids=["started later", "moved later"])
 async def test_an_erasure_from_before_the_start_or_the_move_erases_nobody_else(
-    stand: SubscriptionsHarness, start: float, at: float
+    harness: SubscriptionsHarness, start: float, at: float
 ) -> None:
-    await stand.send_texts("Löschen", sender=NEW_PHONE, start=90)
-    await stand.send_texts("Start", sender=OLD_PHONE, start=start)
-    await hear_of_the_move(stand, OLD_PHONE, NEW_PHONE, at=at)
+    await harness.send_texts("Löschen", sender=NEW_PHONE, start=90)
+    await harness.send_texts("Start", sender=OLD_PHONE, start=start)
+    await hear_of_the_move(harness, OLD_PHONE, NEW_PHONE, at=at)
     assert NEW_PHONE.phone is not None
-    assert await stand.fetch_rows(PEOPLE) == [(NEW_PHONE.phone.index, "subscribed")]
+    assert await harness.fetch_rows(SUBSCRIBERS) == [(NEW_PHONE.phone.index, "subscribed")]

@@ -35,18 +35,18 @@ EVENTS = "select event, system, counts, urgent from subscriptions.notice_event o
 BROADCASTS = "select notice, revision, state from subscriptions.broadcast order by notice, revision"
 
 
-def problems(stand: SubscriptionsHarness) -> dict[str, str]:
-    """Those of the last rejection."""
-    return {problem.field: problem.problem for problem in stand.publisher.list_messages(NoticeRejected)[-1].problems}
+def problems(harness: SubscriptionsHarness) -> dict[str, str]:
+    """Return those of the last rejection."""
+    return {problem.field: problem.problem for problem in harness.publisher.list_messages(NoticeRejected)[-1].problems}
 
 
-def answers(stand: SubscriptionsHarness) -> list[Publication]:
-    return [each for each in stand.publisher.published if each.key in ("notice.accepted", "notice.rejected")]
+def answers(harness: SubscriptionsHarness) -> list[Publication]:
+    return [each for each in harness.publisher.published if each.key in ("notice.accepted", "notice.rejected")]
 
 
 def with_quotas(hour: int = 100, day: int = 100, urgent: int = 100) -> County:
-    press, *others = COUNTY.systems
-    limited = msgspec.structs.replace(press, notices_per_hour=hour, notices_per_day=day, urgent_per_day=urgent)
+    system, *others = COUNTY.systems
+    limited = msgspec.structs.replace(system, notices_per_hour=hour, notices_per_day=day, urgent_per_day=urgent)
     return msgspec.structs.replace(COUNTY, systems=(limited, *others))
 
 
@@ -66,120 +66,120 @@ def build_follow_up() -> AmqpMessage:
 
 
 async def test_a_repeated_event_is_answered_by_the_same_bytes_and_makes_no_second_broadcast(
-    stand: SubscriptionsHarness, other: SubscriptionsHarness
+    harness: SubscriptionsHarness, other: SubscriptionsHarness
 ) -> None:
-    assert await publish(stand) == Done()
-    other.now = stand.now + timedelta(hours=1)
+    assert await publish(harness) == Done()
+    other.now = harness.now + timedelta(hours=1)
     assert await publish(other) == Done()
-    assert [each.body for each in answers(other)] == [each.body for each in answers(stand)]
-    assert other.publisher.published == stand.publisher.published
-    assert len(await stand.fetch_rows(BROADCASTS)) == 1
+    assert [each.body for each in answers(other)] == [each.body for each in answers(harness)]
+    assert other.publisher.published == harness.publisher.published
+    assert len(await harness.fetch_rows(BROADCASTS)) == 1
     assert other.read_metric("kreisfunk_subscriptions_notices_total", result="repeated") == 1
 
 
-async def test_a_repeat_is_answered_even_if_by_now_it_would_be_too_late(stand: SubscriptionsHarness) -> None:
-    scheduled = (stand.now + timedelta(hours=1)).isoformat()
-    await publish(stand, scheduled_at=scheduled)
-    stand.now = EXPIRY + timedelta(days=2)
-    assert await publish(stand, scheduled_at=scheduled) == Done()
-    first, again = answers(stand)
+async def test_a_repeat_is_answered_even_if_by_now_it_would_be_too_late(harness: SubscriptionsHarness) -> None:
+    scheduled = (harness.now + timedelta(hours=1)).isoformat()
+    await publish(harness, scheduled_at=scheduled)
+    harness.now = EXPIRY + timedelta(days=2)
+    assert await publish(harness, scheduled_at=scheduled) == Done()
+    first, again = answers(harness)
     assert first == again
 
 
-async def test_another_way_of_writing_the_same_event_is_a_repeat(stand: SubscriptionsHarness) -> None:
-    await publish(stand)
+async def test_another_way_of_writing_the_same_event_is_a_repeat(harness: SubscriptionsHarness) -> None:
+    await publish(harness)
     berlin = EXPIRY.astimezone(ZoneInfo("Europe/Berlin")).isoformat()
     body = build_cloud_event(NoticePublished.TYPE, NOTICE | {"urgent": False, "link": None}, expirytime=berlin)
     passed_on = msgspec.json.decode(body) | {"kreisfunksystem": LOGIN, "time": "2026-11-20T12:34:56Z"}
     by_http = AmqpMessage(body=msgspec.json.encode(passed_on), login="notices")
-    assert await stand.parts.notices.handle(by_http) == Done()
-    assert len(answers(stand)) == 2
-    assert len({each.body for each in answers(stand)}) == 1
+    assert await harness.parts.notices.handle(by_http) == Done()
+    assert len(answers(harness)) == 2
+    assert len({each.body for each in answers(harness)}) == 1
 
 
 @pytest.mark.parametrize("change", [{"text": "Etwas anderes."}, {"notice": "K8"}, {"expirytime": NOON + timedelta(1)}])
 async def test_the_same_id_for_something_else_is_rejected(
-    stand: SubscriptionsHarness, change: dict[str, object]
+    harness: SubscriptionsHarness, change: dict[str, object]
 ) -> None:
-    await publish(stand)
-    assert isinstance(await publish(stand, **change), Rejected)  # type: ignore[arg-type] # some are attributes
-    assert set(problems(stand)) == {"id"}
-    assert len(await stand.fetch_rows(BROADCASTS)) == 1
+    await publish(harness)
+    assert isinstance(await publish(harness, **change), Rejected)  # type: ignore[arg-type] # some are attributes
+    assert set(problems(harness)) == {"id"}
+    assert len(await harness.fetch_rows(BROADCASTS)) == 1
 
 
-async def test_a_rejected_id_may_be_used_again_when_it_is_mended(stand: SubscriptionsHarness) -> None:
-    assert isinstance(await publish(stand, topic="wetter"), Rejected)
-    assert await publish(stand) == Done()
-    assert await stand.fetch_rows(EVENTS) == [("event-1", LOGIN, True, False)]
+async def test_a_rejected_id_may_be_used_again_when_it_is_mended(harness: SubscriptionsHarness) -> None:
+    assert isinstance(await publish(harness, topic="wetter"), Rejected)
+    assert await publish(harness) == Done()
+    assert await harness.fetch_rows(EVENTS) == [("event-1", LOGIN, True, False)]
 
 
 async def test_the_same_event_at_two_replicas_at_once_is_one_broadcast(
-    stand: SubscriptionsHarness, other: SubscriptionsHarness
+    harness: SubscriptionsHarness, other: SubscriptionsHarness
 ) -> None:
-    outcomes = await asyncio.gather(*(publish(each) for each in (stand, other) for _ in range(5)))
+    outcomes = await asyncio.gather(*(publish(each) for each in (harness, other) for _ in range(5)))
     assert set(outcomes) == {Done()}
-    assert len({each.body for each in (*answers(stand), *answers(other))}) == 1
-    assert len(await stand.fetch_rows(BROADCASTS)) == 1
+    assert len({each.body for each in (*answers(harness), *answers(other))}) == 1
+    assert len(await harness.fetch_rows(BROADCASTS)) == 1
 
 
 @pytest.mark.parametrize("lost", [False, True])
 @pytest.mark.parametrize("step", range(3))
 async def test_a_crash_between_any_two_steps_is_healed_by_the_redelivery(
-    stand: SubscriptionsHarness, step: int, lost: bool
+    harness: SubscriptionsHarness, step: int, lost: bool
 ) -> None:
     """An update that cancels, is accepted and starts: three publications after the commit."""
-    await publish(stand)
-    stand.publisher.published.clear()
+    await publish(harness)
+    harness.publisher.published.clear()
     seen: list[Publication] = []
 
     def crash(publication: Publication) -> bool:
         seen.append(publication)
         return len(seen) == step + 1
 
-    stand.publisher.refuse, stand.publisher.lose = (lambda _: False, crash) if lost else (crash, lambda _: False)
+    harness.publisher.refuse, harness.publisher.lose = (lambda _: False, crash) if lost else (crash, lambda _: False)
     with pytest.raises(DependencyUnavailable):
-        await publish(stand, event_id="event-2", revision=2)
-    stand.publisher.refuse = stand.publisher.lose = lambda _: False
-    assert await publish(stand, event_id="event-2", revision=2) == Done()
-    unique = {each.message_id: each for each in stand.publisher.published}
+        await publish(harness, event_id="event-2", revision=2)
+    harness.publisher.refuse = harness.publisher.lose = lambda _: False
+    assert await publish(harness, event_id="event-2", revision=2) == Done()
+    unique = {each.message_id: each for each in harness.publisher.published}
     assert [each.key for each in unique.values()] == ["broadcast.cancelled", "notice.accepted", "broadcast.started"]
-    assert all(unique[each.message_id] == each for each in stand.publisher.published)
-    assert await stand.fetch_rows(BROADCASTS) == [("L149", 1, "cancelled"), ("L149", 2, "expanding")]
+    assert all(unique[each.message_id] == each for each in harness.publisher.published)
+    assert await harness.fetch_rows(BROADCASTS) == [("L149", 1, "cancelled"), ("L149", 2, "expanding")]
 
 
-async def test_notices_of_two_systems_with_the_same_subject_do_not_collide(stand: SubscriptionsHarness) -> None:
-    stand.use(with_systems(ROADS))
-    assert await publish(stand) == Done()
-    assert await publish(stand, source="/strassen", login="strassen") == Done()
-    assert await withdraw(stand) == Done()
+async def test_notices_of_two_systems_with_the_same_subject_do_not_collide(harness: SubscriptionsHarness) -> None:
+    harness.use(with_systems(ROADS))
+    assert await publish(harness) == Done()
+    assert await publish(harness, source="/strassen", login="strassen") == Done()
+    assert await withdraw(harness) == Done()
     states = "select source, state from subscriptions.broadcast order by source"
-    assert await stand.fetch_rows(states) == [(SOURCE, "cancelled"), ("/strassen", "expanding")]
+    assert await harness.fetch_rows(states) == [(SOURCE, "cancelled"), ("/strassen", "expanding")]
 
 
-async def test_only_the_owner_and_who_manages_its_source_change_a_notice(stand: SubscriptionsHarness) -> None:
+async def test_only_the_owner_and_who_manages_its_source_change_a_notice(harness: SubscriptionsHarness) -> None:
     stranger = msgspec.structs.replace(ROADS, manages=())
-    stand.use(with_systems(stranger))
-    await publish(stand)
-    assert isinstance(await publish(stand, event_id="2", revision=2, login="strassen"), Rejected)
-    assert set(problems(stand)) == {"source"}
-    stand.use(with_systems(ROADS))
-    assert await publish(stand, event_id="2", revision=2, login="strassen") == Done()
-    assert isinstance(await publish(stand, event_id="3", notice="new", login="strassen"), Rejected)
+    harness.use(with_systems(stranger))
+    await publish(harness)
+    assert isinstance(await publish(harness, event_id="2", revision=2, login="strassen"), Rejected)
+    assert set(problems(harness)) == {"source"}
+    harness.use(with_systems(ROADS))
+    assert await publish(harness, event_id="2", revision=2, login="strassen") == Done()
+    assert isinstance(await publish(harness, event_id="3", notice="new", login="strassen"), Rejected)
 
 
-async def sequence(stand: SubscriptionsHarness, *steps: str) -> list[str]:
-    """What each step was answered: the action, or the field that is wrong."""
+async def sequence(harness: SubscriptionsHarness, *steps: str) -> list[str]:
+    """Return the answer to each step: the action, or the field that is wrong."""
     for number, step in enumerate(steps):
         event_id = f"step-{number}"
         match step.split():
             case ["publish", *text]:
-                await publish(stand, event_id=event_id, **({"text": text[0]} if text else {}))
+                await publish(harness, event_id=event_id, **({"text": text[0]} if text else {}))
             case ["update", revision, *text]:
                 changes = {"text": text[0]} if text else {}
-                await publish(stand, event_id=event_id, revision=int(revision), **changes)
+                await publish(harness, event_id=event_id, revision=int(revision), **changes)
             case _:
-                await withdraw(stand, event_id=event_id)
-    said = [decode(each.body) for each in answers(stand)]
+                await withdraw(harness, event_id=event_id)
+    said = [decode(each.body) for each in answers(harness)]
     return [each.action if isinstance(each, NoticeAccepted) else each.problems[0].field for each in said]  # type: ignore[attr-defined] # the other is a rejection
 
 
@@ -198,16 +198,16 @@ async def sequence(stand: SubscriptionsHarness, *steps: str) -> list[str]:
     ],
 )
 async def test_each_sequence_has_a_defined_answer(
-    stand: SubscriptionsHarness, steps: tuple[str, ...], expected: list[str]
+    harness: SubscriptionsHarness, steps: tuple[str, ...], expected: list[str]
 ) -> None:
-    assert await sequence(stand, *steps) == expected
+    assert await sequence(harness, *steps) == expected
 
 
-async def test_a_withdrawal_is_answered_with_the_newest_revision(stand: SubscriptionsHarness) -> None:
-    await publish(stand)
-    await publish(stand, event_id="event-2", revision=7)
-    await withdraw(stand, event_id="gone")
-    accepted = stand.publisher.list_messages(NoticeAccepted)[-1]
+async def test_a_withdrawal_is_answered_with_the_newest_revision(harness: SubscriptionsHarness) -> None:
+    await publish(harness)
+    await publish(harness, event_id="event-2", revision=7)
+    await withdraw(harness, event_id="gone")
+    accepted = harness.publisher.list_messages(NoticeAccepted)[-1]
     assert (accepted.event, accepted.action, accepted.revision, accepted.broadcast) == (
         "gone",
         NoticeAction.WITHDRAWN,
@@ -225,23 +225,23 @@ async def test_a_withdrawal_is_answered_with_the_newest_revision(stand: Subscrip
     ids=["update", "follow-up"],
 )
 async def test_what_overtakes_its_notice_waits_for_it(
-    stand: SubscriptionsHarness, build: Callable[[], AmqpMessage], broadcasts: list[tuple[object, ...]]
+    harness: SubscriptionsHarness, build: Callable[[], AmqpMessage], broadcasts: list[tuple[object, ...]]
 ) -> None:
     for attempt in (1, 2):
-        assert isinstance(await stand.parts.notices.handle(build(), attempt=attempt), RetryLater)
-    assert stand.publisher.published == []
-    await publish(stand)
-    assert await stand.parts.notices.handle(build(), attempt=3) == Done()
-    assert await stand.fetch_rows(BROADCASTS) == broadcasts
+        assert isinstance(await harness.parts.notices.handle(build(), attempt=attempt), RetryLater)
+    assert harness.publisher.published == []
+    await publish(harness)
+    assert await harness.parts.notices.handle(build(), attempt=3) == Done()
+    assert await harness.fetch_rows(BROADCASTS) == broadcasts
 
 
 @pytest.mark.parametrize("build", [build_update, build_follow_up], ids=["update", "follow-up"])
 async def test_it_waits_longer_than_a_broker_takes_to_notice_a_dead_replica_and_then_gets_an_answer(
-    stand: SubscriptionsHarness, build: Callable[[], AmqpMessage]
+    harness: SubscriptionsHarness, build: Callable[[], AmqpMessage]
 ) -> None:
     waited = 0.0
     for attempt in range(1, MAX_ATTEMPTS + 1):
-        outcome = await stand.parts.notices.handle(build(), attempt=attempt)
+        outcome = await harness.parts.notices.handle(build(), attempt=attempt)
         if isinstance(outcome, Rejected):
             break
         assert isinstance(outcome, RetryLater)
@@ -250,51 +250,51 @@ async def test_it_waits_longer_than_a_broker_takes_to_notice_a_dead_replica_and_
     assert waited > 3 * HEARTBEAT_INTERVAL_SECONDS
 
 
-async def test_the_hourly_quota_says_when_it_goes_on(stand: SubscriptionsHarness) -> None:
-    stand.use(with_quotas(hour=2))
+async def test_the_hourly_quota_says_when_it_goes_on(harness: SubscriptionsHarness) -> None:
+    harness.use(with_quotas(hour=2))
     for number in range(2):
-        assert await publish(stand, event_id=f"{number}", notice=f"{number}") == Done()
-        stand.now += timedelta(minutes=10)
-    assert isinstance(await publish(stand, event_id="3", notice="3"), Rejected)
+        assert await publish(harness, event_id=f"{number}", notice=f"{number}") == Done()
+        harness.now += timedelta(minutes=10)
+    assert isinstance(await publish(harness, event_id="3", notice="3"), Rejected)
     again = (NOON + timedelta(seconds=1, hours=1)).isoformat(timespec="seconds")
-    assert problems(stand) == {"quota": f"this system may publish 2 notices in an hour; the next one from {again}"}
-    stand.now = NOON + timedelta(hours=1, seconds=1)
-    assert await publish(stand, event_id="3", notice="3") == Done()
-    assert isinstance(await publish(stand, event_id="4", notice="4"), Rejected)
+    assert problems(harness) == {"quota": f"this system may publish 2 notices in an hour; the next one from {again}"}
+    harness.now = NOON + timedelta(hours=1, seconds=1)
+    assert await publish(harness, event_id="3", notice="3") == Done()
+    assert isinstance(await publish(harness, event_id="4", notice="4"), Rejected)
 
 
-async def test_updates_count_and_repeats_withdrawals_and_rejections_do_not(stand: SubscriptionsHarness) -> None:
-    stand.use(with_quotas(day=2))
-    await publish(stand)
+async def test_updates_count_and_repeats_withdrawals_and_rejections_do_not(harness: SubscriptionsHarness) -> None:
+    harness.use(with_quotas(day=2))
+    await publish(harness)
     for _ in range(3):
-        await publish(stand)
-        await publish(stand, event_id="same content")
-        await publish(stand, event_id="wrong", topic="wetter")
-    assert await publish(stand, event_id="2", revision=2) == Done()
-    assert isinstance(await publish(stand, event_id="3", revision=3), Rejected)
-    assert "2 notices in 24 hours" in problems(stand)["quota"]
-    assert await withdraw(stand) == Done()
+        await publish(harness)
+        await publish(harness, event_id="same content")
+        await publish(harness, event_id="wrong", topic="wetter")
+    assert await publish(harness, event_id="2", revision=2) == Done()
+    assert isinstance(await publish(harness, event_id="3", revision=3), Rejected)
+    assert "2 notices in 24 hours" in problems(harness)["quota"]
+    assert await withdraw(harness) == Done()
 
 
-async def test_urgent_ones_have_a_quota_of_their_own(stand: SubscriptionsHarness) -> None:
-    stand.use(with_quotas(urgent=1))
-    assert await publish(stand, event_id="1", notice="1", urgent=True) == Done()
-    assert isinstance(await publish(stand, event_id="2", notice="2", urgent=True), Rejected)
-    assert set(problems(stand)) == {"urgent"}
-    assert await publish(stand, event_id="2", notice="2") == Done()
-    stand.use(with_quotas(urgent=0))
-    assert isinstance(await publish(stand, event_id="3", notice="3", urgent=True), Rejected)
-    assert problems(stand)["urgent"].endswith("0 urgent notices in 24 hours; never")
+async def test_urgent_ones_have_a_quota_of_their_own(harness: SubscriptionsHarness) -> None:
+    harness.use(with_quotas(urgent=1))
+    assert await publish(harness, event_id="1", notice="1", urgent=True) == Done()
+    assert isinstance(await publish(harness, event_id="2", notice="2", urgent=True), Rejected)
+    assert set(problems(harness)) == {"urgent"}
+    assert await publish(harness, event_id="2", notice="2") == Done()
+    harness.use(with_quotas(urgent=0))
+    assert isinstance(await publish(harness, event_id="3", notice="3", urgent=True), Rejected)
+    assert problems(harness)["urgent"].endswith("0 urgent notices in 24 hours; never")
 
 
 async def test_a_quota_holds_for_all_replicas_together(
-    stand: SubscriptionsHarness, other: SubscriptionsHarness
+    harness: SubscriptionsHarness, other: SubscriptionsHarness
 ) -> None:
     county = with_quotas(hour=5)
-    stand.use(county)
+    harness.use(county)
     other.use(county)
     outcomes: list[Outcome] = await asyncio.gather(
-        *(publish(each, event_id=f"{number}", notice=f"{number}") for number in range(8) for each in (stand, other))
+        *(publish(each, event_id=f"{number}", notice=f"{number}") for number in range(8) for each in (harness, other))
     )
     assert sum(outcome == Done() for outcome in outcomes) == 10  # each of the five at both replicas
-    assert len(await stand.fetch_rows(BROADCASTS)) == 5
+    assert len(await harness.fetch_rows(BROADCASTS)) == 5

@@ -28,29 +28,29 @@ UNKNOWN = {"Urgent": True, "+4917604069001": 1}
 BROADCASTS = "select revision, state, reason from subscriptions.broadcast order by revision"
 
 
-def rejected_fields(stand: SubscriptionsHarness) -> list[set[str]]:
-    return [{problem.field for problem in event.problems} for event in stand.publisher.list_messages(NoticeRejected)]
+def rejected_fields(harness: SubscriptionsHarness) -> list[set[str]]:
+    return [{problem.field for problem in event.problems} for event in harness.publisher.list_messages(NoticeRejected)]
 
 
-async def test_a_moment_without_an_offset_is_berlins(stand: SubscriptionsHarness) -> None:
+async def test_a_moment_without_an_offset_is_berlins(harness: SubscriptionsHarness) -> None:
     local = EXPIRY.astimezone(LOCAL_ZONE).replace(tzinfo=None).isoformat()
-    assert await publish(stand, expirytime=local) == Done()
-    assert await stand.fetch_rows("select expires_at from subscriptions.broadcast") == [(EXPIRY,)]
+    assert await publish(harness, expirytime=local) == Done()
+    assert await harness.fetch_rows("select expires_at from subscriptions.broadcast") == [(EXPIRY,)]
 
 
-async def test_a_notice_is_stored_accepted_and_started(stand: SubscriptionsHarness) -> None:
-    assert await publish(stand, urgent=True) == Done()
-    ((broadcast, lane, state),) = await stand.fetch_rows("select id, lane, state from subscriptions.broadcast")
+async def test_a_notice_is_stored_accepted_and_started(harness: SubscriptionsHarness) -> None:
+    assert await publish(harness, urgent=True) == Done()
+    ((broadcast, lane, state),) = await harness.fetch_rows("select id, lane, state from subscriptions.broadcast")
     assert (lane, state) == ("urgent", "expanding")
-    (accepted,) = stand.publisher.list_messages(NoticeAccepted)
+    (accepted,) = harness.publisher.list_messages(NoticeAccepted)
     assert (accepted.event, accepted.notice, accepted.revision, accepted.broadcast) == ("event-1", "L149", 1, broadcast)
-    (started,) = stand.publisher.list_messages(BroadcastStarted)
+    (started,) = harness.publisher.list_messages(BroadcastStarted)
     assert (started.broadcast, started.lane, started.topic) == (broadcast, Lane.URGENT, "strassensperrungen")
-    assert stand.parts.notices.work_available.is_set()
-    assert not any(publication.required for publication in stand.publisher.published)
+    assert harness.parts.notices.work_available.is_set()
+    assert not any(publication.required for publication in harness.publisher.published)
 
 
-async def test_an_invalid_notice_comes_back_with_every_field(stand: SubscriptionsHarness) -> None:
+async def test_an_invalid_notice_comes_back_with_every_field(harness: SubscriptionsHarness) -> None:
     wrong: dict[str, Any] = {
         "topic": "wetter",
         "headline": "",
@@ -58,11 +58,11 @@ async def test_an_invalid_notice_comes_back_with_every_field(stand: Subscription
         "link": "http://x",
         "revision": 0,
     }
-    outcome = await publish(stand, source="/other", expirytime=NOON, **wrong)
+    outcome = await publish(harness, source="/other", expirytime=NOON, **wrong)
     assert isinstance(outcome, Rejected)
     named = {"source", "expirytime", *wrong}
-    assert rejected_fields(stand) == [named]
-    (rejection,) = stand.publisher.list_messages(NoticeRejected)
+    assert rejected_fields(harness) == [named]
+    (rejection,) = harness.publisher.list_messages(NoticeRejected)
     assert (rejection.event, rejection.notice) == ("event-1", "L149")
     assert {problem.split(": ")[0] for problem in outcome.reason.split("; ")} == named
     assert {**outcome.headers, "quarantined-at": None} == {
@@ -72,18 +72,18 @@ async def test_an_invalid_notice_comes_back_with_every_field(stand: Subscription
         "system": LOGIN,
         "quarantined-at": None,
     }
-    assert await stand.fetch_rows(BROADCASTS) == []
-    assert stand.read_metric("kreisfunk_subscriptions_notices_total", result="rejected") == 1
+    assert await harness.fetch_rows(BROADCASTS) == []
+    assert harness.read_metric("kreisfunk_subscriptions_notices_total", result="rejected") == 1
 
 
 @pytest.mark.parametrize(("login", "told"), [(None, []), ("notices", [{"user_id"}]), ("somebody", [{"user_id"}])])
 async def test_nobody_publishes_in_anothers_name(
-    stand: SubscriptionsHarness, login: str | None, told: list[set[str]]
+    harness: SubscriptionsHarness, login: str | None, told: list[set[str]]
 ) -> None:
-    outcome = await publish(stand, login=login)
+    outcome = await publish(harness, login=login)
     assert isinstance(outcome, Rejected)
     assert outcome.reason.startswith("user_id: ")
-    assert rejected_fields(stand) == told
+    assert rejected_fields(harness) == told
 
 
 @pytest.mark.parametrize(
@@ -100,43 +100,45 @@ async def test_nobody_publishes_in_anothers_name(
         (build_cloud_event("de.kreisfunk.notice.published.v1", [1]), {"data"}),
     ],
 )
-async def test_what_is_no_notice_is_kept_and_named(stand: SubscriptionsHarness, body: bytes, fields: set[str]) -> None:
-    outcome = await stand.parts.notices.handle(AmqpMessage(body=body, login=LOGIN))
+async def test_what_is_no_notice_is_quarantined_and_named(
+    harness: SubscriptionsHarness, body: bytes, fields: set[str]
+) -> None:
+    outcome = await harness.parts.notices.handle(AmqpMessage(body=body, login=LOGIN))
     assert isinstance(outcome, Rejected)
-    assert rejected_fields(stand) == [fields]
+    assert rejected_fields(harness) == [fields]
     assert "4917" not in outcome.reason
 
 
-async def test_a_higher_revision_replaces_the_one_before(stand: SubscriptionsHarness) -> None:
-    await publish(stand)
-    assert await publish(stand, event_id="event-2", revision=2, text="Bis 20 Uhr.") == Done()
-    assert await stand.fetch_rows(BROADCASTS) == [(1, "cancelled", "superseded"), (2, "expanding", None)]
-    (cancelled,) = stand.publisher.list_messages(BroadcastCancelled)
-    first, second = stand.publisher.list_messages(NoticeAccepted)
+async def test_a_higher_revision_replaces_the_one_before(harness: SubscriptionsHarness) -> None:
+    await publish(harness)
+    assert await publish(harness, event_id="event-2", revision=2, text="Bis 20 Uhr.") == Done()
+    assert await harness.fetch_rows(BROADCASTS) == [(1, "cancelled", "superseded"), (2, "expanding", None)]
+    (cancelled,) = harness.publisher.list_messages(BroadcastCancelled)
+    first, second = harness.publisher.list_messages(NoticeAccepted)
     assert (cancelled.broadcast, cancelled.reason) == (first.broadcast, "superseded")
     assert second.broadcast != first.broadcast
     assert [
-        publication.required for publication in stand.publisher.published if publication.key == "broadcast.cancelled"
+        publication.required for publication in harness.publisher.published if publication.key == "broadcast.cancelled"
     ] == [True]
 
 
-async def test_a_withdrawn_notice_is_cancelled(stand: SubscriptionsHarness) -> None:
-    await publish(stand)
-    assert await withdraw(stand, reason="Irrtum") == Done()
-    assert await stand.fetch_rows(BROADCASTS) == [(1, "cancelled", "withdrawn")]
-    (cancelled,) = stand.publisher.list_messages(BroadcastCancelled)
+async def test_a_withdrawn_notice_is_cancelled(harness: SubscriptionsHarness) -> None:
+    await publish(harness)
+    assert await withdraw(harness, reason="Irrtum") == Done()
+    assert await harness.fetch_rows(BROADCASTS) == [(1, "cancelled", "withdrawn")]
+    (cancelled,) = harness.publisher.list_messages(BroadcastCancelled)
     assert cancelled.reason == "Irrtum"
 
 
 async def test_a_cancelled_notice_that_is_published_again_is_answered_as_such(
-    stand: SubscriptionsHarness, owner: asyncpg.Connection
+    harness: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
     """Under another event id, since its first answer was lost; an operator has ended its broadcast meanwhile."""
     await subscribe_many(owner, 3)
-    await publish(stand)
+    await publish(harness)
     await owner.execute("select subscriptions.cancel_expansion(id, 'test') from subscriptions.broadcast")
-    stand.now += timedelta(minutes=1)
-    await publish(stand, event_id="again")
-    first, again = stand.publisher.list_messages(NoticeAccepted)
+    harness.now += timedelta(minutes=1)
+    await publish(harness, event_id="again")
+    first, again = harness.publisher.list_messages(NoticeAccepted)
     assert (again.broadcast, again.audience) == (first.broadcast, 3)
     assert (first.blockers, again.blockers) == ((), ("nobody will get it any more: it was cancelled",))

@@ -9,64 +9,64 @@ TOPICS = "select topic from subscriptions.subscription order by topic"
 CONSENTS = "select sequence, event, topics from subscriptions.consent order by id desc limit 1"
 
 
-async def test_a_stop_ends_the_marketing_topics_and_is_not_answered(stand: SubscriptionsHarness) -> None:
-    await stand.receive(build_message("Start"))
-    await stand.receive_preferences(build_preference("stop"))
-    assert await stand.fetch_rows(TOPICS) == [("baustellen",), ("strassensperrungen",)]
-    ended = stand.publisher.list_messages(SubscriptionEnded)
+async def test_a_stop_ends_the_marketing_topics_and_is_not_answered(harness: SubscriptionsHarness) -> None:
+    await harness.receive(build_message("Start"))
+    await harness.receive_preferences(build_preference("stop"))
+    assert await harness.fetch_rows(TOPICS) == [("baustellen",), ("strassensperrungen",)]
+    ended = harness.publisher.list_messages(SubscriptionEnded)
     assert {(end.topic, end.sequence) for end in ended} == {(topic, 2) for topic in COUNTY.marketing_topics}
-    assert len(stand.publisher.list_messages(ReplyRequested)) == 1
-    assert await stand.fetch_rows(CONSENTS) == [(2, "withdrawn", ["stellen", "veranstaltungen"])]
+    assert len(harness.publisher.list_messages(ReplyRequested)) == 1
+    assert await harness.fetch_rows(CONSENTS) == [(2, "withdrawn", ["stellen", "veranstaltungen"])]
 
 
 async def test_the_same_stop_again_publishes_the_same_and_counts_once(
-    stand: SubscriptionsHarness, other: SubscriptionsHarness
+    harness: SubscriptionsHarness, other: SubscriptionsHarness
 ) -> None:
-    await stand.receive(build_message("Start"))
-    await stand.receive_preferences(build_preference("stop"))
+    await harness.receive(build_message("Start"))
+    await harness.receive_preferences(build_preference("stop"))
     await other.receive_preferences(build_preference("stop"))
-    assert other.publisher.published == stand.publisher.published[2:]
-    assert await stand.fetch_rows("select sequence from subscriptions.subscriber") == [(2,)]
+    assert other.publisher.published == harness.publisher.published[2:]
+    assert await harness.fetch_rows("select sequence from subscriptions.subscriber") == [(2,)]
 
 
-async def test_other_categories_and_words_have_no_effect(stand: SubscriptionsHarness) -> None:
-    await stand.receive(build_message("Start"))
-    await stand.receive_preferences(
+async def test_other_categories_and_words_have_no_effect(harness: SubscriptionsHarness) -> None:
+    await harness.receive(build_message("Start"))
+    await harness.receive_preferences(
         build_preference("resume"), build_preference("stop", category="something_new"), build_preference("signup")
     )
-    assert await stand.fetch_rows("select sequence, suspended from subscriptions.subscriber") == [(1, [])]
-    assert len(await stand.fetch_rows(TOPICS)) == 4
+    assert await harness.fetch_rows("select sequence, suspended from subscriptions.subscriber") == [(1, [])]
+    assert len(await harness.fetch_rows(TOPICS)) == 4
 
 
 async def test_a_resume_brings_the_topics_back_and_is_not_answered(
-    stand: SubscriptionsHarness, other: SubscriptionsHarness
+    harness: SubscriptionsHarness, other: SubscriptionsHarness
 ) -> None:
-    await stand.receive(build_message("Start"))
-    await stand.receive_preferences(build_preference("stop"))
+    await harness.receive(build_message("Start"))
+    await harness.receive_preferences(build_preference("stop"))
     await other.receive_preferences(build_preference("resume", seconds=6), build_preference("resume", seconds=6))
-    assert len(await stand.fetch_rows(TOPICS)) == 4
+    assert len(await harness.fetch_rows(TOPICS)) == 4
     assert other.publisher.list_messages(ReplyRequested) == []
     assert {told.sequence for told in other.publisher.list_messages(SubscriptionChanged)} == {3}
-    assert await stand.fetch_rows(CONSENTS) == [(3, "given", ["stellen", "veranstaltungen"])]
+    assert await harness.fetch_rows(CONSENTS) == [(3, "given", ["stellen", "veranstaltungen"])]
 
 
-async def test_who_had_marketing_topics_only_is_back_with_their_address(stand: SubscriptionsHarness) -> None:
-    await stand.receive(build_message("Start"), build_message("nur Stellen", seconds=2))
-    await stand.receive_preferences(build_preference("stop"))
-    people = "select state, phone_sealed is null from subscriptions.subscriber"
-    assert await stand.fetch_rows(people) == [("unsubscribed", True)]
-    await stand.receive_preferences(build_preference("resume", seconds=6))
-    assert await stand.fetch_rows(people) == [("subscribed", False)]
-    assert await stand.fetch_rows(TOPICS) == [("stellen",)]
-    assert [told.topics for told in stand.publisher.list_messages(SubscriptionStarted)][1:] == [("stellen",)]
+async def test_who_had_marketing_topics_only_is_back_with_their_address(harness: SubscriptionsHarness) -> None:
+    await harness.receive(build_message("Start"), build_message("nur Stellen", seconds=2))
+    await harness.receive_preferences(build_preference("stop"))
+    subscribers = "select state, phone_sealed is null from subscriptions.subscriber"
+    assert await harness.fetch_rows(subscribers) == [("unsubscribed", True)]
+    await harness.receive_preferences(build_preference("resume", seconds=6))
+    assert await harness.fetch_rows(subscribers) == [("subscribed", False)]
+    assert await harness.fetch_rows(TOPICS) == [("stellen",)]
+    assert [told.topics for told in harness.publisher.list_messages(SubscriptionStarted)][1:] == [("stellen",)]
 
 
-async def test_a_stop_of_a_stranger_changes_nothing(stand: SubscriptionsHarness) -> None:
-    await stand.receive_preferences(build_preference("stop"))
-    assert (stand.publisher.published, await stand.fetch_rows("select * from subscriptions.subscriber")) == ([], [])
+async def test_a_stop_of_a_stranger_changes_nothing(harness: SubscriptionsHarness) -> None:
+    await harness.receive_preferences(build_preference("stop"))
+    assert (harness.publisher.published, await harness.fetch_rows("select * from subscriptions.subscriber")) == ([], [])
 
 
-async def test_a_stop_that_is_older_than_the_start_changes_nothing(stand: SubscriptionsHarness) -> None:
-    await stand.receive(build_message("Start", seconds=9))
-    await stand.receive_preferences(build_preference("stop", seconds=5))
-    assert len(await stand.fetch_rows(TOPICS)) == 4
+async def test_a_stop_that_is_older_than_the_start_changes_nothing(harness: SubscriptionsHarness) -> None:
+    await harness.receive(build_message("Start", seconds=9))
+    await harness.receive_preferences(build_preference("stop", seconds=5))
+    assert len(await harness.fetch_rows(TOPICS)) == 4

@@ -1,4 +1,4 @@
-"""Each period that citizens are told: what is older by a second is gone after a round, what is younger stays."""
+"""Each promised period: rows older by a second are gone after a round, younger ones stay."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -48,36 +48,36 @@ def test_there_is_a_case_for_each_rule() -> None:
 
 @pytest.mark.parametrize("kind", sorted(ROWS))
 async def test_what_is_too_old_is_gone_and_what_is_not_stays(
-    stand: SubscriptionsHarness, owner: asyncpg.Connection, kind: str
+    harness: SubscriptionsHarness, owner: asyncpg.Connection, kind: str
 ) -> None:
     for age in (OLDER, OLDER, YOUNGER):
         moment = datetime.now(UTC) - RULES[kind].max_age - age * COARSENESS.get(kind, 1)
         await owner.execute(f"insert into subscriptions.{ROWS[kind]}", moment, uuid4().bytes)
-    await build_retention(stand.database, COUNTY, stand.metrics).run()
+    await build_retention(harness.database, COUNTY, harness.metrics).run()
     table = ROWS[kind].split()[0]
     assert await owner.fetchval(LEFT.get(kind, f"select count(*) from subscriptions.{table}")) == 1  # noqa: S608
-    assert stand.read_metric("kreisfunk_subscriptions_retention_deleted_rows_total", kind=kind) == 2
-    assert time.time() - stand.read_metric("kreisfunk_subscriptions_retention_timestamp_seconds") < 60
+    assert harness.read_metric("kreisfunk_subscriptions_retention_deleted_rows_total", kind=kind) == 2
+    assert time.time() - harness.read_metric("kreisfunk_subscriptions_retention_timestamp_seconds") < 60
     if RULES[kind].oldest_query:
-        oldest = stand.read_metric("kreisfunk_subscriptions_retention_oldest_age_seconds", kind=kind)
+        oldest = harness.read_metric("kreisfunk_subscriptions_retention_oldest_age_seconds", kind=kind)
         assert 0 < RULES[kind].max_age.total_seconds() - oldest < 600 * COARSENESS.get(kind, 1)
 
 
-async def test_nothing_kept_is_shown_as_nothing(stand: SubscriptionsHarness) -> None:
-    await build_retention(stand.database, COUNTY, stand.metrics).run()
+async def test_nothing_stored_is_shown_as_nothing(harness: SubscriptionsHarness) -> None:
+    await build_retention(harness.database, COUNTY, harness.metrics).run()
     for kind, rule in RULES.items():
-        assert stand.read_metric("kreisfunk_subscriptions_retention_deleted_rows_total", kind=kind) == 0
+        assert harness.read_metric("kreisfunk_subscriptions_retention_deleted_rows_total", kind=kind) == 0
         if kind != "consent":
             assert rule.oldest_query
-            assert stand.read_metric("kreisfunk_subscriptions_retention_oldest_age_seconds", kind=kind) == 0
+            assert harness.read_metric("kreisfunk_subscriptions_retention_oldest_age_seconds", kind=kind) == 0
 
 
 async def test_the_proof_of_whoever_is_subscribed_stays_however_old(
-    stand: SubscriptionsHarness, owner: asyncpg.Connection
+    harness: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
     long_ago, key = datetime.now(UTC) - 2 * RULES["consent"].max_age, uuid4().bytes
     await owner.execute(f"insert into subscriptions.{SUBSCRIBED}", long_ago, key)
     await owner.execute(f"insert into subscriptions.{ROWS['consent']}", long_ago, key)
-    await build_retention(stand.database, COUNTY, stand.metrics).run()
+    await build_retention(harness.database, COUNTY, harness.metrics).run()
     for table in ("consent", "subscriber"):
         assert await owner.fetchval(f"select count(*) from subscriptions.{table}") == 1  # noqa: S608

@@ -1,4 +1,4 @@
-"""What is parked for later is still what its publisher sent."""
+"""A message that waits for a retry is still what its publisher sent."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -54,7 +54,7 @@ async def test_a_retry_keeps_who_published_and_how(broker: BrokerHarness, connec
     async with run_consumer(connection, NOTICES, handle, finished):
         headers = {"ce-id": "retried", "attempt": 2**63 - 1}  # only our own word about attempts counts
         await broker.publish_notice(b"{}", content_type="application/json", headers=headers)
-    assert seen == [(broker.press, "application/json", "retried", attempt) for attempt in (1, 2)]
+    assert seen == [(broker.municipal_login, "application/json", "retried", attempt) for attempt in (1, 2)]
 
 
 @FOREIGN
@@ -157,7 +157,7 @@ def test_what_outsiders_sent_has_only_so_much_room_for_retries() -> None:
 
 @asynccontextmanager
 async def filled_queue(servers: Servers, vhost: str, broker: BrokerHarness, name: str) -> AsyncIterator[None]:
-    """A queue that refuses messages meanwhile: it holds three, and more than it may."""
+    """Let a queue refuse messages meanwhile: it has three, more than allowed."""
     policy = f"policies/{vhost.rpartition('/')[2]}/full"
     for _ in range(3):
         await broker.channel.default_exchange.publish(Message(b"{}"), name)
@@ -205,8 +205,8 @@ async def test_what_is_settled_while_its_consumer_closes_does_not_cost_the_conne
     await broker.publish_notice(b"{}")
     for _ in range(5):
         async with AsyncExitStack() as ends:
-            opened = open_consumer(connection, connection, NOTICES, prefetch=1)
-            consumer = await ends.enter_async_context(opened)
+            context = open_consumer(connection, connection, NOTICES, prefetch=1)
+            consumer = await ends.enter_async_context(context)
             received = await consumer.receive()
             closing = asyncio.create_task(ends.pop_all().aclose())
             await asyncio.sleep(0)

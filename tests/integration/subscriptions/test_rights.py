@@ -1,4 +1,4 @@
-"""What the migrations make, and what each role may do with it."""
+"""Results of the migrations, and what each role may do with them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -71,22 +71,24 @@ async def test_the_service_may_not(module_database: FreshDatabase, statement: st
         await connection.close()
 
 
-async def test_the_service_forgets_no_proof_before_its_time(
-    stand: SubscriptionsHarness, role: asyncpg.Connection
+async def test_the_service_purges_no_proof_before_its_time(
+    harness: SubscriptionsHarness, role: asyncpg.Connection
 ) -> None:
     """Neither by a shorter period nor by saying that something was said long ago."""
     said = build_message("Start", seconds=-4 * 365 * 86_400)
-    await stand.receive(said, build_message("Stop", seconds=-4 * 365 * 86_400 + 1))
-    forget = "select subscriptions.forget_proofs($1, 100)"
+    await harness.receive(said, build_message("Stop", seconds=-4 * 365 * 86_400 + 1))
+    purge = "select subscriptions.forget_proofs($1, 100)"
     for days in (0, 1, 1094):
         with pytest.raises(asyncpg.RaiseError, match="at least 1095 days"):
-            await role.fetchval(forget, timedelta(days=days))
-    assert await role.fetchval(forget, timedelta(days=1095)) == 0
+            await role.fetchval(purge, timedelta(days=days))
+    assert await role.fetchval(purge, timedelta(days=1095)) == 0
     assert await role.fetchval("select count(*) from subscriptions.consent where recorded_at <= now()") == 2
 
 
-async def test_the_monitor_counts_but_sees_no_address(stand: SubscriptionsHarness, monitor: asyncpg.Connection) -> None:
-    await stand.receive(build_message("Start"))
+async def test_the_monitor_counts_but_sees_no_address(
+    harness: SubscriptionsHarness, monitor: asyncpg.Connection
+) -> None:
+    await harness.receive(build_message("Start"))
     assert await monitor.fetchval("select count(*) from subscriptions.subscriber where sequence = 1") == 1
     assert await monitor.fetchval("select count(audience) from subscriptions.broadcast") == 0
     for hidden in (

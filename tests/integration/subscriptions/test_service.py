@@ -73,9 +73,9 @@ async def test_a_notice_that_follows_another_goes_to_those_who_got_that(
 async def test_a_full_lane_stops_the_expansion_until_there_is_room(
     service: SubscriptionsProcess, broker: BrokerHarness, owner: asyncpg.Connection
 ) -> None:
-    # RabbitMQ says that a quorum queue is full some messages later, but not a whole turn later.
-    turn = (ROUNDS + 1) * PAGES_AHEAD
-    count = 2 * turn
+    # RabbitMQ says that a quorum queue is full some messages later, but not a whole step later.
+    pages_per_step = (ROUNDS + 1) * PAGES_AHEAD
+    count = 2 * pages_per_step
     await subscribe_many(owner, count * MAX_PAGE_RECIPIENTS)
     await broker.publish_notice(build_current_notice("L149"))
     assert BULK.max_length is not None
@@ -89,7 +89,7 @@ async def test_a_full_lane_stops_the_expansion_until_there_is_room(
         batch = decode((await broker.wait_for_message(BULK.name)).body)
         assert isinstance(batch, BroadcastBatch)
         pages[batch.page] = len(batch.recipients)
-        assert await broker.count_messages(BULK.name) <= BULK.max_length + turn
+        assert await broker.count_messages(BULK.name) <= BULK.max_length + pages_per_step
     assert sum(pages.values()) == count * MAX_PAGE_RECIPIENTS
     assert sorted(pages) == list(range(count))
 
@@ -155,18 +155,18 @@ async def test_a_killed_process_answers_everybody_after_its_restart(
 
 
 @pytest.mark.foreign_messages("nobody can read it, so that it becomes a dead letter")
-async def test_logs_name_nobody_and_what_nobody_can_read_is_sealed(
+async def test_logs_name_nobody_and_what_nobody_can_read_is_encrypted(
     service: SubscriptionsProcess, broker: BrokerHarness, database: FreshDatabase
 ) -> None:
     await broker.say(build_current_message("Hallo, ich bin 4917604069001"), build_current_message("Start", 2))
     await broker.publish(topology.INBOUND, InboundMessages.KEY, b'{"broken": "4917604069001"}')
     admin = await asyncpg.connect(database.url)
 
-    async def it_is_kept() -> bool:
-        kept = "select count(*) from subscriptions.dead_letter where position('4917604069'::bytea in body_sealed) = 0"
-        return await admin.fetchval(kept) == 1 and "4917604069" not in str(await admin.fetch(LETTERS))
+    async def is_stored() -> bool:
+        query = "select count(*) from subscriptions.dead_letter where position('4917604069'::bytea in body_sealed) = 0"
+        return await admin.fetchval(query) == 1 and "4917604069" not in str(await admin.fetch(LETTERS))
 
-    await wait_for(it_is_kept)
+    await wait_for(is_stored)
     await admin.close()
     await broker.read_reply()
     assert await broker.count_messages(topology.SUBSCRIPTIONS_INBOUND.dead_letter_queue) == 0

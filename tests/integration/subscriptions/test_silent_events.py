@@ -20,13 +20,13 @@ _NOTICES = "select notice from subscriptions.notice order by notice"
 
 
 @pytest.fixture
-async def full(stand: SubscriptionsHarness, owner: asyncpg.Connection) -> SubscriptionsHarness:
+async def full(harness: SubscriptionsHarness, owner: asyncpg.Connection) -> SubscriptionsHarness:
     """A notice was published, and then only events that sent nothing, until the quota was used up."""
-    stand.use(with_quotas(day=5))
-    assert await publish(stand) == Done()
-    await owner.execute(_EVENTS, SOURCE, LOGIN, SILENT_EVENTS + 5, stand.now)
-    stand.now += timedelta(minutes=1)
-    return stand
+    harness.use(with_quotas(day=5))
+    assert await publish(harness) == Done()
+    await owner.execute(_EVENTS, SOURCE, LOGIN, SILENT_EVENTS + 5, harness.now)
+    harness.now += timedelta(minutes=1)
+    return harness
 
 
 async def test_withdrawals_of_what_nobody_knows_and_repeats_under_new_ids_have_a_quota(

@@ -23,72 +23,72 @@ async def offer(newsroom: asyncpg.Connection, code: str = CODE, draft: UUID | No
 
 
 def build_guesses(count: int) -> list[InboundMessage]:
-    """Each from somebody else, who would be answered."""
+    """Return guesses of different senders, who would be answered."""
     return [build_message(f"Test {number:08}", sender=build_phone(number)) for number in range(count)]
 
 
 @pytest.mark.parametrize("words", ["Test 4821 7730", "test 48217730", " TEST  4821 7730. "])
 async def test_whoever_sends_the_code_gets_the_text_and_is_no_subscriber(
-    stand: SubscriptionsHarness, newsroom: asyncpg.Connection, words: str
+    harness: SubscriptionsHarness, newsroom: asyncpg.Connection, words: str
 ) -> None:
     await offer(newsroom, "10000001")
     await offer(newsroom)
     sent = build_message(words)
-    await stand.receive(sent)
-    (reply,) = stand.publisher.list_messages(ReplyRequested)
+    await harness.receive(sent)
+    (reply,) = harness.publisher.list_messages(ReplyRequested)
     assert (reply.text, reply.recipient) == (f"{TRIAL_HEADING}\n\n{TEXT}", sent.sender.phone)
-    assert await stand.fetch_rows("select count(*) from subscriptions.subscriber") == [(0,)]
-    assert await stand.fetch_rows("select code, guesses from subscriptions.trial") == [("10000001", 0)]
+    assert await harness.fetch_rows("select count(*) from subscriptions.subscriber") == [(0,)]
+    assert await harness.fetch_rows("select code, guesses from subscriptions.trial") == [("10000001", 0)]
 
 
 async def test_a_code_is_good_for_one_message_however_often_that_arrives(
-    stand: SubscriptionsHarness, newsroom: asyncpg.Connection
+    harness: SubscriptionsHarness, newsroom: asyncpg.Connection
 ) -> None:
     await offer(newsroom)
-    await asyncio.gather(*(stand.receive(SENT) for _ in range(3)))
-    assert len(set(stand.publisher.published)) == 1
-    await stand.receive(build_message("Test 4821 7730", sender=build_phone(2)))
-    assert stand.list_reply_texts()[-1] == TEXTS.trial_over.text
+    await asyncio.gather(*(harness.receive(SENT) for _ in range(3)))
+    assert len(set(harness.publisher.published)) == 1
+    await harness.receive(build_message("Test 4821 7730", sender=build_phone(2)))
+    assert harness.list_reply_texts()[-1] == TEXTS.trial_over.text
 
 
 async def test_a_newer_code_of_the_draft_replaces_the_older(
-    stand: SubscriptionsHarness, newsroom: asyncpg.Connection
+    harness: SubscriptionsHarness, newsroom: asyncpg.Connection
 ) -> None:
     draft = uuid4()
     await offer(newsroom, draft=draft)
     await offer(newsroom, "10000001", draft=draft)
-    await stand.receive(SENT)
-    assert stand.list_reply_texts() == [TEXTS.trial_over.text]
+    await harness.receive(SENT)
+    assert harness.list_reply_texts() == [TEXTS.trial_over.text]
 
 
 async def test_a_code_that_has_ended_is_of_no_use(
-    stand: SubscriptionsHarness, newsroom: asyncpg.Connection, owner: asyncpg.Connection
+    harness: SubscriptionsHarness, newsroom: asyncpg.Connection, owner: asyncpg.Connection
 ) -> None:
     await offer(newsroom)
     await owner.execute("update subscriptions.trial set ends_at = now()")
-    await stand.receive(SENT)
-    assert stand.list_reply_texts() == [TEXTS.trial_over.text]
+    await harness.receive(SENT)
+    assert harness.list_reply_texts() == [TEXTS.trial_over.text]
 
 
 @pytest.mark.parametrize(("guesses", "is_shown"), [(MAX_TRIAL_GUESSES - 1, True), (MAX_TRIAL_GUESSES, False)])
 async def test_after_too_many_guesses_not_even_the_right_code_is_answered(
-    stand: SubscriptionsHarness, newsroom: asyncpg.Connection, guesses: int, is_shown: bool
+    harness: SubscriptionsHarness, newsroom: asyncpg.Connection, guesses: int, is_shown: bool
 ) -> None:
     await offer(newsroom)
-    await stand.receive(*build_guesses(guesses))
-    await stand.receive(SENT)
-    assert (TEXT in stand.list_reply_texts()[-1]) is is_shown
+    await harness.receive(*build_guesses(guesses))
+    await harness.receive(SENT)
+    assert (TEXT in harness.list_reply_texts()[-1]) is is_shown
     await offer(newsroom)  # a new one is as good as ever
-    await stand.receive(build_message("Test 4821 7730", sender=build_phone("the editor")))
-    assert TEXT in stand.list_reply_texts()[-1]
+    await harness.receive(build_message("Test 4821 7730", sender=build_phone("the editor")))
+    assert TEXT in harness.list_reply_texts()[-1]
 
 
 @pytest.mark.parametrize("words", ["Test", "Test 4821", "Test 4821 77301", "Test ४८२१ ७७३०", "Teste 48217730"])
-async def test_other_words_are_no_code(stand: SubscriptionsHarness, newsroom: asyncpg.Connection, words: str) -> None:
+async def test_other_words_are_no_code(harness: SubscriptionsHarness, newsroom: asyncpg.Connection, words: str) -> None:
     await offer(newsroom)
-    await stand.receive(build_message(words))
-    assert await stand.fetch_rows("select guesses from subscriptions.trial") == [(0,)]
-    assert all(TRIAL_HEADING not in answer for answer in stand.list_reply_texts())
+    await harness.receive(build_message(words))
+    assert await harness.fetch_rows("select guesses from subscriptions.trial") == [(0,)]
+    assert all(TRIAL_HEADING not in answer for answer in harness.list_reply_texts())
 
 
 async def test_the_newsroom_reads_no_code_and_offers_no_other(newsroom: asyncpg.Connection) -> None:

@@ -32,7 +32,7 @@ from subscriptions.subscriber s where phone_index = $1 or user_index = $2
 
 
 class Talk(NamedTuple):
-    """What one person said, in the order in which it is delivered; the last word counts."""
+    """Messages of one person in the order of delivery; the last one counts."""
 
     citizen: int
     deliveries: tuple[InboundMessage, ...]
@@ -55,26 +55,26 @@ def talks(moments: tuple[tuple[int, ...], tuple[float, ...]]) -> Iterator[Talk]:
 
 
 @pytest.mark.parametrize("moments", MOMENTS.values(), ids=MOMENTS)
-async def test_every_order_of_arrival_ends_with_the_last_word(
-    stand: SubscriptionsHarness, other: SubscriptionsHarness, moments: tuple[tuple[int, ...], tuple[float, ...]]
+async def test_every_delivery_order_ends_with_the_last_word(
+    harness: SubscriptionsHarness, other: SubscriptionsHarness, moments: tuple[tuple[int, ...], tuple[float, ...]]
 ) -> None:
-    """One after the other, in turns at one replica and at the other."""
+    """One after the other, alternately at one replica and at the other."""
     everybody = list(talks(moments))
-    for turn, deliveries in enumerate(zip(*(talk.deliveries for talk in everybody), strict=True)):
-        await (stand, other)[turn % 2].receive(*deliveries)
-    await check(everybody, stand, other)
+    for index, deliveries in enumerate(zip(*(talk.deliveries for talk in everybody), strict=True)):
+        await (harness, other)[index % 2].receive(*deliveries)
+    await check(everybody, harness, other)
 
 
 @pytest.mark.parametrize("moments", MOMENTS.values(), ids=MOMENTS)
 async def test_all_at_once_ends_with_the_last_word(
-    stand: SubscriptionsHarness, other: SubscriptionsHarness, moments: tuple[tuple[int, ...], tuple[float, ...]]
+    harness: SubscriptionsHarness, other: SubscriptionsHarness, moments: tuple[tuple[int, ...], tuple[float, ...]]
 ) -> None:
     """All six deliveries of twelve people, at both replicas."""
     everybody = list(talks(moments))[::8]
-    replicas = (stand, other)
+    replicas = (harness, other)
     deliveries = [each for talk in everybody for each in talk.deliveries]
     await asyncio.gather(*(replicas[number % 2].receive(each) for number, each in enumerate(deliveries)))
-    await check(everybody, stand, other)
+    await check(everybody, harness, other)
 
 
 async def check(everybody: Sequence[Talk], *replicas: SubscriptionsHarness) -> None:
