@@ -1,7 +1,7 @@
-"""Secrets of the container stack: those of our processes, and those that the servers need.
+"""Secrets of the container stack: those of our processes and those of the servers.
 
-A server runs under a user id that its image chose, so its files are readable for every process that mounts their
-volume: only that server does.
+A server runs under its image's user id, so its files are readable for every process that mounts their volume. Only
+that server does.
 """
 
 import json
@@ -15,14 +15,14 @@ from deploy.secrets import CreatedSecrets, create_secrets, generate_password
 
 GRAFANA = "grafana/admin_password"
 POSTGRES = "postgres/owner_password"
-# Only clusters use these: by them a standby logs in at the primary, and broker nodes know one another.
+# For clusters only: the password of a standby at the primary, and the cookie by which broker nodes trust each other.
 REPLICATION, COOKIE = "postgres/replication_password", "rabbitmq/erlang_cookie"
 RABBITMQ = "rabbitmq/definitions.json"
 SERVER_FILES = (POSTGRES, REPLICATION, RABBITMQ, COOKIE, GRAFANA)
 
 
 def build_server_files(folder: Path, salt: bytes) -> dict[str, str]:
-    """Return the files with which each server starts. RabbitMQ needs only the hash of a password."""
+    """Return the secret files of the servers. RabbitMQ needs only the hash of a password."""
     broker_password = _read(folder / "admin" / "kreisfunk_broker_password")
     files = {
         POSTGRES: _read(folder / "admin" / "kreisfunk_database_password"),
