@@ -9,7 +9,7 @@ import msgspec
 from cli.main import load_command
 from shared.runtime.settings import PREFIX
 from tools.docs.generate import DOCS
-from tools.docs.settings import WHO, is_secret
+from tools.docs.settings import SETTINGS_BY_READER, is_secret
 
 ROOT = DOCS.parent
 SERVICES: Mapping[str, Mapping[str, Any]] = msgspec.yaml.decode((ROOT / "docker-compose.yml").read_bytes())["services"]
@@ -52,7 +52,7 @@ class PassedSetting(NamedTuple):
 def list_settings() -> Iterator[PassedSetting]:
     """Every setting of the guide, and every variable of a command's help, for every service that reads it."""
     yield from list_options()
-    for who, kind in WHO.items():
+    for who, kind in SETTINGS_BY_READER.items():
         for service in PROCESSES[who]:
             for field, info in kind.model_fields.items():
                 name = f"{PREFIX}{field.upper()}"

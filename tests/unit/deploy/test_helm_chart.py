@@ -14,7 +14,7 @@ from shared.runtime.settings import PREFIX
 from tests.compose_file import LAID_DOWN, OTHER_NAMES, ROOT
 from tools.docs.generate import DOCS
 from tools.docs.metrics import find_names, list_series
-from tools.docs.settings import WHO, is_secret
+from tools.docs.settings import SETTINGS_BY_READER, is_secret
 
 CHART = ROOT / "deploy" / "helm" / "kreisfunk"
 VALUES = msgspec.yaml.decode((CHART / "values.yaml").read_bytes())
@@ -27,7 +27,7 @@ NOT_SET = re.compile(f"{PREFIX}(SOURCE|DATABASE_STANDBYS|[A-Z_]+_FILE)")
 def test_every_setting_that_is_no_secret_can_be_set() -> None:
     settings = {
         f"{PREFIX}{field.upper()}"
-        for kind in WHO.values()
+        for kind in SETTINGS_BY_READER.values()
         for field, info in kind.model_fields.items()
         if not is_secret(info)
     }
