@@ -50,10 +50,10 @@ class PassedSetting(NamedTuple):
 
 
 def list_settings() -> Iterator[PassedSetting]:
-    """Every setting of the guide, and every variable of a command's help, for every service that reads it."""
+    """Yield all settings of the guide and all variables in commands' help, for each service that reads them."""
     yield from list_options()
-    for who, kind in SETTINGS_BY_READER.items():
-        for service in PROCESSES[who]:
+    for reader, kind in SETTINGS_BY_READER.items():
+        for service in PROCESSES[reader]:
             for field, info in kind.model_fields.items():
                 name = f"{PREFIX}{field.upper()}"
                 laid_down = is_secret(info) or LAID_DOWN.fullmatch(name)
@@ -61,9 +61,9 @@ def list_settings() -> Iterator[PassedSetting]:
 
 
 def list_options() -> Iterator[PassedSetting]:
-    """Every option that may be a variable, for every service that is one command."""
-    for service, described in SERVICES.items():
-        words = [word for word in described.get("entrypoint", ()) if not word.startswith("-")]
+    """Yield the options with a variable, for each service that runs a single command."""
+    for service, definition in SERVICES.items():
+        words = [word for word in definition.get("entrypoint", ()) if not word.startswith("-")]
         if len(words) > 1:
             command = load_command(words[1])
             for word in words[2:]:
@@ -74,6 +74,6 @@ def list_options() -> Iterator[PassedSetting]:
 
 
 def read_environment(service: str) -> Mapping[str, str | None]:
-    """What a service is given; None stands for what .env says."""
-    given: Mapping[str, str | None] = SERVICES[service]["environment"]
-    return given
+    """Return the environment of a service; None means the value from .env."""
+    environment: Mapping[str, str | None] = SERVICES[service]["environment"]
+    return environment

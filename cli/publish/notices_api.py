@@ -158,7 +158,7 @@ class NoticesApiClient:
             0: (f"{self.url} gave no answer.", later),
             401: (f"{self.url} refuses this token.", _AUTHORIZATION_ADVICE),
             429: ("Too many requests with this token.", later),
-            503: ("Kreisfunk cannot take notices at present.", later),
+            503: ("Kreisfunk cannot take notices just now.", later),
         }
         if reply.status in explanations:
             problem, advice = explanations[reply.status]
