@@ -1,4 +1,4 @@
-"""docker-compose.yml as data, and which setting is of which process."""
+"""docker-compose.yml as data, and the settings of each process."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from tools.docs.settings import SETTINGS_BY_READER, is_secret
 
 ROOT = DOCS.parent
 SERVICES: Mapping[str, Mapping[str, Any]] = msgspec.yaml.decode((ROOT / "docker-compose.yml").read_bytes())["services"]
-# By what the guide calls it.
+# Services by their name in the guide.
 PROCESSES: Mapping[str, tuple[str, ...]] = {
     "ingress": ("ingress",),
     "notices over HTTP": ("notices",),
@@ -32,8 +32,8 @@ PROCESSES: Mapping[str, tuple[str, ...]] = {
     "`kreisfunk newsroom users`": ("users",),
     "`kreisfunk backup`, `kreisfunk restore`": ("backup", "restore"),
 }
-# Where containers find each other and what they share.
-LAID_DOWN = re.compile(
+# Fixed in the file: addresses between containers, and what they share.
+FIXED_NAMES = re.compile(
     f"{PREFIX}(BROKER_URL|BROKER_API_URL|DATABASE_URL|"
     "(INTERNAL|LISTEN|NOTICES_API|NEWSROOM|ARCHIVE)_(HOST|PORT)|NOTICES_API_(TOKENS_FILE|URL)|FEEDS_FOLDER|NEWSROOM_ASSETS)"
 )
@@ -41,7 +41,7 @@ OTHER_NAMES = {f"{PREFIX}DISPATCHERS": "DISPATCHERS"}
 
 
 class PassedSetting(NamedTuple):
-    """A setting, the service that reads it, and the variable of .env that it is, empty if it is none."""
+    """A setting, the service that reads it, and its variable in .env, empty if it has none."""
 
     service: str
     setting: str
@@ -56,8 +56,8 @@ def list_settings() -> Iterator[PassedSetting]:
         for service in PROCESSES[reader]:
             for field, info in kind.model_fields.items():
                 name = f"{PREFIX}{field.upper()}"
-                laid_down = is_secret(info) or LAID_DOWN.fullmatch(name)
-                yield PassedSetting(service, name, "" if laid_down else OTHER_NAMES.get(name, name), is_secret(info))
+                is_fixed = is_secret(info) or FIXED_NAMES.fullmatch(name)
+                yield PassedSetting(service, name, "" if is_fixed else OTHER_NAMES.get(name, name), is_secret(info))
 
 
 def list_options() -> Iterator[PassedSetting]:

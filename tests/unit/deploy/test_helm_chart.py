@@ -11,7 +11,7 @@ import deploy
 from deploy.secrets import FILES, TOKENS
 from shared.amqp import topology
 from shared.runtime.settings import PREFIX
-from tests.compose_file import LAID_DOWN, OTHER_NAMES, ROOT
+from tests.compose_file import FIXED_NAMES, OTHER_NAMES, ROOT
 from tools.docs.generate import DOCS
 from tools.docs.metrics import find_names, list_series
 from tools.docs.settings import SETTINGS_BY_READER, is_secret
@@ -32,7 +32,7 @@ def test_every_setting_that_is_no_secret_can_be_set() -> None:
         if not is_secret(info)
     }
     free = {
-        name for name in settings - set(OTHER_NAMES) if not LAID_DOWN.fullmatch(name) and not NOT_SET.fullmatch(name)
+        name for name in settings - set(OTHER_NAMES) if not FIXED_NAMES.fullmatch(name) and not NOT_SET.fullmatch(name)
     }
     assert set(SCHEMA["properties"]["settings"]["propertyNames"]["enum"]) == free
 
