@@ -112,7 +112,7 @@ def verify(
         return manifest
 
     manifest = _run(settings, try_file, file)
-    summary = f"complete; {manifest.rows} rows in {len(manifest.tables)} tables as of {format_time(manifest.saved_at)}"
+    summary = f"whole; {manifest.rows} rows in {len(manifest.tables)} tables as of {format_time(manifest.saved_at)}"
     print_result({"saved_at": manifest.saved_at, "rows": manifest.rows}, f"{file}: {summary}", json=json)
 
 
