@@ -102,7 +102,7 @@ class Supervisor:
             status = await member.child.wait()
             member.ready.clear()
             member.restarts += 1
-            self._progress(f"{member.child.name} ended with status {status}, restarting it")
+            self._progress(f"{member.child.name} ended with status {status}, starting it again")
             quick_exits = 0 if clock() - started > MIN_HEALTHY_SECONDS else quick_exits + 1
             await asyncio.sleep(compute_restart_delay(quick_exits - 1))
             await self._restart(member)
