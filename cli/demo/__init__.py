@@ -180,7 +180,7 @@ async def _collect_records(
         handled=await stage.ledger.count_handled(),
         subscribed=await stage.ledger.count_subscribed(),
         replies_due=await stage.ledger.count_replies_due(),
-        audiences={str(id_): await stage.ledger.read_audience(id_) or 0 for id_ in broadcasts},
+        audiences={str(broadcast): await stage.ledger.read_audience(broadcast) or 0 for broadcast in broadcasts},
         ledger=await stage.ledger.read_ledger(),
         outbound=outbound,
         stopped=await _find_stops(stage, outbound),

@@ -101,7 +101,7 @@ def count_unaccounted(records: DemoRecords) -> int:
     """Count recipients without a row, rows without a recipient, and rows whose state contradicts the simulator."""
     rows = Counter(row.broadcast for row in records.ledger if row.broadcast)
     broadcasts = records.audiences.keys() | rows.keys()
-    mismatched = sum(abs(records.audiences.get(id_, 0) - rows.get(id_, 0)) for id_ in broadcasts)
+    mismatched = sum(abs(records.audiences.get(broadcast, 0) - rows.get(broadcast, 0)) for broadcast in broadcasts)
     accepted = {message.delivery for message in records.outbound}
     contradicted = sum(1 for row in records.ledger if (row.state in ACCEPTED_STATES) != (row.delivery in accepted))
     return mismatched + contradicted

@@ -123,7 +123,7 @@ def _read_picture(path: Path) -> tuple[bytes, str]:
         content = path.read_bytes()
     except OSError as error:
         fail(f"{path} cannot be read: {error.strerror}", status=Exit.USAGE)
-    mime_type = next((type_ for prefix, type_ in PICTURES.items() if content.startswith(prefix)), None)
+    mime_type = next((name for prefix, name in PICTURES.items() if content.startswith(prefix)), None)
     if mime_type is None or len(content) > MAX_PICTURE_BYTES:
         fail(f"{path} is no JPEG or PNG of at most 5 MB.", status=Exit.USAGE)
     return content, mime_type
