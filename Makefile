@@ -1,4 +1,4 @@
-# Everything a newcomer, an operator and CI call. `make help` lists it.
+# Commands for newcomers, operators and CI; `make help` lists them.
 PYTHON ?= python3
 BIN := .venv/bin
 CITIZENS ?= 1000
@@ -6,7 +6,7 @@ RATE ?= 80
 TOOLS := .local/publication
 HELM := .local/helm
 ASSETS := .local/newsroom-assets
-# Every process of a test run would compile everything anew.
+# Without the byte code, every process of a test run would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
@@ -25,7 +25,7 @@ venv: .venv/installed  ## the virtual environment, from hash-pinned packages
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: venv  ## the main job from nothing, with figures (CITIZENS=1000 RATE=80 KILL=1)
+demo: venv  ## the main use case from scratch, with figures (CITIZENS=1000 RATE=80 KILL=1)
 	@$(BIN)/kreisfunk demo --citizens $(CITIZENS) --rate $(RATE) $(if $(filter-out 0,$(KILL)),--kill)
 
 up: venv $(ASSETS)/kern.min.css  ## the whole system until Ctrl-C, with phones in the browser (NEW=1: set up first)
@@ -35,17 +35,17 @@ $(ASSETS)/kern.min.css: deploy/kern/package-lock.json
 	@echo "- fetching the design system of the newsroom (once)"
 	@PYTHON=$(PYTHON) deploy/kern/install.sh $(ASSETS) .local/npm
 
-test: venv  ## all tests, on servers of their own; last, and alone, those that measure time
+test: venv  ## all tests, on servers of their own; those that measure time run last and alone
 	@tally=$$(mktemp) && trap 'rm -f "$$tally"' EXIT && \
 	$(MAKE) --no-print-directory -kj1 test-together test-alone TALLY="$$tally"
 
-test-together: venv  # other work may go on beside them
+test-together: venv  # other work may run in parallel
 	@$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder -m "not alone" $(if $(TALLY),--tally-to="$(TALLY)")
 
 test-alone: venv
 	@$(BIN)/pytest -m alone $(if $(TALLY),--tally-from="$(TALLY)") $$(grep -rl --include="test_*.py" "mark\.alone" tests)
 
-check: lint types imports  ## what is checked without running anything
+check: lint types imports  ## static checks
 
 lint: venv  ## style
 	@$(BIN)/ruff check .
@@ -61,11 +61,11 @@ format: venv  ## let ruff format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-smoke: venv  ## the main job on docker compose (needs a container engine)
+smoke: venv  ## the main use case on docker compose (needs a container engine)
 	@KREISFUNK_TEST_COMPOSE=1 $(BIN)/pytest --timeout 900 tests/e2e/compose
 
 update-test: venv  ## an update during a broadcast, from the images of FROM=commit (needs a container engine)
-	@test -n "$(FROM)" || { echo "Name what to update from, a commit or a tag: make update-test FROM=COMMIT"; exit 2; }
+	@test -n "$(FROM)" || { echo "Name the commit or tag to update from: make update-test FROM=COMMIT"; exit 2; }
 	@KREISFUNK_TEST_UPDATE_FROM=$(FROM) $(BIN)/pytest tests/e2e/compose/test_update.py
 
 cluster-test: venv  ## three brokers and three databases on compose, two of which die during a broadcast (needs a container engine)
@@ -77,7 +77,7 @@ browser-test: venv $(ASSETS)/kern.min.css  ## phones and newsroom in a real brow
 	@npm ci --prefix tests/e2e/browser/newsroom --ignore-scripts --no-audit --no-fund --silent
 	@KREISFUNK_TEST_BROWSER=1 $(BIN)/pytest -n 2 --dist loadfile tests/e2e/browser
 
-edge-test: venv  ## the example of TLS before the webhook, by the real Caddy (as root it is installed)
+edge-test: venv  ## the example of TLS before the webhook, with the real Caddy (as root it is installed)
 	@test -x /usr/bin/caddy || { test "$$(id -u)" = 0 && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends caddy >/dev/null; } || { echo "Install Caddy (Debian: apt-get install caddy) and try again."; exit 1; }
 	@KREISFUNK_TEST_EDGE=1 $(BIN)/pytest tests/e2e/edge
 
@@ -98,7 +98,7 @@ audit: venv  ## the pinned packages against ADVISORIES=file (OSV's format, no ne
 	@test -n "$(ADVISORIES)" || { echo "Name a file with advisories in OSV's format: make audit ADVISORIES=file"; exit 2; }
 	@$(BIN)/python -m deploy.release.audit --lock $(or $(LOCK),requirements.lock) $(ADVISORIES)
 
-release: venv  ## what the next release is, and what stands in its way (VERSION=0.2.0; WRITE=1 does the next step)
+release: venv  ## the next release, and what blocks it (VERSION=0.2.0; WRITE=1 does the next step)
 	@$(BIN)/python -m deploy.release $(VERSION) $(if $(filter-out 0,$(WRITE)),--write)
 
 publication-test: venv  ## licences, bill of materials and migrations by REUSE, CycloneDX and squawk (fetched once)
@@ -121,5 +121,5 @@ lock: venv  ## pin the dependencies again (needs uv)
 	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 tests/contract/kubernetes/tools.in -o tests/contract/kubernetes/tools.lock
 	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 deploy/kern/npm.in -o deploy/kern/npm.lock
 
-clean:  ## what was made here: environment, servers' data, caches
+clean:  ## remove what was created here: environment, servers' data, caches
 	@rm -rf .venv .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,4 +1,4 @@
-"""Cores, processes, servers, the peers' Python environments, and tables: what all benchmarks share."""
+"""Parts of all benchmarks: cores, processes, servers, the peers' Python environments, and tables."""
 
 import asyncio
 import filecmp
@@ -38,7 +38,7 @@ STOP_TIMEOUT_SECONDS = 5
 
 
 def leave_tested_core() -> None:
-    """Keep this process, and those it starts, off the core of what is tested; a machine with one core has no other."""
+    """Keep this process and its children off the tested core, unless the machine has only one."""
     if len(CORES) > 1:
         os.sched_setaffinity(0, set(CORES) - {TESTED_CORE})
 
@@ -56,10 +56,10 @@ def measure_usage(child: Child) -> Usage:
     if child.pid is None:
         raise SystemExit(f"{child.name} ended.{read_log_tail(child.command.log)}")
     processor, memory = 0.0, 0
-    for one in (process := psutil.Process(child.pid), *process.children(recursive=True)):
-        times = one.cpu_times()
+    for process in (parent := psutil.Process(child.pid), *parent.children(recursive=True)):
+        times = process.cpu_times()
         processor += times.user + times.system
-        memory += one.memory_info().rss
+        memory += process.memory_info().rss
     return Usage(processor, memory)
 
 
@@ -72,7 +72,7 @@ def build_command(
     core: int | None = None,
     python: str = sys.executable,
 ) -> Command:
-    """Return the command `python -m …`, which is started in the repository, pinned to `core` if given."""
+    """Return the command `python -m …`, to run in the repository, pinned to `core` if given."""
     pin = () if core is None else ("taskset", "--cpu-list", str(core))
     return Command(
         name=name,
@@ -96,7 +96,7 @@ async def run_process(command: Command, *, port: int | None = None) -> AsyncIter
     finally:
         await child.stop(STOP_TIMEOUT_SECONDS)
         with suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGKILL)  # pools of processes do not all end with their parent
+            os.killpg(pid, signal.SIGKILL)  # not every process pool ends with its parent
 
 
 @asynccontextmanager
@@ -105,8 +105,9 @@ async def run_service(
 ) -> AsyncIterator[Service]:
     """Run one of our services; yield it once it is ready."""
     with reserve_ports(1) as (port,):
-        given = {**environment, "KREISFUNK_INTERNAL_PORT": str(port)}
-        service = Service(build_command(name, (module,), folder, given, core=core), f"http://{LOOPBACK}:{port}/readyz")
+        environment = {**environment, "KREISFUNK_INTERNAL_PORT": str(port)}
+        command = build_command(name, (module,), folder, environment, core=core)
+        service = Service(command, f"http://{LOOPBACK}:{port}/readyz")
         try:
             await service.start()
             yield service
@@ -191,7 +192,7 @@ def compute_median(samples: Sequence[T], figure: Callable[[T], float]) -> float:
 
 def compute_ratio(samples: Sequence[T], others: Sequence[T], figure: Callable[[T], float]) -> float:
     """Return the median ratio of measurements of the same round."""
-    return statistics.median(figure(one) / figure(other) for one, other in zip(samples, others, strict=True))
+    return statistics.median(figure(sample) / figure(other) for sample, other in zip(samples, others, strict=True))
 
 
 Row = Mapping[str, str | float]
@@ -214,7 +215,7 @@ class Table:
 
 
 def format_figure(value: str | float) -> str:
-    """Return text as it is, whole numbers whole, and others with at least three digits."""
+    """Return text unchanged, integers in full, and other numbers with at least three digits."""
     if isinstance(value, str):
         return value
     size = abs(value)

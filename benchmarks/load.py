@@ -1,4 +1,4 @@
-"""Cheap load generators: raw requests on raw connections, as fast as the answers come or by the clock."""
+"""Cheap load generators: raw requests on raw connections, as fast as answers arrive or at a fixed rate."""
 
 import asyncio
 import re
@@ -19,7 +19,7 @@ _LENGTH = re.compile(rb"content-length: *([0-9]+)", re.IGNORECASE)
 
 @dataclass
 class Tally:
-    """Counts of answers, and the time that each took, in seconds."""
+    """Counts of answers, and the duration of each in seconds."""
 
     answered: int = 0
     refused: int = 0
@@ -36,7 +36,7 @@ class Tally:
 
 
 class LoadConnection(asyncio.Protocol):
-    """A connection with at most one request in flight, which is timed; `on_idle` is called when it has none."""
+    """A connection with at most one timed request in flight; `on_idle` is called when it has none."""
 
     transport: asyncio.Transport
 
@@ -88,14 +88,14 @@ async def _connect(
 
 async def run_closed_loop(port: int, requests: Sequence[bytes], *, connections: int, seconds: float) -> Tally:
     """Keep every connection busy for `seconds`."""
-    tally, turn, deadline = Tally(), cycle(requests), time.perf_counter() + seconds
+    tally, pending, deadline = Tally(), cycle(requests), time.perf_counter() + seconds
 
     def send_next(connection: LoadConnection) -> None:
         now = time.perf_counter()
         if now >= deadline:
             connection.transport.close()
         else:
-            connection.send(next(turn), now)
+            connection.send(next(pending), now)
 
     clients = await _connect(port, connections, tally, send_next)
     await asyncio.gather(*(client.lost for client in clients))
@@ -105,16 +105,16 @@ async def run_closed_loop(port: int, requests: Sequence[bytes], *, connections: 
 async def run_open_loop(port: int, requests: Sequence[bytes], *, rate: float, seconds: float) -> Tally:
     """Send `rate` requests a second for `seconds`, so that a slow server cannot hide behind requests never sent.
 
-    A request leaves at its planned moment, so that a late one does not delay the next; the time in which it waits for
-    an idle connection counts, too. Requests without an answer at the end count as refused.
+    Requests are scheduled by the clock, so that a late one does not delay the next; the wait for an idle connection
+    counts, too. Requests without an answer at the end count as refused.
     """
-    tally, turn = Tally(), cycle(requests)
+    tally, pending = Tally(), cycle(requests)
     idle: deque[LoadConnection] = deque()
     waiting: deque[float] = deque()
 
     def send_waiting() -> None:
         while waiting and idle:
-            idle.popleft().send(next(turn), waiting.popleft())
+            idle.popleft().send(next(pending), waiting.popleft())
 
     def add_idle(connection: LoadConnection) -> None:
         idle.append(connection)

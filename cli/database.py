@@ -37,13 +37,13 @@ async def open_connection(access: DatabaseAccess, name: str) -> AsyncIterator[as
 
 
 def run_on_database(
-    settings: DatabaseAccess, name: str, ask: Callable[[asyncpg.Connection], Awaitable[T]], *, role: str
+    settings: DatabaseAccess, name: str, work: Callable[[asyncpg.Connection], Awaitable[T]], *, role: str
 ) -> T:
-    """Return the result of `ask`; ends the command if the database cannot be reached or refuses, and names the role."""
+    """Return the result of `work`; ends the command if the database is unavailable or refuses, and names the role."""
 
     async def run() -> T:
         async with open_connection(settings, name) as connection:
-            return await ask(connection)
+            return await work(connection)
 
     with explain_errors(role):
         return asyncio.run(run())

@@ -14,12 +14,12 @@ from typer.main import get_command, get_group
 
 from deploy import VERSION
 
-# By their place in the help: module and attribute; a group's help, or the first paragraph of the command's own.
+# Commands by help panel: import target, and help text (of a single command, the first paragraph of its docstring).
 _COMMANDS = {
     "Try it": {
         "demo": (
             "cli.demo:demo",
-            "Play the main job on a system of its own, and compare the simulator's account with our ledger.",
+            "Run the main use case on a stack of its own, and reconcile the simulator's account with our ledger.",
         ),
         "up": ("cli.up:up", "Keep the whole system up until Ctrl-C, with the simulator in Meta's place."),
     },
@@ -28,31 +28,25 @@ _COMMANDS = {
             "cli.publish:publish",
             "Publish a notice to all subscribers of its topic, or to those who got an earlier one.",
         ),
-        "withdraw": ("cli.publish:withdraw", "Withdraw a notice: whoever has not got it will not get it."),
+        "withdraw": ("cli.publish:withdraw", "Withdraw a notice: those who have not received it yet will not get it."),
         "newsroom": ("cli.newsroom:app", "The newsroom: who may write and approve notices there."),
         "feeds": ("cli.feeds:app", "Feeds of the county's website (RSS, Atom) and warnings (CAP 1.2) become notices."),
     },
     "Operate": {
-        "doctor": ("cli.doctor.checks:doctor", "Look at an installation, and say what to do about what is wrong."),
+        "doctor": ("cli.doctor.checks:doctor", "Check an installation, and give advice on each problem."),
         "trace": ("cli.operate.trace:show_delivery", "Show the life of one delivery, without personal data."),
-        "broadcasts": (
-            "cli.operate.broadcasts:app",
-            "What is being sent, to how many; pause, resume, cancel, send again.",
+        "broadcasts": ("cli.operate.broadcasts:app", "Broadcasts and their progress; pause, resume, cancel, resend."),
+        "sending": ("cli.operate.sending:app", "Sending limits, and why messages wait; pause and resume."),
+        "deliveries": (
+            "cli.operate.waiting:deliveries",
+            "Deliveries with an unknown outcome: Meta may have them or not.",
         ),
-        "sending": ("cli.operate.sending:app", "How fast we may send, why everybody waits just now; pause and resume."),
-        "deliveries": ("cli.operate.waiting:deliveries", "Deliveries of which nobody knows whether Meta has them."),
-        "templates": (
-            "cli.operate.waiting:templates",
-            "Templates that Meta does not accept just now; their broadcasts wait.",
-        ),
+        "templates": ("cli.operate.waiting:templates", "Templates that Meta does not accept; their broadcasts wait."),
         "dead-letters": (
             "cli.operate.waiting:dead_letters",
-            "Messages of citizens that could not be handled, sealed: nobody can read them.",
+            "Citizens' messages that could not be handled; encrypted, so nobody can read them.",
         ),
-        "quarantine": (
-            "cli.quarantine:quarantine",
-            "What was not understood and is kept: look at it, send it again, or drop it.",
-        ),
+        "quarantine": ("cli.quarantine:quarantine", "Messages that could not be parsed: inspect, replay or drop them."),
         "backup": ("cli.backup:app", "The whole database as one encrypted file, while everything runs."),
         "restore": (
             "cli.backup:restore",
@@ -62,7 +56,7 @@ _COMMANDS = {
     "Install": {
         "migrate": (
             "cli.migrate:migrate",
-            "Prepare database and broker for this version. Safe to repeat, and when several start at once.",
+            "Prepare database and broker for this version. Safe to repeat and to run concurrently.",
         ),
         "setup": (
             "cli.setup:set_up",
@@ -71,10 +65,10 @@ _COMMANDS = {
         ),
         "secrets": (
             "cli.secrets:secrets",
-            "Create all secrets that are missing. Files that exist stay as they are; running again is safe.",
+            "Create all missing secrets. Existing files stay unchanged; safe to repeat.",
         ),
-        "keys": ("cli.keys:keys", "New keys, while everything runs."),
-        "tokens": ("cli.tokens:app", "Tokens of the systems that publish over HTTP; each change counts at once."),
+        "keys": ("cli.keys:keys", "Rotate encryption and index keys, while everything runs."),
+        "tokens": ("cli.tokens:app", "Tokens of the systems that publish over HTTP; changes take effect at once."),
         "systems": (
             "cli.systems:app",
             "Municipal systems that publish notices: register them, and let them in over AMQP.",
@@ -100,16 +94,16 @@ COMMANDS: Mapping[str, LazyCommand] = {
 
 
 def load_command(name: str) -> Any:
-    """Import a command and return it with its name and unwrapped help; a group has that of the list."""
+    """Import a command and return it with its name and unwrapped help; the help of a group comes from the list."""
     module, _, attribute = COMMANDS[name].target.partition(":")
-    found = getattr(import_module(module), attribute)
-    if isinstance(found, typer.Typer):
-        command: Any = get_group(found)
+    target = getattr(import_module(module), attribute)
+    if isinstance(target, typer.Typer):
+        command: Any = get_group(target)
         command.help = COMMANDS[name].help
     else:
-        alone = typer.Typer(add_completion=False)
-        alone.command()(found)
-        command = get_command(alone)
+        wrapper = typer.Typer(add_completion=False)
+        wrapper.command()(target)
+        command = get_command(wrapper)
     command.name = name
     _join_help_lines(command)
     return command
@@ -119,18 +113,18 @@ def _join_help_lines(command: Any) -> None:
     """Unwrap help paragraphs so that the terminal's width breaks the lines, except in paragraphs after \\b."""
     paragraphs = cleandoc(command.help or "").split("\n\n")
     command.help = "\n\n".join(
-        each.removeprefix("\b\n") if each.startswith("\b\n") else each.replace("\n", " ") for each in paragraphs
+        text.removeprefix("\b\n") if text.startswith("\b\n") else text.replace("\n", " ") for text in paragraphs
     )
-    for inner in getattr(command, "commands", {}).values():
-        _join_help_lines(inner)
+    for subcommand in getattr(command, "commands", {}).values():
+        _join_help_lines(subcommand)
 
 
 class LazyGroup(TyperGroup):
     """Group that lists all commands and imports the called one only."""
 
-    def __init__(self, **given: Any) -> None:
-        listed = {name: TyperCommand(name, help=one.help, rich_help_panel=one.panel) for name, one in COMMANDS.items()}
-        super().__init__(**{**given, "commands": listed})
+    def __init__(self, **attributes: Any) -> None:
+        commands = {name: TyperCommand(name, help=it.help, rich_help_panel=it.panel) for name, it in COMMANDS.items()}
+        super().__init__(**{**attributes, "commands": commands})
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
@@ -146,8 +140,8 @@ app = typer.Typer(
 )
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"kreisfunk {VERSION}")
         raise typer.Exit
 
@@ -162,7 +156,7 @@ def take_options(
 
 
 def main() -> None:
-    """Run the `kreisfunk` console script. What the terminal's encoding does not have is escaped, as on stderr."""
+    """Run the `kreisfunk` console script. Characters that the terminal cannot encode are escaped, as on stderr."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     app()

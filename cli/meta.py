@@ -12,7 +12,7 @@ from cli.meta_errors import explain_error
 from shared.runtime.http_errors import describe_connection_error
 
 TIMEOUT = aiohttp.ClientTimeout(total=30)
-_LOOKS: Mapping[type[aiohttp.ClientError], str] = {
+_SUSPECTS: Mapping[type[aiohttp.ClientError], str] = {
     aiohttp.ClientConnectorDNSError: "this machine's DNS",
     aiohttp.ClientConnectorCertificateError: "name a CA of your own",
     aiohttp.ClientConnectorSSLError: "what answers on its port",
@@ -37,7 +37,7 @@ class MetaClient:
     token: str = field(repr=False)
 
     async def fetch(self, path: str, **query: str) -> Answer:
-        """Return what is at this path. Raises GraphRefusal."""
+        """Return the object at this path. Raises GraphRefusal."""
         return await self._request("GET", path, params=query)
 
     async def list_all(self, path: str, **query: str) -> list[Answer]:
@@ -57,8 +57,8 @@ class MetaClient:
 
     async def upload(self, app_id: str, content: bytes, mime_type: str) -> str:
         """Return the handle of a file, which a template for review refers to. Raises GraphRefusal."""
-        about = {"file_length": str(len(content)), "file_type": mime_type}
-        upload = await self._request("POST", f"{app_id}/uploads", params=about)
+        params = {"file_length": str(len(content)), "file_type": mime_type}
+        upload = await self._request("POST", f"{app_id}/uploads", params=params)
         headers = {"Authorization": f"OAuth {self.token}", "file_offset": "0"}
         answer = await self._request("POST", str(upload.get("id")), data=content, headers=headers)
         return str(answer.get("h"))
@@ -73,7 +73,7 @@ class MetaClient:
         except aiohttp.ClientError as error:
             raise GraphRefusal(explain_connection_error(error)) from None
         except TimeoutError:
-            problem = DoctorProblem("no answer within 30 s", "It may have been done: look, then try again.")
+            problem = DoctorProblem("no answer within 30 s", "It may have been done: check, then try again.")
             raise GraphRefusal(problem) from None
         except (msgspec.MsgspecError, UnicodeDecodeError):
             raise GraphRefusal(build_foreign_answer(status)) from None
@@ -85,13 +85,13 @@ class MetaClient:
 
 
 def build_foreign_answer(status: int = 200) -> DoctorProblem:
-    """Return the problem that something else than Meta answers."""
+    """Return the problem of an answer that cannot be Meta's."""
     advice = "Check KREISFUNK_GRAPH_URL: something else answers there."
     return DoctorProblem(f"the answer is not Meta's (status {status})", advice)
 
 
 def explain_connection_error(error: aiohttp.ClientError) -> DoctorProblem:
     """Return the problem behind a request to Meta that got no answer."""
-    look = _LOOKS.get(type(error), "the way out to the internet")
-    advice = f'Check KREISFUNK_GRAPH_URL and {look} (operators\' guide, "The way to Meta").'
+    suspect = _SUSPECTS.get(type(error), "the way out to the internet")
+    advice = f'Check KREISFUNK_GRAPH_URL and {suspect} (operators\' guide, "The way to Meta").'
     return DoctorProblem(describe_connection_error(error), advice)

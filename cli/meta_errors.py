@@ -30,7 +30,7 @@ _TEMPLATE_TEXT = (
 _FILE_BUG = "The file of templates and what is at Meta differ: make a new version under a new name."
 _OTHER_NUMBER = "Use another number to test with, one that has WhatsApp and is not our own."
 
-# Codes that no message gets, but setting up does.
+# Codes that only setup meets, never a message.
 _MEANINGS: Mapping[int, str] = {
     15: "this needs the token of the app, not that of a system user",
     104: "app secret and token do not belong together",
@@ -63,7 +63,7 @@ ADVICE: Mapping[int, str] = {
     15: "Give the app secret with --app-secret-file.",
     104: "Take both from the same app: its secret is in the App Dashboard under Settings, Basic.",
     2200: (
-        "See what the step `callback` says. The address must be reachable from the internet by https with a valid "
+        "See the result of the step `callback`. The address must be reachable from the internet by https with a valid "
         "certificate, and the ingress must run with the present verify token."
     ),
     2500: "Check KREISFUNK_GRAPH_VERSION; a solution provider may not offer it: ask there.",
@@ -92,7 +92,7 @@ _BY_ACTION: Mapping[ErrorAction, str] = {
     ErrorAction.RECIPIENT: _OTHER_NUMBER,
     ErrorAction.DROP: "This is not expected here: look up the code in Meta's list, and report it to us.",
 }
-# Why a template was not even taken for review, all with code 100.
+# Why a template was not accepted for review, all with code 100.
 _SUBCODES: Mapping[int, tuple[str, str]] = {
     33: ("the id is unknown, or this token may not see it", _IDS),
     2388019: ("the account has as many templates as it may have", "Delete some in WhatsApp Manager."),
@@ -117,7 +117,7 @@ REJECTIONS: Mapping[str, str] = {
     "TAG_CONTENT_MISMATCH": "Its language or category is not that of its text.",
 }
 MAX_WORDS = 300
-# Of a wrong token or secret Meta's words may contain it.
+# Meta's text for these codes may contain the wrong token or secret.
 _ABOUT_SECRETS = (0, 104, 190)
 
 
@@ -131,15 +131,15 @@ def explain_code(code: int, subcode: int | None = None) -> DoctorProblem:
 
 
 def explain_error(status: int, error: Mapping[str, Any]) -> DoctorProblem:
-    """Return what an error answer means, with Meta's own words, and what to do."""
+    """Return the meaning of an error answer, with Meta's own text, and advice."""
     code, subcode = error.get("code"), error.get("error_subcode")
     if not isinstance(code, int):
         return DoctorProblem(f"status {status} without a code", _LATER)
     explained = explain_code(code, subcode if isinstance(subcode, int) else None)
     details = error.get("error_data")
-    words = details.get("details") if isinstance(details, dict) else None
-    said = str(error.get("error_user_msg") or words or error.get("message") or "")[:MAX_WORDS]
-    number = f"code {code}" if not isinstance(subcode, int) else f"code {code}/{subcode}"
-    if said and code not in _ABOUT_SECRETS:
-        number += f', Meta says: "{said}"'
-    return DoctorProblem(f"{explained.what} ({number})", explained.advice)
+    detail = details.get("details") if isinstance(details, dict) else None
+    meta_text = str(error.get("error_user_msg") or detail or error.get("message") or "")[:MAX_WORDS]
+    source = f"code {code}" if not isinstance(subcode, int) else f"code {code}/{subcode}"
+    if meta_text and code not in _ABOUT_SECRETS:
+        source += f', Meta says: "{meta_text}"'
+    return DoctorProblem(f"{explained.what} ({source})", explained.advice)

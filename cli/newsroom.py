@@ -27,7 +27,7 @@ from shared.outcome import DependencyUnavailable, InvalidDataError
 from shared.runtime.clock import system_clock
 
 PASSWORD_BYTES = 12
-# A stack to try out needs two people, since nobody approves what they wrote themselves.
+# A trial stack needs two people, since nobody may approve their own notices.
 FIRST_ACCOUNTS = (
     ("redaktion", "Redaktion", (Role.EDITOR, Role.OPERATOR)),
     ("freigabe", "Freigabe", (Role.APPROVER, Role.LEAD)),
@@ -53,7 +53,7 @@ def _validate_name(text: str) -> str:
 Login = Annotated[str, typer.Argument(help="Name to log in with, such as redaktion-1.", callback=_validate_login)]
 
 app = typer.Typer(no_args_is_help=True)
-users = typer.Typer(help="Accounts of the newsroom; each change counts at once.", no_args_is_help=True)
+users = typer.Typer(help="Accounts of the newsroom; changes take effect at once.", no_args_is_help=True)
 app.add_typer(users, name="users")
 
 
@@ -96,8 +96,8 @@ def list_users(json: Json = False, stack: DatabaseStack = None) -> None:
     """
     accounts = _run(stack, _list_accounts)
     rows = [
-        (one.login, one.name, ", ".join(sorted(one.roles)), "disabled" if one.is_disabled else "active")
-        for one in accounts
+        (account.login, account.name, ", ".join(sorted(account.roles)), "disabled" if account.is_disabled else "active")
+        for account in accounts
     ]
     text = format_list(("login", "name", "roles", "state"), rows, empty="there are no accounts")
     print_result({"users": list(map(_describe_account, accounts))}, text, json=json)
@@ -125,8 +125,8 @@ def reset(login: Login, json: Json = False, stack: DatabaseStack = None) -> None
 
 
 def _run(stack: Path | None, act: Callable[[AccountSettings], Coroutine[Any, Any, T]]) -> T:
-    """Return the result; ends the command if the request is refused or the database is unavailable."""
-    settings = read_installation_settings(AccountSettings, stack, DATABASE_URL, lambda one: one.addresses.users)
+    """Return the result; ends the command if the request is refused or the database unavailable."""
+    settings = read_installation_settings(AccountSettings, stack, DATABASE_URL, lambda local: local.addresses.users)
     try:
         with explain_errors("the role kreisfunk_newsroom"):
             return asyncio.run(act(settings))
@@ -144,8 +144,8 @@ def _describe_account(account: Account) -> dict[str, object]:
 def _print_password(first: FirstPassword, *, json: bool) -> None:
     print_result(first, first.password, json=json)
     if not json:
-        shown = f"It is shown this once, and valid until {format_time(first.ends_at)}: hand it over in confidence."
-        note(f"First password of {first.login}. {shown}")
+        advice = f"It is shown this once, and valid until {format_time(first.ends_at)}: hand it over in confidence."
+        note(f"First password of {first.login}. {advice}")
 
 
 async def _list_accounts(settings: AccountSettings) -> Sequence[Account]:

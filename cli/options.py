@@ -28,15 +28,15 @@ TokensStack = Annotated[Path | None, _build_stack_option("KREISFUNK_NOTICES_API_
 CountyFile = Annotated[Path, _build_file_option("KREISFUNK_COUNTY_FILE", "The county's file.", COUNTY)]
 TemplatesFile = Annotated[Path, _build_file_option("KREISFUNK_TEMPLATES_FILE", "Our templates.", TEMPLATES)]
 ListLimit = Annotated[int, typer.Option(min=1, help="How many to show.")]
-WhichOrAll = Annotated[str | None, typer.Argument(help="Its id as `list` shows it; the beginning will do.")]
-All = Annotated[bool, typer.Option("--all", help="Everything that is there.")]
+WhichOrAll = Annotated[str | None, typer.Argument(help="Its id as `list` shows it; a unique prefix will do.")]
+All = Annotated[bool, typer.Option("--all", help="All of them.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
-# Default time to wait for Kreisfunk's answer. Only that about an unknown notice takes long: half a minute.
+# Default time-out for Kreisfunk's answer. The slowest answer, about an unknown notice, takes half a minute.
 ANSWER_TIMEOUT_SECONDS = 45.0
 
 
 def require_selection(group: str, which: str | None, *, everything: bool) -> None:
-    """End the command with status 2 unless one thing is named, or all of them."""
+    """End the command with status 2 unless exactly one of `which` and `everything` is given."""
     if (which is None) != everything:
-        fail("Say which one, or --all.", f"`kreisfunk {group} list` shows what is there.", Exit.USAGE)
+        fail("Give an id, or --all.", f"`kreisfunk {group} list` shows the ids.", Exit.USAGE)

@@ -24,22 +24,22 @@ _CONTROL_CHARACTERS = re.compile(
 
 def escape(text: str, *, line: bool = False) -> str:
     """Return the text with control characters escaped as in JSON; with `line`, tabs and line feeds, too."""
-    shown = _CONTROL_CHARACTERS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-    return shown.replace("\n", "\\n").replace("\t", "\\t") if line else shown
+    escaped = _CONTROL_CHARACTERS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return escaped.replace("\n", "\\n").replace("\t", "\\t") if line else escaped
 
 
 class _Console(Console):
     """Console that escapes control characters in all text, which may come from outside."""
 
     def print(self, *objects: Any, **options: Any) -> None:
-        super().print(*(escape(each) if isinstance(each, str) else each for each in objects), **options)
+        super().print(*(escape(value) if isinstance(value, str) else value for value in objects), **options)
 
 
 console = _Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 class Exit(IntEnum):
-    """Exit status of a command that has not done what it was asked to."""
+    """Exit status of a command that did not succeed."""
 
     FAILED = 1
     USAGE = 2
@@ -79,7 +79,7 @@ def print_step(step: str) -> None:
 
 
 def show_status(text: str) -> AbstractContextManager[object]:
-    """Return a context in which a terminal shows that something is going on."""
+    """Return a context in which a terminal shows a spinner with this text."""
     return console.status(text) if console.is_terminal else nullcontext()
 
 
@@ -93,10 +93,10 @@ def confirm(question: str, *, yes: bool, otherwise: str) -> None:
 
 
 def format_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Align the columns; columns of numbers to the right."""
+    """Align the columns; numbers are right-aligned."""
     cells = [[escape(str(cell), line=True) for cell in row] for row in (head, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    right = [bool(rows) and all(isinstance(row[place], int | float) for row in rows) for place in range(len(head))]
+    right = [bool(rows) and all(isinstance(row[index], int | float) for row in rows) for index in range(len(head))]
     return "\n".join(_format_row(row, widths, right) for row in cells)
 
 
@@ -104,13 +104,13 @@ def format_list(head: Sequence[str], rows: Sequence[Sequence[object]], *, empty:
     """Format a table, and how many of `total` it leaves out with --limit; `empty` if there are no rows."""
     if not rows:
         return empty
-    left = total - len(rows)
-    return format_table(head, rows) + (f"\n{left} more: --limit {total}" if left > 0 else "")
+    omitted = total - len(rows)
+    return format_table(head, rows) + (f"\n{omitted} more: --limit {total}" if omitted > 0 else "")
 
 
 def _format_row(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
-    places = zip(row, widths, right, strict=True)
-    return "  ".join(cell.rjust(width) if to_right else cell.ljust(width) for cell, width, to_right in places).rstrip()
+    columns = zip(row, widths, right, strict=True)
+    return "  ".join(cell.rjust(width) if is_right else cell.ljust(width) for cell, width, is_right in columns).rstrip()
 
 
 def format_pairs(*rows: tuple[str, object]) -> str:
@@ -119,13 +119,13 @@ def format_pairs(*rows: tuple[str, object]) -> str:
 
 
 def format_problems(problems: Iterable[Problem]) -> list[str]:
-    """Format one line for each field that our rules refuse."""
+    """Format one line for each rejected field."""
     return [f"{problem.field}: {problem.problem}" for problem in problems]
 
 
-def format_time(at: datetime | None) -> str:
+def format_time(time: datetime | None) -> str:
     """Format a time in the county's time zone, with its offset."""
-    return at.astimezone(LOCAL_ZONE).isoformat(" ", "seconds") if at else "-"
+    return time.astimezone(LOCAL_ZONE).isoformat(" ", "seconds") if time else "-"
 
 
 def format_duration(seconds: float) -> str:

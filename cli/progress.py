@@ -21,7 +21,7 @@ def build_bars(timing: progress.ProgressColumn | None = None, **options: Any) ->
 
 
 class NoProgressError(Exception):
-    """The expected count was not reached; the text names it and says how far it came."""
+    """The expected count was not reached; the text names it and the progress made."""
 
 
 class ProgressCount(NamedTuple):
@@ -32,30 +32,30 @@ class ProgressCount(NamedTuple):
     words: str
 
 
-async def wait_for(what: str, goal: int, reached: Callable[[], Awaitable[int]], *, patience: float) -> None:
-    """Wait until `reached` is `goal`. Raises NoProgressError after `patience` seconds without a change."""
+async def wait_for(label: str, goal: int, count_done: Callable[[], Awaitable[int]], *, patience: float) -> None:
+    """Wait until `count_done` returns `goal`. Raises NoProgressError after `patience` seconds without a change."""
 
-    async def look() -> ProgressCount:
-        count = await reached()
-        return ProgressCount(count, goal, f"{count} of {goal}")
+    async def measure() -> ProgressCount:
+        done = await count_done()
+        return ProgressCount(done, goal, f"{done} of {goal}")
 
-    await watch_count(what, look, patience)
+    await watch_count(label, measure, patience)
 
 
-async def watch_count(what: str, look: Callable[[], Awaitable[ProgressCount]], patience: float) -> None:
+async def watch_count(label: str, measure: Callable[[], Awaitable[ProgressCount]], patience: float) -> None:
     """Wait until it is done. Raises NoProgressError after `patience` seconds without a change."""
     with build_bars(progress.TimeElapsedColumn()) as bars:
-        task = bars.add_task(what, total=None)
-        standing: ProgressCount | None = None
-        moved, told = time.monotonic(), 0.0
-        while standing is None or standing.done < standing.goal:
-            before, standing = standing, await look()
-            bars.update(task, completed=standing.done, total=standing.goal)
+        task = bars.add_task(label, total=None)
+        current: ProgressCount | None = None
+        changed_at, printed_at = time.monotonic(), 0.0
+        while current is None or current.done < current.goal:
+            previous, current = current, await measure()
+            bars.update(task, completed=current.done, total=current.goal)
             now = time.monotonic()
-            moved = now if before is None or standing.words != before.words else moved
-            if now - moved > patience:
-                raise NoProgressError(f"{what}: {standing.words}, and nothing has moved for {patience:.0f} s")
-            if not console.is_terminal and (now - told >= PRINT_INTERVAL_SECONDS or standing.done >= standing.goal):
-                note(f"  {what}: {standing.words}")
-                told = now
+            changed_at = now if previous is None or current.words != previous.words else changed_at
+            if now - changed_at > patience:
+                raise NoProgressError(f"{label}: {current.words}, and nothing has moved for {patience:.0f} s")
+            if not console.is_terminal and (now - printed_at >= PRINT_INTERVAL_SECONDS or current.done >= current.goal):
+                note(f"  {label}: {current.words}")
+                printed_at = now
             await asyncio.sleep(POLL_INTERVAL_SECONDS)

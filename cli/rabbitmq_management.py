@@ -112,19 +112,19 @@ async def open_management(settings: BrokerAdminSettings) -> AsyncIterator[Manage
 
 
 class QueueArgumentsError(Exception):
-    """Queues exist with other arguments than this version declares; the text names each with what differs."""
+    """Queues exist with other arguments than this version declares; the text names queues and differences."""
 
 
 async def require_same_arguments(settings: BrokerAdminSettings) -> None:
-    """Return if all of our queues that exist are as declared. Raises QueueArgumentsError or DependencyUnavailable."""
-    wanted = list_arguments()
+    """Raise QueueArgumentsError unless all existing queues of ours are as declared, or DependencyUnavailable."""
+    declared = list_arguments()
     async with open_management(settings) as api:
-        found = [queue for queue in await api.list_queues() if queue.name in wanted]
-    if differing := [queue for queue in found if queue.arguments != wanted[queue.name]]:
-        raise QueueArgumentsError("; ".join(_describe(queue, wanted[queue.name]) for queue in differing))
+        existing = [queue for queue in await api.list_queues() if queue.name in declared]
+    if differing := [queue for queue in existing if queue.arguments != declared[queue.name]]:
+        raise QueueArgumentsError("; ".join(_describe(queue, declared[queue.name]) for queue in differing))
 
 
-def _describe(queue: BrokerQueue, wanted: dict[str, object]) -> str:
-    names = sorted(name for name in {*queue.arguments, *wanted} if queue.arguments.get(name) != wanted.get(name))
-    parts = [f"{name} is {queue.arguments.get(name)} instead of {wanted.get(name)}" for name in names]
+def _describe(queue: BrokerQueue, declared: dict[str, object]) -> str:
+    names = sorted(name for name in {*queue.arguments, *declared} if queue.arguments.get(name) != declared.get(name))
+    parts = [f"{name} is {queue.arguments.get(name)} instead of {declared.get(name)}" for name in names]
     return f"{queue.name}: {', '.join(parts)}"

@@ -9,9 +9,9 @@ from deploy.secrets import create_secrets
 
 
 def secrets(
-    folder: Annotated[Path, typer.Argument(help="Where the files go, one folder for each who needs some.")],
+    folder: Annotated[Path, typer.Argument(help="Target folder, with one folder for each process.")],
 ) -> None:
-    """Create all secrets that are missing. Files that exist stay as they are; running again is safe."""
+    """Create all missing secrets. Existing files stay unchanged; safe to repeat."""
     created = create_secrets(folder)
     for path in created.new:
         typer.echo(f"created {path}")

@@ -174,14 +174,14 @@ def _is_local(host: str) -> bool:
 
 
 def read_installation_settings(
-    kind: type[S], stack: Path | None, setting: str, pick: Callable[[RunningStack], Mapping[str, str]]
+    settings_type: type[S], stack: Path | None, setting: str, pick: Callable[[RunningStack], Mapping[str, str]]
 ) -> S:
     """Read the settings of the environment if it has `setting`, else what `pick` returns of a running local stack.
 
     Ends the command with status 2 if something is missing.
     """
-    found = find_stack(stack, os.environ, setting)
-    return read_settings_from(pick(found) if found else os.environ, kind)
+    running = find_stack(stack, os.environ, setting)
+    return read_settings_from(pick(running) if running else os.environ, settings_type)
 
 
 def read_county(file: Path) -> Configuration:
@@ -193,9 +193,9 @@ def read_county(file: Path) -> Configuration:
 
 
 def require_system(county: Configuration, name: str, advice: str = "See `kreisfunk systems add`.") -> System:
-    """Return the registered system; ends the command with status 2 if there is none of this name."""
+    """Return the registered system; ends the command with status 2 if no system has this name."""
     system = county.find_system(name)
     if system is None:
-        known = ", ".join(each.name for each in county.systems) or "(none)"
-        fail(f"There is no system {name}.", f"The county's file has {known}. {advice}", Exit.USAGE)
+        names = ", ".join(registered.name for registered in county.systems) or "(none)"
+        fail(f"There is no system {name}.", f"The county's file has {names}. {advice}", Exit.USAGE)
     return system

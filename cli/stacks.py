@@ -37,30 +37,30 @@ def find_stack(folder: Path | None, environment: Mapping[str, str], setting: str
     candidates = (folder,) if folder else DEFAULT_FOLDERS
     try:
         running = ((candidate, find_running_stack(candidate)) for candidate in candidates)
-        found = next((RunningStack(place.absolute(), addresses) for place, addresses in running if addresses), None)
+        stack = next((RunningStack(path.absolute(), addresses) for path, addresses in running if addresses), None)
     except LocalError as error:
         fail(str(error), status=Exit.USAGE)
-    if found is None:
-        where = f"No stack runs in {folder}" if folder else f"No stack runs here, and {setting} is not set"
-        fail(f"{where}.", "Start one with `make up`, or set the variables of your installation.", Exit.USAGE)
-    return found
+    if stack is None:
+        problem = f"No stack runs in {folder}" if folder else f"No stack runs here, and {setting} is not set"
+        fail(f"{problem}.", "Start one with `make up`, or set the variables of your installation.", Exit.USAGE)
+    return stack
 
 
 @contextmanager
 def use_environment(environment: Mapping[str, str]) -> Iterator[None]:
-    """Replace the process's environment inside, so that settings are read as if it had only `environment`."""
-    own, given = dict(os.environ), dict(environment)
+    """Replace the process's environment inside the context, so that settings come from `environment` only."""
+    original, replacement = dict(os.environ), dict(environment)
     try:
-        _replace(given)
+        _replace(replacement)
         yield
     finally:
-        _replace(own)
+        _replace(original)
 
 
-def read_settings_from(environment: Mapping[str, str], kind: type[S]) -> S:
+def read_settings_from(environment: Mapping[str, str], settings_type: type[S]) -> S:
     """Read the settings in `environment`; ends the command with status 2 if any are missing or wrong."""
     with use_environment(environment):
-        return read_settings(kind)
+        return read_settings(settings_type)
 
 
 def _replace(environment: Mapping[str, str]) -> None:

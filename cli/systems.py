@@ -24,7 +24,7 @@ from shared.outcome import DependencyUnavailable
 from shared.runtime.hosts import split_hosts
 
 PASSWORD_BYTES = 24
-REVOKE_ADVICE = "A login is revoked before its block is taken out of that file: put the block back, and revoke again."
+REVOKE_ADVICE = "Revoke a login before its block leaves that file: put the block back, and revoke again."
 T = TypeVar("T")
 Name = Annotated[str, typer.Argument(help="Its name, which is its login: small letters, digits, - and _.")]
 County = Annotated[
@@ -51,7 +51,7 @@ def add(
     """
     file = county or Path(os.environ.get("KREISFUNK_COUNTY_FILE") or COUNTY)
     read_county(file)
-    permitted = [topic.strip() for several in topics for topic in several.split(",")]
+    permitted = [topic.strip() for option in topics for topic in option.split(",")]
     try:
         system = msgspec.convert({"name": name, "sources": source, "topics": permitted}, System)
         register(file, system)
@@ -61,21 +61,21 @@ def add(
         fail(f"{file}: {error.strerror}", f"Put this into the file where it can be written:\n\n{_render(system)}")
     print_result({"registered": system, "file": str(file)}, f"registered {system.name} in {file}", json=json)
     if not json:
-        doors = "`kreisfunk tokens create` lets it in over HTTP, `kreisfunk systems login` over AMQP."
-        note(f"Start notices and subscriptions again, so that they know it. Then {doors}")
+        access = "`kreisfunk tokens create` lets it in over HTTP, `kreisfunk systems login` over AMQP."
+        note(f"Restart notices and subscriptions, so that they know it. Then {access}")
 
 
 def register(file: Path, system: System) -> None:
     """Append the registration. Raises DecodeError or OSError, and then leaves the file unchanged."""
     file = file.resolve()
     with lock_folder(file.parent):
-        after = f"{file.read_text().rstrip()}\n\n{_render(system)}"
-        msgspec.toml.decode(after, type=Configuration)
-        write_secret(file, after, mode=file.stat().st_mode & 0o777)
+        text = f"{file.read_text().rstrip()}\n\n{_render(system)}"
+        msgspec.toml.decode(text, type=Configuration)
+        write_secret(file, text, mode=file.stat().st_mode & 0o777)
 
 
 def _render(system: System) -> str:
-    """Return the registration in TOML, with the quotas, which somebody may want to change."""
+    """Return the registration in TOML, with its default quotas, ready to be edited."""
     lines = ["[[systems]]", f"name = {_quote(system.name)}"]
     lines += [f"{name} = [{', '.join(map(_quote, getattr(system, name)))}]" for name in ("sources", "topics")]
     return "\n".join((*lines, *(f"{name} = {getattr(system, name)}" for name in _QUOTAS), ""))
@@ -94,21 +94,21 @@ def list_systems(json: Json = False, county: County = None, stack: BrokerApiStac
     settings = _read_settings(stack)
     systems = read_county(county or settings.county).systems
     logins = {user.name for user in _call_broker(settings, lambda api: api.list_users())}
-    found = [{**msgspec.to_builtins(system), "login": system.name in logins} for system in systems]
+    described = [{**msgspec.to_builtins(system), "login": system.name in logins} for system in systems]
     head = ("name", "sources", "topics", "an hour", "a day", "urgent", "login")
     rows = []
     for system in systems:
         quotas = (getattr(system, quota) for quota in _QUOTAS)
         login = "yes" if system.name in logins else "no"
         rows.append((system.name, ", ".join(system.sources), ", ".join(system.topics), *quotas, login))
-    print_result({"systems": found}, format_table(head, rows), json=json)
+    print_result({"systems": described}, format_table(head, rows), json=json)
 
 
 @app.command()
 def login(
     name: Name,
-    replace: Annotated[bool, typer.Option("--replace", help="A new password for a login that there is.")] = False,
-    url: Annotated[bool, typer.Option("--url", help="The whole address with the password in it.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Set a new password for an existing login.")] = False,
+    url: Annotated[bool, typer.Option("--url", help="Print the whole address, password included.")] = False,
     json: Json = False,
     county: County = None,
     stack: BrokerApiStack = None,
@@ -120,9 +120,9 @@ def login(
     """
     settings = _read_settings(stack)
     require_system(read_county(county or settings.county), name)
-    password = secrets.token_urlsafe(PASSWORD_BYTES)  # of which the broker keeps a hash
+    password = secrets.token_urlsafe(PASSWORD_BYTES)  # the broker stores only its hash
     if not _call_broker(settings, lambda api: _create_login(api, name, password, replace=replace)):
-        advice = "With --replace it gets a new password, and the one that it has ends."
+        advice = "--replace sets a new password; the present one stops working."
         fail(f"{name} has a login already.", advice, Exit.REJECTED)
     address = _build_url(settings.broker_url, name, password)
     print_result({"login": name, "password": password, "url": address}, address if url else password, json=json)
@@ -131,7 +131,7 @@ def login(
 
 
 async def _create_login(api: ManagementApi, name: str, password: str, *, replace: bool) -> bool:
-    """Create the login; return False if there is one that is not to be replaced. Raises DependencyUnavailable."""
+    """Create the login; return False if one exists and `replace` is not set. Raises DependencyUnavailable."""
     if await _has_login(api, name) and not replace:
         return False
     await api.set_login(name, password)
@@ -160,16 +160,16 @@ async def _delete_login(api: ManagementApi, name: str) -> bool:
 
 
 async def _has_login(api: ManagementApi, name: str) -> bool:
-    """Return whether it has one; ends the command if that has management tags, which no municipal system's has."""
+    """Return whether the login exists; ends the command if it has management tags, as no municipal system's has."""
     existing = next((user for user in await api.list_users() if user.name == name), None)
     if existing is not None and existing.tags:
         advice = "Register the system under another name."
-        fail(f"{name} administers the broker, and is no system's login.", advice, Exit.USAGE)
+        fail(f"{name} administers the broker and is not a system's login.", advice, Exit.USAGE)
     return existing is not None
 
 
 def _read_settings(stack: Path | None) -> BrokerAdminSettings:
-    return read_installation_settings(BrokerAdminSettings, stack, BROKER_API_URL, lambda one: one.addresses.systems)
+    return read_installation_settings(BrokerAdminSettings, stack, BROKER_API_URL, lambda local: local.addresses.systems)
 
 
 def _call_broker(settings: BrokerAdminSettings, work: Callable[[ManagementApi], Awaitable[T]]) -> T:

@@ -21,7 +21,7 @@ app = typer.Typer(no_args_is_help=True)
 def create(
     system: Annotated[str, typer.Argument(help="A system of the county's file, such as pressestelle.")],
     topic: Annotated[list[str] | None, typer.Option(help="Only for this topic; may be repeated.")] = None,
-    days: Annotated[int | None, typer.Option(min=1, max=3660, help="Valid for so many days; usually for good.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=3660, help="Days of validity; by default no limit.")] = None,
     json: Json = False,
     stack: TokensStack = None,
 ) -> None:
@@ -31,12 +31,12 @@ def create(
     """
     settings = _read_settings(stack)
     topics, permitted = topic or [], require_system(read_county(settings.county_file), system).topics
-    if foreign := [each for each in topics if each not in permitted]:
+    if foreign := [name for name in topics if name not in permitted]:
         fail(f"{system} may not publish about {', '.join(foreign)}.", f"It has {', '.join(permitted)}.", Exit.USAGE)
     text, name, now = generate_token(), generate_token_id(system), system_clock()
-    file, ends_at = settings.notices_api_tokens_file, None if days is None else now + timedelta(days=days)
+    file, expires_at = settings.notices_api_tokens_file, None if days is None else now + timedelta(days=days)
     try:
-        token = add_token(file, text, identifier=name, system=system, now=now, topics=topics, expires_at=ends_at)
+        token = add_token(file, text, identifier=name, system=system, now=now, topics=topics, expires_at=expires_at)
     except TokenFileError as error:
         fail(str(error), "The folder has to be writable for this command.")
     print_result({**_describe_token(token), "token": text}, text, json=json)
@@ -46,7 +46,7 @@ def create(
 
 @app.command("list")
 def list_tokens(json: Json = False, stack: TokensStack = None) -> None:
-    """List all tokens, without their texts. One of a system that the county's file no longer has is refused."""
+    """List all tokens, without their texts. The API refuses those of systems missing in the county's file."""
     settings = _read_settings(stack)
     county = read_county(settings.county_file)
     try:
@@ -54,10 +54,10 @@ def list_tokens(json: Json = False, stack: TokensStack = None) -> None:
     except TokenFileError as error:
         fail(str(error))
     rows = []
-    for each in tokens:
-        ends = _format_expiry(each) if county.find_system(each.system) else "is refused: no such system"
-        topics = ", ".join(each.topics) or "all of the system"
-        rows.append((each.id, each.system, topics, format_time(each.created_at), ends))
+    for token in tokens:
+        expiry = _format_expiry(token) if county.find_system(token.system) else "is refused: no such system"
+        topics = ", ".join(token.topics) or "all of the system"
+        rows.append((token.id, token.system, topics, format_time(token.created_at), expiry))
     text = format_list(("id", "system", "topics", "created", "ends"), rows, empty="there are no tokens")
     print_result({"tokens": list(map(_describe_token, tokens))}, text, json=json)
 
@@ -78,17 +78,17 @@ def revoke(
     settings = _read_settings(stack)
     try:
         file = settings.notices_api_tokens_file
-        removed = remove_tokens(file, lambda each: token == each.id or system == each.system)
+        removed = remove_tokens(file, lambda stored: token == stored.id or system == stored.system)
     except TokenFileError as error:
         fail(str(error), "The folder has to be writable for this command.")
     if not removed:
         fail("There is no such token.", "`kreisfunk tokens list` shows which there are.", Exit.REJECTED)
-    ids = [each.id for each in removed]
-    print_result({"revoked": ids}, "\n".join(f"revoked {each}" for each in ids), json=json)
+    ids = [stored.id for stored in removed]
+    print_result({"revoked": ids}, "\n".join(f"revoked {name}" for name in ids), json=json)
 
 
 def _read_settings(stack: Path | None) -> TokenSettings:
-    return read_installation_settings(TokenSettings, stack, TOKENS_FILE, lambda one: one.addresses.tokens)
+    return read_installation_settings(TokenSettings, stack, TOKENS_FILE, lambda local: local.addresses.tokens)
 
 
 def _describe_token(token: Token) -> dict[str, Any]:

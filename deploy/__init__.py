@@ -4,4 +4,4 @@ VERSION = "0.1.0"
 
 
 class LocalError(Exception):
-    """An error of a local stack whose message is meant for the person at the terminal and holds no secret."""
+    """An error of a local stack, with a message for the person at the terminal; it contains no secret."""

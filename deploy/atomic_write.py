@@ -11,11 +11,11 @@ from typing import BinaryIO
 
 @contextmanager
 def open_atomically(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
-    """Open a draft that becomes the file when it is complete and on the disk; until then nothing has changed."""
+    """Open a draft that replaces the file once it is complete and on the disk; until then nothing changes."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            os.fchmod(file.fileno(), mode)  # whatever the umask
+            os.fchmod(file.fileno(), mode)  # regardless of the umask
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -31,7 +31,7 @@ def write_secret(path: Path, value: str, *, mode: int = 0o600) -> None:
 
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Let one change of its files wait for another; in containers, only the folders of the files are shared."""
+    """Serialise changes to the files of a folder; a lock on the folder works, as containers share only folders."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -1,7 +1,7 @@
-"""Secrets of the container stack: those of our processes, and those that the servers need.
+"""Secrets of the container stack: those of our processes and those of the servers.
 
-A server runs under a user id that its image chose, so its files are readable for every process that mounts their
-volume: only that server does.
+A server runs under its image's user id, so its files are readable for every process that mounts their volume. Only
+that server does.
 """
 
 import base64
@@ -18,14 +18,14 @@ from deploy.secrets import CreatedSecrets, create_secrets, generate_password
 ADMIN = "kreisfunk_admin"  # administers broker and database
 GRAFANA = "grafana/admin_password"
 POSTGRES = "postgres/owner_password"
-# Only clusters use these: by them a standby logs in at the primary, and broker nodes know one another.
+# For clusters only: the password of a standby at the primary, and the cookie by which broker nodes trust each other.
 REPLICATION, COOKIE = "postgres/replication_password", "rabbitmq/erlang_cookie"
 RABBITMQ = "rabbitmq/definitions.json"
 SERVER_FILES = (POSTGRES, REPLICATION, RABBITMQ, COOKIE, GRAFANA)
 
 
 def build_definitions(password: str, *, salt: bytes) -> Mapping[str, object]:
-    """Return definitions, imported at each start; as they have users, the broker creates no guest."""
+    """Return the definitions imported at each start; as they contain users, the broker creates no guest."""
     everything = {"configure": ".*", "write": ".*", "read": ".*"}
     return {
         "vhosts": [{"name": "/"}],
@@ -35,12 +35,12 @@ def build_definitions(password: str, *, salt: bytes) -> Mapping[str, object]:
 
 
 def hash_password(password: str, salt: bytes) -> str:
-    """Return RabbitMQ's form of a hash: base64 of the salt and the SHA-256 of salt and password."""
+    """Return RabbitMQ's password hash: base64 of the salt and the SHA-256 of salt and password."""
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
 
 def build_server_files(folder: Path, salt: bytes) -> dict[str, str]:
-    """Return the files with which each server starts. RabbitMQ needs only the hash of a password."""
+    """Return the secret files of the servers. RabbitMQ needs only the hash of a password."""
     broker_password = _read(folder / "admin" / "kreisfunk_broker_password")
     files = {
         POSTGRES: _read(folder / "admin" / "kreisfunk_database_password"),

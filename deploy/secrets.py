@@ -1,6 +1,6 @@
-"""Every secret of an installation: its files, and how it is made.
+"""All secrets of an installation: their files and their generation.
 
-The folder is `<folder>/<who>/<file>`; a container or process gets only its own `<who>`.
+The path is `<folder>/<owner>/<file>`; a container or process gets only the folder of its own `<owner>`.
 """
 
 import base64
@@ -42,7 +42,7 @@ def generate_key_ring(random: Random) -> str:
 
 @dataclass(frozen=True)
 class Secret:
-    """One value and all files that contain it; `login` is the broker login or database role to which it belongs."""
+    """One value and all files that contain it; `login` is its broker login or database role."""
 
     files: tuple[str, ...]
     make: Callable[[Random], str] = generate_password
@@ -57,8 +57,8 @@ SECRETS = (
     Secret(("ingress/kreisfunk_verify_token", "simulator/simulator_verify_token")),
     Secret(("dispatcher/kreisfunk_graph_token", "simulator/simulator_graph_token")),
     Secret(("simulator/simulator_control_token",)),
-    Secret(tuple(f"{who}/kreisfunk_encryption_keys" for who in KEY_HOLDERS), generate_key_ring),
-    Secret(tuple(f"{who}/kreisfunk_index_key" for who in KEY_HOLDERS), generate_key),
+    Secret(tuple(f"{owner}/kreisfunk_encryption_keys" for owner in KEY_HOLDERS), generate_key_ring),
+    Secret(tuple(f"{owner}/kreisfunk_index_key" for owner in KEY_HOLDERS), generate_key),
     Secret(("subscriptions/kreisfunk_feedback_key",), generate_key),
     Secret(("subscriptions/kreisfunk_dead_letter_keys",), generate_key_ring),
     Secret(("newsroom/kreisfunk_newsroom_keys",), generate_key_ring),
@@ -74,9 +74,9 @@ FILES = (LOGIN_PASSWORDS, *(file for secret in SECRETS for file in secret.files)
 
 
 def build_missing_files(existing: Mapping[str, str], random: Random) -> dict[str, str]:
-    """Return the files to write so that all exist and agree; existing ones are taken as they are.
+    """Return the files to write so that all exist and agree; existing ones stay unchanged.
 
-    Only the file of login passwords may be rewritten: a new version may add a login.
+    Only the file of login passwords may be rewritten, since a new version may add a login.
     """
     logins: dict[str, str] = json.loads(existing.get(LOGIN_PASSWORDS, "{}"))
     missing: dict[str, str] = {}
@@ -92,31 +92,31 @@ def build_missing_files(existing: Mapping[str, str], random: Random) -> dict[str
 def _find_existing(secret: Secret, existing: Mapping[str, str], logins: Mapping[str, str]) -> str | None:
     for file in secret.files:
         if file in existing:
-            # During a rotation two are accepted; Meta signs with the first.
+            # During a rotation two secrets are accepted; Meta signs with the first.
             return existing[file].split(",")[0] if file == APP_SECRETS else existing[file]
     return logins.get(secret.login or "")
 
 
 class CreatedSecrets(NamedTuple):
-    """Files that were missing: those with a `new` value, and those `restored` from another file with the same one."""
+    """Files that were missing: those with a `new` value, and those `restored` from another file with the same value."""
 
     new: list[Path]
     restored: list[Path]
 
     def describe(self) -> str:
-        """Return what was done, for whoever wanted a new value and has forgotten a file that holds the old one."""
-        kept = f", {len(self.restored)} restored, as another file still holds them" if self.restored else ""
-        return f"{len(self.new)} created{kept}"
+        """Return a summary; it reveals to those who want a new value that another file still holds the old one."""
+        restored = f", {len(self.restored)} restored, as another file still holds them" if self.restored else ""
+        return f"{len(self.new)} created{restored}"
 
 
 def create_secrets(folder: Path) -> CreatedSecrets:
     """Write missing files and return them. Folders get mode 0700, files 0600."""
     existing = {file: (folder / file).read_text().strip() for file in FILES if (folder / file).exists()}
     missing = build_missing_files(existing, secrets.token_bytes)
-    for inner in dict.fromkeys((folder, *(folder / PurePosixPath(file).parent for file in (*FILES, TOKENS)))):
-        inner.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for subfolder in dict.fromkeys((folder, *(folder / PurePosixPath(file).parent for file in (*FILES, TOKENS)))):
+        subfolder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for system, file in API_TOKENS.items():
-        if file in missing:  # its hash comes first: a file that is there is never made again, revoked or not
+        if file in missing:  # store the hash first: an existing token file is never created again, revoked or not
             add_token(folder / TOKENS, missing[file], identifier=system, system=system, now=system_clock())
     for file, value in missing.items():
         write_secret(folder / file, value)
@@ -140,5 +140,5 @@ def _list_restored(existing: Mapping[str, str]) -> set[str]:
 def _list_modes(folder: Path) -> Iterator[tuple[Path, int]]:
     yield from ((folder / file, 0o600) for file in FILES)
     yield from ((file, 0o600) for file in (folder / TOKENS).parent.iterdir())
-    yield from ((folder / who, 0o700) for who in {PurePosixPath(file).parts[0] for file in (*FILES, TOKENS)})
+    yield from ((folder / owner, 0o700) for owner in {PurePosixPath(file).parts[0] for file in (*FILES, TOKENS)})
     yield folder, 0o700

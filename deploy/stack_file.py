@@ -1,4 +1,4 @@
-"""A lock for one stack per folder, and a file by which commands find a running stack."""
+"""A lock that permits one stack per folder, and a file in which commands find a running stack."""
 
 import fcntl
 import json
@@ -24,8 +24,8 @@ Environment = dict[str, str]
 class StackAddresses:
     """Addresses of a running stack.
 
-    `processes` are environments by kind of process, `admin` for migrations; those after it are of commands, with just
-    what each needs.
+    `processes` has the environments by kind of process, with `admin` for migrations; the fields after it are the
+    environments of commands, each with only what it needs.
     """
 
     simulator_url: str

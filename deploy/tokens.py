@@ -55,19 +55,19 @@ def add_token(
         topics=tuple(topics),
         expires_at=expires_at,
     )
-    _change(file, lambda tokens: (*(each for each in tokens if each.id != identifier), token))
+    _change(file, lambda tokens: (*(other for other in tokens if other.id != identifier), token))
     return token
 
 
-def remove_tokens(file: Path, wanted: Callable[[Token], bool]) -> Tokens:
-    """Remove and return all tokens that match `wanted`. Raises TokenFileError."""
+def remove_tokens(file: Path, matches: Callable[[Token], bool]) -> Tokens:
+    """Remove and return all tokens that match. Raises TokenFileError."""
     removed: list[Token] = []
 
-    def without(tokens: Tokens) -> Tokens:
-        removed.extend(token for token in tokens if wanted(token))
-        return tuple(token for token in tokens if not wanted(token))
+    def drop_matches(tokens: Tokens) -> Tokens:
+        removed.extend(token for token in tokens if matches(token))
+        return tuple(token for token in tokens if not matches(token))
 
-    _change(file, without)
+    _change(file, drop_matches)
     return tuple(removed)
 
 

@@ -1,4 +1,4 @@
-"""A municipal system that publishes over AMQP, as its own program does."""
+"""A municipal system that publishes over AMQP, like the program of such a system."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class AmqpSystem:
     source: str = PRESS_SOURCE
 
     async def publish(self, body: bytes) -> None:
-        """Return as soon as the broker has stored the event. Raises BrokerUnavailable or Unroutable."""
+        """Publish the event, and return once the broker has stored it. Raises BrokerUnavailable or Unroutable."""
         url, envelope = self.access.broker_url, read_envelope(body)
         async with (
             connect(url, password=self.access.broker_secret, name="publish") as connection,

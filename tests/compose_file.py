@@ -1,4 +1,4 @@
-"""docker-compose.yml as data, and which setting is of which process."""
+"""docker-compose.yml as data, and the settings of each process."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -9,11 +9,11 @@ import msgspec
 from cli.main import load_command
 from shared.runtime.settings import PREFIX
 from tools.docs.generate import DOCS
-from tools.docs.settings import WHO, is_secret
+from tools.docs.settings import SETTINGS_BY_READER, is_secret
 
 ROOT = DOCS.parent
 SERVICES: Mapping[str, Mapping[str, Any]] = msgspec.yaml.decode((ROOT / "docker-compose.yml").read_bytes())["services"]
-# By what the guide calls it.
+# Services by their name in the guide.
 PROCESSES: Mapping[str, tuple[str, ...]] = {
     "ingress": ("ingress",),
     "notices over HTTP": ("notices",),
@@ -32,8 +32,8 @@ PROCESSES: Mapping[str, tuple[str, ...]] = {
     "`kreisfunk newsroom users`": ("users",),
     "`kreisfunk backup`, `kreisfunk restore`": ("backup", "restore"),
 }
-# Where containers find each other and what they share.
-LAID_DOWN = re.compile(
+# Fixed in the file: addresses between containers, and what they share.
+FIXED_NAMES = re.compile(
     f"{PREFIX}(BROKER_URL|BROKER_API_URL|DATABASE_URL|"
     "(INTERNAL|LISTEN|NOTICES_API|NEWSROOM|ARCHIVE)_(HOST|PORT)|NOTICES_API_(TOKENS_FILE|URL)|FEEDS_FOLDER|NEWSROOM_ASSETS)"
 )
@@ -41,7 +41,7 @@ OTHER_NAMES = {f"{PREFIX}DISPATCHERS": "DISPATCHERS"}
 
 
 class PassedSetting(NamedTuple):
-    """A setting, the service that reads it, and the variable of .env that it is, empty if it is none."""
+    """A setting, the service that reads it, and its variable in .env, empty if it has none."""
 
     service: str
     setting: str
@@ -50,20 +50,20 @@ class PassedSetting(NamedTuple):
 
 
 def list_settings() -> Iterator[PassedSetting]:
-    """Every setting of the guide, and every variable of a command's help, for every service that reads it."""
+    """Yield all settings of the guide and all variables in commands' help, for each service that reads them."""
     yield from list_options()
-    for who, kind in WHO.items():
-        for service in PROCESSES[who]:
+    for reader, kind in SETTINGS_BY_READER.items():
+        for service in PROCESSES[reader]:
             for field, info in kind.model_fields.items():
                 name = f"{PREFIX}{field.upper()}"
-                laid_down = is_secret(info) or LAID_DOWN.fullmatch(name)
-                yield PassedSetting(service, name, "" if laid_down else OTHER_NAMES.get(name, name), is_secret(info))
+                is_fixed = is_secret(info) or FIXED_NAMES.fullmatch(name)
+                yield PassedSetting(service, name, "" if is_fixed else OTHER_NAMES.get(name, name), is_secret(info))
 
 
 def list_options() -> Iterator[PassedSetting]:
-    """Every option that may be a variable, for every service that is one command."""
-    for service, described in SERVICES.items():
-        words = [word for word in described.get("entrypoint", ()) if not word.startswith("-")]
+    """Yield the options with a variable, for each service that runs a single command."""
+    for service, definition in SERVICES.items():
+        words = [word for word in definition.get("entrypoint", ()) if not word.startswith("-")]
         if len(words) > 1:
             command = load_command(words[1])
             for word in words[2:]:
@@ -74,6 +74,6 @@ def list_options() -> Iterator[PassedSetting]:
 
 
 def read_environment(service: str) -> Mapping[str, str | None]:
-    """What a service is given; None stands for what .env says."""
-    given: Mapping[str, str | None] = SERVICES[service]["environment"]
-    return given
+    """Return the environment of a service; None means the value from .env."""
+    environment: Mapping[str, str | None] = SERVICES[service]["environment"]
+    return environment

@@ -1,4 +1,4 @@
-"""Fixtures for everybody. Servers start when the first test asks for one: unit tests never do."""
+"""Fixtures of all tests. Servers start when the first test needs one; unit tests never do."""
 
 import os
 import secrets
@@ -35,18 +35,18 @@ LONGEST = (
 IN_MEMORY = "/dev/shm"
 MEMORY_NEEDED = 6 * 1024**3
 MEMORY_OF_A_WORKER = 2 * 1024**3
-# What has a system in common.
+# Folders whose tests share a system.
 SHARING = ("tests/e2e/dialogue/", "tests/e2e/monitoring/", "tests/e2e/notices/")
 
 pytest_plugins = ("tests.contract_recorder.plugin", "pytester")
 
-# A machine that is busy is no failure. `KREISFUNK_TEST_EXAMPLES=1000 make test` tries more than usual.
+# No deadline, as a busy machine is not a failure. `KREISFUNK_TEST_EXAMPLES=1000 make test` tries more examples.
 settings.register_profile("patient", deadline=None, max_examples=int(os.environ.get("KREISFUNK_TEST_EXAMPLES", "50")))
 settings.load_profile("patient")
 
 
 def keep_files_in_memory() -> None:
-    """Have servers' data in memory if there is enough: a database is hundreds of files, which a disk makes slowly."""
+    """Keep servers' data in memory if there is enough: a disk is slow to create the hundreds of files of a database."""
     if "TMPDIR" in os.environ or not os.path.isdir(IN_MEMORY) or os.statvfs(IN_MEMORY).f_flag & os.ST_NOEXEC:
         return
     if min(psutil.virtual_memory().available, shutil.disk_usage(IN_MEMORY).free) >= MEMORY_NEEDED:
@@ -58,27 +58,27 @@ keep_files_in_memory()
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first and unit tests last: no worker goes on alone at the end."""
-    places = [*LONGEST, ""]
+    """Put the longest files first and unit tests last, so that no worker runs alone at the end."""
+    prefixes = [*LONGEST, ""]
     items.sort(
         key=lambda item: (
-            next(at for at, place in enumerate(places) if item.nodeid.startswith(place)),
+            next(index for index, prefix in enumerate(prefixes) if item.nodeid.startswith(prefix)),
             "unit" in item.path.parts,
         )
     )
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """More than there are cores, as most tests wait most of the time; each has servers of its own in memory."""
+    """Return more workers than cores, as most tests mostly wait; each has its own servers in memory."""
     return max(2, min(4, psutil.virtual_memory().available // MEMORY_OF_A_WORKER))
 
 
 class FilesTogether(LoadFileScheduling):  # type: ignore[misc]  # of no type
-    """Gives a whole file to one process, and all files that share a system to the same."""
+    """Scheduling that gives a whole file, and all files that share a system, to one process."""
 
     def _split_scope(self, nodeid: str) -> str:
-        own = str(super()._split_scope(nodeid))
-        return next((folder for folder in SHARING if nodeid.startswith(folder)), own)
+        file = str(super()._split_scope(nodeid))
+        return next((folder for folder in SHARING if nodeid.startswith(folder)), file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesTogether:
@@ -112,7 +112,7 @@ async def database(database_pool: DatabasePool) -> AsyncIterator[FreshDatabase]:
 
 @pytest.fixture
 async def owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
-    """A connection of the database's owner, who may do everything."""
+    """A connection of the database's owner, which has all rights."""
     connection = await asyncpg.connect(database.url)
     yield connection
     await connection.close()
@@ -133,9 +133,10 @@ async def shared_vhost(servers: Servers) -> AsyncIterator[SharedVhost]:
 
 @pytest.fixture(scope="module")
 async def recorder(shared_vhost: SharedVhost) -> AsyncIterator[ContractRecorder]:
-    """A vhost with all exchanges and queues, empty, for the tests of one module, which leave it as it was but for
-    messages. At the end, all that was published there must be as the contracts say; a test that publishes something
-    else on purpose is marked `foreign_messages`, with the reason.
+    """An empty vhost with all exchanges and queues, for the tests of one module, which may add only messages.
+
+    At the end, everything published there must follow the contracts; a test that publishes something else on purpose
+    is marked `foreign_messages`, with the reason.
     """
     await shared_vhost.empty()
     async with record_contracts(shared_vhost.url, shared_vhost.servers.broker_api_url) as recorder:

@@ -1,4 +1,4 @@
-"""The test session's servers as containers, where a container engine runs."""
+"""The servers of the test session as containers, if a container engine runs."""
 
 import asyncio
 import os
@@ -76,7 +76,7 @@ async def _run_container(container: DockerContainer) -> AsyncIterator[None]:
 
 
 async def _is_database_ready(url: str) -> bool:
-    """The image starts a server for its own preparations first; that one does not listen on TCP."""
+    """Check over TCP, as the image first starts a server for its own preparations that does not listen on TCP."""
     try:
         connection = await asyncpg.connect(url, timeout=5)
     except (OSError, TimeoutError, asyncpg.PostgresError):

@@ -1,4 +1,4 @@
-"""Fresh databases for tests, copied from one that has all migrations."""
+"""Fresh databases for tests, copied from a template with all migrations."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -20,12 +20,12 @@ ROLES = (
     "kreisfunk_operator",
     "kreisfunk_rotation",
 )
-ROLE_PASSWORD = "only-for-tests"  # the same in every session, as a given server may serve several at once
+ROLE_PASSWORD = "only-for-tests"  # the same in every session, as an existing server may serve several at once
 
 
 @dataclass(frozen=True, kw_only=True)
 class FreshDatabase:
-    """`url` is the superuser's; `build_role_url` is a service's, with the rights that the migrations gave it."""
+    """`url` is the superuser's; `build_role_url` returns a service's, with the rights from the migrations."""
 
     name: str
     url: str = field(repr=False)
@@ -52,7 +52,7 @@ async def create_database(servers: Servers, template: str) -> AsyncIterator[Fres
 
 async def copy_database(servers: Servers, template: str) -> FreshDatabase:
     name = f"test_{secrets.token_hex(6)}"
-    # By files: to write every page to the log, too, takes half as long again.
+    # Copies files: the other strategy also writes every page to the log, which takes half as long again.
     await run_as_superuser(servers, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     return FreshDatabase(name=name, url=build_database_url(servers.database_url, name))
 
@@ -62,7 +62,7 @@ async def drop_database(servers: Servers, database: FreshDatabase) -> None:
 
 
 async def migrate_database(url: str) -> None:
-    """What `kreisfunk migrate` does with the database: the roles, then each service's schema."""
+    """Migrate the database like `kreisfunk migrate`: the roles, then the schema of each service."""
     connection = await asyncpg.connect(url)
     try:
         for role in ROLES:

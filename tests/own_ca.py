@@ -1,4 +1,4 @@
-"""A certification authority that no machine trusts by itself, and a TLS server with a certificate of its."""
+"""A certification authority that no machine trusts by default, and a TLS server with its certificate."""
 
 import asyncio
 import ssl
@@ -20,7 +20,7 @@ from shared.runtime.clock import system_clock
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
-# Python 3.13 trusts no authority that does not say that it signs certificates.
+# Python 3.13 trusts only authorities whose key usage includes signing certificates.
 _SIGNS = x509.KeyUsage(
     key_cert_sign=True,
     crl_sign=True,
@@ -73,8 +73,8 @@ def _sign(
     for extension in extensions:
         builder = builder.add_extension(extension, critical=True)
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-    known_by = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
-    builder = builder.add_extension(identifier, critical=False).add_extension(known_by, critical=False)
+    authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
+    builder = builder.add_extension(identifier, critical=False).add_extension(authority, critical=False)
     return builder.not_valid_before(begins).not_valid_after(begins + timedelta(days=3)).sign(issuer_key, SHA256())
 
 

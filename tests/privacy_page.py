@@ -1,4 +1,4 @@
-"""What the annexes of the page about data protection say, as data."""
+"""The annexes of the data protection page, as data."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -43,22 +43,22 @@ class PrivacyRole(NamedTuple):
 
 
 def read_columns() -> Mapping[tuple[str, str], PrivacyColumn]:
-    """By table, with its schema, and column."""
+    """Return the columns by table, with its schema, and name."""
     return {
-        (found["table"], name): column
-        for found in _TABLE.finditer(PAGE)
-        for name, column in _read_groups(found["rest"])
+        (match["table"], name): column
+        for match in _TABLE.finditer(PAGE)
+        for name, column in _read_groups(match["rest"])
     }
 
 
 def read_roles() -> Mapping[str, PrivacyRole]:
-    """The database roles by name."""
-    found = (row for row in _read_cells(PAGE) if len(row) == 6 and row[0] in _READERS)
-    return {row[1].strip("`"): PrivacyRole(row[0], *row[3:]) for row in found}
+    """Return the database roles by name."""
+    rows = (row for row in _read_cells(PAGE) if len(row) == 6 and row[0] in _READERS)
+    return {row[1].strip("`"): PrivacyRole(row[0], *row[3:]) for row in rows}
 
 
 def read_legend() -> Mapping[str, str]:
-    """What each letter stands for."""
+    """Return the role of each letter."""
     return _READERS
 
 

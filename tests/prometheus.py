@@ -1,4 +1,4 @@
-"""A real Prometheus: its programs, a server that watches a system, and what it answers."""
+"""A real Prometheus: its programs, a server that watches a system, and its client."""
 
 import asyncio
 import json
@@ -20,9 +20,9 @@ from deploy.paths import ROOT
 
 FOLDER = ROOT / "deploy" / "prometheus"
 ALERTS = FOLDER / "alerts.yml"
-# A process looks for servers that are away for two seconds before it shows its metrics.
+# A process waits up to two seconds for unavailable servers before it returns its metrics.
 SCRAPE_INTERVAL, EVALUATION_INTERVAL = "3s", "1s"
-# Debian's packages are unpacked, not installed: nothing starts by itself, and no root is needed but for old lists.
+# Debian's packages are unpacked, not installed: nothing starts by itself, and only outdated lists need root.
 UNPACKED = ROOT / ".local" / "prometheus"
 FETCH = """
     apt-get -qq download prometheus promtool || { apt-get -qq update && apt-get -qq download prometheus promtool; }
@@ -44,7 +44,7 @@ class PrometheusClient:
     url: str
 
     async def query(self, expression: str) -> list[dict[str, Any]]:
-        """The series of an instant query."""
+        """Return the series of an instant query."""
         async with self.session.get(f"{self.url}/api/v1/query", params={"query": expression}) as response:
             answer = await response.json()
         assert answer["status"] == "success", answer.get("error")
@@ -52,7 +52,7 @@ class PrometheusClient:
         return series
 
     async def query_number(self, expression: str) -> int:
-        """The only value of a query; 0 if there is none."""
+        """Return the first value of a query; 0 if there is none."""
         series = await self.query(expression)
         return int(float(series[0]["value"][1])) if series else 0
 
@@ -65,16 +65,16 @@ class PrometheusClient:
 
 
 async def ensure_prometheus() -> PrometheusPrograms:
-    """Those in PATH, else Debian's."""
+    """Return the programs in PATH, else Debian's, which are unpacked first."""
     async with hold_install_lock():
-        found = _find_programs()
-        if found is None:
+        programs = _find_programs()
+        if programs is None:
             UNPACKED.mkdir(parents=True, exist_ok=True)
             process = await asyncio.create_subprocess_exec("sh", "-euc", FETCH, cwd=UNPACKED)
             assert await process.wait() == 0, "install Prometheus (Debian: apt-get install prometheus) and try again"
-            found = _find_programs()
-    assert found is not None
-    return found
+            programs = _find_programs()
+    assert programs is not None
+    return programs
 
 
 def _find_programs() -> PrometheusPrograms | None:
@@ -84,14 +84,14 @@ def _find_programs() -> PrometheusPrograms | None:
 
 
 def _write_configuration(folder: Path, targets: Mapping[str, Sequence[str]], rules: Mapping[str, Any]) -> Path:
-    """The jobs of our own file, with these targets by job, and looked at often."""
+    """Write the jobs of our own file with these targets by job and short intervals."""
     ours = msgspec.yaml.decode((FOLDER / "prometheus.yml").read_bytes())
     jobs = [
         {name: value for name, value in job.items() if not name.endswith("_configs")}
         | {"static_configs": [{"targets": list(targets.get(job["job_name"], ()))}]}
         for job in ours["scrape_configs"]
     ]
-    often = {
+    intervals = {
         "scrape_interval": SCRAPE_INTERVAL,
         "scrape_timeout": SCRAPE_INTERVAL,
         "evaluation_interval": EVALUATION_INTERVAL,
@@ -99,7 +99,7 @@ def _write_configuration(folder: Path, targets: Mapping[str, Sequence[str]], rul
     folder.mkdir()
     (folder / "alerts.yml").write_text(json.dumps(rules))
     file = folder / "prometheus.yml"
-    file.write_text(json.dumps({"global": often, "rule_files": ["alerts.yml"], "scrape_configs": jobs}))
+    file.write_text(json.dumps({"global": intervals, "rule_files": ["alerts.yml"], "scrape_configs": jobs}))
     return file
 
 
@@ -107,7 +107,7 @@ def _write_configuration(folder: Path, targets: Mapping[str, Sequence[str]], rul
 async def run_prometheus(
     folder: Path, targets: Mapping[str, Sequence[str]], rules: Mapping[str, Any]
 ) -> AsyncIterator[PrometheusClient]:
-    """A server with these rules; `targets` are `host:port` by job."""
+    """Run a server with these rules; `targets` are `host:port` by job."""
     programs = await ensure_prometheus()
     file = _write_configuration(folder, targets, rules)
     async with aiohttp.ClientSession() as session:

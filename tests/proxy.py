@@ -26,11 +26,11 @@ Take = Callable[[socket.socket], Awaitable[None]]
 
 @dataclass(frozen=True)
 class NetworkConditions:
-    """Faults of a connection. `blackhole` accepts connections and data, and nothing comes out of it, not even a close.
+    """Faults of a connection. `blackhole` accepts connections and data, and passes on nothing, not even a close.
 
-    Of the target's answers, `swallow_answers` drops everything, and `split_seconds` delays the end by so much. `page`
-    is an HTTP response that the proxy gives to each request itself, without forwarding it. With `lost_syn_seconds` all
-    connections are cut and new ones take so long, repeatedly.
+    `swallow_answers` drops the target's answers, and `split_seconds` delays their end. `page` is an HTTP response with
+    which the proxy answers each request itself. `lost_syn_seconds` repeatedly cuts all connections and delays new ones
+    by this time.
     """
 
     latency_seconds: float = 0.0
@@ -44,12 +44,12 @@ class NetworkConditions:
 
     @property
     def is_slow(self) -> bool:
-        """True if data arrives late."""
+        """Whether data arrives late."""
         return self.latency_seconds > 0 or self.bytes_per_second != float("inf")
 
     @property
     def is_disturbed(self) -> bool:
-        """True if there is any fault."""
+        """Whether there is any fault."""
         return self != UNDISTURBED_NETWORK
 
 
@@ -57,7 +57,7 @@ UNDISTURBED_NETWORK = NetworkConditions()
 
 
 class Proxy:
-    """Proxy that listens on `port` and forwards to the targets in turn, to the next one if a target does not listen."""
+    """Proxy that listens on `port` and forwards to the targets in turn, skipping those that do not listen."""
 
     def __init__(self, targets: Sequence[int]) -> None:
         self.conditions = UNDISTURBED_NETWORK
@@ -74,12 +74,12 @@ class Proxy:
         """Number of connections; each has two ends."""
         return len(self._ends) // 2
 
-    def set_conditions(self, weather: NetworkConditions) -> None:
+    def set_conditions(self, conditions: NetworkConditions) -> None:
         """Apply the conditions to data from now on; data in transit keeps its delay. `refuse` also cuts connections."""
-        before, self.conditions = self.conditions, weather
-        if weather.refuse:
+        previous, self.conditions = self.conditions, conditions
+        if conditions.refuse:
             self.cut()
-        if weather.lost_syn_seconds != before.lost_syn_seconds:
+        if conditions.lost_syn_seconds != previous.lost_syn_seconds:
             self._restart_accepting()
 
     def cut(self) -> None:
@@ -174,23 +174,23 @@ class _End(asyncio.Protocol):
             self._transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
-        weather, answers = self._proxy.conditions, not self._accepted
-        if weather.blackhole or (weather.swallow_answers and answers):
+        conditions, is_answer = self._proxy.conditions, not self._accepted
+        if conditions.blackhole or (conditions.swallow_answers and is_answer):
             return
-        if self._peer is not None and self._peer._ended:  # in the black hole it did not learn of that
+        if self._peer is not None and self._peer._ended:  # the black hole hid that
             self.abort()
             return
-        if weather.page and self._accepted:
-            self._answer(data, weather.page)
+        if conditions.page and self._accepted:
+            self._answer(data, conditions.page)
             return
-        if weather.split_seconds and answers:
-            self._deliver(data[:-TAIL_BYTES], weather.latency_seconds)
-            self._deliver(data[-TAIL_BYTES:], weather.latency_seconds + weather.split_seconds)
+        if conditions.split_seconds and is_answer:
+            self._deliver(data[:-TAIL_BYTES], conditions.latency_seconds)
+            self._deliver(data[-TAIL_BYTES:], conditions.latency_seconds + conditions.split_seconds)
             return
-        self._deliver(data, weather.latency_seconds)
+        self._deliver(data, conditions.latency_seconds)
 
     def _answer(self, data: bytes, page: bytes) -> None:
-        """Answer in the target's place, once for each request."""
+        """Answer in place of the target, once per request."""
         if REQUEST_MARK in data:
             self.write(page)
 
@@ -239,7 +239,7 @@ class _End(asyncio.Protocol):
 
 @asynccontextmanager
 async def run_proxy(targets: Sequence[int]) -> AsyncIterator[Proxy]:
-    """Listen on a free port until the context is left."""
+    """Run a proxy on a free port."""
     proxy = Proxy(targets)
     with socket.create_server((LOOPBACK, 0), backlog=BACKLOG) as listener:
         listener.setblocking(False)
@@ -273,8 +273,8 @@ async def accept_between_losses(
 async def _drop_syns(listener: socket.socket, seconds: float) -> None:
     """Make the kernel drop SYNs: shorten its accept queue to one connection, and fill it with one of ours.
 
-    A connection that the kernel completes but nobody reads from would look open to its client, whose data would arrive
-    seconds later, so those that wait are reset. A lost SYN keeps the client waiting for the connection.
+    A completed but unread connection would look open to its client, whose data would arrive seconds later, so waiting
+    ones are reset. A lost SYN keeps the client waiting for the connection.
     """
     loop = asyncio.get_running_loop()
     listener.listen(0)

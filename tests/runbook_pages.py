@@ -1,4 +1,4 @@
-"""The commands of runbooks, as they stand in the pages."""
+"""The commands in the pages of runbooks."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _STEP = re.compile(r"^(?=\d\. )", re.MULTILINE)
 
 
 def read_commands(alert: str, section: str = "", step: int = 0) -> list[str]:
-    """Those of a page, of one of its sections, or of one numbered step of it."""
+    """Return the commands of a page, of one of its sections, or of one numbered step."""
     text = (FOLDER / f"{alert}.md").read_text()
     if section:
         [text] = re.findall(rf"^## {section}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)

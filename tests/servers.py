@@ -1,4 +1,4 @@
-"""A real PostgreSQL and a real RabbitMQ for a test session: given ones, containers, or our own."""
+"""A real PostgreSQL and a real RabbitMQ for a test session: existing ones, containers, or our own."""
 
 import asyncio
 import os
@@ -21,10 +21,10 @@ from deploy.local.rabbitmq import run_rabbitmq
 from shared.amqp import topology
 from tests.contract_recorder.tracing import trace_from_the_start
 
-# How long a test waits for what comes in the end, on a machine that does ten other things: no bound of ours.
+# How long a test waits for a condition on a busy machine; not a limit that we promise.
 WAIT_TIMEOUT_SECONDS = 60.0
 MIN_POLL_INTERVAL_SECONDS, MAX_POLL_INTERVAL_SECONDS = 0.01, 0.2
-# Processes are killed in tests, machines are not; and the data may be in memory.
+# Tests kill processes, not machines, and the data may be in memory.
 NO_POWER_FAILURES = (
     "alter system set fsync = off",
     "alter system set full_page_writes = off",
@@ -50,7 +50,7 @@ class Servers:
 
 @asynccontextmanager
 async def run_servers(environment: Mapping[str, str]) -> AsyncIterator[Servers]:
-    """Chooses by KREISFUNK_TEST_DATABASE_URL and its companions, then by KREISFUNK_TEST_SERVERS."""
+    """Run servers chosen by KREISFUNK_TEST_DATABASE_URL and its companions, else by KREISFUNK_TEST_SERVERS."""
     if environment.get("KREISFUNK_TEST_DATABASE_URL"):
         yield read_given_servers(environment)
     elif environment.get("KREISFUNK_TEST_SERVERS") == "containers":
@@ -73,16 +73,16 @@ def read_given_servers(environment: Mapping[str, str]) -> Servers:
 
 @asynccontextmanager
 async def run_own_servers() -> AsyncIterator[Servers]:
-    """In a folder of their own, so that several sessions can run at once."""
+    """Run servers in their own folder, so that several sessions can run at once."""
     with tempfile.TemporaryDirectory(prefix="kreisfunk-test-") as name:
-        os.chmod(name, 0o711)  # noqa: S103 (the user that PostgreSQL runs under has to pass)
+        os.chmod(name, 0o711)  # noqa: S103 (PostgreSQL's user has to traverse it)
         folder = Path(name)
         trace_from_the_start(folder / "rabbitmq")
         async with AsyncExitStack() as stack:
             postgres, rabbitmq = await enter_both(
                 stack,
                 run_postgres(folder / "postgres", secrets.token_hex(16)),
-                run_rabbitmq(folder / "rabbitmq", secrets.token_hex(16), _say),
+                run_rabbitmq(folder / "rabbitmq", secrets.token_hex(16), _print_step),
             )
             servers = Servers(
                 database_url=postgres.url,
@@ -93,8 +93,8 @@ async def run_own_servers() -> AsyncIterator[Servers]:
             yield servers
 
 
-def _say(step: str) -> None:
-    os.write(2, f"tests: {step}\n".encode())  # past pytest's capture: this may take a minute
+def _print_step(step: str) -> None:
+    os.write(2, f"tests: {step}\n".encode())  # bypasses pytest's capture, as this may take a minute
 
 
 def build_database_url(url: str, database: str) -> str:
@@ -116,20 +116,20 @@ async def run_as_superuser(servers: Servers, *statements: str) -> None:
 
 
 def build_authorization(url: str) -> Mapping[str, str]:
-    """The login inside a URL as an HTTP header."""
+    """Return the login in a URL as an HTTP header."""
     parts = urlsplit(url)
     return {"Authorization": aiohttp.encode_basic_auth(parts.username or "", unquote(parts.password or ""))}
 
 
 async def call_broker_api(servers: Servers, method: str, path: str, body: Mapping[str, object] | None = None) -> None:
-    """One request to RabbitMQ's management API as the administrator."""
+    """Send a request to RabbitMQ's management API as the administrator."""
     await send_broker_request(servers.broker_url, servers.broker_api_url, method, path, body)
 
 
 async def send_broker_request(
     url: str, api_url: str, method: str, path: str, body: Mapping[str, object] | None = None
 ) -> None:
-    """The same as the login inside `url`."""
+    """Send a request to the management API with the login in `url`."""
     async with (
         aiohttp.ClientSession(headers=build_authorization(url), raise_for_status=True) as session,
         session.request(method, f"{api_url}/api/{path}", json=body),
@@ -139,8 +139,9 @@ async def send_broker_request(
 
 @asynccontextmanager
 async def create_vhost(servers: Servers, name: str) -> AsyncIterator[str]:
-    """Deleted at the end: the idle queues of all tests together would keep a broker busy. Not for one that restarts:
-    afterwards deleting quorum queues can take down its dead-lettering for good
+    """Create a vhost and delete it at the end, as the idle queues of all tests together would keep a broker busy.
+
+    Not for a broker that restarts: deleting quorum queues afterwards can break its dead-lettering permanently
     (https://github.com/rabbitmq/rabbitmq-server/issues/16652).
     """
     login = urlsplit(servers.broker_url).username
@@ -167,7 +168,7 @@ async def is_broker_ready(servers: Servers) -> bool:
 
 
 async def wait_for(condition: Callable[[], Awaitable[bool]], seconds: float = WAIT_TIMEOUT_SECONDS) -> None:
-    """Polls until it holds; a TimeoutError is the failure of the test. What takes longer is looked at less often."""
+    """Poll the condition, less and less often, until it holds; a TimeoutError fails the test."""
     pause = MIN_POLL_INTERVAL_SECONDS
     async with asyncio.timeout(seconds):
         while not await condition():

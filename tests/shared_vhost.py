@@ -1,4 +1,4 @@
-"""A vhost that modules use one after the other: to declare all queues anew takes a second of the broker each time."""
+"""A vhost that modules use one after the other, as declaring all queues takes the broker a second each time."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,24 +18,24 @@ QUEUES = [name for name in topology.list_arguments() if name not in STREAMS]
 
 @dataclass(frozen=True)
 class SharedVhost:
-    """`definitions` are what is declared there; the queue of the tap comes later."""
+    """`definitions` are the declared objects, without the recorder's queue, which comes later."""
 
     servers: Servers
     url: str
     definitions: Mapping[str, Any]
 
     async def empty(self) -> None:
-        """Wait until nobody who could give a message back is left, and take all messages away."""
+        """Wait until no consumer could return a message, and remove all messages."""
 
         async def nobody_consumes() -> bool:
-            # Those of a stream that was deleted stay in the list, without a channel.
-            return not any(each["channel_details"] for each in await _ask(self.servers, self.url, "consumers"))
+            # Consumers of a deleted stream stay in the list, without a channel.
+            return not any(it["channel_details"] for it in await _fetch(self.servers, self.url, "consumers"))
 
         await wait_for(nobody_consumes)
         async with await aio_pika.connect(self.url) as connection:
             channel = await connection.channel()
             await channel.queue_delete(QUEUE)
-            # Twice, as what waits to be tried again may come back meanwhile.
+            # Twice, as messages in retry queues may return meanwhile.
             for name in (*QUEUES, *QUEUES):
                 await (await channel.get_queue(name, ensure=False)).purge()
             for stream in topology.STREAMS:
@@ -52,15 +52,15 @@ async def declare_shared_vhost(servers: Servers, url: str) -> SharedVhost:
 
 
 async def _list_definitions(servers: Servers, url: str) -> Mapping[str, Any]:
-    """All that is declared, in no order."""
-    found = await _ask(servers, url, "definitions")
+    """Return everything that is declared, sorted."""
+    definitions = await _fetch(servers, url, "definitions")
     return {
-        kind: sorted(repr(each) for each in found[kind] if QUEUE not in each.values())
+        kind: sorted(repr(item) for item in definitions[kind] if QUEUE not in item.values())
         for kind in ("queues", "exchanges", "bindings", "policies")
     }
 
 
-async def _ask(servers: Servers, url: str, what: str) -> Any:
-    address = f"{servers.broker_api_url}/api/{what}{urlsplit(url).path}"
+async def _fetch(servers: Servers, url: str, resource: str) -> Any:
+    address = f"{servers.broker_api_url}/api/{resource}{urlsplit(url).path}"
     async with aiohttp.ClientSession(headers=build_authorization(url)) as session, session.get(address) as answer:
         return await answer.json()

@@ -37,20 +37,18 @@ FROM_THE_DISPATCHER = (
     events.ReactionLocated,
 )
 ALWAYS = ("specversion", "id", "source", "type", "data")
-NEEDED: Mapping[type[Message], tuple[str, ...]] = {
+REQUIRED: Mapping[type[Message], tuple[str, ...]] = {
     notices.NoticePublished: ("subject", "expirytime"),
     notices.NoticeUpdated: ("subject", "expirytime"),
     notices.NoticeWithdrawn: ("subject",),
 }
 ABOUT = """Messages of the county's WhatsApp broadcast channel, as CloudEvents 1.0 in structured JSON over AMQP 0.9.1.
 
-Municipal systems publish on the exchange `municipal.events` and read what becomes of it, published on
+Municipal systems publish on the exchange `municipal.events` and read the results, published on
 `kreisfunk.events`, from the stream `municipal.answers`. Channels tagged `internal` are for Kreisfunk's own services
-only. Readers ignore fields that they do not know; what becomes required, or changes, is a new version of the type. A
-message may come more than once: `source` and `id` together tell it."""
-PUBLISH = (
-    "Persistent, with a confirm. A message that is not confirmed is published again with the same `source` and `id`."
-)
+only. Readers ignore unknown fields; a field that becomes required, or changes, makes a new version of the type. A
+message may arrive more than once: `source` and `id` together identify it."""
+PUBLISH = "Persistent, with a confirm. Publish an unconfirmed message again with the same `source` and `id`."
 
 
 def build_asyncapi() -> Document:
@@ -78,12 +76,12 @@ def render_asyncapi() -> str:
 
 def list_routes() -> dict[tuple[str, str], list[type[Message]]]:
     """Return the message types by exchange and routing key."""
-    found: dict[tuple[str, str], list[type[Message]]] = {}
-    for module, exchange in ((module, exchange) for module, several in EXCHANGES_OF.items() for exchange in several):
+    routes: dict[tuple[str, str], list[type[Message]]] = {}
+    for module, exchange in ((module, exchange) for module, names in EXCHANGES_OF.items() for exchange in names):
         for kind in MESSAGES.values():
             for key in list_keys(kind) if kind.__module__ == module else ():
-                found.setdefault((exchange, key), []).append(kind)
-    return found
+                routes.setdefault((exchange, key), []).append(kind)
+    return routes
 
 
 def list_keys(kind: type[Message]) -> tuple[str, ...]:
@@ -97,7 +95,7 @@ def list_senders(kind: type[Message]) -> tuple[str, ...]:
     if kind.__module__ == inbound.__name__:
         return ("ingress",)
     if kind is events.BroadcastCancelled:
-        return ("subscriptions", "dispatcher")  # which repeats it for a system that publishes its event again
+        return ("subscriptions", "dispatcher")  # the latter when a system publishes its event again
     return ("dispatcher" if kind in FROM_THE_DISPATCHER else "subscriptions",)
 
 
@@ -108,7 +106,7 @@ def build_channel_id(exchange: str, key: str) -> str:
 def _build_tags() -> list[Document]:
     return [
         {"name": "integrators", "description": "For municipal systems."},
-        {"name": "internal", "description": "Between Kreisfunk's own services; no login of others may use it."},
+        {"name": "internal", "description": "Between Kreisfunk's own services; no other login may use it."},
     ]
 
 
@@ -153,8 +151,8 @@ def _build_operations() -> Iterator[tuple[str, Document]]:
         senders = ("notices",) if exchange == topology.API_NOTICES else list_senders(kinds[0])
         readers = [queue for queue in topology.QUEUES if is_bound(queue, exchange, key)]
         for sender in senders:
-            who = "notices API" if sender == "notices" else sender
-            yield f"{sender}.sends.{channel}", _build_operation("send", channel, kinds, f"The {who} publishes it.")
+            name = "notices API" if sender == "notices" else sender
+            yield f"{sender}.sends.{channel}", _build_operation("send", channel, kinds, f"The {name} publishes it.")
         for queue in readers:
             summary = f"The {queue.owner} reads it from its queue `{queue.name}`."
             yield f"{queue.owner}.receives.{channel}", _build_operation("receive", channel, kinds, summary)
@@ -195,14 +193,14 @@ def _build_message(kind: type[Message]) -> Document:
 
 def _build_payload(kind: type[Message]) -> Document:
     """Return the schema of the envelope, with the constraints of this type."""
-    needed = NEEDED.get(kind, ())
+    attributes = REQUIRED.get(kind, ())
     own = {
-        **{name: {"type": "string"} for name in needed},  # the envelope permits null, which means omitted
+        **{name: {"type": "string"} for name in attributes},  # the envelope permits null, which means omitted
         "specversion": {"const": "1.0"},
         "type": {"const": kind.TYPE},
         "data": {"$ref": f"#/components/schemas/{kind.__name__}"},
     }
-    required = [*ALWAYS, *needed]
+    required = [*ALWAYS, *attributes]
     return {
         "allOf": [
             {"$ref": "#/components/schemas/Envelope"},
@@ -224,9 +222,9 @@ def _build_schemas() -> Document:
 def _build_attributes() -> type[msgspec.Struct]:
     """Return the envelope without its data, which has a schema of its own."""
     fields = msgspec.structs.fields(Envelope)
-    kept = [(field.name, field.type) if field.required else (field.name, field.type, None) for field in fields[:-1]]
-    described = {"__doc__": inspect.getdoc(Envelope)}
-    return msgspec.defstruct(Envelope.__name__, kept, kw_only=True, omit_defaults=True, namespace=described)
+    shape = [(field.name, field.type) if field.required else (field.name, field.type, None) for field in fields[:-1]]
+    namespace = {"__doc__": inspect.getdoc(Envelope)}
+    return msgspec.defstruct(Envelope.__name__, shape, kw_only=True, omit_defaults=True, namespace=namespace)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ PAGES = jinja2.Environment(
 _LABEL = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _THOUSANDS = ((1e9, "{} Bil"), (1e6, "{} Mil"), (1e3, "{} K"), (1, "{}"))
 _BYTES = ((2**30, "{} GiB"), (2**20, "{} MiB"), (2**10, "{} KiB"), (1, "{} B"))
-# By Grafana's name of a unit: from this value on, what one is, and how it is written.
+# Scales by Grafana's name of a unit, the largest first: size and format.
 UNITS: Mapping[str, Sequence[tuple[float, str]]] = {
     "none": ((1, "{}"),),
     "short": _THOUSANDS,
@@ -87,7 +87,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """A panel with its place on Grafana's grid, and what Prometheus answered."""
+    """A panel with its position on Grafana's grid and the series from Prometheus."""
 
     panel: Panel
     place: dict[str, int]
@@ -122,28 +122,28 @@ class Chart:
         return round(100 - 100 * value / self.ticks[-1], 2)
 
     def draw_path(self, line: Line) -> str:
-        """Return the line as SVG's path, with gaps where values are missing."""
-        drawn = ""
+        """Return the line as an SVG path, with gaps where values are missing."""
+        path = ""
         for (last, _), (moment, value) in pairwise([(0.0, 0.0), *line.points]):
-            place = f"{self.find_x(moment)} {self.find_y(value)}"
-            drawn += f"M{place}h0" if moment - last > 1.5 * self.period.step else f"L{place}"
-        return drawn
+            point = f"{self.find_x(moment)} {self.find_y(value)}"
+            path += f"M{point}h0" if moment - last > 1.5 * self.period.step else f"L{point}"
+        return path
 
 
 def format_value(value: float, unit: str) -> str:
-    """Return the value in the greatest of the unit's scales, with three digits."""
-    scale, written = _find_scale(value, unit)
+    """Return the value in the largest fitting scale of the unit, with three digits."""
+    scale, template = _find_scale(value, unit)
     scaled = value / scale
     decimals = min(4, max(0, 2 - floor(log10(abs(scaled))))) if scaled else 0
     figure = f"{scaled:.{decimals}f}"
-    return written.format(figure.rstrip("0").rstrip(".") if decimals else figure)
+    return template.format(figure.rstrip("0").rstrip(".") if decimals else figure)
 
 
 def _find_scale(value: float, unit: str) -> tuple[float, str]:
     scales = UNITS[unit]
     if not value:
-        return next((each for each in scales if each[0] == 1), scales[-1])
-    return next((each for each in scales if abs(value) >= each[0]), scales[-1])
+        return next((scale for scale in scales if scale[0] == 1), scales[-1])
+    return next((scale for scale in scales if abs(value) >= scale[0]), scales[-1])
 
 
 def list_ticks(top: float, unit: str) -> list[float]:
@@ -160,17 +160,17 @@ async def fetch_lines(
 ) -> list[Line]:
     """Return the series of a query that have a value."""
     expression = period.fill_variables(query.expression)
-    asked: dict[str, str | int] = {
+    params: dict[str, str | int] = {
         "query": expression,
         "start": period.start,
         "end": period.end,
         "step": step or period.step,
     }
-    async with session.get(f"{url}/api/v1/query_range", params=asked) as response:
+    async with session.get(f"{url}/api/v1/query_range", params=params) as response:
         answer = await response.json()
     if answer["status"] != "success":
         raise ValueError(f"{expression}: {answer['error']}")
-    lines = [Line(format_legend(query.legend, each["metric"]), _read_points(each)) for each in answer["data"]["result"]]
+    lines = [Line(format_legend(query.legend, it["metric"]), _read_points(it)) for it in answer["data"]["result"]]
     return [line for line in lines if line.points]
 
 
@@ -179,16 +179,16 @@ def _read_points(series: Mapping[str, Any]) -> list[tuple[float, float]]:
 
 
 def format_legend(legend: str, labels: Mapping[str, str]) -> str:
-    return _LABEL.sub(lambda found: labels.get(found[1], ""), legend)
+    return _LABEL.sub(lambda match: labels.get(match[1], ""), legend)
 
 
 async def fetch_charts(session: aiohttp.ClientSession, url: str, board: Dashboard, period: Period) -> list[Chart]:
     """Return the panels with Prometheus's answers."""
     charts = []
-    for panel, drawn in zip(board.panels, board.build_json()["panels"], strict=True):
+    for panel, panel_json in zip(board.panels, board.build_json()["panels"], strict=True):
         lines = [line for query in panel.queries for line in await fetch_lines(session, url, query, period)]
         named = [Line(panel.names.get(line.name, line.name), line.points) for line in lines]
-        charts.append(Chart(panel=panel, place=drawn["gridPos"], lines=named, period=period))
+        charts.append(Chart(panel=panel, place=panel_json["gridPos"], lines=named, period=period))
     return charts
 
 
@@ -218,7 +218,7 @@ async def save_pictures(url: str, folder: Path, period: Period) -> None:
 
 
 def main(prometheus: str, folder: Path, minutes: int = 15) -> None:
-    """Draw every dashboard of the last minutes, from what the server at the address PROMETHEUS has, into FOLDER."""
+    """Draw every dashboard over the last minutes, from the server at the address PROMETHEUS, into FOLDER."""
     now = int(time.time())
     asyncio.run(save_pictures(prometheus.rstrip("/"), folder, Period(now - 60 * minutes, now)))
 

@@ -1,6 +1,6 @@
-"""Training of the intent classifier: `python -m tools.intents` writes the model of the examples.
+"""Training of the intent classifier: `python -m tools.intents` writes the model from the examples.
 
-Support vector machines, one for each intent, over TF-IDF weights; only the features that matter most are kept.
+Support vector machines, one for each intent, over TF-IDF weights; the model keeps only the most important features.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ from shared.notices.configuration import read_configuration
 
 FILE = Path(classifier.__file__).with_name(classifier.MODEL_FILE)
 MAX_FEATURES = 20_000
-# A feature of a single example would only be learned by heart.
+# A feature of a single example would only be memorised.
 MIN_EXAMPLES = 2
 # Cost of an example on the wrong side; chosen by cross-validation (`python -m benchmarks.dialogue`).
 COST = 0.5
@@ -45,13 +45,13 @@ def main() -> None:
 
 
 def train(examples: Sequence[Example], county: County) -> LinearModel:
-    """Return a model of the examples; it knows the intents and the features that some of them have."""
+    """Return a model of the examples, with the intents and features that occur in them."""
     texts = list_features(examples, county)
     intents = [example.intents[0] for example in examples]
-    every = TfidfVectorizer(analyzer=list, lowercase=False, min_df=MIN_EXAMPLES)
-    importance = numpy.abs(_fit(every.fit_transform(texts), intents).coef_).max(axis=0)
-    kept = every.get_feature_names_out()[numpy.argsort(-importance, kind="stable")[:MAX_FEATURES]]
-    vectorizer = TfidfVectorizer(analyzer=list, lowercase=False, vocabulary=sorted(kept))
+    full_vectorizer = TfidfVectorizer(analyzer=list, lowercase=False, min_df=MIN_EXAMPLES)
+    importance = numpy.abs(_fit(full_vectorizer.fit_transform(texts), intents).coef_).max(axis=0)
+    vocabulary = full_vectorizer.get_feature_names_out()[numpy.argsort(-importance, kind="stable")[:MAX_FEATURES]]
+    vectorizer = TfidfVectorizer(analyzer=list, lowercase=False, vocabulary=sorted(vocabulary))
     machine = _fit(vectorizer.fit_transform(texts), intents)
     names, rarities = vectorizer.get_feature_names_out(), vectorizer.idf_.tolist()
     rows = numpy.rint(machine.coef_.T * SCALE).astype(int).tolist()
@@ -67,15 +67,15 @@ def train(examples: Sequence[Example], county: County) -> LinearModel:
 
 def list_features(examples: Sequence[Example], county: County) -> list[Sequence[str]]:
     """Return the features of each example."""
-    sort = build_token_classifier(county)
-    return [extract_features(normalize_excerpt(example.text), sort) for example in examples]
+    classify_token = build_token_classifier(county)
+    return [extract_features(normalize_excerpt(example.text), classify_token) for example in examples]
 
 
 def build_digest(examples: Sequence[Example], texts: Sequence[Sequence[str]]) -> str:
-    """Return a digest of all that a model is made from: examples, features, and what limits the training."""
+    """Return a digest of all inputs of the training: examples, features and parameters."""
     rows = [[*example.intents, *features] for example, features in zip(examples, texts, strict=True)]
-    made = [MAX_FEATURES, MIN_EXAMPLES, COST, SCALE, rows]
-    return hashlib.sha256(json.dumps(made).encode()).hexdigest()
+    inputs = [MAX_FEATURES, MIN_EXAMPLES, COST, SCALE, rows]
+    return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
 
 
 def render(model: LinearModel) -> str:

@@ -150,25 +150,25 @@ def build_openapi() -> Document:
 
 
 def _build_schemas() -> Document:
-    _, found = msgspec.json.schema_components(
+    _, schemas = msgspec.json.schema_components(
         (*EVENT_TYPES, *PLAIN_TYPES.values(), *RESPONSE_TYPES), ref_template="#/components/schemas/{name}"
     )
     for kind in NOTICE_TYPES.values():
-        found[kind.__name__]["additionalProperties"] = False
+        schemas[kind.__name__]["additionalProperties"] = False
     for event in EVENT_TYPES:
-        found[event.__name__]["propertyNames"] = {"pattern": "^[a-z0-9]+$", "not": {"enum": sorted(MISPLACED)}}
-    for schema in [found[kind.__name__] for kind in (*EVENT_TYPES, *PLAIN_TYPES.values(), *NOTICE_TYPES.values())]:
+        schemas[event.__name__]["propertyNames"] = {"pattern": "^[a-z0-9]+$", "not": {"enum": sorted(MISPLACED)}}
+    for schema in [schemas[kind.__name__] for kind in (*EVENT_TYPES, *PLAIN_TYPES.values(), *NOTICE_TYPES.values())]:
         for name in schema["properties"].keys() & _TIME_FIELDS:
             _accept_local(schema["properties"][name])
-    for schema in found.values():
+    for schema in schemas.values():
         schema["description"] = inspect.cleandoc(schema.get("description", ""))
-    return dict(sorted(found.items()))
+    return dict(sorted(schemas.items()))
 
 
 def _accept_local(schema: Document) -> None:
     """Allow a moment without a UTC offset."""
-    described = [schema, *schema.get("anyOf", ())]
-    for moment in [one for one in described if one.pop("format", None)]:
+    variants = [schema, *schema.get("anyOf", ())]
+    for moment in [variant for variant in variants if variant.pop("format", None)]:
         moment["anyOf"] = [{"format": "date-time"}, {"pattern": "^[0-9-]{10}[T ][0-9:]{8}([.][0-9]+)?$"}]
         moment["description"] = "Without an offset it is the time of Europe/Berlin."
 
@@ -237,7 +237,7 @@ def _describe_follow() -> Document:
     last = {
         "name": "Last-Event-ID",
         "in": "header",
-        "description": "The last message of an earlier stream, to go on after it.",
+        "description": "The last message of an earlier stream, to continue after it.",
         "schema": {"type": "string"},
     }
     content = {
@@ -261,13 +261,13 @@ def _describe_errors(kinds: Sequence[ErrorType]) -> Document:
 
 
 def _describe_error(kind: ErrorType) -> Document:
-    described: Document = {
+    response: Document = {
         "description": f"{kind.title}. {kind.detail}",
         "content": {PROBLEM_MEDIA_TYPE: {"schema": _make_reference(ProblemDetails)}},
     }
     if kind in _HEADERS:
-        described["headers"] = {_HEADERS[kind]: {"required": True, "schema": {"type": "string"}}}
-    return described
+        response["headers"] = {_HEADERS[kind]: {"required": True, "schema": {"type": "string"}}}
+    return response
 
 
 def render_openapi() -> str:
@@ -275,7 +275,7 @@ def render_openapi() -> str:
 
 
 def render_page(document: Mapping[str, Any]) -> str:
-    """Return the page of an OpenAPI document as HTML, which needs nothing from elsewhere."""
+    """Return the page of an OpenAPI document as self-contained HTML."""
     pages = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,

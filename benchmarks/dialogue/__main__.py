@@ -36,71 +36,71 @@ CLASSIFIERS = ("rules alone", "examples alone", "both")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dialogue", description=__doc__)
-    parser.add_argument("--show", action="store_true", help="print each unseen text that is not understood")
+    parser.add_argument("--show", action="store_true", help="print each unseen text whose intent is not detected")
     show = parser.parse_args().show
     county = read_configuration(COUNTY, County)
     print(f"{'':34}{'texts':>7}{'right':>9}{'false opt-ins':>15}{'missed stops':>14}{'false erasures':>16}")
     with ProcessPoolExecutor() as pool:
         scores = list(pool.map(partial(_score_part, read_examples(), county), range(PARTS)))
-    for way, verdicts in zip(CLASSIFIERS, zip(*scores, strict=True), strict=True):
-        _print(f"examples by the others, {way}", add_scores(verdicts))
-    guesser = _load(county)
+    for name, parts in zip(CLASSIFIERS, zip(*scores, strict=True), strict=True):
+        _print(f"examples by the others, {name}", add_scores(parts))
+    classifier = _load(county)
     for file in sorted(UNSEEN.glob("*.txt")):
         unseen = list(parse_examples(file.read_text(encoding="utf-8")))
-        for way, intent_of in _build_classifiers(county, guesser).items():
-            _print(f"{file.stem}, {way}", score(unseen, intent_of))
+        for name, detect in _build_classifiers(county, classifier).items():
+            _print(f"{file.stem}, {name}", score(unseen, detect))
         if show:
-            _show(unseen, _build_classifiers(county, guesser)["both"])
-    _measure_cost(county, guesser)
+            _show(unseen, _build_classifiers(county, classifier)["both"])
+    _measure_cost(county, classifier)
 
 
 def _score_part(examples: Sequence[Example], county: County, part: int) -> list[Scores]:
-    taught = [example for number, example in enumerate(examples) if number % PARTS != part]
-    ways = _build_classifiers(county, IntentClassifier(train(taught, county), county))
-    return [score(examples[part::PARTS], intent_of) for intent_of in ways.values()]
+    training = [example for number, example in enumerate(examples) if number % PARTS != part]
+    classifiers = _build_classifiers(county, IntentClassifier(train(training, county), county))
+    return [score(examples[part::PARTS], detect) for detect in classifiers.values()]
 
 
-def _build_classifiers(county: County, guesser: IntentClassifier) -> dict[str, Callable[[str], Intent]]:
-    readings = (
+def _build_classifiers(county: County, classifier: IntentClassifier) -> dict[str, Callable[[str], Intent]]:
+    functions = (
         lambda text: apply_rules(Findings(CitizenText(text)), county).intent,
-        lambda text: guesser.predict(CitizenText(text)).intent,
-        lambda text: detect_text_intent(CitizenText(text), county, guesser).intent,
+        lambda text: classifier.predict(CitizenText(text)).intent,
+        lambda text: detect_text_intent(CitizenText(text), county, classifier).intent,
     )
-    return dict(zip(CLASSIFIERS, readings, strict=True))
+    return dict(zip(CLASSIFIERS, functions, strict=True))
 
 
 def _load(county: County) -> IntentClassifier:
     before, start = _read_memory(), time.process_time()
-    guesser = load_classifier(county)
+    classifier = load_classifier(county)
     seconds = time.process_time() - start
     print(f"loading the model: {seconds:.2f} s of processor, {_read_memory() - before:.0f} MiB")
-    return guesser
+    return classifier
 
 
-def _measure_cost(county: County, guesser: IntentClassifier) -> None:
+def _measure_cost(county: County, classifier: IntentClassifier) -> None:
     texts = [example.text for example in read_examples()[::10]]
-    for way, intent_of in _build_classifiers(county, guesser).items():
+    for name, detect in _build_classifiers(county, classifier).items():
         start = time.process_time()
         for text in texts:
-            intent_of(text)
-        print(f"one text, {way}: {(time.process_time() - start) / len(texts) * 1_000:.2f} ms of processor")
+            detect(text)
+        print(f"one text, {name}: {(time.process_time() - start) / len(texts) * 1_000:.2f} ms of processor")
 
 
 def _read_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _print(what: str, verdicts: Scores) -> None:
-    share = verdicts.right / verdicts.texts
+def _print(title: str, scores: Scores) -> None:
+    share = scores.right / scores.texts
     print(
-        f"{what:34}{verdicts.texts:7,}{share:9.1%}{verdicts.false_opt_ins:15}{verdicts.missed_stops:14}{verdicts.false_erasures:16}"
+        f"{title:34}{scores.texts:7,}{share:9.1%}{scores.false_opt_ins:15}{scores.missed_stops:14}{scores.false_erasures:16}"
     )
 
 
-def _show(unseen: Sequence[Example], intent_of: Callable[[str], Intent]) -> None:
+def _show(unseen: Sequence[Example], detect: Callable[[str], Intent]) -> None:
     for example in unseen:
-        if not score([example], intent_of).right:
-            print(f"  {example.text}: {' or '.join(example.intents)}, taken for {intent_of(example.text)}")
+        if not score([example], detect).right:
+            print(f"  {example.text}: {' or '.join(example.intents)}, taken for {detect(example.text)}")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ _CONFIRMATIONS = {Intent.START: Intent.ASK_START, Intent.ERASE: Intent.ASK_ERASE
 
 
 class Scores(NamedTuple):
-    """Counts of texts: all, right ones, and those that subscribed, kept or erased somebody against their will."""
+    """Counts of texts: all, right ones, and those that would subscribe, keep or erase somebody against their will."""
 
     texts: int
     right: int
@@ -24,20 +24,20 @@ def add_scores(scores: Iterable[Scores]) -> Scores:
     return Scores(*map(sum, zip(*scores, strict=True)))
 
 
-def score(examples: Iterable[Example], intent_of: Callable[[str], Intent]) -> Scores:
+def score(examples: Iterable[Example], detect: Callable[[str], Intent]) -> Scores:
     """Score each text against its acceptable intents; asking to confirm a start or an erasure is also right."""
-    return add_scores(_score_text(set(example.intents), intent_of(example.text)) for example in examples)
+    return add_scores(_score_text(set(example.intents), detect(example.text)) for example in examples)
 
 
-def _score_text(meant: set[Intent], taken: Intent) -> Scores:
-    accepted = meant | {_CONFIRMATIONS[intent] for intent in meant if intent in _CONFIRMATIONS}
+def _score_text(intended: set[Intent], detected: Intent) -> Scores:
+    accepted = intended | {_CONFIRMATIONS[intent] for intent in intended if intent in _CONFIRMATIONS}
     # Choosing municipalities works like choosing topics.
-    accepted |= {Intent.ONLY} if Intent.PLACES in meant else set()
-    right = taken in accepted
+    accepted |= {Intent.ONLY} if Intent.PLACES in intended else set()
+    right = detected in accepted
     return Scores(
         texts=1,
         right=right,
-        false_opt_ins=taken is Intent.START and Intent.START not in meant,
-        missed_stops=Intent.STOP in meant and not right and taken not in STOP_INTENTS,
-        false_erasures=taken is Intent.ERASE and Intent.ERASE not in meant,
+        false_opt_ins=detected is Intent.START and Intent.START not in intended,
+        missed_stops=Intent.STOP in intended and not right and detected not in STOP_INTENTS,
+        false_erasures=detected is Intent.ERASE and Intent.ERASE not in intended,
     )

@@ -1,4 +1,4 @@
-"""Benchmarks of the dispatcher: throughput beside the limit and peers, rate, urgent lane, ledger, cost, memory."""
+"""Benchmarks of the dispatcher: throughput against the limit and peers, rate, urgent lane, ledger, cost, memory."""
 
 import argparse
 import asyncio
@@ -24,11 +24,11 @@ PARTS = {
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dispatch", description=__doc__)
     parser.add_argument("--part", choices=PARTS, action="append", help="only this part; may be repeated")
-    parser.add_argument("--quick", action="store_true", help="one short round of everything: does it work?")
+    parser.add_argument("--quick", action="store_true", help="one short round of everything, as a smoke test")
     parser.add_argument("--rounds", type=int, default=3, help="measurements of each case, in turn; medians count")
     parser.add_argument("--seconds", type=float, default=5.0, help="length of each measurement")
     parser.add_argument("--no-peers", action="store_true", help="throughput: only ours and the limit")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.seconds = 1, 2.0

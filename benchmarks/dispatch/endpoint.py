@@ -37,7 +37,7 @@ class EndpointClient:
     session: aiohttp.ClientSession
 
     async def fetch_account(self) -> dict[str, float]:
-        """Return how many `messages` came, and the seconds of the endpoint's longest stall, `stood_still`."""
+        """Return the number of `messages`, and the longest stall of the endpoint in seconds, `longest_stall`."""
         account: dict[str, float] = msgspec.json.decode(await self._get("account"))
         return account
 
@@ -70,7 +70,7 @@ class EndpointLog:
     times: "array[float]" = field(default_factory=lambda: array("d"))
     urgent: "array[float]" = field(default_factory=lambda: array("d"))
     ids: list[bytes] = field(default_factory=list)
-    stood_still: float = 0.0
+    longest_stall: float = 0.0
 
     def accept(self, body: bytes) -> bytes:
         """Record a message and return Meta's answer."""
@@ -93,15 +93,15 @@ class EndpointLog:
             return self.urgent.tobytes()
         if path.startswith(b"/ids/"):
             return b"".join(self.ids[int(path.rsplit(b"/", 1)[1]) :])
-        return msgspec.json.encode({"messages": len(self.ids), "stood_still": self.stood_still})
+        return msgspec.json.encode({"messages": len(self.ids), "longest_stall": self.longest_stall})
 
     async def watch(self) -> None:
         """Record the longest stall of the event loop, until cancelled."""
         while True:
-            slept = time.monotonic()
+            slept_at = time.monotonic()
             await asyncio.sleep(TICK_INTERVAL_SECONDS)
             if self.times:
-                self.stood_still = max(self.stood_still, time.monotonic() - slept - TICK_INTERVAL_SECONDS)
+                self.longest_stall = max(self.longest_stall, time.monotonic() - slept_at - TICK_INTERVAL_SECONDS)
 
 
 class EndpointConnection(asyncio.Protocol):

@@ -55,12 +55,12 @@ class RunningBroadcast:
     endpoint: EndpointClient
     publisher: Publisher
     dispatchers: Sequence[Service]
-    _feeding: asyncio.Task[None]
+    _feeder: asyncio.Task[None]
 
     async def end(self) -> None:
         """Stop feeding, and empty the lane."""
-        self._feeding.cancel()
-        await asyncio.gather(self._feeding, return_exceptions=True)
+        self._feeder.cancel()
+        await asyncio.gather(self._feeder, return_exceptions=True)
         await (await self.publisher.channel.get_queue(topology.LANES[Lane.BULK].name)).purge()
 
 
@@ -101,10 +101,10 @@ class DispatchHarness:
     ) -> AsyncIterator[RunningBroadcast]:
         """Run an endpoint that answers after `seconds`, dispatchers, and a broadcast; `limit` is in messages a second.
 
-        Replicas are spread over the cores: one that starts needs a whole core for a second, which costs the others
+        Replicas are spread over the cores, as a starting one needs a whole core for a second, which costs the others
         slots.
         """
-        await self.servers.owner.execute("delete from dispatcher.rate")  # a lower one would have to recover first
+        await self.servers.owner.execute("delete from dispatcher.rate")  # a lower rate would have to recover first
         async with AsyncExitStack() as stack:
             endpoint = await stack.enter_async_context(self.start_endpoint(seconds))
             publisher = await stack.enter_async_context(self.open_feeder())
@@ -121,8 +121,8 @@ class DispatchHarness:
                 )
                 for number in range(replicas)
             ]
-            feeding = asyncio.create_task(feed(publisher, build_batches(self.addresses, audience=audience)))
-            broadcast = RunningBroadcast(endpoint, publisher, dispatchers, feeding)
+            feeder = asyncio.create_task(feed(publisher, build_batches(self.addresses, audience=audience)))
+            broadcast = RunningBroadcast(endpoint, publisher, dispatchers, feeder)
             stack.push_async_callback(broadcast.end)
             yield broadcast
 
@@ -148,7 +148,7 @@ class DispatchHarness:
 
 @asynccontextmanager
 async def open_harness() -> AsyncIterator[DispatchHarness]:
-    """Run servers; we and they leave the tested core free."""
+    """Run servers, off the tested core like this process."""
     leave_tested_core()
     async with run_servers("dispatcher") as servers:
         yield DispatchHarness(

@@ -94,7 +94,7 @@ class LedgerBenchmark:
     async def _measure_results(self) -> float:
         async def record(group: Sequence[UUID]) -> None:
             key = secrets.token_bytes(16)
-            await self._ledger.record([Record(one, 1, DeliveryState.ACCEPTED, message_key=key) for one in group])
+            await self._ledger.record([Record(id_, 1, DeliveryState.ACCEPTED, message_key=key) for id_ in group])
 
         return await _measure_rate(record, _split_groups(self._claimed, RESULTS_AT_1000), len(self._claimed))
 
@@ -105,7 +105,7 @@ class LedgerBenchmark:
             await handle_message({DeliveryStatuses: self._statuses.apply}, body)
 
         bodies = [
-            encode_group([build_status(str(one), word) for one in group])
+            encode_group([build_status(str(delivery), word) for delivery in group])
             for word in STATUS_SEQUENCE
             for group in _split_groups(self._claimed, 100)
         ]

@@ -1,4 +1,4 @@
-"""Parts `rate` and `urgent`: what is used of the permitted rate, and how soon an urgent notice leaves."""
+"""Parts `rate` and `urgent`: the used share of the permitted rate, and the delay of an urgent notice."""
 
 import asyncio
 import statistics
@@ -18,7 +18,7 @@ from shared.contracts.message import Lane
 
 LIMITS = (80, 400, 1000)
 # Replicas, and whether all of them are restarted one after the other.
-CASES = tuple((limit, *how) for limit in LIMITS for how in ((1, False), (4, False), (4, True)))
+CASES = tuple((limit, *case) for limit in LIMITS for case in ((1, False), (4, False), (4, True)))
 WAITING = 100_000
 URGENT_AUDIENCE = 20
 POLL_INTERVAL_SECONDS = 0.02
@@ -26,7 +26,7 @@ POLL_INTERVAL_SECONDS = 0.02
 
 async def run_rate(harness: DispatchHarness, options: Namespace) -> object:
     """Measure the used share of the rate, and the worst second, also during a rolling restart."""
-    table = Table("Rate: what is used of it while work waits")
+    table = Table("Rate: its used share while work waits")
     for limit, replicas, restarted in CASES:
         async with harness.run_broadcast(limit, replicas=replicas) as broadcast:
             await broadcast.endpoint.wait_for_messages(2 * limit)
@@ -34,16 +34,16 @@ async def run_rate(harness: DispatchHarness, options: Namespace) -> object:
             restart = _restart_in_turn(broadcast.dispatchers if restarted else ())
             await asyncio.gather(asyncio.sleep(5 if options.quick else 20), restart)
             used = await _measure_used(broadcast, started)
-        meanwhile = "all restarted in turn" if restarted else "nothing"
-        table.add({"limit/s": limit, "replicas": replicas, "meanwhile": meanwhile, **used})
+        event = "all restarted in turn" if restarted else "nothing"
+        table.add({"limit/s": limit, "replicas": replicas, "meanwhile": event, **used})
     return table.rows
 
 
 async def _restart_in_turn(replicas: Sequence[Service]) -> None:
     """Restart replicas one after the other: SIGTERM, wait for the end, start."""
-    for one in replicas:
-        await one.stop()
-        await one.start()
+    for replica in replicas:
+        await replica.stop()
+        await replica.start()
 
 
 async def _measure_used(broadcast: RunningBroadcast, started: float) -> Row:
@@ -57,7 +57,7 @@ async def _measure_used(broadcast: RunningBroadcast, started: float) -> Row:
         "permitted/s": permitted,
         "used, %": 100 * rate / permitted,
         "worst sliding second": find_worst_second(times),
-        "endpoint stood still, ms": 1000 * (await broadcast.endpoint.fetch_account())["stood_still"],
+        "longest stall of the endpoint, ms": 1000 * (await broadcast.endpoint.fetch_account())["longest_stall"],
     }
 
 

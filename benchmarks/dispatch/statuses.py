@@ -22,7 +22,7 @@ from shared.contracts.envelope import encode
 from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses
 
 STATUS_SEQUENCE = ("sent", "delivered", "read")
-LIMIT = 1053  # of which 1,000 a second are permitted
+LIMIT = 1053  # Meta's limit, at which the dispatcher permits itself 1,000 a second
 TURN_INTERVAL_SECONDS = 0.1
 MAX_GROUP_SIZE = 100
 MAX_DRAIN_SECONDS = 120.0
@@ -51,8 +51,8 @@ def encode_group(statuses: Sequence[DeliveryStatus]) -> bytes:
 class StatusFeed:
     """Meta's side: publishes the three statuses of each message received.
 
-    `gradual` ones come as Meta's do, each in a later turn than the one before. Several `copies` are shuffled. `backlog`
-    has the groups that no dispatcher had taken at the end of each turn.
+    `gradual` ones arrive as from Meta, each in a later turn than the previous one. Several `copies` are shuffled.
+    `backlog` has the number of waiting groups at the end of each turn.
     """
 
     endpoint: EndpointClient
@@ -73,16 +73,16 @@ class StatusFeed:
             await asyncio.sleep(max(0.0, turn - time.monotonic()))
 
     async def publish_next(self) -> None:
-        """Publish what is due since the last turn."""
+        """Publish the statuses that are due since the last turn."""
         new = await self.endpoint.fetch_ids_after(self.known)
         self.known += len(new)
         self._turns.appendleft(new)
         turns = self._turns if self.gradual else [new] * len(STATUS_SEQUENCE)
         due = zip(STATUS_SEQUENCE, turns, strict=False)
-        statuses = [build_status(one, word) for word, deliveries in due for one in deliveries] * self.copies
+        statuses = [build_status(delivery, word) for word, deliveries in due for delivery in deliveries] * self.copies
         if self.copies > 1:
             random.shuffle(statuses)
-        groups = [statuses[at : at + MAX_GROUP_SIZE] for at in range(0, len(statuses), MAX_GROUP_SIZE)]
+        groups = [statuses[start : start + MAX_GROUP_SIZE] for start in range(0, len(statuses), MAX_GROUP_SIZE)]
         await asyncio.gather(*map(self._publish, groups))
         queue = await self.publisher.channel.declare_queue(topology.DISPATCHER_STATUSES.name, passive=True)
         self.backlog.append(queue.declaration_result.message_count or 0)
@@ -130,14 +130,14 @@ async def run_floods(harness: DispatchHarness, options: Namespace) -> object:
     """Send three statuses for each message of a broadcast: in order, and doubled and shuffled."""
     table = Table("Statuses: three for each message of a broadcast at 1,000/s, one dispatcher")
     for title, copies in (("in order", 1), ("doubled and shuffled", 2)):
-        # A dispatcher cannot decrypt those of the statements.
+        # A dispatcher cannot decrypt the addresses that the statements part left.
         await harness.servers.owner.execute("truncate dispatcher.delivery")
         async with harness.run_broadcast(LIMIT) as broadcast, harness.open_feeder() as publisher:
             statuses = StatusFeed(broadcast.endpoint, publisher, copies)
-            endured = await _measure_flood(statuses, broadcast, 4 if options.quick else 20)
+            figures = await _measure_flood(statuses, broadcast, 4 if options.quick else 20)
             await broadcast.end()
-            drained = await _wait_until_drained(statuses, harness.servers.owner)
-        table.add({"statuses": title, **endured, **drained})
+            drain = await _wait_until_drained(statuses, harness.servers.owner)
+        table.add({"statuses": title, **figures, **drain})
     return table.rows
 
 
@@ -158,7 +158,7 @@ async def _measure_flood(statuses: StatusFeed, broadcast: RunningBroadcast, seco
 
 
 async def _wait_until_drained(statuses: StatusFeed, owner: asyncpg.Connection) -> Row:
-    """Wait until the last status of every message is in the ledger, or the time is over."""
+    """Wait until the last status of every message is in the ledger, at most MAX_DRAIN_SECONDS."""
     started, states = time.monotonic(), {"claimed": 1}
     while set(states) != {"read"} and time.monotonic() - started < MAX_DRAIN_SECONDS:
         await statuses.publish_next()
@@ -166,4 +166,4 @@ async def _wait_until_drained(statuses: StatusFeed, owner: asyncpg.Connection) -
         rows = await owner.fetch("select state::text, count(*) from dispatcher.delivery group by state order by state")
         states = {row["state"]: row["count"] for row in rows}
     ledger = ", ".join(f"{state} {count:,}" for state, count in states.items())
-    return {"seconds until all is on record": time.monotonic() - started, "ledger then": ledger}
+    return {"seconds until all are recorded": time.monotonic() - started, "ledger then": ledger}

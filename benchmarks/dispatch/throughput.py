@@ -1,4 +1,4 @@
-"""Parts `throughput` and `memory`: one process on one core at full speed, beside the limit and the peers."""
+"""Parts `throughput` and `memory`: one process on one core at full speed, compared with the limit and the peers."""
 
 import asyncio
 import secrets
@@ -44,7 +44,7 @@ STEPS = 10
 class Peer:
     """A worker of a peer, and its module, which fills the queue.
 
-    `prepared` is the number of messages to queue for each second of measurement; 0 for the limit, which has no queue.
+    `prepared` is the number of messages to queue per second of measurement; 0 for the limit, which has no queue.
     """
 
     module: str
@@ -104,11 +104,11 @@ def _summarize(samples: Sequence[DispatchSample], limit: Sequence[DispatchSample
 
 async def _measure_ours(harness: DispatchHarness, seconds: float) -> DispatchSample:
     async with harness.run_broadcast(FULL_SPEED) as broadcast:
-        measured = await _measure_busy(broadcast.endpoint, broadcast.dispatchers[0], seconds)
+        sample = await _measure_busy(broadcast.endpoint, broadcast.dispatchers[0], seconds)
         ids = await broadcast.endpoint.fetch_ids_after(0)
     if len(set(ids)) < len(ids):
         raise SystemExit("the dispatcher sent something twice")
-    return measured
+    return sample
 
 
 async def _measure_peer(harness: DispatchHarness, seconds: float, peer: Peer, python: str) -> DispatchSample:
@@ -124,10 +124,10 @@ async def _measure_peer(harness: DispatchHarness, seconds: float, peer: Peer, py
             await run_to_end(build_command("filling", fill, folder, environment, core=OTHER_CORE, python=python))
         worker = build_command("worker", peer.worker, folder, environment, core=TESTED_CORE, python=python)
         async with run_process(worker) as child:
-            measured = await _measure_busy(endpoint, child, seconds)
+            sample = await _measure_busy(endpoint, child, seconds)
             if peer.prepared and await endpoint.count() >= prepared:
                 raise SystemExit(f"{peer.module}: its queue ran dry")
-            return measured
+            return sample
 
 
 @asynccontextmanager
@@ -150,15 +150,15 @@ async def _measure_busy(endpoint: EndpointClient, child: Child, seconds: float) 
     """Measure for `seconds` once the process is sending and warmed up."""
     async with asyncio.timeout(START_TIMEOUT_SECONDS):
         while await endpoint.count() < CONNECTIONS:
-            measure_usage(child)  # ends the benchmark if it has ended
+            measure_usage(child)  # ends the benchmark if the process has ended
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
     await asyncio.sleep(WARM_UP_SECONDS)
-    before, used, started = await endpoint.count(), measure_usage(child), time.monotonic()
+    before, usage_before, started = await endpoint.count(), measure_usage(child), time.monotonic()
     await asyncio.sleep(seconds)
-    sends, now_used, elapsed = await endpoint.count() - before, measure_usage(child), time.monotonic() - started
+    sends, usage, elapsed = await endpoint.count() - before, measure_usage(child), time.monotonic() - started
     if not sends:
         raise SystemExit("nothing was sent")
-    return DispatchSample(sends / elapsed, (now_used.processor - used.processor) / sends * 1000, now_used.memory)
+    return DispatchSample(sends / elapsed, (usage.processor - usage_before.processor) / sends * 1000, usage.memory)
 
 
 async def run_memory(harness: DispatchHarness, options: Namespace) -> object:

@@ -1,1 +1,1 @@
-"""Speed of expanding a notice to a million subscribers, beside the speed of database and broker alone."""
+"""Speed of expanding a notice to a million subscribers, compared with database and broker alone."""

@@ -54,7 +54,7 @@ class LaneDrain:
             self.finished.set()
 
     def summarize(self) -> tuple[int, int, int]:
-        """Return the numbers of pages, of different recipients, and of pages that were repeated with other bytes."""
+        """Return the numbers of pages, of distinct recipients, and of repeated pages with different bytes."""
         pages: dict[int, int] = {}
         changed = 0
         people: set[UUID] = set()
@@ -67,7 +67,7 @@ class LaneDrain:
 
 @asynccontextmanager
 async def drain_lane(url: str, lane: Lane) -> AsyncIterator[LaneDrain]:
-    """Take all messages meanwhile, without acknowledgement."""
+    """Consume all messages of a lane while the context is open, without acknowledgement."""
     drain = LaneDrain()
     connection = await aiormq.connect(url)
     try:
@@ -86,30 +86,28 @@ def parse_arguments() -> argparse.Namespace:
 
 
 async def main() -> None:
-    chosen = parse_arguments()
+    options = parse_arguments()
     async with run_servers("subscriptions", "dispatcher") as servers:
-        await create_subscribers(servers.owner, chosen.people)
+        await create_subscribers(servers.owner, options.people)
         login = await servers.add_broker_login(SYSTEM, "^$", f"^{topology.MUNICIPAL_EVENTS}$", "^$")
-        read = await _measure_reading(servers.owner)
+        reading = await _measure_reading(servers.owner)
         async with (
             drain_lane(servers.broker.url, Lane.BULK) as drain,
             run_service("services.subscriptions", await _build_environment(servers), servers.folder) as service,
         ):
             await _publish_notice(login)
-            kill_at = chosen.people // 2 // RECIPIENTS_PER_BATCH if chosen.kill else None
+            kill_at = options.people // 2 // RECIPIENTS_PER_BATCH if options.kill else None
             seconds, memory = await _expand(service, drain, kill_at)
             publishing = await _measure_publishing(servers.broker.url, drain.bodies[0])
     pages, reached, changed = drain.summarize()
-    rate, slower = chosen.people / seconds, min(read, publishing)
-    print(f"{chosen.people:,} subscribers in {seconds:.1f} s: {rate:,.0f}/s, at most {memory / 1e6:.0f} MB")
-    print(
-        f"keyset read alone {read:,.0f}/s, publishing alone {publishing:,.0f}/s: {rate / slower:.2f} of the slower one"
-    )
+    rate, slower = options.people / seconds, min(reading, publishing)
+    print(f"{options.people:,} subscribers in {seconds:.1f} s: {rate:,.0f}/s, at most {memory / 1e6:.0f} MB")
+    print(f"keyset read {reading:,.0f}/s, publishing {publishing:,.0f}/s alone: {rate / slower:.2f} of the slower one")
     print(f"{pages:,} pages, {reached:,} different recipients, {changed} pages with other bytes")
 
 
 async def _expand(service: Service, drain: LaneDrain, kill_at: int | None) -> tuple[float, int]:
-    """Wait for the last page; return the seconds and the most bytes of memory."""
+    """Wait for the last page; return the seconds and the peak of memory in bytes."""
     started, peak = time.perf_counter(), 0
     async with asyncio.timeout(TIMEOUT_SECONDS):
         while not drain.finished.is_set():
@@ -135,7 +133,7 @@ async def _measure_reading(connection: asyncpg.Connection) -> float:
 async def _measure_publishing(broker_url: str, body: bytes) -> float:
     """Return recipients per second when ready batches are published, each confirmed.
 
-    On the other lane, so that nothing of the expansion interferes.
+    Uses the other lane, which the expansion does not touch.
     """
     numbers = iter(range(READY_BATCHES))
     async with (

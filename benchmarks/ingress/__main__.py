@@ -58,8 +58,8 @@ async def _measure_sample(
     _require_stored(name, (warm.answered + tally.answered) * statuses, events)
     if tally.refused:
         raise SystemExit(f"{name}: {tally.refused} refused")
-    together = events / messages if messages else 0
-    return IngressSample(tally.answered / seconds, processor, tally.compute_percentile(0.99), together)
+    per_message = events / messages if messages else 0
+    return IngressSample(tally.answered / seconds, processor, tally.compute_percentile(0.99), per_message)
 
 
 def _require_stored(name: str, answered: int, stored: int) -> None:
@@ -73,7 +73,7 @@ def _summarize(
     def compare(other: str, figure: Callable[[IngressSample], float]) -> str | float:
         return compute_ratio(samples, rounds[other], figure) if other in rounds else "–"
 
-    together = compute_median(samples, lambda it: it.events_per_message)
+    per_message = compute_median(samples, lambda it: it.events_per_message)
     return {
         "webhooks/s": compute_median(samples, lambda it: it.rate),
         "of bare": compare("bare", lambda it: it.rate),
@@ -82,7 +82,7 @@ def _summarize(
         "CPU µs": compute_median(samples, lambda it: it.processor) * 1e6,
         "CPU of dry": compare("dry", lambda it: it.processor),
         "p99 ms": compute_median(samples, lambda it: it.p99) * 1000,
-        "events per message": together or "–",
+        "events per message": per_message or "–",
     }
 
 

@@ -1,4 +1,4 @@
-"""The servers that are compared, signed webhooks as the bytes of whole HTTP requests, and what the queues got."""
+"""The compared servers, signed webhooks as the bytes of whole HTTP requests, and the content of the queues."""
 
 import asyncio
 import hashlib
@@ -25,7 +25,7 @@ from shared.contracts.inbound import DeliveryStatuses
 NUMBER_ID = "700800900100200"
 PEERS_QUEUE = "benchmark.peers"
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
-STORING = ("each", "ours")  # before they answer, and in our queue
+STORING = ("each", "ours")  # these store before they answer, in our queue
 TITLES = {
     "bare": "aiohttp that only answers 200",
     "dry": "the ingress without publishing",
@@ -46,7 +46,7 @@ class IngressHarness:
 
     @asynccontextmanager
     async def run_server(self, name: str) -> AsyncIterator[tuple[int, Child]]:
-        """Run a server that has the first core for itself; yield its port and process."""
+        """Run a server alone on the first core; yield its port and process."""
         with reserve_ports(2) as (port, internal_port):
             environment = {
                 "KREISFUNK_BROKER_URL": self.broker_url,
@@ -105,7 +105,7 @@ async def open_ingress_harness() -> AsyncIterator[IngressHarness]:
 
 
 def build_requests(secret: str, statuses: int) -> list[bytes]:
-    """Return 512 signed webhooks, each about other messages."""
+    """Return 512 signed webhooks, each about different messages."""
     return [_build_request(_build_body(number, statuses), secret) for number in range(512)]
 
 

@@ -1,8 +1,8 @@
 """The servers to compare, each started as a process: `python -m benchmarks.ingress.servers NAME PORT [BYTES]`.
 
 `bare` reads the body and answers 200, with a page of BYTES: the cost of HTTP alone. `dry` does everything that the
-ingress does except publishing: the limit. `each` does everything, but publishes every webhook's events in a message of
-its own and waits for its confirm.
+ingress does except publishing: the limit. `each` does everything, but publishes the events of each webhook as a
+separate message and waits for its confirm.
 """
 
 import asyncio

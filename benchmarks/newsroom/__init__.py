@@ -1,1 +1,1 @@
-"""Pages of the newsroom and its public archive, beside a bare aiohttp page; `python -m benchmarks.newsroom --help`."""
+"""Pages of the newsroom and its public archive, against a bare aiohttp page; `python -m benchmarks.newsroom --help`."""

@@ -1,4 +1,4 @@
-"""Measure the archive and the newsroom's pages, beside a bare aiohttp page of the same size."""
+"""Measure the archive and the newsroom's pages, compared with a bare aiohttp page of the same size."""
 
 import argparse
 import asyncio
@@ -18,8 +18,8 @@ from deploy.local.ports import LOOPBACK
 ARCHIVE_PATHS = ("/", "/?thema=baustellen&gemeinde=Worpswede", "/meldung/0000-0001", "/meldungen.rss", "/anmelden")
 WARM_UP_SECONDS = 1.0
 SETTLE_SECONDS = 12.0  # an idle connection reports its transactions after 10 s
-MIN_VIEWING_SECONDS = 30.0  # else a single run of autovacuum counts as a transaction a second
-OLD_ACTS = "/protokoll?vor=1000"  # far down in the log
+MIN_VIEWING_SECONDS = 30.0  # in less, a single run of autovacuum would count as a transaction a second
+OLD_ACTS = "/protokoll?vor=1000"  # old entries of the log
 HEADERS = "Accept-Encoding: gzip"
 
 
@@ -72,7 +72,7 @@ async def _measure_load(harness: NewsroomHarness, port: int, path: str, options:
 
 
 async def measure_pages(harness: NewsroomHarness, options: argparse.Namespace) -> None:
-    """Measure every page of the newsroom that is in its navigation, one request after the other."""
+    """Measure every page in the newsroom's navigation, one request after the other."""
     table = Table(f"Pages of the newsroom, {options.requests} requests one after the other")
     async with aiohttp.ClientSession(cookies={"kreisfunk-session": harness.cookie}) as session:
         for path in await _list_pages(session, harness):
@@ -85,8 +85,8 @@ async def measure_pages(harness: NewsroomHarness, options: argparse.Namespace) -
 
 async def _list_pages(session: aiohttp.ClientSession, harness: NewsroomHarness) -> Sequence[str]:
     async with session.get(f"http://{LOOPBACK}:{harness.port}/profil") as response:
-        found = re.findall(r'<li><a href="(/[^"]*)"', await response.text())
-    return list(dict.fromkeys(["/profil", *found, OLD_ACTS]))
+        links = re.findall(r'<li><a href="(/[^"]*)"', await response.text())
+    return list(dict.fromkeys(["/profil", *links, OLD_ACTS]))
 
 
 async def _measure_request(session: aiohttp.ClientSession, url: str, tally: Tally) -> int:

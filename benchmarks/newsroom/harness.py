@@ -1,4 +1,4 @@
-"""The newsroom as a process on the first core, with a database and a broker that nobody else uses."""
+"""The newsroom as a process on the first core, with its own database and broker."""
 
 from base64 import b64encode
 from collections.abc import AsyncIterator

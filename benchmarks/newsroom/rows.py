@@ -1,4 +1,4 @@
-"""Rows of a county that has used the newsroom for years, and a session that may see all of it."""
+"""Rows of a county that has used the newsroom for years, and a session with access to all of them."""
 
 import hashlib
 import secrets
@@ -74,7 +74,7 @@ async def fill(connection: asyncpg.Connection, *, broadcasts: int, subscribers: 
 
 
 async def create_rows(connection: asyncpg.Connection, *, broadcasts: int, audience: int) -> UUID:
-    """Create broadcasts with everything that belongs to them, and return the account that wrote them."""
+    """Create broadcasts with all related rows, and return the account that wrote them."""
     account: UUID = await connection.fetchval(_ACCOUNT)
     await connection.execute(_DRAFTS, broadcasts, account)
     await connection.execute(_VERSIONS, broadcasts, account)
@@ -89,9 +89,9 @@ async def create_rows(connection: asyncpg.Connection, *, broadcasts: int, audien
 
 
 async def count_transactions(connection: asyncpg.Connection) -> int:
-    """Return how many transactions of the newsroom's role have ended, as the server has counted them."""
+    """Return the server's count of ended transactions of the newsroom's role."""
     await connection.execute("select pg_stat_clear_snapshot()")
-    counted: int = await connection.fetchval(
+    count: int = await connection.fetchval(
         "select xact_commit + xact_rollback from pg_stat_database where datname = current_database()"
     )
-    return counted
+    return count

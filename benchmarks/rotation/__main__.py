@@ -19,7 +19,7 @@ from shared.encryption import BlindIndexKey, KeyRing
 POLL_INTERVAL_SECONDS = 0.1
 _COPY = ("id", "sequence", "state", "phone_index", "phone_sealed")
 _NEW = "select count(*) from subscriptions.subscriber where get_byte(phone_sealed, 0) = 2"
-# The same work for the database: as many bytes, in pages of the same size.
+# Equal work for the database: as many bytes, in pages of the same size.
 _RAW = """
     update subscriptions.subscriber t set phone_sealed = set_byte(t.phone_sealed, 0, 3)
     where id in (select id from subscriptions.subscriber where id > $1 order by id limit 5000) returning id
@@ -34,9 +34,9 @@ def parse_arguments() -> argparse.Namespace:
 
 
 async def main() -> None:
-    chosen = parse_arguments()
+    options = parse_arguments()
     async with run_servers("dispatcher", "subscriptions") as servers:
-        await _measure(servers, chosen.people, kill_at=chosen.people // 2 if chosen.kill else None)
+        await _measure(servers, options.people, kill_at=options.people // 2 if options.kill else None)
 
 
 async def _measure(servers: BenchmarkServers, people: int, kill_at: int | None) -> None:
@@ -50,9 +50,9 @@ async def _measure(servers: BenchmarkServers, people: int, kill_at: int | None) 
         "KREISFUNK_ENCRYPTION_KEYS": f"{old},{new}",
     }
     seconds = await _rotate(environment, owner, kill_at)
-    done = await owner.fetchval(_NEW)
+    renewed = await owner.fetchval(_NEW)
     raw = await _measure_raw_update(owner)
-    print(f"{done:,} of {people:,} addresses sealed anew in {seconds:.1f} s: {done / seconds:,.0f}/s")
+    print(f"{renewed:,} of {people:,} addresses sealed anew in {seconds:.1f} s: {renewed / seconds:,.0f}/s")
     print(f"the update of as many rows alone: {raw:,.0f}/s")
 
 

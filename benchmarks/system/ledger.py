@@ -18,10 +18,10 @@ from shared.database.retention import Retention, purge
 
 ROWS_PER_BROADCAST = 10_000
 ROUNDS, DELIVERIES = 5, 20_000
-# One week of two is then old enough; in production it is the week before the retention time.
+# Old enough for one of the two weeks; in production it is the week before the retention time.
 OLD_DAYS = 14
 
-# Every second broadcast is of this week, where claims go; the others are of the oldest week. All were read.
+# Half of the broadcasts are of this week, where claims go; the others are of the oldest week. All messages were read.
 _FILL = """
 insert into dispatcher.delivery (id, source, subscriber, sequence, lane, state, address_kind, address_index,
     address_sealed, asked_at, expires_at, claimed_at, message_key)
@@ -36,7 +36,7 @@ _PAGES = "select blks_hit + blks_read from pg_stat_database where datname = curr
 
 
 async def run(sizes: Sequence[int]) -> None:
-    """Print the figures of each size; each ledger has servers of its own."""
+    """Print the figures of each size; each ledger has its own servers."""
     async with AsyncExitStack() as stack:
         ledgers = [await stack.enter_async_context(open_harness()) for _ in sizes]
         for ledger, rows in zip(ledgers, sizes, strict=True):
@@ -44,11 +44,11 @@ async def run(sizes: Sequence[int]) -> None:
         # In turn, as the machine's speed changes.
         rounds = [[await _measure_statements(ledger) for ledger in ledgers] for _ in range(ROUNDS)]
         figures = {
-            name: [statistics.median(each[name] for each in one) for one in zip(*rounds, strict=True)]
+            name: [statistics.median(figure[name] for figure in size) for size in zip(*rounds, strict=True)]
             for name in rounds[0][0]
         }
         retention = [await _measure_retention(ledger) for ledger in ledgers]
-        figures |= {name: [each[name] for each in retention] for name in retention[0]}
+        figures |= {name: [figure[name] for figure in retention] for name in retention[0]}
     table, columns = Table("Ledger"), [f"{rows:,} rows" for rows in sizes]
     for name, values in figures.items():
         table.add({"": name, **dict(zip(columns, values, strict=True)), "last / first": values[-1] / values[0]})
@@ -65,21 +65,21 @@ async def _fill(harness: DispatchHarness, rows: int) -> None:
 
 
 async def _measure_statements(harness: DispatchHarness) -> Mapping[str, float]:
-    """Measure speeds, and how many pages the server looked at, which does not depend on the machine's other work."""
+    """Measure speeds, and the pages that the server read, which do not depend on the machine's other work."""
     owner = harness.servers.owner
     before = await owner.fetchval(_PAGES)
     speeds = {f"{name}, rows/s": rate for name, rate in (await run_statements(harness, DELIVERIES)).items()}
-    return {**speeds, "pages looked at per delivery": (await owner.fetchval(_PAGES) - before) / DELIVERIES}
+    return {**speeds, "pages read per delivery": (await owner.fetchval(_PAGES) - before) / DELIVERIES}
 
 
 async def _measure_retention(harness: DispatchHarness) -> Mapping[str, float]:
-    """Measure a round that finds nothing, as nearly all do, and one step that drops a week with half of the rows."""
+    """Measure a round without expired rows, as most are, and a step that drops a week with half of the rows."""
     rules, week = build_retention_rules(MAX_DELIVERY_RETENTION_DAYS), build_retention_rules(OLD_DAYS)["deliveries_week"]
     async with open_database(harness.database_url, password=None, name="benchmark", size=1) as database:
         started = time.monotonic()
         await Retention(database=database, rules=rules, on_deleted=lambda kind, rows: None).run()
-        looked = time.monotonic()
+        purged = time.monotonic()
         if not await purge(database, week):
             raise SystemExit("no week was dropped")
         dropped = time.monotonic()
-    return {"retention finds nothing, ms": 1000 * (looked - started), "drop of a week, ms": 1000 * (dropped - looked)}
+    return {"retention finds nothing, ms": 1000 * (purged - started), "drop of a week, ms": 1000 * (dropped - purged)}

@@ -36,8 +36,8 @@ START_PER_SECOND = 500.0
 WARM_UP_SECONDS = LAST_ANSWERS_SECONDS = 5
 PATIENCE_SECONDS = 60.0
 POLL_INTERVAL_SECONDS = 0.5
-LASTING = timedelta(hours=12)
-# A rate is held if so much of what is permitted is used; else the next attempt is below what was reached.
+VALIDITY = timedelta(hours=12)
+# A rate is held if this share of the permitted one is used; else the next attempt is this share of the rate reached.
 HELD_PERCENT, NEXT_SHARE, ATTEMPTS = 99.0, 0.9, 3
 RATE, USED = "messages a second", "of what is permitted, %"
 _READ = """
@@ -49,25 +49,25 @@ Figures = Mapping[str, Mapping[str, float]]
 
 
 async def find_held_rate(options: Namespace, *, replicated: bool) -> None:
-    """Measure at the wanted rate and, until one is held, at lower ones; print each."""
-    measured: list[Figures] = []
-    while len(measured) < ATTEMPTS and (not measured or measured[-1]["system"][USED] < HELD_PERCENT):
-        rate = int(measured[-1]["system"][RATE] * NEXT_SHARE) if measured else options.rate
-        measured.append(await _measure(options, rate, replicated=replicated))
+    """Measure at the requested rate and, until one is held, at lower ones; print each."""
+    attempts: list[Figures] = []
+    while len(attempts) < ATTEMPTS and (not attempts or attempts[-1]["system"][USED] < HELD_PERCENT):
+        rate = int(attempts[-1]["system"][RATE] * NEXT_SHARE) if attempts else options.rate
+        attempts.append(await _measure(options, rate, replicated=replicated))
         servers = "three brokers, two synchronous standbys" if replicated else "one broker, one database"
-        _print(measured[-1], f"At most {rate:,} messages a second; {servers}")
+        _print(attempts[-1], f"At most {rate:,} messages a second; {servers}")
 
 
 async def _measure(options: Namespace, rate: int, *, replicated: bool) -> Figures:
-    # Without Meta's limits: a message that this machine delays would be refused together with the next one.
-    lenient = {"SIMULATOR_MESSAGES_PER_SECOND": str(10 * rate), "SIMULATOR_PAIR_INTERVAL_SECONDS": "0"}
+    # Without Meta's limits, which would reject messages that this machine delays and that then arrive together.
+    no_limits = {"SIMULATOR_MESSAGES_PER_SECOND": str(10 * rate), "SIMULATOR_PAIR_INTERVAL_SECONDS": "0"}
     async with (
         run_stack(
             LOCAL / "benchmark-system",
             dispatchers=options.dispatchers,
             messages_per_second=rate,
             fresh=True,
-            settings={"simulator": lenient},
+            settings={"simulator": no_limits},
             start=start_replicated_servers if replicated else start_servers,
             progress=lambda step: console.print(f"- {step}", markup=False),
         ) as stack,
@@ -105,13 +105,13 @@ async def _run_load(
 
 
 async def _publish(stack: Stack, simulator: SimulatorClient, audience: int) -> None:
-    """Publish until cancelled; the next broadcast is always known before the one under way is sent."""
+    """Publish until cancelled; the next broadcast is always known before the present one is complete."""
     system = build_amqp_system(stack.publisher)
     for number in count():
         notice, now = NoticePublished(topic=TOPIC, headline=f"Sperrung {number}", text=TEXT), system_clock()
-        event = build_event(notice, f"load-{number}", system.source, now, now + LASTING)
+        event = build_event(notice, f"load-{number}", system.source, now, now + VALIDITY)
         await system.publish(event)
-        # The welcome messages were as many as a broadcast has.
+        # The welcome messages count as the first broadcast.
         while await simulator.count_accepted() < (number + 1) * audience:  # noqa: ASYNC110 - another process counts
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
 
@@ -125,7 +125,7 @@ async def _compute_figures(
     moments = sorted(message.accepted_at for message in outbound)
     within = moments[bisect_left(moments, before.at) : bisect_left(moments, after.at)]
     sent, seconds = len(within), after.at - before.at
-    waits = [wait for at, wait in _match_replies(inbound, outbound) if before.at <= at < after.at]
+    waits = [wait for moment, wait in _match_replies(inbound, outbound) if before.at <= moment < after.at]
     percentiles = statistics.quantiles((wait for wait in waits if wait is not None), n=100)
     permitted = seconds * await owner.fetchval("select permitted from dispatcher.read_limits()")
     unused = {reason: slots - before.unused.get(reason, 0) for reason, slots in after.unused.items()}
@@ -160,14 +160,14 @@ async def _compute_figures(
 def _match_replies(
     inbound: Sequence[Mapping[str, Any]], outbound: Sequence[AcceptedMessage]
 ) -> Iterator[tuple[float, float | None]]:
-    """Yield when each message was written, and after how long it was answered; a citizen's are answered in order."""
+    """Yield the time of each message and the seconds until its reply; a citizen gets replies in order."""
     replies = defaultdict[int, deque[float]](deque)
     for message in outbound:
         if not message.template:
             replies[message.citizen].append(message.accepted_at)
-    for written in inbound:
-        own = replies[written["citizen"]]
-        yield written["written_at"], own.popleft() - written["written_at"] if own else None
+    for question in inbound:
+        own = replies[question["citizen"]]
+        yield question["written_at"], own.popleft() - question["written_at"] if own else None
 
 
 def _print(figures: Figures, title: str) -> None:

@@ -1,4 +1,4 @@
-"""Readings of a running stack at one moment; the difference of two is what was used between them."""
+"""Readings of a running stack at one moment; the difference of two is the usage between them."""
 
 import re
 import time
@@ -59,8 +59,8 @@ def _measure_kinds(stack: Stack) -> Mapping[str, KindUsage]:
     for kind, pid in _list_processes(stack):
         kinds[kind].processes += 1
         for process in (main := psutil.Process(pid), *main.children(recursive=True)):
-            with suppress(psutil.NoSuchProcess):  # a backend has just ended; its parent has its time
-                # Its own time, and that of its children that have ended.
+            with suppress(psutil.NoSuchProcess):  # a backend that has just ended; its parent includes its time
+                # Its own time, and that of its ended children.
                 kinds[kind].processor += sum(process.cpu_times()[:4])
                 kinds[kind].memory += process.memory_full_info().pss
     return kinds

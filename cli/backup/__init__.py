@@ -1,4 +1,4 @@
-"""`kreisfunk backup` and `kreisfunk restore`: the whole database as one encrypted file, and back (decision 0032)."""
+"""`kreisfunk backup` and `kreisfunk restore`: the whole database as one encrypted file (decision 0032)."""
 
 import errno
 import secrets
@@ -52,12 +52,12 @@ def create_key(file: Annotated[Path, typer.Argument(help="Where the key goes; mu
     Exit status: 0, 2 the file exists or cannot be written.
     """
     if file.exists():
-        fail(f"{file} exists.", "A key is never overwritten: its backups could not be read any more.", Exit.USAGE)
+        fail(f"{file} exists.", "A key is never overwritten: its backups would be unreadable.", Exit.USAGE)
     try:
         write_secret(file, generate_key(secrets.token_bytes))
     except OSError as error:
         fail(f"{file}: {error.strerror}", status=Exit.USAGE)
-    say(f"created {file}; keep a copy of it elsewhere, and none beside the backups")
+    say(f"created {file}; keep a copy elsewhere, but not beside the backups")
 
 
 @app.command()
@@ -67,7 +67,7 @@ def create(
     json: Json = False,
     stack: DatabaseStack = None,
 ) -> None:
-    """Save the database as of this moment. The file appears only when it is complete; nobody else can read it.
+    """Save the database as of this moment. The file appears only when it is complete; only its owner can read it.
 
     Exit status: 0, 1 not written, 2 wrong command line or settings, 4 database unavailable or role refused.
     """
@@ -98,9 +98,9 @@ def verify(
     json: Json = False,
     stack: DatabaseStack = None,
 ) -> None:
-    """Restore a backup into a database of its own, count its rows, and remove that database again.
+    """Restore a backup into a temporary database, count its rows, and drop that database.
 
-    Exit status: 0, 1 the backup is not whole or not of this key, 2 wrong command line or settings, 3 not of this
+    Exit status: 0, 1 the backup is incomplete or of another key, 2 wrong command line or settings, 3 not of this
     version, 4 database unavailable or role refused.
     """
     settings = _read_settings(stack)
@@ -112,8 +112,8 @@ def verify(
         return manifest
 
     manifest = _run(settings, try_file, file)
-    whole = f"whole; {manifest.rows} rows in {len(manifest.tables)} tables as of {format_time(manifest.saved_at)}"
-    print_result({"saved_at": manifest.saved_at, "rows": manifest.rows}, f"{file}: {whole}", json=json)
+    summary = f"whole; {manifest.rows} rows in {len(manifest.tables)} tables as of {format_time(manifest.saved_at)}"
+    print_result({"saved_at": manifest.saved_at, "rows": manifest.rows}, f"{file}: {summary}", json=json)
 
 
 def restore(
@@ -121,7 +121,7 @@ def restore(
     key: Key = None,
     elsewhere: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Instead: the database was brought back by other means, as it was then."),
+        typer.Option(metavar="TIME", help="Instead: the database was restored by other means, as of this time."),
     ] = None,
     lost_at: Annotated[
         str | None,
@@ -132,10 +132,10 @@ def restore(
 ) -> None:
     """Restore a backup into an empty database. Sending is paused then, until `kreisfunk sending resume`.
 
-    What may have been sent without this database knowing is held: `kreisfunk deliveries unknown` lists it, and nothing
-    of it is sent by itself. Times are in ISO 8601, such as 2026-12-01T14:30+01:00.
+    What may have been sent without a record in this database is held: `kreisfunk deliveries unknown` lists it, and
+    none of it is sent automatically. Times are in ISO 8601, such as 2026-12-01T14:30+01:00.
 
-    Exit status: 0, 1 the backup is not whole or not of this key, 2 wrong command line or settings, 3 the database is
+    Exit status: 0, 1 the backup is incomplete or of another key, 2 wrong command line or settings, 3 the database is
     not empty or the backup not of this version, 4 database unavailable or role refused.
     """
     if (file is None) == (elsewhere is None):
@@ -158,16 +158,16 @@ def _restore_backup(file: Path, key: Path | None, stack: Path | None, lost_at: d
             async with connection.transaction():
                 await tables.restore_database(connection, manifest, frames, on_rows)
                 held = await hold_everything(connection, manifest.saved_at, lost_at)
-        # What comes next has to be known whatever ends the rest.
+        # Print the next steps first, whatever may end the rest.
         print_result(held, f"restored: {file}\n{describe_held(held)}", json=json)
-        with suppress(*UNAVAILABLE):  # the server does it by itself, later
+        with suppress(*UNAVAILABLE):  # the server does it later by itself
             await connection.execute("analyze")
 
     _run(settings, restore_and_hold, file)
 
 
 def _mark_restored(saved_at: datetime, stack: Path | None, lost_at: datetime | None, *, json: bool) -> None:
-    """Hold what may have been sent since, in a database that was brought back by other means."""
+    """Hold what may have been sent since, in a database that was restored by other means."""
 
     async def mark(connection: asyncpg.Connection) -> HeldWork:
         if running := [row[0] for row in await connection.fetch(_SERVICES)]:
@@ -188,7 +188,7 @@ def _read_key(file: Path | None, settings: BackupSettings) -> bytes:
     except OSError as error:
         fail(f"{file}: {error.strerror}", status=Exit.USAGE)
     except (EncryptionError, UnicodeDecodeError):
-        fail("This is no key of backups.", "`kreisfunk backup key FILE` makes one.", Exit.USAGE)
+        fail("This is not a key of backups.", "`kreisfunk backup key FILE` creates one.", Exit.USAGE)
 
 
 def _parse_time(text: str) -> datetime:
@@ -212,25 +212,25 @@ def _open_backup(file: Path, key: bytes) -> Iterator[tuple[tables.Manifest, Iter
 
 
 async def _require_empty(connection: asyncpg.Connection) -> None:
-    if found := await tables.find_tables(connection):
+    if existing := await tables.find_tables(connection):
         advice = (
-            "A backup is never mixed with what is there. Stop all services; then restore into a new database, or drop"
+            "A backup is never mixed with existing data. Stop all services; then restore into a new database, or drop"
             " the schemas subscriptions, dispatcher and newsroom if nothing in them is needed any more."
         )
-        fail(f"The database is not empty: it has {', '.join(found)}.", advice, Exit.REJECTED)
+        fail(f"The database is not empty: it has {', '.join(existing)}.", advice, Exit.REJECTED)
 
 
 @contextmanager
-def _show_progress(what: str) -> Iterator[tables.OnRows]:
+def _show_progress(label: str) -> Iterator[tables.OnRows]:
     with build_bars() as bars:
-        task = bars.add_task(what, total=None)
+        task = bars.add_task(label, total=None)
         yield lambda rows, total: bars.update(task, advance=rows, total=total)
 
 
 def _read_settings(stack: Path | None) -> BackupSettings:
-    def pick(found: RunningStack) -> Mapping[str, str]:
-        secrets_folder = str(found.folder / "secrets" / "admin")
-        return {DATABASE_URL: found.addresses.database_url, f"{PREFIX}SECRETS_DIR": secrets_folder}
+    def pick(local: RunningStack) -> Mapping[str, str]:
+        secrets_folder = str(local.folder / "secrets" / "admin")
+        return {DATABASE_URL: local.addresses.database_url, f"{PREFIX}SECRETS_DIR": secrets_folder}
 
     return read_installation_settings(BackupSettings, stack, DATABASE_URL, pick)
 
@@ -243,14 +243,14 @@ def _run(settings: BackupSettings, act: Callable[[asyncpg.Connection], Awaitable
             return await act(connection)
 
     if threading.current_thread() is threading.main_thread():
-        # What ends a container ends it as Ctrl-C does: a process that is its first one would not even hear it.
+        # Handle SIGTERM like Ctrl-C: the first process of a container ignores it by default.
         signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     return run_on_database(settings, "backup", run, role="the database's owner; `verify` creates a database")
 
 
 @contextmanager
 def explain_file_errors(file: Path | None) -> Iterator[None]:
-    """End the command if the file, or what is in it, is wrong; errors of the database's connection pass."""
+    """End the command if the file or its content is wrong; errors of the database connection pass."""
     try:
         yield
     except (BackupFileError, msgspec.DecodeError, zlib.error) as error:
@@ -264,17 +264,17 @@ def explain_file_errors(file: Path | None) -> Iterator[None]:
 
 
 def describe_held(held: HeldWork) -> str:
-    """Return what is held after a restore, and what comes next."""
+    """Return a text on what is held after a restore, and the next steps."""
     return "\n".join(
         (
             "Sending is paused. This database knows nothing of what happened"
             f" from {format_time(held.saved_at)} to {format_time(held.lost_at)}:",
             f"  {held.deliveries} deliveries of {held.broadcasts} broadcasts and {held.replies} replies may have been"
             " sent: they are held",
-            f"  {held.unfinished} broadcasts were under way: whoever they had not reached will be held, too",
+            f"  {held.unfinished} broadcasts were under way: their remaining recipients will be held, too",
             f"  {held.scheduled} broadcasts are scheduled; any of them may have been withdrawn since",
             f"  {held.returned} notices that waited in the newsroom's outbox are with their editors again",
-            '  whoever said "Stop" or "Löschen" in that time is subscribed again, and whoever subscribed is not',
+            '  who said "Stop" or "Löschen" in that time is subscribed again, and who subscribed is not',
             "Next: `kreisfunk migrate`; let `kreisfunk keys status` end with 0 (else rotate; until then no message is"
             " handled and sending is not resumed); if the broker kept its messages, purge dispatch.urgent and"
             " dispatch.bulk there; start the services, read `kreisfunk deliveries unknown` and"

@@ -1,8 +1,8 @@
-"""Backup files: frames that are encrypted with AES-256-GCM and numbered, the last one marked; whole or not there.
+"""Backup files: numbered frames, encrypted with AES-256-GCM, the last one marked. A file is complete or absent.
 
 A file has the line `MAGIC`, the id of its key, a salt, and the frames, each after its length in 4 bytes. Its own key is
 derived from the backup key and the salt. The nonce of a frame is its number and whether it is the last one, so frames
-that were changed, left out, moved or taken from another file do not decrypt.
+that were changed, omitted, moved or taken from another file do not decrypt.
 """
 
 import errno
@@ -27,14 +27,14 @@ MAGIC = b"kreisfunk backup 1\n"
 KEY_ID_BYTES, SALT_BYTES, LENGTH_BYTES = 8, 32, 4
 HEADER_BYTES = len(MAGIC) + KEY_ID_BYTES + SALT_BYTES
 MAX_FRAME_BYTES = 1 << 24
-# PostgreSQL and RabbitMQ may be on the same disk; RabbitMQ takes no messages any more below 1 GB.
+# PostgreSQL and RabbitMQ may use the same disk; RabbitMQ accepts no messages below 1 GB.
 MIN_FREE_BYTES = 2 * 10**9
-_END = "ends too early: it was not written or not copied to its end"
+_END = "ends too early: it was not written or copied completely"
 _DAMAGE = "is damaged: take another copy of it, or an older backup"
 
 
 class BackupFileError(Exception):
-    """The file is not a whole backup, or not one of this key; the text says which."""
+    """The file is not a complete backup, or of another key; the text says which."""
 
 
 @dataclass
@@ -56,7 +56,7 @@ class FrameWriter:
 
 
 def read_frames(file: BinaryIO, key: bytes) -> Iterator[bytes]:
-    """Yield the frames of a whole file. Raises BackupFileError, at the latest where it is damaged or ends."""
+    """Yield all frames of a file. Raises BackupFileError, at the latest where it is damaged or ends."""
     header = file.read(HEADER_BYTES)
     if not header.startswith(MAGIC):
         raise BackupFileError("is not a backup, or one of another version of its format")
@@ -100,7 +100,7 @@ def _build_cipher(key: bytes, header: bytes) -> AESGCM:
 
 
 def _derive_key_id(key: bytes) -> bytes:
-    """Return what tells one key from another and reveals nothing about either."""
+    """Return an identifier of the key that reveals nothing about it."""
     return _derive(key, b"", b"kreisfunk backup key id", KEY_ID_BYTES)
 
 
@@ -116,7 +116,7 @@ def create_atomically(path: Path) -> Iterator[BinaryIO]:
     _remove_drafts(path)
     require_room(path.parent)
     with open_atomically(path) as file:
-        with suppress(OSError):  # where nothing can be locked, drafts stay
+        with suppress(OSError):  # without locks on this file system, drafts stay
             fcntl.flock(file, fcntl.LOCK_EX)
         yield file
     descriptor = os.open(path.parent, os.O_RDONLY)
@@ -127,19 +127,19 @@ def create_atomically(path: Path) -> Iterator[BinaryIO]:
 
 
 def require_room(folder: Path) -> None:
-    """Raise OSError if the disk has less space than others there need."""
+    """Raise OSError if the disk has less free space than its other users need."""
     if shutil.disk_usage(folder).free < MIN_FREE_BYTES:
-        problem = f"this disk has less than {MIN_FREE_BYTES / 1e9:.0f} GB left, which others may need"
+        problem = f"this disk has less than {MIN_FREE_BYTES / 1e9:.0f} GB free, which others may need"
         raise OSError(errno.ENOSPC, problem)
 
 
 def _remove_drafts(path: Path) -> None:
-    """Remove drafts that killed processes left beside this file, of its name or of one that we had made up.
+    """Remove drafts that killed processes left beside this file, of its name or of one that we had generated.
 
-    One that somebody is writing is locked, and stays as somebody else's does.
+    A draft that is being written is locked and stays, as do drafts of other owners.
     """
     drafts = re.compile(rf"\.({re.escape(path.name)}|kreisfunk-\d{{8}}T\d{{6}}Z\.backup)\.[0-9a-f]{{8}}")
-    for draft in (each for each in path.parent.glob(".*") if drafts.fullmatch(each.name)):
+    for draft in (entry for entry in path.parent.glob(".*") if drafts.fullmatch(entry.name)):
         with suppress(OSError), open(draft, "rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             draft.unlink()

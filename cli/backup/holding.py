@@ -1,8 +1,8 @@
-"""After a restore: sending is paused, and what may have been sent without being recorded is held for a person.
+"""After a restore: pause sending, and hold for an operator what may have been sent without a record.
 
-The database is older than the world. What was waiting or at Meta in the backup may have been sent since; of what began
-later there may be no trace. So the former become unknown here, and the dispatcher treats everything that began before
-`lost_at` and has no row as unknown, too. Unknown outcomes of that time are never sent again by themselves.
+The database lags behind reality. What was waiting or at Meta in the backup may have been sent since; what began later
+may have left no trace. The former becomes unknown here, and the dispatcher treats everything that began before
+`lost_at` and has no row as unknown, too. Unknown outcomes of that time are never sent again automatically.
 """
 
 from datetime import datetime
@@ -21,9 +21,9 @@ on conflict (lost_at) do update set saved_at = least(r.saved_at, excluded.saved_
 returning lost_at
 """
 _PAUSE = "select dispatcher.pause_sending($1, null)"
-# A service that is still running may not claim in between.
+# Keeps a service that still runs from claiming in between.
 _LOCK = "lock table dispatcher.delivery in exclusive mode"
-# What subscriptions has stored, the dispatcher may not have heard: the messages between them are lost with a broker.
+# The dispatcher may lack what subscriptions has stored: messages between them are lost with a broker.
 _SUPPRESS = """
 with newest as (
     select distinct on (subscriber_id) subscriber_id, sequence, event, topics from subscriptions.consent
@@ -43,7 +43,7 @@ insert into dispatcher.cancellation (broadcast, reason)
 select id, coalesce(reason, 'withdrawn') from subscriptions.broadcast where state = 'cancelled'
 on conflict do nothing
 """
-# Whoever is held now, was not read for the follow-ups under way: they are read once more from the beginning.
+# Recipients held now were not read for the follow-ups under way, so these are read again from the beginning.
 _READ_AGAIN = """
 update dispatcher.follow_up set since = '-infinity', position = dispatcher.first_id(follows), last = false
 where done_at is null
@@ -60,7 +60,7 @@ with chosen as (
 )
 select dispatcher.count_changes(32, array_agg(source), array_agg(old_state), array_agg(state)) from changed
 """
-# Whoever wrote it decides whether it is published again. A withdrawal may be repeated, and has to be.
+# The author decides whether to publish it again. A withdrawal may be repeated, and has to be.
 _RETURN = """
 with held as (
     update newsroom.publication
@@ -73,8 +73,8 @@ with held as (
 )
 select count(*)::int from held
 """
-# What was on its way through the broker may be lost with it. A broadcast whose recipients are not all in the ledger is
-# expanded once more: those without a row are held there, the others are recognised.
+# Messages at the broker may be lost with it. A broadcast whose recipients are not all in the ledger is expanded again:
+# those without a row are held there, the others are recognised.
 _EXPAND_AGAIN = """
 with again as (
     update subscriptions.broadcast s
@@ -89,7 +89,7 @@ with again as (
 )
 select count(*)::int from again
 """
-# Who was blocked since is not blocked any more, but has to log in at least.
+# Accounts disabled since are enabled again, but at least have to log in.
 _LOG_OUT = "update newsroom.session set revoked_at = now() where revoked_at is null"
 _COUNTS = """
 select count(*) filter (where subscriber is null)::int as replies,
@@ -101,7 +101,7 @@ from dispatcher.delivery where unknown_at is not null
 
 
 class HeldWork(msgspec.Struct, frozen=True, kw_only=True):
-    """Work that a person has to look at after a restore; `returned` are notices that went back to their editors."""
+    """Work for an operator after a restore; `returned` counts notices that went back to their editors."""
 
     saved_at: datetime
     lost_at: datetime
@@ -115,7 +115,7 @@ class HeldWork(msgspec.Struct, frozen=True, kw_only=True):
 
 async def hold_everything(owner: asyncpg.Connection, saved_at: datetime, lost_at: datetime | None = None) -> HeldWork:
     """Pause and hold inside the caller's transaction. Without `lost_at` anything until now may have been sent."""
-    marked = await owner.fetchval(_MARK, lost_at, saved_at)
+    effective_lost_at = await owner.fetchval(_MARK, lost_at, saved_at)
     advice = "see `kreisfunk keys status` and `kreisfunk deliveries unknown`, then resume"
     await owner.fetchval(_PAUSE, f"restored from {format_time(saved_at)}; {advice}")
     await owner.execute(_LOCK)
@@ -131,4 +131,4 @@ async def hold_everything(owner: asyncpg.Connection, saved_at: datetime, lost_at
     problems = msgspec.json.encode([Problem(field="time", problem=text)]).decode()
     returned = await owner.fetchval(_RETURN, problems, NoticeWithdrawn.TYPE)
     (counts,) = await owner.fetch(_COUNTS)
-    return HeldWork(saved_at=saved_at, lost_at=marked, unfinished=unfinished, returned=returned, **counts)
+    return HeldWork(saved_at=saved_at, lost_at=effective_lost_at, unfinished=unfinished, returned=returned, **counts)

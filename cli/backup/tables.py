@@ -1,7 +1,7 @@
 """Every table as of one moment, saved as text that PostgreSQL itself writes and reads (COPY), and restored.
 
-The manifest says when and by what a backup was made, and what it contains. Restoring makes the schemas as they were,
-their rows, and what this version added since, in one transaction. A trial does the same in a database of its own.
+The manifest has time, version and content of a backup. A restore recreates the schemas as they were, their rows, and
+what this version has added since, in one transaction. A trial does the same in a temporary database.
 """
 
 import secrets
@@ -24,7 +24,7 @@ from cli.settings import BackupSettings
 from deploy import VERSION
 from shared.database.migrations import migrate, read_migrations
 
-# A table's partitions come with it; what has been migrated is in the manifest.
+# A table includes its partitions; the migrations that have run are in the manifest.
 _TABLES = """
 select c.oid, n.nspname, c.relname, array(
         select a.attname::text from pg_attribute a
@@ -46,7 +46,7 @@ where i.inhparent = 'dispatcher.delivery'::regclass and c.relname ~ '^delivery_\
 """
 _MIGRATED = "select version, checksum from {schema}.schema_migrations join {schema}.schema_checksums using (version)"
 CHUNK_BYTES = 1 << 20
-# Higher levels take several times as long for a tenth less.
+# Higher levels take several times as long and save a tenth.
 COMPRESSION_LEVEL = 1
 _FOREIGN = """
 select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -65,7 +65,7 @@ from unnest($1::text[]) week, lateral (
     select to_date(right(week, 8), 'YYYYMMDD')::timestamp at time zone 'UTC' as w) monday
 where to_regclass('dispatcher.' || week) is null
 """
-# Named after the database whose backup is tried: the server may have other installations.
+# Named after the database whose backup is tried, as the server may host other installations.
 _TRIAL_PREFIX = "select 'kreisfunk_verify_' || oid || '_' from pg_database where datname = current_database()"
 _TRIALS = "select datname from pg_database where datname ~ ('^' || $1 || '[0-9a-f]{8}$')"
 Frames = Iterator[bytes]
@@ -73,11 +73,11 @@ OnRows = Callable[[int, int], None]
 
 
 class IncompatibleBackupError(Exception):
-    """The backup cannot be restored by this version; the text says why and what to do."""
+    """This version cannot restore the backup; the text says why and what to do."""
 
 
 class SavedTable(Struct, frozen=True, kw_only=True):
-    """A table in the order of the file: what others refer to comes before them."""
+    """A table; in the file it comes after the tables that it refers to."""
 
     schema: str
     name: str
@@ -111,7 +111,7 @@ async def _read_manifest(connection: asyncpg.Connection) -> Manifest:
         saved_at=await connection.fetchval("select transaction_timestamp()"),
         version=VERSION,
         server_version=int(await connection.fetchval("show server_version_num")),
-        migrations={each: _build_mapping(await connection.fetch(_MIGRATED.format(schema=each))) for each in SCHEMAS},
+        migrations={name: _build_mapping(await connection.fetch(_MIGRATED.format(schema=name))) for name in SCHEMAS},
         weeks=tuple(row[0] for row in await connection.fetch(_WEEKS)),
         sequences=_build_mapping(await connection.fetch(_SEQUENCES, SCHEMAS)),
         tables=tuple([table async for table in _list_tables(connection)]),
@@ -123,7 +123,7 @@ def _build_mapping(rows: Sequence[asyncpg.Record]) -> dict[str, Any]:
 
 
 async def _list_tables(connection: asyncpg.Connection) -> AsyncIterator[SavedTable]:
-    """Yield each table behind those that it refers to."""
+    """Yield each table after those that it refers to."""
     tables = {row["oid"]: row for row in await connection.fetch(_TABLES, SCHEMAS)}
     order = TopologicalSorter({oid: set(row["referred"]) - {oid} for oid, row in tables.items()})
     for row in (tables[oid] for oid in order.static_order()):
@@ -133,9 +133,9 @@ async def _list_tables(connection: asyncpg.Connection) -> AsyncIterator[SavedTab
 
 
 def check_migrations(manifest: Manifest) -> None:
-    """Raise IncompatibleBackupError unless this version has exactly the migrations that had run, or more."""
+    """Raise IncompatibleBackupError unless this version has all migrations that had run, unchanged."""
     for schema, done in manifest.migrations.items():
-        ours = {each.version: each.checksum for each in read_migrations(locate_migrations(schema))}
+        ours = {migration.version: migration.checksum for migration in read_migrations(locate_migrations(schema))}
         wrong = sorted(version for version, checksum in done.items() if ours.get(version) != checksum)
         if wrong:
             raise IncompatibleBackupError(
@@ -147,7 +147,7 @@ def check_migrations(manifest: Manifest) -> None:
 async def save_database(connection: asyncpg.Connection, writer: FrameWriter, on_rows: OnRows) -> Manifest:
     """Write everything as of one moment; `on_rows` gets the number of rows just written, and of all.
 
-    Frames: the manifest; for each table its data, after a zero byte, and then an empty one; at last another empty one.
+    Frames: the manifest; for each table its data after a zero byte, then an empty frame; another empty one at the end.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         manifest = await _read_manifest(connection)
@@ -162,26 +162,26 @@ async def _save_table(
     connection: asyncpg.Connection, table: SavedTable, writer: FrameWriter, on_rows: Callable[[int], None]
 ) -> None:
     """Write the rows; each is a line, since a line feed inside a value is escaped."""
-    waiting = bytearray()
+    buffer = bytearray()
 
     def flush() -> None:
-        data = bytes(waiting[:CHUNK_BYTES])
-        del waiting[:CHUNK_BYTES]
+        data = bytes(buffer[:CHUNK_BYTES])
+        del buffer[:CHUNK_BYTES]
         writer.write(b"\0" + zlib.compress(data, COMPRESSION_LEVEL))
         on_rows(data.count(b"\n"))
 
-    async def take(data: bytes) -> None:
-        waiting.extend(data)
-        while len(waiting) >= CHUNK_BYTES:
+    async def collect(data: bytes) -> None:
+        buffer.extend(data)
+        while len(buffer) >= CHUNK_BYTES:
             flush()
 
-    await connection.copy_from_query(table.query, output=take)
+    await connection.copy_from_query(table.query, output=collect)
     flush()
     writer.write(b"")
 
 
 async def find_tables(connection: asyncpg.Connection) -> list[str]:
-    """Return up to three tables, views or sequences; a database without any is empty."""
+    """Return up to three tables, views or sequences; an empty database has none."""
     return [row[0] for row in await connection.fetch(_FOREIGN)]
 
 
@@ -230,13 +230,13 @@ async def _restore_table(
 async def try_restore(
     owner: asyncpg.Connection, settings: BackupSettings, manifest: Manifest, frames: Frames, on_rows: OnRows
 ) -> None:
-    """Restore a backup into a database of its own, and drop that database. Raises BackupFileError.
+    """Restore a backup into a temporary database, and drop that database. Raises BackupFileError.
 
-    Nothing is ever committed there: whatever dies, no data stays.
+    Nothing is ever committed there, so no data remains even after a crash.
     """
-    await owner.execute("select pg_advisory_lock(hashtext('kreisfunk_verify'))")  # one at a time, as long as it lasts
+    await owner.execute("select pg_advisory_lock(hashtext('kreisfunk_verify'))")  # one trial at a time
     prefix = await owner.fetchval(_TRIAL_PREFIX)
-    for row in await owner.fetch(_TRIALS, prefix):  # left by trials that were killed; one that is in use stays for now
+    for row in await owner.fetch(_TRIALS, prefix):  # left by killed trials; a database in use stays for now
         with suppress(asyncpg.ObjectInUseError):
             await owner.execute(f"drop database if exists {row[0]}")
     name = f"{prefix}{secrets.token_hex(4)}"
@@ -250,7 +250,7 @@ async def try_restore(
 
 
 async def restore_and_roll_back(owner: asyncpg.Connection, manifest: Manifest, frames: Frames, on_rows: OnRows) -> None:
-    """Restore a backup into an empty database, and roll all of it back. Raises BackupFileError."""
+    """Restore a backup into an empty database, then roll back. Raises BackupFileError."""
     transaction = owner.transaction()
     await transaction.start()
     try:

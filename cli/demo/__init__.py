@@ -1,4 +1,4 @@
-"""`kreisfunk demo`: runs the main use case on its own stack and reconciles the simulator's account with our ledger."""
+"""`kreisfunk demo`: run the main use case on its own stack and reconcile the simulator's account with our ledger."""
 
 import asyncio
 import json
@@ -58,32 +58,32 @@ def demo(
     kill: Annotated[
         bool, typer.Option("--kill", help="SIGKILL one dispatcher and the subscriptions service in the middle.")
     ] = False,
-    folder: Annotated[Path, typer.Option(help="Where servers keep their data; begun anew each time.")] = DEFAULT_FOLDER,
+    folder: Annotated[Path, typer.Option(help="Data of the servers; emptied at each start.")] = DEFAULT_FOLDER,
 ) -> None:
-    """Play the main job on a system of its own, and compare the simulator's account with our ledger.
+    """Run the main use case on a stack of its own, and reconcile the simulator's account with our ledger.
 
     Citizens send "Start", a municipal system publishes two road closures, some citizens send "Stop" in
-    between. The last line has the figures; the exit status is 0 only if every one of them is right.
+    between. The last line has the figures; the exit status is 0 only if all of them are right.
     """
     try:
-        books, seconds = asyncio.run(_run(folder, citizens, rate, dispatchers, kill=kill))
+        records, seconds = asyncio.run(_run(folder, citizens, rate, dispatchers, kill=kill))
     except LocalError as error:
         fail(str(error))
     except (NoProgressError, PublishError) as error:
         note(str(error), "bold red")
         say(f"demo: FAILED {error}")
         raise typer.Exit(Exit.FAILED) from None
-    result = compute_figures(books)
-    wrong = find_problems(result, books)
-    for problem in wrong:
+    result = compute_figures(records)
+    problems = find_problems(result, records)
+    for problem in problems:
         note(problem, "bold red")
     figures = " ".join(f"{name}={value}" for name, value in result.items())
-    say(f"demo: {'FAILED' if wrong else 'ok'} {figures} seconds={seconds:.1f}")
-    raise typer.Exit(Exit.FAILED if wrong else 0)
+    say(f"demo: {'FAILED' if problems else 'ok'} {figures} seconds={seconds:.1f}")
+    raise typer.Exit(Exit.FAILED if problems else 0)
 
 
 async def _run(folder: Path, citizens: int, rate: int, dispatchers: int, *, kill: bool) -> tuple[DemoRecords, float]:
-    """Return the records and how long it took, in seconds."""
+    """Return the records and the duration in seconds."""
     start = partial(run_stack, folder, dispatchers=dispatchers, messages_per_second=rate)
     async with (
         start(fresh=True, settings=SETTINGS, progress=print_step) as stack,
@@ -100,18 +100,18 @@ async def _play(stack: Stack, stage: DemoContext, citizens: int, rate: int, *, k
     """Run the demo to its end and return the records of both sides."""
     everybody = await _subscribe(stage, citizens)
     # Different citizens, so that none gets so many messages at once that Meta's pair rate limit delays them.
-    asking, others = max(1, int(citizens * OTHER_SHARE)), max(1, int(citizens * STOP_SHARE))
-    await _ask_questions(stage, everybody[:asking])
+    question_count, stop_count = max(1, int(citizens * OTHER_SHARE)), max(1, int(citizens * STOP_SHARE))
+    await _ask_questions(stage, everybody[:question_count])
     first = await _publish(stage, *FIRST)
-    leaving = everybody[asking : asking + others]
-    print_step(f'the first notice goes to all {citizens}; in the middle {len(leaving)} send "Stop"')
+    stopping = everybody[question_count : question_count + stop_count]
+    print_step(f'the first notice goes to all {citizens}; in the middle {len(stopping)} send "Stop"')
     await _wait_for("first notice, a third", citizens // 3, partial(stage.ledger.count_rows, first))
     recovery = asyncio.create_task(_kill_processes(stack)) if kill else None
-    heard = await stage.ledger.count_handled() + len(leaving)
-    await stage.simulator.send_text(leaving, "Stop", per_second=WRITE_PER_SECOND)
+    handled_after_stops = await stage.ledger.count_handled() + len(stopping)
+    await stage.simulator.send_text(stopping, "Stop", per_second=WRITE_PER_SECOND)
     await _wait_for_broadcast(stage, "first notice", first)
     # Killed processes read them late; only then is the second audience known.
-    await _wait_for("Stops read", heard, stage.ledger.count_handled)
+    await _wait_for("Stops read", handled_after_stops, stage.ledger.count_handled)
     print_step("the second notice goes to those who stayed")
     second = await _publish(stage, *SECOND)
     await _wait_for_broadcast(stage, "second notice", second)
@@ -129,15 +129,15 @@ async def _subscribe(stage: DemoContext, citizens: int) -> list[int]:
     return everybody
 
 
-async def _ask_questions(stage: DemoContext, some: Sequence[int]) -> None:
-    print_step(f"{len(some)} of them ask something, twice: one polite answer each")
+async def _ask_questions(stage: DemoContext, citizens: Sequence[int]) -> None:
+    print_step(f"{len(citizens)} of them ask something, twice: one polite answer each")
     for text in ("Wann ist das Bürgerbüro offen?", "Hallo?"):
         before = await stage.ledger.count_handled()
-        await stage.simulator.send_text(some, text, per_second=WRITE_PER_SECOND)
-        await _wait_for("read", before + len(some), stage.ledger.count_handled)
+        await stage.simulator.send_text(citizens, text, per_second=WRITE_PER_SECOND)
+        await _wait_for("read", before + len(citizens), stage.ledger.count_handled)
 
 
-async def _wait_for_broadcast(stage: DemoContext, what: str, broadcast: UUID) -> None:
+async def _wait_for_broadcast(stage: DemoContext, label: str, broadcast: UUID) -> None:
     """Wait until its audience is known and sent to; with a full lane, expansion takes as long as sending."""
 
     async def is_known() -> int:
@@ -145,7 +145,7 @@ async def _wait_for_broadcast(stage: DemoContext, what: str, broadcast: UUID) ->
 
     await _wait_for("audience read", 1, is_known, patience=10 * STALL_TIMEOUT_SECONDS)
     audience = await stage.ledger.read_audience(broadcast) or 0
-    await _wait_for(what, audience, partial(stage.ledger.count_rows, broadcast))
+    await _wait_for(label, audience, partial(stage.ledger.count_rows, broadcast))
 
 
 async def _wait_until_settled(stage: DemoContext) -> None:
@@ -180,7 +180,7 @@ async def _collect_records(
         handled=await stage.ledger.count_handled(),
         subscribed=await stage.ledger.count_subscribed(),
         replies_due=await stage.ledger.count_replies_due(),
-        audiences={str(one): await stage.ledger.read_audience(one) or 0 for one in broadcasts},
+        audiences={str(broadcast): await stage.ledger.read_audience(broadcast) or 0 for broadcast in broadcasts},
         ledger=await stage.ledger.read_ledger(),
         outbound=outbound,
         stopped=await _find_stops(stage, outbound),
@@ -193,13 +193,13 @@ async def _collect_records(
 async def _find_stops(stage: DemoContext, outbound: Sequence[AcceptedMessage]) -> list[StopRecord]:
     """Return each "Stop" with the time of the webhook's answer and of the confirmation."""
     replies = [message for message in outbound if not message.template]
-    found = []
-    for written in await stage.simulator.fetch_inbound():
-        if written["text"] == "Stop":
-            later = (one for one in replies if one.accepted_at >= written["written_at"])
-            confirmed = (one.accepted_at for one in later if one.citizen == written["citizen"])
-            found.append(StopRecord(written["citizen"], written["answered_at"], next(confirmed, None)))
-    return found
+    stops = []
+    for message in await stage.simulator.fetch_inbound():
+        if message["text"] == "Stop":
+            later = (reply for reply in replies if reply.accepted_at >= message["written_at"])
+            confirmed = (reply.accepted_at for reply in later if reply.citizen == message["citizen"])
+            stops.append(StopRecord(message["citizen"], message["answered_at"], next(confirmed, None)))
+    return stops
 
 
 async def _kill_processes(stack: Stack) -> float:

@@ -1,1 +1,1 @@
-"""`kreisfunk doctor`: checks an installation and gives advice on each problem."""
+"""`kreisfunk doctor`: check an installation and give advice on each problem."""

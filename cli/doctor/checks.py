@@ -32,9 +32,9 @@ from services.subscriptions.domain.county import County
 from shared.notices.configuration import ConfigurationError, read_configuration
 from shared.runtime.settings import PREFIX, BrokerAccess, DatabaseAccess, EnvironmentSettings, ServiceSettings
 
-LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - a process on all interfaces answers there
+LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - a process on all interfaces also answers there
 CA_FILE = "SSL_CERT_FILE"
-# Those that only docker-compose.yml or an option of a command reads.
+# Settings that only docker-compose.yml or a command-line option reads.
 OTHER_NAMES = (
     *("IMAGE", "BACKUPS", "SECRETS_DIR", "INGRESS_PORT", "SIMULATOR_PORT", "PROMETHEUS_PORT", "GRAFANA_PORT"),
     *("EDGE_HOST", "EDGE_HTTP_PORT", "EDGE_INGRESS", "EDGE_TLS"),
@@ -59,18 +59,18 @@ def doctor(
     ] = 0,
     json: Json = False,
 ) -> None:
-    """Look at an installation, and say what to do about what is wrong.
+    """Check an installation, and give advice on each problem.
 
     The installation is taken from the environment: the process whose login KREISFUNK_BROKER_URL names, or every process
     that has a folder in KREISFUNK_SECRETS_DIR. Without these it is the running local stack. Nothing is changed.
     """
-    found = find_installation(stack, os.environ)
+    detected = find_installation(stack, os.environ)
     installation = replace(
-        found,
-        business_account=business_account or found.business_account,
-        ingress_url=ingress_url or found.ingress_url,
+        detected,
+        business_account=business_account or detected.business_account,
+        ingress_url=ingress_url or detected.ingress_url,
         other_ready_urls=tuple(ready_url or ()),
-        county_file=found.county_file if county == COUNTY else county,
+        county_file=detected.county_file if county == COUNTY else county,
         templates_file=templates,
         database_standbys=standbys,
     )
@@ -89,7 +89,7 @@ def build_checks(installation: Installation) -> list[Check]:
     known = {name: settings for name, settings in read.items() if isinstance(settings, BaseSettings)}
     return [
         Check("names of settings", partial(check_names, installation.environment)),
-        *(_build_known(f"settings of {name}", found) for name, found in read.items()),
+        *(_build_known(f"settings of {name}", result) for name, result in read.items()),
         *_build_broker_checks(known),
         *_build_database_checks(known, installation.database_standbys),
         *_build_graph_checks(installation, known),
@@ -99,7 +99,7 @@ def build_checks(installation: Installation) -> list[Check]:
 
 
 def _build_broker_checks(known: KnownSettings) -> Iterator[Check]:
-    accesses = {name: found for name, found in known.items() if isinstance(found, BrokerAccess)}
+    accesses = {name: settings for name, settings in known.items() if isinstance(settings, BrokerAccess)}
     for name, access in accesses.items():
         login = access.login or PROCESS_KINDS[name].login
         yield Check(f"broker login {login}", partial(servers.check_login, access))
@@ -115,16 +115,16 @@ def _build_database_checks(known: KnownSettings, standbys: int) -> Iterator[Chec
         if not isinstance(settings, DatabaseAccess):
             continue
         role = PROCESS_KINDS[name].role
-        looks: dict[str, servers.DatabaseCheck] = {f"database role {role}": servers.check_connection}
+        checks: dict[str, servers.DatabaseCheck] = {f"database role {role}": servers.check_connection}
         if name in SCHEMAS:
-            looks[f"rights of {role}"] = partial(servers.check_rights, name)
-            looks[f"migrations of {name}"] = partial(servers.check_migrations, name)
+            checks[f"rights of {role}"] = partial(servers.check_rights, name)
+            checks[f"migrations of {name}"] = partial(servers.check_migrations, name)
         if name == "subscriptions":
-            looks["dead letters"] = servers.check_kept_letters
+            checks["dead letters"] = servers.check_kept_letters
         if standbys:
-            looks[f"standbys, seen by {role}"] = partial(servers.check_standbys, standbys)
-        for title, look in looks.items():
-            yield Check(title, partial(servers.check_database, settings, look))
+            checks[f"standbys, seen by {role}"] = partial(servers.check_standbys, standbys)
+        for title, check in checks.items():
+            yield Check(title, partial(servers.check_database, settings, check))
 
 
 def _build_graph_checks(installation: Installation, known: KnownSettings) -> Iterator[Check]:
@@ -149,9 +149,9 @@ def _build_template_checks(installation: Installation, settings: Dispatcher) -> 
         yield _build_known("templates", DoctorProblem(str(error), "Correct the file, or name another one."))
         return
     for topic in topics:
-        for wanted in list_expected(topic):
-            name = f"template of {topic.id}{' with a picture' if wanted.picture else ''}"
-            yield Check(name, partial(check_template, settings, account, wanted, definitions))
+        for expected in list_expected(topic):
+            name = f"template of {topic.id}{' with a picture' if expected.picture else ''}"
+            yield Check(name, partial(check_template, settings, account, expected, definitions))
 
 
 def _build_webhook_check(installation: Installation, known: KnownSettings) -> Iterator[Check]:
@@ -166,10 +166,10 @@ def _build_webhook_check(installation: Installation, known: KnownSettings) -> It
 def _build_probe_checks(installation: Installation, known: KnownSettings) -> Iterator[Check]:
     urls = installation.ready_urls
     if urls is None:
-        running = {name: found for name, found in known.items() if isinstance(found, ServiceSettings)}
+        running = {name: settings for name, settings in known.items() if isinstance(settings, ServiceSettings)}
         urls = {
-            name: f"http://{_resolve_host(found.internal_host)}:{found.internal_port}/readyz"
-            for name, found in running.items()
+            name: f"http://{_resolve_host(settings.internal_host)}:{settings.internal_port}/readyz"
+            for name, settings in running.items()
         }
     others = {URL(url).authority: url for url in installation.other_ready_urls}
     for name, url in (*urls.items(), *others.items()):
@@ -180,18 +180,18 @@ def _resolve_host(host: str) -> str:
     return LOOPBACK_OF.get(host, host)
 
 
-def _build_known(name: str, found: object) -> Check:
-    """Return a check whose result is known: `found`, if it is a problem."""
+def _build_known(name: str, value: object) -> Check:
+    """Return a check with a known result: `value` if that is a problem."""
 
     async def report() -> DoctorProblem | None:
-        return found if isinstance(found, DoctorProblem) else None
+        return value if isinstance(value, DoctorProblem) else None
 
     return Check(name, report)
 
 
 def list_known_names() -> set[str]:
-    """Return the name of every setting that anything reads."""
-    # Two are named, so that they are imported like those of all others.
+    """Return the names of all settings that are read anywhere."""
+    # Two are listed so that their modules are imported; all others are imported anyway.
     kinds: list[type[EnvironmentSettings]] = [EnvironmentSettings, MetaSettings, Feeds]
     names = set(OTHER_NAMES)
     while kinds:
@@ -202,20 +202,20 @@ def list_known_names() -> set[str]:
 
 
 async def check_names(environment: Mapping[str, str]) -> DoctorProblem | None:
-    """Return a problem if any name begins like a setting and is none, or is a secret twice; no value is told."""
+    """Return a problem if a name looks like a setting but is none, or a secret has two sources. Reveals no value."""
     known = list_known_names()
     if unknown := sorted(name for name in environment if name.startswith(PREFIX) and name not in known):
         similar = {name: get_close_matches(name, known, 1, cutoff=0.8) for name in unknown}
-        guesses = "; ".join(f"{name}: did you mean {found[0]}?" for name, found in similar.items() if found)
+        guesses = "; ".join(f"{name}: did you mean {names[0]}?" for name, names in similar.items() if names)
         advice = "docs/guides/operators.md lists all settings."
         return DoctorProblem(f"nothing reads {', '.join(unknown)}", f"{guesses} {advice}".strip())
-    if twice := sorted(name for name in environment if name in known and _has_file(environment, name)):
-        advice = "Remove it from .env: containers get the file only, and what is checked here differs."
-        return DoctorProblem(f"{', '.join(twice)}: both a variable and a file", advice)
+    if duplicates := sorted(name for name in environment if name in known and _has_file(environment, name)):
+        advice = "Remove it from .env: containers get the file only, so this check uses another value."
+        return DoctorProblem(f"{', '.join(duplicates)}: both a variable and a file", advice)
     return None
 
 
 def _has_file(environment: Mapping[str, str], name: str) -> bool:
-    """Return whether it is a secret whose file a process in a container gets, whoever that is."""
+    """Return whether any process in a container gets a file for this secret."""
     folder = environment.get(SECRETS_DIR, "")
     return bool(folder) and (name.lower() in _SECRET_FILES or any(Path(folder).glob(f"**/{name.lower()}")))

@@ -69,7 +69,7 @@ def list_expected(topic: Topic) -> list[ExpectedTemplate]:
 
 
 async def check_ca_file(path: str) -> DoctorProblem | None:
-    """Check the file of SSL_CERT_FILE: OpenSSL does not say that it cannot read it, and trusts the other CAs only."""
+    """Check the file of SSL_CERT_FILE: if it is unreadable, OpenSSL silently trusts the other CAs only."""
     try:
         ssl.create_default_context(cafile=path)
     except OSError as error:
@@ -96,10 +96,10 @@ async def check_number(settings: Settings) -> DoctorProblem | None:
 
 
 async def check_template(
-    settings: Settings, account: str, wanted: ExpectedTemplate, definitions: Sequence[TemplateDefinition]
+    settings: Settings, account: str, expected: ExpectedTemplate, definitions: Sequence[TemplateDefinition]
 ) -> DoctorProblem | None:
     """Check that the template exists at Meta, approved, in its language, with our parameters."""
-    query = {"name": wanted.name, "fields": TEMPLATE_FIELDS, "limit": MAX_TEMPLATES}
+    query = {"name": expected.name, "fields": TEMPLATE_FIELDS, "limit": MAX_TEMPLATES}
     try:
         answer = await _fetch(settings, f"{account}/message_templates", **query)
         existing = msgspec.convert(answer.get("data"), list[TemplateDefinition])
@@ -107,7 +107,7 @@ async def check_template(
         return refusal.problem
     except msgspec.ValidationError:
         return build_foreign_answer()
-    return compare_template(wanted, definitions, existing)
+    return compare_template(expected, definitions, existing)
 
 
 async def _fetch(settings: Settings, path: str, **query: str) -> Answer:
@@ -118,25 +118,25 @@ async def _fetch(settings: Settings, path: str, **query: str) -> Answer:
 
 
 def compare_template(
-    wanted: ExpectedTemplate, definitions: Sequence[TemplateDefinition], existing: Sequence[TemplateDefinition]
+    expected: ExpectedTemplate, definitions: Sequence[TemplateDefinition], existing: Sequence[TemplateDefinition]
 ) -> DoctorProblem | None:
-    ours, theirs = _find_template(wanted, definitions), _find_template(wanted, existing)
+    ours, theirs = _find_template(expected, definitions), _find_template(expected, existing)
     if ours is None:
-        what, advice = "is not in our file of templates", "Add it there, or correct the county's file."
-    elif wanted.picture != (PICTURE in ours.parameters):
-        what, advice = f"has {'no' if wanted.picture else 'an'} image above it", "Correct our file of templates."
+        problem, advice = "is not in our file of templates", "Add it there, or correct the county's file."
+    elif expected.picture != (PICTURE in ours.parameters):
+        problem, advice = f"has {'no' if expected.picture else 'an'} image above it", "Correct our file of templates."
     elif theirs is None:
-        what, advice = "does not exist at Meta", "`kreisfunk setup` creates it from our file of templates."
+        problem, advice = "does not exist at Meta", "`kreisfunk setup` creates it from our file of templates."
     elif theirs.status != APPROVED:
-        what, advice = f"is {theirs.status}", "See its page in WhatsApp Manager; notices would not be sent."
+        problem, advice = f"is {theirs.status}", "See its page in WhatsApp Manager; notices would not be sent."
     elif theirs.parameters != ours.parameters:
-        what = "has other parameters at Meta"
+        problem = "has other parameters at Meta"
         advice = "Create a new version from our file of templates, and name it in the county's file."
     else:
         return None
-    return DoctorProblem(f"{wanted.name} in language {wanted.language} {what}", advice)
+    return DoctorProblem(f"{expected.name} in language {expected.language} {problem}", advice)
 
 
-def _find_template(wanted: ExpectedTemplate, templates: Sequence[TemplateDefinition]) -> TemplateDefinition | None:
-    named = (wanted.name, wanted.language)
-    return next((template for template in templates if (template.name, template.language) == named), None)
+def _find_template(expected: ExpectedTemplate, templates: Sequence[TemplateDefinition]) -> TemplateDefinition | None:
+    key = (expected.name, expected.language)
+    return next((template for template in templates if (template.name, template.language) == key), None)

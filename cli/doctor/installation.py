@@ -1,4 +1,4 @@
-"""The installation to be checked: its kinds of process, their environment and settings, and where they answer."""
+"""The installation to check: its kinds of process, their environment and settings, and their addresses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -82,10 +82,10 @@ def _list_ready_urls(addresses: StackAddresses) -> dict[str, str]:
 
 
 def find_processes(environment: Mapping[str, str]) -> dict[str, Environment]:
-    """Find process environments in one environment: of its own process, or of each that has a folder of secrets.
+    """Derive process environments from one environment: its own process, or every process with a folder of secrets.
 
-    The environment belongs to the process whose broker login it has, and with any other login and RabbitMQ's management
-    interface to an administrator. With folders, login and role in the URLs are replaced by each process's own.
+    The environment belongs to the process whose broker login it has; with any other login and RabbitMQ's management
+    interface, to an administrator. With folders, login and role in the URLs are replaced by each process's own.
     """
     ours = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
     folder = Path(ours[SECRETS_DIR]) if ours.get(SECRETS_DIR) else None
@@ -93,8 +93,8 @@ def find_processes(environment: Mapping[str, str]) -> dict[str, Environment]:
     if folder and kinds:
         return {name: _build_environment(ours, kind, folder / name) for name, kind in kinds.items()}
     login = get_login(ours.get(BROKER_URL, ""))
-    found = {name: ours for name, kind in PROCESS_KINDS.items() if kind.login == login}
-    return found or ({"admin": ours} if login and ours.get(BROKER_API_URL) else {})
+    matching = {name: ours for name, kind in PROCESS_KINDS.items() if kind.login == login}
+    return matching or ({"admin": ours} if login and ours.get(BROKER_API_URL) else {})
 
 
 def _build_environment(environment: Mapping[str, str], kind: ProcessKind, folder: Path) -> Environment:
@@ -127,5 +127,5 @@ def find_installation(stack: Path | None, environment: Mapping[str, str]) -> Ins
     running = find_stack(stack, environment)
     if running is None:
         logins = ", ".join(kind.login for kind in PROCESS_KINDS.values())
-        fail("The login in KREISFUNK_BROKER_URL is none of ours.", f"Those are {logins}.", Exit.USAGE)
+        fail("The login in KREISFUNK_BROKER_URL is not one of ours.", f"Ours are {logins}.", Exit.USAGE)
     return build_from_stack(running)

@@ -48,17 +48,17 @@ select reason from (values
 """
 
 
-async def check_login(access: BrokerAccess, judge: InventoryCheck | None = None) -> DoctorProblem | None:
-    """Check that the login can open the vhost; with `judge`, pass it the broker's inventory."""
+async def check_login(access: BrokerAccess, check: InventoryCheck | None = None) -> DoctorProblem | None:
+    """Check that the login can open the vhost; with `check`, pass it the broker's inventory."""
     try:
         async with connect(access.broker_url, password=access.broker_secret, name="doctor") as connection:
-            return judge(await take_inventory(connection)) if judge else None
+            return check(await take_inventory(connection)) if check else None
     except DependencyUnavailable as error:
         return DoctorProblem(str(error), explain_broker_error(error))
 
 
 async def check_queue_arguments(settings: BrokerAdminSettings) -> DoctorProblem | None:
-    """Check that queues which exist are as this version declares them; only an administrator can see that."""
+    """Check that existing queues are as this version declares them; only an administrator can see that."""
     try:
         await require_same_arguments(settings)
     except QueueArgumentsError as error:
@@ -75,8 +75,8 @@ def check_topology(inventory: Inventory) -> DoctorProblem | None:
 
 def check_dead_letters(inventory: Inventory) -> DoctorProblem | None:
     """Check that no message waits for an operator."""
-    kept = [f"{inventory.waiting[name]} in {name}" for name in list_operator_queues() if inventory.waiting.get(name)]
-    return DoctorProblem(_format_names(kept), _LETTERS_ADVICE) if kept else None
+    counts = [f"{inventory.waiting[name]} in {name}" for name in list_operator_queues() if inventory.waiting.get(name)]
+    return DoctorProblem(_format_names(counts), _LETTERS_ADVICE) if counts else None
 
 
 def _format_names(names: list[str] | tuple[str, ...]) -> str:
@@ -84,10 +84,10 @@ def _format_names(names: list[str] | tuple[str, ...]) -> str:
     return ", ".join(names[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
-async def check_database(access: DatabaseAccess, look: DatabaseCheck) -> DoctorProblem | None:
+async def check_database(access: DatabaseAccess, check: DatabaseCheck) -> DoctorProblem | None:
     try:
         async with open_connection(access, "doctor") as connection:
-            return await look(connection)
+            return await check(connection)
     except REFUSED:
         return DoctorProblem("the database refuses this role", _LOGIN_ADVICE)
     except UNAVAILABLE as error:
@@ -102,13 +102,13 @@ async def check_connection(connection: asyncpg.Connection) -> DoctorProblem | No
 async def check_rights(schema: str, connection: asyncpg.Connection) -> DoctorProblem | None:
     """Check that the role of the service with this schema has no rights beyond it."""
     others = [other for other in SCHEMAS if other != schema]
-    held = [row["reason"] for row in await connection.fetch(EXCESSIVE_RIGHTS, others)]
+    reasons = [row["reason"] for row in await connection.fetch(EXCESSIVE_RIGHTS, others)]
     advice = "Use the service's own role, and revoke what it has beyond it."
-    return DoctorProblem(f"this role {', '.join(held)}", advice) if held else None
+    return DoctorProblem(f"this role {', '.join(reasons)}", advice) if reasons else None
 
 
 async def check_migrations(schema: str, connection: asyncpg.Connection) -> DoctorProblem | None:
-    """Check that all migrations of this version have run and none was changed since."""
+    """Check that all migrations of this version have run and that none has changed since."""
     try:
         pending = await list_pending_versions(connection, schema, locate_migrations(schema))
     except MigrationError as error:
@@ -120,12 +120,12 @@ async def check_migrations(schema: str, connection: asyncpg.Connection) -> Docto
 
 async def check_kept_letters(connection: asyncpg.Connection) -> DoctorProblem | None:
     """Check that subscriptions keep no message of a citizen that could not be handled."""
-    kept = await connection.fetchval("select count(*) from subscriptions.dead_letter")
-    return DoctorProblem(f"{kept} in `kreisfunk dead-letters list`", _LETTERS_ADVICE) if kept else None
+    count = await connection.fetchval("select count(*) from subscriptions.dead_letter")
+    return DoctorProblem(f"{count} in `kreisfunk dead-letters list`", _LETTERS_ADVICE) if count else None
 
 
 async def check_standbys(expected: int, connection: asyncpg.Connection) -> DoctorProblem | None:
-    """Check that every commit waits for a standby, and that so many are there."""
+    """Check that every commit waits for a standby, and that `expected` standbys are connected."""
     try:
         await replication.require_synchronous_commits(connection)
     except replication.AsynchronousCommitError as error:
@@ -152,7 +152,7 @@ async def check_ready(url: str) -> DoctorProblem | None:
             status, text = answer.status, (await answer.text(errors="replace")).strip()[:MAX_REASON_LENGTH]
     except aiohttp.ClientError as error:
         return _report_unreachable(error)
-    advice = "Mend what it names; it becomes ready again by itself."
+    advice = "Fix what it names; it then becomes ready by itself."
     return None if status == 200 else DoctorProblem(text or f"answers with {status}", advice)
 
 

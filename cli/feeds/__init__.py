@@ -90,7 +90,7 @@ async def _poll_all(parts: FeedComponents) -> list[PollResult]:
 
 
 def _read_answers(parts: FeedComponents, wait: float) -> Mapping[str, int] | None:
-    """Return the rejected events per origin, or None if the answers cannot be read: all that was found is published."""
+    """Return the rejected events per origin, or None if the answers cannot be read; everything is published then."""
     try:
         return asyncio.run(parts.answers.wait_for_all(wait))
     except DependencyUnavailable as error:
@@ -105,35 +105,35 @@ def list_origins(file: FeedsRules = None, folder: FeedsFolder = None, json: Json
     Exit status: 0, 2 wrong command line or configuration.
     """
     rules, _ = open_rules(file)
-    kept = open_folder(folder)
+    state_folder = open_folder(folder)
     try:
-        origins = list(_describe_origins(rules, kept))
+        origins = list(_describe_origins(rules, state_folder))
     except StateDamaged as error:
         fail(str(error), status=Exit.USAGE)
-    waits = {name: [path.stem for path in list_files(kept.path / name)] for name in ("drafts", "refused")}
+    names = {name: [path.stem for path in list_files(state_folder.path / name)] for name in ("drafts", "refused")}
     rows = [[origin[name] or "by rule" if name == "topic" else origin[name] for name in _COLUMNS] for origin in origins]
-    numbers = " and ".join(f"{len(names)} {name}" for name, names in waits.items())
+    numbers = " and ".join(f"{len(listed)} {name}" for name, listed in names.items())
     text = f"{format_table(_COLUMNS, rows)}\n{numbers}: see `kreisfunk feeds drafts list`"
-    print_result({"origins": origins, **waits}, text, json=json)
+    print_result({"origins": origins, **names}, text, json=json)
 
 
 def _describe_origins(file: FeedsFile, folder: StateFolder) -> Iterator[dict[str, Any]]:
-    """Yield each origin: `unpublished` events have to reach the broker, `unanswered` ones wait for Kreisfunk.
+    """Yield each origin: `unpublished` events have yet to reach the broker, `unanswered` ones await Kreisfunk's answer.
 
-    `failures` are the polls that failed since the last that did not. Raises StateDamaged.
+    `failures` counts the failed polls since the last success. Raises StateDamaged.
     """
     unanswered = [sent.origin for sent in folder.list_unanswered()]
     refused = [refused.origin for refused in folder.list_refused().values()]
     for origin in file.origins:
-        memory, is_feed = folder.read_state(origin.name), isinstance(origin, FeedOrigin)
+        state, is_feed = folder.read_state(origin.name), isinstance(origin, FeedOrigin)
         yield {
             "name": origin.name,
             "kind": "feed" if is_feed else "alerts",
             "where": origin.url or ("" if isinstance(origin, FeedOrigin) else origin.files or ""),
             **{name: getattr(origin, name) for name in ("topic", "mode", "every")},
-            "failures": memory.failures,
-            "known": len(memory.entries) if is_feed else len(memory.alerts),
-            "unpublished": len(memory.pending),
+            "failures": state.failures,
+            "known": len(state.entries) if is_feed else len(state.alerts),
+            "unpublished": len(state.pending),
             "unanswered": unanswered.count(origin.name),
             "refused": refused.count(origin.name),
         }
@@ -142,11 +142,11 @@ def _describe_origins(file: FeedsFile, folder: StateFolder) -> Iterator[dict[str
 @app.command()
 def check(
     target: Annotated[str, typer.Argument(help="A file, an address, or - for standard input: a feed or an alert.")],
-    by: Annotated[str | None, typer.Option("--rules", help="By whose rules: name of a feed or of alerts.")] = None,
+    origin: Annotated[str | None, typer.Option("--rules", help="Use the rules of this feed or these alerts.")] = None,
     file: FeedsRules = None,
     json: Json = False,
 ) -> None:
-    """Show what would happen to each entry if it arrived now and were new. Nothing is kept, nothing is sent.
+    """Show what would happen to each entry if it arrived now and were new. Stores and sends nothing.
 
     Exit status: 0 all fine, 1 it cannot be read, 2 wrong command line or configuration, 3 something in it is broken or
     would be refused.
@@ -155,11 +155,11 @@ def check(
     configure_logs(service="feeds", level="error")
     publisher = PublisherIdentity(system=rules.system, source=rules.source, county=county, now=system_clock())
     try:
-        tried = evaluate_input(read_input(target, rules), rules, by, publisher)
+        results = evaluate_input(read_input(target, rules), rules, origin, publisher)
     except DryRunError as error:
         fail(str(error), status=Exit.USAGE if isinstance(error, RulesNotChosen) else Exit.FAILED)
-    print_result({"entries": tried}, _format_dry_run(tried), json=json)
-    if not all(one.is_fine for one in tried):
+    print_result({"entries": results}, _format_dry_run(results), json=json)
+    if not all(result.is_fine for result in results):
         raise typer.Exit(Exit.REJECTED)
 
 
@@ -176,18 +176,18 @@ def _format_result(result: str) -> str:
     return RESULT_TEXTS.get(result, result.replace("_", " "))
 
 
-def _format_dry_run(tried: Sequence[DryRunResult]) -> str:
+def _format_dry_run(results: Sequence[DryRunResult]) -> str:
     """Format one line for each entry, and one more for each event and each problem."""
-    return "\n".join(line for one in tried for line in _format_entry(one)) or "nothing in it"
+    return "\n".join(line for result in results for line in _format_entry(result)) or "nothing in it"
 
 
-def _format_entry(tried: DryRunResult) -> Iterator[str]:
-    yield f"{_format_result(tried.result)}: {tried.title}"
-    for event in tried.events:
+def _format_entry(entry: DryRunResult) -> Iterator[str]:
+    yield f"{_format_result(entry.result)}: {entry.title}"
+    for event in entry.events:
         data, expiry = event["data"], event.get("expirytime")
         until = f", until {format_time(parse_moment(expiry))}" if expiry else ""
         yield f"  {data.get('topic', 'withdrawal')}: {data.get('headline', '')}{until}"
-    for problem in format_problems(tried.problems):
+    for problem in format_problems(entry.problems):
         yield f"  {problem}"
 
 
@@ -199,13 +199,13 @@ def format_lines(poll: PollResult) -> list[str]:
         return [f"{poll.name}: {poll.result}"]
     counts = [f"{count} {_format_result(name)}" for name, count in _sort_counts(poll.counts).items()]
     problems = [
-        f"  {subject}: {problem}" for subject, several in poll.problems.items() for problem in format_problems(several)
+        f"  {subject}: {problem}" for subject, found in poll.problems.items() for problem in format_problems(found)
     ]
     return [f"{poll.name}: {', '.join(counts) or 'nothing in it'}", *problems]
 
 
 def _sort_counts(counts: Mapping[str, int]) -> dict[str, int]:
-    """Return what was counted, in the order of the texts."""
+    """Return the positive counts, in the order of the texts."""
     return {name: counts[name] for name in dict.fromkeys((*RESULT_TEXTS, *counts)) if counts.get(name)}
 
 
@@ -216,7 +216,7 @@ def _build_json(polls: Sequence[PollResult]) -> list[dict[str, Any]]:
             "result": poll.result,
             "detail": poll.detail,
             "entries": _sort_counts(poll.counts),
-            "problems": {subject: msgspec.to_builtins(found) for subject, found in poll.problems.items()},
+            "problems": {subject: msgspec.to_builtins(problems) for subject, problems in poll.problems.items()},
         }
         for poll in polls
     ]

@@ -24,16 +24,16 @@ DRAFT_ORIGIN = "drafts"
 Draft = Annotated[str, typer.Argument(metavar="NAME", help="As `list` shows it.")]
 
 app = typer.Typer(
-    help="Drafts, and what was refused: look, publish as the system of the feeds, or drop.", no_args_is_help=True
+    help="Drafts and refused events: list, show, publish as the system of the feeds, or drop.", no_args_is_help=True
 )
 
 
 @app.command("list")
 def list_drafts(folder: FeedsFolder = None, json: Json = False) -> None:
     """List drafts, and refused events with the reasons, oldest first."""
-    place = open_folder(folder)
-    drafts = {path.stem: msgspec.json.decode(path.read_bytes()) for path in list_files(place.drafts)}
-    refusals = place.list_refused()
+    state_folder = open_folder(folder)
+    drafts = {path.stem: msgspec.json.decode(path.read_bytes()) for path in list_files(state_folder.drafts)}
+    refusals = state_folder.list_refused()
     rows = [(name, "draft", _extract_headline(event), "") for name, event in drafts.items()]
     for name, refused in refusals.items():
         reasons = "; ".join(format_problems(refused.problems))
@@ -76,7 +76,7 @@ def publish(
     result = "accepted" if answered else "published"
     print_result({"result": result, "draft": name}, f"{result}: {name}", json=json)
     if not answered:
-        note("Nobody answered yet: `kreisfunk feeds list` says whether somebody did.")
+        note("No answer yet: `kreisfunk feeds list` shows whether it has come.")
         raise typer.Exit(Exit.NO_ANSWER)
 
 
@@ -89,7 +89,7 @@ async def _publish(parts: FeedComponents, name: str, event: bytes) -> None:
 
 
 def _wait_for_answer(parts: FeedComponents, event_id: str) -> bool:
-    """Return whether the published event was answered; say so if answers cannot be read."""
+    """Return whether the published event was answered; print a note if answers cannot be read."""
     try:
         asyncio.run(parts.answers.wait_for_event(event_id, ANSWER_TIMEOUT_SECONDS))
     except DependencyUnavailable as error:
@@ -106,9 +106,9 @@ def _reject(name: str, problems: Sequence[Problem], *, json: bool) -> None:
 @app.command()
 def drop(name: Draft, folder: FeedsFolder = None) -> None:
     """Remove it without publishing it. Exit status: 0, 3 no draft of this name."""
-    place = open_folder(folder)
-    _load_event(place, name)
-    place.drop(name)
+    state_folder = open_folder(folder)
+    _load_event(state_folder, name)
+    state_folder.drop(name)
     say(f"dropped {name}")
 
 

@@ -1,4 +1,4 @@
-"""Setup of the commands: reads the files, checks them against each other, and ends the command if they do not fit."""
+"""Setup of the commands: read the files, check them against each other, and end the command if they do not fit."""
 
 import os
 from collections.abc import Mapping
@@ -21,30 +21,30 @@ from shared.notices.configuration import Configuration
 from shared.runtime.logs import configure_logs
 from shared.runtime.settings import PREFIX
 
-FeedsRules = Annotated[Path | None, typer.Option("--file", help="What is read, in TOML; else KREISFUNK_FEEDS_FILE.")]
-FeedsFolder = Annotated[
-    Path | None, typer.Option("--folder", help="What is known and drafts; else KREISFUNK_FEEDS_FOLDER.")
-]
+FeedsRules = Annotated[Path | None, typer.Option("--file", help="Feeds and rules in TOML; else KREISFUNK_FEEDS_FILE.")]
+FeedsFolder = Annotated[Path | None, typer.Option("--folder", help="State and drafts; else KREISFUNK_FEEDS_FOLDER.")]
 S = TypeVar("S", bound=BaseSettings)
-# The service looks below its working directory, a command is called anywhere.
+# The service looks below its working directory, but a command may be called anywhere.
 DEFAULTS = {f"{PREFIX}COUNTY_FILE": str(COUNTY)}
 
 
 def open_settings(stack: Path | None, file: Path | None, folder: Path | None) -> Settings:
     """Read the settings, with the addresses of a local stack if there is one; the command line takes precedence."""
     suppress_driver_logs()
-    found = find_stack(stack, os.environ)
-    return _read(Settings, file, folder, found.addresses.feeds if found else {})
+    local = find_stack(stack, os.environ)
+    return _read(Settings, file, folder, local.addresses.feeds if local else {})
 
 
-def _read(kind: type[S], file: Path | None, folder: Path | None, stack: Mapping[str, str] = MappingProxyType({})) -> S:
-    given = {f"{PREFIX}FEEDS_FILE": file, f"{PREFIX}FEEDS_FOLDER": folder}
-    named = {name: str(path) for name, path in given.items() if path is not None}
+def _read(
+    settings_type: type[S], file: Path | None, folder: Path | None, stack: Mapping[str, str] = MappingProxyType({})
+) -> S:
+    options = {f"{PREFIX}FEEDS_FILE": file, f"{PREFIX}FEEDS_FOLDER": folder}
+    overrides = {name: str(path) for name, path in options.items() if path is not None}
     try:
-        return read_settings_from({**DEFAULTS, **os.environ, **stack, **named}, kind)
+        return read_settings_from({**DEFAULTS, **os.environ, **stack, **overrides}, settings_type)
     except SystemExit:
-        options = (f"--{name}" for name in ("file", "folder") if f"feeds_{name}" in kind.model_fields)
-        note(f"Or give {' and '.join(options)}.")
+        flags = (f"--{name}" for name in ("file", "folder") if f"feeds_{name}" in settings_type.model_fields)
+        note(f"Or give {' and '.join(flags)}.")
         raise
 
 
@@ -71,7 +71,7 @@ def open_folder(folder: Path | None) -> StateFolder:
     """Open the state folder without a broker; end the command with status 2 if there is none."""
     path = _read(FolderSettings, None, folder).feeds_folder
     if not path.is_dir():
-        advice = "Name the one in which feeds are remembered; `kreisfunk feeds once` makes it."
+        advice = "Name the folder with the state of the feeds; `kreisfunk feeds once` creates it."
         fail(f"There is no folder {path}.", advice, Exit.USAGE)
     return StateFolder(path)
 

@@ -28,7 +28,7 @@ from cli.settings import RotationSettings, read_installation_settings
 from cli.stacks import DATABASE_URL
 from shared.encryption import BlindIndexKey, EncryptionError
 
-# A process that has only the old ring goes on encrypting with it; without a limit this would never end.
+# A process with only the old ring keeps encrypting with it; without a limit rotation would never end.
 MAX_PASSES = 3
 T = TypeVar("T")
 
@@ -65,30 +65,30 @@ keys = typer.Typer(no_args_is_help=True)
 
 @keys.command()
 def add(folder: Folder, ring: OfRing = Ring.ADDRESSES) -> None:
-    """Add a new key to a ring. Then restart those who use it, one replica after the other."""
-    version = _change_key_files(lambda of: add_key(of, ring), folder)
+    """Add a new key to a ring. Then restart its users, one replica after the other."""
+    version = _change_key_files(lambda path: add_key(path, ring), folder)
     say(f"version {version} added; restart {RINGS[ring].users}, {RINGS[ring].after_adding}")
 
 
 @keys.command()
 def rotate(stack: DatabaseStack = None) -> None:
-    """Encrypt all stored addresses with the newest key, while everything runs. It may be interrupted and repeated.
+    """Encrypt all stored addresses with the newest key, while everything runs. May be interrupted and repeated.
 
     Exit status: 0 nothing is encrypted with an older key any more, 1 something is, 2 settings missing, 4 database
     unavailable or role refused.
     """
     settings = _read_settings(stack)
     stores = list_sealed_stores(settings.ring)
-    done = _run_on_database(settings, lambda connection: _rotate_stores(connection, stores, "sealed anew"))
-    say(f"everything is sealed with version {max(settings.ring.keys)}: {done}")
+    result = _run_on_database(settings, lambda connection: _rotate_stores(connection, stores, "sealed anew"))
+    say(f"everything is sealed with version {max(settings.ring.keys)}: {result}")
 
 
 @keys.command()
 def drop(folder: Folder, ring: OfRing = Ring.ADDRESSES, yes: Yes = False) -> None:
-    """Drop all keys of a ring but the newest, once nothing needs them. Then restart those who use it."""
+    """Drop all keys of a ring but the newest, once nothing needs them. Then restart its users."""
     loss = "What is stored under an older key is lost for good."
     ask = partial(_confirm_loss, loss, RINGS[ring].before_dropping, yes)
-    version = _change_key_files(lambda of: drop_key(of, ring, ask), folder)
+    version = _change_key_files(lambda path: drop_key(path, ring, ask), folder)
     say(f"version {version} is the only one; restart {RINGS[ring].users}")
 
 
@@ -108,7 +108,7 @@ def use_index(folder: Folder) -> None:
 
 @keys.command()
 def rotate_index(stack: DatabaseStack = None) -> None:
-    """Rewrite all stored hashes with the new index key, while everything runs. It may be interrupted and repeated.
+    """Rewrite all stored hashes with the new index key, while everything runs. May be interrupted and repeated.
 
     Exit status: 0 no older hash is left, 1 some are, 2 settings missing, 4 database unavailable or role refused.
     """
@@ -118,18 +118,18 @@ def rotate_index(stack: DatabaseStack = None) -> None:
 
     async def rotate_unless_blocked(connection: asyncpg.Connection) -> str:
         if (await count_old_dead_letters(connection, index))[1]:
-            problem = "Some dead letters know the older hash only: they would not find whom they are from."
+            problem = "Some dead letters have the older hash only: their sender would not be found."
             fail(problem, "Handle them with `kreisfunk dead-letters`, then run it again.")
         messages = list_message_stores(AddressRenewal(settings.ring, index))
         return await _rotate_stores(connection, (*stores, *messages), "lifted")
 
-    done = _run_on_database(settings, rotate_unless_blocked)
-    say(f"everything has hashes of index key {index.version}: {done}")
+    result = _run_on_database(settings, rotate_unless_blocked)
+    say(f"everything has hashes of index key {index.version}: {result}")
 
 
 @keys.command("status")
 def show_status(stack: DatabaseStack = None) -> None:
-    """Say whether older keys may be dropped: exit status 0 if they may, 1 if one may not, or none is the database's.
+    """Report whether older keys may be dropped: exit status 0 if so, 1 if one may not or none is the database's.
 
     What is on queues, in the quarantine or encrypted in dead letters may need an older key, too, and is not counted.
     After a restore, no message is handled and sending is not resumed until this ends with 0.
@@ -141,8 +141,8 @@ def show_status(stack: DatabaseStack = None) -> None:
 @keys.command()
 def drop_index(folder: Folder, yes: Yes = False) -> None:
     """Drop the older index key, once `kreisfunk keys status` permits it. Then restart every ingress."""
-    ask = partial(_confirm_loss, "Whoever is stored under the older index key is not found any more.", MAY_DROP, yes)
-    version = _change_key_files(lambda of: drop_index_key(of, ask), folder)
+    ask = partial(_confirm_loss, "Citizens stored under the older index key can no longer be found.", MAY_DROP, yes)
+    version = _change_key_files(lambda path: drop_index_key(path, ask), folder)
     say(f"index key {version} is the only one; restart every ingress")
 
 
@@ -158,7 +158,7 @@ def _confirm_loss(loss: str, question: str, yes: bool) -> None:
 
 
 def _read_settings(stack: Path | None) -> RotationSettings:
-    return read_installation_settings(RotationSettings, stack, DATABASE_URL, lambda one: one.addresses.rotation)
+    return read_installation_settings(RotationSettings, stack, DATABASE_URL, lambda local: local.addresses.rotation)
 
 
 def _require_index_in_use(settings: RotationSettings) -> BlindIndexKey:
@@ -169,19 +169,19 @@ def _require_index_in_use(settings: RotationSettings) -> BlindIndexKey:
 
 
 async def _report_status(connection: asyncpg.Connection, settings: RotationSettings) -> None:
-    """Say which keys may go, and confirm them after a restore.
+    """Report which keys may be dropped, and confirm the keys after a restore.
 
-    Ends the command if an older one is still needed, or if they are not those of the database.
+    Ends the command if an older key is still needed, or if the keys are not those of the database.
     """
     sealed = {store.name: await store.count_left(connection) for store in list_sealed_stores(settings.ring)}
-    _report_left(sealed, "an older sealing key", "Run `kreisfunk keys rotate`.")
+    _report_remaining(sealed, "an older sealing key", "Run `kreisfunk keys rotate`.")
     if len(settings.ring.keys) > 1:
         say("`kreisfunk keys drop` may follow, if nothing older is on queues, in the quarantine or in dead letters")
     index = _require_index_in_use(settings)
     stores = list_hash_stores(index, settings.ring)
     hashed = {store.name: await store.count_outdated(connection) for store in stores}
     hashed["dead letters"] = (await count_old_dead_letters(connection, index))[0]
-    _report_left(hashed, "an older index key", "Run `kreisfunk keys rotate-index`; replay or drop dead letters.")
+    _report_remaining(hashed, "an older index key", "Run `kreisfunk keys rotate-index`; replay or drop dead letters.")
     if index.others:
         say("`kreisfunk keys drop-index` may follow, `feedback_days` after `use-index`: strangers' feedback needs it")
     if foreign := await find_foreign_keys(connection, settings.ring, index):
@@ -190,23 +190,23 @@ async def _report_status(connection: asyncpg.Connection, settings: RotationSetti
     say("the keys are those of the database, and no older one is needed in it")
 
 
-def _report_left(left: Mapping[str, int], what: str, advice: str) -> None:
-    for name, count in left.items():
-        say(f"{name}: {count} under {what}")
-    if any(left.values()):
-        fail(f"{what.capitalize()} is still needed.", advice)
+def _report_remaining(counts: Mapping[str, int], key: str, advice: str) -> None:
+    for name, count in counts.items():
+        say(f"{name}: {count} under {key}")
+    if any(counts.values()):
+        fail(f"{key.capitalize()} is still needed.", advice)
 
 
 def _run_on_database(settings: RotationSettings, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
     return run_on_database(settings, "keys", work, role="the role kreisfunk_rotation")
 
 
-async def _rotate_stores(connection: asyncpg.Connection, stores: Sequence[Store], what: str) -> str:
+async def _rotate_stores(connection: asyncpg.Connection, stores: Sequence[Store], verb: str) -> str:
     """Return the number of renewed rows and the time taken, as text."""
     started, renewed = time.monotonic(), 0
     for _ in range(MAX_PASSES):
         with build_bars() as bars:
-            counts = [await _rotate_store(connection, store, bars, what) for store in stores]
+            counts = [await _rotate_store(connection, store, bars, verb) for store in stores]
         fresh, unreadable = (sum(column) for column in zip(*counts, strict=True))
         renewed += fresh
         if unreadable:
@@ -215,19 +215,19 @@ async def _rotate_stores(connection: asyncpg.Connection, stores: Sequence[Store]
         if not fresh:
             break
     else:
-        problem = "Somebody still seals with an older key, or an older index key."
+        problem = "A process still seals with an older key, or an older index key."
         fail(problem, "Restart every dispatcher and every ingress, then run it again.")
-    return f"{renewed} {what} in {time.monotonic() - started:.1f} s"
+    return f"{renewed} {verb} in {time.monotonic() - started:.1f} s"
 
 
-async def _rotate_store(connection: asyncpg.Connection, store: Store, bars: Progress, what: str) -> tuple[int, int]:
+async def _rotate_store(connection: asyncpg.Connection, store: Store, bars: Progress, verb: str) -> tuple[int, int]:
     renewed = unreadable = 0
-    left = await store.count_outdated(connection)
-    task = bars.add_task(store.name, total=left)
+    total = await store.count_outdated(connection)
+    task = bars.add_task(store.name, total=total)
     async for read, new, failed in store.rotate(connection):
         renewed, unreadable = renewed + new, unreadable + failed
         bars.update(task, advance=read)
-    bars.update(task, completed=left)
+    bars.update(task, completed=total)
     if renewed:
-        say(f"{store.name}: {renewed} {what}")
+        say(f"{store.name}: {renewed} {verb}")
     return renewed, unreadable

@@ -1,6 +1,6 @@
-"""The key files in a folder of secrets; every process that needs a key has the same one.
+"""The key files in a folder of secrets; all processes that need a key have the same file.
 
-Files change one after the other. A step that is repeated after an interruption gives the rest what the first ones have.
+Files change one after the other. A repeated step after an interruption brings the others to the content of the first.
 """
 
 import base64
@@ -17,14 +17,14 @@ from shared.encryption import KEY_BYTES, MAX_LINKS, BlindIndexKey, EncryptionErr
 
 MAX_VERSIONS = 255
 INDEX_FILE = "kreisfunk_index_key"
-# Makes the text of a file from the one before and from new random bytes, if it needs some.
+# Returns the new text of a file, from the present one and new random bytes, if it needs any.
 Step = Callable[[str, bytes], str]
-# Asks a person before a key is lost; raises what ends the command.
+# Asks a person before a key is lost; raises to end the command.
 Confirm = Callable[[], None]
 
 
 class Ring(StrEnum):
-    """Key ring that operators name."""
+    """Key ring, by its name on the command line."""
 
     ADDRESSES = "addresses"
     DEAD_LETTERS = "dead-letters"
@@ -92,25 +92,25 @@ def _change_index_keys(folder: Path, confirm: Confirm | None = None, *, step: St
 
 
 def _change(folder: Path, name: str, step: Step, confirm: Confirm | None) -> str:
-    """Take the step in all files, or go on with it, and return what they have now. Raises KeyFilesError."""
+    """Take or resume the step in all files, and return their new text. Raises KeyFilesError."""
     files = sorted(folder.glob(f"*/{name}"))
     if not files:
         raise KeyFilesError(f"{folder} has no {name}: was it made by `kreisfunk secrets`?")
     with lock_folder(files[0].parent):
         texts = {file: file.read_text().strip() for file in files}
-        after = _take_step(set(texts.values()), step)
-        if after is None:
+        new_text = _take_step(set(texts.values()), step)
+        if new_text is None:
             raise KeyFilesError(f"every {name} in {folder} must be the same; repeat the step that was interrupted")
         if confirm:
             confirm()
         for file in files:
-            if texts[file] != after:
-                write_secret(file, after)
-    return after
+            if texts[file] != new_text:
+                write_secret(file, new_text)
+    return new_text
 
 
 def _take_step(texts: set[str], step: Step) -> str | None:
-    """Return what all files have after the step; None if they differ by anything else."""
+    """Return the text of all files after the step; None if they differ by anything but this step."""
     if len(texts) == 1:
         return step(next(iter(texts)), secrets.token_bytes(KEY_BYTES))
     if len(texts) > 2:
@@ -123,7 +123,7 @@ def _take_step(texts: set[str], step: Step) -> str | None:
 
 
 def _read_newest_bytes(text: str) -> bytes:
-    """Return the random bytes with which a text was made, if they were new then: those at its end."""
+    """Return the random bytes at the end of the text, where a step that needs any appends them."""
     return base64.b64decode(text.rpartition(",")[2].rpartition(":")[2])[-KEY_BYTES:]
 
 

@@ -1,6 +1,6 @@
 """Renewal of encrypted addresses and their hashes, also inside messages.
 
-There they are JSON objects with `kind`, `index` and `sealed`, as in shared.contracts.
+Inside messages they are JSON objects with `kind`, `index` and `sealed`, as in shared.contracts.
 """
 
 import base64
@@ -22,7 +22,7 @@ class AddressRenewal:
     index: BlindIndexKey | None = None
 
     def renew(self, kind: str, index: bytes, sealed: bytes | None) -> tuple[bytes, bytes | None]:
-        """Return the hash and the encrypted address, which may be gone. Raises EncryptionError."""
+        """Return the hash and the encrypted address, which may be erased. Raises EncryptionError."""
         after = self.index.upgrade(index) if self.index else index
         if not sealed or (sealed[0] == max(self.ring.keys) and after == index):
             return after, sealed
@@ -39,18 +39,18 @@ def renew_event(body: bytes, renewal: AddressRenewal) -> bytes:
 def renew_publications(stored: bytes, renewal: AddressRenewal) -> bytes:
     """Do the same as `renew_event` for a list of publications in MessagePack."""
     publications: list[dict[str, Any]] = msgspec.msgpack.decode(stored)
-    bodies = [renew_event(one["body"], renewal) for one in publications]
-    if bodies == [one["body"] for one in publications]:
+    bodies = [renew_event(it["body"], renewal) for it in publications]
+    if bodies == [it["body"] for it in publications]:
         return stored
-    return msgspec.msgpack.encode([{**one, "body": body} for one, body in zip(publications, bodies, strict=True)])
+    return msgspec.msgpack.encode([{**it, "body": body} for it, body in zip(publications, bodies, strict=True)])
 
 
 def _renew_all(value: Any, renewal: AddressRenewal) -> bool:
     """Renew the addresses in place; return whether any has changed."""
     if isinstance(value, dict) and value.keys() >= ADDRESS_KEYS:
         return _renew(value, renewal)
-    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return any([_renew_all(one, renewal) for one in inside])
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any([_renew_all(child, renewal) for child in children])
 
 
 def _renew(address: dict[str, str], renewal: AddressRenewal) -> bool:

@@ -1,9 +1,9 @@
-"""Every store of encrypted addresses and of their hashes, in both schemas, and how its rows are renewed.
+"""All stores of encrypted addresses and of their hashes, in both schemas, and the renewal of their rows.
 
-Each page is one transaction, so it may be interrupted. Rows that are up to date are skipped, so it may be repeated. A
-row that another process changed meanwhile stays as it is: services look up both hashes. Rows are locked in key order.
-The form of a hash tells how many links of the key made it; an encrypted address is bound to the hash beside it, and one
-statement writes both.
+Each page is one transaction, so a renewal may be interrupted. Rows that are up to date are skipped, so it may be
+repeated. A row that another process has changed meanwhile stays as it is: services look up both hashes. Rows are locked
+in key order. The form of a hash reveals how many links of the key made it; an encrypted address is bound to its hash,
+and one statement writes both.
 """
 
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -22,7 +22,7 @@ SAMPLE_SIZE = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Store:
-    """Rows to renew. `renew` makes the arguments of `write` from a row, or None if the row is up to date.
+    """Rows to renew. `renew` returns the arguments of `write` for a row, or None if the row is up to date.
 
     With `in_columns` the arguments of `write` are columns of a whole page, which is faster.
     """
@@ -44,11 +44,11 @@ class Store:
 
     async def count_left(self, connection: asyncpg.Connection) -> int:
         """Return the number of rows that `rotate` would renew, or cannot decrypt."""
-        left = 0
+        remaining = 0
         async for rows in self._read_pages(connection):
             renewed, unreadable = self.renew_rows(rows)
-            left += len(renewed) + unreadable
-        return left
+            remaining += len(renewed) + unreadable
+        return remaining
 
     async def rotate(self, connection: asyncpg.Connection) -> AsyncGenerator[tuple[int, int, int], None]:
         """Renew all rows, and yield for each page the numbers of rows read, renewed, and without a key in the ring."""
@@ -64,16 +64,16 @@ class Store:
             yield rows
 
     def build_query(self, position: Arguments = ()) -> str:
-        """Return the query of the page behind this position; the first argument is the number of rows."""
+        """Return the query of the page after this position; the first argument is the number of rows."""
         key = ", ".join(self.key)
-        behind = ", ".join(f"${number}" for number, _ in enumerate(position, 2))
+        placeholders = ", ".join(f"${number}" for number, _ in enumerate(position, 2))
         return f"""
             select {", ".join((*self.key, *self.columns))} from {self.table}
-            where {self.outdated} {f"and ({key}) > ({behind})" if position else ""} order by {key} limit $1
+            where {self.outdated} {f"and ({key}) > ({placeholders})" if position else ""} order by {key} limit $1
         """
 
     def renew_rows(self, rows: Sequence[asyncpg.Record]) -> tuple[list[Arguments], int]:
-        """Return the arguments for all rows that change, and the number of those that cannot be decrypted."""
+        """Return the arguments for all rows that change, and the number of rows that cannot be decrypted."""
         renewed, unreadable = [], 0
         for row in rows:
             try:
@@ -116,7 +116,7 @@ ERASURES = AddressColumns("erasures to be told", "dispatcher.erasure", "user_sea
 
 def list_sealed_stores(ring: KeyRing) -> Sequence[Store]:
     columns = (*SUBSCRIBERS.values(), DELIVERIES, ERASURES)
-    return (*(build_sealed_store(one, ring) for one in columns), *list_message_stores(AddressRenewal(ring)))
+    return (*(build_sealed_store(address, ring) for address in columns), *list_message_stores(AddressRenewal(ring)))
 
 
 def list_hash_stores(index: BlindIndexKey, ring: KeyRing) -> Sequence[Store]:
@@ -127,7 +127,7 @@ def list_hash_stores(index: BlindIndexKey, ring: KeyRing) -> Sequence[Store]:
     renewal = AddressRenewal(ring, index)
     return (
         _build_erasure_store(index),
-        *(_build_address_store(one, renewal, index, unique=True) for one in SUBSCRIBERS.values()),
+        *(_build_address_store(address, renewal, index, unique=True) for address in SUBSCRIBERS.values()),
         _build_address_store(DELIVERIES, renewal, index),
         _build_address_store(ERASURES, renewal, index),
         _build_key_store("conversations", "subscriptions.conversation", index),
@@ -137,7 +137,7 @@ def list_hash_stores(index: BlindIndexKey, ring: KeyRing) -> Sequence[Store]:
 
 
 def list_message_stores(renewal: AddressRenewal) -> Sequence[Store]:
-    """Return the stores of messages waiting to be published, perhaps again, that contain encrypted addresses."""
+    """Return the stores of messages to be published, perhaps again, that contain encrypted addresses."""
     answers, pages = "answers that may be published again", "pages to be published"
     by_page, renew_page = ("broadcast_id", "page"), partial(renew_event, renewal=renewal)
     renew_answers = partial(renew_publications, renewal=renewal)
@@ -148,7 +148,7 @@ def list_message_stores(renewal: AddressRenewal) -> Sequence[Store]:
 
 
 async def count_old_dead_letters(connection: asyncpg.Connection, index: BlindIndexKey) -> tuple[int, int]:
-    """Count dead letters that would be handled under an older hash, and those among them that have no other.
+    """Count dead letters that would be handled under an older hash, and those of them without another hash.
 
     Only subscriptions can decrypt them.
     """
@@ -162,14 +162,14 @@ async def count_old_dead_letters(connection: asyncpg.Connection, index: BlindInd
 
 
 async def find_foreign_keys(connection: asyncpg.Connection, ring: KeyRing, index: BlindIndexKey) -> str | None:
-    """Return why the keys are not those of the subscribers, None if they are.
+    """Return why the keys are not those of the subscribers, or None if they are.
 
-    Of all hashes the number of links is looked at; of a sample they are computed again from the decrypted addresses.
+    Checks the number of links of all hashes, and recomputes a sample of the hashes from the decrypted addresses.
     """
     for kind, address in SUBSCRIBERS.items():
         newer = f"length({address.index}) > {INDEX_BYTES} and get_byte({address.index}, {INDEX_BYTES}) > $1"
-        ask = f"select exists (select from {address.table} where {newer})"
-        if await connection.fetchval(ask, index.version):
+        query = f"select exists (select from {address.table} where {newer})"
+        if await connection.fetchval(query, index.version):
             return "subscribers have hashes of a newer index key"
         rows = await connection.fetch(f"""
             select {address.index} as hash, {address.sealed} as sealed from {address.table}
@@ -207,7 +207,7 @@ def build_sealed_store(address: AddressColumns, ring: KeyRing) -> Store:
 def _build_address_store(
     address: AddressColumns, renewal: AddressRenewal, index: BlindIndexKey, *, unique: bool = False
 ) -> Store:
-    """Return the store of hashes beside an encrypted address, which is gone once a person no longer gets anything.
+    """Return the store of hashes beside an encrypted address, which is erased once a person gets nothing any more.
 
     With `unique`, two rows under two hashes of one address stay so until the person writes.
     """
@@ -279,18 +279,18 @@ def _build_erasure_store(index: BlindIndexKey) -> Store:
 def _build_message_store(
     name: str, table: str, key: Sequence[str], body: str, change: Callable[[bytes], bytes]
 ) -> Store:
-    which = " and ".join(f"{column} = ${number}" for number, column in enumerate(key, 3))
+    condition = " and ".join(f"{column} = ${number}" for number, column in enumerate(key, 3))
 
     def renew(row: asyncpg.Record) -> Arguments | None:
         before, after = row[body], change(row[body])
         return (before, after, *(row[column] for column in key)) if after != before else None
 
-    write = f"update {table} set {body} = $2 where {body} = $1 and {which}"
+    write = f"update {table} set {body} = $2 where {body} = $1 and {condition}"
     return Store(name=name, table=table, key=key, columns=(body,), write=write, renew=renew)
 
 
 def _upgrade_indexes(indexes: Sequence[bytes], index: BlindIndexKey) -> list[bytes]:
-    return [*dict.fromkeys(index.upgrade(one) for one in indexes)]
+    return [*dict.fromkeys(index.upgrade(hashed) for hashed in indexes)]
 
 
 def _build_outdated_condition(hashed: str, index: BlindIndexKey) -> str:

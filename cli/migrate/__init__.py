@@ -1,4 +1,4 @@
-"""`kreisfunk migrate`: brings database and broker to the state that this version needs; safe to repeat."""
+"""`kreisfunk migrate`: bring database and broker to the state that this version needs; safe to repeat."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ from shared.runtime.settings import read_settings
 
 
 def migrate() -> None:
-    """Prepare database and broker for this version. Safe to repeat, and when several start at once."""
+    """Prepare database and broker for this version. Safe to repeat and to run concurrently."""
     settings = read_settings(MigrationSettings)
     try:
         asyncio.run(_migrate(settings))

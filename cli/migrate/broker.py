@@ -26,7 +26,7 @@ async def migrate_broker(settings: MigrationSettings) -> list[str]:
 
 
 async def _enable_logins(api: ManagementApi, settings: MigrationSettings, systems: Sequence[str]) -> list[str]:
-    """Set the passwords that are secrets of this installation: of our services, and programs that publish for us."""
+    """Set the passwords that are secrets of this installation: those of our services and publishing programs."""
     ours = [login for login in (*SERVICES, *systems) if login in settings.login_passwords]
     for login in ours:
         await api.set_login(login, settings.login_passwords[login].get_secret_value())
@@ -53,8 +53,8 @@ async def grant_system_permissions(api: ManagementApi, login: str) -> None:
 
 async def _revoke_unregistered(api: ManagementApi, systems: Sequence[str]) -> list[str]:
     """Revoke permissions of unregistered systems, recognised by permissions that no other login has."""
-    has = {each.user: Permission(each.configure, each.write, each.read) for each in await api.list_permissions()}
-    gone = [login for login, permission in has.items() if permission == MUNICIPAL and login not in systems]
-    for login in gone:
+    permissions = {it.user: Permission(it.configure, it.write, it.read) for it in await api.list_permissions()}
+    logins = [login for login, permission in permissions.items() if permission == MUNICIPAL and login not in systems]
+    for login in logins:
         await api.revoke_permissions(login)
-    return [f"system {login}: is not registered, and may do nothing any more" for login in gone]
+    return [f"system {login}: is not registered, and may do nothing any more" for login in logins]

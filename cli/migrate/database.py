@@ -20,11 +20,11 @@ from shared.database.replication import require_synchronous_commits
 
 SCHEMAS = ("subscriptions", "dispatcher", "newsroom")
 ROLE_PREFIX = "kreisfunk_"
-PASSWORD_ITERATIONS = 4096  # the server's own number
+PASSWORD_ITERATIONS = 4096  # the server's default
 SALT_BYTES = 16
-# PostgreSQL grants these to every role by default: places for data that no retention rule covers.
+# PostgreSQL grants these to every role by default, but no retention rule covers data there.
 TEMPORARY_TABLES = "select format('revoke temporary on database %I from public', current_database())"
-# Only a superuser can take these; whoever has lost them may not even try.
+# Only a superuser can revoke these; a role without them may not even try.
 LARGE_OBJECTS = """
 select 'revoke execute on function ' || string_agg(function::text, ', ') || ' from public'
 from unnest(array['lo_creat(integer)', 'lo_create(oid)', 'lo_from_bytea(oid, bytea)']::regprocedure[]) as function
@@ -63,20 +63,20 @@ async def _run_migrations(connection: asyncpg.Connection, passwords: Mapping[str
 async def _restrict_public(connection: asyncpg.Connection) -> str:
     await connection.execute(await connection.fetchval(TEMPORARY_TABLES))
     if revocation := await connection.fetchval(LARGE_OBJECTS):
-        await connection.execute(revocation)  # by anybody but a superuser, it only warns
+        await connection.execute(revocation)  # only warns unless run by a superuser
         if await connection.fetchval(LARGE_OBJECTS):
             return f"public: no temporary tables, but large objects; a superuser has to run: {revocation}"
     return "public: neither temporary tables nor large objects"
 
 
 async def _enable_login(connection: asyncpg.Connection, role: str, password: str) -> None:
-    # DDL takes no parameters, so the server quotes the values, and may log them: of a password only its verifier.
+    # DDL takes no parameters, so the server quotes the values. It may log them, hence the verifier, not the password.
     quote = "select format('alter role %I login password %L', $1::text, $2::text)"
     await connection.execute(await connection.fetchval(quote, role, _build_verifier(password)))
 
 
 def _build_verifier(password: str) -> str:
-    """Return what PostgreSQL stores of a password (SCRAM-SHA-256, RFC 5803), with a new salt."""
+    """Return the verifier that PostgreSQL stores for a password (SCRAM-SHA-256, RFC 5803), with a new salt."""
     salt = os.urandom(SALT_BYTES)
     salted = hashlib.pbkdf2_hmac("sha256", _prepare(password).encode(), salt, PASSWORD_ITERATIONS)
     stored_key = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
@@ -85,7 +85,7 @@ def _build_verifier(password: str) -> str:
 
 
 def _prepare(password: str) -> str:
-    """Return the password as clients hash it (SASLprep, RFC 4013): other spaces and compatible letters are one."""
+    """Return the password as clients hash it (SASLprep, RFC 4013), with spaces and compatible letters unified."""
     kept = (letter for letter in password if not stringprep.in_table_b1(letter))
     spaced = (" " if stringprep.in_table_c12(letter) else letter for letter in kept)
     return unicodedata.normalize("NFKC", "".join(spaced))

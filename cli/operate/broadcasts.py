@@ -17,7 +17,7 @@ from cli.output import Exit, confirm, fail, format_list, format_pairs, format_ta
 
 Broadcast = Annotated[UUID, typer.Argument(help="Id of the broadcast, as `publish` and `broadcasts list` show it.")]
 REFUSALS: Mapping[str, str] = {
-    "missing": "There is no such broadcast in the ledger. What is still to begin is ended by `kreisfunk withdraw`.",
+    "missing": "There is no such broadcast in the ledger. `kreisfunk withdraw` ends those that have not begun.",
     "cancelled": "The broadcast was cancelled.",
     "finished": "The broadcast has finished.",
     "expired": "The broadcast has expired: nobody may get it any more.",
@@ -32,7 +32,7 @@ _COLUMNS = (
 _HEAD = [{"revision": "rev", "standing": "state"}.get(name, name) for name in _COLUMNS]
 SCHEDULED = "scheduled"
 MAX_HEADLINE_LENGTH = 40
-# Ends both the expansion and the sending; even of a broadcast that the ledger does not know, pages may be on their way.
+# Ends expansion and sending; even if the ledger does not know the broadcast, pages may be on their way.
 _CANCEL = """
 select case when expansion = 'expanding' or before = 'missing' then coalesce(expansion, before) else before end
 from subscriptions.cancel_expansion($1, $2) expansion,
@@ -54,11 +54,11 @@ def list_broadcasts(
 
     Exit status: 0, 2 wrong command line, 4 database unavailable or role refused.
     """
-    found, totals = run_on_ledger(stack, lambda connection: ledger.fetch_latest(connection, number))
-    text = format_list(_HEAD, list(map(_format_line, found)), empty="no broadcasts")
-    if more := sum(totals) - len(found):
+    broadcasts, totals = run_on_ledger(stack, lambda connection: ledger.fetch_latest(connection, number))
+    text = format_list(_HEAD, list(map(_format_line, broadcasts)), empty="no broadcasts")
+    if more := sum(totals) - len(broadcasts):
         text += f"\n{more} more: --number {max(totals)}"
-    print_result({"total": sum(totals), "broadcasts": found}, text, json=json)
+    print_result({"total": sum(totals), "broadcasts": broadcasts}, text, json=json)
 
 
 @app.command("show")
@@ -67,10 +67,10 @@ def show_broadcast(broadcast: Broadcast, json: Json = False, stack: DatabaseStac
 
     Exit status: 0, 2 wrong command line, 3 no such broadcast, 4 database unavailable or role refused.
     """
-    found = run_on_ledger(stack, lambda connection: ledger.fetch_one(connection, broadcast))
-    if found is None:
+    row = run_on_ledger(stack, lambda connection: ledger.fetch_one(connection, broadcast))
+    if row is None:
         refuse("There is no such broadcast.")
-    print_result(found, _format_page(found), json=json)
+    print_result(row, _format_page(row), json=json)
 
 
 @app.command()
@@ -110,23 +110,23 @@ def cancel(
 
 
 async def _describe_waiting(connection: asyncpg.Connection, broadcast: UUID) -> str | None:
-    """Return who would get it no more; None if there is nothing to cancel."""
-    found = await ledger.fetch_one(connection, broadcast)
-    if found is None:
+    """Return a text about those who would no longer get it; None if there is nothing to cancel."""
+    row = await ledger.fetch_one(connection, broadcast)
+    if row is None:
         is_expanded = await connection.fetchval(_IS_EXPANDED, broadcast)
         return f"{broadcast}: those whose messages wait at the broker will not get it." if is_expanded else None
-    if found["standing"] not in (*UNFINISHED, "expanding"):
+    if row["standing"] not in (*UNFINISHED, "expanding"):
         return None
-    number = f"{found['books']['waiting']}{'' if found['books']['complete'] else ' so far'}"
-    return f"{found['headline'] or broadcast}: those who wait ({number}) will not get it."
+    number = f"{row['books']['waiting']}{'' if row['books']['complete'] else ' so far'}"
+    return f"{row['headline'] or broadcast}: those who wait ({number}) will not get it."
 
 
 @app.command()
 def resend(
     broadcast: Broadcast,
-    missing: Annotated[bool, typer.Option("--missing", help="To those for whom it has failed.")] = False,
+    missing: Annotated[bool, typer.Option("--missing", help="To those for whom it failed.")] = False,
     unknown: Annotated[
-        bool, typer.Option("--unknown", help="With --missing: also to those of whom nobody knows.")
+        bool, typer.Option("--unknown", help="With --missing: also to those with an unknown outcome.")
     ] = False,
     yes: Yes = False,
     json: Json = False,
@@ -153,58 +153,58 @@ def resend(
 
 
 def _change(
-    result: str, statement: str, given: Sequence[object], fitting: Sequence[str], *, json: bool, stack: Path | None
+    result: str, statement: str, arguments: Sequence[object], allowed: Sequence[str], *, json: bool, stack: Path | None
 ) -> None:
-    """Execute a statement that returns the standing before it, and print the result if that fits."""
-    before = run_on_ledger(stack, lambda connection: connection.fetchval(statement, *given))
-    if before not in fitting:
+    """Execute a statement that returns the previous standing; print the result if that standing allowed the change."""
+    before = run_on_ledger(stack, lambda connection: connection.fetchval(statement, *arguments))
+    if before not in allowed:
         refuse(REFUSALS[before])
-    changed = {"result": result, "broadcast": given[0], "before": before}
-    print_result(changed, f"{result}: broadcast {given[0]}", json=json)
+    changed = {"result": result, "broadcast": arguments[0], "before": before}
+    print_result(changed, f"{result}: broadcast {arguments[0]}", json=json)
 
 
-def _format_line(shown: Row) -> tuple[object, ...]:
-    headline = shown["headline"] or "-"
+def _format_line(broadcast: Row) -> tuple[object, ...]:
+    headline = broadcast["headline"] or "-"
     if len(headline) > MAX_HEADLINE_LENGTH:
         headline = f"{headline[: MAX_HEADLINE_LENGTH - 1]}…"
-    found = {**shown["books"], **shown, "headline": headline}
-    return tuple(found[name] for name in _COLUMNS)
+    values = {**broadcast["books"], **broadcast, "headline": headline}
+    return tuple(values[name] for name in _COLUMNS)
 
 
-def _format_page(shown: Row) -> str:
-    parts = [_format_head(shown), _format_recipients(shown)]
-    if shown["waits"]:
-        rows = [(one["deliveries"], explain_wait(one["cause"]), format_time(one["due_at"])) for one in shown["waits"]]
+def _format_page(broadcast: Row) -> str:
+    parts = [_format_head(broadcast), _format_recipients(broadcast)]
+    if broadcast["waits"]:
+        rows = [(it["deliveries"], explain_wait(it["cause"]), format_time(it["due_at"])) for it in broadcast["waits"]]
         parts.append(format_table(("waiting", "for", "first due"), rows))
-    if shown["failures"]:
-        rows = [(one["deliveries"], str(one["code"] or "-"), one["reason"]) for one in shown["failures"]]
+    if broadcast["failures"]:
+        rows = [(it["deliveries"], str(it["code"] or "-"), it["reason"]) for it in broadcast["failures"]]
         parts.append(format_table(("failed", "code", "Grund"), rows))
     return "\n\n".join(parts)
 
 
-def _format_head(shown: Row) -> str:
-    opens, spacing, scheduled = shown["opens"], shown["spacing_seconds"], shown["standing"] == SCHEDULED
+def _format_head(broadcast: Row) -> str:
+    opens, spacing, scheduled = broadcast["opens"], broadcast["spacing_seconds"], broadcast["standing"] == SCHEDULED
     return format_pairs(
-        ("broadcast", shown["broadcast"]),
-        ("notice", "{notice} revision {revision}".format_map(shown)),
-        ("headline", shown["headline"] or "-"),
-        ("topic", "{topic}, lane {lane}, template {template}".format_map(shown)),
-        ("state", "{standing}: {reason}".format_map(shown) if shown["reason"] else shown["standing"]),
-        ("begins" if scheduled else "published", format_time(shown["published_at"])),
-        ("expires", format_time(shown["expires_at"])),
-        ("finished", format_time(shown["finished_at"])),
-        ("hours", "{opens:%H:%M} to {closes:%H:%M} {zone}".format_map(shown) if opens else "any"),
+        ("broadcast", broadcast["broadcast"]),
+        ("notice", "{notice} revision {revision}".format_map(broadcast)),
+        ("headline", broadcast["headline"] or "-"),
+        ("topic", "{topic}, lane {lane}, template {template}".format_map(broadcast)),
+        ("state", "{standing}: {reason}".format_map(broadcast) if broadcast["reason"] else broadcast["standing"]),
+        ("begins" if scheduled else "published", format_time(broadcast["published_at"])),
+        ("expires", format_time(broadcast["expires_at"])),
+        ("finished", format_time(broadcast["finished_at"])),
+        ("hours", "{opens:%H:%M} to {closes:%H:%M} {zone}".format_map(broadcast) if opens else "any"),
         ("spread", f"{spacing:g} s between two" if spacing else "none"),
     )
 
 
-def _format_recipients(shown: Row) -> str:
-    books = shown["books"]
-    steps = ", ".join(f"{count} {state}" for state, count in shown["steps"].items() if count)
-    so_far = "" if books["complete"] else "so far: not everybody has been read"
-    if shown["standing"] == SCHEDULED:
-        so_far = "so far: everybody is read when it begins"
-    rows = [("audience", books["audience"], so_far)]
+def _format_recipients(broadcast: Row) -> str:
+    books = broadcast["books"]
+    steps = ", ".join(f"{count} {state}" for state, count in broadcast["steps"].items() if count)
+    remark = "" if books["complete"] else "so far: not everybody has been read"
+    if broadcast["standing"] == SCHEDULED:
+        remark = "so far: everybody is read when it begins"
+    rows = [("audience", books["audience"], remark)]
     rows += [(name, books[name], f"= {steps}" if name == "accepted" and steps else "") for name in _BOOKS]
     rows.append(("unaccounted", books["unaccounted"], "report this: it must be 0" if books["unaccounted"] else ""))
     return format_table(("recipients", "number", ""), rows)

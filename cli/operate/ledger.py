@@ -59,7 +59,7 @@ Row = dict[str, Any]
 
 
 async def fetch_latest(ledger: asyncpg.Connection, number: int) -> tuple[list[Row], tuple[int, int]]:
-    """Return at most `number` that have not begun, the next first, and in the ledger, newest first, and both totals."""
+    """Return up to `number` broadcasts yet to begin, next first, and in the ledger, newest first, and both totals."""
     planned, begun = await ledger.fetch(_NEXT_PLANNED, number), await ledger.fetch(_LATEST, number)
     totals = (planned[0]["total"] if planned else 0, begun[0]["total"] if begun else 0)
     return [*map(_build_planned, planned), *map(_build_begun, begun)], totals
@@ -84,12 +84,12 @@ def _build_begun(row: asyncpg.Record, waits: Sequence[Row] = (), failures: Seque
     states: dict[str, int] = msgspec.json.decode(row["states"])
     audience = row["audience"]
     if (row["cancelled_reason"] and row["finished_at"]) or (row["restored"] and row["ended"]):
-        audience = sum(states.values())  # a cancellation may have stopped the remaining pages, a restore forgotten them
+        audience = sum(states.values())  # a cancellation may have stopped the remaining pages, a restore lost them
     books = _count_recipients(states, audience=audience, expanded=row["expanded"], ended=row["ended"])
-    found = _build_view(row, row["cancelled_reason"] or row["paused_reason"] or row["template_reason"], books)
+    view = _build_view(row, row["cancelled_reason"] or row["paused_reason"] or row["template_reason"], books)
     if row["cancelled_reason"] == SUPERSEDED and books["complete"] and not (books["cancelled"] or books["waiting"]):
-        found["standing"] = REPLACED  # it had been sent to everybody before
-    return found | {
+        view["standing"] = REPLACED  # it had already been sent to everybody
+    return view | {
         "steps": {state: states.get(state, 0) for state in ACCEPTED},
         "waits": [*waits, *_build_other_waits(states, books["waiting"])],
         "failures": failures,
@@ -101,9 +101,9 @@ def _build_planned(row: asyncpg.Record) -> Row:
 
 
 def _build_view(row: asyncpg.Record, reason: str | None, books: Row) -> Row:
-    """Return one broadcast. `reason` says why it is paused or cancelled; `steps` counts accepted messages by status.
+    """Return one broadcast. `reason` is that of its pause or cancellation; `steps` counts accepted messages by status.
 
-    `waits` has the number of deliveries by cause, and when the first of them is due; `failures` that by Meta's code.
+    `waits` has the number of deliveries and the first due time by cause, `failures` the number by Meta's code.
     """
     return {
         **{name: row[name] for name in _IDENTITY},
@@ -119,8 +119,8 @@ def _build_view(row: asyncpg.Record, reason: str | None, books: Row) -> Row:
 def _build_other_waits(states: Mapping[str, int], waiting: int) -> list[Row]:
     """Return the groups without a waiting row: being sent to Meta, or still in a batch."""
     sending = states.get("claimed", 0)
-    found = (("sending", sending), ("queue", waiting - states.get("waiting", 0) - sending))
-    return [{"cause": cause, "deliveries": deliveries, "due_at": None} for cause, deliveries in found if deliveries]
+    waits = (("sending", sending), ("queue", waiting - states.get("waiting", 0) - sending))
+    return [{"cause": cause, "deliveries": deliveries, "due_at": None} for cause, deliveries in waits if deliveries]
 
 
 def _count_recipients(states: Mapping[str, int], *, audience: int | None, expanded: int, ended: bool) -> Row:
@@ -129,9 +129,9 @@ def _count_recipients(states: Mapping[str, int], *, audience: int | None, expand
     Without a row in the ledger they wait in a batch while the broadcast runs. Later they are `unaccounted`, which must
     be 0.
     """
-    known = sum(states.values())
-    everybody = audience if audience is not None else max(expanded, known)
-    missing = everybody - known
+    recorded = sum(states.values())
+    everybody = audience if audience is not None else max(expanded, recorded)
+    missing = everybody - recorded
     return {
         "audience": everybody,
         "complete": audience is not None,

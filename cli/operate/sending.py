@@ -12,7 +12,7 @@ from cli.options import DatabaseStack, Json
 from cli.output import escape, format_duration, format_list, format_pairs, format_time, print_result
 
 RATE_SAMPLE_SECONDS = 1.0
-# Every delivery that neither waits nor ended unsent has had a request.
+# Every delivery that neither waits nor ended unsent has been requested from Meta.
 _SENT = """
 select coalesce(sum(n.deliveries), 0)::int
 from dispatcher.broadcast b join dispatcher.broadcast_count n on n.broadcast = b.id
@@ -34,7 +34,7 @@ app = typer.Typer()
 
 @app.callback(invoke_without_command=True)
 def show_limits(context: typer.Context, json: Json = False, stack: DatabaseStack = None) -> None:
-    """Show the limits. Takes a second, in which the used rate is measured.
+    """Show the limits. Takes one second to measure the used rate.
 
     Exit status: 0, 2 wrong command line, 4 database unavailable or role refused.
     """
@@ -93,11 +93,11 @@ async def _read_limits(ledger: asyncpg.Connection) -> tuple[list[Limits], list[d
 def _build_limits(row: asyncpg.Record, used: float, unreachable: Sequence[asyncpg.Record]) -> Limits:
     """Return the limits of one sending number. Rates are in messages per second.
 
-    `waits` are sentences about what delays all messages, `unreachable` about dispatchers that cannot reach Meta.
+    `waits` are texts about what delays all messages, `unreachable` about dispatchers that cannot reach Meta.
     """
-    known = ("number", "paused_reason", "paused_by_operator", "people_a_day", "messages_a_month")
+    names = ("number", "paused_reason", "paused_by_operator", "people_a_day", "messages_a_month")
     return {
-        **{name: row[name] for name in known},
+        **{name: row[name] for name in names},
         "rate_limit": round(row["ceiling"], 1),
         "rate_permitted": 0.0 if row["paused_reason"] else round(row["permitted"], 1),
         "rate_used": round(used, 1),
@@ -105,30 +105,30 @@ def _build_limits(row: asyncpg.Record, used: float, unreachable: Sequence[asyncp
         "messages_used": row["messages"] if row["messages_a_month"] is not None else None,
         "waits": _explain_waits(row),
         "unreachable": [
-            f"Meta is not reachable since {format_time(one['since'])} from {one['replica']}: {one['reason']}"
-            for one in unreachable
-            if one["number"] == row["number"]
+            f"Meta is not reachable since {format_time(outage['since'])} from {outage['replica']}: {outage['reason']}"
+            for outage in unreachable
+            if outage["number"] == row["number"]
         ],
     }
 
 
 def _explain_waits(row: asyncpg.Record) -> list[str]:
-    found = []
+    reasons = []
     if row["paused_reason"]:
         until = f"next try in {format_duration(row['probe_seconds'])}"
         if row["paused_by_operator"]:
             until = "until somebody resumes it"
-        found.append(f"paused: {row['paused_reason']} ({until})")
+        reasons.append(f"paused: {row['paused_reason']} ({until})")
     if row["permitted"] < 0.99 * row["ceiling"]:
         seconds = (row["ceiling"] - row["permitted"]) / row["ceiling"] * 50
-        found.append(f"slowed down by Meta: full rate again in {format_duration(seconds)}")
+        reasons.append(f"slowed down by Meta: full rate again in {format_duration(seconds)}")
     if row["pause_seconds"] > 1:
-        found.append(f"paused by Meta for {format_duration(row['pause_seconds'])}")
+        reasons.append(f"paused by Meta for {format_duration(row['pause_seconds'])}")
     if row["people_a_day"] is not None and row["people"] >= row["people_a_day"]:
-        found.append("nobody new today: Meta's limit of different people in 24 hours is used up")
+        reasons.append("nobody new today: Meta's limit of different people in 24 hours is used up")
     if row["messages_a_month"] is not None and row["messages"] >= row["messages_a_month"]:
-        found.append("nothing more this month: the budget is used up")
-    return found
+        reasons.append("nothing more this month: the budget is used up")
+    return reasons
 
 
 def _format_text(numbers: list[Limits], waiting: list[dict[str, Any]]) -> str:
@@ -139,8 +139,8 @@ def _format_text(numbers: list[Limits], waiting: list[dict[str, Any]]) -> str:
         for row in waiting
     ]
     # A dispatcher that sends nothing takes nothing from the broker either.
-    held = any(limits["paused_reason"] or limits["unreachable"] for limits in numbers)
-    empty = "nothing waits in the ledger; what has come in since waits at the broker" if held else "nothing waits"
+    is_blocked = any(limits["paused_reason"] or limits["unreachable"] for limits in numbers)
+    empty = "nothing waits in the ledger; what has come in since waits at the broker" if is_blocked else "nothing waits"
     unreachable = [escape(sentence, line=True) for limits in numbers for sentence in limits["unreachable"]]
     waits = format_list(("lane", "waiting", "for"), rows, empty=empty)
     return "\n\n".join((*map(_format_limits, numbers), *unreachable, waits))

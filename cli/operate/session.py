@@ -1,4 +1,4 @@
-"""The operator's access to the ledger, and what the commands on it have in common."""
+"""The operator's access to the ledger, with options and texts that several commands share."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -14,14 +14,14 @@ from cli.stacks import DATABASE_URL
 
 T = TypeVar("T")
 
-Reason = Annotated[str, typer.Option(help="For the record, and for whoever wonders later.")]
+Reason = Annotated[str, typer.Option(help="For the record.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask, although somebody may get a message twice.")]
 _WAIT_TEXTS = {
     "rate": "its turn: due as soon as the rate permits",
     "sending": "Meta's answer: being sent now",
     "queue": "its turn: not yet in the ledger",
     "resume": "somebody to resume the broadcast",
-    "template": "its template, which Meta does not accept just now",
+    "template": "its template, which Meta does not accept at present",
     "hours": "the permitted hours",
     "spread": "its turn in the spread",
     "people": "Meta's limit of different people in 24 hours",
@@ -33,27 +33,27 @@ _WAIT_TEXTS = {
 }
 
 
-def run_on_ledger(stack: Path | None, ask: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
-    """Return the result of `ask` with the operator's role; ends the command if the ledger cannot be reached."""
-    settings = read_installation_settings(OperatorSettings, stack, DATABASE_URL, lambda one: one.addresses.operator)
-    return run_on_database(settings, "operate", ask, role="the role kreisfunk_operator")
+def run_on_ledger(stack: Path | None, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+    """Return the result of `work` with the operator's role; ends the command if the ledger cannot be reached."""
+    settings = read_installation_settings(OperatorSettings, stack, DATABASE_URL, lambda local: local.addresses.operator)
+    return run_on_database(settings, "operate", work, role="the role kreisfunk_operator")
 
 
 def list_rows(stack: Path | None, query: str, *arguments: object) -> tuple[list[dict[str, Any]], int]:
-    """Return the rows of a query, and how many there are without its limit, which is its column `total`."""
+    """Return the rows of a query, and their number without its limit, from its column `total`."""
     rows = [dict(row) for row in run_on_ledger(stack, lambda ledger: ledger.fetch(query, *arguments))]
     totals = [row.pop("total") for row in rows]
     return rows, max(totals, default=0)
 
 
 def refuse(problem: str, advice: str = "") -> NoReturn:
-    """End the command, as the request does not fit the present state; nothing was changed."""
+    """End the command because the request does not fit the present state; nothing was changed."""
     fail(problem, advice, Exit.REJECTED)
 
 
 def warn_of_duplicates(count: str, *, yes: bool) -> None:
     """Ask for confirmation before somebody may get a message twice; without a terminal, `--yes` is required."""
-    warning = "Meta may have taken these messages although no answer came. Whoever has got one gets it twice."
+    warning = "Meta may have taken these messages although no answer came. Those who got one get it twice."
     note(f"{count}: {warning}", "yellow")
     confirm("Send them again?", yes=yes, otherwise="Nothing was changed.")
 

@@ -25,7 +25,7 @@ from dispatcher.delivery d left join dispatcher.broadcast b on d.subscriber is n
 where d.id = $1
 """
 TIMED_VERSION = 8
-# What a state means, for whoever does not know the ledger.
+# Meaning of each state, for readers who do not know the ledger.
 STATES = {
     "waiting": "it waits",
     "claimed": "it is on its way to Meta",
@@ -40,14 +40,14 @@ STATES = {
     "suppressed": 'its recipient said "Stop" before it could be sent',
 }
 UNFINISHED = ("waiting", "claimed", "unknown")
-# What holds back more than this delivery.
+# Obstacles that delay more than this delivery.
 REASONS = {
     "cancelled_reason": "the broadcast was cancelled",
     "paused_reason": "the broadcast is paused",
     "template_reason": "the template is paused",
     "sender_reason": "sending is paused",
 }
-_SHOWN = ("delivery", "broadcast", "notice", "revision", "topic", "template", "lane", "state", "attempt", "resends")
+_FIELDS = ("delivery", "broadcast", "notice", "revision", "topic", "template", "lane", "state", "attempt", "resends")
 
 
 def show_delivery(
@@ -57,40 +57,40 @@ def show_delivery(
 ) -> None:
     """Show the life of one delivery, without personal data.
 
-    The ledger keeps one row for each delivery: when it was asked for, taken and tried, what became of it, and why it
-    waits. It keeps how far a status has come, not when.
+    The ledger keeps one row for each delivery: when it was requested, claimed and tried, its result, and why it waits.
+    Of a status it keeps the latest, not the time.
 
     Exit status: 0, 2 wrong command line, 3 not in the ledger, 4 database unavailable or role refused.
     """
     row = run_on_ledger(stack, lambda ledger: ledger.fetchrow(_DELIVERY, delivery))
     if row is None:
         refuse("It is not in the ledger.", _explain_absence(delivery, datetime.now(UTC)))
-    found = _build_trace(row)
-    print_result(found, _format_trace(found), json=json)
+    trace = _build_trace(row)
+    print_result(trace, _format_trace(trace), json=json)
 
 
 def _explain_absence(delivery: UUID, now: datetime) -> str:
-    """Return why a delivery may have no row, by the time that begins its id."""
+    """Return why a delivery may have no row, judged by the time in its id."""
     milliseconds = delivery.int >> 80
     if delivery.version != TIMED_VERSION or milliseconds > now.timestamp() * 1000:
         return "This is no id of a delivery."
     made_at = datetime.fromtimestamp(milliseconds / 1000, UTC)
     if now - made_at > timedelta(days=MAX_DELIVERY_RETENTION_DAYS):
-        kept = f"rows are deleted after {MAX_DELIVERY_RETENTION_DAYS} days at the latest."
-        return f"It is from {made_at:%Y-%m-%d}: {kept}"
+        retention = f"rows are deleted after {MAX_DELIVERY_RETENTION_DAYS} days at the latest."
+        return f"It is from {made_at:%Y-%m-%d}: {retention}"
     return f"It is from {format_time(made_at)}: its batch may still wait at the broker, or nobody asked for it."
 
 
 def _build_trace(row: asyncpg.Record) -> dict[str, Any]:
     """Return the life of one delivery.
 
-    `claims` counts how often it was taken to be sent, `attempt` what Meta got of that. Each of the `events` has its
-    distance to the one before in `after_seconds`.
+    `claims` counts how often it was taken to be sent, `attempt` the requests to Meta. Each of the `events` has the
+    seconds since the previous one in `after_seconds`.
     """
-    code, holds = row["error_code"], row["state"] in UNFINISHED
-    reasons = {name: text for name, text in REASONS.items() if row[name] and (holds or name == "cancelled_reason")}
+    code, is_open = row["error_code"], row["state"] in UNFINISHED
+    reasons = {name: text for name, text in REASONS.items() if row[name] and (is_open or name == "cancelled_reason")}
     return {
-        **{name: row[name] for name in _SHOWN},
+        **{name: row[name] for name in _FIELDS},
         "meaning": _explain_state(row),
         "waits_for": explain_wait(row["waits_for"]) if row["waits_for"] else None,
         "reasons": [f"{text}: {row[name]}" for name, text in reasons.items()],
@@ -102,11 +102,11 @@ def _build_trace(row: asyncpg.Record) -> dict[str, Any]:
 
 
 def _list_events(row: asyncpg.Record) -> list[dict[str, Any]]:
-    taken = f"taken by a dispatcher to be sent, attempt {row['attempt']}" if row["claim"] else "entered into the ledger"
+    claim = f"taken by a dispatcher to be sent, attempt {row['attempt']}" if row["claim"] else "entered into the ledger"
     moments = [
         (row["published_at"], "its broadcast begins"),
         (row["asked_at"], "asked for"),
-        (row["claimed_at"], taken),
+        (row["claimed_at"], claim),
         (row["answer_by"], "without Meta's answer until then it is unknown"),
         (row["unknown_at"], "no answer from Meta: unknown"),
         (row["due_at"], "may be taken from then on"),
@@ -114,9 +114,9 @@ def _list_events(row: asyncpg.Record) -> list[dict[str, Any]]:
         (row["now"], f"now: {_explain_state(row)}"),
     ]
     events: list[dict[str, Any]] = []
-    for at, what in sorted(moment for moment in moments if moment[0] is not None):
-        after = (at - events[-1]["at"]).total_seconds() if events else None
-        events.append({"at": at, "after_seconds": after, "what": what})
+    for time, text in sorted(moment for moment in moments if moment[0] is not None):
+        after = (time - events[-1]["at"]).total_seconds() if events else None
+        events.append({"at": time, "after_seconds": after, "what": text})
     return events
 
 
@@ -126,24 +126,24 @@ def _explain_state(row: asyncpg.Record) -> str:
     return STATES[row["state"]]
 
 
-def _format_trace(found: Mapping[str, Any]) -> str:
+def _format_trace(trace: Mapping[str, Any]) -> str:
     attempts = "{attempt}; taken to be sent: {claims}, again after unknown: {resends}"
     message = "broadcast {broadcast} of notice {notice}, revision {revision}, topic {topic}"
-    if not found["broadcast"]:
+    if not trace["broadcast"]:
         message = "reply to a citizen, or of a broadcast that is gone"
     pairs = [
-        ("delivery", found["delivery"]),
-        ("message", message.format_map(found)),
-        ("sent as", f"lane {found['lane']}" + (f", template {found['template']}" if found["template"] else "")),
-        ("state", f"{found['state']}: {found['meaning']}"),
-        ("attempts", attempts.format_map(found)),
+        ("delivery", trace["delivery"]),
+        ("message", message.format_map(trace)),
+        ("sent as", f"lane {trace['lane']}" + (f", template {trace['template']}" if trace["template"] else "")),
+        ("state", f"{trace['state']}: {trace['meaning']}"),
+        ("attempts", attempts.format_map(trace)),
     ]
-    if found["error_code"] is not None:
-        pairs.append(("error", f"code {found['error_code']}: {found['error']}"))
-    if found["waits_for"]:
-        pairs.append(("waits for", found["waits_for"]))
-    pairs += [("because", reason) for reason in found["reasons"]]
-    rows = [(format_time(one["at"]), _format_distance(one["after_seconds"]), one["what"]) for one in found["events"]]
+    if trace["error_code"] is not None:
+        pairs.append(("error", f"code {trace['error_code']}: {trace['error']}"))
+    if trace["waits_for"]:
+        pairs.append(("waits for", trace["waits_for"]))
+    pairs += [("because", reason) for reason in trace["reasons"]]
+    rows = [(format_time(it["at"]), _format_distance(it["after_seconds"]), it["what"]) for it in trace["events"]]
     return f"{format_pairs(*pairs)}\n\n{format_table(('time', 'after', ''), rows)}"
 
 

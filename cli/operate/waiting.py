@@ -1,6 +1,6 @@
-"""`kreisfunk deliveries`, `templates` and `dead-letters`: what waits until an operator decides.
+"""`kreisfunk deliveries`, `templates` and `dead-letters`: cases that wait for an operator's decision.
 
-Of a delivery with unknown outcome Meta may have the message. A template is paused that Meta does not accept; its
+Meta may have the message of a delivery with unknown outcome. A template is paused if Meta does not accept it; its
 broadcasts wait. A dead letter is a citizen's message that could not be handled, encrypted.
 """
 
@@ -61,15 +61,15 @@ def list_unknown(
     """
     unknown, total = list_rows(stack, _UNKNOWN, broadcast, limit)
     head = ("delivery", "age", "broadcast", "notice", "reason")
-    told = format_list(head, list(map(_format_delivery, unknown)), empty="nothing is unknown", total=total)
-    print_result({"total": total, "unknown": unknown}, told, json=json)
+    text = format_list(head, list(map(_format_delivery, unknown)), empty="nothing is unknown", total=total)
+    print_result({"total": total, "unknown": unknown}, text, json=json)
 
 
 @deliveries.command()
 def settle(
-    verdict: Annotated[DeliveryOutcome, typer.Option("--as", help="What became of it.")],
+    outcome: Annotated[DeliveryOutcome, typer.Option("--as", help="Its outcome.")],
     delivery: Annotated[UUID | None, typer.Argument(help="Id of one delivery.")] = None,
-    broadcast: Annotated[UUID | None, typer.Option(help="All unknown ones of this broadcast instead.")] = None,
+    broadcast: Annotated[UUID | None, typer.Option(help="All unknown outcomes of this broadcast instead.")] = None,
     yes: Yes = False,
     json: Json = False,
     stack: DatabaseStack = None,
@@ -83,14 +83,14 @@ def settle(
     """
     if (delivery is None) == (broadcast is None):
         fail("Name one delivery, or --broadcast.", status=Exit.USAGE)
-    if verdict is DeliveryOutcome.RESEND:
+    if outcome is DeliveryOutcome.RESEND:
         warn_of_duplicates("One delivery" if delivery else "All unknown ones", yes=yes)
 
-    statement, given = "select dispatcher.settle_unknown($1, $2, $3)", (delivery, broadcast, verdict.value)
-    settled = run_on_ledger(stack, lambda ledger: ledger.fetchval(statement, *given))
+    statement, arguments = "select dispatcher.settle_unknown($1, $2, $3)", (delivery, broadcast, outcome.value)
+    settled = run_on_ledger(stack, lambda ledger: ledger.fetchval(statement, *arguments))
     if not settled:
-        refuse("Nothing unknown fits: it was settled meanwhile, has expired, or is not there.")
-    print_result({"result": verdict.value, "settled": settled}, f"{verdict.value}: {settled}", json=json)
+        refuse("No unknown outcome matches: it was settled meanwhile, has expired, or does not exist.")
+    print_result({"result": outcome.value, "settled": settled}, f"{outcome.value}: {settled}", json=json)
 
 
 def _format_delivery(row: Mapping[str, Any]) -> tuple[object, ...]:
@@ -106,8 +106,8 @@ def list_templates(json: Json = False, stack: DatabaseStack = None) -> None:
     """
     rows = run_on_ledger(stack, lambda ledger: ledger.fetch("select * from dispatcher.list_template_pauses()"))
     lines = [(row["template"], row["broadcasts"], row["reason"], format_time(row["paused_at"])) for row in rows]
-    told = format_list(("template", "broadcasts", "reason", "paused since"), lines, empty="no template is paused")
-    print_result({"paused": [dict(row) for row in rows]}, told, json=json)
+    text = format_list(("template", "broadcasts", "reason", "paused since"), lines, empty="no template is paused")
+    print_result({"paused": [dict(row) for row in rows]}, text, json=json)
 
 
 @templates.command()
@@ -127,19 +127,19 @@ def resume(
 
 @dead_letters.command("list")
 def list_letters(limit: ListLimit = LETTERS_LIMIT, json: Json = False, stack: DatabaseStack = None) -> None:
-    """List dead letters: since when, and why they could not be handled.
+    """List dead letters with time and reason of the failure.
 
     Exit status: 0, 2 wrong command line, 4 database unavailable or role refused.
     """
     letters, total = list_rows(stack, _LETTERS, limit)
     head = ("id", "since", "reason", "state")
-    told = format_list(head, list(map(_format_letter, letters)), empty="no dead letters", total=total)
-    print_result({"total": total, "letters": letters}, told, json=json)
+    text = format_list(head, list(map(_format_letter, letters)), empty="no dead letters", total=total)
+    print_result({"total": total, "letters": letters}, text, json=json)
 
 
 @dead_letters.command()
 def replay(which: WhichOrAll = None, everything: All = False, json: Json = False, stack: DatabaseStack = None) -> None:
-    """Request that it be handled again, within seconds; if it fails again, it stays with its new reason.
+    """Request another attempt within seconds; a message that fails again stays, with the new reason.
 
     Exit status: 0 requested, 2 wrong command line, 3 not found, 4 database unavailable or role refused.
     """
@@ -166,10 +166,10 @@ def _call_function(verb: str, which: str | None, *, everything: bool, json: bool
     require_selection("dead-letters", which, everything=everything)
 
     async def act(ledger: asyncpg.Connection) -> int | None:
-        found = await ledger.fetch(_FIND_LETTERS, which) if which is not None else [{"id": None}]
-        if len(found) != 1:
+        letters = await ledger.fetch(_FIND_LETTERS, which) if which is not None else [{"id": None}]
+        if len(letters) != 1:
             return None
-        return int(await ledger.fetchval(f"select subscriptions.{verb}_dead_letters($1)", found[0]["id"]))
+        return int(await ledger.fetchval(f"select subscriptions.{verb}_dead_letters($1)", letters[0]["id"]))
 
     count = run_on_ledger(stack, act)
     if count is None:

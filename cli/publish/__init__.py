@@ -1,4 +1,4 @@
-"""`kreisfunk publish` and `kreisfunk withdraw`: what a municipal system does, by hand or from a script."""
+"""`kreisfunk publish` and `kreisfunk withdraw`: publish as a municipal system, by hand or from a script."""
 
 import asyncio
 import secrets
@@ -23,8 +23,8 @@ from shared.runtime.clock import system_clock
 T = TypeVar("T")
 YES = ("y", "yes", "j", "ja")
 Source = Annotated[str | None, typer.Option(help="CloudEvents source; usually that of the login or token.")]
-Check = Annotated[bool, typer.Option("--check", help="Say what would become of it; send nothing.")]
-NoWait = Annotated[bool, typer.Option("--no-wait", help="End as soon as it is stored, without the answer.")]
+Check = Annotated[bool, typer.Option("--check", help="Show what would happen; send nothing.")]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="End as soon as it is stored; do not wait for the answer.")]
 Timeout = Annotated[float, typer.Option(min=0.1, max=600, help="Longest wait for the answer, in seconds.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout: one object in a line.")]
 Url = Annotated[str | None, typer.Option(help="Address of the notices API; else KREISFUNK_NOTICES_API_URL.")]
@@ -32,7 +32,7 @@ Url = Annotated[str | None, typer.Option(help="Address of the notices API; else 
 
 @dataclass(frozen=True, kw_only=True)
 class SendOptions:
-    """What to do with events, and how to tell it; `seconds` is the time-out of the first answer, None not to wait."""
+    """Processing and output of events; `seconds` is the time-out of the first answer, None not to wait."""
 
     seconds: float | None
     as_json: bool
@@ -50,17 +50,17 @@ def publish(
     link: Annotated[str | None, typer.Option(help="https address to read on.")] = None,
     picture: Annotated[str | None, typer.Option(help="https address of a JPEG or PNG.")] = None,
     municipality: Annotated[list[str] | None, typer.Option(help="Only there; may be repeated.")] = None,
-    urgent: Annotated[bool, typer.Option("--urgent", help="Overtakes all that is not urgent.")] = False,
+    urgent: Annotated[bool, typer.Option("--urgent", help="Overtakes everything that is not urgent.")] = False,
     scheduled_at: Annotated[str | None, typer.Option(help="Nobody gets it earlier: ISO 8601.")] = None,
     expires_in: Annotated[str | None, typer.Option(help="Nobody gets it later: 30m, 12h, 2d; usually 24h.")] = None,
     expires_at: Annotated[str | None, typer.Option(help="The same as date and time in ISO 8601.")] = None,
-    spread: Annotated[str | None, typer.Option(help="Not all at once but over this time: 30m, 2h.")] = None,
+    spread: Annotated[str | None, typer.Option(help="Spread the sending over this time: 30m, 2h.")] = None,
     follows: Annotated[str | None, typer.Option(help="Id of an earlier notice: only to those who got it.")] = None,
     notice: Annotated[str | None, typer.Option(help="Its id; usually a new one.")] = None,
     revision: Annotated[int, typer.Option(min=1, help="Count up when the same notice changes.")] = 1,
     check: Check = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it is sent.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Show how far it is, until its end.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show the progress until the end.")] = False,
     url: Url = None,
     source: Source = None,
     no_wait: NoWait = False,
@@ -115,9 +115,9 @@ def _require_valid_options(
     if watch and no_wait:
         raise typer.BadParameter("give --watch or --no-wait, not both")
     if file is not None and any(content):  # usually the rest of a text without quotation marks
-        raise typer.BadParameter(f'{file} is beside the options: write --text "…" around what has spaces')
+        raise typer.BadParameter(f'unexpected {file}: put quotation marks around a text with spaces, as in --text "…"')
     if file is not None and any(further):
-        raise typer.BadParameter("give a file, or options of the notice, not both: the file says all of it")
+        raise typer.BadParameter("give a file, or options of the notice, not both: the file has all of it")
 
 
 def withdraw(
@@ -131,9 +131,9 @@ def withdraw(
     json: Json = False,
     stack: NoticesApiStack = None,
 ) -> None:
-    """Withdraw a notice: whoever has not got it will not get it.
+    """Withdraw a notice: those who have not received it yet will not get it.
 
-    Nothing can be published under its id afterwards, even if no such notice is known: --check looks before.
+    Nothing can be published under its id afterwards, even if no such notice is known: --check shows that first.
 
     Exit status: as `publish`; 6 means that no such notice is known.
     """
@@ -146,71 +146,71 @@ def _handle_all(publisher: NoticesApiPublisher, bodies: Sequence[bytes], options
     """Check the events or send them. A file is checked first; on a terminal the user is asked if `may_ask`."""
     ask = options.may_ask and sys.stdin.isatty() and console.is_terminal
     if options.check or options.from_file or ask:
-        found = _run_or_fail(_check_events(publisher, bodies, options.seconds or ANSWER_TIMEOUT_SECONDS))
-        rejected = any(event.problems for event in found)
+        checked = _run_or_fail(_check_events(publisher, bodies, options.seconds or ANSWER_TIMEOUT_SECONDS))
+        rejected = any(event.problems for event in checked)
         if options.check or rejected:
-            status = print_check(found, as_json=options.as_json)
+            status = print_check(checked, as_json=options.as_json)
             raise typer.Exit(Exit.FAILED if options.watch and not options.check else status)
         if ask:
-            _confirm(found)
+            _confirm(checked)
     _send_all(publisher, bodies, options)
 
 
-def _confirm(found: Sequence[CheckedEvent]) -> None:
-    """Show what is expected; end the command if the person does not want it."""
-    for event in found:
+def _confirm(checked: Sequence[CheckedEvent]) -> None:
+    """Show the expected result; end the command unless the person agrees."""
+    for event in checked:
         console.print(f"notice {read_attribute(event.body, 'subject')}:", *event.lines, sep="\n", markup=False)
-    question = "Send it?" if len(found) == 1 else "Send them?"
+    question = "Send it?" if len(checked) == 1 else "Send them?"
     if typer.prompt(f"{question} [y/N]", default="", show_default=False, err=True).strip().lower() not in YES:
         fail("Nothing was sent.")
 
 
 async def _check_events(publisher: NoticesApiPublisher, bodies: Sequence[bytes], seconds: float) -> list[CheckedEvent]:
-    found: list[CheckedEvent] = []
+    results: list[CheckedEvent] = []
     for body in bodies:
         checked = await publisher.check(body, seconds=seconds)
-        if read_attribute(body, "subject") in {read_attribute(earlier.body, "subject") for earlier in found}:
+        if read_attribute(body, "subject") in {read_attribute(earlier.body, "subject") for earlier in results}:
             # Earlier revisions in the same file will have been published by then.
-            checked = replace(checked, problems=tuple(each for each in checked.problems if each.field != "revision"))
-        found.append(checked)
-    return found
+            checked = replace(checked, problems=tuple(it for it in checked.problems if it.field != "revision"))
+        results.append(checked)
+    return results
 
 
 def _send_all(publisher: NoticesApiPublisher, bodies: Sequence[bytes], options: SendOptions) -> None:
-    """Send the events in order; the first that is rejected or fails ends the command."""
+    """Send the events in order; end the command at the first that is rejected or fails."""
     status = 0
     for body in bodies:
         if console.is_terminal:
             print_step(f"notice {read_attribute(body, 'subject')}")
         try:
-            ended = _send(publisher, body, options)
+            result = _send(publisher, body, options)
         except KeyboardInterrupt:
             _fail_interrupted(body)
-        if ended not in (0, Exit.NO_EFFECT):
-            raise typer.Exit(ended)
-        status = max(status, ended)
+        if result not in (0, Exit.NO_EFFECT):
+            raise typer.Exit(result)
+        status = max(status, result)
     if status:
         raise typer.Exit(status)
 
 
 def _fail_interrupted(body: bytes) -> NoReturn:
-    """End the command after Ctrl-C: nobody knows whether the event was stored before."""
+    """End the command after Ctrl-C, when it is unknown whether the event was stored."""
     notice = read_attribute(body, "subject")
     if read_attribute(body, "type") == NoticeWithdrawn.TYPE:
         problem, advice = f"the withdrawal of notice {notice}", "Withdrawing it again does no harm."
     else:
         problem = f"notice {notice}"
-        look = f"`kreisfunk withdraw --notice {notice} --check`"
-        advice = f"{look} says whether it is known; without --check it takes it back."
+        command = f"`kreisfunk withdraw --notice {notice} --check`"
+        advice = f"{command} says whether it is known; without --check it withdraws it."
     fail(f"Interrupted: {problem} may be stored, and is acted on then.", advice, Exit.INTERRUPTED)
 
 
 def _send(publisher: NoticesApiPublisher, body: bytes, options: SendOptions) -> int:
     if options.watch and options.seconds is not None:
         return _run_or_fail(print_progress(publisher.watch(body, seconds=options.seconds), as_json=options.as_json))
-    waiting = publisher.publish(body) if options.seconds is None else wait_for_answer(publisher, body, options.seconds)
+    work = publisher.publish(body) if options.seconds is None else wait_for_answer(publisher, body, options.seconds)
     with show_status("waiting for the answer"):
-        answer = _run_or_fail(waiting)
+        answer = _run_or_fail(work)
     return report(answer, as_json=options.as_json)
 
 

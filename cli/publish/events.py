@@ -51,20 +51,20 @@ def parse_spread(spread: str | None) -> int | None:
 def read_events(name: str, *, source: str, now: datetime) -> list[bytes]:
     """Read one CloudEvent or a list of them and add defaults. Ends the command if it is not JSON."""
     try:
-        found = decode_json(sys.stdin.buffer.read(MAX_BYTES + 1) if name == "-" else Path(name).read_bytes())
+        content = decode_json(sys.stdin.buffer.read(MAX_BYTES + 1) if name == "-" else Path(name).read_bytes())
     except OSError as error:
         fail(f"{name}: {error.strerror}", status=Exit.USAGE)
     except UnreadableEvent as error:
         fail(f"{name}: {error.problems[0].problem}", status=Exit.USAGE)
-    events = found if isinstance(found, list) else [found]
+    events = content if isinstance(content, list) else [content]
     if not events or not all(isinstance(event, dict) for event in events):
         fail(f"{name}: expected a CloudEvent, or a list of them", status=Exit.USAGE)
     return [msgspec.json.encode(_fill_defaults(event, source, now)) for event in events]
 
 
 def _fill_defaults(event: Mapping[str, Any], source: str, now: datetime) -> dict[str, Any]:
-    usual = {"specversion": "1.0", "id": str(uuid4()), "source": source, "type": NoticePublished.TYPE}
-    return {**usual, "time": now.isoformat(), "datacontenttype": "application/json", **event}
+    defaults = {"specversion": "1.0", "id": str(uuid4()), "source": source, "type": NoticePublished.TYPE}
+    return {**defaults, "time": now.isoformat(), "datacontenttype": "application/json", **event}
 
 
 def read_attribute(body: bytes, name: str) -> str:

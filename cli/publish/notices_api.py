@@ -41,7 +41,7 @@ PUBLISH_PATH, CHECK_PATH = "/notices", "/notices/check"
 FORBIDDEN = 403
 FORBIDDEN_FIELDS = ("source", "topic")
 TOKEN_ADVICE = "ask the operator for a token that is for it"  # noqa: S105 - advice
-_ACTION_OF_TYPE = {kind.TYPE: action for action, kind in ACTIONS.items()}
+_ACTION_OF_TYPE = {message.TYPE: action for action, message in ACTIONS.items()}
 Headers = Mapping[str, str]
 NO_HEADERS: Headers = {}
 T = TypeVar("T")
@@ -70,7 +70,7 @@ class NoAnswerError(NoticesApiError):
 
     def __init__(self, seconds: float) -> None:
         problem = f"The notice is stored (the broker has it), but nobody answered within {seconds:g} s."
-        advice = "Does the subscriptions service run? When it does, it acts on it; publishing again is not needed."
+        advice = "Does the subscriptions service run? Then it will handle the notice; publishing again is not needed."
         super().__init__(problem, advice)
 
 
@@ -80,13 +80,13 @@ class ProgressUnavailable(NoticesApiError):
     status = Exit.NO_ANSWER
 
     def __init__(self, reason: NoticesApiError) -> None:
-        problem = f"The notice is stored, but what becomes of it cannot be read. {reason}"
+        problem = f"The notice is stored, but its progress cannot be read. {reason}"
         super().__init__(problem, "Publishing again is not needed.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ApiResponse:
-    """The response; status 0 if there was none."""
+    """A response; status 0 if there was none."""
 
     status: int
     content: bytes = b""
@@ -115,8 +115,8 @@ class NoticesApiClient:
     ) -> ApiResponse:
         """Return the response; retryable ones are repeated for up to `seconds`. Raises NoticesApiError.
 
-        An address where nobody listens is retryable only if `patient`: at first it may be wrong. Once a notice may have
-        been published, only the answer to it counts: everything else leaves it uncertain.
+        A refused connection is retryable only if `patient`: in a first request the address may be wrong. Once a notice
+        may have been published, only the answer to it counts; everything else leaves it uncertain.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
@@ -154,14 +154,14 @@ class NoticesApiClient:
     def build_error(self, reply: ApiResponse, *, uncertain: bool = False) -> NoticesApiError:
         """Return the error for a response, in plain words; `uncertain` if the notice may have been published."""
         later = f"Nothing was published. Try again in {reply.retry_delay:.0f} s, or wait longer with --timeout."
-        known = {
+        explanations = {
             0: (f"{self.url} gave no answer.", later),
             401: (f"{self.url} refuses this token.", _AUTHORIZATION_ADVICE),
             429: ("Too many requests with this token.", later),
             503: ("Kreisfunk cannot take notices just now.", later),
         }
-        if reply.status in known:
-            problem, advice = known[reply.status]
+        if reply.status in explanations:
+            problem, advice = explanations[reply.status]
         elif 300 <= reply.status < 400:
             problem = f"{self.url} redirects to another address."
             advice = "Give the address of the notices API itself."
@@ -169,7 +169,7 @@ class NoticesApiClient:
             problem, advice = f"{self.url} is not a notices API of Kreisfunk ({reply.status}).", "Is the address right?"
         else:
             problem = f"An error of Kreisfunk ({reply.status})."
-            advice = "Try again; if it stays, tell the operator."
+            advice = "Try again; if it persists, tell the operator."
         return NoticesApiError(problem, _UNCERTAIN_ADVICE if uncertain else advice)
 
 
@@ -184,7 +184,7 @@ async def _read_content(answer: aiohttp.ClientResponse) -> bytes:
 
 @asynccontextmanager
 async def open_notices_api(url: str, token: SecretStr) -> AsyncIterator[NoticesApiClient]:
-    """Open a client; this sends no request yet."""
+    """Open a client without sending a request."""
     timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout, raise_for_status=False) as session:
         yield NoticesApiClient(url=url, token=token, session=session)
@@ -210,7 +210,7 @@ class NoticesApiPublisher:
     source: str
 
     async def check(self, body: bytes, *, seconds: float) -> CheckedEvent:
-        """Return what would become of the event; nothing is published."""
+        """Return the expected result of the event; publish nothing."""
         async with self._open_api() as api:
             reply = await api.request(CHECK_PATH, *encode_request(body), seconds=seconds)
         if reply.status in REJECTION_STATUSES:
@@ -227,11 +227,11 @@ class NoticesApiPublisher:
     async def watch(self, body: bytes, *, seconds: float) -> AsyncGenerator[EventProgress, None]:
         """Publish, and yield each change until the last. Raises NoAnswerError if none comes within `seconds`."""
         async with self._open_api() as api:
-            told = await _publish(api, body, seconds)
-            if told.is_final:
-                yield told
+            first = await _publish(api, body, seconds)
+            if first.is_final:
+                yield first
                 return
-            async for progress in _follow_progress(api, told.event, seconds):
+            async for progress in _follow_progress(api, first.event, seconds):
                 yield progress
 
     def _open_api(self) -> AbstractAsyncContextManager[NoticesApiClient]:
@@ -245,7 +245,7 @@ def find_publisher(url: str | None, stack: Path | None, source: str | None) -> N
     """
     if url is None:
         settings = read_installation_settings(
-            PublisherSettings, stack, NOTICES_API_URL, lambda one: one.addresses.publisher
+            PublisherSettings, stack, NOTICES_API_URL, lambda local: local.addresses.publisher
         )
     elif stack is None:
         settings = read_settings_from({**os.environ, NOTICES_API_URL: url}, PublisherSettings)
@@ -275,12 +275,12 @@ async def _follow_progress(api: NoticesApiClient, path: str, seconds: float) -> 
     loop = asyncio.get_running_loop()
     until, last = loop.time() + seconds, None
     while last is None or not last.is_final:
-        waits = last is None or last.state is EventState.RECEIVED
-        reply = await _fetch_progress(api, path, max(0.0, until - loop.time()) if waits else OUTAGE_TIMEOUT_SECONDS)
-        told = _decode_response(reply, EventProgress, api) if reply.status == 200 else last
-        if told is not None and told != last:
-            yield told
-        last = told
+        pending = last is None or last.state is EventState.RECEIVED
+        reply = await _fetch_progress(api, path, max(0.0, until - loop.time()) if pending else OUTAGE_TIMEOUT_SECONDS)
+        progress = _decode_response(reply, EventProgress, api) if reply.status == 200 else last
+        if progress is not None and progress != last:
+            yield progress
+        last = progress
         if (last is None or last.state is EventState.RECEIVED) and loop.time() > until:
             raise NoAnswerError(seconds)
         if last is None or not last.is_final:
@@ -305,15 +305,15 @@ def parse_problems(reply: ApiResponse) -> tuple[Problem, ...]:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return (Problem(field="event", problem=f"is refused with {reply.status}"),)
     forbidden = FORBIDDEN_FIELDS if reply.status == FORBIDDEN else ()
-    found = tuple(
+    problems = tuple(
         Problem(field=error.field, problem=error.problem + (f"; {TOKEN_ADVICE}" if error.field in forbidden else ""))
         for error in details.errors
     )
-    return found or (Problem(field="event", problem=details.detail),)
+    return problems or (Problem(field="event", problem=details.detail),)
 
 
 def _decode_response(reply: ApiResponse, kind: type[T], api: NoticesApiClient) -> T:
     try:
         return msgspec.json.decode(reply.content, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise NoticesApiError(f"{api.url} answers what we cannot read.", "Is the address right?") from None
+        raise NoticesApiError(f"{api.url} sent an answer that cannot be read.", "Is the address right?") from None

@@ -1,4 +1,4 @@
-"""What is printed of events: what a check expects, the answer, the progress."""
+"""Output about events: the result of a check, the answer, the progress."""
 
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -38,34 +38,34 @@ class CheckedEvent:
         if self.expected is None:
             return [f"  {problem}" for problem in format_problems(self.problems)]
         expiry = self.expected.expires_at
-        ends = [f"expires {format_time(expiry)}"] if expiry else []
-        figures = ", ".join((*format_figures(self.expected, self.expected.begins_at), *ends))
+        until = [f"expires {format_time(expiry)}"] if expiry else []
+        figures = ", ".join((*format_figures(self.expected, self.expected.begins_at), *until))
         return [f"  {line}" for line in (figures, *self.expected.blockers) if line]
 
 
-def print_check(found: Sequence[CheckedEvent], *, as_json: bool) -> int:
+def print_check(checked: Sequence[CheckedEvent], *, as_json: bool) -> int:
     """Print the problems or the expected result of each event, and return the exit status. Nothing was sent.
 
     The JSON looks like a rejection by Kreisfunk; of several events, each problem has the index of its event, from 0.
     """
-    rejected = any(event.problems for event in found)
+    rejected = any(event.problems for event in checked)
     problems = [
-        msgspec.to_builtins(problem) | ({"event": number} if len(found) > 1 else {})
-        for number, event in enumerate(found)
+        msgspec.to_builtins(problem) | ({"event": number} if len(checked) > 1 else {})
+        for number, event in enumerate(checked)
         for problem in event.problems
     ]
     lines = []
-    for number, event in enumerate(found, 1):
+    for number, event in enumerate(checked, 1):
         lines += [
             f"event {number}: {'would be rejected' if event.problems else 'valid; nothing was sent'}",
             *event.lines,
         ]
-    expected = [event.expected for event in found]
-    told = {"result": "rejected" if rejected else "valid", "problems": problems, "expected": expected}
-    print_result(told, "\n".join(lines), json=as_json)
+    expected = [event.expected for event in checked]
+    result = {"result": "rejected" if rejected else "valid", "problems": problems, "expected": expected}
+    print_result(result, "\n".join(lines), json=as_json)
     if rejected:
         return Exit.REJECTED
-    return Exit.NO_EFFECT if any(each and has_no_effect(each) for each in expected) else 0
+    return Exit.NO_EFFECT if any(check and has_no_effect(check) for check in expected) else 0
 
 
 def report(answer: EventProgress, *, as_json: bool) -> int:
@@ -76,7 +76,7 @@ def report(answer: EventProgress, *, as_json: bool) -> int:
 
 
 def has_no_effect(status: NoticeStatus) -> bool:
-    """Return whether the notice has no subscribers, or there is none to withdraw."""
+    """Return whether the notice has no subscribers, or there is no notice to withdraw."""
     return 0 in (status.revision, status.audience)
 
 
@@ -96,10 +96,10 @@ def format_text(answer: EventProgress) -> str:
 
 
 def build_json(answer: EventProgress) -> dict[str, Any]:
-    """Return the answer as a JSON object; `result` names its kind."""
-    known = msgspec.to_builtins(answer)
-    told = {name: known[name] for name in ANSWER_FIELDS if name in known}
-    return {"result": _derive_result(answer), "event": answer.id, **told}
+    """Return the answer as a JSON object; `result` is its outcome in one word."""
+    values = msgspec.to_builtins(answer)
+    fields = {name: values[name] for name in ANSWER_FIELDS if name in values}
+    return {"result": _derive_result(answer), "event": answer.id, **fields}
 
 
 def append_details(line: str, status: EventProgress) -> str:
@@ -129,15 +129,15 @@ def format_figures(status: NoticeStatus, begins_at: datetime | None) -> list[str
 async def print_progress(updates: AsyncIterator[EventProgress], *, as_json: bool) -> int:
     """Print each change, with a bar on a terminal, and return the exit status of the last."""
     last: EventProgress | None = None
-    shown: tuple[object, ...] = ()
+    state: tuple[object, ...] = ()
     # Redirected output has to stay on stdout while the bar is on the terminal.
     with build_bars(transient=True, redirect_stdout=sys.stdout.isatty()) as bars:
         task = bars.add_task("received", total=None)
         async for progress in updates:
             text = f"{progress.state}{_format_limit(progress)}"
             bars.update(task, description=text, total=progress.audience, completed=count_handled(progress))
-            last, before, shown = progress, shown, (progress.state, progress.person_limited > 0)
-            if as_json or not console.is_terminal or shown != before:  # the bar shows the rest
+            last, previous_state, state = progress, state, (progress.state, progress.person_limited > 0)
+            if as_json or not console.is_terminal or state != previous_state:  # the bar shows the rest
                 print_result(progress, format_line(progress), json=as_json)
     return compute_exit_status(last) if last else Exit.FAILED
 

@@ -14,34 +14,34 @@ SHORT_ID_LENGTH = 8
 
 quarantine = typer.Typer(no_args_is_help=True)
 
-Which = Annotated[str, typer.Argument(help="Its id as `list` shows it; the beginning will do.")]
+Which = Annotated[str, typer.Argument(help="Its id as `list` shows it; a unique prefix will do.")]
 
 
 @quarantine.command("list")
 def list_kept(limit: ListLimit = DEFAULT_LIMIT, json: Json = False, stack: BrokerStack = None) -> None:
-    """List what is in quarantine: of which system, since when, its size, and what is wrong. Needs no key.
+    """List the items in quarantine with system, time, size and problem. Needs no key.
 
     Exit status: 0, 2 wrong command line, 4 broker unavailable or login refused.
     """
 
-    async def look(desk: QuarantineSession) -> tuple[list[QuarantineItem], int]:
-        total = await desk.queues.count()
-        return [item async for item in desk.list_items(limit)], total
+    async def read(session: QuarantineSession) -> tuple[list[QuarantineItem], int]:
+        total = await session.queues.count()
+        return [item async for item in session.list_items(limit)], total
 
-    items, total = run_session(stack, look)
+    items, total = run_session(stack, read)
     listing = {"total": total, "items": [item.description for item in items]}
     head = ("id", "kind", "system", "since", "bytes", "reason")
-    told = format_list(head, list(map(_format_line, items)), empty="nothing is in quarantine", total=total)
-    print_result(listing, told, json=json)
+    text = format_list(head, list(map(_format_line, items)), empty="nothing is in quarantine", total=total)
+    print_result(listing, text, json=json)
 
 
 @quarantine.command()
 def show(which: Which, stack: BrokerStack = None) -> None:
-    """Decrypt one item and print it. It may name people, so mind where the output goes. Needs the encryption keys.
+    """Decrypt one item and print it. It may name people: take care of the output. Needs the encryption keys.
 
     Exit status: 0, 2 wrong command line, 3 not found or cannot be decrypted, 4 broker unavailable or login refused.
     """
-    item, plain = run_session(stack, lambda desk: desk.find_and_decrypt(which))
+    item, plain = run_session(stack, lambda session: session.find_and_decrypt(which))
     note("This may name people: do not copy it anywhere.", "yellow")
     for name, value in item.description.items():
         say(f"{name}: {escape(str(value), line=True)}")
@@ -59,10 +59,10 @@ def replay(which: WhichOrAll = None, everything: All = False, json: Json = False
     4 broker unavailable or login refused.
     """
     require_selection("quarantine", which, everything=everything)
-    outcomes = run_session(stack, lambda desk: desk.replay(which))
+    outcomes = run_session(stack, lambda session: session.replay(which))
     results = [{"id": name, "done": it.complete, **msgspec.to_builtins(it)} for name, it in outcomes]
-    told = "\n".join(_format_result(*outcome) for outcome in outcomes) or "nothing is there"
-    print_result({"replayed": results}, told, json=json)
+    text = "\n".join(_format_result(*outcome) for outcome in outcomes) or "nothing is there"
+    print_result({"replayed": results}, text, json=json)
     if not all(outcome.complete for _, outcome in outcomes):
         raise typer.Exit(Exit.REJECTED)
 
@@ -80,9 +80,9 @@ def drop(
     Exit status: 0, 2 wrong command line or not confirmed, 3 not found, 4 broker unavailable or login refused.
     """
     require_selection("quarantine", which, everything=everything)
-    what = "everything in quarantine" if everything else which
-    confirm(f"Delete {what} for good?", yes=yes, otherwise="Nothing was dropped.")
-    dropped = run_session(stack, lambda desk: desk.drop(which))
+    selection = "everything in quarantine" if everything else which
+    confirm(f"Delete {selection} for good?", yes=yes, otherwise="Nothing was dropped.")
+    dropped = run_session(stack, lambda session: session.drop(which))
     print_result({"dropped": dropped}, f"dropped: {dropped}", json=json)
 
 

@@ -63,9 +63,9 @@ class QuarantineItem(NamedTuple):
 
     @property
     def description(self) -> Mapping[str, object]:
-        """Return what can be told without a key."""
-        described = {name: getattr(self, name) for name in ("kind", "system", "since", "size", "reason")}
-        return {"id": self.queued.message_id, **described}
+        """Properties that are readable without a key."""
+        properties = {name: getattr(self, name) for name in ("kind", "system", "since", "size", "reason")}
+        return {"id": self.queued.message_id, **properties}
 
     def decrypt(self, ring: KeyRing | None) -> bytes:
         """Return the original bytes. Raises EncryptionError without the right key."""
@@ -113,60 +113,60 @@ class ReplayResult:
         return not self.problems and not self.too_old
 
 
-def select_unpublished(webhook: WebhookQuarantined, understood: ParsedWebhook) -> Sequence[Event]:
+def select_unpublished(webhook: WebhookQuarantined, parsed: ParsedWebhook) -> Sequence[Event]:
     """Return the events that were not published before.
 
     Events published without a broken field are published again once the field can be parsed, except messages, whose
     text is not in the quarantined part.
     """
     if webhook.kind != ProblemKind.BROKEN_FIELD:
-        return understood.events
-    if understood.problems:
+        return parsed.events
+    if parsed.problems:
         return ()
-    return [event for event in understood.events if not isinstance(event, InboundMessage | IdentityChange)]
+    return [event for event in parsed.events if not isinstance(event, InboundMessage | IdentityChange)]
 
 
 def is_too_old(event: Event, now: datetime) -> bool:
-    """Return whether a consumer may have handled the event and purged its key: the person may have decided anew."""
+    """Return whether a consumer may have purged the event's key; the person may have decided anew since."""
     match event:
-        case InboundMessage(sent_at=at) | IdentityChange(at=at):
-            return now - at > MAX_AGE
+        case InboundMessage(sent_at=time) | IdentityChange(at=time):
+            return now - time > MAX_AGE
         case _:
             return False
 
 
 @dataclass(frozen=True, kw_only=True)
 class QuarantineSession:
-    """The open quarantine queues and a publisher, for as long as the command runs."""
+    """The open quarantine queues and a publisher, while the command runs."""
 
     settings: QuarantineSettings
     queues: QueueBrowser
     publisher: Publisher
 
-    async def list_items(self, most: int = NO_LIMIT) -> AsyncGenerator[QuarantineItem, None]:
-        """Yield the oldest items, at most `most`."""
-        async with aclosing(self.queues.browse(most)) as messages:
-            async for kept in messages:
-                yield describe_message(kept)
+    async def list_items(self, limit: int = NO_LIMIT) -> AsyncGenerator[QuarantineItem, None]:
+        """Yield the oldest items, at most `limit`."""
+        async with aclosing(self.queues.browse(limit)) as messages:
+            async for message in messages:
+                yield describe_message(message)
 
-    async def find(self, beginning: str) -> QuarantineItem:
-        """Return the item whose id begins with `beginning`; ends the command with status 3 unless there is one."""
-        found = [item async for item in self.list_items() if item.queued.message_id.startswith(beginning)]
-        if len(found) != 1:
-            problem = f"{len(found) or 'Nothing'} in quarantine has an id that begins with {beginning!r}."
+    async def find(self, prefix: str) -> QuarantineItem:
+        """Return the item whose id begins with `prefix`; ends the command with status 3 unless there is exactly one."""
+        items = [item async for item in self.list_items() if item.queued.message_id.startswith(prefix)]
+        if len(items) != 1:
+            problem = f"{len(items) or 'Nothing'} in quarantine has an id that begins with {prefix!r}."
             fail(problem, "`kreisfunk quarantine list` shows what is there.", Exit.REJECTED)
-        return found[0]
+        return items[0]
 
-    async def find_and_decrypt(self, beginning: str) -> tuple[QuarantineItem, bytes]:
+    async def find_and_decrypt(self, prefix: str) -> tuple[QuarantineItem, bytes]:
         """Return the item and its original bytes; ends the command with status 3 without the item or the right key."""
-        item = await self.find(beginning)
+        item = await self.find(prefix)
         try:
             return item, item.decrypt(self.settings.ring)
         except EncryptionError as error:
             _fail_for_keys(f"It is sealed, and {error}.")
 
     async def replay(self, selection: str | None) -> list[tuple[str, ReplayResult]]:
-        """Publish each selected item, then remove it; what cannot be read stays. Return the results by id."""
+        """Publish each selected item, then remove it; unparsable items stay. Return the results by id."""
         async with aclosing(self._select_items(selection)) as items:
             return [(item.queued.message_id, await self._replay_item(item)) async for item in items]
 
@@ -191,11 +191,11 @@ class QuarantineSession:
         return dropped
 
     async def _select_items(self, selection: str | None) -> AsyncGenerator[QuarantineItem, None]:
-        """Yield the item whose id begins with `selection`, all of them if that is None."""
+        """Yield the item whose id begins with `selection`, or all items if that is None."""
         if selection is not None:
             yield await self.find(selection)
             return
-        # Items that arrive meanwhile are left for the next run.
+        # Items that arrive meanwhile wait for the next run.
         total = await self.queues.count()
         with build_bars(transient=True) as bars:
             task = bars.add_task("quarantine", total=total)
@@ -213,9 +213,9 @@ class QuarantineSession:
             plain = item.decrypt(self.settings.ring)
         except EncryptionError as error:
             return ReplayResult(problems=(f"it is sealed, and {error}",))
-        understood = parse_webhook(plain, rules)
-        unheard = select_unpublished(webhook, understood)
-        fresh = [event for event in unheard if not is_too_old(event, now)]
+        parsed = parse_webhook(plain, rules)
+        unpublished = select_unpublished(webhook, parsed)
+        fresh = [event for event in unpublished if not is_too_old(event, now)]
         chunks = [(kind, chunk) for kind, chunks in encode_events(fresh).items() for chunk in chunks]
         for number, (kind, chunk) in enumerate(chunks):
             message, identifier = GROUP_TYPES[kind], str(uuid5(NAMESPACE_OID, f"{item.queued.message_id}/{number}"))
@@ -223,9 +223,9 @@ class QuarantineSession:
             await self.publisher.publish(INBOUND, message.KEY, body, message_id=identifier)
         return ReplayResult(
             published=len(fresh),
-            ignored=len(understood.ignored),
-            too_old=len(unheard) - len(fresh),
-            problems=tuple(problem.reason for problem in understood.problems),
+            ignored=len(parsed.ignored),
+            too_old=len(unpublished) - len(fresh),
+            problems=tuple(problem.reason for problem in parsed.problems),
         )
 
     def _build_rules(self, webhook: WebhookQuarantined) -> Rules:
@@ -244,7 +244,7 @@ class QuarantineSession:
 def run_session(stack: Path | None, act: Callable[[QuarantineSession], Awaitable[T]]) -> T:
     """Return the result of `act`; ends the command if the quarantine cannot be reached or decrypted."""
     suppress_driver_logs()
-    settings = read_installation_settings(QuarantineSettings, stack, BROKER_URL, lambda one: one.addresses.quarantine)
+    settings = read_installation_settings(QuarantineSettings, stack, BROKER_URL, lambda it: it.addresses.quarantine)
 
     async def run() -> T:
         async with (

@@ -1,4 +1,4 @@
-"""`kreisfunk setup`: leads through Meta, from the first token to the first message."""
+"""`kreisfunk setup`: the way through Meta, from the first token to the first message."""
 
 import asyncio
 import os
@@ -18,15 +18,15 @@ from cli.setup.templates import check_number_format, send_first_message, set_up_
 
 
 class SetupStep(NamedTuple):
-    """A step; without a `needed` one the rest makes no sense."""
+    """A step; if a `required` one fails, the rest is skipped."""
 
     name: str
     take: Callable[[SetupRun], Awaitable[Sequence[StepResult]]]
-    needed: bool = False
+    required: bool = False
 
 
 STEPS = (
-    SetupStep("token", access.set_up_token, needed=True),
+    SetupStep("token", access.set_up_token, required=True),
     SetupStep("number", access.check_number),
     SetupStep("account", access.check_account),
     SetupStep("app", access.set_up_app),
@@ -40,10 +40,10 @@ STEPS = (
 
 
 def set_up(
-    check: Annotated[bool, typer.Option("--check", help="Only look: change, send and ask nothing.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only check: change, send and ask nothing.")] = False,
     token_file: Annotated[Path | None, typer.Option(help="System user token: stored once Meta accepts it.")] = None,
     app_secret_file: Annotated[Path | None, typer.Option(help="App secret: stored once Meta accepts it.")] = None,
-    app_id: Annotated[str | None, typer.Option(help="Id of the app, unless Meta tells it by the token.")] = None,
+    app_id: Annotated[str | None, typer.Option(help="Id of the app, if it cannot be read from the token.")] = None,
     callback_url: Annotated[str | None, typer.Option(help="Public webhook: https://HOST/webhook.")] = None,
     provider: Annotated[
         bool, typer.Option("--provider", help="The app is a solution provider's: only the account gets our address.")
@@ -59,9 +59,8 @@ def set_up(
 ) -> None:
     """Set up number, tokens, webhook and templates at Meta, as far as they are not yet, and send a first message.
 
-    Each step looks at what is already true, at Meta and in the files of the secrets, so it may be ended and begun again
-    at any time. Everything that Meta refuses is explained. Secrets are asked for without showing them, and never
-    printed.
+    Each step first checks the state at Meta and in the files of the secrets, so the command may be ended and repeated
+    at any time. All refusals by Meta are explained. Secrets are asked for without showing them, and never printed.
 
     Exit status: 0 all is set up, 1 something is open, 2 wrong command line or settings.
     """
@@ -93,12 +92,12 @@ async def _take_steps(run: SetupRun) -> bool:
     async with aiohttp.ClientSession() as session:
         run.session = session
         for step in STEPS:
-            taken = await _take(step, run)
-            for result in taken:
+            outcome = await _take(step, run)
+            for result in outcome:
                 say(_format_result(result))
-            results += taken
-            if step.needed and any(result.state is StepState.PROBLEM for result in taken):
-                say("         Everything else needs this: it is not looked at.")
+            results += outcome
+            if step.required and any(result.state is StepState.PROBLEM for result in outcome):
+                say("         Everything else needs this: it is skipped.")
                 break
     say(_format_totals(results, run.restart))
     return all(result.state is StepState.OK for result in results)
@@ -117,7 +116,7 @@ def _format_result(result: StepResult) -> str:
 
 
 def _format_totals(results: Sequence[StepResult], restart: Sequence[str]) -> str:
-    """Format the last lines: which services have to read a new secret, and what is left."""
+    """Format the last lines: which services have to read a new secret, and the totals."""
     counts = {state: sum(result.state is state for result in results) for state in StepState}
     totals = f"{counts[StepState.OK]} ok, {counts[StepState.OPEN]} open, {counts[StepState.PROBLEM]} problems"
     if not restart:

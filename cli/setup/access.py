@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from cli.doctor.findings import DoctorProblem
 from cli.meta import Answer, GraphRefusal, MetaClient
 from cli.meta_errors import ADVICE, explain_code
-from cli.setup.run import VERIFY_TOKEN, SetupRun, StepResult, read_given, report_ok, report_open, report_problem
+from cli.setup.run import VERIFY_TOKEN, SetupRun, StepResult, read_secret_file, report_ok, report_open, report_problem
 
 GRAPH_TOKEN = "dispatcher/kreisfunk_graph_token"  # noqa: S105 - the path of its file
 APP_SECRETS = "ingress/kreisfunk_app_secrets"
@@ -16,7 +16,7 @@ NUMBER_FIELDS = (
     "whatsapp_business_manager_messaging_limit"
 )
 CONNECTED = "CONNECTED"
-# Messages per second by Meta's word for them.
+# Messages per second by Meta's throughput level.
 THROUGHPUT = {"STANDARD": 80, "HIGH": 1000}
 MIN_VERIFY_TOKEN = 8
 
@@ -24,7 +24,7 @@ MIN_VERIFY_TOKEN = 8
 async def set_up_token(run: SetupRun) -> Sequence[StepResult]:
     """Find a token that Meta accepts for our number: the stored one, the given one, or one that is typed in."""
     stored = run.read_secret(GRAPH_TOKEN)
-    token = read_given(run.token_file) or stored
+    token = read_secret_file(run.token_file) or stored
     try:
         await _check_token(run, token)
     except GraphRefusal as refusal:
@@ -62,17 +62,17 @@ async def check_number(run: SetupRun) -> Sequence[StepResult]:
 
 
 def _check_limits(run: SetupRun, level: str, tier: str) -> Sequence[StepResult]:
-    found = []
+    results = []
     permitted, used = THROUGHPUT.get(level, THROUGHPUT["STANDARD"]), run.settings.messages_per_second
     if used > permitted:
         text = f"we would send {used:g} a second, Meta permits {permitted}"
-        found.append(report_problem("rate", text, _explain_setting("MESSAGES_PER_SECOND")))
+        results.append(report_problem("rate", text, _explain_setting("MESSAGES_PER_SECOND")))
     people, known = _parse_people(tier), run.settings.people_per_day
     if people is not None and (known is None or known > people):
         text = f"Meta permits {people} different people in 24 hours; our setting is {known or 'no limit'}"
         advice = f"{_explain_setting(f'PEOPLE_PER_DAY={people}')} A larger broadcast then goes on the next day."
-        found.append(report_open("people a day", text, advice))
-    return found
+        results.append(report_open("people a day", text, advice))
+    return results
 
 
 def _explain_setting(setting: str) -> str:
@@ -86,30 +86,30 @@ def _parse_people(tier: str) -> int | None:
 
 
 async def check_account(run: SetupRun) -> Sequence[StepResult]:
-    """Report whether the number belongs to the account, and what Meta says of the account."""
+    """Report whether the number belongs to the account, and Meta's review of the account."""
     client, account = run.build_client(), run.settings.waba_id
     numbers = await client.list_all(f"{account}/phone_numbers", fields="id")
     if run.settings.phone_number_id not in [number.get("id") for number in numbers]:
         return [report_problem("account", "our number is not one of this account", explain_code(33).advice)]
     fields = "id,name,account_review_status,business_verification_status"
-    about = await client.fetch(account, fields=fields)
-    text = f'"{about.get("name")}", review {about.get("account_review_status")}'
-    if str(about.get("business_verification_status", "verified")).lower() != "verified":
+    facts = await client.fetch(account, fields=fields)
+    text = f'"{facts.get("name")}", review {facts.get("account_review_status")}'
+    if str(facts.get("business_verification_status", "verified")).lower() != "verified":
         return [report_open("account", f"{text}; the business is not verified", explain_code(141010).advice)]
     return [report_ok("account", f"{text}, business verified")]
 
 
 def _report_health(number: Answer) -> Sequence[StepResult]:
-    """Return what Meta itself names as hindrances to sending."""
-    found = []
+    """Return the obstacles to sending that Meta reports."""
+    results = []
     for entity in number.get("health_status", {}).get("entities", []):
         able = entity.get("can_send_message")
         report = report_problem if able == "BLOCKED" else report_open
         for error in entity.get("errors", []) if able != "AVAILABLE" else ():
             code, solution = error.get("error_code"), str(error.get("possible_solution") or "")
             text = f"{entity.get('entity_type')} is {able}: {error.get('error_description')} (code {code})"
-            found.append(report("health", text, ADVICE.get(code, solution) if isinstance(code, int) else ""))
-    return found
+            results.append(report("health", text, ADVICE.get(code, solution) if isinstance(code, int) else ""))
+    return results
 
 
 async def set_up_app(run: SetupRun) -> Sequence[StepResult]:
@@ -139,7 +139,7 @@ async def _find_app_secret(run: SetupRun) -> str:
     """Return the first of the given, stored and typed secrets that Meta accepts. Raises GraphRefusal."""
     token = run.build_client().token
     problem = DoctorProblem("there is no app secret yet", explain_code(15).advice)
-    candidates = read_given(run.app_secret_file) or run.read_secret(APP_SECRETS)
+    candidates = read_secret_file(run.app_secret_file) or run.read_secret(APP_SECRETS)
     for secret in filter(None, map(str.strip, candidates.split(","))):
         try:
             await _examine_token(run.build_app_client(secret), token)
@@ -166,7 +166,7 @@ def _check_token_facts(facts: Answer) -> Sequence[StepResult]:
 
 
 async def check_verify_token(run: SetupRun) -> Sequence[StepResult]:
-    """Report whether there is a verify token, which `kreisfunk secrets` makes and nobody has to see."""
+    """Report whether there is a verify token, which `kreisfunk secrets` creates."""
     if len(run.read_secret(VERIFY_TOKEN)) < MIN_VERIFY_TOKEN:
         advice = "`kreisfunk secrets FOLDER` makes one; with containers `docker compose run --rm secrets`."
         return [report_problem("verify token", "there is none", advice)]

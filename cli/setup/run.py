@@ -1,4 +1,4 @@
-"""One run of `kreisfunk setup`: the installation, what was given, who is asked, and what a step says."""
+"""One run of `kreisfunk setup`: its installation, options and questions, and the results of steps."""
 
 import signal
 from collections.abc import Iterator, Mapping
@@ -38,7 +38,7 @@ class MetaSettings(EnvironmentSettings):
 
     @property
     def simulated(self) -> bool:
-        """Return whether a simulator stands in for Meta: only then an address of ours may be without TLS."""
+        """Whether a simulator stands in for Meta; only then our own address may be without TLS."""
         return self.graph_url.host in UNENCRYPTED_HOSTS
 
 
@@ -50,17 +50,18 @@ def find_target(stack: Path | None, environment: Mapping[str, str]) -> tuple[Met
     running = find_stack(stack, environment, GRAPH_URL)
     if running is not None:
         installation = build_from_stack(running)
-        own = {**installation.processes["dispatcher"], f"{PREFIX}WABA_ID": installation.business_account or ""}
-        return read_settings_from(own, MetaSettings), running.folder / "secrets", f"{installation.ingress_url}/webhook"
+        values = {**installation.processes["dispatcher"], f"{PREFIX}WABA_ID": installation.business_account or ""}
+        settings = read_settings_from(values, MetaSettings)
+        return settings, running.folder / "secrets", f"{installation.ingress_url}/webhook"
     folder = Path(environment.get(SECRETS_DIR) or ".")
-    if missing := [who for who in ("dispatcher", "ingress") if not (folder / who).is_dir()]:
+    if missing := [name for name in ("dispatcher", "ingress") if not (folder / name).is_dir()]:
         advice = "`kreisfunk secrets FOLDER` creates it; with containers it is `docker compose run --rm setup`."
         fail(f"{SECRETS_DIR} has no folder {' and no folder '.join(missing)}.", advice, Exit.USAGE)
     return read_settings_from(environment, MetaSettings), folder, None
 
 
 class StepState(StrEnum):
-    """Progress of a step; OPEN: somebody has to wait or to decide, nothing is wrong."""
+    """Result of a step; OPEN: nothing is wrong, but somebody has to wait or to decide."""
 
     OK = "ok"
     OPEN = "open"
@@ -116,14 +117,14 @@ class SetupRun:
     restart: list[str] = field(default_factory=list)
 
     def may(self, question: str) -> bool:
-        """Return whether a change is wanted; without a terminal only with --yes."""
+        """Return whether a change is permitted; without a terminal, only with --yes."""
         if self.check or self.yes or not console.is_terminal:
             return self.yes and not self.check
         with _restore_interrupt():
             return typer.confirm(question, err=True)
 
     def ask(self, question: str, *, secret: bool = False) -> str:
-        """Return what is typed in, empty if nobody is there or it was skipped with Enter."""
+        """Return the typed answer, empty without a terminal or if skipped with Enter."""
         if self.check or not console.is_terminal:
             return ""
         with _restore_interrupt():
@@ -134,7 +135,7 @@ class SetupRun:
         return MetaClient(session=self.session, base_url=self.settings.base_url, token=token or self.token)
 
     def build_app_client(self, secret: str | None = None) -> MetaClient:
-        """Return a client that acts as the app itself, with this app secret or the one that was found."""
+        """Return a client that acts as the app itself, with this app secret or the one of the run."""
         return self.build_client(f"{self.app_id}|{secret or self.app_secret}")
 
     def read_secret(self, file: str) -> str:
@@ -150,15 +151,15 @@ class SetupRun:
 
 @contextmanager
 def _restore_interrupt() -> Iterator[None]:
-    """Let Ctrl-C end a question: asyncio's own handler only takes effect once the loop goes on."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Let Ctrl-C end a question: asyncio's own handler takes effect only once the loop continues."""
+    previous_handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous_handler)
 
 
-def read_given(path: Path | None) -> str:
+def read_secret_file(path: Path | None) -> str:
     """Return the secret in a file named on the command line; ends the command with status 2 if it holds none."""
     if path is None:
         return ""

@@ -18,14 +18,14 @@ FIELDS = "name,language,status,category,parameter_format,components,rejected_rea
 WAITING = ("PENDING", "IN_APPEAL")
 MAX_PICTURE_BYTES = 5 * 1024 * 1024
 NUMBER = re.compile(r"\+[1-9][0-9]{6,15}")
-# Meta's words for what it has accepted but does not send yet.
+# Meta's statuses of messages that it has accepted but does not send yet.
 HELD = {"held_for_quality_assessment": 132015, "paused": 132015}
 # By the first bytes of a file.
 PICTURES: Mapping[bytes, str] = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
 
 
 def _read_own_templates(run: SetupRun) -> tuple[list[ExpectedTemplate], list[Answer]]:
-    """Return the templates that the county's topics use, and all of our file; ends the command if one is unusable."""
+    """Return the templates that the county's topics use, and our file; ends the command if either is unusable."""
     try:
         topics = read_configuration(run.county, Configuration).topics
         file = msgspec.json.decode(run.templates.read_bytes(), type=list[Answer])
@@ -36,7 +36,7 @@ def _read_own_templates(run: SetupRun) -> tuple[list[ExpectedTemplate], list[Ans
 
 
 async def set_up_templates(run: SetupRun) -> Sequence[StepResult]:
-    """Create the templates that are missing, and say of each how far its review is."""
+    """Create the missing templates, and report the review state of each."""
     expected, file = _read_own_templates(run)
     existing = await _fetch_templates(run)
     missing = [wanted for wanted in expected if _find_template(wanted, existing) is None]
@@ -51,17 +51,17 @@ async def _fetch_templates(run: SetupRun) -> list[Answer]:
     return await run.build_client().list_all(f"{run.settings.waba_id}/message_templates", fields=FIELDS, limit="100")
 
 
-def _find_template(wanted: ExpectedTemplate, templates: Sequence[Answer]) -> Answer | None:
-    key = (wanted.name, wanted.language)
-    return next((one for one in templates if (one.get("name"), one.get("language")) == key), None)
+def _find_template(expected: ExpectedTemplate, templates: Sequence[Answer]) -> Answer | None:
+    key = (expected.name, expected.language)
+    return next((it for it in templates if (it.get("name"), it.get("language")) == key), None)
 
 
-def _name(wanted: ExpectedTemplate) -> str:
-    return f"template {wanted.name}"
+def _name(expected: ExpectedTemplate) -> str:
+    return f"template {expected.name}"
 
 
-def _evaluate_review(wanted: ExpectedTemplate, file: Sequence[Answer], existing: Sequence[Answer]) -> StepResult:
-    theirs, name = _find_template(wanted, existing) or {}, _name(wanted)
+def _evaluate_review(expected: ExpectedTemplate, file: Sequence[Answer], existing: Sequence[Answer]) -> StepResult:
+    theirs, name = _find_template(expected, existing) or {}, _name(expected)
     status, category = str(theirs.get("status")), theirs.get("category")
     if status in WAITING:
         return report_open(name, f"is {status}", "Meta takes up to 24 hours: run this again.")
@@ -69,8 +69,8 @@ def _evaluate_review(wanted: ExpectedTemplate, file: Sequence[Answer], existing:
         reason = str(theirs.get("rejected_reason", "NONE"))
         advice = f"{REJECTIONS.get(reason, 'See its page in WhatsApp Manager.')} Change it there, or appeal."
         return report_problem(name, f"was rejected: {reason}", advice)
-    ours = _find_template(wanted, file)
-    problem = compare_template(wanted, *(msgspec.convert(each, list[TemplateDefinition]) for each in (file, existing)))
+    ours = _find_template(expected, file)
+    problem = compare_template(expected, *(msgspec.convert(it, list[TemplateDefinition]) for it in (file, existing)))
     if problem is not None:
         return report_problem(name, *problem)
     if ours and category != ours.get("category"):
@@ -81,11 +81,11 @@ def _evaluate_review(wanted: ExpectedTemplate, file: Sequence[Answer], existing:
     return report_ok(name, f"is {status}, {category}")
 
 
-async def _create(run: SetupRun, wanted: ExpectedTemplate, file: Sequence[Answer], handle: str) -> StepResult:
-    ours, name = _find_template(wanted, file), _name(wanted)
+async def _create(run: SetupRun, expected: ExpectedTemplate, file: Sequence[Answer], handle: str) -> StepResult:
+    ours, name = _find_template(expected, file), _name(expected)
     if ours is None:
         return report_problem(name, "is not in our file of templates", "Add it there.")
-    if wanted.picture and not handle:
+    if expected.picture and not handle:
         return report_open(name, "needs a picture for Meta's reviewers", "Give --picture FILE, a JPEG or PNG.")
     try:
         answer = await run.build_client().post(f"{run.settings.waba_id}/message_templates", _fill_in(ours, handle))
@@ -98,7 +98,7 @@ async def _create(run: SetupRun, wanted: ExpectedTemplate, file: Sequence[Answer
 
 
 def _fill_in(template: Answer, handle: str) -> Answer:
-    """Return the template with the picture's handle in place of our file's note."""
+    """Return the template with the picture's handle in place of the note in our file."""
     components = [
         {**part, "example": {"header_handle": [handle]}} if part.get("format") == "IMAGE" else part
         for part in template["components"]
@@ -123,14 +123,14 @@ def _read_picture(path: Path) -> tuple[bytes, str]:
         content = path.read_bytes()
     except OSError as error:
         fail(f"{path} cannot be read: {error.strerror}", status=Exit.USAGE)
-    mime_type = next((kind for start, kind in PICTURES.items() if content.startswith(start)), None)
+    mime_type = next((name for prefix, name in PICTURES.items() if content.startswith(prefix)), None)
     if mime_type is None or len(content) > MAX_PICTURE_BYTES:
         fail(f"{path} is no JPEG or PNG of at most 5 MB.", status=Exit.USAGE)
     return content, mime_type
 
 
 def check_number_format(number: str | None) -> None:
-    """End the command with status 2 if this is no number with + and country code."""
+    """End the command with status 2 unless this is a number with + and country code."""
     if number is not None and not NUMBER.fullmatch(number):
         advice = "Begin with + and the country code, digits only."
         fail("--test-to is no number such as +4947919300.", advice, Exit.USAGE)
@@ -151,7 +151,7 @@ async def send_first_message(run: SetupRun) -> Sequence[StepResult]:
     ]
     if not usable:
         return [report_open(name, "none sent: no template is approved yet", explain_code(132001).advice)]
-    template = min(usable, key=lambda one: one.get("category") != "UTILITY")  # it costs less
+    template = min(usable, key=lambda ours: ours.get("category") != "UTILITY")  # which costs less
     if not run.may(f"Send one message to {number}, template {template['name']}? Meta bills it like a notice."):
         return [report_open(name, "none sent")]
     path = f"{run.settings.phone_number_id}/messages"
@@ -170,8 +170,8 @@ def _build_test_message(template: Answer, number: str) -> dict[str, Any]:
     body = next(part for part in template["components"] if part["type"].upper() == "BODY")
     example = body.get("example", {})
     named = [
-        {"type": "text", "parameter_name": one["param_name"], "text": one["example"]}
-        for one in example.get("body_text_named_params", [])
+        {"type": "text", "parameter_name": parameter["param_name"], "text": parameter["example"]}
+        for parameter in example.get("body_text_named_params", [])
     ]
     positional = [{"type": "text", "text": text} for text in next(iter(example.get("body_text", [])), [])]
     content = {"name": template["name"], "language": {"code": template["language"]}}

@@ -14,14 +14,14 @@ from cli.meta import explain_connection_error
 from cli.setup.run import VERIFY_TOKEN, SetupRun, StepResult, report_ok, report_open, report_problem
 
 OBJECT = "whatsapp_business_account"
-# What the ingress understands of what Meta offers.
+# Meta's webhook fields that the ingress can parse.
 FIELDS = (
     *("messages", "user_preferences", "security", "business_capability_update", "template_category_update"),
     *("account_alerts", "account_review_update", "account_update"),
-    *(f"message_template_{what}_update" for what in ("components", "quality", "status")),
-    *(f"phone_number_{what}_update" for what in ("name", "quality")),
+    *(f"message_template_{topic}_update" for topic in ("components", "quality", "status")),
+    *(f"phone_number_{topic}_update" for topic in ("name", "quality")),
 )
-# Paths that must not be reached from outside, of whatever stands behind the same name.
+# Paths that must not be reachable from outside, whichever service is behind the same host name.
 CLOSED_PATHS = ("/", "/metrics", "/notices")
 ADDRESS = re.compile(r"https?://[^\s/?#]+/webhook")
 REDIRECTS, PROXY_FAILURES = range(300, 400), (502, 503, 504)
@@ -30,9 +30,9 @@ _GUIDE = 'Operators\' guide, "TLS at the edge".'
 
 
 async def check_callback(run: SetupRun) -> Sequence[StepResult]:
-    """Do Meta's handshake with our public address ourselves, and see that nothing else is reached there."""
+    """Do Meta's handshake with our public address, and check that no other path is reachable there."""
     name = "callback"
-    # What Meta has already, if it has one, goes before that of a local stack.
+    # An address registered at Meta takes precedence over that of a local stack.
     url = run.given_url or (run.app_secret and (await _fetch_subscription(run)).get("callback_url")) or run.callback_url
     url = url or run.ask("Public address of the webhook, https://HOST/webhook")
     if not url:
@@ -89,23 +89,23 @@ async def _find_open_path(run: SetupRun, url: str) -> DoctorProblem | None:
 
 
 async def subscribe_app(run: SetupRun) -> Sequence[StepResult]:
-    """Have the app's events sent to our address, all fields that the ingress understands."""
+    """Subscribe our address to all of the app's events that the ingress can parse."""
     name = "webhook"
     if run.provider:
         return []
     if not run.app_secret:
         return [report_open(name, "not looked at", "The step `app` comes first.")]
-    found = await _fetch_subscription(run)
-    fields = {field.get("name") for field in found.get("fields", [])}
+    subscription = await _fetch_subscription(run)
+    fields = {field.get("name") for field in subscription.get("fields", [])}
     missing = [field for field in FIELDS if field not in fields]
-    registered = found.get("callback_url")
-    if registered == run.callback_url and registered and not missing and found.get("active", True):
+    registered = subscription.get("callback_url")
+    if registered == run.callback_url and registered and not missing and subscription.get("active", True):
         return [report_ok(name, f"{registered} gets {len(fields)} fields")]
     if run.callback_url is None:
         return [report_open(name, "not registered", "Give --callback-url https://HOST/webhook.")]
-    known = f"Meta has {registered}; fields missing: {', '.join(missing) or 'none'}" if registered else "not registered"
-    if not run.may(f"{known}. Register {run.callback_url} at Meta?"):
-        return [report_open(name, known)]
+    state = f"Meta has {registered}; fields missing: {', '.join(missing) or 'none'}" if registered else "not registered"
+    if not run.may(f"{state}. Register {run.callback_url} at Meta?"):
+        return [report_open(name, state)]
     body = {"callback_url": run.callback_url, "verify_token": run.read_secret(VERIFY_TOKEN), "include_values": "true"}
     body |= {"object": OBJECT, "fields": ",".join(FIELDS)}
     await run.build_app_client().post(f"{run.app_id}/subscriptions", body)
@@ -118,19 +118,19 @@ async def _fetch_subscription(run: SetupRun) -> dict[str, Any]:
 
 
 async def subscribe_account(run: SetupRun) -> Sequence[StepResult]:
-    """Have the account's events sent to the app; to an app of a provider's with our own address."""
+    """Subscribe the app to the account's events; with our own address if it is a provider's app."""
     name = "account's webhook"
     if not run.provider and run.app_id is None:
         return [report_open(name, "not looked at", "The step `app` comes first.")]
     client, path = run.build_client(), f"{run.settings.waba_id}/subscribed_apps"
     rows = await client.list_all(path)
     if run.provider:
-        done = any(row.get("override_callback_uri") == run.callback_url for row in rows if run.callback_url)
+        is_subscribed = any(row.get("override_callback_uri") == run.callback_url for row in rows if run.callback_url)
         body = {"override_callback_uri": run.callback_url, "verify_token": run.read_secret(VERIFY_TOKEN)}
     else:
-        done = run.app_id in [row.get("whatsapp_business_api_data", {}).get("id") for row in rows]
+        is_subscribed = run.app_id in [row.get("whatsapp_business_api_data", {}).get("id") for row in rows]
         body = {}
-    if done:
+    if is_subscribed:
         return [report_ok(name, "the account's events come to us")]
     if run.provider and run.callback_url is None:
         return [report_open(name, "no public address yet", "Give --callback-url https://HOST/webhook.")]

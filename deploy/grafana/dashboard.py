@@ -1,4 +1,4 @@
-"""A dashboard: panels, variables, annotations and links. Each is a TOML file in `boards`, named like its JSON."""
+"""A dashboard: panels, variables, annotations and links, from a TOML file in `boards` with the name of its JSON."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ STARTS = 'process_start_time_seconds{job="dispatcher"} * 1000'
 
 
 class Dashboard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A dashboard; with `job`, whoever looks chooses among the instances of these jobs (a regular expression)."""
+    """A dashboard; with `job`, viewers choose among the instances of these jobs (a regular expression)."""
 
     title: str
     description: str
@@ -71,8 +71,8 @@ class Dashboard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def read_dashboard(file: Path) -> Dashboard:
     """Read a dashboard, named like its file, and add the panels about its processes."""
     board = msgspec.toml.decode(file.read_bytes(), type=Dashboard)
-    added = build_process_panels(board.job) if board.job and board.has_process_panels else []
-    return msgspec.structs.replace(board, name=file.stem, panels=(*board.panels, *added))
+    process_panels = build_process_panels(board.job) if board.job and board.has_process_panels else []
+    return msgspec.structs.replace(board, name=file.stem, panels=(*board.panels, *process_panels))
 
 
 def _build_instance_variable(job: str) -> Json:

@@ -26,8 +26,8 @@ class Query:
 class Panel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A single `number`, else a graph of `series` by legend or of `quantiles` of a histogram.
 
-    Each of `windows` takes the place of WINDOW in the series. It is red from `red_from` on, or below `red_below`.
-    `alert` is the alert about the same thing, to whose runbook the panel leads. `names` are shown in place of legends.
+    Each of `windows` replaces WINDOW in the series. Values are red from `red_from` on, or below `red_below`. The panel
+    links to the runbook of `alert`. `names` replace legends.
     """
 
     title: str
@@ -59,7 +59,7 @@ class Panel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def is_count(self) -> bool:
-        """Whether it is a number of things; Prometheus's increase is none, as it extrapolates."""
+        """Whether it is an integer count; Prometheus's increase is not, as it extrapolates."""
         return bool(self.number) and self.unit == "none"
 
     def _build_quantiles(self) -> list[Query]:
@@ -78,12 +78,12 @@ class Panel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "gridPos": position,
             "targets": [
                 {
-                    "refId": chr(ord("A") + place),
+                    "refId": chr(ord("A") + index),
                     "datasource": DATASOURCE,
                     "expr": query.expression,
                     "legendFormat": query.legend,
                 }
-                for place, query in enumerate(self.queries)
+                for index, query in enumerate(self.queries)
             ],
             "fieldConfig": {"defaults": self._build_defaults(), "overrides": self._build_overrides()},
             "options": self._build_options(),

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Fetches the design system KERN by its lock: install.sh TARGET TOOLS
+# Fetches the design system KERN, pinned by its lock file: install.sh TARGET TOOLS
 #
-# TARGET gets its styles and fonts. Without npm, the npm of a Python wheel is installed in the folder TOOLS. Where nothing
-# can be fetched, TARGET is left empty and the newsroom has a plain style of its own.
+# TARGET gets its styles and fonts. Without npm, the npm of a Python wheel is installed in the folder TOOLS. If the fetch
+# fails, TARGET stays empty and the newsroom uses its own plain style.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -31,7 +31,7 @@ if run_npm ci --prefix "$fetched" --ignore-scripts --no-audit --no-fund --loglev
         cp "$dist/fonts/$font" "$target/fonts/$font"
     done
     cp "$dist/fonts/fira-sans.css" "$target/fonts/fira-sans.css"
-    cp "$dist/kern.min.css" "$target/kern.min.css" # last: it says that all is there
+    cp "$dist/kern.min.css" "$target/kern.min.css" # last, as it marks the copy as complete
 else
     echo "- the design system KERN could not be fetched: the newsroom has a plain style" >&2
 fi

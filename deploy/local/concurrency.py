@@ -41,6 +41,6 @@ async def _raise_first_failure() -> AsyncIterator[asyncio.TaskGroup]:
 
 def find_first_failure(failures: ExceptionGroup[Exception]) -> Exception:
     """Return the first LocalError, which has a message for the person at the terminal, or else the first failure."""
-    spoken, _ = failures.split(LocalError)
-    inner = (spoken or failures).exceptions[0]
+    explained, _ = failures.split(LocalError)
+    inner = (explained or failures).exceptions[0]
     return find_first_failure(inner) if isinstance(inner, ExceptionGroup) else inner

@@ -1,4 +1,4 @@
-"""The environment of each process of a local stack. Secrets are files, given by their folder only."""
+"""The environment of each process of a local stack. Secrets are files; the environment names only their folder."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -20,7 +20,7 @@ WEBHOOK_PATH = "/webhook"
 class StackEnvironment:
     """Addresses and settings that the processes of a stack share. `inherited` is taken from our own environment.
 
-    `proxied` has a process's own view by its name: with ports of proxies, so that its connections can be made to fail.
+    `proxied` has separate views of single processes, by name, with ports of proxies that can make connections fail.
     """
 
     inherited: Mapping[str, str]
@@ -54,12 +54,12 @@ class StackEnvironment:
 
     @property
     def newsroom_url(self) -> str:
-        """Return the URL of the newsroom; empty if the stack has none."""
+        """URL of the newsroom; empty if the stack has none."""
         return f"http://{LOOPBACK}:{self.newsroom_port}" if self.newsroom_port else ""
 
     @property
     def archive_url(self) -> str:
-        """Return the URL of the public archive; empty if the stack has none."""
+        """URL of the public archive; empty if the stack has none."""
         return f"http://{LOOPBACK}:{self.archive_port}" if self.archive_port else ""
 
     @property
@@ -68,21 +68,21 @@ class StackEnvironment:
 
 
 def join_hosts(*ports: int) -> str:
-    """Return this machine with each of the ports, as URLs name several servers."""
+    """Return the hosts part of a URL for several servers: this machine with each of the ports."""
     return ",".join(f"{LOOPBACK}:{port}" for port in ports)
 
 
 def filter_inherited(environment: Mapping[str, str]) -> Environment:
     """Drop settings of other installations, and disable output buffering so that logs are complete."""
     ours = ("KREISFUNK_", "SIMULATOR_")
-    kept = {name: value for name, value in environment.items() if not name.startswith(ours)}
-    return {**kept, "PYTHONUNBUFFERED": "1"}
+    inherited = {name: value for name, value in environment.items() if not name.startswith(ours)}
+    return {**inherited, "PYTHONUNBUFFERED": "1"}
 
 
 def build_process_environment(
     kind: str, stack: StackEnvironment, *, internal_port: int, listen_port: int = 0
 ) -> Environment:
-    """Return the environment of one of our services; ingress and notices API listen on a port of their own, too."""
+    """Return the environment of one of our services; ingress and notices API also have a `listen_port`."""
     return {
         **_with_secrets(stack, kind),
         "KREISFUNK_BROKER_URL": stack.build_broker_url(kind),
@@ -184,7 +184,7 @@ def build_command_environments(stack: StackEnvironment) -> dict[str, Environment
     """Return the variables that each group of commands needs on top of the user's own environment."""
     broker_url, database_url = stack.build_broker_url, stack.build_database_url
     county = {"KREISFUNK_COUNTY_FILE": str(stack.county_file)}
-    found = {
+    environments = {
         "publisher": {
             "KREISFUNK_BROKER_URL": broker_url("pressestelle"),
             "KREISFUNK_NOTICES_API_URL": stack.notices_api_url,
@@ -205,8 +205,8 @@ def build_command_environments(stack: StackEnvironment) -> dict[str, Environment
             "KREISFUNK_WABA_ID": BUSINESS_ACCOUNT_ID,
         },
     }
-    folders = {name: stack.secrets / ("pressestelle" if name == "publisher" else name) for name in found}
-    with_secrets = {name: {**own, "KREISFUNK_SECRETS_DIR": str(folders[name])} for name, own in found.items()}
+    folders = {name: stack.secrets / ("pressestelle" if name == "publisher" else name) for name in environments}
+    with_secrets = {name: {**own, "KREISFUNK_SECRETS_DIR": str(folders[name])} for name, own in environments.items()}
     return {**with_secrets, "tokens": _build_tokens_environment(stack)}
 
 

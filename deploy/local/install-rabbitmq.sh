@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs RabbitMQ's programs, but no running broker: ours is a private node.
+# Installs RabbitMQ's programs without a running broker, as ours is a private node.
 set -eu
 export DEBIAN_FRONTEND=noninteractive
 
@@ -14,7 +14,7 @@ fi
 apt-get update -q -o DPkg::Lock::Timeout=120
 apt-get install -q -y --no-install-recommends -o DPkg::Lock::Timeout=120 rabbitmq-server
 
-# The package also wants its broker started at the next boot; nobody asked for that.
+# The package also enables its broker at boot, which we do not want.
 if command -v systemctl >/dev/null; then
   systemctl --quiet disable rabbitmq-server.service epmd.socket epmd.service || true
 fi

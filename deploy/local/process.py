@@ -1,4 +1,4 @@
-"""Child processes that never outlive us, and reports of what is being done."""
+"""Child processes that never outlive us, and progress reports."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """A command and its surroundings; the child receives `death_signal` if we die without having stopped it."""
+    """A command and its environment; the child receives `death_signal` if we die without having stopped it."""
 
     name: str
     arguments: tuple[str, ...]
@@ -39,7 +39,7 @@ class Command:
 
 
 class Child:
-    """One process at a time of one command; may be started again after it ended."""
+    """The process of a command; it may be started again after it has ended."""
 
     def __init__(self, command: Command) -> None:
         self.command = command
@@ -91,16 +91,16 @@ class Child:
 
     def _send_signal(self, number: signal.Signals) -> None:
         if self.pid is not None:
-            # It may have ended before the loop knows. `Process.send_signal` would poll, and thereby take the exit
-            # status away from the loop (Python 3.11).
+            # It may have ended before the loop knows. `Process.send_signal` would poll and thereby take the exit status
+            # away from the loop (Python 3.11).
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
 
 async def wait_until_ready(child: Child, check: Callable[[], Awaitable[bool]], *, seconds: float) -> None:
-    """Wait until `check` is true; fail with the end of the log as soon as the child has ended.
+    """Wait until `check` returns True; raise LocalError with the end of the log if the child ends.
 
-    What takes longer is looked at less often: looking takes time from what is starting.
+    The checks become rarer, as each takes CPU time from the starting process.
     """
     pause = POLL_INTERVAL_SECONDS
     try:

@@ -1,4 +1,4 @@
-"""A private RabbitMQ node from the system's packages, with ports, data and epmd of its own."""
+"""A private RabbitMQ node from the system's packages, with its own ports, data and epmd."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -86,7 +86,7 @@ class RabbitServer(Child):
 async def run_rabbitmq(
     folder: Path, password: str, progress: Progress = ignore_progress
 ) -> AsyncIterator[RabbitServer]:
-    """Run a broker whose data stays in `folder`; installs the package if it is missing and we may."""
+    """Run a broker that keeps its data in `folder`; installs the package if it is missing and we may."""
     programs = await ensure_rabbit_programs(folder / "install.log", progress)
     with reserve_ports(5) as (amqp, api, metrics, distribution, epmd):
         ports = RabbitPorts(amqp=amqp, api=api, metrics=metrics, distribution=distribution, epmd=epmd)
@@ -114,15 +114,15 @@ def build_server(
     node: str = NODE,
     epmd: Child | None = None,
 ) -> RabbitServer:
-    """Describe a node, which stands alone unless it shares an `epmd` with others."""
+    """Build a node; it stands alone unless it shares an `epmd` with others."""
     command = Command(
         name=name,
         arguments=(str(programs.server),),
         log=folder / "console.log",
         environment=build_node_environment(folder, ports, programs, node),
     )
-    own = epmd or build_epmd(folder, ports, programs)
-    return RabbitServer(command, ports, password, programs.control, node, own, owns=epmd is None)
+    daemon = epmd or build_epmd(folder, ports, programs)
+    return RabbitServer(command, ports, password, programs.control, node, daemon, owns=epmd is None)
 
 
 def build_epmd(folder: Path, ports: RabbitPorts, programs: RabbitPrograms) -> Child:

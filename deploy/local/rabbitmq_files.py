@@ -40,8 +40,8 @@ raft.wal_max_size_bytes = 33554432
 management.rates_mode = basic
 """
 
-# Messages that a channel may send ahead: with RabbitMQ's 400, as many still arrive after a queue became full. And how
-# long a retry waits that came back to a full queue: RabbitMQ's three minutes take the room of others.
+# Credit of a channel: with RabbitMQ's default of 400, as many messages still arrive after a queue is full. And the wait
+# of a retry that returns to a full queue, in ms: RabbitMQ's default of three minutes would block the others.
 RABBIT_ARGUMENTS = "-rabbit credit_flow_default_credit {8,4} dead_letter_worker_publisher_confirm_timeout 10000"
 ERLANG_ARGUMENTS = f"+S 1:1 +B i -noinput -kernel inet_dist_use_interface {{127,0,0,1}} {RABBIT_ARGUMENTS}"
 
@@ -56,12 +56,12 @@ class RabbitPorts:
 
 
 def write_files(
-    folder: Path, password: str, ports: RabbitPorts, more_configuration: str = "", cookie: str | None = None
+    folder: Path, password: str, ports: RabbitPorts, extra_configuration: str = "", cookie: str | None = None
 ) -> None:
     """Write the node's files over those of an earlier run with other ports; data and cookie stay."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     configuration = CONFIGURATION.format(host=LOOPBACK, folder=folder, **asdict(ports))
-    write_secret(folder / "rabbitmq.conf", configuration + more_configuration)
+    write_secret(folder / "rabbitmq.conf", configuration + extra_configuration)
     write_secret(folder / "enabled_plugins", ENABLED_PLUGINS.read_text())
     write_secret(folder / "definitions.json", json.dumps(build_definitions(password, salt=secrets.token_bytes(4))))
     if not (folder / ".erlang.cookie").exists():
@@ -71,7 +71,7 @@ def write_files(
 def build_node_environment(
     folder: Path, ports: RabbitPorts, programs: RabbitPrograms, node: str = NODE
 ) -> dict[str, str]:
-    """Return an environment with which the node uses nothing of the system's own broker in /etc and /var."""
+    """Return an environment in which the node uses no file of the system's own broker in /etc and /var."""
     erlang = os.pathsep.join((str(programs.epmd.parent), os.environ.get("PATH", os.defpath)))
     return {
         "PATH": erlang,

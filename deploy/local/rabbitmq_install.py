@@ -33,16 +33,16 @@ class RabbitPrograms:
 
 
 async def ensure_rabbit_programs(log: Path, progress: Progress) -> RabbitPrograms:
-    # Search under the lock, too: during another process's installation half of the programs exist.
+    # Search under the lock, too: while another process installs, only some of the programs exist.
     async with hold_install_lock():
-        found = find_programs()
-        if found is None:
+        programs = find_programs()
+        if programs is None:
             await _install(log, progress)
-            found = find_programs()
-    if found is None:
+            programs = find_programs()
+    if programs is None:
         folders = ", ".join(SEARCH_FOLDERS)
         raise LocalError(f"RabbitMQ was installed, but its programs are not in PATH or {folders}.")
-    return found
+    return programs
 
 
 def find_programs() -> RabbitPrograms | None:
@@ -66,7 +66,7 @@ async def _install(log: Path, progress: Progress) -> None:
         process = await asyncio.create_subprocess_exec(
             *prefix, "sh", str(INSTALL_SCRIPT), stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
         )
-        # Not terminated with us: a package manager that is killed leaves the system half configured.
+        # Does not end with us: a killed package manager leaves the system half configured.
         status = await process.wait()
     if status != 0:
         raise LocalError(f"Installing RabbitMQ failed with status {status}. {HINT}{read_log_tail(log)}")

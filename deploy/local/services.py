@@ -19,7 +19,7 @@ READY_TIMEOUT_SECONDS = 60
 STOP_TIMEOUT_SECONDS = 25  # longer than a service's own drain deadline
 Settings = Mapping[str, Mapping[str, str]]
 MODULES = {"notices": "services.ingress.notices"}
-# Ports on which a process of each kind listens besides that of its probes.
+# Number of ports on which a process of each kind listens, besides that of its probes.
 LISTENING = {"ingress": 1, "notices": 1, "subscriptions": 0, "dispatcher": 0, "newsroom": 2}
 
 
@@ -55,7 +55,7 @@ class Service(Child):
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
-    """Ports of the processes; `internal` maps a process's name to its own, `notices` are the notices API's."""
+    """Ports of the processes; `internal` has the port of probes by process name, `notices` those of the notices API."""
 
     simulator: int
     ingresses: list[int]

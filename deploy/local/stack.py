@@ -1,4 +1,4 @@
-"""The whole system started from scratch: servers, secrets, migrations, simulator, services."""
+"""The whole system, started from scratch: servers, secrets, migrations, simulator, services."""
 
 import asyncio
 import os
@@ -70,15 +70,15 @@ async def run_stack(
     ports: Sequence[int] = (),
     progress: Progress = ignore_progress,
 ) -> AsyncIterator[Stack]:
-    """Start the system, yield it once it is ready, and end everything when the context is left.
+    """Start the system, yield it once it is ready, and stop everything at exit.
 
-    A signal that asks us to end does the same, and is raised as a KeyboardInterrupt.
+    A termination signal does the same and is raised as KeyboardInterrupt.
 
     `folder` (`.local/<name>`) keeps data and secrets for the next run; `fresh` removes them first. `settings` adds
     variables by kind of process: `{"dispatcher": {"KREISFUNK_UNKNOWN_GRACE_SECONDS": "10"}}`. `connect` may
-    give our processes other ports to connect to, such as those of proxies; `start` may start more servers than one of
-    each. `county` is the county's file; `ports` are used for phones, webhook, notices API, newsroom and archive, in
-    this order, if they are free.
+    change the ports that our processes connect to, such as to those of proxies; `start` may start several servers of
+    each kind. `county` is the county's file; `ports` are used for phones, webhook, notices API, newsroom and archive,
+    in this order, if they are free.
     """
     replicas = {
         "ingress": ingresses,
@@ -89,54 +89,54 @@ async def run_stack(
     }
     folder, county = _make_absolute(folder), _make_absolute(county)
     secrets, logs = folder / "secrets", folder / "logs"
-    async with AsyncExitStack() as ends:
-        ends.enter_context(cancel_on_signals())
-        ends.enter_context(lock_folder(folder))
+    async with AsyncExitStack() as resources:
+        resources.enter_context(cancel_on_signals())
+        resources.enter_context(lock_folder(folder))
         _prepare_folder(folder, logs, fresh=fresh)
         progress("starting PostgreSQL and RabbitMQ")
         database_password = _read_secret(secrets, "admin/kreisfunk_database_password")
         broker_password = _read_secret(secrets, "admin/kreisfunk_broker_password")
-        servers = await start(ends, folder, database_password, broker_password, progress)
-        assigned = assign_ports(replicas, ends.enter_context(reserve_ports(count_ports(replicas), ports)))
-        around = _build_environment(servers, assigned, secrets, messages_per_second, county)
-        seen = await ends.enter_async_context(connect(around, assigned)) if connect else around
-        supervisor = await ends.enter_async_context(run_supervisor(progress))
+        servers = await start(resources, folder, database_password, broker_password, progress)
+        assigned = assign_ports(replicas, resources.enter_context(reserve_ports(count_ports(replicas), ports)))
+        environment = _build_environment(servers, assigned, secrets, messages_per_second, county)
+        view = await resources.enter_async_context(connect(environment, assigned)) if connect else environment
+        supervisor = await resources.enter_async_context(run_supervisor(progress))
         supervisor.watch_running(*servers.supervised)
-        await _start_processes(supervisor, seen, assigned, logs, settings or {}, progress)
-        # Stop the simulator first, while the ingress accepts its last webhooks; later it would wait for that in vain.
-        ends.push_async_callback(supervisor.stop_one, SIMULATOR)
-        addresses = _build_addresses(servers, around, assigned)
-        ends.enter_context(publish_addresses(folder, addresses))
+        await _start_processes(supervisor, view, assigned, logs, settings or {}, progress)
+        # Stop the simulator first, while the ingress still accepts its last webhooks.
+        resources.push_async_callback(supervisor.stop_one, SIMULATOR)
+        addresses = _build_addresses(servers, environment, assigned)
+        resources.enter_context(publish_addresses(folder, addresses))
         yield Stack(**vars(addresses), folder=folder, servers=servers, supervisor=supervisor)
 
 
 @contextmanager
 def cancel_on_signals() -> Iterator[None]:
-    """Cancel the entering task at the first signal, which leaves the context as a KeyboardInterrupt.
+    """Cancel the entering task at the first signal; the context then raises KeyboardInterrupt.
 
     A second signal ends this process at once, and the kernel ends the children. Signals that were ignored before, as
-    behind `nohup` or `&` in a script, stay ignored.
+    with `nohup` or `&` in a script, stay ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    task, asked = asyncio.current_task(), False
+    task, is_cancelled = asyncio.current_task(), False
 
-    def ask_to_end(number: signal.Signals) -> None:
-        nonlocal asked
-        if asked or task is None:
+    def cancel_task(number: signal.Signals) -> None:
+        nonlocal is_cancelled
+        if is_cancelled or task is None:
             os._exit(128 + number)
-        asked = True
+        is_cancelled = True
         task.cancel()
 
     numbers = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     loop = asyncio.get_running_loop()
     for number in numbers:
-        loop.add_signal_handler(number, ask_to_end, number)
+        loop.add_signal_handler(number, cancel_task, number)
     try:
         yield
     except asyncio.CancelledError:
-        if asked:
+        if is_cancelled:
             raise KeyboardInterrupt from None
         raise
     finally:
@@ -145,7 +145,7 @@ def cancel_on_signals() -> Iterator[None]:
 
 
 def _make_absolute(path: Path) -> Path:
-    """Return an absolute path, as the processes have another working folder than we."""
+    """Return an absolute path, as the processes have another working directory."""
     return path.absolute()
 
 

@@ -20,7 +20,7 @@ class StackServers:
 
     @property
     def supervised(self) -> Sequence[Child]:
-        """Servers that are started again when they end."""
+        """Servers that are restarted when they end."""
         return self.postgres, self.rabbitmq
 
     @property
@@ -44,17 +44,17 @@ class StackServers:
         return {self.rabbitmq.name: self.rabbitmq.metrics_url}
 
 
-# With the passwords of database and broker.
+# Called with folder, password of the database, password of the broker.
 StartServers = Callable[[AsyncExitStack, Path, str, str, Progress], Awaitable[StackServers]]
 
 
 async def start_servers(
-    ends: AsyncExitStack, folder: Path, database_password: str, broker_password: str, say: Progress
+    resources: AsyncExitStack, folder: Path, database_password: str, broker_password: str, progress: Progress
 ) -> StackServers:
-    """Start the servers, which end with `ends`. Raises LocalError."""
+    """Start the servers, which stop with `resources`. Raises LocalError."""
     postgres, rabbitmq = await enter_both(
-        ends,
+        resources,
         run_postgres(folder / "postgres", database_password),
-        run_rabbitmq(folder / "rabbitmq", broker_password, say),
+        run_rabbitmq(folder / "rabbitmq", broker_password, progress),
     )
     return StackServers(postgres=postgres, rabbitmq=rabbitmq)

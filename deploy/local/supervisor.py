@@ -1,4 +1,4 @@
-"""Supervision of processes: restarts those that end without having been stopped."""
+"""Supervision of processes: restart those that end without having been stopped."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,16 +22,16 @@ class Member:
     restarts: int = 0
 
 
-def compute_restart_delay(quick_ends: int) -> float:
-    """Return the seconds to wait after `quick_ends` ends in a row that each came soon after the start."""
-    return min(MAX_RESTART_DELAY_SECONDS, MIN_RESTART_DELAY_SECONDS * 2.0 ** min(quick_ends, 16))
+def compute_restart_delay(quick_exits: int) -> float:
+    """Return the seconds to wait after `quick_exits` exits in a row, each soon after the start."""
+    return min(MAX_RESTART_DELAY_SECONDS, MIN_RESTART_DELAY_SECONDS * 2.0 ** min(quick_exits, 16))
 
 
 class Supervisor:
     """Supervisor of processes; use it through `run_supervisor`, which stops all of them."""
 
-    def __init__(self, tell: Progress) -> None:
-        self._tell = tell
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
         self._batches: list[list[Member]] = []
         self._members: dict[str, Member] = {}
 
@@ -45,7 +45,7 @@ class Supervisor:
         await run_together(*(self._start_member(member) for member in batch))
 
     def watch(self, *children: Child) -> list[Member]:
-        """Register processes that others started, or that `start_one` will start."""
+        """Register processes that were started elsewhere, or that `start_one` will start."""
         batch = [Member(child) for child in children]
         self._batches.append(batch)
         self._members |= {member.child.name: member for member in batch}
@@ -77,7 +77,7 @@ class Supervisor:
         await self._start_member(self._members[name])
 
     async def stop(self) -> None:
-        """Stop all in reverse order of their starts; those that were started together stop together."""
+        """Stop all processes in reverse order of their start; those started together stop together."""
         await asyncio.gather(*(_stop_watching(member) for member in self._members.values()))
         try:
             for batch in reversed(self._batches):
@@ -96,23 +96,23 @@ class Supervisor:
         member.watch = asyncio.create_task(self._watch(member), name=f"watch {member.child.name}")
 
     async def _watch(self, member: Member) -> None:
-        clock, quick_ends = asyncio.get_running_loop().time, 0
+        clock, quick_exits = asyncio.get_running_loop().time, 0
         while True:
             started = clock()
             status = await member.child.wait()
             member.ready.clear()
             member.restarts += 1
-            self._tell(f"{member.child.name} ended with status {status}, starting it again")
-            quick_ends = 0 if clock() - started > MIN_HEALTHY_SECONDS else quick_ends + 1
-            await asyncio.sleep(compute_restart_delay(quick_ends - 1))
+            self._progress(f"{member.child.name} ended with status {status}, starting it again")
+            quick_exits = 0 if clock() - started > MIN_HEALTHY_SECONDS else quick_exits + 1
+            await asyncio.sleep(compute_restart_delay(quick_exits - 1))
             await self._restart(member)
 
     async def _restart(self, member: Member) -> None:
         try:
             await member.child.start()
         except LocalError:
-            self._tell(f"{member.child.name} did not become ready (its log says why), trying again")
-            member.child.kill()  # if it runs without becoming ready, `wait` has to return
+            self._progress(f"{member.child.name} did not become ready (see its log), trying again")
+            member.child.kill()  # if it still runs, `wait` has to return
         else:
             member.ready.set()
 
@@ -126,8 +126,8 @@ async def _stop_watching(member: Member) -> None:
 
 
 @asynccontextmanager
-async def run_supervisor(tell: Progress = ignore_progress) -> AsyncIterator[Supervisor]:
-    supervisor = Supervisor(tell)
+async def run_supervisor(progress: Progress = ignore_progress) -> AsyncIterator[Supervisor]:
+    supervisor = Supervisor(progress)
     try:
         yield supervisor
     finally:

@@ -1,4 +1,4 @@
-"""The unprivileged user that PostgreSQL requires if we are root, and a machine-wide lock for such installations."""
+"""The unprivileged user that PostgreSQL requires if we are root, and a machine-wide lock for installations."""
 
 import asyncio
 import fcntl
@@ -41,10 +41,10 @@ def _find() -> SystemUser | None:
 async def _create() -> SystemUser:
     arguments = ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent", SYSTEM_USER]
     process = await asyncio.create_subprocess_exec("useradd", *arguments, stderr=asyncio.subprocess.PIPE)
-    _, complaint = await process.communicate()
-    account = _find()  # another stack may have been faster: then useradd fails and the user exists
+    _, error_output = await process.communicate()
+    account = _find()  # exists even if useradd failed because another stack was faster
     if account is None:
-        reason = complaint.decode().strip()
+        reason = error_output.decode().strip()
         raise LocalError(f"The user {SYSTEM_USER!r} for PostgreSQL could not be created: {reason}")
     return account
 

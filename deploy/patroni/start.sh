@@ -1,5 +1,5 @@
 #!/bin/sh
-# Starts Patroni with the passwords that are in files; it takes them from its environment.
+# Starts Patroni, which reads passwords from its environment, with the passwords in files.
 set -eu
 PATRONI_SUPERUSER_PASSWORD=$(cat /secrets/postgres/owner_password)
 PATRONI_REPLICATION_PASSWORD=$(cat /secrets/postgres/replication_password)

@@ -1,7 +1,7 @@
-"""Prepares a release: `make release` describes it, `make release WRITE=1` does the next step.
+"""Preparation of a release: `make release` describes it, `make release WRITE=1` does the next step.
 
-The first step writes version, catalogue, chart and changelog; once that is committed, the second makes the artefacts.
-Commit, tag and image are left to a person, who signs them: the commands are printed.
+The first step writes version, catalogue, chart and changelog; once that is committed, the second creates the artefacts.
+A person makes and signs commit, tag and image with the printed commands.
 """
 
 import argparse
@@ -46,16 +46,16 @@ def write_next(plan: Plan) -> list[Path]:
 def write_artefacts(plan: Plan) -> list[Path]:
     """Write the source as committed, the bill of materials, and the checksums of both."""
     (plan.root / "dist").mkdir(exist_ok=True)
-    inside = f"--prefix=kreisfunk-{plan.version}/"
-    ask_git(plan.root, "archive", "--format=tar.gz", inside, f"--output={plan.archive}", "HEAD")
-    made = [plan.root / plan.archive, write_bill(plan.root, plan.root / "dist", plan.version, plan.committed_at)]
+    prefix = f"--prefix=kreisfunk-{plan.version}/"
+    ask_git(plan.root, "archive", "--format=tar.gz", prefix, f"--output={plan.archive}", "HEAD")
+    artefacts = [plan.root / plan.archive, write_bill(plan.root, plan.root / "dist", plan.version, plan.committed_at)]
     sums = plan.root / SUMS
-    sums.write_text("".join(f"{sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in made))
-    return [*made, sums]
+    sums.write_text("".join(f"{sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in artefacts))
+    return [*artefacts, sums]
 
 
 def release(root: Path, version: str | None, today: date, *, write: bool) -> int:
-    """Print the release, do its next step with `write`, and return the exit status."""
+    """Print the release, with `write` do its next step, and return the exit status."""
     plan = plan_release(root, version, today)
     _say(*describe(plan))
     if plan.problems:
@@ -74,10 +74,10 @@ def _say(*lines: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m deploy.release", description=__doc__)
-    parser.add_argument("version", nargs="?", help="else the one prepared, or the next minor one")
+    parser.add_argument("version", nargs="?", help="by default the prepared one, or the next minor version")
     parser.add_argument("--write", action="store_true", help="do the next step")
-    given = parser.parse_args()
-    return release(ROOT, given.version, date.today(), write=given.write)  # noqa: DTZ011 (the day here)
+    options = parser.parse_args()
+    return release(ROOT, options.version, date.today(), write=options.write)  # noqa: DTZ011 (the local day)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Compares the packages in a lock file with advisories in OSV's format: `make audit ADVISORIES=file`.
+"""Comparison of the packages in a lock file with advisories in OSV's format: `make audit ADVISORIES=file`.
 
-No network: the file is one advisory, a list of them, an answer of OSV's query (`vulns`), or OSV's archive of an
+Needs no network: the file is one advisory, a list of them, an answer to OSV's query (`vulns`), or OSV's archive of an
 ecosystem (zip). Exit status: 0 nothing found, 1 something found, 2 a file cannot be read.
 """
 
@@ -77,7 +77,7 @@ def read_advisories(path: Path) -> list[Advisory]:
     """Return all advisories of the file; raise AdvisoriesError if one cannot be read, or if there is none."""
     try:
         advisories = [
-            msgspec.convert(each, Advisory) for text in _read_documents(path) for each in _list_advisories(text)
+            msgspec.convert(item, Advisory) for text in _read_documents(path) for item in _list_advisories(text)
         ]
     except (OSError, BadZipFile, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise AdvisoriesError(f"{path}: {error}") from error
@@ -97,10 +97,10 @@ def _read_documents(path: Path) -> Iterator[bytes]:
 
 
 def _list_advisories(document: bytes) -> list[Any]:
-    read = msgspec.json.decode(document)
-    if isinstance(read, dict) and "id" not in read:
-        read = read.get("vulns")
-    return read if isinstance(read, list) else [read]
+    content = msgspec.json.decode(document)
+    if isinstance(content, dict) and "id" not in content:
+        content = content.get("vulns")
+    return content if isinstance(content, list) else [content]
 
 
 def find_hits(pins: Sequence[Pin], advisories: Iterable[Advisory]) -> list[Hit]:
@@ -123,12 +123,12 @@ def _is_listed(version: str, affected: Affected) -> bool:
 
 
 def _is_within(version: str, span: Sequence[RangeEvent]) -> bool:
-    """Evaluate the events in the order of their versions; yes if one cannot be compared."""
+    """Return whether the version is vulnerable by these events, also if a version cannot be compared."""
     vulnerable = False
     try:
-        for event in sorted((each for each in span if each.limit is None), key=_order_key):
-            before, at = _order_key(event)
-            if not before or Version(version) > at or (Version(version) == at and event.last_affected is None):
+        for event in sorted((event for event in span if event.limit is None), key=_order_key):
+            bounded, bound = _order_key(event)
+            if not bounded or Version(version) > bound or (Version(version) == bound and event.last_affected is None):
                 vulnerable = event.introduced is not None
     except InvalidVersion:
         return True
@@ -137,8 +137,8 @@ def _is_within(version: str, span: Sequence[RangeEvent]) -> bool:
 
 def _order_key(event: RangeEvent) -> tuple[bool, Version]:
     """Sort `0` before all versions, pre-releases included."""
-    given = event.introduced or event.fixed or event.last_affected or ""
-    return given != "0", Version(given)
+    version = event.introduced or event.fixed or event.last_affected or ""
+    return version != "0", Version(version)
 
 
 def format_hit(hit: Hit) -> str:
@@ -168,8 +168,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m deploy.release.audit", description=__doc__)
     parser.add_argument("advisories", type=Path, help="in OSV's format")
     parser.add_argument("--lock", type=Path, default=Path("requirements.lock"))
-    given = parser.parse_args()
-    return audit(given.lock, given.advisories)
+    options = parser.parse_args()
+    return audit(options.lock, options.advisories)
 
 
 if __name__ == "__main__":

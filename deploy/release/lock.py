@@ -38,7 +38,9 @@ def read_npm_lock(text: str) -> list[Pin]:
     """Return the packages of npm's lock file; raise LockError."""
     packages = json.loads(text)["packages"]
     pins = [
-        Pin(path.rpartition("node_modules/")[2], one["version"], "", "npm") for path, one in packages.items() if path
+        Pin(path.rpartition("node_modules/")[2], entry["version"], "", "npm")
+        for path, entry in packages.items()
+        if path
     ]
     if not pins:
         raise LockError("nothing is pinned")
@@ -46,7 +48,7 @@ def read_npm_lock(text: str) -> list[Pin]:
 
 
 def _parse_pin(line: str) -> Pin:
-    found = _PIN.fullmatch(line)
-    if found is None:
+    match = _PIN.fullmatch(line)
+    if match is None:
         raise LockError(f"no pinned package: {line}")
-    return Pin(canonicalize_name(found[1]), found[2], found[3] or "")
+    return Pin(canonicalize_name(match[1]), match[2], match[3] or "")

@@ -21,7 +21,7 @@ _UNRELEASED = re.compile(r"^## \[Unreleased\]\n(.*?)(?=^## |\Z)", re.MULTILINE |
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A release as the checkout in `root` would make it; `problems` prevent it, `edits` are still to be written."""
+    """A release of the checkout in `root`; `problems` prevent it, `edits` are still to be written."""
 
     root: Path
     version: str
@@ -48,7 +48,7 @@ class Plan:
 
 
 def plan_release(root: Path, version: str | None, today: date) -> Plan:
-    """Plan a release of this version; if None, of the prepared one, or else the next minor version."""
+    """Plan a release of this version; if None, of the prepared one or else the next minor version."""
     files = {name: (root / name).read_text() for name in (VERSION_FILE, CATALOGUE, CHART, CHANGELOG)}
     current = _read_current(files)
     version = version or _choose_next(current, files[CHANGELOG], ask_git(root, "tag", "--list").split())
@@ -71,15 +71,15 @@ def plan_release(root: Path, version: str | None, today: date) -> Plan:
 def ask_git(root: Path, *arguments: str) -> str:
     """Return git's output, or raise CalledProcessError."""
     command = ["git", *arguments]
-    done = subprocess.run(command, cwd=root, capture_output=True, check=True, text=True)  # noqa: S603 (fixed arguments)
-    return done.stdout.strip()
+    result = subprocess.run(command, cwd=root, capture_output=True, check=True, text=True)  # noqa: S603 (fixed arguments)
+    return result.stdout.strip()
 
 
 def _read_current(files: dict[str, str]) -> str:
-    found = _VERSION.search(files[VERSION_FILE])
-    if found is None:
+    match = _VERSION.search(files[VERSION_FILE])
+    if match is None:
         raise ValueError(f"{VERSION_FILE} names no VERSION")
-    return found[0]
+    return match[0]
 
 
 def _choose_next(current: str, changelog: str, tags: list[str]) -> str:
@@ -107,8 +107,8 @@ def _check_tree(root: Path, version: str) -> list[str]:
 
 def _check_files(files: dict[str, str], version: str) -> list[str]:
     problems = []
-    named = _SOFTWARE_VERSION.search(files[CATALOGUE])
-    if named is None or named[1] != _read_current(files):
+    match = _SOFTWARE_VERSION.search(files[CATALOGUE])
+    if match is None or match[1] != _read_current(files):
         problems.append(f"{CATALOGUE} names another softwareVersion than {VERSION_FILE}.")
     unreleased = _UNRELEASED.search(files[CHANGELOG])
     if not _find_section(files[CHANGELOG], version) and not (unreleased and unreleased[1].strip()):

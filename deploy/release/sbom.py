@@ -1,4 +1,4 @@
-"""Writes the bill of materials (CycloneDX 1.6, JSON) of the packages in the lock files: `make sbom`.
+"""Bill of materials (CycloneDX 1.6, JSON) of the packages in the lock files: `make sbom`.
 
 It names packages and versions, and no URLs: the package index is chosen at installation.
 """
@@ -75,9 +75,9 @@ def _build_reference(pin: Pin) -> str:
 
 
 def _list_direct(project: Mapping[str, Any], pins: Sequence[Pin]) -> list[str]:
-    """Return the project's direct dependencies; those of the newsroom's pages are no Python packages."""
-    asked = {canonicalize_name(found[0]) for each in project["dependencies"] if (found := _NAME.match(each))}
-    return [_build_reference(pin) for pin in pins if pin.name in asked or pin.registry == "npm"]
+    """Return the project's direct dependencies, including the npm packages of the newsroom's pages."""
+    direct = {canonicalize_name(match[0]) for text in project["dependencies"] if (match := _NAME.match(text))}
+    return [_build_reference(pin) for pin in pins if pin.name in direct or pin.registry == "npm"]
 
 
 def write_bill(root: Path, folder: Path, version: str, time: datetime) -> Path:
@@ -94,8 +94,8 @@ def write_bill(root: Path, folder: Path, version: str, time: datetime) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m deploy.release.sbom", description=__doc__)
     parser.add_argument("--time", type=datetime.fromisoformat, default=datetime.now(UTC), help="of the commit")
-    given = parser.parse_args()
-    sys.stdout.write(f"{write_bill(ROOT, FOLDER, VERSION, given.time)}\n")
+    options = parser.parse_args()
+    sys.stdout.write(f"{write_bill(ROOT, FOLDER, VERSION, options.time)}\n")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from shared.amqp import topology
 from shared.contracts import notices
 from shared.contracts.envelope import MESSAGES
 from shared.contracts.message import Message
-from tools.asyncapi import FILE, NEEDED, list_keys, list_senders, render_asyncapi
+from tools.asyncapi import FILE, REQUIRED, list_keys, list_senders, render_asyncapi
 from tools.openapi import EVENT_TYPES
 from tools.schemas import EXAMPLES
 
@@ -109,7 +109,7 @@ def test_a_payload_takes_its_example_and_nothing_else(name: str) -> None:
     assert not check.is_valid({**example, "type": "de.kreisfunk.notice.published.v9"})
     assert not check.is_valid({**example, "data": {key: [[]] for key in example["data"]}})
     assert not check.is_valid({key: value for key, value in example.items() if key != "source"})
-    for needed in NEEDED.get(MESSAGES[name], ()):
+    for needed in REQUIRED.get(MESSAGES[name], ()):
         assert not check.is_valid({**example, needed: None})
 
 
@@ -126,4 +126,4 @@ def test_what_a_notice_needs_is_the_same_as_over_http() -> None:
         "WithdrawnEvent": notices.NoticeWithdrawn,
     }
     for name, kind in named.items():
-        assert {"subject", "expirytime"} & set(over_http[name]) == set(NEEDED[kind])
+        assert {"subject", "expirytime"} & set(over_http[name]) == set(REQUIRED[kind])

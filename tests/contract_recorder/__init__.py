@@ -1,5 +1,5 @@
-"""What tests put through a broker, held against the AsyncAPI document.
+"""Comparison of all messages that tests publish with the AsyncAPI document.
 
-RabbitMQ's tracing copies what is published on a vhost without changing where it goes. Every fixture that has a broker
-has a tap; at the end of a full run each channel of the document must have been seen.
+RabbitMQ's tracing copies what is published on a vhost without changing its route. Every fixture with a broker has a
+recorder; at the end of a full run each channel of the document must have been seen.
 """

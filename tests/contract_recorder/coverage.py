@@ -1,4 +1,4 @@
-"""How much of the AsyncAPI document and of the OpenAPI document was seen, over all processes of a test run."""
+"""Coverage of the AsyncAPI and OpenAPI documents over all processes of a test run."""
 
 import json
 from collections import Counter
@@ -9,8 +9,8 @@ from tests.contract_recorder.message_checks import TracedMessage
 from tools import openapi
 from tools.asyncapi import build_channel_id, list_routes
 
-# What no test brings about, with the reason.
-_OUR_MISTAKE = "only a mistake of ours is answered like this, and we know of none"
+# Places that no test reaches, with the reason.
+_OUR_MISTAKE = "only a bug of ours is answered like this, and we know of none"
 UNSEEN: Mapping[str, str] = {
     "door publish 500": _OUR_MISTAKE,
     "door check 500": _OUR_MISTAKE,
@@ -20,7 +20,7 @@ UNSEEN: Mapping[str, str] = {
 
 
 class ContractCoverage:
-    """What was as described: messages by channel and type, answers by operation and status."""
+    """Counts of valid messages by channel and type, and of valid answers by operation and status."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
@@ -31,7 +31,7 @@ class ContractCoverage:
             self.counts[build_place(message.exchange, message.key, kind)] += 1
 
     def add(self, counts: Mapping[str, int]) -> None:
-        """What another process has counted."""
+        """Add the counts of another process."""
         self.counts.update(counts)
 
 
@@ -47,7 +47,7 @@ def build_answer_place(operation: str, status: int) -> str:
 
 
 def list_places() -> Iterator[str]:
-    """Every message that the documents say travels somewhere, and every answer of the door."""
+    """Yield every message on every channel of the documents, and every answer of the notices API."""
     for (exchange, key), kinds in list_routes().items():
         yield from (build_place(exchange, key, kind.TYPE) for kind in kinds)
     for methods in json.loads(openapi.FILE.read_text())["paths"].values():
@@ -56,9 +56,9 @@ def list_places() -> Iterator[str]:
 
 
 def find_complaints(counts: Mapping[str, int], excused: Mapping[str, str] = UNSEEN) -> list[str]:
-    """What a whole run of the tests must have seen and has not, and what is excused without need."""
-    every = set(list_places())
-    never = [f"never seen: {where}" for where in list_places() if not counts.get(where) and where not in excused]
-    seen = [f"excused, but seen: {where}" for where in excused if counts.get(where)]
-    unknown = [f"excused, but not in the document: {where}" for where in excused if where not in every]
-    return [*never, *seen, *unknown]
+    """Return the places that a whole run must have seen but has not, and needless excuses."""
+    places = set(list_places())
+    unseen = [f"never seen: {place}" for place in list_places() if not counts.get(place) and place not in excused]
+    seen = [f"excused, but seen: {place}" for place in excused if counts.get(place)]
+    unknown = [f"excused, but not in the document: {place}" for place in excused if place not in places]
+    return [*unseen, *seen, *unknown]

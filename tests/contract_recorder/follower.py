@@ -1,7 +1,7 @@
-"""The tap of a stack that is not ours to start, or whose broker is killed on purpose.
+"""Recorder of a stack that is started elsewhere, or whose broker is killed on purpose.
 
-It listens as long as the stack runs. What is published in the moment in which a broker comes back, before we are there
-again, it does not see.
+It listens as long as the stack runs. It misses what is published between the return of a broker and its own
+reconnection.
 """
 
 import asyncio
@@ -31,28 +31,28 @@ AWAY = (*CONNECTION_EXCEPTIONS, aiohttp.ClientError, TimeoutError)
 
 
 class RecorderFollower:
-    """Everything that it hears is judged at once."""
+    """Follower that checks every message at once."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._heard = 0
+        self._count = 0
         self._broken: Counter[str] = Counter()
 
     async def run(self) -> None:
-        """For ever."""
+        """Listen until cancelled."""
         while True:
             with suppress(*AWAY):
                 await self._listen()
             await asyncio.sleep(RETRY_DELAY_SECONDS)
 
     def end(self) -> None:
-        """Raises RecorderBlindError or ContractViolationError."""
-        if not self._heard:
+        """Raise RecorderBlindError or ContractViolationError if there is a reason."""
+        if not self._count:
             raise RecorderBlindError(f"nothing was heard of a stack in {self._folder}")
         raise_violations(self._broken)
 
     async def _listen(self) -> None:
-        """Without a look at the folder's lock: taking it, if only for a moment, could keep the stack from starting."""
+        """Record until the connection ends. Ignores the folder's lock: taking it even briefly could block the start."""
         try:
             stack = StackAddresses(**json.loads((self._folder / STACK_FILE).read_text()))
         except FileNotFoundError:
@@ -64,14 +64,14 @@ class RecorderFollower:
             await enable_tracing(stack.broker_url, stack.broker_api_url)
             await connection.closed()
 
-    async def _record(self, copied: AbstractIncomingMessage) -> None:
-        self._heard += 1
-        self._broken.update(check_message(parse_traced(copied)))
+    async def _record(self, copy: AbstractIncomingMessage) -> None:
+        self._count += 1
+        self._broken.update(check_message(parse_traced(copy)))
 
 
 @asynccontextmanager
 async def follow_stack(folder: Path) -> AsyncIterator[None]:
-    """Of the stack that comes to run in this folder. Raises ContractViolationError at the end."""
+    """Follow the stack that will run in this folder. Raises ContractViolationError at the end."""
     follower = RecorderFollower(folder)
     listening = asyncio.create_task(follower.run())
     try:

@@ -1,7 +1,7 @@
-"""What is wrong with a message by the AsyncAPI document and the JSON Schemas. Pure.
+"""Checks of a message against the AsyncAPI document and the JSON Schemas. Pure.
 
-Held against them is what is published on an exchange of the document, whoever publishes it, and what is put straight
-into one of our queues or parked for one. Dead letters and quarantines hold what could not be understood: not that.
+They apply to everything published on an exchange of the document, by any publisher, and to messages sent directly to
+one of our queues or parked for one; not to dead letters and quarantines, which hold what could not be parsed.
 """
 
 import json
@@ -27,7 +27,7 @@ PERSISTENT = 2
 
 @dataclass(frozen=True, kw_only=True)
 class TracedMessage:
-    """A message, and who published it where."""
+    """A message, with its publisher, exchange and key."""
 
     exchange: str
     key: str
@@ -37,7 +37,7 @@ class TracedMessage:
 
     @property
     def is_excusable(self) -> bool:
-        """A service publishes nothing wrong, but it may park what somebody else has."""
+        """Whether violations may be allowed: a service must publish valid messages, but may park invalid ones."""
         return not self.by_service or self.exchange not in EXCHANGES
 
     @property
@@ -50,14 +50,14 @@ class TracedMessage:
 
     @property
     def event(self) -> Mapping[str, Any]:
-        """All that it says of itself; empty if nothing can be read."""
+        """The event with its attributes; empty if it cannot be parsed."""
         try:
-            read = json.loads(self.body)
+            content = json.loads(self.body)
         except ValueError:
             return {}
         if attributes := self._attributes:
-            return {**attributes, "data": read}
-        return read if isinstance(read, dict) else {}
+            return {**attributes, "data": content}
+        return content if isinstance(content, dict) else {}
 
     @property
     def is_structured(self) -> bool:
@@ -65,7 +65,7 @@ class TracedMessage:
 
     @property
     def _attributes(self) -> dict[str, Any]:
-        """Those of binary mode, which is another way to write the same event."""
+        """Attributes of an event in binary mode."""
         headers = self.properties.get("headers") or {}
         return {
             name.removeprefix(prefix): value
@@ -76,7 +76,7 @@ class TracedMessage:
 
 
 def find_problems(message: TracedMessage) -> Iterator[str]:
-    """Each with what it was and where."""
+    """Yield each problem with the type and place of the message."""
     expected = _find_expected(message.exchange, message.key)
     if expected is None:
         return
@@ -86,7 +86,7 @@ def find_problems(message: TracedMessage) -> Iterator[str]:
 
 
 def _find_expected(exchange: str, key: str) -> tuple[type[Message], ...] | None:
-    """What may be there; None if the document does not speak of that place."""
+    """Return the types that may be published there; None if the document does not cover the place."""
     if exchange in EXCHANGES:
         return tuple(list_routes().get((exchange, key), ()))
     queue = _map_queues().get((exchange, key))
@@ -95,14 +95,14 @@ def _find_expected(exchange: str, key: str) -> tuple[type[Message], ...] | None:
 
 @cache
 def _map_queues() -> Mapping[tuple[str, str], topology.Queue]:
-    """Where something reaches a queue past its exchange: by the queue's name, or parked to come back later."""
-    straight = {("", queue.name): queue for queue in topology.QUEUES}
+    """Return the queues by routes past their exchange: by name, or parked for a later return."""
+    direct = {("", queue.name): queue for queue in topology.QUEUES}
     parked = {
         (queue.retry_exchange, queue.name_retry_queue(name)): queue
         for queue in topology.QUEUES
         for name in topology.RETRY_TIERS
     }
-    return straight | parked
+    return direct | parked
 
 
 def _list_queue_types(queue: topology.Queue) -> tuple[type[Message], ...]:
@@ -135,7 +135,7 @@ def _check_event(
 
 
 def _check_sender(message: TracedMessage, event: Mapping[str, Any], kind: type[Message]) -> Iterator[str]:
-    """What a service of ours sends has its name on it."""
+    """Check that a message of one of our services has that service as its source."""
     source, senders = event.get("source"), [f"/kreisfunk/{sender}" for sender in list_senders(kind)]
     if not senders or message.exchange not in EXCHANGES:
         return

@@ -1,7 +1,6 @@
-"""Requests and answers of a door, held against its OpenAPI document while tests talk to it.
+"""Comparison of requests and answers of the notices API with its OpenAPI document during tests.
 
-What was accepted must be described, and every answer must be one that is described for its operation. What is refused
-may be wrong in any way: that is what such tests are for.
+Accepted requests and all answers must be described for their operation. Rejected requests may be wrong in any way.
 """
 
 import json
@@ -29,11 +28,11 @@ ATTRIBUTE = "ce-"
 
 
 class NotDescribedError(AssertionError):
-    """The door does what its document does not say."""
+    """The notices API does something that its document does not describe."""
 
 
 class RecordedExchange:
-    """One request and its answer, as far as it has come."""
+    """A request and its answer."""
 
     def __init__(self, response: ClientResponse, sent: bytes) -> None:
         self.method = response.method.lower()
@@ -59,7 +58,7 @@ class RecordedExchange:
             yield from self._check_request(operation["requestBody"]["content"])
 
     def _check_unknown(self, body: bytes) -> Iterator[str]:
-        """Pages, documents, and what is nowhere: a refusal is a problem there, too."""
+        """Check pages, documents and unknown paths, where errors are problem details, too."""
         if self.status >= 400:
             yield from _find_violations(PROBLEM, _build_reference("ProblemDetails"), self.media, body)
 
@@ -90,43 +89,43 @@ class RecordedExchange:
             yield f"accepted, but {problem}"
 
     def _read_attributes(self) -> dict[str, str]:
-        """Of binary mode, which the document describes in words: the same event, written otherwise."""
+        """Return the attributes of an event in binary mode, which the document describes in words."""
         names = {name.lower(): value for name, value in self.sent_headers.items()}
         return {name.removeprefix(ATTRIBUTE): value for name, value in names.items() if name.startswith(ATTRIBUTE)}
 
 
 def trace_contract(url: str) -> TraceConfig:
-    """For a session that talks to the door at this address. Raises NotDescribedError when an answer has been read."""
+    """Return the tracing of a session with the notices API at this URL. Raises NotDescribedError after an answer."""
     tracing = TraceConfig()
 
-    async def begun(_: ClientSession, context: SimpleNamespace, __: TraceRequestStartParams) -> None:
+    async def start(_: ClientSession, context: SimpleNamespace, __: TraceRequestStartParams) -> None:
         context.sent, context.exchange = b"", None
 
-    async def sent(_: ClientSession, context: SimpleNamespace, part: TraceRequestChunkSentParams) -> None:
+    async def collect(_: ClientSession, context: SimpleNamespace, part: TraceRequestChunkSentParams) -> None:
         context.sent += part.chunk
 
-    async def answered(_: ClientSession, context: SimpleNamespace, end: TraceRequestEndParams) -> None:
+    async def record(_: ClientSession, context: SimpleNamespace, end: TraceRequestEndParams) -> None:
         if str(end.url).startswith(url):
             context.exchange = RecordedExchange(end.response, context.sent)
 
-    async def read(_: ClientSession, context: SimpleNamespace, part: TraceResponseChunkReceivedParams) -> None:
+    async def check(_: ClientSession, context: SimpleNamespace, part: TraceResponseChunkReceivedParams) -> None:
         if context.exchange is not None:
             _raise_for(context.exchange, part.chunk)
 
-    tracing.on_request_start.append(begun)
-    tracing.on_request_chunk_sent.append(sent)
-    tracing.on_request_end.append(answered)
-    tracing.on_response_chunk_received.append(read)
+    tracing.on_request_start.append(start)
+    tracing.on_request_chunk_sent.append(collect)
+    tracing.on_request_end.append(record)
+    tracing.on_response_chunk_received.append(check)
     return tracing
 
 
 def _raise_for(exchange: RecordedExchange, body: bytes) -> None:
-    if found := list(exchange.find_problems(body)):
-        raise NotDescribedError(f"{exchange.method} {exchange.path}: {exchange.status}: {'; '.join(found)}")
+    if problems := list(exchange.find_problems(body)):
+        raise NotDescribedError(f"{exchange.method} {exchange.path}: {exchange.status}: {'; '.join(problems)}")
 
 
 def _check_stream(schema: Mapping[str, Any], body: bytes) -> Iterator[str]:
-    """Comments, and what only says when to come again, are no messages."""
+    """Check the messages of a stream; comments and reconnection times are not messages."""
     for block in body.decode().strip().split("\n\n"):
         message = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
         if "data" in message:
@@ -134,9 +133,9 @@ def _check_stream(schema: Mapping[str, Any], body: bytes) -> Iterator[str]:
             yield from _find_violations(STREAM, _build_reference("EventProgress"), STREAM, message["data"].encode())
 
 
-def _find_violations(wanted: str, schema: Mapping[str, Any], media: str, body: bytes) -> Iterator[str]:
-    if media != wanted:
-        yield f"is {media}, not {wanted}"
+def _find_violations(expected: str, schema: Mapping[str, Any], media: str, body: bytes) -> Iterator[str]:
+    if media != expected:
+        yield f"is {media}, not {expected}"
         return
     for error in _build_validator(json.dumps(schema)).iter_errors(json.loads(body)):
         yield f"{'/'.join(map(str, error.instance_path))}: {error.message}"
@@ -145,8 +144,8 @@ def _find_violations(wanted: str, schema: Mapping[str, Any], media: str, body: b
 def _find_operation(method: str, path: str) -> Mapping[str, Any] | None:
     first, _, rest = path.removeprefix("/").partition("/")
     template = "/events/{event}" if first == "events" and rest else path
-    found: Mapping[str, Any] | None = _read_document()["paths"].get(template, {}).get(method)
-    return found
+    operation: Mapping[str, Any] | None = _read_document()["paths"].get(template, {}).get(method)
+    return operation
 
 
 def _build_reference(name: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""pytest's side of the tap: the marker `foreign_messages`, and the tally at the end.
+"""pytest plugin of the recorder: the marker `foreign_messages`, and the tally at the end.
 
-`pytest -n` counts in each worker and adds up in the process that started them. Of a run in two parts, each a process of
-its own, the first writes down what it has seen (`--tally-to`), and the second goes on from there (`--tally-from`).
+`pytest -n` counts in each worker and adds the counts in the main process. If a run has two parts in separate processes,
+the first writes its tally (`--tally-to`), and the second continues from there (`--tally-from`).
 """
 
 import json
@@ -21,8 +21,8 @@ LOST = pytest.StashKey[list[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(TO, type=Path, metavar="FILE", help="write down what was seen, for the next part of the run")
-    parser.addoption(FROM, type=Path, metavar="FILE", help="add what an earlier part has seen: this is the last one")
+    parser.addoption(TO, type=Path, metavar="FILE", help="write the tally, for the next part of the run")
+    parser.addoption(FROM, type=Path, metavar="FILE", help="add the tally of an earlier part; this is the last one")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -49,7 +49,7 @@ async def foreign_messages(recorder: ContractRecorder) -> AsyncIterator[None]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """A worker of xdist has ended, or died."""
+    """Add the counts of a worker that has ended; note one that died."""
     handed_over = getattr(node, "workeroutput", {})
     SEEN.add(handed_over.get(HANDED_OVER, {}))
     if HANDED_OVER not in handed_over:
@@ -94,11 +94,11 @@ def _find_unseen(config: pytest.Config) -> list[str]:
 
 
 def is_whole_run(config: pytest.Config) -> bool:
-    """Of some tests nobody can expect every message, unless they are the last part of all, which names its files."""
-    chosen = ["keyword", "deselect", "lf", "stepwise", "collectonly", "ignore", "ignore_glob"]
+    """Return whether all tests run, or the last part of all; a selection cannot be expected to see every message."""
+    selections = ["keyword", "deselect", "lf", "stepwise", "collectonly", "ignore", "ignore_glob"]
     last = bool(config.getoption(FROM))
     if not last:
-        chosen.append("markexpr")
+        selections.append("markexpr")
     everything = {config.rootpath / name for name in config.getini("testpaths")}
-    given = {(config.invocation_params.dir / name).resolve() for name in config.args}
-    return not any(config.getoption(name, None) for name in chosen) and (last or given <= everything)
+    paths = {(config.invocation_params.dir / name).resolve() for name in config.args}
+    return not any(config.getoption(name, None) for name in selections) and (last or paths <= everything)

@@ -1,6 +1,6 @@
-"""The tap of a vhost: a queue that gets a copy of all that is published there, read at the end.
+"""Recorder of a vhost: a queue with a copy of every message published there, read at the end.
 
-A quorum queue still has it after the broker was stopped and started, although a copy says that it is not persistent.
+As a quorum queue, it keeps the copies over a restart of the broker, although they are not marked persistent.
 """
 
 import asyncio
@@ -28,17 +28,17 @@ MAX_COPIED = 1_000_000
 
 
 class ContractViolationError(AssertionError):
-    """Something was published that is not as it is described."""
+    """A message was published that violates its description."""
 
 
 class RecorderBlindError(AssertionError):
-    """The tap does not see what is published, so that it proves nothing."""
+    """The recorder does not see published messages, so it proves nothing."""
 
 
 class _UnboundedProperties:
-    """Reads properties however costly: a copy has those of what was published among its own.
+    """Context without limits on properties, as a copy contains those of the published message.
 
-    Recorders that read at the same time share it; the last one to end brings the bounds back.
+    Concurrent recorders share it; the last one to end restores the limits.
     """
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ _READING = _UnboundedProperties()
 
 
 class ContractRecorder:
-    """Looks at everything once. What is wrong in what services publish is never excused."""
+    """Recorder that checks every message once. Violations by services are never excused."""
 
     def __init__(self, url: str, api_url: str) -> None:
         self.url = url
@@ -76,7 +76,7 @@ class ContractRecorder:
 
     @asynccontextmanager
     async def allow_violations(self) -> AsyncIterator[None]:
-        """Meanwhile tests may publish what is wrong, and must; services may not."""
+        """Context in which tests must publish something invalid, but services must not."""
         await self._read_messages(excusing=False)
         self._excused.clear()
         yield
@@ -85,7 +85,7 @@ class ContractRecorder:
             raise AssertionError("nothing wrong was published: this test needs no foreign_messages")
 
     async def close(self) -> None:
-        """Raises ContractViolationError with each kind of violation once, and how often it was."""
+        """Raise ContractViolationError if there are violations, each kind once with its count."""
         await self._read_messages(excusing=False)
         raise_violations(self._broken)
 
@@ -93,15 +93,15 @@ class ContractRecorder:
         async with _open_channel(self.url) as channel:
             with _READING:
                 async for message in self._read_copies(channel):
-                    counted = self._excused if excusing and message.is_excusable else self._broken
-                    counted.update(check_message(message))
+                    counts = self._excused if excusing and message.is_excusable else self._broken
+                    counts.update(check_message(message))
 
     async def _read_copies(self, channel: AbstractChannel) -> AsyncIterator[TracedMessage]:
-        """All that was published up to now: our own last message is the proof that nothing is missing."""
+        """Yield everything published up to now; a message of our own marks the end."""
         end = f"{END}.{secrets.token_hex(8)}"
         await channel.default_exchange.publish(aio_pika.Message(b""), end, mandatory=False)
-        async for copied in _read(await channel.get_queue(QUEUE, ensure=False)):
-            message = parse_traced(copied)
+        async for copy in _read(await channel.get_queue(QUEUE, ensure=False)):
+            message = parse_traced(copy)
             if message.key == end:
                 return
             yield message
@@ -109,7 +109,7 @@ class ContractRecorder:
 
 @asynccontextmanager
 async def record_contracts(url: str, api_url: str) -> AsyncIterator[ContractRecorder]:
-    """Raises ContractViolationError at the end, for what was published on this vhost meanwhile."""
+    """Record a vhost. Raises ContractViolationError at the end for violations published meanwhile."""
     tap = ContractRecorder(url, api_url)
     await tap.open()
     yield tap
@@ -122,11 +122,11 @@ async def enable_tracing(url: str, api_url: str) -> None:
 
 
 def check_message(message: TracedMessage) -> list[str]:
-    """The problems of a message; one without counts for its channel."""
-    found = list(find_problems(message))
-    if not found:
+    """Return the problems of a message; count a valid one for its channel."""
+    problems = list(find_problems(message))
+    if not problems:
         SEEN.count(message)
-    return found
+    return problems
 
 
 def raise_violations(broken: Mapping[str, int]) -> None:
@@ -134,21 +134,21 @@ def raise_violations(broken: Mapping[str, int]) -> None:
         raise ContractViolationError("\n".join(f"{times} times: {problem}" for problem, times in broken.items()))
 
 
-def parse_traced(copied: AbstractIncomingMessage) -> TracedMessage:
-    """What RabbitMQ's tracing wrote down of a message."""
-    headers: Mapping[str, Any] = copied.headers
+def parse_traced(copy: AbstractIncomingMessage) -> TracedMessage:
+    """Return the message that RabbitMQ's tracing copied."""
+    headers: Mapping[str, Any] = copy.headers
     return TracedMessage(
         exchange=_decode_text(headers["exchange_name"]),
         key=_decode_text(headers["routing_keys"][0]),
         login=_decode_text(headers["user"]),
-        body=copied.body,
+        body=copy.body,
         properties={name: _decode_value(value) for name, value in headers["properties"].items()},
     )
 
 
 def _decode_value(value: Any) -> Any:
     if isinstance(value, dict):
-        return {_decode_text(name): _decode_value(one) for name, one in value.items()}
+        return {_decode_text(name): _decode_value(item) for name, item in value.items()}
     return _decode_text(value) if isinstance(value, bytes) else value
 
 

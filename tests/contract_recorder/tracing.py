@@ -1,14 +1,14 @@
-"""A broker that is started again has forgotten that it was told to trace, but not what its configuration says.
+"""Tracing by configuration, as a restarted broker forgets tracing that was enabled by a command.
 
-Nor does it wait for the disk: processes are killed in tests, machines are not.
+The configuration also disables waiting for the disk, as tests kill processes, not machines.
 """
 
 from pathlib import Path
 
 
 def trace_from_the_start(folder: Path, **settings: int) -> None:
-    """For the private node that will have its files in this folder, on the vhost `/`, with these settings more."""
+    """Configure the private node with files in this folder to trace the vhost `/`, with additional settings."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    more = "".join(f", {{{name}, {value}}}" for name, value in settings.items())
-    configuration = f'[{{rabbit, [{{trace_vhosts, [<<"/">>]}}{more}]}}, {{ra, [{{wal_sync_method, none}}]}}].\n'
+    extra = "".join(f", {{{name}, {value}}}" for name, value in settings.items())
+    configuration = f'[{{rabbit, [{{trace_vhosts, [<<"/">>]}}{extra}]}}, {{ra, [{{wal_sync_method, none}}]}}].\n'
     (folder / "advanced.config").write_text(configuration)

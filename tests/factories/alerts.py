@@ -1,4 +1,4 @@
-"""CAP alerts as a test wants them."""
+"""CAP alerts."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -18,8 +18,8 @@ SENDER = "leitstelle@county.example"
 
 
 def build_alert(identifier: str = "warnung-1", *infos: str, references: Iterable[str] = (), **fields: str) -> bytes:
-    """An alert; a field that is empty is left out. `references` are identifiers of the same sender."""
-    usual = {
+    """Return an alert, without empty fields. `references` are identifiers of the same sender."""
+    defaults = {
         "identifier": identifier,
         "sender": SENDER,
         "sent": "2026-11-25T10:00:00+01:00",
@@ -27,10 +27,10 @@ def build_alert(identifier: str = "warnung-1", *infos: str, references: Iterable
         "msgType": "Alert",
         "scope": "Public",
         "references": " ".join(
-            one if "," in one else f"{SENDER},{one},2026-11-25T10:00:00+01:00" for one in references
+            name if "," in name else f"{SENDER},{name},2026-11-25T10:00:00+01:00" for name in references
         ),
     }
-    written = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in {**usual, **fields}.items() if value)
+    written = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in {**defaults, **fields}.items() if value)
     return (
         '<?xml version="1.0" encoding="UTF-8"?><alert xmlns="urn:oasis:names:tc:emergency:cap:1.2">'
         f"{written}{''.join(infos or (build_info(),))}</alert>"
@@ -43,7 +43,7 @@ def build_area(description: str, *geocodes: str) -> str:
 
 
 def build_info(*areas: str, **fields: str) -> str:
-    usual = {
+    defaults = {
         "language": "de-DE",
         "category": "Infra",
         "event": "Trinkwasser",
@@ -56,20 +56,20 @@ def build_info(*areas: str, **fields: str) -> str:
         "description": "Keime im Trinkwasser.",
         "instruction": "Bitte kochen Sie es ab.",
     }
-    written = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in {**usual, **fields}.items() if value)
+    written = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in {**defaults, **fields}.items() if value)
     return f"<info>{written}{''.join(areas or (build_area('Lilienthal'),))}</info>"
 
 
 def build_alert_origin(**fields: Any) -> AlertOrigin:
-    """Warnings that are published directly."""
-    usual: Mapping[str, Any] = {"name": "warnung", "files": "x", "topic": "strassensperrungen", "mode": "direct"}
-    return msgspec.convert({**usual, **fields}, AlertOrigin)
+    """Return an origin of warnings that are published directly."""
+    defaults: Mapping[str, Any] = {"name": "warnung", "files": "x", "topic": "strassensperrungen", "mode": "direct"}
+    return msgspec.convert({**defaults, **fields}, AlertOrigin)
 
 
 def poll_alerts(
     *bodies: bytes, memory: OriginState = UNPOLLED, status: NoticeStatus = NoticeStatus.SENT, **origin: Any
 ) -> PollOutcome:
-    """What a look decides by an origin with these fields, and what is pending only of it.
+    """Return the outcome of a poll by an origin with these fields; earlier pending events are dropped.
 
     `status` is that of all earlier notices.
     """

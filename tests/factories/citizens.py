@@ -65,7 +65,7 @@ def build_message(
     payload: str | None = None,
     name: object = None,
 ) -> InboundMessage:
-    """A message sent `seconds` after noon that arrived `lag` later; equal arguments make equal messages."""
+    """Return a message sent `seconds` after noon that arrives `lag` later; equal arguments make equal messages."""
     sender = sender or build_both(1)
     return InboundMessage(
         message_key=build_message_key(text, kind, payload, seconds, lag, name, sender),
@@ -79,7 +79,7 @@ def build_message(
 
 
 def build_move(before: Addresses, after: Addresses, *, seconds: float = 60, lag: float = 0) -> IdentityChange:
-    """A new number or user id; equal addresses make equal keys."""
+    """Return a change of number or user id; equal addresses make equal keys."""
     return IdentityChange(
         message_key=build_message_key("system", before, after),
         before=before,
@@ -92,7 +92,7 @@ def build_move(before: Addresses, after: Addresses, *, seconds: float = 60, lag:
 def build_preference(
     value: str, *, seconds: float = 5, category: str = "marketing_messages", person: Addresses | None = None
 ) -> PreferenceChange:
-    """A stop or a resume inside WhatsApp."""
+    """Return a stop or a resume inside WhatsApp."""
     return PreferenceChange(person=person or build_both(1), category=category, value=value, at=build_time(seconds))
 
 
@@ -115,26 +115,24 @@ def build_context(
     )
 
 
-def parse_message(said: InboundMessage) -> ParsedIntent:
-    return detect_intent(said, CitizenText(said.text or ""), COUNTY)
+def parse_message(message: InboundMessage) -> ParsedIntent:
+    return detect_intent(message, CitizenText(message.text or ""), COUNTY)
 
 
 def understand_message(
-    subscriber: Subscriber | None, said: InboundMessage, where: DecisionContext | None = None
+    subscriber: Subscriber | None, message: InboundMessage, context: DecisionContext | None = None
 ) -> tuple[Subscriber | None, Decision]:
-    """What becomes of somebody who says this, understood as it would be."""
-    context = replace(
-        where or build_context(), message=said, text=CitizenText(said.text or ""), parsed=parse_message(said)
-    )
-    decision = decide(subscriber, context)
+    """Return the subscriber and the decision after this message, with its intent detected."""
+    text, parsed = CitizenText(message.text or ""), parse_message(message)
+    decision = decide(subscriber, replace(context or build_context(), message=message, text=text, parsed=parsed))
     return decision.subscriber, decision
 
 
 def play_dialogue(*texts: str, subscriber: Subscriber | None = None) -> tuple[Subscriber | None, str]:
-    """Messages ten seconds apart; the person afterwards and the last answer, empty if there was none."""
+    """Process messages ten seconds apart; return the subscriber and the last answer, empty if there was none."""
     answer = ""
     for number, text in enumerate(texts, 1):
-        said = build_message(text, seconds=10 * number)
-        subscriber, outcome = understand_message(subscriber, said, build_context(seconds=10 * number + 1))
+        message = build_message(text, seconds=10 * number)
+        subscriber, outcome = understand_message(subscriber, message, build_context(seconds=10 * number + 1))
         answer = outcome.reply.text if outcome.reply else ""
     return subscriber, answer

@@ -1,4 +1,4 @@
-"""Feeds, and the county that they are read for."""
+"""Feeds, and the county that reads them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -24,14 +24,14 @@ IDENTITY = PublisherIdentity(system="feeds", source=SOURCE, county=COUNTY, now=N
 
 
 def build_item(number: int, **fields: str) -> str:
-    """One item of RSS 2.0; a field that is empty is left out."""
-    usual = {
+    """Return an item of RSS 2.0, without empty fields."""
+    defaults = {
         "title": f"Meldung {number}",
         "link": f"https://www.landkreis-osterholz.de/meldungen/{number}",
         "guid": f"meldung-{number}",
         "description": f"<p>Text der Meldung {number}.</p>",
     }
-    written = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in {**usual, **fields}.items() if value)
+    written = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in {**defaults, **fields}.items() if value)
     return f"<item>{written}</item>"
 
 
@@ -40,19 +40,19 @@ def build_rss(items: Iterable[str]) -> bytes:
 
 
 def build_origin(**fields: Any) -> FeedOrigin:
-    """A feed that is published directly, from its first poll on."""
-    usual: Mapping[str, Any] = {
+    """Return a feed that is published directly, from its first poll on."""
+    defaults: Mapping[str, Any] = {
         "name": "presse",
         "url": "https://www.landkreis-osterholz.de/presse.rss",
         "topic": "veranstaltungen",
         "mode": "direct",
         "first_poll": "publish",
     }
-    return msgspec.convert({**usual, **fields}, FeedOrigin)
+    return msgspec.convert({**defaults, **fields}, FeedOrigin)
 
 
 def poll_feed(*items: str, memory: OriginState = UNPOLLED, now: datetime = NOW, **origin: Any) -> PollOutcome:
-    """What a poll decides by an origin with these fields, and what is pending only of it."""
+    """Return the outcome of a poll by an origin with these fields; earlier pending events are dropped."""
     fresh = msgspec.structs.replace(memory, pending=())
     return evaluate_feed(build_origin(**origin), fresh, read_feed(build_rss(items)), replace(IDENTITY, now=now))
 
@@ -62,11 +62,11 @@ def list_events(outcome: PollOutcome) -> list[Envelope]:
 
 
 def list_kinds(outcome: PollOutcome) -> list[str]:
-    """As `published`, `updated` or `withdrawn`."""
+    """Return the kinds of the events: `published`, `updated` or `withdrawn`."""
     return [event.type.split(".")[3] for event in list_events(outcome)]
 
 
 def read_data(envelope: Envelope) -> dict[str, Any]:
-    """What the event says, with what it leaves out because it is usual."""
-    said: dict[str, Any] = msgspec.json.decode(envelope.data)
-    return {"urgent": False, "municipalities": [], **said}
+    """Return the data of an event, with defaults for omitted fields."""
+    values: dict[str, Any] = msgspec.json.decode(envelope.data)
+    return {"urgent": False, "municipalities": [], **values}

@@ -1,4 +1,4 @@
-"""Messages of a lane, and what a dispatcher has been given of it, without a broker."""
+"""Messages of a lane, and those delivered to a dispatcher, without a broker."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -11,13 +11,13 @@ from shared.contracts.message import Message
 from shared.outcome import Outcome
 
 
-def encode_message(message: Message, at: datetime | None = None) -> bytes:
-    return encode(message, event_id="1", source="/test", time=at or datetime.now(UTC))
+def encode_message(message: Message, time: datetime | None = None) -> bytes:
+    return encode(message, event_id="1", source="/test", time=time or datetime.now(UTC))
 
 
 @dataclass
 class FakeLaneMessage:
-    """One that nobody can read, if it is not given another body."""
+    """A message on a lane; its default body cannot be parsed."""
 
     body: bytes = b"\x00"
     attempt: int = 1
@@ -29,7 +29,7 @@ class FakeLaneMessage:
 
 
 class FakeLaneQueue:
-    """Messages that were delivered and not yet taken."""
+    """Messages that were delivered but not yet taken."""
 
     def __init__(self, messages: Iterable[LaneMessage] = ()) -> None:
         self._messages = deque(messages)

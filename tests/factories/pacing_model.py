@@ -1,4 +1,4 @@
-"""The rule of `dispatcher.shift` in Python, to compare it with and to reason about it."""
+"""The rule of `dispatcher.shift` in Python, for comparison and properties."""
 
 from collections.abc import Iterable
 
@@ -6,6 +6,6 @@ from services.dispatcher.domain.pacing import SLOT_TOLERANCE_SECONDS, LateUse
 
 
 def shift_after(uses: Iterable[LateUse], begins: float, ends: float) -> float:
-    """By how many seconds the slots planned from `begins` until `ends` are used later, since others were late."""
-    before = [use.late for use in uses if use.start <= ends - 1 and use.end >= begins - 1 - use.late]
-    return max(0.0, max(before, default=0.0) - SLOT_TOLERANCE_SECONDS)
+    """Return the seconds by which slots planned from `begins` until `ends` shift, since others were used late."""
+    delays = [use.late for use in uses if use.start <= ends - 1 and use.end >= begins - 1 - use.late]
+    return max(0.0, max(delays, default=0.0) - SLOT_TOLERANCE_SECONDS)

@@ -1,4 +1,4 @@
-"""Drafts in memory, a notices API that says what it is told to, and people of a press office."""
+"""Drafts in memory, a scripted notices API, and people of a press office."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -71,7 +71,7 @@ NUMBER = SendingNumber(
 
 
 def make_account(login: str, *roles: Role, person: str | None = None) -> Account:
-    """`person` is the human, whose other accounts have the same one."""
+    """Return an account; accounts of the same human have the same `person`."""
     return Account(
         id=uuid5(_NAMES, login),
         login=login,
@@ -90,14 +90,16 @@ LEA = make_account("lea", Role.LEAD)
 ANNA_AS_LEAD = make_account("anna-lead", Role.LEAD, Role.APPROVER, person="anna")
 BEN_AS_LEAD = make_account("ben-lead", Role.LEAD, person="ben")
 BOTH = make_account("both", Role.APPROVER, Role.LEAD)
-PEOPLE = {each.login: each for each in (ANNA, ANNA_AGAIN, BEN, CLEO, OTTO, LEA, ANNA_AS_LEAD, BEN_AS_LEAD, BOTH)}
+PEOPLE = {
+    account.login: account for account in (ANNA, ANNA_AGAIN, BEN, CLEO, OTTO, LEA, ANNA_AS_LEAD, BEN_AS_LEAD, BOTH)
+}
 
 
 @dataclass
 class DraftsInMemory(PostgresDraftRepository):
-    """In place of those in PostgreSQL; `acts` is the audit log, `published` the outbox.
+    """Draft repository in memory; `acts` is the audit log, `published` the outbox.
 
-    `retired` are accounts that may approve no more, `budget` is the month's, `sending` what bounds it.
+    `retired` accounts may no longer approve; `budget` is the month's, `sending` has the limits of sending.
     """
 
     drafts: dict[UUID, NoticeDraft] = field(default_factory=dict)
@@ -125,27 +127,27 @@ class DraftsInMemory(PostgresDraftRepository):
     async def find(self, draft: UUID) -> NoticeDraft:
         if draft not in self.drafts:
             raise DraftNotFound
-        found = self.drafts[draft]
-        revisions = [each.revision for each in self.published if self.drafts[each.draft].subject == found.subject]
+        stored = self.drafts[draft]
+        revisions = [it.revision for it in self.published if self.drafts[it.draft].subject == stored.subject]
         decisions = tuple(
-            replace(each, is_void=each.is_approval and each.by.account in self.retired) for each in found.decisions
+            replace(it, is_void=it.is_approval and it.by.account in self.retired) for it in stored.decisions
         )
-        own = [each.revision for each in self.published if each.draft == draft]
+        own = [it.revision for it in self.published if it.draft == draft]
         revision, own_revision = max(revisions, default=0), max(own, default=0)
-        earlier = self._find_revision(found.corrects) if found.corrects else None
-        return replace(found, earlier=earlier, revision=revision, own_revision=own_revision, decisions=decisions)
+        earlier = self._find_revision(stored.corrects) if stored.corrects else None
+        return replace(stored, earlier=earlier, revision=revision, own_revision=own_revision, decisions=decisions)
 
     def _find_revision(self, notice: str) -> PublishedRevision | None:
-        sent = [each for each in self.published if self.drafts[each.draft].kind is not DraftKind.WITHDRAWAL]
-        own = [each for each in sent if self.drafts[each.draft].subject == notice]
+        sent = [it for it in self.published if self.drafts[it.draft].kind is not DraftKind.WITHDRAWAL]
+        own = [it for it in sent if self.drafts[it.draft].subject == notice]
         if not own:
             return None
-        newest = max(own, key=lambda each: each.revision)
+        newest = max(own, key=lambda it: it.revision)
         content = self.versions[newest.draft][newest.version - 1].content
         return PublishedRevision(draft=newest.draft, revision=newest.revision, content=content)
 
     async def publish(self, draft: UUID, decide: DecidePublication) -> NoticeDraft:
-        return await self.change(draft, lambda found: decide(found, self.budget))
+        return await self.change(draft, lambda current: decide(current, self.budget))
 
     async def change(self, draft: UUID, decide: DecideDraft) -> NoticeDraft:
         before = await self.find(draft)
@@ -169,10 +171,10 @@ class DraftsInMemory(PostgresDraftRepository):
         return await self.find(draft)
 
     async def list_drafts(self, chosen: DraftFilter, limit: int) -> Sequence[NoticeDraft]:
-        found = [draft for draft in self.drafts.values() if draft.state in chosen.states]
-        found = [draft for draft in found if chosen.writer in (None, draft.newest.author.person)]
-        found = [draft for draft in found if draft.newest.author.person != chosen.besides]
-        return [draft for draft in found if chosen.before is None or draft.changed_at < chosen.before][:limit]
+        drafts = [draft for draft in self.drafts.values() if draft.state in chosen.states]
+        drafts = [draft for draft in drafts if chosen.writer in (None, draft.newest.author.person)]
+        drafts = [draft for draft in drafts if draft.newest.author.person != chosen.besides]
+        return [draft for draft in drafts if chosen.before is None or draft.changed_at < chosen.before][:limit]
 
     async def list_unreviewed(self) -> Sequence[NoticeDraft]:
         return [draft for draft in self.drafts.values() if draft.is_emergency]
@@ -193,9 +195,9 @@ class DraftsInMemory(PostgresDraftRepository):
 
 @dataclass
 class ScriptedNoticesApi(HttpNoticesApi):
-    """A notices API of which each of `answers` is one to a publication, None for none at all.
+    """A notices API that answers publications with `answers`, in order; None means no answer.
 
-    `published` and `checked` are what it was asked.
+    `published` and `checked` record the requests.
     """
 
     forecast: NoticeForecast | None = FORECAST
@@ -228,14 +230,14 @@ class PressOffice:
     handed_over: int = 0
 
     async def submit(self) -> NoticeDraft:
-        """A draft of Anna's that waits for an approval."""
+        """Create a draft of Anna's and submit it for approval."""
         draft = await self.drafting.create(ANNA, CONTENT)
         return await self.drafting.submit(ANNA, draft.id, 1)
 
     async def play(self, story: str, draft: NoticeDraft | None = None) -> NoticeDraft:
         """Let people act on a draft, by default the first, as in `anna submit, ben approve`, on its newest version.
 
-        Whoever retires may approve no more, until they come back.
+        An account that retires may not approve until it comes back.
         """
         identifier = draft.id if draft else next(iter(self.drafts.drafts))
         for login, deed in map(str.split, filter(None, story.split(", "))):
@@ -249,33 +251,36 @@ class PressOffice:
         return await self.drafts.find(identifier)
 
     async def publish(self) -> UUID:
-        """What Anna may publish alone."""
+        """Publish a draft of Anna's that needs no approval; return its id."""
         draft = await self.drafting.create(ANNA, CONTENT)
         await self.drafting.publish(ANNA, draft.id, 1)
         return draft.id
 
     async def correct(self, account: Account, draft: UUID, text: str) -> NoticeDraft:
-        """A correction that says something else: version 2."""
-        begun = await self.drafting.correct(account, draft)
-        return await self.drafting.save(account, begun.id, 1, msgspec.structs.replace(begun.content, text=text))
+        """Begin a correction and save it with this text, as version 2."""
+        correction = await self.drafting.correct(account, draft)
+        content = msgspec.structs.replace(correction.content, text=text)
+        return await self.drafting.save(account, correction.id, 1, content)
 
 
-# What somebody does with a version of a draft.
+# An action of an account on a version of a draft.
 Deed = Callable[[DraftingService, Account, UUID, int], Awaitable[NoticeDraft]]
 DEEDS: Mapping[str, Deed] = {
-    "save": lambda drafting, by, draft, seen: drafting.save(by, draft, seen, OTHER),
+    "save": lambda drafting, account, draft, version: drafting.save(account, draft, version, OTHER),
     "submit": DraftingService.submit,
     "approve": DraftingService.approve,
-    "return": lambda drafting, by, draft, seen: drafting.send_back(by, draft, seen, "Bitte kürzer."),
+    "return": lambda drafting, account, draft, version: drafting.send_back(account, draft, version, "Bitte kürzer."),
     "publish": DraftingService.publish,
-    "emergency": lambda drafting, by, draft, seen: drafting.publish_emergency(by, draft, seen, "Bombenfund"),
+    "emergency": lambda office, account, draft, version: office.publish_emergency(
+        account, draft, version, "Bombenfund"
+    ),
     "discard": DraftingService.discard,
     "review": DraftingService.review,
 }
 
 
 def build_office(rules: ApprovalRules | None = None) -> PressOffice:
-    """Without rules, everything needs two."""
+    """Build a press office; without rules, everything needs two people."""
     drafts, notices = DraftsInMemory(), ScriptedNoticesApi()
     office: PressOffice
 
@@ -309,7 +314,7 @@ async def open_office(
     forecast: NoticeForecast | None = FORECAST,
     content: DraftContent = CONTENT,
 ) -> PressOffice:
-    """A press office in which Anna has begun a draft."""
+    """Build a press office in which Anna has begun a draft."""
     office = build_office(rules)
     office.notices.forecast = forecast
     await office.drafting.create(ANNA, content)
@@ -318,22 +323,18 @@ async def open_office(
 
 @dataclass
 class PublicationsInMemory(PublicationRepository):
-    """In place of those in PostgreSQL."""
+    """Publication repository in memory."""
 
     waiting: list[NoticePublication] = field(default_factory=list)
     answers: dict[UUID, PublicationState] = field(default_factory=dict)
     next_at: dict[UUID, datetime] = field(default_factory=dict)
 
     async def list_due(self, now: datetime, limit: int) -> Sequence[NoticePublication]:
-        return [
-            each for each in self.waiting if each.id not in self.answers and self.next_at.get(each.id, NOON) <= now
-        ][:limit]
+        return [it for it in self.waiting if it.id not in self.answers and self.next_at.get(it.id, NOON) <= now][:limit]
 
     async def record_answer(self, publication: UUID, answer: PublishAnswer, now: datetime) -> None:
         self.answers[publication] = answer.state
 
     async def record_failure(self, publication: UUID, next_at: datetime) -> None:
         self.next_at[publication] = next_at
-        self.waiting = [
-            replace(each, tries=each.tries + 1) if each.id == publication else each for each in self.waiting
-        ]
+        self.waiting = [replace(it, tries=it.tries + 1) if it.id == publication else it for it in self.waiting]

@@ -1,4 +1,4 @@
-"""What `dispatcher.advance` in the ledger is to do, in Python."""
+"""The rule of `dispatcher.advance` in the ledger, in Python."""
 
 from services.dispatcher.domain.states import DeliveryState
 

@@ -1,6 +1,6 @@
-"""Webhooks that Meta never sent: samples with parts taken away, doubled, swapped, and bytes that are wrong.
+"""Webhooks that Meta never sends: samples with removed, doubled or swapped parts, or corrupted bytes.
 
-The same number gives the same case, so that a failing one can be tried again.
+The same number gives the same case, so that a failing one can be repeated.
 """
 
 import copy
@@ -43,7 +43,7 @@ Place = tuple[Any, Any]
 
 
 def build_mutation(number: int) -> bytes:
-    """The case of this number."""
+    """Return the case of this number."""
     chance = random.Random(number)
     webhook = json.loads(json.dumps(chance.choice(SAMPLES)))
     for _ in range(chance.randint(1, 4)):
@@ -53,7 +53,7 @@ def build_mutation(number: int) -> bytes:
 
 
 def build_crowded(number: int) -> bytes:
-    """The case of this number among webhooks with texts of several people, changed in a few places."""
+    """Return the case of this number, from webhooks with texts of several people, changed in a few places."""
     chance = random.Random(number)
     whole = json.loads(json.dumps(chance.choice(CROWDS)))
     whole["entry"] += json.loads(json.dumps(chance.choice(SAMPLES)))["entry"]
@@ -65,7 +65,7 @@ def build_crowded(number: int) -> bytes:
 
 
 def _build_crowd(name: str) -> Any:
-    """Two accounts with two values each, in which two people write beside what the sample holds."""
+    """Return a webhook of two entries with two changes each, in which two people write in addition to the sample."""
     sample = json.loads((DATA / f"{name}.json").read_bytes())
     [entry] = sample["entry"]
     [change] = entry["changes"]

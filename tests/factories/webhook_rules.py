@@ -1,4 +1,4 @@
-"""Rules with real sealing, and a way to look into what they made."""
+"""Rules with real encryption, and inspection of their results."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -24,15 +24,15 @@ def find_all(body: bytes) -> list[Finding]:
     return list(translate(body, RULES))
 
 
-def get_only(kind: type[F], found: Sequence[Finding]) -> F:
-    """The one finding, which must be of this kind."""
-    [finding] = found
+def get_only(kind: type[F], findings: Sequence[Finding]) -> F:
+    """Return the only finding, which must be of this kind."""
+    [finding] = findings
     assert isinstance(finding, kind)
     return finding
 
 
 def build_group(events: Sequence[Event]) -> Message:
-    """The message that these events of one type travel in."""
+    """Return the message that carries these events of one type."""
     first = events[0]
     if isinstance(first, WebhookQuarantined):
         return first
@@ -42,7 +42,7 @@ def build_group(events: Sequence[Event]) -> Message:
 
 
 def decrypt_addresses(addresses: Addresses) -> tuple[str | None, str | None]:
-    """Phone number and user id."""
+    """Return phone number and user id."""
     return _decrypt_address(addresses.phone), _decrypt_address(addresses.user)
 
 

@@ -1,4 +1,4 @@
-"""Webhooks as Meta builds them, of the size a test needs."""
+"""Webhooks as Meta builds them, of any size."""
 
 import hashlib
 import hmac
@@ -25,7 +25,7 @@ TWO_PEOPLE: list[Json] = [
 
 
 def read_sample(name: str) -> bytes:
-    """One of the files in tests/data/whatsapp."""
+    """Return the content of a file in tests/data/whatsapp."""
     return (DATA / f"{name}.json").read_bytes()
 
 
@@ -34,7 +34,7 @@ def sign(body: bytes, secret: str = SECRET) -> str:
 
 
 def build_webhook(value: Json, field: str = "messages") -> bytes:
-    """A body with one change; `json` escapes everything beyond ASCII, as Meta does."""
+    """Return a body with one change; `json` escapes everything beyond ASCII, as Meta does."""
     change = {"field": field, "value": value}
     return json.dumps(
         {"object": "whatsapp_business_account", "entry": [{"id": "100200300400500", "changes": [change]}]}

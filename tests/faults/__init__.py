@@ -1,1 +1,1 @@
-"""The fault bench: the real system under a seeded plan of faults, and both sides' books compared afterwards."""
+"""The fault bench: the real system under a seeded plan of faults, and reconciliation of both sides' records."""

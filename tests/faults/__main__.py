@@ -20,7 +20,7 @@ from tests.faults.plan import DEFAULT_PACE, SHORT_PACE, compute_round_seconds, c
 from tests.faults.run import FaultRun, execute_run
 
 DEFAULT_FOLDER = Path(".local/faults")
-# WhatsApp lets one person get a message every six seconds on the whole: fewer citizens would be the limit, and some
+# WhatsApp permits one message per person every six seconds on average: fewer citizens would limit the rate, and some
 # broadcast has to be waiting at any moment.
 CITIZENS_PER_RATE = 18
 SHORT_DELIVERIES_PER_RATE = 15
@@ -28,11 +28,11 @@ SHORT_DELIVERIES_PER_RATE = 15
 
 def faults(
     seed: Annotated[int | None, typer.Option(min=0, help="The same seed makes the same plan.")] = None,
-    minutes: Annotated[float | None, typer.Option(min=1, max=600, help="How long faults go on.")] = None,
+    minutes: Annotated[float | None, typer.Option(min=1, max=600, help="Duration of the faults.")] = None,
     deliveries: Annotated[int, typer.Option(min=100, max=2_000_000, help="At least so many, however long.")] = 20_000,
     rate: Annotated[int, typer.Option(min=20, max=1000, help="The number's limit in messages per second.")] = 200,
     dispatchers: Annotated[
-        int, typer.Option(min=1, max=MAX_DISPATCHERS, help="How many dispatchers; not with --nodes.")
+        int, typer.Option(min=1, max=MAX_DISPATCHERS, help="Number of dispatchers; not with --nodes.")
     ] = DISPATCHERS,
     short: Annotated[
         bool, typer.Option("--short", help="Every kind of fault once, in about eight minutes, for a pipeline.")
@@ -40,19 +40,17 @@ def faults(
     nodes: Annotated[
         bool, typer.Option("--nodes", help="Instead: three brokers and three databases, and faults of single nodes.")
     ] = False,
-    folder: Annotated[
-        Path, typer.Option(help="Of the run: data, logs, faults.json; begun anew each time.")
-    ] = DEFAULT_FOLDER,
+    folder: Annotated[Path, typer.Option(help="Data, logs and faults.json; emptied at each start.")] = DEFAULT_FOLDER,
     json: Annotated[bool, typer.Option("--json", help="The whole report as JSON on stdout.")] = False,
-    history: Annotated[bool, typer.Option("--history", help="Keep every change of the ledger, to search in.")] = False,
+    history: Annotated[bool, typer.Option("--history", help="Record every change of the ledger.")] = False,
 ) -> None:
-    """Break the system again and again while it works, then compare the simulator's account with the ledger.
+    """Inject faults into the running system, then reconcile the simulator's account with the ledger.
 
     Dispatchers and two processes each of subscriptions and ingress send broadcasts, urgent ones and replies, and take
     Stops and statuses, while a seeded plan kills, freezes and restarts processes, RabbitMQ and PostgreSQL, cuts
     and slows connections, and lets Meta misbehave. Exit status 0 only if nothing was lost, doubled, sent after a Stop,
-    late, unaccounted for, too fast or needlessly slow, and if nothing personal is left readable in any log, metric,
-    message or table.
+    late, unaccounted for, too fast or needlessly slow, and if no personal data is readable in any log, metric, message
+    or table.
     """
     suppress_driver_logs()
     seed = secrets.randbelow(10_000) if seed is None else seed
@@ -63,8 +61,8 @@ def faults(
         plan = make_plan(seed, minutes * 60, pace, types)
     else:
         goal = rate * SHORT_DELIVERIES_PER_RATE if short else deliveries
-        lasting = max(compute_round_seconds(seed, pace, types), compute_work_seconds(deliveries=goal, rate=rate))
-        plan = make_plan(seed, lasting, pace, types)
+        seconds = max(compute_round_seconds(seed, pace, types), compute_work_seconds(deliveries=goal, rate=rate))
+        plan = make_plan(seed, seconds, pace, types)
     run = FaultRun(
         folder=folder,
         seed=seed,
@@ -82,7 +80,7 @@ def faults(
 
 
 def _execute(run: FaultRun, *, json: bool) -> NoReturn:
-    """Run everything, show and store what was found, and exit."""
+    """Run everything, print and store the report, and exit."""
     try:
         evidence, restless = asyncio.run(execute_run(run))
     except (LocalError, NoProgressError) as error:

@@ -1,4 +1,4 @@
-"""Record of when work was waiting, which tells how much of the rate should have been used."""
+"""Record of the times when work was waiting, when the full rate should have been used."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ _LANES = (LANES[Lane.URGENT].name, LANES[Lane.BULK].name)
 class BacklogSample(NamedTuple):
     """One sample, at a time in seconds since 1970.
 
-    `waiting` is true if work was waiting while the shared rate was the full one.
+    `waiting` is True if work was waiting while the shared rate was the full one.
     """
 
     at: float

@@ -59,16 +59,16 @@ class CitizenTraffic:
 
     async def run(self, per_second: float) -> None:
         """Run until cancelled; `per_second` citizens write per second."""
-        crowd, expected = self.groups, per_second * TALK_INTERVAL_SECONDS
+        groups, expected = self.groups, per_second * TALK_INTERVAL_SECONDS
         while True:
             await asyncio.sleep(TALK_INTERVAL_SECONDS)
-            for citizen in self._draw_citizens(crowd.leaving, expected * 0.4):
+            for citizen in self._draw_citizens(groups.leaving, expected * 0.4):
                 await self._leave(citizen, STOP)
-            for citizen in self._draw_citizens(crowd.erasing, expected * 0.1):
+            for citizen in self._draw_citizens(groups.erasing, expected * 0.1):
                 await self._leave(citizen, ERASE)
-            for citizen in self._draw_citizens(crowd.asking, expected * 0.4):
+            for citizen in self._draw_citizens(groups.asking, expected * 0.4):
                 await self._say(citizen, self._choose_words())
-            for citizen in self._draw_citizens(crowd.moving, expected * 0.1):
+            for citizen in self._draw_citizens(groups.moving, expected * 0.1):
                 await self._move(citizen)
             for citizen in self._pop_returning():
                 await self._say(citizen, START)

@@ -20,10 +20,10 @@ NOT_ON_WHATSAPP = 131026
 
 def find_lost(evidence: Evidence) -> Iterator[Violation]:
     ours = evidence.ours
-    got = {message.delivery for message in filter_delivered(evidence.outbound)}
+    accepted = {message.delivery for message in filter_delivered(evidence.outbound)}
     failed = {message.delivery for message in evidence.outbound if message.state == FAILED}
     for row in ours.ledger:
-        if row.delivery not in got and row.state not in ENDED_UNSENT and not _is_left_to_operator(row, failed):
+        if row.delivery not in accepted and row.state not in ENDED_UNSENT and not _is_left_to_operator(row, failed):
             code = f" with {row.error_code}" if row.error_code else ""
             yield Violation(Figure.LOST, f"never accepted by Meta, {row.state}{code}", row.delivery)
     yield from report_count(Figure.LOST, "messages of citizens not decided upon", len(evidence.written) - ours.handled)
@@ -58,14 +58,15 @@ def _find_missed(evidence: Evidence) -> Iterator[Violation]:
     The last notice was sent after all faults, so citizens who changed their number have to get it too. A correction is
     due to those who, according to the ledger, got the corrected notice.
     """
-    got = {message.delivery: message.citizen for message in filter_delivered(evidence.outbound)}
-    admitted = Counter(row.broadcast for row in evidence.ours.ledger if row.delivery not in got and _is_admitted(row))
-    shown = group_by_headline(evidence.outbound)
+    accepted = {message.delivery: message.citizen for message in filter_delivered(evidence.outbound)}
+    missed = [row for row in evidence.ours.ledger if row.delivery not in accepted]
+    admitted = Counter(row.broadcast for row in missed if _is_admitted(row))
+    recipients = group_by_headline(evidence.outbound)
     broadcasts = {broadcast.notice: broadcast.id for broadcast in evidence.ours.broadcasts}
     for published in evidence.published:
         if published.lasting and published.notice in broadcasts:
-            expected = _select_expected(evidence, published, got, broadcasts)
-            missing = len(expected - shown[published.headline]) - admitted[broadcasts[published.notice]]
+            expected = _select_expected(evidence, published, accepted, broadcasts)
+            missing = len(expected - recipients[published.headline]) - admitted[broadcasts[published.notice]]
             yield from report_count(Figure.LOST, f"citizens who never got {published.notice}", missing)
 
 
@@ -79,38 +80,39 @@ def _is_admitted(row: DeliverySnapshot) -> bool:
 
 
 def _select_expected(
-    evidence: Evidence, published: PublishedNotice, got: Mapping[str, int], broadcasts: Mapping[str, str]
+    evidence: Evidence, published: PublishedNotice, accepted: Mapping[str, int], broadcasts: Mapping[str, str]
 ) -> frozenset[int]:
     if published.follows is None:
         last = published == evidence.published[-1]
         return evidence.loyal | (evidence.movers if last else frozenset())
     earlier = broadcasts.get(published.follows)
     served = (row.delivery for row in evidence.ours.ledger if row.broadcast == earlier and row.state in ACCEPTED_STATES)
-    return evidence.loyal & {got[delivery] for delivery in served if delivery in got}
+    return evidence.loyal & {accepted[delivery] for delivery in served if delivery in accepted}
 
 
 def group_by_headline(outbound: Iterable[AcceptedMessage]) -> Mapping[str, set[int]]:
     """Return the citizens who got each headline."""
-    shown: dict[str, set[int]] = defaultdict(set)
+    recipients: dict[str, set[int]] = defaultdict(set)
     for message in filter_delivered(outbound):
         if message.template:
-            shown[_extract_headline(message.text)].add(message.citizen)
-    return shown
+            recipients[_extract_headline(message.text)].add(message.citizen)
+    return recipients
 
 
 def find_misdirected(evidence: Evidence) -> Iterator[Violation]:
     """Yield corrections to citizens who never got the corrected notice, unless the ledger could not know that."""
-    shown = group_by_headline(evidence.outbound)
-    got = {message.delivery for message in filter_delivered(evidence.outbound)}
-    doubtful = Counter(row.broadcast for row in evidence.ours.ledger if row.delivery not in got and _is_uncertain(row))
+    recipients = group_by_headline(evidence.outbound)
+    accepted = {message.delivery for message in filter_delivered(evidence.outbound)}
+    missed = [row for row in evidence.ours.ledger if row.delivery not in accepted]
+    doubtful = Counter(row.broadcast for row in missed if _is_uncertain(row))
     headlines = {published.notice: published.headline for published in evidence.published}
     broadcasts = {broadcast.notice: broadcast.id for broadcast in evidence.ours.broadcasts}
     for published in evidence.published:
         if published.follows:
-            astray = len(shown[published.headline] - shown[headlines[published.follows]])
+            misdirected = len(recipients[published.headline] - recipients[headlines[published.follows]])
             allowed = doubtful[broadcasts.get(published.follows)] + evidence.settled
             yield from report_count(
-                Figure.MISDIRECTED, f"citizens who got {published.notice} and nothing before", astray - allowed
+                Figure.MISDIRECTED, f"citizens who got {published.notice} and nothing before", misdirected - allowed
             )
 
 
@@ -130,24 +132,24 @@ def find_duplicates(evidence: Evidence) -> Iterator[Violation]:
     vanished = Counter(message.delivery for message in outbound if message.vanished)
     accepted = Counter(message.delivery for message in outbound)
     # A citizen who returns after an erasure is a new subscriber to us.
-    erased = Counter(one.citizen for one in evidence.written if one.text == ERASE)
+    erased = Counter(message.citizen for message in evidence.written if message.text == ERASE)
     for delivery, count in accepted.items():
         yield from report_count(Figure.DUPLICATES, "accepted more than once", count - 1 - vanished[delivery], delivery)
-    shown: dict[tuple[int, str], set[str]] = defaultdict(set)
+    by_text: dict[tuple[int, str], set[str]] = defaultdict(set)
     for message in outbound:
         if message.template:
-            shown[message.citizen, message.text].add(message.delivery)
-    for (citizen, _), deliveries in shown.items():
-        more = len(deliveries) - 1 - erased[citizen]
+            by_text[message.citizen, message.text].add(message.delivery)
+    for (citizen, _), deliveries in by_text.items():
+        surplus = len(deliveries) - 1 - erased[citizen]
         yield from report_count(
-            Figure.DUPLICATES, "one broadcast to one citizen as several deliveries", more, min(deliveries)
+            Figure.DUPLICATES, "one broadcast to one citizen as several deliveries", surplus, min(deliveries)
         )
 
 
 def _extract_headline(text: str) -> str:
     """Return the headline, which the templates print in bold."""
-    found = _BOLD.search(text)
-    return found[1] if found else ""
+    match = _BOLD.search(text)
+    return match[1] if match else ""
 
 
 _BOLD = re.compile(r"\*([^*]+)\*")
@@ -165,8 +167,8 @@ def find_unaccounted(evidence: Evidence) -> Iterator[Violation]:
         )
     states = Counter((row.broadcast, row.state) for row in ours.ledger if row.broadcast)
     for broadcast, state in sorted(ours.counters.keys() | states.keys()):
-        off = abs(ours.counters.get((broadcast, state), 0) - states[broadcast, state])
-        yield from report_count(Figure.UNACCOUNTED, f"counter of {broadcast}, {state}, off", off)
+        difference = abs(ours.counters.get((broadcast, state), 0) - states[broadcast, state])
+        yield from report_count(Figure.UNACCOUNTED, f"counter of {broadcast}, {state}, off", difference)
     yield from _find_contradictions(ours.ledger, evidence.outbound)
 
 

@@ -69,7 +69,7 @@ class Verdict:
 
     @property
     def holds(self) -> bool:
-        """True if there are no findings, including too high or too low a rate."""
+        """Whether there are no findings, including too high or too low a rate."""
         return not self.findings
 
 
@@ -82,7 +82,7 @@ def evaluate_run(evidence: Evidence) -> Verdict:
     seconds = measure_windows(moments, evidence.limit, stalls, _find_jitter_spans(evidence.faults))
     forbidden = sorted([*find_forbidden_spans(evidence.faults, recoveries), *_find_unsendable_spans(evidence)])
     used = measure_rate_used(sorted(evidence.attempts), evidence.limit, evidence.waiting, forbidden, stalls)
-    found = (
+    findings = (
         *find_lost(evidence),
         *find_duplicates(evidence),
         *(Violation(Figure.AFTER_STOP, "left after the Stop", message.delivery) for message in stops.messages),
@@ -107,7 +107,7 @@ def evaluate_run(evidence: Evidence) -> Verdict:
         deliveries=len(broadcasts),
         accepted=sum(1 for message in evidence.outbound if message.template),
         replies=sum(1 for message in evidence.outbound if not message.template),
-        findings=found,
+        findings=findings,
         windows=seconds,
         limit=evidence.limit,
         resent=sum(1 for row in evidence.ours.ledger if row.resends),
@@ -129,49 +129,48 @@ def _report_leaks(evidence: Evidence) -> Iterator[Violation]:
 
 def _find_unsendable_spans(evidence: Evidence) -> Iterator[tuple[float, float]]:
     """Yield the spans in which batches of a forbidden, withdrawn or expired broadcast may be all that waits."""
-    for order in evidence.operator_commands:
-        until = order.since if order.until == float("inf") else order.until
-        yield order.since, until + UNSETTLED_SECONDS
+    for command in evidence.operator_commands:
+        until = command.since if command.until == float("inf") else command.until
+        yield command.since, until + UNSETTLED_SECONDS
     expiries = {row.expires_at for row in evidence.ours.ledger if row.broadcast and row.state == "expired"}
-    for at in (*expiries, *evidence.withdrawals):
-        yield at, at + UNSETTLED_SECONDS
+    for time in (*expiries, *evidence.withdrawals):
+        yield time, time + UNSETTLED_SECONDS
 
 
 def _report_unused_rate(used: Sequence[UsedWindow], faults: Sequence[InjectedFault]) -> Iterator[Violation]:
     for window in used:
         if window.share < MIN_RATE_USED:
-            met = sorted(
-                {done.fault.kind for done in faults if done.began < window.end and done.repaired > window.start}
-            )
-            what = f"{window.share:.3f} of the rate used in {window.seconds:.0f} s from {window.start:.1f}"
-            yield Violation(Figure.UNUSED, what + (f", with {', '.join(met)}" if met else ""))
+            overlapping = (it for it in faults if it.began < window.end and it.repaired > window.start)
+            kinds = sorted({injected.fault.kind for injected in overlapping})
+            text = f"{window.share:.3f} of the rate used in {window.seconds:.0f} s from {window.start:.1f}"
+            yield Violation(Figure.UNUSED, text + (f", with {', '.join(kinds)}" if kinds else ""))
 
 
 def _report_not_recovered(faults: Sequence[InjectedFault], recoveries: Sequence[float | None]) -> Iterator[Violation]:
     """Report senders stopped by Meta or a proxy that did not resume on their own in time."""
-    for done, seconds in zip(faults, recoveries, strict=True):
-        if done.fault.recipe.phase is FaultPhase.STOPPED and (seconds is None or seconds > RECOVERY_SECONDS):
-            after = "never" if seconds is None else f"{seconds:.0f} s after it"
-            yield Violation(Figure.NOT_BACK, f"{done.fault.kind}: half of the rate was back {after}")
+    for injected, seconds in zip(faults, recoveries, strict=True):
+        if injected.fault.recipe.phase is FaultPhase.STOPPED and (seconds is None or seconds > RECOVERY_SECONDS):
+            delay = "never" if seconds is None else f"{seconds:.0f} s after it"
+            yield Violation(Figure.NOT_BACK, f"{injected.fault.kind}: half of the rate was back {delay}")
 
 
 def _find_jitter_spans(faults: Sequence[InjectedFault]) -> list[tuple[float, float]]:
     """Return the spans in which the latency to Meta varied, so that messages sent in time arrived in bursts."""
-    slow = (done for done in faults if done.fault.recipe.network.is_slow and done.fault.target.endswith(GRAPH))
-    return [(done.began, done.repaired + TRANSIT_SECONDS) for done in slow]
+    slow = (it for it in faults if it.fault.recipe.network.is_slow and it.fault.target.endswith(GRAPH))
+    return [(injected.began, injected.repaired + TRANSIT_SECONDS) for injected in slow]
 
 
-def _find_disobeyed(evidence: Evidence, trouble: Sequence[tuple[float, float]]) -> Iterator[Violation]:
+def _find_disobeyed(evidence: Evidence, fault_spans: Sequence[tuple[float, float]]) -> Iterator[Violation]:
     """Yield messages that left well after an operator had forbidden them, while no fault was in force."""
     sources = {row.delivery: row.broadcast for row in evidence.ours.ledger}
     forbidden: dict[str | None, list[OperatorCommand]] = defaultdict(list)
-    for order in evidence.operator_commands:
-        forbidden[order.broadcast].append(order)
+    for command in evidence.operator_commands:
+        forbidden[command.broadcast].append(command)
     for message in evidence.outbound:
-        for order in forbidden.get(sources.get(message.delivery), ()):
-            at = message.accepted_at
-            late = order.since + COMMAND_DELAY_SECONDS < at < order.until
-            if late and not any(start < at and order.since < end for start, end in trouble):
+        for command in forbidden.get(sources.get(message.delivery), ()):
+            sent_at = message.accepted_at
+            is_late = command.since + COMMAND_DELAY_SECONDS < sent_at < command.until
+            if is_late and not any(start < sent_at and command.since < end for start, end in fault_spans):
                 yield Violation(
                     Figure.DISOBEYED, "left although its broadcast was paused or cancelled", message.delivery
                 )
@@ -180,13 +179,13 @@ def _find_disobeyed(evidence: Evidence, trouble: Sequence[tuple[float, float]]) 
 def _find_late(evidence: Evidence) -> Iterator[Violation]:
     expiry = {row.delivery: row.expires_at for row in evidence.ours.ledger}
     slow = [
-        (done.began, done.repaired)
-        for done in evidence.faults
+        (injected.began, injected.repaired)
+        for injected in evidence.faults
         # Slow connection setup does not delay requests: they are written to connections already open.
-        if done.fault.target.endswith(GRAPH) and not done.fault.recipe.network.lost_syn_seconds
+        if injected.fault.target.endswith(GRAPH) and not injected.fault.recipe.network.lost_syn_seconds
     ]
     for message in evidence.outbound:
-        under_way = any(start <= message.accepted_at <= end for start, end in slow)
-        allowed = evidence.request_seconds if under_way else TRANSIT_SECONDS
+        is_delayed = any(start <= message.accepted_at <= end for start, end in slow)
+        allowed = evidence.request_seconds if is_delayed else TRANSIT_SECONDS
         if message.accepted_at > expiry.get(message.delivery, float("inf")) + allowed:
             yield Violation(Figure.LATE, "accepted after it had expired", message.delivery)

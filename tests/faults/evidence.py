@@ -44,7 +44,7 @@ class Evidence:
 
     `stalls` are times in which the simulator or the proxies themselves stalled, `attempts` the times of all requests
     that reached Meta, `waiting` the spans in which work was waiting. `wrong_key_ready_count` counts replicas with a
-    wrong key that reported ready. `leaks` are places with personal data, `searched` tells how much was searched.
+    wrong key that reported ready. `leaks` are places with personal data, `searched` the amounts searched.
     """
 
     outbound: Sequence[AcceptedMessage]
@@ -75,8 +75,8 @@ async def read_simulator_account(simulator: SimulatorClient) -> tuple[list[Accep
 
 
 async def read_ledger_snapshot(url: str) -> LedgerSnapshot:
-    async with open_ledger_reader(url) as books:
-        return await read_snapshot(books)
+    async with open_ledger_reader(url) as reader:
+        return await read_snapshot(reader)
 
 
 def read_confirmations() -> tuple[str, ...]:

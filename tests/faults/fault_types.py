@@ -35,7 +35,7 @@ class FaultAction(StrEnum):
 
 
 class FaultPhase(StrEnum):
-    """Position of a fault type in a round, and what can be expected of sending meanwhile."""
+    """Position of a fault type in a round, and its permitted effect on sending."""
 
     FIRST = "first"  # at the start, before anybody has received anything
     ROUGH = "rough"  # one after another; sending may falter
@@ -97,7 +97,7 @@ _WEBHOOKS: Mapping[str, Mapping[str, object]] = {
 # Lasts longer than the dispatcher waits for an answer, and longer than open requests need to exhaust any resource.
 _UNANSWERED = {"timeout_share": 0.01, "timeout_accept_share": 0.5}
 _SLOW = {"latency_seconds": 0.4, "latency_jitter_seconds": 1.1}
-# Nothing is accepted, or all that is accepted fails: how Meta behaves for a while, and the webhook that reports it.
+# Nothing is accepted, or all accepted messages fail: Meta's behaviour for a while, and the webhook that reports it.
 _REFUSALS: Mapping[str, tuple[Mapping[str, object], Mapping[str, object]]] = {
     "Meta refuses the sender with 190": ({"reject_share": 1.0, "reject_code": 190, "reject_status": 401}, {}),
     "Meta accepts and reports 131031": ({"fail_share": 1.0, "fail_code": 131031}, {}),
@@ -113,7 +113,7 @@ _REFUSALS: Mapping[str, tuple[Mapping[str, object], Mapping[str, object]]] = {
         {"event": "PARTNER_REMOVED"},
     ),
 }
-# Retried deliveries are the ones that a result written twice would damage.
+# Causes retried deliveries, which a result that is written twice would damage.
 _TOO_FAST = {"reject_share": 0.3, "reject_code": 130429, "reject_status": 400}
 
 
@@ -132,7 +132,7 @@ _PAGES = {
 
 
 def build_fault_types(dispatchers: int) -> tuple[FaultType, ...]:
-    """Return all types of fault for a system with so many dispatchers."""
+    """Return all types of fault for a system with this number of dispatchers."""
     names = list_replicas("dispatcher", dispatchers)
     processes = {
         "dispatcher": names,
@@ -150,7 +150,7 @@ def build_fault_types(dispatchers: int) -> tuple[FaultType, ...]:
         *(FaultType(f"restart {server}", FaultAction.RESTART, (server,)) for server in (RABBITMQ, POSTGRES)),
         FaultType("broker memory alarm", FaultAction.ALARM, (RABBITMQ,), (2.0, 5.0)),
         *(recipe for name, targets in links.items() for recipe in _build_link_faults(name, targets)),
-        *(FaultType(kind, FaultAction.META, meta, (3.0, 8.0), disturbance=what) for kind, what in _META.items()),
+        *(FaultType(kind, FaultAction.META, meta, (3.0, 8.0), disturbance=faults) for kind, faults in _META.items()),
         *_build_rough_faults(names),
         *_build_steady_faults(names, processes),
         *_build_stopping_faults(names),
@@ -183,25 +183,25 @@ def _build_steady_faults(dispatchers: tuple[str, ...], processes: Mapping[str, t
     newsrooms = list_replicas("newsroom", NEWSROOMS)
     yield FaultType("kill newsroom", FaultAction.KILL, newsrooms, phase=beside)
     yield FaultType("freeze newsroom", FaultAction.FREEZE, newsrooms, (5.0, 60.0), phase=beside)
-    for kind, what in _WEBHOOKS.items():
-        yield FaultType(kind, FaultAction.META, meta, (3.0, 8.0), disturbance=what, phase=beside)
+    for kind, faults in _WEBHOOKS.items():
+        yield FaultType(kind, FaultAction.META, meta, (3.0, 8.0), disturbance=faults, phase=beside)
 
 
 def _build_stopping_faults(dispatchers: Sequence[str]) -> Iterator[FaultType]:
     stopped = FaultPhase.STOPPED
-    for kind, (refused, update) in _REFUSALS.items():
+    for kind, (faults, update) in _REFUSALS.items():
         yield FaultType(
             kind,
             FaultAction.META,
             (SIMULATOR,),
             (20.0, 60.0),
-            disturbance=refused,
+            disturbance=faults,
             account_update=update,
             phase=stopped,
         )
     for number, (kind, page) in enumerate(_PAGES.items()):
-        target, weather = (f"{dispatchers[number % len(dispatchers)]}/{GRAPH}",), NetworkConditions(page=page)
-        yield FaultType(kind, FaultAction.NETWORK, target, (2.0, 8.0), weather, phase=stopped)
+        target, network = (f"{dispatchers[number % len(dispatchers)]}/{GRAPH}",), NetworkConditions(page=page)
+        yield FaultType(kind, FaultAction.NETWORK, target, (2.0, 8.0), network, phase=stopped)
 
 
 def _build_rough_faults(dispatchers: Sequence[str]) -> Iterator[FaultType]:

@@ -30,7 +30,7 @@ select string_agg(format('%I.%I', schemaname, tablename), ', ') from pg_tables w
 
 @contextmanager
 def freeze(pid: int) -> Iterator[None]:
-    """Suspend the process and all its descendants (SIGSTOP) until the context is left."""
+    """Suspend the process and all its descendants (SIGSTOP) while the context is open."""
     _send_signal_to_tree(pid, signal.SIGSTOP)
     try:
         yield
@@ -80,18 +80,18 @@ async def run_wrong_key_replica(supervisor: Supervisor, like: str, seconds: floa
 
     Return whether it ever reported ready.
     """
-    with _prepare_replica(supervisor, like) as stray:
-        await stray.launch()
+    with _prepare_replica(supervisor, like) as replica:
+        await replica.launch()
         was_ready = False
         try:
             async with asyncio.timeout(seconds):
                 while True:
-                    was_ready |= await stray.is_ready()
+                    was_ready |= await replica.is_ready()
                     await asyncio.sleep(POLL_INTERVAL_SECONDS)
         except TimeoutError:
             return was_ready
         finally:
-            await stray.stop(STOP_TIMEOUT_SECONDS)
+            await replica.stop(STOP_TIMEOUT_SECONDS)
 
 
 @contextmanager

@@ -62,7 +62,7 @@ class FaultInjector:
                 tasks.create_task(self._inject(fault))
 
     async def follow_in_turn(self, plan: Sequence[Fault], rest: float) -> None:
-        """Inject one fault after another, `rest` seconds after the one before is repaired."""
+        """Inject one fault after another, each `rest` seconds after the repair of the previous one."""
         for fault in plan:
             await asyncio.sleep(rest)
             await self._inject(fault)
@@ -102,25 +102,25 @@ class FaultInjector:
             proxy.cut()
 
     async def _change_network(self, fault: Fault) -> None:
-        proxies, weather = list(self._find_proxies(fault.target)), fault.recipe.network
+        proxies, conditions = list(self._find_proxies(fault.target)), fault.recipe.network
         async with self._apply_disturbance(fault.recipe.disturbance):
-            with self._apply_conditions(proxies, weather):
+            with self._apply_conditions(proxies, conditions):
                 await asyncio.sleep(fault.seconds)
-        if weather.blackhole or weather.swallow_answers or (weather.is_slow and fault.target.endswith(GRAPH)):
+        if conditions.blackhole or conditions.swallow_answers or (conditions.is_slow and fault.target.endswith(GRAPH)):
             # Swallowed bytes are missing from the stream; delayed requests must not reach Meta all at once.
             for proxy in proxies:
                 proxy.cut()
 
     @contextmanager
-    def _apply_conditions(self, proxies: Sequence[Proxy], weather: NetworkConditions) -> Iterator[None]:
+    def _apply_conditions(self, proxies: Sequence[Proxy], conditions: NetworkConditions) -> Iterator[None]:
         for proxy in proxies:
-            self._conditions[proxy].append(weather)
-            proxy.set_conditions(weather)
+            self._conditions[proxy].append(conditions)
+            proxy.set_conditions(conditions)
         try:
             yield
         finally:
             for proxy in proxies:
-                self._conditions[proxy].remove(weather)
+                self._conditions[proxy].remove(conditions)
                 proxy.set_conditions(next(reversed(self._conditions[proxy]), UNDISTURBED_NETWORK))
 
     async def _apply_meta_faults(self, fault: Fault) -> None:
@@ -143,10 +143,10 @@ class FaultInjector:
             await self._update_disturbances()
 
     async def _update_disturbances(self) -> None:
-        together: dict[str, object] = {"seed": self.seed}
+        faults: dict[str, object] = {"seed": self.seed}
         for disturbance in self._disturbances:
-            together |= disturbance
-        await self.simulator.set_faults(together)
+            faults |= disturbance
+        await self.simulator.set_faults(faults)
 
     async def _freeze(self, fault: Fault) -> None:
         async with self._locks[fault.target]:

@@ -26,8 +26,8 @@ left join lateral (
     where broadcast = b.id and state not in ('waiting', 'claimed', 'unknown')) n on true
 where b.state <> 'cancelled' and b.expires_at > now()
 """
-# Deliveries that are waiting or claimed; unknown outcomes that can still be settled after so many resends; accepted
-# deliveries whose last status has not been applied, but for these.
+# Deliveries that are waiting or claimed; unknown outcomes with fewer resends than $1, which can still be settled;
+# accepted deliveries, except these, whose last status has not been applied.
 PENDING = "select count(*) from dispatcher.delivery where state in ('waiting', 'claimed')"
 UNKNOWN = "select count(*) from dispatcher.delivery where state = 'unknown' and resends < $1"
 UNCONFIRMED = "select count(*) from dispatcher.delivery where state in ('accepted', 'sent') and id <> all($1::uuid[])"
@@ -101,26 +101,26 @@ class LedgerSnapshot:
 
 @dataclass(frozen=True)
 class LedgerProbes:
-    """Counts, each on a connection of its own, as the database may restart at any time."""
+    """Counts, each on its own connection, as the database may restart at any time."""
 
     url: str
 
     async def count(self, statement: str, *arguments: object) -> int | None:
         """Return the result of one of the statements above; None while the database is unavailable."""
         try:
-            async with asyncio.timeout(5), open_ledger_reader(self.url) as books:
-                count: int = await books.connection.fetchval(statement, *arguments)
+            async with asyncio.timeout(5), open_ledger_reader(self.url) as reader:
+                count: int = await reader.connection.fetchval(statement, *arguments)
                 return count
         except UNAVAILABLE:
             return None
 
 
-async def read_snapshot(books: LedgerReader) -> LedgerSnapshot:
-    """Read everything, once all is settled."""
-    connection = books.connection
+async def read_snapshot(reader: LedgerReader) -> LedgerSnapshot:
+    """Read all records, once everything is settled."""
+    connection = reader.connection
     return LedgerSnapshot(
         handled=await connection.fetchval(HANDLED),
-        replies_due=await books.count_replies_due(),
+        replies_due=await reader.count_replies_due(),
         broadcasts=tuple(_build_broadcast(row) for row in await connection.fetch(_BROADCASTS)),
         ledger=tuple(_build_delivery(row) for row in await connection.fetch(_LEDGER)),
         counters={

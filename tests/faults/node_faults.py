@@ -1,4 +1,4 @@
-"""Faults of nodes: of a broker that has three, of a database with two standbys, and more or fewer dispatchers."""
+"""Faults of nodes: of a broker with three, of a database with two standbys, and scaling of the dispatchers."""
 
 import asyncio
 import random
@@ -15,7 +15,7 @@ from tests.replicas.rabbitmq import SIZE
 from tests.replicas.servers import ReplicatedServers
 
 SCALED_DISPATCHERS = 4
-# Until sending has recovered, and what the fault left behind is gone: no second fault comes on top of the first.
+# Time until sending has recovered from a fault and its effects are gone, so that faults do not overlap.
 REST_SECONDS = 20.0
 REPLICATED_TIMEOUT_SECONDS = 90.0
 # A rolling restart on a busy machine, where each of RabbitMQ's commands takes seconds.
@@ -38,7 +38,7 @@ NODE_FAULT_TYPES: tuple[FaultType, ...] = (
 
 
 def make_node_plan(seed: int) -> tuple[Fault, ...]:
-    """Plan each kind once, in random order; each begins REST_SECONDS after the end of the one before."""
+    """Plan each kind once, in random order; each begins REST_SECONDS after the end of the previous one."""
     chance = random.Random(seed)
     plan, at = list[Fault](), 0.0
     for recipe in chance.sample(NODE_FAULT_TYPES, len(NODE_FAULT_TYPES)):

@@ -75,17 +75,17 @@ class NoticeGenerator:
 
     async def publish(self) -> tuple[PublishedNotice, NoticePlan]:
         """Publish the next notice, retrying while the broker is unavailable."""
-        fate = self._plan_next()
-        lasts = timedelta(seconds=4 + fate.number % 5) if fate.expires_soon else LASTING
-        return await self._publish(fate, "probe", "Probemeldung", lasts=lasts, lasting=fate.lasts), fate
+        plan = self._plan_next()
+        lasts = timedelta(seconds=4 + plan.number % 5) if plan.expires_soon else LASTING
+        return await self._publish(plan, "probe", "Probemeldung", lasts=lasts, lasting=plan.lasts), plan
 
     async def publish_last(self) -> PublishedNotice:
         """Publish a lasting notice to which no action is applied."""
         return await self._publish(self._plan_next(), "probe", "Probemeldung")
 
-    async def publish_correction(self, earlier: PublishedNotice, fate: NoticePlan) -> PublishedNotice:
+    async def publish_correction(self, earlier: PublishedNotice, plan: NoticePlan) -> PublishedNotice:
         """Publish a follow-up to the recipients of an earlier notice."""
-        return await self._publish(fate, "correction", "Berichtigung", follows=earlier.notice)
+        return await self._publish(plan, "correction", "Berichtigung", follows=earlier.notice)
 
     async def withdraw(self, notice: str) -> None:
         message = NoticeWithdrawn(reason="Probe")
@@ -98,7 +98,7 @@ class NoticeGenerator:
 
     async def _publish(
         self,
-        fate: NoticePlan,
+        plan: NoticePlan,
         name: str,
         title: str,
         *,
@@ -106,12 +106,12 @@ class NoticeGenerator:
         lasting: bool = True,
         follows: str | None = None,
     ) -> PublishedNotice:
-        subject, now = f"{name}-{fate.number}", system_clock()
+        subject, now = f"{name}-{plan.number}", system_clock()
         message = NoticePublished(
-            topic=TOPICS[fate.number % len(TOPICS)],
-            headline=f"{title} {fate.number}",
+            topic=TOPICS[plan.number % len(TOPICS)],
+            headline=f"{title} {plan.number}",
             text="Dies ist eine Probe. Es ist nichts zu tun.",
-            urgent=fate.urgent,
+            urgent=plan.urgent,
             follows=follows,
         )
         await self._retry_until_published(build_event(message, subject, self.sender.source, now, now + lasts))

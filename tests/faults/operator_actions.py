@@ -53,8 +53,8 @@ class OperatorCommand:
 class FaultOperator:
     """Simulated operator.
 
-    `commands` are those that forbade a broadcast, `sent_again` counts failed deliveries that it resent, `settled` has
-    its verdicts on unknown ones. It looks those up in the simulator's log, as a person would ask Meta's support.
+    `commands` are those that forbade a broadcast, `sent_again` counts resent failed deliveries, `settled` has its
+    verdicts on unknown ones, based on the simulator's log, as a person would ask Meta's support.
     """
 
     settings: OperatorSettings
@@ -72,7 +72,7 @@ class FaultOperator:
         broadcast = await self._find_broadcast(notice)
         if broadcast is None:
             return
-        # Whether it is paused has to be known also when the traffic ends before the answer.
+        # Shielded, as the result has to be known even if the traffic ends before the answer.
         pausing = asyncio.ensure_future(
             self._stop_broadcast("select dispatcher.pause_broadcast($1, 'Probe')", broadcast)
         )
@@ -106,11 +106,11 @@ class FaultOperator:
             self.say(f"          {failed} that failed go again")
 
     async def _settle(self) -> None:
-        found = await self._fetch_rows(_UNKNOWN, MIN_UNKNOWN_AGE_SECONDS, MAX_SETTLED_PER_ROUND)
-        if not found:
+        rows = await self._fetch_rows(_UNKNOWN, MIN_UNKNOWN_AGE_SECONDS, MAX_SETTLED_PER_ROUND)
+        if not rows:
             return
         await self._read_meta_account()
-        for (delivery,) in found:
+        for (delivery,) in rows:
             is_accepted = str(delivery) in self._accepted | self._accepted_just_now
             verdict = "accepted" if is_accepted else "resend"
             if await self._fetch_value("select dispatcher.settle_unknown($1, null, $2)", delivery, verdict):
@@ -125,9 +125,9 @@ class FaultOperator:
         self._accepted_just_now = {message.delivery for message in fresh[len(final) :] if message.state != FAILED}
 
     async def _find_broadcast(self, notice: str) -> UUID | None:
-        """Return the id of the broadcast, or None: the dispatcher knows it only once its first batch has arrived."""
-        found = await self._fetch_value(_FIND, notice)
-        return UUID(int=found.int) if found else None
+        """Return the id of the broadcast, or None if its first batch has not reached the dispatcher yet."""
+        broadcast = await self._fetch_value(_FIND, notice)
+        return UUID(int=broadcast.int) if broadcast else None
 
     async def _stop_broadcast(self, statement: str, broadcast: UUID) -> OperatorCommand | None:
         if await self._fetch_value(statement, broadcast) not in RUNNING:

@@ -57,7 +57,7 @@ Stretch = Sequence[Fault]
 
 
 def compute_work_seconds(*, deliveries: int, rate: int) -> float:
-    """Return the time that so many deliveries are expected to take."""
+    """Return the expected duration of this number of deliveries in seconds."""
     return deliveries / (rate * EXPECTED_RATE_SHARE)
 
 

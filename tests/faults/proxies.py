@@ -1,4 +1,4 @@
-"""A proxy for each connection of our processes, so that each can be made to fail by itself."""
+"""A proxy for each connection of our processes, so that each can fail separately."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -39,9 +39,9 @@ class Proxies:
             GRAPH: [stack.simulator_port],
             INGRESS: ports.ingresses,
         }
-        async with AsyncExitStack() as ends:
+        async with AsyncExitStack() as resources:
             self.proxies = {
-                (process, peer): await ends.enter_async_context(run_proxy(targets[peer]))
+                (process, peer): await resources.enter_async_context(run_proxy(targets[peer]))
                 for process in (*ports.internal, "simulator")
                 for peer in PEERS[process.rpartition("-")[0] or process]
             }
@@ -49,14 +49,14 @@ class Proxies:
             yield replace(stack, proxied={process: self._build_view(process, stack) for process in processes})
 
     def _build_view(self, process: str, stack: StackEnvironment) -> StackEnvironment:
-        def port(peer: str, otherwise: int) -> int:
+        def get_port(peer: str, default: int) -> int:
             proxy = self.proxies.get((process, peer))
-            return proxy.port if proxy else otherwise
+            return proxy.port if proxy else default
 
         return replace(
             stack,
-            database_port=port(DATABASE, stack.database_port),
-            broker_port=port(BROKER, stack.broker_port),
-            simulator_port=port(GRAPH, stack.simulator_port),
-            ingress_port=port(INGRESS, stack.ingress_port),
+            database_port=get_port(DATABASE, stack.database_port),
+            broker_port=get_port(BROKER, stack.broker_port),
+            simulator_port=get_port(GRAPH, stack.simulator_port),
+            ingress_port=get_port(INGRESS, stack.ingress_port),
         )

@@ -66,12 +66,12 @@ def measure_recovery(fault: InjectedFault, moments: Sequence[float], limit: int)
     `moments` have to be sorted. Other faults or a lack of work may have kept the rate low: the figure is an upper
     limit.
     """
-    wanted = limit * RECOVERED_SHARE * WINDOW_SECONDS
+    required = limit * RECOVERED_SHARE * WINDOW_SECONDS
     if not moments:
         return None
     for step in range(int(max(0.0, moments[-1] - fault.repaired) / STEP_SECONDS) + 1):
         start = fault.repaired + step * STEP_SECONDS
-        if bisect_right(moments, start + WINDOW_SECONDS) - bisect_left(moments, start) >= wanted:
+        if bisect_right(moments, start + WINDOW_SECONDS) - bisect_left(moments, start) >= required:
             return round(step * STEP_SECONDS, 1)
     return None
 
@@ -118,13 +118,13 @@ def find_forbidden_spans(faults: Sequence[InjectedFault], recoveries: Sequence[f
     seconds for the rest. For a steady fault they are only the first seconds after its start and after its end.
     """
     spans: list[Span] = []
-    for done, seconds in zip(faults, recoveries, strict=True):
-        phase = done.fault.recipe.phase
+    for injected, seconds in zip(faults, recoveries, strict=True):
+        phase = injected.fault.recipe.phase
         if phase is FaultPhase.STEADY:
-            spans += ((at, at + UNSETTLED_SECONDS) for at in (done.began, done.repaired))
+            spans += ((at, at + UNSETTLED_SECONDS) for at in (injected.began, injected.repaired))
         elif phase is not FaultPhase.BESIDE:
-            back = RECOVERY_SECONDS if seconds is None else min(seconds, RECOVERY_SECONDS)
-            spans.append((done.began, done.repaired + back + UNSETTLED_SECONDS))
+            recovery = RECOVERY_SECONDS if seconds is None else min(seconds, RECOVERY_SECONDS)
+            spans.append((injected.began, injected.repaired + recovery + UNSETTLED_SECONDS))
     return spans
 
 
@@ -133,7 +133,7 @@ def measure_rate_used(
 ) -> list[UsedWindow]:
     """Return the shares in all minutes; undisturbed spans under MIN_USED_SECONDS are left out.
 
-    A minute is gathered from consecutive spans, and what is left at the end belongs to the last one. `moments` are
+    A minute is gathered from consecutive spans; the rest at the end belongs to the last minute. `moments` are
     those of all requests that reached Meta, sorted as `stalls` and `forbidden` are. Stalls of simulator and proxies
     that are longer than a slot's lifetime are deducted: the machine was busy with something else.
     """
@@ -149,10 +149,10 @@ def _gather_minutes(spans: Iterable[Span]) -> list[list[Span]]:
             if missing < STEP_SECONDS:
                 minutes.append([])
                 missing = MINUTE_SECONDS
-            taken = min(end, start + missing)
-            minutes[-1].append((start, taken))
-            missing -= taken - start
-            start = taken
+            cut = min(end, start + missing)
+            minutes[-1].append((start, cut))
+            missing -= cut - start
+            start = cut
     if missing >= STEP_SECONDS and len(minutes) > 1:
         minutes[-2:] = [minutes[-2] + minutes[-1]]
     return minutes

@@ -50,10 +50,10 @@ def build_report(
         "deliveries": verdict.deliveries,
         "accepted": verdict.accepted,
         "replies": verdict.replies,
-        "stops": sum(1 for one in evidence.written if one.text == STOP),
-        "erasures": sum(1 for one in evidence.written if one.text == ERASE),
+        "stops": sum(1 for message in evidence.written if message.text == STOP),
+        "erasures": sum(1 for message in evidence.written if message.text == ERASE),
         "new_numbers": len(evidence.movers),
-        "corrections": sum(1 for one in evidence.published if one.follows),
+        "corrections": sum(1 for notice in evidence.published if notice.follows),
         "orders_of_operators": len(evidence.operator_commands),
         "sent_again_by_operators": evidence.sent_again,
         "settled_by_operators": evidence.settled,
@@ -62,8 +62,8 @@ def build_report(
         "worst_window": {"accepted": verdict.windows.worst, "limit": verdict.limit, "excess": verdict.windows.excess},
         "rate_used": None if verdict.rate_used is None else round(verdict.rate_used, 4),
         "rate_used_windows": [
-            {"start": round(one.start, 2), "seconds": round(one.seconds, 1), "share": round(one.share, 4)}
-            for one in verdict.used
+            {"start": round(used.start, 2), "seconds": round(used.seconds, 1), "share": round(used.share, 4)}
+            for used in verdict.used
         ],
         Figure.UNUSED: verdict.count(Figure.UNUSED),
         "own_stalls_s": round(sum(stall.seconds for stall in evidence.stalls), 2),
@@ -73,7 +73,7 @@ def build_report(
         "more_than_2_s_after_stop_during_a_fault": verdict.stop_disturbed,
         "states": dict(verdict.states),
         "faults": len(evidence.faults),
-        "faults_by_kind": Counter(done.fault.kind for done in evidence.faults),
+        "faults_by_kind": Counter(injected.fault.kind for injected in evidence.faults),
         "not_come_to_rest": list(restless),
         "searched_for_leaks": dict(evidence.searched),
         "leaked": [vars(leak) for leak in evidence.leaks],
@@ -87,14 +87,14 @@ def describe_machine() -> str:
 
 
 def _build_plan(evidence: Evidence, verdict: Verdict) -> Iterator[dict[str, Any]]:
-    for done, seconds, pause in zip(evidence.faults, verdict.recoveries, verdict.pauses, strict=True):
+    for injected, seconds, pause in zip(evidence.faults, verdict.recoveries, verdict.pauses, strict=True):
         yield {
-            "at": done.fault.at,
-            "began": round(done.began, 2),
-            "kind": done.fault.kind,
-            "target": done.fault.target,
-            "seconds": done.fault.seconds,
-            "repaired_after_s": round(done.repaired - done.began, 1),
+            "at": injected.fault.at,
+            "began": round(injected.began, 2),
+            "kind": injected.fault.kind,
+            "target": injected.fault.target,
+            "seconds": injected.fault.seconds,
+            "repaired_after_s": round(injected.repaired - injected.began, 1),
             "recovered_after_s": seconds,
             "longest_pause_s": pause,
         }
@@ -140,19 +140,20 @@ def _get_style(wrong: object) -> str | None:
 def _build_faults_table(report: dict[str, Any]) -> Table:
     table = Table("fault", "times", "recovered after (median)", "(longest)", "longest pause", title="faults by kind")
     for kind, times in sorted(report["faults_by_kind"].items()):
-        seconds = [one["recovered_after_s"] for one in report["plan"] if one["kind"] == kind]
-        known = [one for one in seconds if one is not None]
+        seconds = [fault["recovered_after_s"] for fault in report["plan"] if fault["kind"] == kind]
+        known = [value for value in seconds if value is not None]
         longest = "never" if len(known) < len(seconds) else f"{max(known):.1f} s"
-        pause = max(one["longest_pause_s"] for one in report["plan"] if one["kind"] == kind)
+        pause = max(fault["longest_pause_s"] for fault in report["plan"] if fault["kind"] == kind)
         table.add_row(kind, str(times), f"{median(known):.1f} s" if known else "never", longest, f"{pause:.1f} s")
     return table
 
 
 def format_violations(report: dict[str, Any]) -> Iterator[str]:
     """Format the first MAX_SHOWN_VIOLATIONS violations; the file has all of them."""
-    for one in report["findings"][:MAX_SHOWN_VIOLATIONS]:
-        where = f" (delivery {one['delivery']})" if one["delivery"] else ""
-        yield f"{one['figure']}: {one['what']}{where}" + (f" × {one['count']}" if one["count"] > 1 else "")
+    for finding in report["findings"][:MAX_SHOWN_VIOLATIONS]:
+        where = f" (delivery {finding['delivery']})" if finding["delivery"] else ""
+        times = f" × {finding['count']}" if finding["count"] > 1 else ""
+        yield f"{finding['figure']}: {finding['what']}{where}{times}"
     more = len(report["findings"]) - MAX_SHOWN_VIOLATIONS
     if more > 0:
         yield f"… and {more} more"

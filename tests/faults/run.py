@@ -96,7 +96,7 @@ class FaultRun:
 
     @property
     def repair_timeout_seconds(self) -> float:
-        """Longest time between two faults that end."""
+        """Longest time between the ends of two faults."""
         return self.stall_timeout_seconds + (MAX_NODE_FAULT_SECONDS if self.nodes else 0.0)
 
     @property
@@ -138,9 +138,9 @@ async def execute_run(run: FaultRun) -> tuple[Evidence, list[str]]:
 
 
 def _prefer_process(pid: int | None) -> None:
-    """Schedule the process that takes the time before those that it measures, if we may.
+    """Give the process that measures times priority over the measured ones, if permitted.
 
-    With autogroups, Linux' default, niceness counts within a session only, and each session has a niceness of its own.
+    With autogroups, Linux' default, niceness applies within a session, and each session has its own niceness.
     """
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, pid or 0, MEASURING_NICENESS)
@@ -162,11 +162,11 @@ class _RunExecutor:
         self._restless: list[str] = []
 
     async def execute(self) -> tuple[Evidence, list[str]]:
-        looking = [asyncio.create_task(look()) for look in (self._stall_watch.run, self._backlog.run)]
+        samplers = [asyncio.create_task(sample()) for sample in (self._stall_watch.run, self._backlog.run)]
         try:
             return await self._execute()
         finally:
-            for task in looking:
+            for task in samplers:
                 task.cancel()
 
     async def _execute(self) -> tuple[Evidence, list[str]]:
@@ -181,22 +181,23 @@ class _RunExecutor:
         return evidence, self._restless
 
     async def _inject_faults(self) -> None:
-        """Keep traffic going until the whole plan is repaired and there were enough deliveries."""
+        """Keep traffic running until the whole plan is repaired and enough messages are accepted."""
         before = await self._simulator.count_accepted()
         traffic = asyncio.create_task(self._traffic.run(per_second=self._run.rate / 50))
-        following = asyncio.create_task(self._follow_plan())
+        plan = asyncio.create_task(self._follow_plan())
         enough = self._run.deliveries + before
 
-        async def repaired() -> int:
-            _raise_if_failed(traffic, following)
+        async def count_repaired() -> int:
+            _raise_if_failed(traffic, plan)
             return len(self._injector.done)
 
-        async def missing() -> int:
+        async def count_missing() -> int:
             return max(0, enough - await self._simulator.count_accepted())
 
-        await wait_for("faults repaired", len(self._run.plan), repaired, patience=self._run.repair_timeout_seconds)
-        await following
-        await self._wait_until_none_left("messages accepted", missing)
+        patience = self._run.repair_timeout_seconds
+        await wait_for("faults repaired", len(self._run.plan), count_repaired, patience=patience)
+        await plan
+        await self._wait_until_none_left("messages accepted", count_missing)
         traffic.cancel()
         with suppress(asyncio.CancelledError):
             await traffic
@@ -223,16 +224,16 @@ class _RunExecutor:
         await self._wait_until_none_left("unknown outcomes settled", unknown)
         await self._wait_until_none_left("deliveries sent again", partial(self._probes.count, PENDING))
         await self._wait_until_none_left("last statuses taken", self._count_pending_webhooks)
-        # For what the operator has settled no status may ever arrive.
+        # Deliveries that the operator has settled may never get a status.
         unconfirmed = partial(self._probes.count, UNCONFIRMED, list(self._operator.settled))
         await self._wait_until_none_left("last statuses applied", unconfirmed)
         await self._wait_until_none_left("erasures finished", partial(self._probes.count, ERASING))
         await self._wait_until_none_left("events read by the newsroom", self._count_newsroom_events)
 
-    async def _wait_until_none_left(self, what: str, left: Callable[[], Awaitable[int | None]]) -> None:
-        """Wait until nothing is left; record what does not settle, to be evaluated as it is."""
+    async def _wait_until_none_left(self, label: str, count: Callable[[], Awaitable[int | None]]) -> None:
+        """Wait until the count is 0; record it if it does not settle, and evaluate the run as it is."""
         try:
-            await wait_until_gone(what, left, patience=self._run.stall_timeout_seconds)
+            await wait_until_gone(label, count, patience=self._run.stall_timeout_seconds)
         except NoProgressError as error:
             self._restless.append(str(error))
             self._run.say(f"did not come to rest: {error}")
@@ -259,15 +260,15 @@ class _RunExecutor:
 
     async def _collect_evidence(self) -> Evidence:
         outbound, written = await read_simulator_account(self._simulator)
-        crowd = self._traffic.groups
+        groups = self._traffic.groups
         leaks, searched = await self._search_leaks(find_erased(written))
         return Evidence(
             outbound=outbound,
             written=written,
             ours=await read_ledger_snapshot(self._stack.monitor_database_url),
             published=tuple(self._traffic.publisher.published),
-            loyal=crowd.loyal.union(crowd.moving),
-            movers=crowd.movers.difference(crowd.moving),
+            loyal=groups.loyal.union(groups.moving),
+            movers=groups.movers.difference(groups.moving),
             confirmations=read_confirmations(),
             operator_commands=tuple(self._operator.commands),
             withdrawals=tuple(self._traffic.publisher.withdrawals),

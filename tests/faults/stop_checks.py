@@ -34,16 +34,16 @@ class LateMessages:
 def find_after_stop(evidence: Evidence, troubled: Sequence[tuple[float, float]]) -> LateMessages:
     """Return late messages; `troubled` are the spans in which some fault was in force or not recovered from."""
     absences: dict[int, list[Absence]] = {}
-    for gone in find_absences(evidence):
-        absences.setdefault(gone.citizen, []).append(gone)
+    for absence in find_absences(evidence):
+        absences.setdefault(absence.citizen, []).append(absence)
     late: list[AcceptedMessage] = []
     disturbed: list[AcceptedMessage] = []
     for message in evidence.outbound:
-        for gone in absences.get(message.citizen, ()) if message.template else ():
-            if _is_late(message, gone.confirmed_at, MAX_SECONDS_AFTER_CONFIRMATION, gone.until):
+        for absence in absences.get(message.citizen, ()) if message.template else ():
+            if _is_late(message, absence.confirmed_at, MAX_SECONDS_AFTER_CONFIRMATION, absence.until):
                 late.append(message)
-            elif _is_late(message, gone.answered_at, MAX_SECONDS_AFTER_ANSWER, gone.until):
-                (disturbed if _is_during_fault(gone, message, troubled) else late).append(message)
+            elif _is_late(message, absence.answered_at, MAX_SECONDS_AFTER_ANSWER, absence.until):
+                (disturbed if _is_during_fault(absence, message, troubled) else late).append(message)
     return LateMessages(tuple(late), tuple(disturbed))
 
 
@@ -53,12 +53,12 @@ def find_absences(evidence: Evidence) -> Iterator[Absence]:
     for message in evidence.outbound:
         if message.text.startswith(evidence.confirmations):
             confirmations.setdefault(message.citizen, []).append(message.accepted_at)
-    for citizen, words in _group_by_citizen(evidence.written).items():
-        for index, word in enumerate(words):
-            if word.text in LEAVING:
-                until = next((one.written_at for one in words[index:] if one.text == START), float("inf"))
-                moments = (at for at in confirmations.get(citizen, ()) if word.written_at <= at < until)
-                yield Absence(citizen, word.answered_at, next(moments, None), until)
+    for citizen, messages in _group_by_citizen(evidence.written).items():
+        for index, stop in enumerate(messages):
+            if stop.text in LEAVING:
+                until = next((later.written_at for later in messages[index:] if later.text == START), float("inf"))
+                moments = (time for time in confirmations.get(citizen, ()) if stop.written_at <= time < until)
+                yield Absence(citizen, stop.answered_at, next(moments, None), until)
 
 
 def find_erased(written: Iterable[CitizenMessage]) -> frozenset[int]:
@@ -67,16 +67,16 @@ def find_erased(written: Iterable[CitizenMessage]) -> frozenset[int]:
 
 
 def _group_by_citizen(written: Iterable[CitizenMessage]) -> dict[int, list[CitizenMessage]]:
-    words: dict[int, list[CitizenMessage]] = {}
-    for one in written:
-        words.setdefault(one.citizen, []).append(one)
-    return words
+    groups: dict[int, list[CitizenMessage]] = {}
+    for message in written:
+        groups.setdefault(message.citizen, []).append(message)
+    return groups
 
 
 def _is_late(message: AcceptedMessage, since: float | None, seconds: float, until: float) -> bool:
     return since is not None and since + seconds < message.accepted_at < until
 
 
-def _is_during_fault(gone: Absence, message: AcceptedMessage, troubled: Sequence[tuple[float, float]]) -> bool:
-    answered = gone.answered_at or 0.0
-    return any(start < message.accepted_at and answered < end for start, end in troubled)
+def _is_during_fault(absence: Absence, message: AcceptedMessage, troubled: Sequence[tuple[float, float]]) -> bool:
+    answered_at = absence.answered_at or 0.0
+    return any(start < message.accepted_at and answered_at < end for start, end in troubled)

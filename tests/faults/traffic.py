@@ -67,31 +67,31 @@ class FaultTraffic:
         """Publish the next broadcast, bulk or urgent, as soon as few deliveries of earlier ones are unsent."""
         while True:
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
-            left = await self.probes.count(UNSENT)
-            rested = time.monotonic() - self._last > BROADCAST_INTERVAL_SECONDS
-            if left is not None and rested and left <= UNSENT_SHARE * self._citizens:
-                published, fate = await self.publisher.publish()
+            unsent = await self.probes.count(UNSENT)
+            is_rested = time.monotonic() - self._last > BROADCAST_INTERVAL_SECONDS
+            if unsent is not None and is_rested and unsent <= UNSENT_SHARE * self._citizens:
+                published, plan = await self.publisher.publish()
                 self._last = time.monotonic()
-                await self._apply_plan(published, fate)
+                await self._apply_plan(published, plan)
 
-    async def _apply_plan(self, published: PublishedNotice, fate: NoticePlan) -> None:
+    async def _apply_plan(self, published: PublishedNotice, plan: NoticePlan) -> None:
         """Apply the planned actions to a notice while it is being sent."""
-        acts: tuple[tuple[bool, Callable[[], Awaitable[object]]], ...] = (
-            (fate.is_paused, lambda: self.operator.pause(published.notice, PAUSED_SECONDS)),
-            (fate.is_withdrawn, lambda: self.publisher.withdraw(published.notice)),
-            (fate.is_cancelled, lambda: self.operator.cancel(published.notice)),
-            (fate.is_corrected, lambda: self._publish_correction(published, fate)),
+        actions: tuple[tuple[bool, Callable[[], Awaitable[object]]], ...] = (
+            (plan.is_paused, lambda: self.operator.pause(published.notice, PAUSED_SECONDS)),
+            (plan.is_withdrawn, lambda: self.publisher.withdraw(published.notice)),
+            (plan.is_cancelled, lambda: self.operator.cancel(published.notice)),
+            (plan.is_corrected, lambda: self._publish_correction(published, plan)),
         )
-        for happens, act in acts:
-            if happens:
+        for is_planned, run_action in actions:
+            if is_planned:
                 await asyncio.sleep(ACTION_DELAY_SECONDS)
-                await act()
+                await run_action()
 
-    async def _publish_correction(self, published: PublishedNotice, fate: NoticePlan) -> None:
-        """Publish a correction once the earlier notice is known: before, it would be rejected."""
-        until = time.monotonic() + KNOWN_TIMEOUT_SECONDS
-        while time.monotonic() < until:
+    async def _publish_correction(self, published: PublishedNotice, plan: NoticePlan) -> None:
+        """Publish a correction once the earlier notice is known; before that it would be rejected."""
+        deadline = time.monotonic() + KNOWN_TIMEOUT_SECONDS
+        while time.monotonic() < deadline:
             if await self.probes.count(KNOWN, published.notice):
-                await self.publisher.publish_correction(published, fate)
+                await self.publisher.publish_correction(published, plan)
                 return
             await asyncio.sleep(POLL_INTERVAL_SECONDS)

@@ -1,1 +1,1 @@
-"""How tests start our processes and talk to them, for more than one kind of test."""
+"""Helpers that start our processes and talk to them, for more than one kind of test."""

@@ -1,4 +1,4 @@
-"""The login of AMQP 1.0, which no client of ours speaks: whether a broker lets somebody in (OASIS AMQP 1.0, part 5)."""
+"""A login over AMQP 1.0 (OASIS AMQP 1.0, part 5), which no client of ours speaks."""
 
 import asyncio
 import struct
@@ -11,7 +11,7 @@ OK, FAILED = 0, 1
 
 
 async def log_in(url: str) -> int:
-    """The code of the outcome."""
+    """Try to log in, and return the outcome code."""
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     try:

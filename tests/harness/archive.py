@@ -1,4 +1,4 @@
-"""The public archive on a port, over a database with entries."""
+"""The public archive on a port, with a database."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -49,7 +49,7 @@ select id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16 from pu
 
 @dataclass
 class TurnedClock:
-    """A clock that a test turns."""
+    """A clock that a test sets."""
 
     now: datetime = NOW
 
@@ -110,7 +110,7 @@ def _build_row(entry: ArchiveEntry, identifier: UUID) -> tuple[object, ...]:
 async def run_archive(
     fresh: FreshDatabase, *, phone: str = PHONE, assets: Path = Path("/nonexistent")
 ) -> AsyncIterator[ArchiveHarness]:
-    """Over a database, with the rights of the newsroom, and no more."""
+    """Run the archive on a database, with only the rights of the newsroom."""
     county, clock = read_configuration(COUNTY_FILE, NewsroomCounty), TurnedClock()
     url = fresh.build_role_url("kreisfunk_newsroom")
     site = ArchiveSite(
@@ -128,7 +128,7 @@ async def run_archive(
         database = await stack.enter_async_context(open_database(url, password=None, name="newsroom", size=2))
         cache = ArchiveCache(ArchiveEntryReader(database), clock, timedelta(days=KEEPS_DAYS))
         levels = ServiceLevelCache(PostgresListeningLog(database).list_runs, clock)
-        served = open_http_port(
+        http_port = open_http_port(
             build_archive_app(pages, cache, levels, static),
             host=LOOPBACK,
             port=0,
@@ -136,6 +136,6 @@ async def run_archive(
             respond=partial(build_error_response, pages),
             refused=lambda status: None,
         )
-        address = f"http://{LOOPBACK}:{await stack.enter_async_context(served)}"
+        address = f"http://{LOOPBACK}:{await stack.enter_async_context(http_port)}"
         session = await stack.enter_async_context(aiohttp.ClientSession())
         yield ArchiveHarness(url=address, database=owner, cache=cache, levels=levels, clock=clock, session=session)

@@ -1,4 +1,4 @@
-"""The command as a person runs it: a process of its own, with an environment of its own."""
+"""The `kreisfunk` command as a person runs it: as a process with its own environment."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ HIDDEN = "(not shown)"
 
 @dataclass(frozen=True, kw_only=True)
 class CommandResult:
-    """How a command ended, and what it wrote."""
+    """Exit status and output of a command."""
 
     status: int
     output: str
@@ -53,15 +53,15 @@ async def run_kreisfunk(*arguments: str, environment: Mapping[str, str] | None =
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    output, complaint = await process.communicate()
+    output, errors = await process.communicate()
     assert process.returncode is not None
-    return CommandResult(status=process.returncode, output=output.decode(), errors=complaint.decode())
+    return CommandResult(status=process.returncode, output=output.decode(), errors=errors.decode())
 
 
 async def run_on_terminal(
     *arguments: str, typed: str, environment: Mapping[str, str], prompt: str = "[y/N]"
 ) -> CommandResult:
-    """The command with a person at a terminal, who types this once the command asks; `complaint` is what they see."""
+    """Run the command on a terminal, and type an answer at the prompt; `errors` is the terminal's content."""
     ours, theirs = pty.openpty()
     try:
         process = await asyncio.create_subprocess_exec(
@@ -72,40 +72,40 @@ async def run_on_terminal(
             stdin=theirs,
             stdout=asyncio.subprocess.PIPE,
             stderr=theirs,
-            start_new_session=True,  # else a hidden question is asked at the terminal of whoever runs the tests
+            start_new_session=True,  # else hidden questions appear on the terminal of the test run
         )
         os.close(theirs)
-        seen = await asyncio.to_thread(_type_into, ours, typed, prompt)
+        screen = await asyncio.to_thread(_type_into, ours, typed, prompt)
         output, _ = await process.communicate()
     finally:
         os.close(ours)
     assert process.returncode is not None
-    return CommandResult(status=process.returncode, output=output.decode(), errors=seen)
+    return CommandResult(status=process.returncode, output=output.decode(), errors=screen)
 
 
-def _wait_until_heard(terminal: int, *, hidden: bool) -> None:
-    """Until what is typed is not shown: what was typed before that is thrown away."""
+def _wait_until_ready(terminal: int, *, hidden: bool) -> None:
+    """Wait until a hidden question has turned echo off, as earlier input is discarded."""
     while hidden and termios.tcgetattr(terminal)[3] & termios.ECHO:
         time.sleep(0.01)
 
 
 def _type_into(terminal: int, typed: str, prompt: str) -> str:
-    """Until the other side closes it, which Linux tells as an error."""
-    seen, answered = "", False
+    """Return the screen until the other side closes the terminal, which Linux reports as an error."""
+    screen, answered = "", False
     try:
         while chunk := os.read(terminal, 4096):
-            seen += chunk.decode(errors="replace")
-            if not answered and prompt in seen:
-                _wait_until_heard(terminal, hidden=prompt == HIDDEN)
+            screen += chunk.decode(errors="replace")
+            if not answered and prompt in screen:
+                _wait_until_ready(terminal, hidden=prompt == HIDDEN)
                 os.write(terminal, f"{typed}\n".encode())
                 answered = True
     except OSError:
         pass
-    return seen
+    return screen
 
 
 async def run_in_process(*arguments: str, environment: Mapping[str, str]) -> CommandResult:
-    """The same inside this process, where a start costs nothing; in a thread, since commands begin their own loop."""
+    """Run the command inside this process, which saves its start; in a thread, as commands run their own loop."""
     return await asyncio.to_thread(_invoke, arguments, {"COLUMNS": "200", **environment})
 
 
@@ -119,11 +119,11 @@ def _invoke(arguments: Sequence[str], environment: Mapping[str, str]) -> Command
 
 @contextmanager
 def _restore_logs() -> Iterator[None]:
-    """No logger of this process keeps writing to the standard error of a command, which is closed when it ends."""
+    """Keep loggers of this process from writing to the standard error of a command that has ended."""
     configure, handlers = structlog.configure, logging.root.handlers[:]
 
-    def configure_uncached(**given: Any) -> None:
-        configure(**{**given, "cache_logger_on_first_use": False})
+    def configure_uncached(**options: Any) -> None:
+        configure(**{**options, "cache_logger_on_first_use": False})
 
     try:
         with patch.object(structlog, "configure", configure_uncached):

@@ -7,13 +7,13 @@ from deploy.atomic_write import write_secret
 
 
 class FullDisk:
-    """Takes the place of `write_secret`: takes some files, and no more."""
+    """Replacement of `write_secret` that stores a limited number of files."""
 
     def __init__(self, files: int) -> None:
-        self._left = files
+        self._free = files
 
     def write(self, path: Path, value: str) -> None:
-        self._left -= 1
-        if self._left < 0:
+        self._free -= 1
+        if self._free < 0:
             raise OSError(errno.ENOSPC, "no space left")
         write_secret(path, value)

@@ -1,4 +1,4 @@
-"""The other side of the simulator: a business that takes webhooks, with real HTTP and real signatures."""
+"""The other side of the simulator: a business that receives webhooks over HTTP and checks their signatures."""
 
 import asyncio
 import hashlib
@@ -20,7 +20,7 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 class FakeBusiness:
-    """Records what arrives; answers 200 unless told otherwise."""
+    """Receiver that records webhooks; it answers 200 unless `answers` has other statuses."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -32,7 +32,7 @@ class FakeBusiness:
         self._arrived = asyncio.Event()
 
     async def wait_until(self, condition: Callable[[], bool]) -> None:
-        """Returns when what has arrived fulfils the condition; fails at the deadline."""
+        """Wait until the received webhooks fulfil the condition; fail at the deadline."""
         async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
             while not condition():
                 self._arrived.clear()
@@ -53,9 +53,9 @@ class FakeBusiness:
         return web.Response(status=status)
 
     async def verify_handshake(self, request: web.Request) -> web.Response:
-        known = request.query.get("hub.verify_token") == VERIFY_TOKEN
+        is_valid = request.query.get("hub.verify_token") == VERIFY_TOKEN
         self.handshakes.append(request.query.get("hub.mode", ""))
-        return web.Response(text=request.query["hub.challenge"] if known else "", status=200 if known else 403)
+        return web.Response(text=request.query["hub.challenge"] if is_valid else "", status=200 if is_valid else 403)
 
     @property
     def changes(self) -> list[dict[str, Any]]:
@@ -63,7 +63,7 @@ class FakeBusiness:
         return [change for post in posts for entry in post["entry"] for change in entry["changes"]]
 
     def list_items(self, kind: str) -> list[dict[str, Any]]:
-        """All items of `messages`, `statuses` or `user_preferences`, in the order in which they arrived."""
+        """Return all items of `messages`, `statuses` or `user_preferences`, in the order of arrival."""
         return [item for change in self.changes for item in change["value"].get(kind, [])]
 
     @property
@@ -85,7 +85,7 @@ async def run_business() -> AsyncIterator[FakeBusiness]:
 
 @asynccontextmanager
 async def serve_webhooks(*, post: Handler, get: Handler) -> AsyncIterator[str]:
-    """A server for webhooks; yields their address."""
+    """Run a server for webhooks; yield its address."""
     app = web.Application(client_max_size=MAX_BODY_BYTES)
     app.router.add_post("/webhook", post)
     app.router.add_get("/webhook", get)

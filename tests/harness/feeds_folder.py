@@ -1,4 +1,4 @@
-"""A folder of feeds on a disk that can be full, and a broker that keeps what it gets."""
+"""A folder of feeds on a disk that can be full, and a broker that records events."""
 
 import errno
 import os
@@ -19,7 +19,7 @@ from tests.factories.feeds import NOW, poll_feed
 
 @dataclass
 class Disk:
-    """`full` names what cannot be written: `state`, `draft` or `sent`."""
+    """A disk; `full` has the kinds that cannot be written: `state`, `draft` or `sent`."""
 
     full: set[str] = field(default_factory=set)
     states: int = 0
@@ -31,7 +31,7 @@ class Disk:
 
 @dataclass(frozen=True)
 class LimitedFolder(StateFolder):
-    """The folder, on such a disk."""
+    """State folder on such a disk."""
 
     disk: Disk = field(default_factory=Disk)
 

@@ -1,4 +1,4 @@
-"""The ingress as a process, on ports of its own."""
+"""The ingress as a process, on its own ports."""
 
 import base64
 import os
@@ -27,7 +27,7 @@ SECRET_TEXTS = (SECRET, OLD_SECRET, VERIFY_TOKEN, SEALING_KEY, INDEX_KEY)
 
 @dataclass(frozen=True, kw_only=True)
 class IngressProcess:
-    """A running ingress; `log` is all that it wrote."""
+    """A running ingress; `log` is all of its output."""
 
     url: str
     internal_url: str
@@ -39,7 +39,7 @@ class IngressProcess:
         return self.child.command.log.read_text()
 
     async def post(self, body: bytes, *, secret: str = SECRET) -> int:
-        """The status of a webhook with this body and its signature."""
+        """Post a signed webhook, and return the status."""
         return await self.post_with(body, {"X-Hub-Signature-256": sign(body, secret)})
 
     async def post_with(self, body: bytes, headers: Mapping[str, str]) -> int:
@@ -48,7 +48,7 @@ class IngressProcess:
             return response.status
 
     async def fetch_metric(self, series: str) -> float:
-        """The value of a series, written as in the exposition."""
+        """Return the value of a series, written as in the exposition."""
         async with self.session.get(f"{self.internal_url}/metrics") as response:
             lines = (await response.text()).splitlines()
         return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{series} "))
@@ -77,7 +77,7 @@ def build_environment(broker_url: str, port: int, internal_port: int) -> dict[st
 
 @asynccontextmanager
 async def run_ingress(broker_url: str, log: Path, *, ready: bool = True) -> AsyncIterator[IngressProcess]:
-    """Started and ready; only alive if `ready` is False, for a broker that is away."""
+    """Run the ingress; yield it once it is ready, or only alive without `ready`, for an unavailable broker."""
     with reserve_ports(2) as (port, internal_port):
         command = Command(
             name="ingress",

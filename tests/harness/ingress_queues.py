@@ -1,4 +1,4 @@
-"""What stands in the queues behind the ingress."""
+"""The content of the queues behind the ingress."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,14 +31,14 @@ QUEUE_OF: dict[type[Message], str] = {
 
 @dataclass(frozen=True)
 class IngressQueues:
-    """Takes out what is there, with everything checked that each message has to have."""
+    """Reader of the queues that checks the properties of each message."""
 
     channel: AbstractChannel
 
     async def take(self, kind: type[M]) -> list[M]:
-        """All messages of a queue, which must be of this kind; none twice."""
+        """Return all messages of a queue, which must be of this kind, and remove them."""
         queue = await self.channel.get_queue(QUEUE_OF[kind], ensure=False)
-        taken = []
+        messages = []
         while incoming := await queue.get(fail=False):
             await incoming.ack()
             envelope = read_envelope(incoming.body)
@@ -46,8 +46,8 @@ class IngressQueues:
             assert incoming.message_id == envelope.id
             assert envelope.source == "/kreisfunk/ingress"
             assert incoming.routing_key == kind.KEY
-            taken.append(read_data(envelope, kind))
-        return taken
+            messages.append(read_data(envelope, kind))
+        return messages
 
     async def purge(self) -> None:
         for name in set(QUEUE_OF.values()):

@@ -1,4 +1,4 @@
-"""Rows of the ledger as a dispatcher would have written them."""
+"""Rows of the ledger, as a dispatcher writes them."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -31,7 +31,7 @@ on conflict (number) do update set paused_reason = null, paused_by_operator = fa
 
 
 async def add_sent_broadcast(owner: asyncpg.Connection, states: Mapping[str, int]) -> UUID:
-    """A broadcast that the ledger and the newsroom know, with so many deliveries in each state."""
+    """Add a broadcast to ledger and newsroom, with this number of deliveries in each state."""
     source = await add_broadcast(owner, id=generate_id())
     await owner.execute(_BROADCAST, source, TEMPLATE, sum(states.values()))
     for state, count in states.items():
@@ -41,7 +41,7 @@ async def add_sent_broadcast(owner: asyncpg.Connection, states: Mapping[str, int
 
 
 async def set_up_number(owner: asyncpg.Connection) -> None:
-    """A number from which is sent, without a pause."""
+    """Add a sending number that is not paused."""
     await owner.execute(_RATE)
 
 

@@ -1,4 +1,4 @@
-"""The newsroom as a process, people with accounts, and their browsers without a script."""
+"""The newsroom as a process, people with accounts, and their browsers without scripts."""
 
 import base64
 import os
@@ -38,7 +38,7 @@ _CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 
 @dataclass(frozen=True, kw_only=True)
 class ShownPage:
-    """What a browser got; `location` is where a redirect leads."""
+    """A response to a browser; `location` is the target of a redirect."""
 
     status: int
     text: str
@@ -51,19 +51,19 @@ class ShownPage:
 
     @property
     def csrf(self) -> str:
-        found = _CSRF.search(self.text)
-        return found[1] if found else ""
+        match = _CSRF.search(self.text)
+        return match[1] if match else ""
 
     def read_value(self, name: str) -> str:
-        """The value of a field."""
-        found = re.search(rf'name="{name}"[^>]* value="([^"]*)"', self.text)
-        assert found, name
-        return found[1]
+        """Return the value of a field."""
+        match = re.search(rf'name="{name}"[^>]* value="([^"]*)"', self.text)
+        assert match, name
+        return match[1]
 
 
 @dataclass(frozen=True, kw_only=True)
 class EditorBrowser:
-    """A browser of its own, which follows no redirect by itself."""
+    """A browser that does not follow redirects."""
 
     url: str
     session: ClientSession = field(repr=False)
@@ -72,26 +72,25 @@ class EditorBrowser:
         return await self.request("GET", path, headers=headers)
 
     async def read(self, path: str) -> str:
-        """What the page at this path says."""
+        """Return the text of the page at this path."""
         return (await self.open(path)).text
 
     async def send(
         self, path: str, fields: Mapping[str, object] | None = None, *, csrf: str, site: str = "same-origin"
     ) -> ShownPage:
-        """A form as one of our own pages sends it."""
+        """Send a form as our own pages do."""
         pairs = [("csrf", csrf)]
         for name, value in (fields or {}).items():
             values = value if isinstance(value, list | tuple) else [value]
-            pairs += [(name, str(each)) for each in values]
+            pairs += [(name, str(item)) for item in values]
         return await self.request("POST", path, data=pairs, headers={"Sec-Fetch-Site": site})
 
     async def log_out(self) -> ShownPage:
         return await self.fill_in("/profil", "/abmelden")
 
     async def fill_in(self, page: str, path: str, **fields: object) -> ShownPage:
-        """Opens a page and sends a form of it."""
-        shown = await self.open(page)
-        return await self.send(path, fields, csrf=shown.csrf)
+        """Open a page and send a form of it."""
+        return await self.send(path, fields, csrf=(await self.open(page)).csrf)
 
     async def request(
         self, method: str, path: str, *, data: object = None, headers: Mapping[str, str] | None = None
@@ -110,14 +109,14 @@ class EditorBrowser:
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """Somebody of the press office; `codes` makes one-time codes, each new one later than the last."""
+    """A member of the press office; `next_code` makes one-time codes, each later than the last."""
 
     account: Account
     secret: bytes = field(repr=False)
     _steps: list[int] = field(default_factory=list, repr=False)
 
     def next_code(self) -> str:
-        """A code that has not been used yet; two in half a minute, which are good for long enough to be typed."""
+        """Return an unused code; a second one within half a minute is that of the next step, which is accepted, too."""
         step = max([int(time.time()) // 30, *(used + 1 for used in self._steps)])
         self._steps.append(step)
         return pyotp.HOTP(base64.b32encode(self.secret).decode()).at(step)
@@ -143,7 +142,7 @@ class NewsroomProcess:
             return await is_ok(session, f"{self.internal_url}/readyz")
 
     async def add_member(self, *roles: Role, person: UUID | None = None, password: str = PASSWORD) -> Member:
-        """Somebody who has set up their login."""
+        """Add a member who has set up their login."""
         login = f"m-{secrets.token_hex(5)}"
         account = Account(
             id=uuid4(), login=login, name=f"Mina {login}", person=person or uuid4(), roles=frozenset(roles)
@@ -155,7 +154,7 @@ class NewsroomProcess:
 
     @asynccontextmanager
     async def open_browser(self, member: Member | None = None, *, stage: str = "open") -> AsyncIterator[EditorBrowser]:
-        """With a session of the member, as if they had logged in before."""
+        """Open a browser with a session of the member, as if they had logged in before."""
         jar = CookieJar(unsafe=True)
         if member is not None:
             token = secrets.token_urlsafe(32)
@@ -173,12 +172,12 @@ class NewsroomProcess:
 
     @asynccontextmanager
     async def open_as(self, *roles: Role, person: UUID | None = None) -> AsyncIterator[EditorBrowser]:
-        """Where somebody new with these roles has logged in."""
-        async with self.open_browser(await self.add_member(*roles, person=person)) as opened:
-            yield opened
+        """Open a browser in which a new member with these roles has logged in."""
+        async with self.open_browser(await self.add_member(*roles, person=person)) as browser:
+            yield browser
 
     async def count_failures(self, scope: str, key: str, failures: int) -> None:
-        """As if so many logins had failed just now, without waiting for as many slow hashes."""
+        """Record failed logins directly, without the slow hashing of each."""
         await self.owner.execute(
             "insert into newsroom.login_failure values ($1, $2, $3, now())"
             " on conflict (scope, key) do update set failures = $3, failed_at = now()",
@@ -186,12 +185,12 @@ class NewsroomProcess:
         )
 
     async def read_failures(self) -> dict[tuple[str, str], int]:
-        """Failed logins by scope and key."""
+        """Return the number of failed logins by scope and key."""
         rows = await self.owner.fetch("select scope, key, failures from newsroom.login_failure")
         return {(row["scope"], row["key"]): row["failures"] for row in rows}
 
     async def read_audit(self) -> list[tuple[str, str]]:
-        """Action and object of each act, oldest first."""
+        """Return action and object of each act, oldest first."""
         rows = await self.owner.fetch("select action, object from newsroom.audit order by id")
         return [(row["action"], row["object"]) for row in rows]
 
@@ -199,17 +198,17 @@ class NewsroomProcess:
 async def log_in(
     browser: EditorBrowser, login: str, password: str = PASSWORD, code: str = "", **more: str
 ) -> ShownPage:
-    """Sends the form of the login."""
+    """Send the login form."""
     return await browser.send("/anmelden", {"login": login, "password": password, "code": code, **more}, csrf="")
 
 
 async def insert_account(owner: asyncpg.Connection, account: Account, **columns: object) -> None:
-    """Insert the account with what else its row has."""
+    """Insert the account with further columns of its row."""
     own = {"id": account.id, "login": account.login, "name": account.name, "person": account.person}
     values = {**own, "roles": sorted(account.roles), **columns}
-    places = ", ".join(f"${number + 1}" for number in range(len(values)))
+    placeholders = ", ".join(f"${number + 1}" for number in range(len(values)))
     await owner.execute(
-        f"insert into newsroom.account ({', '.join(values)}) values ({places})",  # noqa: S608 - names from above
+        f"insert into newsroom.account ({', '.join(values)}) values ({placeholders})",  # noqa: S608 - names from above
         *values.values(),
     )
 
@@ -218,7 +217,7 @@ _hashes: dict[str, str] = {}
 
 
 async def _hash_once(password: str) -> str:
-    """Hashing is slow on purpose."""
+    """Return the hash from a cache, as hashing is slow on purpose."""
     if password not in _hashes:
         _hashes[password] = await Argon2PasswordHasher().hash(password)
     return _hashes[password]
@@ -233,7 +232,7 @@ async def run_newsroom(
     notices_api_url: str = "http://127.0.0.1:9",
     settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[NewsroomProcess]:
-    """Started and ready."""
+    """Run the newsroom; yield it once it is ready."""
     with reserve_ports(3) as (internal_port, port, archive_port):
         url, archive_url = f"http://{LOOPBACK}:{port}", f"http://{LOOPBACK}:{archive_port}"
         command = Command(

@@ -30,7 +30,7 @@ WITHDRAWN = "de.kreisfunk.notice.withdrawn.v1"
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What came back; `body` is the JSON, whatever its type."""
+    """A response; `body` is the parsed JSON."""
 
     status: int
     headers: Mapping[str, str]
@@ -42,7 +42,7 @@ class Answer:
 
     @property
     def fields(self) -> list[str]:
-        """Where a problem is, in order; it must be a problem."""
+        """The fields of a problem response, in order."""
         assert self.headers["Content-Type"] == "application/problem+json"
         assert self.body["status"] == self.status
         return [error["field"] for error in self.body.get("errors", [])]
@@ -50,7 +50,7 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class NoticesApi:
-    """A running one; `tokens_file` may be written again."""
+    """A running notices API; `tokens_file` may be rewritten."""
 
     url: str
     internal_url: str
@@ -71,23 +71,23 @@ class NoticesApi:
         headers: Mapping[str, str] | None = None,
         body: bytes | str | None = None,
     ) -> Answer:
-        """One request; `token` is the name of one of ours, or the whole text."""
-        shown = {} if token is None else {"Authorization": f"Bearer {token if len(token) > 20 else text_of(token)}"}
+        """Send a request; `token` is the name of one of ours, or the whole text."""
+        login = {} if token is None else {"Authorization": f"Bearer {token if len(token) > 20 else text_of(token)}"}
         async with self.session.request(
-            method, self.url + path, headers={**shown, **(headers or {})}, data=body
-        ) as found:
-            return Answer(status=found.status, headers=found.headers, text=await found.text())
+            method, self.url + path, headers={**login, **(headers or {})}, data=body
+        ) as response:
+            return Answer(status=response.status, headers=response.headers, text=await response.text())
 
     async def post(self, content: object, media: str, *, path: str = "/notices", **more: Any) -> Answer:
         headers = {"Content-Type": media, **more.pop("headers", {})}
         return await self.ask("POST", path, headers=headers, body=json.dumps(content), **more)
 
     async def publish(self, content: Mapping[str, object], **more: Any) -> Answer:
-        """A structured event."""
+        """Post a structured event."""
         return await self.post(content, STRUCTURED, **more)
 
     async def write(self, content: object, *, key: str | None = None, **more: Any) -> Answer:
-        """Plain JSON; without a key a new one."""
+        """Post plain JSON, by default with a new key."""
         return await self.post(content, "application/json", headers={"Idempotency-Key": key or uuid4().hex}, **more)
 
     async def is_ready(self) -> bool:
@@ -110,7 +110,7 @@ def data(**changes: object) -> dict[str, object]:
 
 
 def event(*, data: object, **changes: object) -> dict[str, object]:
-    """A structured event that is right but for the changes; None leaves an attribute out."""
+    """Return a structured event, valid apart from the changes; None omits an attribute."""
     content: dict[str, object] = {
         "specversion": "1.0",
         "id": uuid4().hex,
@@ -129,7 +129,7 @@ def event(*, data: object, **changes: object) -> dict[str, object]:
 async def run_notices_api(
     broker_url: str, folder: Path, *, ready: bool = True, settings: Mapping[str, str] | None = None
 ) -> AsyncIterator[NoticesApi]:
-    """Started and ready; only alive if `ready` is False, for a broker that is away."""
+    """Run the notices API; yield it once it is ready, or only alive without `ready`, for an unavailable broker."""
     tokens = folder / "tokens.json"
     write_tokens(tokens, *TOKENS)
     with reserve_ports(2) as (internal_port, notices_api_port):
@@ -153,12 +153,12 @@ async def run_notices_api(
         async with ClientSession(
             timeout=ClientTimeout(total=WAIT_TIMEOUT_SECONDS), trace_configs=[trace_contract(url)]
         ) as session:
-            door = NoticesApi(
+            api = NoticesApi(
                 url=url,
                 internal_url=f"http://{LOOPBACK}:{internal_port}",
                 tokens_file=tokens,
                 session=session,
                 child=Child(command),
             )
-            async with run_child(door.child, door.is_ready if ready else door.is_alive):
-                yield door
+            async with run_child(api.child, api.is_ready if ready else api.is_alive):
+                yield api

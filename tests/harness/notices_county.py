@@ -1,4 +1,4 @@
-"""A county with two systems that must not meddle with one another, and their tokens."""
+"""A county with two systems that must not interfere with each other, and their tokens."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ def write_county(folder: Path) -> Path:
 
 
 def text_of(name: str) -> str:
-    """A token for tests; each name has its own."""
+    """Return a token for tests, a different one for each name."""
     return f"kreisfunk_{name:x<43}"
 
 

@@ -1,4 +1,4 @@
-"""Starting real processes, and looking at them."""
+"""Start and inspect real processes."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +13,7 @@ from tests.servers import WAIT_TIMEOUT_SECONDS
 
 @asynccontextmanager
 async def run_child(child: Child, is_ready: Callable[[], Awaitable[bool]]) -> AsyncIterator[None]:
-    """Started and ready; stopped at the end."""
+    """Start the child, wait until it is ready, and stop it at the end."""
     await child.start()
     try:
         await wait_until_ready(child, is_ready, seconds=WAIT_TIMEOUT_SECONDS)
@@ -23,7 +23,7 @@ async def run_child(child: Child, is_ready: Callable[[], Awaitable[bool]]) -> As
 
 
 async def is_ok(session: ClientSession, url: str) -> bool:
-    """Whether a server is there and answers 200."""
+    """Return whether a server is reachable and answers 200."""
     try:
         async with session.get(url) as response:
             return response.status == 200
@@ -32,7 +32,7 @@ async def is_ok(session: ClientSession, url: str) -> bool:
 
 
 def is_alive(pid: int | None) -> bool:
-    """A zombie is dead; whoever has to bury it may take his time."""
+    """Return whether the process runs; a zombie does not, even if its parent has not reaped it yet."""
     try:
         return pid is not None and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -40,12 +40,12 @@ def is_alive(pid: int | None) -> bool:
 
 
 def list_processes(folder: Path) -> list[str]:
-    """The command lines that mention a folder: every process of our servers names its data folder."""
-    mine = psutil.Process().pid
-    found = []
+    """Return the command lines that mention a folder; all processes of our servers name their data folder."""
+    own_pid = psutil.Process().pid
+    lines = []
     for process in psutil.process_iter(["pid", "status", "cmdline"]):
         line = " ".join(process.info["cmdline"] or [])
         alive = process.info["status"] != psutil.STATUS_ZOMBIE
-        if str(folder) in line and alive and process.info["pid"] != mine:
-            found.append(line)
-    return found
+        if str(folder) in line and alive and process.info["pid"] != own_pid:
+            lines.append(line)
+    return lines

@@ -1,4 +1,4 @@
-"""An identity provider that does what it is told to, and checks what is asked of it: PKCE, secret, address, one use."""
+"""A scripted identity provider that checks requests: PKCE, secret, address, single use."""
 
 import base64
 import secrets
@@ -31,9 +31,9 @@ def make_key() -> RSAKey:
 
 @dataclass
 class ScriptedProvider:
-    """`claims` are laid over those of the next token, which `forge` makes, if set, from the header and them.
+    """`claims` override those of the next token, which `forge`, if set, makes from header and claims.
 
-    Whoever comes with a browser is `visitor`.
+    Browsers log in as `visitor`.
     """
 
     issuer: str = ""
@@ -45,7 +45,7 @@ class ScriptedProvider:
     _codes: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def let_in(self, login_url: str, subject: str, **claims: Any) -> str:
-        """Somebody has logged in; returns the path and query that the browser brings back."""
+        """Log somebody in; return the path and query with which the browser returns."""
         query = dict(URL(login_url).query)
         assert query["code_challenge_method"] == "S256"
         code = secrets.token_urlsafe(16)
@@ -54,7 +54,7 @@ class ScriptedProvider:
         return build_return(query["redirect_uri"], code=code, state=query["state"])
 
     async def answer_browser(self, request: web.Request) -> web.Response:
-        """As a provider answers where somebody is logged in already."""
+        """Answer like a provider where the visitor is already logged in."""
         raise web.HTTPSeeOther(
             URL(request.query["redirect_uri"]).join(URL(self.let_in(str(request.url), self.visitor)))
         )
@@ -78,18 +78,18 @@ class ScriptedProvider:
     async def answer_token(self, request: web.Request) -> web.Response:
         form = await request.post()
         auth = BasicAuth.decode(request.headers["Authorization"])
-        given = self._codes.pop(str(form.get("code")), None)  # each is good once
-        if given is None or not _is_entitled(given, form, auth):
+        grant = self._codes.pop(str(form.get("code")), None)  # single use
+        if grant is None or not _is_entitled(grant, form, auth):
             return web.json_response({"error": "invalid_grant"}, status=400)
-        return self._answer({"access_token": "x", "token_type": "Bearer", "id_token": self._make_token(given)})
+        return self._answer({"access_token": "x", "token_type": "Bearer", "id_token": self._make_token(grant)})
 
-    def _make_token(self, given: dict[str, str]) -> str:
+    def _make_token(self, grant: dict[str, str]) -> str:
         now = int(time.time())
         claims = {
             "iss": self.issuer,
             "aud": CLIENT_ID,
-            "sub": given["sub"],
-            "nonce": given["nonce"],
+            "sub": grant["sub"],
+            "nonce": grant["nonce"],
             "iat": now,
             "exp": now + 60,
             "name": "Mina Moor",
@@ -102,10 +102,10 @@ class ScriptedProvider:
         return web.json_response(document, status=503 if self.is_away else 200)
 
 
-def _is_entitled(given: dict[str, str], form: MultiMapping[Any], auth: BasicAuth) -> bool:
+def _is_entitled(grant: dict[str, str], form: MultiMapping[Any], auth: BasicAuth) -> bool:
     challenge = base64.urlsafe_b64encode(sha256(str(form["code_verifier"]).encode()).digest()).decode().rstrip("=")
     is_client = (auth.login, URL(f"http://x/?{auth.password}").query_string) == (CLIENT_ID, SECRET)
-    return is_client and challenge == given["code_challenge"] and form["redirect_uri"] == given["redirect_uri"]
+    return is_client and challenge == grant["code_challenge"] and form["redirect_uri"] == grant["redirect_uri"]
 
 
 def build_return(redirect_uri: str, **query: str) -> str:
@@ -131,7 +131,7 @@ async def run_scripted_provider() -> AsyncIterator[ScriptedProvider]:
 
 
 def build_settings(issuer: str) -> dict[str, str]:
-    """Settings of a newsroom that trusts this provider."""
+    """Return the settings of a newsroom that trusts this provider."""
     return {
         "KREISFUNK_OIDC_ISSUER": issuer,
         "KREISFUNK_OIDC_CLIENT_ID": CLIENT_ID,

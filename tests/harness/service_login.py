@@ -1,4 +1,4 @@
-"""A login at the broker that may do what a service may."""
+"""A broker login with the permissions of a service."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,16 +12,16 @@ PASSWORD = "only-for-tests"
 
 @asynccontextmanager
 async def service_login(servers: Servers, vhost: str, service: str) -> AsyncIterator[str]:
-    """The URL of a login that may do what this service may, and no more."""
+    """Yield the URL of a login with exactly the permissions of this service."""
     path = urlsplit(vhost).path.removeprefix("/")
     login = f"{service}-{path}"
-    may = SERVICES[service]
+    permission = SERVICES[service]
     await call_broker_api(servers, "PUT", f"users/{login}", {"password": PASSWORD, "tags": ""})
     await call_broker_api(
         servers,
         "PUT",
         f"permissions/{path}/{login}",
-        {"configure": may.configure, "write": may.write, "read": may.read},
+        {"configure": permission.configure, "write": permission.write, "read": permission.read},
     )
     try:
         yield build_login_url(vhost, login, PASSWORD)

@@ -1,4 +1,4 @@
-"""A running simulator with a business behind it, and words for what tests do with both."""
+"""A running simulator with a business behind it, and actions of tests on both."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -38,7 +38,7 @@ Answer = tuple[int, Any]
 
 @dataclass(kw_only=True)
 class SimulatorHarness:
-    """Calls both APIs of the simulator; each call answers status and body."""
+    """Client of both APIs of the simulator; calls return status and body."""
 
     url: str
     business: FakeBusiness
@@ -51,7 +51,7 @@ class SimulatorHarness:
             return answer.status, await answer.json()
 
     async def call_control(self, method: str, path: str, body: Any = None) -> Any:
-        """A control request that has to succeed."""
+        """Send a control request that has to succeed."""
         status, answer = await self.call(method, f"/simulator/{path}", CONTROL_TOKEN, body)
         assert status < 300, answer
         return answer
@@ -63,13 +63,13 @@ class SimulatorHarness:
         return await self.call("POST", f"/v26.0/{number}/messages", token, body)
 
     async def send(self, phone: str, /, **changes: Any) -> Answer:
-        """Sends a text, or what `changes` make of it."""
+        """Send a text message, with `changes` applied to its body."""
         body = {"messaging_product": "whatsapp", "to": f"+{phone}", "type": "text", "text": {"body": "Hallo"}}
         return await self.post(body | changes)
 
     async def add(self, count: int = 1, **sharing: int) -> list[dict[str, Any]]:
-        added = await self.call_control("POST", "citizens", {"count": count, **sharing})
-        citizens: list[dict[str, Any]] = added["citizens"]
+        answer = await self.call_control("POST", "citizens", {"count": count, **sharing})
+        citizens: list[dict[str, Any]] = answer["citizens"]
         return citizens
 
     async def write(self, citizen: dict[str, Any], **act: Any) -> str:
@@ -77,7 +77,7 @@ class SimulatorHarness:
         return str(answer["id"])
 
     async def add_writer(self, **sharing: int) -> dict[str, Any]:
-        """A citizen who has written, so that the 24-hour window is open."""
+        """Add a citizen who has written, so that the 24-hour window is open."""
         (citizen,) = await self.add(1, **sharing)
         await self.write(citizen, text="Start")
         return citizen
@@ -87,27 +87,27 @@ class SimulatorHarness:
         return account
 
     async def wait_until_settled(self) -> dict[str, Any]:
-        """The account, once the business has taken everything."""
+        """Return the account once the business has received everything."""
         return await self._wait_for_account(lambda account: not account["webhooks"]["pending"])
 
     async def wait_for_attempts(self, count: int) -> dict[str, Any]:
-        """The account, once so many requests have reached the messages endpoint."""
+        """Return the account once `count` requests have reached the messages endpoint."""
         return await self._wait_for_account(lambda account: account["attempted"] >= count)
 
     async def _wait_for_account(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """The simulator tells it only when asked."""
+        """Poll the account until the condition holds."""
         account: dict[str, Any] = {}
 
-        async def asked() -> bool:
+        async def is_reached() -> bool:
             nonlocal account
             account = await self.fetch_account()
             return holds(account)
 
-        await wait_for(asked)
+        await wait_for(is_reached)
         return account
 
     async def wait_for_last_message(self, citizen: dict[str, Any]) -> dict[str, Any]:
-        """The newest webhook message once it has arrived."""
+        """Return the newest webhook message once it has arrived."""
         await self.business.wait_until(lambda: bool(self.business.messages))
         await self.wait_until_settled()
         return self.business.messages[-1]
@@ -126,7 +126,7 @@ async def run_simulator_harness(**changes: Any) -> AsyncIterator[SimulatorHarnes
 
 
 def build_template(name: str = "kreisfunk_baustellen_v1", *, payload: str = "stop", **values: str) -> dict[str, Any]:
-    """The part of a request that sends one of the deployed templates."""
+    """Return the part of a request that sends one of the deployed templates."""
     values = {"headline": "L 149", "text": "Gesperrt bis 18 Uhr."} | values
     parameters = [{"type": "text", "parameter_name": name, "text": text} for name, text in values.items()]
     button = {"type": "button", "sub_type": "quick_reply", "index": "0"}

@@ -1,4 +1,4 @@
-"""A website that answers as a test wants, and remembers what it was asked."""
+"""A website with scripted answers that records requests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -22,12 +22,12 @@ def build_text_answer(body: bytes, *, status: int = 200, headers: Mapping[str, s
 
 
 def build_conditional_answer(body: bytes, *, etag: str, last_modified: str) -> Answer:
-    """304 for whoever has it already."""
+    """Return an answer that is 304 if the client already has the page."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         headers = {"ETag": etag, "Last-Modified": last_modified}
-        same = request.headers.get("If-None-Match") == etag
-        if same and request.headers.get("If-Modified-Since") == last_modified:
+        is_same = request.headers.get("If-None-Match") == etag
+        if is_same and request.headers.get("If-Modified-Since") == last_modified:
             return web.Response(status=304, headers=headers)
         return web.Response(body=body, headers=headers)
 
@@ -48,7 +48,7 @@ async def answer_endlessly(request: web.Request) -> web.StreamResponse:
 
 @dataclass
 class FakeWebsite:
-    """`pages` by path; what is not there is 404."""
+    """A website with `pages` by path; other paths are 404."""
 
     url: str = ""
     pages: dict[str, Answer] = field(default_factory=dict)

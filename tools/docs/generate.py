@@ -1,4 +1,4 @@
-"""Generator of the generated parts of the documentation: `python -m tools.docs.generate`."""
+"""Generator of parts of the documentation: `python -m tools.docs.generate`."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -24,17 +24,17 @@ PARTS: Mapping[Path, Mapping[str, Callable[[], str]]] = {
 
 def render_page(path: Path) -> str:
     """Return the page with all generated parts replaced."""
-    written = path.read_text()
-    for name, make in PARTS[path].items():
-        written = _replace_part(written, name, make())
-    return written
+    text = path.read_text()
+    for name, render in PARTS[path].items():
+        text = _replace_part(text, name, render())
+    return text
 
 
-def _replace_part(written: str, name: str, part: str) -> str:
+def _replace_part(text: str, name: str, part: str) -> str:
     begin, end = f"<!-- {name}: generated -->", f"<!-- {name}: end -->"
     between = re.compile(f"(?<={re.escape(begin)}\n).*(?={re.escape(end)})", re.DOTALL)
-    assert between.search(written), f"{begin} and {end} are missing"
-    return between.sub(lambda _: f"\n{part}\n\n", written)
+    assert between.search(text), f"{begin} and {end} are missing"
+    return between.sub(lambda _: f"\n{part}\n\n", text)
 
 
 if __name__ == "__main__":

@@ -14,15 +14,15 @@ from tools.docs.tables import format_code, render_table
 from tools.schemas import build_schema
 
 PARTS = {
-    topology.MUNICIPAL_EVENTS: "From municipal systems over AMQP. What comes over HTTP travels on `notices.api`.",
+    topology.MUNICIPAL_EVENTS: "From municipal systems over AMQP. Notices over HTTP use `notices.api`.",
     topology.INBOUND: "From Meta's webhooks, in groups, by the ingress.",
-    topology.DISPATCH: "What is to be sent. A batch or follow-up travels on the lane that it names.",
-    topology.EVENTS: "What our services report.",
+    topology.DISPATCH: "Messages to send. A batch or follow-up takes the lane that it names.",
+    topology.EVENTS: "Reports of our services.",
 }
 A_SYSTEM = "bauamt"
 LOGINS = {**SERVICES, A_SYSTEM: MUNICIPAL}
 SYSTEMS = f"""`{A_SYSTEM}` stands for each municipal system, which publishes with these keys only, declares and binds
-nothing, and has at most {{limits}}. It cannot hear what citizens write or who subscribes; RabbitMQ
+nothing, and has at most {{limits}}. It cannot read what citizens write or who subscribes; RabbitMQ
 tells any login of the vhost how many messages wait in a queue that it names."""
 STREAM_READERS = {
     topology.PROGRESS: "each process of the notices API for itself",
@@ -40,9 +40,9 @@ required, or changes, makes a new version of the type. Binary values are base64.
 ingress and dispatcher have the key."""
 TIERS = """All queues are quorum queues. Each queue that a service reads has
 
-- a dead-letter queue `<queue>.dead`, where a message stays with its reason until an operator looks, also one that the
-  broker has delivered more than {limit} times. Messages in {expiring}
-  may quote a citizen: they are dropped after {days} days;
+- a dead-letter queue `<queue>.dead`, where a message stays with its reason until an operator looks, including one
+  that the broker has delivered more than {limit} times. Messages in {expiring}
+  may quote a citizen and are dropped after {days} days;
 - delay tiers `<queue>.retry.<tier>` ({tiers}), which lead back to the same queue only. Its owner parks
   messages through the exchange `<owner>.retry`.
 
@@ -77,7 +77,7 @@ def _list_messages(exchange: str) -> list[type[Message]]:
 def _render_exchanges() -> str:
     rows = []
     for exchange in PARTS:
-        writers = [login for login, may in LOGINS.items() if re.search(may.write, exchange)]
+        writers = [login for login, permission in LOGINS.items() if re.search(permission.write, exchange)]
         keys = [kind.KEY for kind in _list_messages(exchange)]
         if exchange == topology.DISPATCH:
             keys = list(topology.LANES)
@@ -91,14 +91,15 @@ def _render_queues() -> str:
         (f"`{queue.name}`", f"`{queue.exchange}`", format_code(queue.keys), queue.owner, _format_bound(queue))
         for queue in topology.QUEUES
     ]
-    parking, most, kept = (
+    notices, retry_exchange, notices_limit, webhooks_limit = (
+        topology.NOTICES_QUARANTINE,
         topology.SUBSCRIPTIONS_NOTICES.retry_exchange,
         f"{topology.MAX_QUARANTINE_LENGTH} or 64 MB, more is only logged",
         f"none; each for {topology.QUARANTINE_MAX_AGE.days} days",
     )
     rows += [
-        (f"`{topology.QUARANTINE}`", f"`{topology.INBOUND}`", "`quarantined`", "an operator", kept),
-        (f"`{topology.NOTICES_QUARANTINE}`", f"`{parking}`", f"`{topology.NOTICES_QUARANTINE}`", "an operator", most),
+        (f"`{topology.QUARANTINE}`", f"`{topology.INBOUND}`", "`quarantined`", "an operator", webhooks_limit),
+        (f"`{notices}`", f"`{retry_exchange}`", f"`{notices}`", "an operator", notices_limit),
     ]
     rows += [
         (f"`{stream.name}`", f"`{exchange}`", format_code(keys), STREAM_READERS[stream.name], _format_size(stream))
@@ -114,8 +115,8 @@ def _format_size(stream: topology.Stream) -> str:
 
 def _format_bound(queue: topology.Queue) -> str:
     size = f" or {queue.max_bytes // 1_000_000} MB" if queue.max_bytes else ""
-    beyond = "the oldest is dropped" if queue.drops_oldest else "more is refused"
-    return f"{queue.max_length}{size}, {beyond}" if queue.max_length else "none"
+    overflow = "the oldest is dropped" if queue.drops_oldest else "more is refused"
+    return f"{queue.max_length}{size}, {overflow}" if queue.max_length else "none"
 
 
 def _format_tiers() -> str:
@@ -161,7 +162,7 @@ def _render_fields(definition: Mapping[str, Any]) -> str:
     for name, schema in definition["properties"].items():
         kind = describe_schema(schema, nullable=name in required)
         fields["required" if name in required else "optional"].append(f"`{name}` {kind}{_format_default(schema)}")
-    return "\n".join(f"- {which}: {'; '.join(found)}" for which, found in fields.items() if found)
+    return "\n".join(f"- {title}: {'; '.join(lines)}" for title, lines in fields.items() if lines)
 
 
 def _format_default(schema: Mapping[str, Any]) -> str:
@@ -170,7 +171,7 @@ def _format_default(schema: Mapping[str, Any]) -> str:
 
 
 def describe_schema(schema: Mapping[str, Any], *, nullable: bool = False) -> str:
-    """Return the type of one field in words; of an optional field, null is not worth a word."""
+    """Return the type of one field in words; for an optional field, without null."""
     if "anyOf" in schema:
         choices = [choice for choice in schema["anyOf"] if nullable or choice.get("type") != "null"]
         return " or ".join(map(describe_schema, choices))

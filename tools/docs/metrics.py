@@ -1,4 +1,4 @@
-"""Catalogue of the metrics of all services, read from what they register, and docs/metrics.md."""
+"""Catalogue of the metrics that all services register, and docs/metrics.md."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -55,8 +55,8 @@ _INTRODUCTION = """# Metrics
 Written by `python -m tools.docs.generate` from the metrics that the services register; a test fails when it is stale.
 Dashboards and alerts: [monitoring.md](guides/monitoring.md).
 
-Counters start with the process: use `rate` or `increase`. What a service reads from the database is the same in every
-replica: use `max`, not `sum`. Values of labels come from our code or configuration, so no metric says anything about a
+Counters start with the process: use `rate` or `increase`. Values from the database are the same in every replica: use
+`max`, not `sum`. Values of labels come from our code or configuration, so no metric says anything about a
 person. Each process also exports its CPU time, memory, open files and start (`process_…`). RabbitMQ has its own
 metrics; `rabbitmq_detailed_queue_messages` shows each queue by name."""
 
@@ -84,7 +84,7 @@ class CataloguedMetric:
 
 
 class _RecordingRegistry(CollectorRegistry):
-    """Registry that remembers collectors, since a metric without samples does not tell its labels."""
+    """Registry that remembers collectors, since a metric without samples does not reveal its labels."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -130,11 +130,11 @@ def _collect_labels(names: Iterable[str], family: Metric) -> Mapping[str, tuple[
         for name, value in sample.labels.items():
             if name != "le":
                 values.setdefault(name, {})[value] = None
-    return {name: tuple(found) for name, found in values.items()}
+    return {name: tuple(unique) for name, unique in values.items()}
 
 
 def find_open_label(metric: CataloguedMetric, label: str) -> str:
-    """Return where the values of a label come from; empty if nothing is known."""
+    """Return where the values of a label come from; empty if unknown."""
     return OPEN_LABELS.get(f"{metric.name}.{label}") or OPEN_LABELS.get(label, "")
 
 

@@ -57,18 +57,18 @@ QUEUES = (
 def render_logins_table() -> str:
     """Return the table of what each broker login reads and writes."""
     return render_table(
-        ("Zugang", "Wozu", "liest", "schreibt"), (_build_login_row(*each) for each in PERMISSIONS.items())
+        ("Zugang", "Wozu", "liest", "schreibt"), (_build_login_row(*item) for item in PERMISSIONS.items())
     )
 
 
-def _build_login_row(name: str, permission: Permission) -> tuple[str, str, str, str]:
-    reads = [each for each in (*QUEUES, *EXCHANGES) if re.match(permission.read, each)]
-    writes = [each for each in EXCHANGES if re.match(permission.write, each)]
-    return f"`{name}`", LOGINS[name], format_code(reads) or "nichts", format_code(writes)
+def _build_login_row(login: str, permission: Permission) -> tuple[str, str, str, str]:
+    reads = [name for name in (*QUEUES, *EXCHANGES) if re.match(permission.read, name)]
+    writes = [name for name in EXCHANGES if re.match(permission.write, name)]
+    return f"`{login}`", LOGINS[login], format_code(reads) or "nichts", format_code(writes)
 
 
 def render_keys_table() -> str:
-    """Return the table of secrets and the folders they are in, without the simulator's, which stands in for Meta."""
+    """Return the table of secrets and their folders, without those of the simulator."""
     return render_table(("Datei", "Wozu", "liegt bei"), _list_keys())
 
 
@@ -78,5 +78,5 @@ def _list_keys() -> Iterator[tuple[str, str, str]]:
         path = PurePosixPath(file)
         if path.parts[0] != SIMULATED:
             folders.setdefault(path.name, []).append(path.parts[0])
-    for name, held in sorted(folders.items(), key=lambda item: list(PURPOSES).index(item[0])):
-        yield f"`{name}`", PURPOSES[name], format_code(dict.fromkeys(held))
+    for name, names in sorted(folders.items(), key=lambda item: list(PURPOSES).index(item[0])):
+        yield f"`{name}`", PURPOSES[name], format_code(dict.fromkeys(names))

@@ -1,4 +1,4 @@
-"""Annex of all texts that citizens are shown, built by the code with the configuration of the repository."""
+"""Annex of all texts for citizens, built by the code with the configuration of the repository."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -35,57 +35,57 @@ STATES = {
 STRANGER, SUBSCRIBED, PAUSED = STATES
 
 
-class Shown(NamedTuple):
-    """Example message from a citizen in state `who`; `title` describes the answer."""
+class Sample(NamedTuple):
+    """Example message from a citizen in `state`; `title` describes the answer."""
 
     title: str
-    who: str
-    said: str
+    state: str
+    text: str
 
 
-PARTS: dict[str, Sequence[Shown]] = {
+PARTS: dict[str, Sequence[Sample]] = {
     "Anmeldung und Einwilligung": (
-        Shown("Bestätigung der Anmeldung; sie ist der Wortlaut der Einwilligung", STRANGER, "Start"),
-        Shown("Rückfrage, bevor jemand angemeldet wird", STRANGER, "Wie kann ich mich anmelden?"),
-        Shown("Rückfrage, wenn jemand schon ausgewählt hat", STRANGER, "nur Baustellen in Worpswede"),
-        Shown("Themen", STRANGER, "Themen"),
-        Shown("Anmeldung, obwohl bereits angemeldet", SUBSCRIBED, "Start"),
-        Shown("Auswahl der Themen", SUBSCRIBED, "Themen"),
-        Shown("Geänderte Auswahl", SUBSCRIBED, "nur Baustellen"),
-        Shown("Auswahl der Gemeinden", SUBSCRIBED, "Gemeinden"),
-        Shown("Geänderte Gemeinden", SUBSCRIBED, "nur Worpswede"),
-        Shown("Pause", SUBSCRIBED, "Pause 2 Wochen"),
-        Shown("Pause, deren Dauer nicht erkannt wurde", SUBSCRIBED, "Pause bis zur Ernte"),
-        Shown("Ende der Pause", PAUSED, "Weiter"),
+        Sample("Bestätigung der Anmeldung; sie ist der Wortlaut der Einwilligung", STRANGER, "Start"),
+        Sample("Rückfrage, bevor jemand angemeldet wird", STRANGER, "Wie kann ich mich anmelden?"),
+        Sample("Rückfrage, wenn jemand schon ausgewählt hat", STRANGER, "nur Baustellen in Worpswede"),
+        Sample("Themen", STRANGER, "Themen"),
+        Sample("Anmeldung, obwohl bereits angemeldet", SUBSCRIBED, "Start"),
+        Sample("Auswahl der Themen", SUBSCRIBED, "Themen"),
+        Sample("Geänderte Auswahl", SUBSCRIBED, "nur Baustellen"),
+        Sample("Auswahl der Gemeinden", SUBSCRIBED, "Gemeinden"),
+        Sample("Geänderte Gemeinden", SUBSCRIBED, "nur Worpswede"),
+        Sample("Pause", SUBSCRIBED, "Pause 2 Wochen"),
+        Sample("Pause, deren Dauer nicht erkannt wurde", SUBSCRIBED, "Pause bis zur Ernte"),
+        Sample("Ende der Pause", PAUSED, "Weiter"),
     ),
     "Abmeldung": (
-        Shown("Bestätigung der Abmeldung von allem", SUBSCRIBED, "Stop"),
-        Shown("Abmeldung von einem Thema", SUBSCRIBED, "Stop Stellen"),
-        Shown("Rückfrage, wenn jemand nur verärgert klingt", SUBSCRIBED, "Das nervt"),
-        Shown("Rückfrage, wenn beides gemeint sein kann", SUBSCRIBED, "an- oder abmelden?"),
-        Shown("Abmeldung von einem Thema ohne Anmeldung", STRANGER, "Stop Stellen"),
+        Sample("Bestätigung der Abmeldung von allem", SUBSCRIBED, "Stop"),
+        Sample("Abmeldung von einem Thema", SUBSCRIBED, "Stop Stellen"),
+        Sample("Rückfrage, wenn jemand nur verärgert klingt", SUBSCRIBED, "Das nervt"),
+        Sample("Rückfrage, wenn beides gemeint sein kann", SUBSCRIBED, "an- oder abmelden?"),
+        Sample("Abmeldung von einem Thema ohne Anmeldung", STRANGER, "Stop Stellen"),
     ),
     "Löschung": (
-        Shown("Bestätigung der Löschung", SUBSCRIBED, "Löschen"),
-        Shown("Bestätigung der Löschung ohne Anmeldung", STRANGER, "Löschen"),
-        Shown("Rückfrage, wenn eine Löschung gemeint sein kann", SUBSCRIBED, "Alles über mich soll verschwinden"),
+        Sample("Bestätigung der Löschung", SUBSCRIBED, "Löschen"),
+        Sample("Bestätigung der Löschung ohne Anmeldung", STRANGER, "Löschen"),
+        Sample("Rückfrage, wenn eine Löschung gemeint sein kann", SUBSCRIBED, "Alles über mich soll verschwinden"),
     ),
     "Alles andere": (
-        Shown("Grund und Datenschutz", STRANGER, "Warum"),
-        Shown("Hilfe", STRANGER, "Hilfe"),
-        Shown("Hinweis auf Telefon und Schalter, höchstens einmal in 24 Stunden", STRANGER, "Haben Sie heute offen?"),
-        Shown("Notfall, auch wenn sonst keine Antwort mehr kommt", STRANGER, "Hilfe, Überfall in der Bahnhofstraße!"),
-        Shown("Notfall, bei dem es um das Sterben geht", STRANGER, "Ich will nicht mehr leben"),
-        Shown("„Feedback“ ohne Text", STRANGER, "Feedback"),
-        Shown("Rückmeldung mit Text oder durch einen Knopf", STRANGER, "Feedback: Sehr nützlich"),
-        Shown("Code der Redaktion, der nicht gilt; sonst kommt der Text ihres Entwurfs", STRANGER, "Test 1234 5678"),
+        Sample("Grund und Datenschutz", STRANGER, "Warum"),
+        Sample("Hilfe", STRANGER, "Hilfe"),
+        Sample("Hinweis auf Telefon und Schalter, höchstens einmal in 24 Stunden", STRANGER, "Haben Sie heute offen?"),
+        Sample("Notfall, auch wenn sonst keine Antwort mehr kommt", STRANGER, "Hilfe, Überfall in der Bahnhofstraße!"),
+        Sample("Notfall, bei dem es um das Sterben geht", STRANGER, "Ich will nicht mehr leben"),
+        Sample("„Feedback“ ohne Text", STRANGER, "Feedback"),
+        Sample("Rückmeldung mit Text oder durch einen Knopf", STRANGER, "Feedback: Sehr nützlich"),
+        Sample("Code der Redaktion, der nicht gilt; sonst kommt der Text ihres Entwurfs", STRANGER, "Test 1234 5678"),
     ),
 }  # fmt: skip
 
 
 def render_texts_annex() -> str:
     """Return the annex as Markdown."""
-    parts = [_render_part(title, map(_render_shown, shown)) for title, shown in PARTS.items()]
+    parts = [_render_part(title, map(_render_example, examples)) for title, examples in PARTS.items()]
     return "\n\n".join(
         [
             f"Fassung des Wortlauts: `{COUNTY.wording_version}`.",
@@ -96,27 +96,27 @@ def render_texts_annex() -> str:
     )
 
 
-def build_subscriber(who: str) -> Subscriber | None:
+def build_subscriber(state: str) -> Subscriber | None:
     subscriber: Subscriber | None = None
-    for number, text in enumerate(STATES[who], 1):
+    for number, text in enumerate(STATES[state], 1):
         subscriber, _ = understand_message(
             subscriber, build_message(text, seconds=number), build_context(seconds=number + 1)
         )
     return subscriber
 
 
-def answer_to(who: str, text: str) -> ReplyContent:
-    _, outcome = understand_message(build_subscriber(who), build_message(text, seconds=60), build_context(seconds=61))
+def answer_to(state: str, text: str) -> ReplyContent:
+    _, outcome = understand_message(build_subscriber(state), build_message(text, seconds=60), build_context(seconds=61))
     assert outcome.reply is not None, text
     return outcome.reply
 
 
 def build_example() -> tuple[Subscriber, StoredState]:
-    """Return an example of a person, with every kind of data that can be stored."""
+    """Return an example person with every kind of data that can be stored."""
     subscriber = build_subscriber(PAUSED)
     assert subscriber is not None
     subscriber = replace(subscriber, places=frozenset({"Worpswede"}), suspended=frozenset({"veranstaltungen"}))
-    given = ((0, ConsentEvent.GIVEN, ANSWERS.county.topic_ids), (3_600, ConsentEvent.CHANGED, subscriber.topics))
+    events = ((0, ConsentEvent.GIVEN, ANSWERS.county.topic_ids), (3_600, ConsentEvent.CHANGED, subscriber.topics))
     history = tuple(
         build_consent(
             subscriber,
@@ -126,14 +126,14 @@ def build_example() -> tuple[Subscriber, StoredState]:
             topics=topics,
             wording=TEXTS.receipt,
         )
-        for seconds, event, topics in given
+        for seconds, event, topics in events
     )
-    said = Feedback(id=UUID(int=1), kind=FeedbackKind.TEXT, at=NOON, author=b"", said="Sehr nützlich, danke!")
-    rated = replace(said, kind=FeedbackKind.RATING, said="", value="good", topic="baustellen")
+    comment = Feedback(id=UUID(int=1), kind=FeedbackKind.TEXT, at=NOON, author=b"", said="Sehr nützlich, danke!")
+    rating = replace(comment, kind=FeedbackKind.RATING, said="", value="good", topic="baustellen")
     erased_at = NOON - timedelta(days=400)
     return subscriber, StoredState(
         history=history,
-        feedback=(said, rated),
+        feedback=(comment, rating),
         conversation=Conversation(hinted_at=NOON),
         erased=MessageTime(erased_at, erased_at),
     )
@@ -153,15 +153,15 @@ def _render_records() -> Iterator[str]:
 
 
 def _render_templates() -> Iterator[str]:
-    """Yield the templates; those that differ only in a picture are shown together."""
+    """Yield the templates, with those that differ only in a picture together."""
     yield (
         "Die Vorlagen sind bei Meta hinterlegt; in geschweiften Klammern steht, was die Meldung einsetzt. Die Vorlagen"
         "\nmit `bild` im Namen zeigen über dem Text ein Bild."
     )
-    named: dict[tuple[str, ...], list[str]] = {}
+    names_by_content: dict[tuple[str, ...], list[str]] = {}
     for template in json.loads(TEMPLATES.read_text()):
-        named.setdefault(_read_content(template), []).append(template["name"])
-    for (text, *buttons), names in named.items():
+        names_by_content.setdefault(_read_content(template), []).append(template["name"])
+    for (text, *buttons), names in names_by_content.items():
         yield _quote_text(format_code(names), "", text, [f"Knopf „{title}“" for title in buttons])
 
 
@@ -172,8 +172,8 @@ def _read_content(template: dict[str, Any]) -> tuple[str, ...]:
     return text, *(button["text"] for button in parts.get("BUTTONS", {}).get("buttons", ()))
 
 
-def _render_shown(shown: Shown) -> str:
-    return _render_block(shown.title, f"„{shown.said}“, {shown.who}", answer_to(shown.who, shown.said))
+def _render_example(example: Sample) -> str:
+    return _render_block(example.title, f"„{example.text}“, {example.state}", answer_to(example.state, example.text))
 
 
 def _render_part(title: str, blocks: Iterable[str]) -> str:
@@ -187,6 +187,6 @@ def _render_block(title: str, example: str, answer: ReplyContent) -> str:
 
 
 def _quote_text(title: str, example: str, text: str, below: Sequence[str]) -> str:
-    after = f" {example}." if example else ""
-    under = f" Darunter: {', '.join(below)}." if below else ""
-    return f"**{title}.**{after}{under}\n\n```text\n{text}\n```"
+    source = f" {example}." if example else ""
+    extras = f" Darunter: {', '.join(below)}." if below else ""
+    return f"**{title}.**{source}{extras}\n\n```text\n{text}\n```"

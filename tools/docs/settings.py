@@ -28,8 +28,8 @@ from services.newsroom.settings import Settings as Newsroom
 from services.subscriptions.settings import Settings as Subscriptions
 from shared.runtime.settings import PREFIX, ServiceSettings
 
-OF_OPERATORS = "`broadcasts`, `deliveries`, `trace`, `templates`, `dead-letters`"
-WHO: Mapping[str, type[BaseSettings]] = {
+OPERATOR_COMMANDS = "`broadcasts`, `deliveries`, `trace`, `templates`, `dead-letters`"
+SETTINGS_BY_READER: Mapping[str, type[BaseSettings]] = {
     "ingress": Ingress,
     "notices over HTTP": Notices,
     "subscriptions": Subscriptions,
@@ -39,7 +39,7 @@ WHO: Mapping[str, type[BaseSettings]] = {
     "`kreisfunk publish`, `kreisfunk withdraw`": PublisherSettings,
     "feeds, `kreisfunk feeds`": Feeds,
     "`kreisfunk quarantine`": QuarantineSettings,
-    f"`kreisfunk sending`, {OF_OPERATORS}": OperatorSettings,
+    f"`kreisfunk sending`, {OPERATOR_COMMANDS}": OperatorSettings,
     "`kreisfunk setup`": MetaSettings,
     "`kreisfunk tokens`": TokenSettings,
     "`kreisfunk systems`": BrokerAdminSettings,
@@ -50,7 +50,7 @@ WHO: Mapping[str, type[BaseSettings]] = {
 
 
 def render_settings() -> str:
-    """Return the settings of all services, those that one service reads, and those of several and of commands."""
+    """Return the settings of all services, of single services, and of several services and commands."""
     return "\n\n".join(_render_parts())
 
 
@@ -58,7 +58,7 @@ def _render_parts() -> Iterator[str]:
     yield "All services:"
     yield "\n".join(_format_setting(*field) for field in ServiceSettings.model_fields.items())
     readers = _collect_readers()
-    services = [name for name, kind in WHO.items() if issubclass(kind, ServiceSettings)]
+    services = [name for name, kind in SETTINGS_BY_READER.items() if issubclass(kind, ServiceSettings)]
     for service in services:
         if lines := [line for line, names in readers.items() if names == [service]]:
             yield f"{service}:"
@@ -70,7 +70,7 @@ def _render_parts() -> Iterator[str]:
 
 def _collect_readers() -> Mapping[str, list[str]]:
     readers: dict[str, list[str]] = {}
-    for name, kind in WHO.items():
+    for name, kind in SETTINGS_BY_READER.items():
         inherited = ServiceSettings.model_fields if issubclass(kind, ServiceSettings) else {}
         for field, info in kind.model_fields.items():
             if field not in inherited:
@@ -87,8 +87,8 @@ def _format_default(info: FieldInfo) -> str:
         return ", **required**"
     if info.default in (None, ""):
         return ""
-    shown = info.default.as_posix() if isinstance(info.default, Path) else str(info.default)
-    return f" (`{shown.removesuffix('/')}`)"
+    text = info.default.as_posix() if isinstance(info.default, Path) else str(info.default)
+    return f" (`{text.removesuffix('/')}`)"
 
 
 def _format_purpose(info: FieldInfo) -> str:

@@ -12,5 +12,5 @@ IN_FLIGHT = int(os.environ.get("BENCHMARK_IN_FLIGHT", "200"))
 
 
 def build_bodies() -> Iterator[str]:
-    """Yield as many different requests as the command line says."""
+    """Yield different requests, as many as the command line says."""
     return map(build_request_body, range(int(sys.argv[1])))

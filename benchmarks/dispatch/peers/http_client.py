@@ -1,4 +1,4 @@
-"""One blocking client per thread, as threads that share one contend for its pool's lock."""
+"""One blocking client per thread, as threads that share a client contend for its pool's lock."""
 
 import ssl
 import threading

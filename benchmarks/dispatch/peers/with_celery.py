@@ -10,5 +10,5 @@ app.conf.update(task_acks_late=True, task_ignore_result=True, worker_prefetch_mu
 task = app.task(send, name="send")
 
 if __name__ == "__main__":
-    for one in build_bodies():
-        task.delay(one)
+    for body in build_bodies():
+        task.delay(body)

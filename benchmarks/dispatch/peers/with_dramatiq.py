@@ -10,5 +10,5 @@ dramatiq.set_broker(RabbitmqBroker(url=BROKER_URL))
 actor = dramatiq.actor(send)
 
 if __name__ == "__main__":
-    for one in build_bodies():
-        actor.send(one)
+    for body in build_bodies():
+        actor.send(body)

@@ -31,8 +31,8 @@ async def run() -> None:
 async def fill() -> None:
     async with broker:
         await broker.declare_queue(QUEUE)
-        for one in build_bodies():
-            await broker.publish(one, QUEUE, persist=True)
+        for body in build_bodies():
+            await broker.publish(body, QUEUE, persist=True)
 
 
 if __name__ == "__main__":

@@ -34,8 +34,8 @@ task = broker.register_task(send, task_name="send")
 
 async def fill() -> None:
     await broker.startup()
-    for one in build_bodies():
-        await task.kiq(one)
+    for body in build_bodies():
+        await task.kiq(body)
     await broker.shutdown()
 
 

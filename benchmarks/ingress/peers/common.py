@@ -1,4 +1,4 @@
-"""Parts that both peers need: a confirming channel to the broker, and a server."""
+"""Parts of both peers: a confirming channel to the broker, and a server."""
 
 # mypy: disable-error-code="import-not-found, untyped-decorator"
 

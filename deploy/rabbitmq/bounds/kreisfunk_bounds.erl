@@ -1,11 +1,12 @@
-%% Bounds the memory of a municipal login's processes in the broker, and lets everybody else's go first. RabbitMQ has no
-%% such limit: it collects a message of up to 512 MiB before it looks at max_message_size, and keeps an open transaction
-%% in memory, however large.
+%% Limits the memory of a municipal login's processes in the broker, and gives them low priority. RabbitMQ has no such
+%% limit: it collects a message of up to 512 MiB before it checks max_message_size, and keeps an open transaction of any
+%% size in memory.
 %%
-%% It asks a backend of authorisation within the very process that asks: at login that of the connection, later that
-%% of each channel, before the first message. So these processes bound themselves. Erlang ends one that holds more, and
-%% with it the connection. Who only asks for what needs no permission, and reads no answer, fills a channel and its writer,
-%% which are never asked: a guard looks at those. Everything else is answered by RabbitMQ's own backend.
+%% RabbitMQ calls an authorisation backend inside the process that needs the answer: at login that of the connection,
+%% later that of each channel, before the first message. So these processes limit themselves. Erlang kills a process
+%% above its limit, and with it the connection. A client that sends only requests without permission checks, and reads
+%% no answer, fills a channel and its writer, which never call us: a guard watches those. RabbitMQ's own backend answers
+%% everything else.
 -module(kreisfunk_bounds).
 -behaviour(rabbit_authz_backend).
 
@@ -13,13 +14,13 @@
          expiry_timestamp/1]).
 -export([shorten/2]).
 
-%% Of each process. A notice has at most 64 KiB, and a channel waits for the queue with at most some forty of them, each
-%% with five frames, of which each counts with the piece of 32 KiB that was read from the socket.
+%% Limit of each process. A notice has at most 64 KiB, and a channel holds at most some forty that wait for the queue,
+%% each in five frames that count with the 32 KiB buffer read from the socket.
 -define(MAX_BYTES, 16 * 1024 * 1024).
-%% What waits for a channel or its writer: some forty messages, and as many answers.
+%% Limit of a channel's or writer's mailbox, which normally holds some forty messages and as many answers.
 -define(MAX_WAITING, 5000).
--define(LOOK_EVERY, 200).
-%% Of an entry of the log, before it is broken into lines.
+-define(CHECK_INTERVAL_MS, 200).
+%% Limit of a log entry, before it is broken into lines.
 -define(MAX_LOGGED, 1024).
 
 user_login_authorization(Name, _Properties) ->
@@ -45,8 +46,8 @@ check_topic_access(User, Resource, Permission, Context) ->
 expiry_timestamp(_User) ->
     never.
 
-%% Municipal logins are those with a limit of channels. A RabbitMQ that cannot be asked so lets everybody work unbounded:
-%% that nobody could log in would be worse.
+%% Municipal logins are those with a limit of channels. If RabbitMQ cannot tell, no login is limited: a broker that
+%% nobody can log in to would be worse.
 is_bounded(Name) ->
     try
         maps:is_key(<<"max-channels">>, rabbit_auth_backend_internal:get_user_limits(Name))
@@ -56,8 +57,8 @@ is_bounded(Name) ->
             false
     end.
 
-%% In AMQP 1.0 a connection has 64 sessions of 256 links, which no limit of channels counts, and other processes than those
-%% that are looked at here.
+%% An AMQP 1.0 connection has 64 sessions of 256 links, which no limit of channels counts, in processes that this module
+%% does not watch.
 speaks_amqp_1_0() ->
     {current_stacktrace, Stack} = process_info(self(), current_stacktrace),
     lists:keymember(rabbit_amqp_reader, 1, Stack).
@@ -77,7 +78,7 @@ bound_memory_of_this_process(Name) ->
             ok
     end.
 
-%% Headers that nobody can read end a channel, and RabbitMQ writes down several times all that it held: 200 kB each time.
+%% Unparsable headers end a channel, and RabbitMQ logs its whole state several times, 200 kB each time.
 shorten(#{msg := {string, _}} = Event, none) -> Event;
 shorten(#{msg := Message} = Event, none) ->
     case erlang:external_size(Message) > ?MAX_LOGGED of
@@ -88,20 +89,20 @@ shorten(#{msg := Message} = Event, none) ->
 format_shortened({report, Report}) -> format_shortened({"~tp", [Report]});
 format_shortened({Format, Arguments}) -> io_lib:format(Format, Arguments, [{chars_limit, ?MAX_LOGGED}]).
 
-%% Who is killed tells nobody, and would count for ever among the connections and channels that the login may have.
+%% A killed process announces nothing, so it would count against the login's limits of connections and channels forever.
 watch(Name, Process) ->
     spawn(fun() -> guard(Name, Process, monitor(process, Process)) end).
 
 guard(Name, Process, Monitor) ->
     receive
-        {'DOWN', Monitor, process, Process, killed} -> tell_that_it_ended(Name, Process);
+        {'DOWN', Monitor, process, Process, killed} -> announce_end(Name, Process);
         {'DOWN', Monitor, process, Process, _} -> ok
-    after ?LOOK_EVERY ->
+    after ?CHECK_INTERVAL_MS ->
         lists:any(fun holds_too_much/1, list_served(Process)) andalso cut(Name, Process),
         guard(Name, Process, Monitor)
     end.
 
-%% Its socket would stay open for as long as answers wait in it.
+%% Closes the socket, which would otherwise stay open as long as answers wait in it.
 cut(Name, Process) ->
     logger:warning("a connection of ~ts is cut: more waits for it than it may hold, or it reads no answers", [Name]),
     Sockets = case process_info(Process, links) of
@@ -128,7 +129,7 @@ find_writer(Channel) ->
 
 read_dictionary(Process) ->
     case process_info(Process, dictionary) of
-        {dictionary, Found} -> Found;
+        {dictionary, Dictionary} -> Dictionary;
         undefined -> []
     end.
 
@@ -138,7 +139,7 @@ holds_too_much(Process) ->
         undefined -> false
     end.
 
-tell_that_it_ended(Name, Process) ->
+announce_end(Name, Process) ->
     rabbit_core_metrics:channel_closed(Process),
     rabbit_event:notify(channel_closed, [{pid, Process}, {user_who_performed_action, Name}, {consumer_count, 0}]),
     rabbit_core_metrics:connection_closed(Process),

@@ -13,7 +13,7 @@ from deploy.paths import ROOT
 from deploy.secrets import create_secrets
 from shared.runtime.settings import PREFIX, explain
 from tests.contract.kubernetes.rendering import RELEASE, RUN_ONCE, TOOLS, Document, Installation, find_container
-from tools.docs.settings import WHO, is_secret
+from tools.docs.settings import SETTINGS_BY_READER, is_secret
 
 # By what the guide calls it.
 READERS: Mapping[str, tuple[str, ...]] = {
@@ -25,7 +25,7 @@ READERS: Mapping[str, tuple[str, ...]] = {
     "feeds": ("feeds, `kreisfunk feeds`",),
     "migrate": ("`kreisfunk migrate`",),
     "admin": ("`kreisfunk migrate`", "`kreisfunk systems`"),
-    "operate": (next(name for name in WHO if name.startswith("`kreisfunk sending`")),),
+    "operate": (next(name for name in SETTINGS_BY_READER if name.startswith("`kreisfunk sending`")),),
     "quarantine": ("`kreisfunk quarantine`",),
     "keys": ("`kreisfunk keys`",),
 }
@@ -91,7 +91,7 @@ def test_every_process_can_read_its_settings(
             for name, value in environment.items():
                 patched.setenv(name, value.replace("/config/", f"{tmp_path}/"))
             for reader in READERS[component]:
-                kind = WHO[reader]
+                kind = SETTINGS_BY_READER[reader]
                 try:
                     kind(_secrets_dir=folder)
                 except ValidationError as error:
@@ -113,7 +113,7 @@ def test_the_pod_of_notices_gets_its_password_and_tokens_and_no_key(
 def test_secrets_are_files_only(installed: Installation) -> None:
     secret = {
         f"{PREFIX}{field.upper()}"
-        for kind in WHO.values()
+        for kind in SETTINGS_BY_READER.values()
         for field, info in kind.model_fields.items()
         if is_secret(info)
     }
@@ -145,4 +145,4 @@ def test_ports_are_those_at_which_processes_listen(installed: Installation) -> N
             ("archive", "archive_port"),
         ):
             if name in ports:
-                assert WHO[READERS[component][0]].model_fields[setting].default == ports[name]
+                assert SETTINGS_BY_READER[READERS[component][0]].model_fields[setting].default == ports[name]

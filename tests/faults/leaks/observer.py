@@ -42,7 +42,7 @@ async def peek(url: str, queue: str) -> AsyncIterator[AsyncIterator[ObservedMess
 
 @asynccontextmanager
 async def read_stream(url: str, stream: str) -> AsyncIterator[AsyncIterator[ObservedMessage]]:
-    """Yield all messages of a stream until none comes for IDLE_TIMEOUT_SECONDS.
+    """Yield all messages of a stream until none arrives for IDLE_TIMEOUT_SECONDS.
 
     Ends after READ_TIMEOUT_SECONDS, even if the stream keeps growing. Raises BrokerUnavailable.
     """
@@ -56,8 +56,8 @@ async def mirror(url: str, bindings: Iterable[Binding], take: Callable[[Observed
     Raises BrokerUnavailable.
     """
     async with _open_channel(url) as channel:
-        declared = await channel.queue_declare(exclusive=True, auto_delete=True)
-        queue = declared.queue or ""
+        declaration = await channel.queue_declare(exclusive=True, auto_delete=True)
+        queue = declaration.queue or ""
         for binding in bindings:
             await channel.queue_bind(queue, binding.exchange, binding.routing_key)
 
@@ -90,10 +90,10 @@ async def _read_waiting(channel: AbstractChannel, queue: str) -> AsyncIterator[O
 
 async def _read_from_start(channel: AbstractChannel, stream: str) -> AsyncIterator[ObservedMessage]:
     arrived: asyncio.Queue[DeliveredMessage] = asyncio.Queue()
-    ends = asyncio.get_running_loop().time() + READ_TIMEOUT_SECONDS
+    deadline = asyncio.get_running_loop().time() + READ_TIMEOUT_SECONDS
     await channel.basic_qos(prefetch_count=PREFETCH_COUNT)
     await channel.basic_consume(stream, arrived.put, arguments={"x-stream-offset": "first"})
-    while asyncio.get_running_loop().time() < ends and (message := await _wait_for_next(arrived)) is not None:
+    while asyncio.get_running_loop().time() < deadline and (message := await _wait_for_next(arrived)) is not None:
         yield _build_observed(message)
         await channel.basic_ack(message.delivery_tag or 0)
 
@@ -108,8 +108,8 @@ async def _wait_for_next(arrived: "asyncio.Queue[DeliveredMessage]") -> Delivere
 
 def _build_observed(message: DeliveredMessage) -> ObservedMessage:
     properties = {name: getattr(message.header.properties, name) for name in _PROPERTIES}
-    written = msgspec.json.encode(properties, enc_hook=_encode_value)
-    return ObservedMessage(message.exchange or "", message.routing_key or "", message.body, written)
+    encoded = msgspec.json.encode(properties, enc_hook=_encode_value)
+    return ObservedMessage(message.exchange or "", message.routing_key or "", message.body, encoded)
 
 
 def _encode_value(value: object) -> str:

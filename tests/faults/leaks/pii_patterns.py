@@ -62,13 +62,13 @@ class PatternGroup:
 
 def build_pattern_groups(secrets: PiiValues) -> tuple[PatternGroup, ...]:
     """Build all patterns; values of one kind and form share a prefix, which makes the search fast."""
-    written: dict[tuple[PatternLabel, int], set[bytes]] = defaultdict(set)
+    by_form: dict[tuple[PatternLabel, int], set[bytes]] = defaultdict(set)
     for kind, value in _normalize_values(secrets):
         for pattern, (form, number) in _index_patterns(kind, value).items():
-            written[PatternLabel(kind, form), number].add(pattern)
+            by_form[PatternLabel(kind, form), number].add(pattern)
     hashes = {(PatternLabel(PiiKind.ERASED, PLAIN), 0): set(secrets.erased)} if secrets.erased else {}
-    together = {**written, **hashes}
-    return tuple(group for (needle, _), patterns in together.items() for group in _split_groups(needle, patterns))
+    everything = {**by_form, **hashes}
+    return tuple(group for (label, _), patterns in everything.items() for group in _split_groups(label, patterns))
 
 
 def _normalize_values(secrets: PiiValues) -> Iterator[tuple[PiiKind, str]]:
@@ -82,10 +82,10 @@ def _normalize_values(secrets: PiiValues) -> Iterator[tuple[PiiKind, str]]:
 
 def _index_patterns(kind: PiiKind, value: str) -> dict[bytes, tuple[str, int]]:
     """Return form and number of the form by pattern; if several forms look the same, the first one counts."""
-    different: dict[bytes, tuple[str, int]] = {}
+    forms: dict[bytes, tuple[str, int]] = {}
     for number, (form, pattern) in enumerate(_generate_forms(kind, value)):
-        different.setdefault(pattern, (form, number))
-    return different
+        forms.setdefault(pattern, (form, number))
+    return forms
 
 
 def _generate_forms(kind: PiiKind, value: str) -> Iterator[tuple[str, bytes]]:
@@ -112,26 +112,26 @@ def _encode_base64(plain: bytes) -> Iterator[bytes]:
         yield whole[_LOST_AT_START[before] : len(whole) - lost]
 
 
-def _split_groups(needle: PatternLabel, patterns: Iterable[bytes]) -> Iterator[PatternGroup]:
-    together = list(patterns)
-    prefix = _find_common_prefix(min(together), max(together))
+def _split_groups(label: PatternLabel, patterns: Iterable[bytes]) -> Iterator[PatternGroup]:
+    ordered = sorted(patterns)
+    prefix = _find_common_prefix(ordered[0], ordered[-1])
     if len(prefix) >= MIN_PREFIX_LENGTH:
-        yield _build_group(needle, prefix, together)
+        yield _build_group(label, prefix, ordered)
         return
-    apart: dict[bytes, list[bytes]] = defaultdict(list)
-    for pattern in together:
-        apart[pattern[:MIN_PREFIX_LENGTH]].append(pattern)
-    yield from (_build_group(needle, beginning, some) for beginning, some in apart.items())
+    by_prefix: dict[bytes, list[bytes]] = defaultdict(list)
+    for pattern in ordered:
+        by_prefix[pattern[:MIN_PREFIX_LENGTH]].append(pattern)
+    yield from (_build_group(label, start, group) for start, group in by_prefix.items())
 
 
 def _find_common_prefix(first: bytes, last: bytes) -> bytes:
     """Return the common prefix of the first and the last pattern in order; all patterns between share it."""
-    alike = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
-    return bytes(one for one, _ in alike)
+    common = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    return bytes(byte for byte, _ in common)
 
 
-def _build_group(needle: PatternLabel, prefix: bytes, patterns: Iterable[bytes]) -> PatternGroup:
-    group = PatternGroup(needle, prefix)
+def _build_group(label: PatternLabel, prefix: bytes, patterns: Iterable[bytes]) -> PatternGroup:
+    group = PatternGroup(label, prefix)
     for pattern in patterns:
         group.patterns[len(pattern)].add(pattern)
     return group

@@ -32,11 +32,11 @@ _COLUMNS = (
 
 def search_file(path: Path, where: str, groups: Sequence[PatternGroup]) -> list[Leak]:
     """Search a text file; each leak names the first line with any."""
-    sweep = PatternScanner(groups)
+    scanner = PatternScanner(groups)
     with path.open("rb") as file:
         while piece := file.read(CHUNK_SIZE):
-            sweep.feed(piece)
-    return sweep.list_leaks(where, at=f"line {sweep.first_line}")
+            scanner.feed(piece)
+    return scanner.list_leaks(where, at=f"line {scanner.first_line}")
 
 
 def find_log_files(folder: Path) -> Iterator[Path]:
@@ -58,24 +58,24 @@ async def _search_table(
     connection: asyncpg.Connection, name: str, oid: int, groups: Sequence[PatternGroup]
 ) -> list[Leak]:
     """Search one table; search its columns one by one only if there is a hit."""
-    wanted = exclude_kinds(groups, {ALLOWED[name]} if name in ALLOWED else ())
-    if not (await _dump(connection, f"select * from {name}", wanted)).found:  # noqa: S608 (from the catalogue)
+    relevant = exclude_kinds(groups, {ALLOWED[name]} if name in ALLOWED else ())
+    if not (await _dump(connection, f"select * from {name}", relevant)).found:  # noqa: S608 (from the catalogue)
         return []
     leaks = []
     for (column,) in await connection.fetch(_COLUMNS, oid):
-        sweep = await _dump(connection, f"select {column} from {name}", wanted)  # noqa: S608 (quoted by the server)
-        leaks += sweep.list_leaks(f"table {name}", at=f"column {column}")
+        scanner = await _dump(connection, f"select {column} from {name}", relevant)  # noqa: S608 (quoted by the server)
+        leaks += scanner.list_leaks(f"table {name}", at=f"column {column}")
     return leaks
 
 
 async def _dump(connection: asyncpg.Connection, query: str, groups: Sequence[PatternGroup]) -> PatternScanner:
-    sweep = PatternScanner(groups)
+    scanner = PatternScanner(groups)
 
     async def feed(piece: bytes) -> None:
-        sweep.feed(piece)
+        scanner.feed(piece)
 
     await connection.copy_from_query(query, output=feed, format="binary")
-    return sweep
+    return scanner
 
 
 async def search_queues(url: str, types: Mapping[str, str], groups: Sequence[PatternGroup]) -> list[Leak]:
@@ -85,8 +85,8 @@ async def search_queues(url: str, types: Mapping[str, str], groups: Sequence[Pat
     """
     leaks = []
     for name, kind in types.items():
-        wanted = exclude_kinds(groups, {PiiKind.TEXT} if name.startswith(SUBSCRIPTIONS_INBOUND.name) else ())
-        body, headers = PatternScanner(wanted), PatternScanner(wanted)
+        relevant = exclude_kinds(groups, {PiiKind.TEXT} if name.startswith(SUBSCRIPTIONS_INBOUND.name) else ())
+        body, headers = PatternScanner(relevant), PatternScanner(relevant)
         async with (read_stream if kind == "stream" else peek)(url, name) as messages:
             async for message in messages:
                 body.feed(message.body + b"\n")

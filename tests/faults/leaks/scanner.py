@@ -34,18 +34,18 @@ class PatternScanner:
             for position, length in _find_hits(group, data):
                 if position + length > old:
                     self._note(group.label, data, position)
-        kept = max((group.longest for group in self.groups), default=1) - 1
-        self._lines += data.count(b"\n", 0, max(0, len(data) - kept))
-        self._rest = data[-kept:] if kept else b""
+        overlap = max((group.longest for group in self.groups), default=1) - 1
+        self._lines += data.count(b"\n", 0, max(0, len(data) - overlap))
+        self._rest = data[-overlap:] if overlap else b""
 
-    def _note(self, needle: PatternLabel, data: bytes, position: int) -> None:
-        self.found[needle] += 1
+    def _note(self, label: PatternLabel, data: bytes, position: int) -> None:
+        self.found[label] += 1
         line = self._lines + data.count(b"\n", 0, position)
         self.first_line = line if self.first_line is None else min(line, self.first_line)
 
     def list_leaks(self, where: str, *, at: str = "") -> list[Leak]:
         counts = sorted(self.found.items())
-        return [Leak(where, needle.kind.value, needle.form, times, at) for needle, times in counts]
+        return [Leak(where, label.kind.value, label.form, times, at) for label, times in counts]
 
 
 def exclude_kinds(groups: Sequence[PatternGroup], kinds: Collection[PiiKind]) -> list[PatternGroup]:

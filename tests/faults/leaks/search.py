@@ -27,15 +27,15 @@ async def collect_pii_values(
     simulator: SimulatorClient, texts: Sequence[str], erased: Collection[int], key: BlindIndexKey
 ) -> PiiValues:
     """Return all personal values of the simulator's citizens, their texts, and the hashes of the `erased` ones."""
-    used = await simulator.fetch_personal_values()
-    gone = [citizen for citizen in await simulator.list_citizens() if citizen["id"] in erased]
+    values = await simulator.fetch_personal_values()
+    erased_citizens = [citizen for citizen in await simulator.list_citizens() if citizen["id"] in erased]
     return PiiValues(
-        phones=tuple(used["phones"]),
-        user_ids=tuple(used["user_ids"]),
-        message_ids=tuple(used["message_ids"]),
-        names=tuple(used["names"]),
+        phones=tuple(values["phones"]),
+        user_ids=tuple(values["user_ids"]),
+        message_ids=tuple(values["message_ids"]),
+        names=tuple(values["names"]),
         texts=tuple(texts),
-        erased=tuple(index for citizen in gone for index in _compute_indexes(citizen, key)),
+        erased=tuple(index for citizen in erased_citizens for index in _compute_indexes(citizen, key)),
     )
 
 
@@ -44,25 +44,25 @@ async def search(stack: Stack, secrets: PiiValues, say: Callable[[str], None]) -
 
     Deletes the recorded messages afterwards.
     """
-    wanted, files, queues = (
+    groups, files, queues = (
         build_pattern_groups(secrets),
         list(_list_files(stack.folder)),
         await _fetch_queue_types(stack),
     )
-    searched = {
+    amounts = {
         "values": sum(len(values) for values in vars(secrets).values()),
         "files": len(files),
         "megabytes_in_files": sum(path.stat().st_size for path in files) // 1_000_000,
         "queues": len(queues),
     }
-    say(f"searching {len(files)} files, {len(queues)} queues and all tables for {searched['values']} personal values")
-    found = await asyncio.to_thread(
-        lambda: [leak for path in files for leak in _search_in_file(path, stack.folder, wanted)]
+    say(f"searching {len(files)} files, {len(queues)} queues and all tables for {amounts['values']} personal values")
+    leaks = await asyncio.to_thread(
+        lambda: [leak for path in files for leak in _search_in_file(path, stack.folder, groups)]
     )
-    found += await search_queues(stack.broker_url, queues, wanted)
-    found += await search_tables(stack.database_url, wanted)
+    leaks += await search_queues(stack.broker_url, queues, groups)
+    leaks += await search_tables(stack.database_url, groups)
     shutil.rmtree(stack.folder / MESSAGES, ignore_errors=True)
-    return found, searched
+    return leaks, amounts
 
 
 def _compute_indexes(citizen: Mapping[str, str], key: BlindIndexKey) -> Iterator[bytes]:
@@ -82,9 +82,9 @@ def _list_files(folder: Path) -> Iterator[Path]:
     yield from sorted((folder / MESSAGES).iterdir())
 
 
-def _search_in_file(path: Path, folder: Path, wanted: Sequence[PatternGroup]) -> list[Leak]:
+def _search_in_file(path: Path, folder: Path, groups: Sequence[PatternGroup]) -> list[Leak]:
     allowed = {PiiKind.TEXT} if path.parent.name == MESSAGES and path.name in TEXTS_ALLOWED else ()
-    return search_file(path, f"file {path.relative_to(folder)}", exclude_kinds(wanted, allowed))
+    return search_file(path, f"file {path.relative_to(folder)}", exclude_kinds(groups, allowed))
 
 
 async def _fetch_queue_types(stack: Stack) -> dict[str, str]:

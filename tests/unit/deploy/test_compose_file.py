@@ -10,7 +10,7 @@ import pytest
 from simulator.settings import PREFIX, SECRETS_DIR
 from simulator.settings import Settings as Simulator
 from tests.compose_file import PROCESSES, ROOT, SERVICES, PassedSetting, list_settings, read_environment
-from tools.docs.settings import WHO
+from tools.docs.settings import SETTINGS_BY_READER
 
 GRAPH_URL = "KREISFUNK_GRAPH_URL"
 OURS = "${KREISFUNK_IMAGE:-kreisfunk:latest}"
@@ -34,7 +34,7 @@ JOBS = {
 
 
 def test_every_process_of_the_guide_is_known() -> None:
-    assert set(PROCESSES) == set(WHO)
+    assert set(PROCESSES) == set(SETTINGS_BY_READER)
 
 
 def is_passed_on(passed: PassedSetting) -> bool:

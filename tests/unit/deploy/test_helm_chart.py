@@ -11,10 +11,10 @@ import deploy
 from deploy.secrets import FILES, TOKENS
 from shared.amqp import topology
 from shared.runtime.settings import PREFIX
-from tests.compose_file import LAID_DOWN, OTHER_NAMES, ROOT
+from tests.compose_file import FIXED_NAMES, OTHER_NAMES, ROOT
 from tools.docs.generate import DOCS
 from tools.docs.metrics import find_names, list_series
-from tools.docs.settings import WHO, is_secret
+from tools.docs.settings import SETTINGS_BY_READER, is_secret
 
 CHART = ROOT / "deploy" / "helm" / "kreisfunk"
 VALUES = msgspec.yaml.decode((CHART / "values.yaml").read_bytes())
@@ -27,12 +27,12 @@ NOT_SET = re.compile(f"{PREFIX}(SOURCE|DATABASE_STANDBYS|[A-Z_]+_FILE)")
 def test_every_setting_that_is_no_secret_can_be_set() -> None:
     settings = {
         f"{PREFIX}{field.upper()}"
-        for kind in WHO.values()
+        for kind in SETTINGS_BY_READER.values()
         for field, info in kind.model_fields.items()
         if not is_secret(info)
     }
     free = {
-        name for name in settings - set(OTHER_NAMES) if not LAID_DOWN.fullmatch(name) and not NOT_SET.fullmatch(name)
+        name for name in settings - set(OTHER_NAMES) if not FIXED_NAMES.fullmatch(name) and not NOT_SET.fullmatch(name)
     }
     assert set(SCHEMA["properties"]["settings"]["propertyNames"]["enum"]) == free
 

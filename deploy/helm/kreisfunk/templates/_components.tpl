@@ -1,6 +1,6 @@
 {{- /*
-Everything of ours that runs, by its name:
-  command      what runs; without one, a tool: a Deployment of no replicas, for `kubectl exec` while it is scaled up
+Our components by name:
+  command      its command; without one, a tool: a Deployment of no replicas, for `kubectl exec` while it is scaled up
   once         true for a Job
   secrets      Secrets by their names in .Values.secrets; the first is the process's own folder of secrets
   broker       login at the broker; database: role of the database; administrates: RabbitMQ's management interface
@@ -98,12 +98,12 @@ app.kubernetes.io/component: {{ . }}
 {{- end }}
 {{- end }}
 
-{{- /* That of an address; its host may be a number, too. */ -}}
+{{- /* The port of a URL, whose host may be an IP address. */ -}}
 {{- define "kreisfunk.port" -}}
 {{ regexFind ":[0-9]+$" (urlParse .).host | trimPrefix ":" | default "443" }}
 {{- end }}
 
-{{- /* With the namespace, since operators in other namespaces use it, too. */ -}}
+{{- /* With the namespace, as operators in other namespaces use it, too. */ -}}
 {{- define "kreisfunk.broker.host" -}}
 {{- if eq .Values.broker.mode "cluster" -}}
 {{ .Release.Name }}-broker.{{ .Release.Namespace }}.svc
@@ -130,8 +130,8 @@ postgresql://{{ .role }}@{{ required "database.external.host is needed" $externa
 {{- end }}
 
 {{- /*
-What all replicas may take, while an update has started one more of each and another one ends; and some for whoever
-administrates. KEDA scales two of them.
+Connections of all replicas, with one more of each starting and one ending during an update, and some for
+administrators. KEDA scales two of them.
 */ -}}
 {{- define "kreisfunk.database.connections" -}}
 {{- $connections := 30 -}}
@@ -145,7 +145,7 @@ administrates. KEDA scales two of them.
 {{- max 200 $connections -}}
 {{- end }}
 
-{{- /* What a schema cannot say, or not so that it is understood. */ -}}
+{{- /* Checks that a schema cannot express, or not clearly. */ -}}
 {{- define "kreisfunk.refusals" -}}
 {{- $database := .Values.database -}}
 {{- if and (eq $database.mode "external") (gt (int $database.external.replicas) 0) (not $database.external.synchronous) }}

@@ -1,4 +1,4 @@
-{{- /* The template of a pod: takes root, name, and the component. */ -}}
+{{- /* The template of a pod; arguments: root, name, component. */ -}}
 {{- define "kreisfunk.pod" -}}
 {{- $values := .root.Values }}
 {{- $component := .component }}
@@ -17,7 +17,7 @@ spec:
   {{- if $component.once }}
   restartPolicy: OnFailure
   {{- end }}
-  # Longer than it drains, and `sleep` does not listen to SIGTERM.
+  # Longer than the drain, and `sleep` ignores SIGTERM.
   terminationGracePeriodSeconds: {{ if $component.command }}{{ add 15 (ceil (float64 ($values.settings.KREISFUNK_DRAIN_SECONDS | default "20"))) }}{{ else }}1{{ end }}
   securityContext:
     runAsNonRoot: true
@@ -49,7 +49,7 @@ spec:
         - { name: KREISFUNK_INTERNAL_HOST, value: 0.0.0.0 }
         {{- end }}
         {{- if $values.trustedCa }}
-        - { name: SSL_CERT_FILE, value: /trust/ca.pem } # the image's own stay trusted
+        - { name: SSL_CERT_FILE, value: /trust/ca.pem } # the image's own CAs stay trusted
         {{- end }}
         {{- if $component.broker }}
         {{- if and (eq $own "admin") (eq $values.broker.mode "cluster") }}
@@ -78,7 +78,7 @@ spec:
         {{- range $name, $port := $component.ports }}
         - { name: {{ $name }}, containerPort: {{ $port }} }
         {{- end }}
-      # The port of the probes opens once the broker and the database could be reached, which may take as long as they do.
+      # The probe port opens once broker and database are reachable, which may take as long as their start.
       startupProbe:
         httpGet: { path: /livez, port: internal }
         periodSeconds: 5
@@ -91,10 +91,10 @@ spec:
       readinessProbe:
         httpGet: { path: /readyz, port: internal }
         periodSeconds: 5
-        timeoutSeconds: 5 # each check inside has 2
+        timeoutSeconds: 5 # each check inside takes up to 2
         failureThreshold: 2
       {{- if $component.ports }}
-      # New requests still come while everybody learns that this one ends.
+      # New requests still arrive until all routers know that this pod ends.
       lifecycle: { preStop: { sleep: { seconds: 5 } } }
       {{- end }}
       {{- end }}
