@@ -128,7 +128,7 @@ class DraftsInMemory(PostgresDraftRepository):
         found = self.drafts[draft]
         revisions = [each.revision for each in self.published if self.drafts[each.draft].subject == found.subject]
         decisions = tuple(
-            replace(each, is_void=each.is_approval and each.by.account in self.retired) for each in found.decisions
+            replace(each, is_void=each.is_approval and each.author.account in self.retired) for each in found.decisions
         )
         own = [each.revision for each in self.published if each.draft == draft]
         revision, own_revision = max(revisions, default=0), max(own, default=0)
@@ -155,7 +155,7 @@ class DraftsInMemory(PostgresDraftRepository):
         after = replace(
             before,
             state=change.state,
-            changed_at=change.at,
+            changed_at=change.changed_at,
             newest=change.version or before.newest,
             emergency=change.emergency if change.publication else before.emergency,
             decisions=(*before.decisions, change.decision) if change.decision else before.decisions,
@@ -171,7 +171,7 @@ class DraftsInMemory(PostgresDraftRepository):
     async def list_drafts(self, chosen: DraftFilter, limit: int) -> Sequence[NoticeDraft]:
         found = [draft for draft in self.drafts.values() if draft.state in chosen.states]
         found = [draft for draft in found if chosen.writer in (None, draft.newest.author.person)]
-        found = [draft for draft in found if draft.newest.author.person != chosen.besides]
+        found = [draft for draft in found if draft.newest.author.person != chosen.excluded_writer]
         return [draft for draft in found if chosen.before is None or draft.changed_at < chosen.before][:limit]
 
     async def list_unreviewed(self) -> Sequence[NoticeDraft]:
@@ -180,7 +180,7 @@ class DraftsInMemory(PostgresDraftRepository):
     async def list_versions(self, draft: UUID) -> Sequence[DraftVersion]:
         return self.versions[draft][::-1]
 
-    async def list_recent_headlines(self, topic: str, since: datetime, besides: str) -> Sequence[tuple[str, datetime]]:
+    async def list_recent_headlines(self, topic: str, since: datetime, excluded: str) -> Sequence[tuple[str, datetime]]:
         return []
 
     async def list_revisions(self, source: str, notice: str) -> Sequence[BroadcastStatus]:

@@ -23,14 +23,14 @@ _WEEKDAYS = ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag
 
 
 def find_day(day: int, month: int, years: Iterable[int], earliest: date = date.min) -> date | None:
-    """Return the first such day of these years that there is and that is not before `earliest`."""
+    """Return the first valid date of these years that is not before `earliest`; None if there is none."""
     for year in years:
         try:
-            found = date(year, month, day)
+            candidate = date(year, month, day)
         except ValueError:
             continue
-        if found >= earliest:
-            return found
+        if candidate >= earliest:
+            return candidate
     return None
 
 
