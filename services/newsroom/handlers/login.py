@@ -277,7 +277,7 @@ class LoginService:
     async def end_other_sessions(self, visitor: Visitor) -> None:
         """End all sessions of the account but this one."""
         act = Act(account=visitor.account.id, action="session.others_closed", object=visitor.account.login)
-        await self.sessions.end_sessions(visitor.account.id, self.clock(), act, but=visitor.session)
+        await self.sessions.end_sessions(visitor.account.id, self.clock(), act, keep=visitor.session)
 
 
 def _make_recovery_codes() -> list[str]:
