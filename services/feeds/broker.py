@@ -99,7 +99,7 @@ class Answers:
         async with _run_reader(reader, partial(self._apply, rejected)):
             deadline = time.monotonic() + seconds
             await _read_all(reader)
-            while is_waiting() and time.monotonic() < deadline:  # noqa: ASYNC110 (the state is in files, without an event)
+            while is_waiting() and time.monotonic() < deadline:  # noqa: ASYNC110 (the state is in files)
                 await asyncio.sleep(POLL_INTERVAL_SECONDS)
         if reader.next_offset is not None:
             self.folder.save_answers_offset(reader.next_offset)

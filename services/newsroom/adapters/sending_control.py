@@ -67,10 +67,10 @@ _LOCK_BUDGET = "select pg_advisory_xact_lock(hashtextextended('budget', 0))"
 # its estimate until it is a broadcast with a known audience. Each counts in the month in which it begins, an overdue
 # one in this month. The month is null if it is this one.
 _PROMISED = """
-    with asked as (
+    with requested as (
         select date_trunc('month', greatest($1::timestamptz, now()) at time zone 'Europe/Berlin') as month
     ), unfinished as (
-        select b.accepted_at as told_at, b.scheduled_at,
+        select b.accepted_at as known_at, b.scheduled_at,
             greatest(coalesce(b.audience, p.people) - coalesce(s.settled, 0), 0) as people
         from newsroom.broadcast b left join newsroom.publication p on p.broadcast = b.id cross join lateral (
             select sum(value::int) as settled from jsonb_each_text(b.states) where key <> 'waiting') s
@@ -81,11 +81,11 @@ _PROMISED = """
         from newsroom.publication where state <> 'rejected' and broadcast is null and confirmed_at is null
     )
     select coalesce(sum(people) filter (
-            where greatest(told_at, scheduled_at) > now() - interval '31 days'
+            where greatest(known_at, scheduled_at) > now() - interval '31 days'
                 and date_trunc('month', greatest(scheduled_at, now()) at time zone 'Europe/Berlin') = month
         ), 0)::int as promised,
         nullif(month, date_trunc('month', now() at time zone 'Europe/Berlin'))::date as month
-    from asked left join unfinished on true group by asked.month
+    from requested left join unfinished on true group by requested.month
 """
 
 

@@ -15,7 +15,7 @@ CODE_LENGTH = 8
 
 
 class EntryState(StrEnum):
-    """State of an entry at a moment."""
+    """State of an entry at a given time."""
 
     CURRENT = "current"
     EXPIRED = "expired"
@@ -95,7 +95,7 @@ class Archive:
         return entry.get_state(self.now)
 
     def select(self, selection: ArchiveSelection) -> list[ArchiveEntry]:
-        """Return the chosen entries, newest first, each notice only in its newest revision."""
+        """Return the matching entries, newest first, each notice only in its newest revision."""
         return [entry for entry in self.entries if not entry.replaced_by and selection.contains(entry)]
 
     def count_current(self) -> Mapping[str, int]:

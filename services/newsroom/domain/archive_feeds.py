@@ -94,7 +94,7 @@ class ArchiveSite:
         return self.build_url(path + build_query(selection))
 
     def get_title(self, selection: ArchiveSelection) -> str:
-        """Return such as `Landkreis Osterholz: Baustellen in Worpswede`."""
+        """Return the title, such as `Landkreis Osterholz: Baustellen in Worpswede`."""
         topic = self.topics[selection.topic] if selection.topic else "Meldungen"
         place = f" in {selection.municipality}" if selection.municipality else ""
         return f"{self.county}: {topic}{place}"

@@ -1,4 +1,4 @@
-"""Days and moments in German, in the county's time zone."""
+"""Dates and times in German, in the county's time zone."""
 
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -35,17 +35,17 @@ def find_day(day: int, month: int, years: Iterable[int], earliest: date = date.m
 
 
 def format_day(moment: datetime | date) -> str:
-    """Return such as `Freitag, 27. November 2026`."""
+    """Format the date as in `Freitag, 27. November 2026`."""
     day = moment.astimezone(LOCAL_ZONE).date() if isinstance(moment, datetime) else moment
     return f"{_WEEKDAYS[day.weekday()]}, {day.day}. {MONTHS[day.month - 1]} {day.year}"
 
 
 def format_moment(moment: datetime) -> str:
-    """Return such as `27. November 2026, 18:00 Uhr`."""
+    """Format the time as in `27. November 2026, 18:00 Uhr`."""
     local = moment.astimezone(LOCAL_ZONE)
     return f"{local.day}. {MONTHS[local.month - 1]} {local.year}, {local:%H:%M} Uhr"
 
 
 def format_month(day: date) -> str:
-    """Return such as `November 2026`."""
+    """Format the month as in `November 2026`."""
     return f"{MONTHS[day.month - 1]} {day.year}"

@@ -144,7 +144,7 @@ class DraftAssessor:
         forecast: NoticeForecast | None = None,
         advice: str = "Bitte beheben Sie diese zuerst.",
     ) -> None:
-        """Return if the draft has no problem. Raises DraftRefused."""
+        """Raise DraftRefused if the draft has problems."""
         if self.find_problems(draft) or (forecast and forecast.problems):
             raise DraftRefused(f"Die Meldung hat noch Fehler. {advice}")
 
@@ -189,7 +189,7 @@ class DraftAssessor:
         return draft.kind is not DraftKind.WITHDRAWAL and self.rules.is_for_lead(_sum_costs(forecast))
 
     async def is_review_for_lead(self, draft: NoticeDraft) -> bool:
-        """Return whether a lead has to review what was sent in an emergency."""
+        """Return whether a lead has to review the emergency publication."""
         if self.rules.lead_euros is None:
             return False
         revisions = await self.list_revisions(self.system.sources[0], draft.subject)

@@ -34,7 +34,7 @@ class PublicationOutbox:
     needed: asyncio.Event
 
     async def run(self) -> None:
-        """Send forever."""
+        """Send due publications forever."""
         while True:
             self.needed.clear()
             try:

@@ -88,6 +88,6 @@ def _render_refusal(request: web.Request, status: int, reason: str) -> web.Strea
 
 
 def respond_to_malformed(status: int) -> web.Response:
-    """Return the response to malformed HTTP, without repeating any of it."""
+    """Return the response to malformed HTTP, without any part of the request."""
     title, advice = _ADVICE.get(status, _FALLBACK)
     return web.Response(text=f"{title}. {advice}\n", status=status)
