@@ -9,7 +9,7 @@ from services.newsroom.adapters.audit import encode_json
 from services.newsroom.adapters.publications import reject_publication
 from services.newsroom.domain.archive import derive_code
 from services.newsroom.domain.listening import WHOLE_CHANNEL
-from services.newsroom.domain.service_level import has_reached_most
+from services.newsroom.domain.service_level import has_reached_target
 from shared.contracts.envelope import ContractError, Envelope, read_envelope, read_message
 from shared.contracts.events import (
     BroadcastCancelled,
@@ -69,7 +69,7 @@ _ACCEPT_PUBLICATION = """
         confirmed_at = coalesce(confirmed_at, $2), broadcast = coalesce(broadcast, $3)
     where id = $1
 """
-# If the HTTP answer was lost and its repetition refused, the event has the last word.
+# The event takes precedence over a refusal of the repetition, sent because the HTTP answer was lost.
 _PUBLISH_DRAFT = """
     update newsroom.draft d set state = 'published', changed_at = $2
     from newsroom.publication p
@@ -218,7 +218,7 @@ class NewsroomEventHandler:
             await connection.execute(_RECORD_PROGRESS, *values)
             if finished_at:
                 await connection.execute(_RECORD_FINISHED, message.broadcast, finished_at)
-            if has_reached_most(message.audience, message.states):
+            if has_reached_target(message.audience, message.states):
                 await connection.execute(_RECORD_REACHED, message.broadcast, occurred_at)
 
     async def _count_subscriptions(

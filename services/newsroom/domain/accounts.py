@@ -23,32 +23,34 @@ class Role(StrEnum):
 class Right(StrEnum):
     """Right of an account. Writing and approving are separate; both may send. Operating includes none of these.
 
-    STEER is to pause, resume and cancel broadcasts of others. COUNTERSIGN is to approve: any notice, or only those so
-    expensive that a lead has to.
+    MANAGE_BROADCASTS is to pause, resume and cancel those of others. COUNTERSIGN is to approve: any notice, or only
+    those so expensive that a lead has to.
     """
 
-    LOOK = "look"
+    VIEW = "view"
     WRITE = "write"
     COUNTERSIGN = "countersign"
     APPROVE = "approve"
     APPROVE_AMOUNTS = "approve_amounts"
     SEND = "send"
-    STEER = "steer"
+    MANAGE_BROADCASTS = "manage_broadcasts"
     OPERATE = "operate"
     MANAGE_ACCOUNTS = "manage_accounts"
     READ_AUDIT = "read_audit"
 
 
 RIGHTS: Mapping[Role, frozenset[Right]] = {
-    Role.EDITOR: frozenset({Right.LOOK, Right.WRITE, Right.SEND}),
-    Role.APPROVER: frozenset({Right.LOOK, Right.COUNTERSIGN, Right.APPROVE, Right.SEND}),
-    Role.OPERATOR: frozenset({Right.LOOK, Right.STEER, Right.OPERATE, Right.MANAGE_ACCOUNTS, Right.READ_AUDIT}),
+    Role.EDITOR: frozenset({Right.VIEW, Right.WRITE, Right.SEND}),
+    Role.APPROVER: frozenset({Right.VIEW, Right.COUNTERSIGN, Right.APPROVE, Right.SEND}),
+    Role.OPERATOR: frozenset(
+        {Right.VIEW, Right.MANAGE_BROADCASTS, Right.OPERATE, Right.MANAGE_ACCOUNTS, Right.READ_AUDIT}
+    ),
     Role.LEAD: frozenset(
         {
-            Right.LOOK,
+            Right.VIEW,
             Right.COUNTERSIGN,
             Right.APPROVE_AMOUNTS,
-            Right.STEER,
+            Right.MANAGE_BROADCASTS,
             Right.MANAGE_ACCOUNTS,
             Right.READ_AUDIT,
         }

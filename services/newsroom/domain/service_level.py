@@ -43,11 +43,11 @@ class ServiceLevel:
     is_urgent: bool
     broadcasts: int
     people: int
-    half_seconds: int | None
-    most_seconds: int | None
+    median_seconds: int | None
+    p95_seconds: int | None
 
 
-def has_reached_most(audience: int | None, states: Mapping[str, int]) -> bool:
+def has_reached_target(audience: int | None, states: Mapping[str, int]) -> bool:
     """Return whether WhatsApp has accepted 95 percent of the messages to those who have not unsubscribed.
 
     Messages that were not sent because of a withdrawal count as not accepted.
@@ -71,8 +71,8 @@ def compute_service_levels(runs: Sequence[BroadcastRun], now: datetime) -> tuple
             is_urgent=urgent,
             broadcasts=len(chosen),
             people=sum(run.people for run in chosen),
-            half_seconds=_find_rank(seconds, 50),
-            most_seconds=_find_rank(seconds, PERCENT),
+            median_seconds=_find_rank(seconds, 50),
+            p95_seconds=_find_rank(seconds, PERCENT),
         )
         levels.append(level)
     return tuple(levels)

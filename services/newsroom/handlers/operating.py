@@ -16,7 +16,7 @@ from services.newsroom.handlers.assessing import DraftAssessor, compute_costs
 
 # Resending is sending, to which operators have no right; the costs decide who has it.
 CHANGE_RIGHTS: Mapping[BroadcastChange, Right] = {
-    **dict.fromkeys(BroadcastChange, Right.STEER),
+    **dict.fromkeys(BroadcastChange, Right.MANAGE_BROADCASTS),
     BroadcastChange.RESEND: Right.COUNTERSIGN,
 }
 _OBSTACLES: Mapping[str, str] = {

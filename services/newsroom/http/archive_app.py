@@ -172,8 +172,8 @@ def _encode_levels(levels: Sequence[ServiceLevel]) -> bytes:
                     "urgent": level.is_urgent,
                     "broadcasts": level.broadcasts,
                     "messages": level.people,
-                    "seconds_for_half_of_broadcasts": level.half_seconds,
-                    "seconds_for_95_percent_of_broadcasts": level.most_seconds,
+                    "seconds_for_half_of_broadcasts": level.median_seconds,
+                    "seconds_for_95_percent_of_broadcasts": level.p95_seconds,
                 }
                 for level in levels
             ],

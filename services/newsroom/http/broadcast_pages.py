@@ -174,10 +174,10 @@ def _list_content(draft: NoticeDraft, content: DraftContent, code: str) -> Itera
 
 
 PAGES = (
-    WebPage("GET", BROADCASTS_PATH, show_list, Right.LOOK, title="Aussendungen"),
-    WebPage("GET", f"{BROADCASTS_PATH}/strom", stream_list, Right.LOOK),
-    WebPage("GET", BROADCAST_PATH, show, Right.LOOK),
-    WebPage("GET", f"{BROADCAST_PATH}/strom", stream, Right.LOOK),
-    WebPage("GET", f"{BROADCAST_PATH}/nachweis", show_certificate, Right.LOOK),
-    WebPage("GET", f"{BROADCAST_PATH}/nachweis.csv", download, Right.LOOK),
+    WebPage("GET", BROADCASTS_PATH, show_list, Right.VIEW, title="Aussendungen"),
+    WebPage("GET", f"{BROADCASTS_PATH}/strom", stream_list, Right.VIEW),
+    WebPage("GET", BROADCAST_PATH, show, Right.VIEW),
+    WebPage("GET", f"{BROADCAST_PATH}/strom", stream, Right.VIEW),
+    WebPage("GET", f"{BROADCAST_PATH}/nachweis", show_certificate, Right.VIEW),
+    WebPage("GET", f"{BROADCAST_PATH}/nachweis.csv", download, Right.VIEW),
 )

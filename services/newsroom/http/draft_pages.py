@@ -317,11 +317,11 @@ def choose_code(draft: NoticeDraft, publication: NoticePublication | None) -> st
 
 
 PAGES = (
-    WebPage("GET", DRAFTS_PATH, show_list, Right.LOOK, title="Entwürfe"),
+    WebPage("GET", DRAFTS_PATH, show_list, Right.VIEW, title="Entwürfe"),
     WebPage("POST", DRAFTS_PATH, create, Right.WRITE),
     WebPage("POST", "/vorschau", show_preview, Right.WRITE),
-    WebPage("GET", DRAFT_PATH, show, Right.LOOK),
+    WebPage("GET", DRAFT_PATH, show, Right.VIEW),
     WebPage("POST", DRAFT_PATH, save, Right.WRITE),
-    WebPage("GET", f"{DRAFT_PATH}/strom", stream, Right.LOOK),
-    WebPage("GET", f"{DRAFT_PATH}/staende", show_versions, Right.LOOK),
+    WebPage("GET", f"{DRAFT_PATH}/strom", stream, Right.VIEW),
+    WebPage("GET", f"{DRAFT_PATH}/staende", show_versions, Right.VIEW),
 )

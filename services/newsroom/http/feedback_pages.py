@@ -107,6 +107,6 @@ def _choose(statuses: Sequence[BroadcastStatus], *phases: BroadcastPhase) -> Seq
 
 OVERVIEW = WebPage("GET", "/", show_overview, Audience.LOGGED_IN, title="Übersicht")
 PAGES = (
-    WebPage("GET", FEEDBACK_PATH, show, Right.LOOK, title="Rückmeldungen"),
-    WebPage("GET", f"{FEEDBACK_PATH}.csv", download, Right.LOOK),
+    WebPage("GET", FEEDBACK_PATH, show, Right.VIEW, title="Rückmeldungen"),
+    WebPage("GET", f"{FEEDBACK_PATH}.csv", download, Right.VIEW),
 )

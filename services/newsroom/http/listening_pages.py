@@ -101,6 +101,6 @@ def _parse_query(newsroom: Newsroom, request: web.Request) -> tuple[ListeningPer
 
 
 PAGES = (
-    WebPage("GET", LISTENING_PATH, show, Right.LOOK, title="Auswertung"),
-    WebPage("GET", f"{LISTENING_PATH}.csv", download, Right.LOOK),
+    WebPage("GET", LISTENING_PATH, show, Right.VIEW, title="Auswertung"),
+    WebPage("GET", f"{LISTENING_PATH}.csv", download, Right.VIEW),
 )

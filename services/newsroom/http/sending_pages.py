@@ -158,7 +158,7 @@ _ACTS: tuple[tuple[str, _Act, Sequence[str], Right, str], ...] = (
     ("folgemeldung", DraftingService.follow_up, (), _WRITE, _BEGUN),
 )
 PAGES = (
-    WebPage("GET", f"{DRAFT_PATH}/pruefung", show_check, Right.LOOK),
+    WebPage("GET", f"{DRAFT_PATH}/pruefung", show_check, Right.VIEW),
     WebPage("POST", f"{DRAFT_PATH}/testen", prepare_trial, _WRITE),
     WebPage("GET", _WITHDRAWAL_PATH, ask_to_withdraw, _WRITE),
     WebPage("POST", _WITHDRAWAL_PATH, withdraw, _WRITE),
