@@ -69,9 +69,8 @@ class FeedComponents:
         if origin.files is not None:
             path = self.base_folder / origin.files
             return AlertFileSource(origin=origin, path=path, identify=identify, find_status=find_status)
-        address = origin.url or ""
         return AlertWebSource(
-            origin=origin, address=address, fetcher=fetcher, identify=identify, find_status=find_status
+            origin=origin, address=origin.url or "", fetcher=fetcher, identify=identify, find_status=find_status
         )
 
 

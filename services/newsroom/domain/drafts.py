@@ -232,12 +232,8 @@ class NoticeDraft:
 
     def find_return(self) -> DraftDecision | None:
         """Return the decision that returned this version, None without."""
-        returns = (
-            decision
-            for decision in self.decisions
-            if decision.verdict is Verdict.RETURN and decision.version == self.version
-        )
-        return next(returns, None)
+        decisions = (decision for decision in self.decisions if decision.version == self.version)
+        return next((decision for decision in decisions if decision.verdict is Verdict.RETURN), None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -173,7 +173,6 @@ class LoginService:
         return StartedSession(token=token, device=device) if is_open else None
 
     async def log_out(self, visitor: Visitor) -> None:
-        """End the session."""
         act = Act(account=visitor.account.id, action="session.closed", object=visitor.account.login)
         await self.sessions.end_session(visitor.session, self.clock(), act)
 
@@ -275,7 +274,6 @@ class LoginService:
         return Act(account=account.id, action=action, object=account.login, detail=detail)
 
     async def end_other_sessions(self, visitor: Visitor) -> None:
-        """End all sessions of the account but this one."""
         act = Act(account=visitor.account.id, action="session.others_closed", object=visitor.account.login)
         await self.sessions.end_sessions(visitor.account.id, self.clock(), act, keep=visitor.session)
 

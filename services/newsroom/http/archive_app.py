@@ -81,7 +81,7 @@ class ArchiveDocuments:
 
 
 class _ArchiveHandlers:
-    """Handlers of all paths."""
+    """Request handlers, one per path."""
 
     def __init__(self, pages: ArchivePages, cache: ArchiveCache, results: ServiceLevelCache) -> None:
         self._pages = pages
@@ -184,8 +184,6 @@ def _encode_levels(levels: Sequence[ServiceLevel]) -> bytes:
 def build_archive_app(
     pages: ArchivePages, cache: ArchiveCache, results: ServiceLevelCache, static: StaticFiles
 ) -> web.Application:
-    """Return the application with all routes."""
-
     @web.middleware
     async def respond_to_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         """Convert every error to a page with advice."""

@@ -70,7 +70,6 @@ class StaticFiles:
         return f"{self._prefix}/{name}"
 
     def add_routes(self, app: web.Application) -> None:
-        """Serve the files."""
         app.router.add_get("/static/{digest}/{name:.+}", self._serve, allow_head=False)
 
     async def _serve(self, request: web.Request) -> web.Response:

@@ -106,7 +106,6 @@ RENDERER = web.AppKey("renderer", PageRenderer)
 
 
 def render_page(request: web.Request, template: str, *, status: int = 200, **values: object) -> web.Response:
-    """Render a page of the newsroom."""
     return request.app[RENDERER].render(request, template, status=status, **values)
 
 
