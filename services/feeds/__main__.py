@@ -14,7 +14,6 @@ from shared.runtime.settings import EXIT_SETTINGS, read_settings
 
 
 def main() -> None:
-    """Read the settings and serve."""
     run_service(read_settings(Settings))
 
 

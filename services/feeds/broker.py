@@ -1,4 +1,4 @@
-"""Kreisfunk over AMQP: publishing as a municipal system, and the answers, which are recorded in the state folder."""
+"""AMQP client of a municipal system: publishes events, and records their answers in the state folder."""
 
 import asyncio
 import time
@@ -28,15 +28,15 @@ OpenAnswers = Callable[[int | str], StreamReader]
 
 @dataclass(frozen=True, kw_only=True)
 class NoticePublisher:
-    """Publisher with the login `login`, which the broker verifies as `user_id`."""
+    """Publisher with `login`, which the broker verifies as `user_id`."""
 
     publisher: Publisher
     login: str
 
     async def publish(self, event: bytes, envelope: Envelope) -> None:
-        """Publish and return once Kreisfunk has stored the event, whose envelope is `envelope`.
+        """Publish the event; return once Kreisfunk has stored it.
 
-        Raises DependencyUnavailable; publishing the same event again does no harm.
+        Raises DependencyUnavailable; publishing the same event again is safe.
         """
         try:
             await self.publisher.publish(
@@ -57,7 +57,7 @@ OpenPublisher = Callable[[], AbstractAsyncContextManager[NoticePublisher]]
 async def open_notice_publisher(
     url: str, *, password: str | None, login: str, name: str
 ) -> AsyncIterator[NoticePublisher]:
-    """Connect and open a publisher; `name` is the connection's name in RabbitMQ's management.
+    """Connect and open a publisher; `name` is the connection's name in RabbitMQ's management UI.
 
     Raises DependencyUnavailable.
     """
@@ -67,7 +67,7 @@ async def open_notice_publisher(
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """Reader of answers to events of `source` that `system` published; the stream has those of all systems."""
+    """Reader of answers to events of `source` that `system` published, from the stream of all systems."""
 
     source: str
     system: str
@@ -75,47 +75,47 @@ class Answers:
     open_answers: OpenAnswers
 
     async def read_new(self) -> Counter[str]:
-        """Record the answers so far; return the number of rejected events per origin. Raises DependencyUnavailable."""
+        """Record new answers; return the number of rejected events per origin. Raises DependencyUnavailable."""
         self.folder.purge_sent(time.time() - RETENTION_SECONDS)
         return await self.wait_for_all(0)
 
     async def wait_for_all(self, seconds: float) -> Counter[str]:
-        """Record answers until every event is answered or `seconds` are over.
+        """Record answers until every event is answered or `seconds` have passed.
 
         Returns the rejected events per origin. Raises DependencyUnavailable.
         """
         return await self._read_while(lambda: bool(self.folder.list_unanswered()), seconds)
 
     async def wait_for_event(self, event_id: str, seconds: float) -> None:
-        """Record answers until this event is answered or `seconds` are over. Raises DependencyUnavailable."""
+        """Record answers until this event is answered or `seconds` have passed. Raises DependencyUnavailable."""
         await self._read_while(lambda: self.folder.is_unanswered(event_id), seconds)
 
-    async def _read_while(self, waits: Callable[[], bool], seconds: float) -> Counter[str]:
-        """Read at least to the current end of the stream, then on while `waits` returns true, for at most `seconds`."""
+    async def _read_while(self, is_waiting: Callable[[], bool], seconds: float) -> Counter[str]:
+        """Read to the current end of the stream, then on while `is_waiting` returns True, for at most `seconds`."""
         rejected: Counter[str] = Counter()
-        if not waits():
+        if not is_waiting():
             return rejected
         reader = self.open_answers(self._get_start())
         async with _run_reader(reader, partial(self._apply, rejected)):
-            until = time.monotonic() + seconds
+            deadline = time.monotonic() + seconds
             await _read_all(reader)
-            while waits() and time.monotonic() < until:  # noqa: ASYNC110 (the state is in files, no event signals it)
+            while is_waiting() and time.monotonic() < deadline:  # noqa: ASYNC110 (the state is in files)
                 await asyncio.sleep(POLL_INTERVAL_SECONDS)
         if reader.next_offset is not None:
             self.folder.save_answers_offset(reader.next_offset)
         return rejected
 
     def _get_start(self) -> int | str:
-        """Return the offset to continue at; without one, a timespan back to the oldest unanswered event."""
-        place = self.folder.read_answers_offset()
-        if place is not None:
-            return place
+        """Return the stored offset; without one, the timespan back to the oldest unanswered event."""
+        offset = self.folder.read_answers_offset()
+        if offset is not None:
+            return offset
         age = time.time() - self.folder.find_oldest_sent()
         return f"{int(age) + CLOCK_SKEW_SECONDS}s"
 
-    def _apply(self, rejected: Counter[str], said: StreamRecord) -> None:
-        """Apply one answer; safe to repeat, as after a crash before the offset was saved."""
-        origin = self._record(said.body)
+    def _apply(self, rejected: Counter[str], record: StreamRecord) -> None:
+        """Apply one answer; this may repeat after a crash before the offset was saved."""
+        origin = self._record(record.body)
         if origin is not None:
             rejected[origin] += 1
 
@@ -132,13 +132,13 @@ class Answers:
         if isinstance(message, NoticeAccepted) or _is_repeated(message):
             self.folder.mark_answered(message.event)
             return None
-        sent = self.folder.mark_rejected(message.event, message.problems)
-        if sent is None:
+        origin = self.folder.mark_rejected(message.event, message.problems)
+        if origin is None:
             return None
         fields = [problem.field for problem in message.problems]
         # No module-level logger: an earlier command in this process may have configured the logs differently.
-        structlog.get_logger().error("feed_rejected", feed=sent, notice=message.notice, fields=fields)
-        return sent
+        structlog.get_logger().error("feed_rejected", feed=origin, notice=message.notice, fields=fields)
+        return origin
 
 
 def _is_repeated(message: NoticeRejected) -> bool:
@@ -150,24 +150,24 @@ def _is_repeated(message: NoticeRejected) -> bool:
 
 
 @asynccontextmanager
-async def _run_reader(reader: StreamReader, take: Callable[[StreamRecord], None]) -> AsyncIterator[None]:
-    """Pass all records of the stream to `take` while the block runs."""
-    reading = asyncio.create_task(reader.run(take))
+async def _run_reader(reader: StreamReader, handle: Callable[[StreamRecord], None]) -> AsyncIterator[None]:
+    """Pass all records of the stream to `handle` until the block ends."""
+    task = asyncio.create_task(reader.run(handle))
     try:
         yield
     finally:
-        reading.cancel()
+        task.cancel()
         with suppress(asyncio.CancelledError):
-            await reading
+            await task
 
 
 async def _read_all(reader: StreamReader) -> None:
-    """Return when the end of the stream is reached; raise DependencyUnavailable if that takes too long."""
+    """Wait for the end of the stream; raise DependencyUnavailable after READ_TIMEOUT_SECONDS."""
     try:
         async with asyncio.timeout(READ_TIMEOUT_SECONDS):
-            read = None
-            while not reader.is_current or reader.next_offset != read:
-                read = reader.next_offset
+            last_offset = None
+            while not reader.is_current or reader.next_offset != last_offset:
+                last_offset = reader.next_offset
                 await asyncio.sleep(POLL_INTERVAL_SECONDS)
     except TimeoutError:
         raise DependencyUnavailable(f"cannot read {ANSWERS}") from None

@@ -1,9 +1,9 @@
-"""Schema and reader of the TOML file with the feeds and warnings to poll, and the rules for publishing them."""
+"""Schema and reader of the TOML file with feeds and warnings to poll, and rules for publishing them."""
 
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
@@ -24,7 +24,6 @@ Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Address = Annotated[str, Meta(pattern=r"^https?://[^\s]+$", max_length=2000)]
 Pattern = Annotated[str, Meta(min_length=1, max_length=500)]
 Duration = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,4}[mhd]$")]
-C = TypeVar("C")
 
 
 class Mode(StrEnum):
@@ -35,7 +34,7 @@ class Mode(StrEnum):
 
 
 class FirstPoll(StrEnum):
-    """Treatment of entries found when a feed is read for the first time."""
+    """Treatment of the entries in the first poll of a feed."""
 
     MARK = "mark"
     PUBLISH = "publish"
@@ -56,7 +55,7 @@ class CancelBy(StrEnum):
 
 
 class FeedRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A rule; the first one whose patterns are all found (regular expressions, ignoring case) decides.
+    """A rule; the first one whose patterns (regular expressions, ignoring case) all match applies.
 
     `skip` leaves the entry out. Fields that a rule omits are taken from the feed.
     """
@@ -75,11 +74,11 @@ class FeedRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             try:
                 re.compile(pattern)
             except re.error as error:
-                raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+                raise ValueError(f"{pattern!r} is not a valid regular expression: {error}") from None
 
 
 class Origin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Common part of feeds and warnings. Without `topic`, only entries for which a rule names a topic are published."""
+    """Common fields of feeds and warnings. Without `topic`, only entries with a topic from a rule are published."""
 
     name: Name
     topic: TopicId | None = None
@@ -90,17 +89,17 @@ class Origin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if self.topic is None and not any(rule.topic for rule in self.rules):
-            raise ValueError(f"{self.name}: give a topic, or rules that name one")
+            raise ValueError(f"{self.name}: needs a topic, or rules with one")
 
     @property
-    def every_seconds(self) -> float:
+    def interval_seconds(self) -> float:
         return parse_duration(self.every).total_seconds()
 
 
 class FeedOrigin(Origin, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An RSS or Atom feed. Entries dated before `oldest` are never published; `most_at_once` limits a poll.
+    """An RSS or Atom feed. Entries older than `oldest` are never published; `most_at_once` limits a poll.
 
-    Entries beyond that limit become drafts: a website that gives new ids to all its pages does not flood subscribers.
+    Entries beyond that limit become drafts, so that a website that changes all its ids cannot flood subscribers.
     """
 
     url: Address
@@ -120,12 +119,12 @@ class UrgentWhen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class AlertOrigin(Origin, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Warnings in CAP 1.2: a file or folder (`files`), or the URL of an alert or of a feed with links to them (`url`).
+    """Warnings in CAP 1.2: a file or folder (`files`), or the URL of an alert or of a feed that links to them (`url`).
 
-    `files` is relative to the folder of this configuration.
+    `files` is relative to the folder of this configuration file.
 
-    With `senders`, alerts of other senders are ignored. `areas` maps a geocode (a `*` at its end matches anything) or
-    an area's description to municipalities, or to `*`, the whole county; if set, alerts about other areas are left out.
+    With `senders`, alerts of other senders are ignored. `areas` maps a geocode (a trailing `*` matches anything) or an
+    area's description to municipalities, or to `*`, the whole county; if set, alerts about other areas are left out.
     """
 
     files: Annotated[str, Meta(min_length=1)] | None = None
@@ -145,14 +144,14 @@ class AlertOrigin(Origin, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def __post_init__(self) -> None:
         super().__post_init__()
         if (self.files is None) == (self.url is None):
-            raise ValueError(f"{self.name}: give either files or url")
+            raise ValueError(f"{self.name}: needs either files or url")
 
 
 class FeedsFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole file. Everything is published as `system` with `source`, which has to belong to that system.
 
-    `contact` is an address, sent in the User-Agent, at which the website's staff can reach the operator.
-    Only hosts in `internal_hosts` may have private, loopback or link-local addresses, wherever they are named.
+    `contact` is an address in the User-Agent, at which the website's staff can reach the operator.
+    Only hosts in `internal_hosts` may have private, loopback or link-local addresses.
     """
 
     system: SystemName
@@ -164,10 +163,10 @@ class FeedsFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if not self.origins:
-            raise ValueError("there is neither a [[feeds]] nor an [[alerts]] in it")
+            raise ValueError("it contains neither [[feeds]] nor [[alerts]]")
         names = [origin.name for origin in self.origins]
         if len(set(names)) < len(names):
-            raise ValueError("each of the feeds and alerts needs a name of its own")
+            raise ValueError("the names of feeds and alerts must be unique")
 
     @property
     def origins(self) -> tuple[FeedOrigin | AlertOrigin, ...]:
@@ -175,19 +174,19 @@ class FeedsFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class FeedsFileError(Exception):
-    """Raised when the file cannot be read or is invalid; the text names the place."""
+    """Raised when the file cannot be read or is invalid; the text names the field."""
 
 
 def read_files(feeds_file: Path, county_file: Path) -> tuple[FeedsFile, Configuration]:
-    """Read both files. Raises FeedsFileError, also if they contradict each other."""
+    """Read both files. Raises FeedsFileError, also if they are inconsistent."""
     file = read_feeds_file(feeds_file)
     try:
         county = read_configuration(county_file, Configuration)
     except ConfigurationError as error:
         raise FeedsFileError(str(error)) from None
-    wrong = find_contradictions(file, county)
-    if wrong:
-        raise FeedsFileError("\n".join((f"{feeds_file} does not fit {county_file}:", *wrong)))
+    contradictions = find_contradictions(file, county)
+    if contradictions:
+        raise FeedsFileError("\n".join((f"{feeds_file} does not fit {county_file}:", *contradictions)))
     return file, county
 
 
@@ -202,27 +201,29 @@ def read_feeds_file(path: Path) -> FeedsFile:
 
 
 def find_contradictions(file: FeedsFile, county: Configuration) -> tuple[str, ...]:
-    """Return all parts of the file that the county's file does not permit; empty if both are consistent."""
-    found = []
+    """Return everything in the file that the county's file does not permit; empty if both are consistent."""
+    contradictions = []
     system = county.find_system(file.system)
     if system is None:
-        found.append(f"system: {file.system} is not registered in the county's file ([[systems]])")
+        contradictions.append(f"system: {file.system} is not registered in the county's file ([[systems]])")
     elif file.source not in system.sources:
-        found.append(f"source: {file.source} does not belong to the system {file.system}")
+        contradictions.append(f"source: {file.source} does not belong to the system {file.system}")
     permitted = frozenset(system.topics) if system else county.topic_ids
     for origin in file.origins:
         topics = {origin.topic, *(rule.topic for rule in origin.rules)} - {None}
-        found += [f"{origin.name}: the system may not publish about {topic}" for topic in topics - permitted if topic]
-        found += [
+        contradictions += [
+            f"{origin.name}: the system may not publish about {topic}" for topic in topics - permitted if topic
+        ]
+        contradictions += [
             f"{origin.name}: the county has no {name}"
             for name in _list_municipalities(origin) - set(county.municipalities)
         ]
-    return tuple(found)
+    return tuple(contradictions)
 
 
 def _list_municipalities(origin: Origin) -> set[str]:
-    places = {name for rule in origin.rules for name in rule.municipalities or ()}
+    municipalities = {name for rule in origin.rules for name in rule.municipalities or ()}
     if isinstance(origin, AlertOrigin):
-        mapped = (names if isinstance(names, tuple) else (names,) for names in origin.areas.values())
-        places |= {name for names in mapped for name in names} - {"*"}
-    return places
+        groups = (names if isinstance(names, tuple) else (names,) for names in origin.areas.values())
+        municipalities |= {name for names in groups for name in names} - {"*"}
+    return municipalities

@@ -1,4 +1,4 @@
-"""Content of a notice within the limits of our rules: from HTML to one line of text that WhatsApp accepts."""
+"""Content of a notice within the limits of our rules: conversion of HTML to one line of text for WhatsApp."""
 
 import html
 import re
@@ -20,7 +20,7 @@ _BRACES = re.compile(r"\{{2,}|\}{2,}")
 ELLIPSIS = "…"
 
 
-# Each alternative ends, at the latest with the text, so that any markup is scanned in a single pass.
+# Every alternative matches at the latest at the end of the text, so that any markup is scanned in a single pass.
 _TAG = re.compile(
     r"""<!--(?:-?>|.*?(?:--!?>|\Z))|<[!?][^>]*+>?|"""
     r"""<(?P<end>/?)(?P<name>[a-z][^\s/>]*+)(?:[^>"']++|"[^"]*+"|'[^']*+'|["'])*+>?""",
@@ -31,13 +31,13 @@ _LARGE_NUMBER = re.compile(r"&#x?[0-9a-f]{7,}+;?", re.IGNORECASE)
 
 
 def extract_text(markup: str) -> str:
-    """Return the text of HTML (or of plain text) in one line, without anything that WhatsApp or our rules refuse."""
+    """Return the text of HTML (or plain text) in one line, without characters that WhatsApp or our rules refuse."""
     return normalize_line("".join(_extract_parts(markup)))
 
 
 def _extract_parts(markup: str) -> Iterator[str]:
-    """Yield the visible text, with a space where a block begins or ends."""
-    last = markup.rfind(">") + 1  # after it there is no tag, but perhaps a less-than sign
+    """Yield the visible text, with a space at the start and end of blocks."""
+    last = markup.rfind(">") + 1  # no tag after it, but perhaps a less-than sign
     position = hidden = 0
     while tag := _TAG.search(markup, position, last):
         if not hidden:
@@ -53,12 +53,12 @@ def _extract_parts(markup: str) -> Iterator[str]:
 
 
 def _find_raw_end(markup: str, position: int, name: str) -> int:
-    found = _RAW_ENDS[name].search(markup, position) if name in _RAW_ENDS else None
-    return found.start() if found else position
+    match = _RAW_ENDS[name].search(markup, position) if name in _RAW_ENDS else None
+    return match.start() if match else position
 
 
 def _decode_entities(text: str) -> str:
-    """Decode entities; replace numeric ones with too many digits to be a character."""
+    """Decode entities; replace numeric ones that are too large for a character."""
     return html.unescape(_LARGE_NUMBER.sub("\ufffd", text))
 
 
@@ -67,29 +67,29 @@ def normalize_line(text: str) -> str:
 
     Returns an empty string if nothing visible is left.
     """
-    shown = " ".join("".join(_replace_character(letter) for letter in text).split())
-    if all(letter == " " or unicodedata.category(letter) == "Cf" for letter in shown):
+    line = " ".join("".join(_replace_character(character) for character in text).split())
+    if all(character == " " or unicodedata.category(character) == "Cf" for character in line):
         return ""
-    return _BRACES.sub(lambda found: found[0][0], shown)
+    return _BRACES.sub(lambda match: match[0][0], line)
 
 
-def _replace_character(letter: str) -> str:
-    if letter.isspace() or letter in "\x85\x1c\x1d\x1e\x1f":
+def _replace_character(character: str) -> str:
+    if character.isspace() or character in "\x85\x1c\x1d\x1e\x1f":
         return " "
-    if letter in _BIDIRECTIONAL or unicodedata.category(letter) in _UNWANTED:
+    if character in _BIDIRECTIONAL or unicodedata.category(character) in _UNWANTED:
         return ""
-    return letter
+    return character
 
 
-def truncate_text(text: str, longest: int) -> str:
-    """Shorten to at most `longest` characters: an ellipsis after a whole word; a word that is too long is cut."""
-    if len(text) <= longest:
+def truncate_text(text: str, max_length: int) -> str:
+    """Shorten to `max_length` characters with an ellipsis, at a word boundary unless the last word is too long."""
+    if len(text) <= max_length:
         return text
-    room = longest - len(ELLIPSIS)
-    if room <= 0:
-        return ELLIPSIS[:longest]
-    kept = text[:room] if text[room : room + 1] == " " else _cut_at_word(text[:room])
-    return kept.rstrip(" ,;:–-") + ELLIPSIS
+    limit = max_length - len(ELLIPSIS)
+    if limit <= 0:
+        return ELLIPSIS[:max_length]
+    shortened = text[:limit] if text[limit : limit + 1] == " " else _cut_at_word(text[:limit])
+    return shortened.rstrip(" ,;:–-") + ELLIPSIS
 
 
 def _cut_at_word(text: str) -> str:
@@ -114,29 +114,29 @@ def build_content(
     follows: str | None = None,
     county: Configuration,
 ) -> NoticeContent:
-    """Build the content: shorten at word boundaries, omit what the county's file forbids (a foreign link, say)."""
-    known = county.find_topic(topic)
-    headline, text = (replace_foreign_hosts(words, county.link_hosts) for words in (headline, text))
+    """Build the content: shorten texts, and omit what the county's file does not permit, such as a foreign link."""
+    topic_settings = county.find_topic(topic)
+    headline, text = (replace_foreign_hosts(part, county.link_hosts) for part in (headline, text))
     return NoticeContent(
         topic=topic,
         headline=truncate_text(headline, MAX_HEADLINE_LENGTH),
         text=truncate_text(text or headline, compute_text_room(headline, link, county)),
         link=validate_link(link, county),
-        picture=validate_link(picture, county) if known and known.picture_template else None,
-        municipalities=tuple(municipalities) if known and known.local else (),
+        picture=validate_link(picture, county) if topic_settings and topic_settings.picture_template else None,
+        municipalities=tuple(municipalities) if topic_settings and topic_settings.local else (),
         urgent=urgent,
         follows=follows,
     )
 
 
 def compute_text_room(headline: str, link: str | None, county: Configuration) -> int:
-    """Return how many characters of text fit beside headline and link."""
+    """Return the number of characters left for the text."""
     title, address = truncate_text(headline, MAX_HEADLINE_LENGTH), validate_link(link, county) or ""
     return min(MAX_TEXT_LENGTH, MAX_CONTENT_LENGTH - len(title) - len(address))
 
 
 def validate_link(address: str | None, county: Configuration) -> str | None:
-    """Return the link if it is allowed in a notice, otherwise None."""
+    """Return the link if it is permitted in a notice, otherwise None."""
     if not address or not address.startswith("https://") or " " in address or len(address) > MAX_URL_LENGTH:
         return None
     return None if any(validate_url("link", address, county)) else address

@@ -1,4 +1,4 @@
-"""Decisions on entries of a feed: which become notices, each once, in whatever order they arrive."""
+"""Decisions on the entries of a feed: which become notices, each only once, in any order of arrival."""
 
 import dataclasses
 import re
@@ -29,7 +29,7 @@ MAX_VERSIONS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class RuleChoice:
-    """Choice for an entry; for a field that is None, the origin or the entry decides."""
+    """Publishing options for an entry; a field that is None is taken from the origin."""
 
     topic: str
     mode: Mode
@@ -38,7 +38,7 @@ class RuleChoice:
 
 
 def choose(origin: Origin, *, title: str, text: str, categories: Sequence[str]) -> RuleChoice | None:
-    """Return the choice, or None if the entry is to be left out."""
+    """Return the options of the first matching rule, None if the entry is to be left out."""
     rule = next((rule for rule in origin.rules if _match_rule(rule, title, text, categories)), FeedRule())
     topic = rule.topic or origin.topic
     if rule.skip or topic is None:
@@ -57,7 +57,7 @@ def _match_rule(rule: FeedRule, title: str, text: str, categories: Sequence[str]
 
 @dataclass(frozen=True, kw_only=True)
 class PublisherIdentity:
-    """System, source, configuration and time with which events are built."""
+    """System, source, configuration and time for building events."""
 
     system: str
     source: str
@@ -76,7 +76,7 @@ class PublisherIdentity:
         )
 
     def find_problems(self, event: bytes) -> tuple[Problem, ...]:
-        """Return the problems for which Kreisfunk would reject the event, whatever the interface."""
+        """Return the problems for which Kreisfunk would reject the event."""
         return validate_event(event, self.county.find_system(self.system), self.county, self.now)
 
 
@@ -84,43 +84,43 @@ class PublisherIdentity:
 class PollOutcome:
     """State after a poll, number of entries per result, and problems of entries by subject."""
 
-    memory: OriginState
+    state: OriginState
     counts: Counter[str] = field(default_factory=Counter)
     problems: dict[str, tuple[Problem, ...]] = field(default_factory=dict)
 
 
 def evaluate_feed(
-    origin: FeedOrigin, memory: OriginState, feed: Feed, publisher: PublisherIdentity, room: int = MAX_DRAFTS
+    origin: FeedOrigin, state: OriginState, feed: Feed, publisher: PublisherIdentity, max_drafts: int = MAX_DRAFTS
 ) -> PollOutcome:
-    """Evaluate every entry once; the first poll only marks entries as known, unless the origin says otherwise.
+    """Evaluate every entry once; the first poll only marks entries as known, unless configured otherwise.
 
-    There is `room` for so many drafts; they are for the newest entries, and the others are only marked as known.
+    At most `max_drafts` drafts are created, for the newest entries; older ones are only marked as known.
     """
-    outcome = PollOutcome(memory)
+    outcome = PollOutcome(state)
     outcome.counts.update(broken=feed.broken, surplus=feed.surplus)
-    decided = list(_evaluate_entries(origin, memory, feed, publisher))
-    surplus = sum(judged.way is Mode.DRAFT for judged in decided) - room
-    entries = dict(memory.entries)
-    for judged in decided:
-        if judged.way is Mode.DRAFT and surplus > 0:
+    decisions = list(_evaluate_entries(origin, state, feed, publisher))
+    surplus = sum(decision.way is Mode.DRAFT for decision in decisions) - max_drafts
+    entries = dict(state.entries)
+    for decision in decisions:
+        if decision.way is Mode.DRAFT and surplus > 0:
             surplus -= 1
-            judged = judged.drop_draft()
-        put_last(entries, judged.key, judged.known)
-        outcome.counts.update(filter(None, (judged.result, judged.draft_reason)))
-        if judged.problems:
-            outcome.problems[judged.subject] = judged.problems
-        if judged.way is not None:
-            outcome.memory = outcome.memory.with_pending(PendingEvent(way=judged.way, event=Raw(judged.event)))
-    # An empty feed was read: what comes is new. One of whose entries none can be read may have had them all before.
-    polled = memory.polled or bool(feed.entries) or not feed.broken
-    after = replace(outcome.memory, polled=polled, entries=entries)
-    outcome.memory = after.drop_old_entries(publisher.now.date(), len(feed.entries))
+            decision = decision.drop_draft()
+        put_last(entries, decision.key, decision.known)
+        outcome.counts.update(filter(None, (decision.result, decision.draft_reason)))
+        if decision.problems:
+            outcome.problems[decision.subject] = decision.problems
+        if decision.way is not None:
+            outcome.state = outcome.state.with_pending(PendingEvent(way=decision.way, event=Raw(decision.event)))
+    # After an empty feed, all entries are new. After one without any valid entry they may be old: it is not polled yet.
+    polled = state.polled or bool(feed.entries) or not feed.broken
+    new_state = replace(outcome.state, polled=polled, entries=entries)
+    outcome.state = new_state.drop_old_entries(publisher.now.date(), len(feed.entries))
     return outcome
 
 
 @dataclass(frozen=True, kw_only=True)
 class _EntryDecision:
-    """Decision on the entry `key`; `draft_reason` says why what would be published becomes a draft."""
+    """Decision on the entry `key`; `draft_reason` is why a direct publication becomes a draft."""
 
     key: str
     known: KnownEntry
@@ -135,73 +135,73 @@ class _EntryDecision:
         return dataclasses.replace(self, way=Mode.DRAFT, draft_reason=reason)
 
     def drop_draft(self) -> "_EntryDecision":
-        """Return the decision to only mark the entry: this revision of it is nowhere."""
+        """Return the decision to only mark the entry, without this revision."""
         known = replace(self.known, revision=self.known.revision - 1)
         return dataclasses.replace(self, known=known, result="not_kept", way=None, draft_reason="")
 
 
 def _evaluate_entries(
-    origin: FeedOrigin, memory: OriginState, feed: Feed, publisher: PublisherIdentity
+    origin: FeedOrigin, state: OriginState, feed: Feed, publisher: PublisherIdentity
 ) -> Iterator[_EntryDecision]:
-    """Yield the decisions. A feed lists the newest entry first; notices have to be published in chronological order."""
-    evaluator = _EntryEvaluator(origin, publisher, _hash_setup(origin, publisher.county))
-    quietly = not memory.polled and origin.first_poll is FirstPoll.MARK
-    limit = origin.most_at_once if memory.polled else None
-    direct = sum(one.way is Mode.DIRECT for one in memory.pending)
+    """Yield the decisions, in chronological order as needed for publishing; a feed lists the newest entry first."""
+    evaluator = _EntryEvaluator(origin, publisher, _hash_configuration(origin, publisher.county))
+    mark_only = not state.polled and origin.first_poll is FirstPoll.MARK
+    direct_limit = origin.most_at_once if state.polled else None
+    direct_count = sum(pending.way is Mode.DIRECT for pending in state.pending)
     for entry in reversed(feed.entries):
-        known = memory.entries.get(hash_parts(entry.id))
-        judged = evaluator.evaluate(entry, known, quietly=quietly)
-        if judged.way is Mode.DIRECT:
-            if known is None and _may_be_forgotten(memory, entry, publisher.now):
-                judged = judged.make_draft("perhaps_known")
-            elif limit is not None and direct >= limit:
-                judged = judged.make_draft("too_many")
+        known = state.entries.get(hash_parts(entry.id))
+        decision = evaluator.evaluate(entry, known, mark_only=mark_only)
+        if decision.way is Mode.DIRECT:
+            if known is None and _may_be_forgotten(state, entry, publisher.now):
+                decision = decision.make_draft("perhaps_known")
+            elif direct_limit is not None and direct_count >= direct_limit:
+                decision = decision.make_draft("too_many")
             else:
-                direct += 1
-        yield judged
+                direct_count += 1
+        yield decision
 
 
-def _may_be_forgotten(memory: OriginState, entry: FeedEntry, now: datetime) -> bool:
-    """Return whether an unknown entry may have been here before, as it is not dated after the last one forgotten.
+def _may_be_forgotten(state: OriginState, entry: FeedEntry, now: datetime) -> bool:
+    """Return whether an unknown entry may be one whose state was dropped: its date is not after the last such day.
 
-    A day lies between: where entries are forgotten every day, none is new for sure.
+    A margin of a day applies: if entries are dropped every day, none is certainly new.
     """
-    if memory.forgot is None:
+    if state.forgot is None:
         return False
-    after = memory.forgot + timedelta(days=1)
-    return entry.published is None or not after < entry.published.astimezone(UTC).date() <= now.date()
+    earliest = state.forgot + timedelta(days=1)
+    return entry.published is None or not earliest < entry.published.astimezone(UTC).date() <= now.date()
 
 
 @dataclass(frozen=True)
 class _EntryEvaluator:
-    """Evaluator of entries of one feed; `setup` is the hash of the configuration."""
+    """Evaluator of entries of one feed."""
 
     origin: FeedOrigin
     publisher: PublisherIdentity
-    setup: str
+    configuration_hash: str
 
-    def evaluate(self, entry: FeedEntry, known: KnownEntry | None, *, quietly: bool) -> _EntryDecision:
+    def evaluate(self, entry: FeedEntry, known: KnownEntry | None, *, mark_only: bool) -> _EntryDecision:
         today = self.publisher.now.date()
         choice = choose(self.origin, title=entry.title, text=entry.summary, categories=entry.categories)
         content = self._build_content(entry, choice) if choice else None
         if known is None:
-            after = KnownEntry(digest=_build_digest(self.setup, content), seen=today)
-            result = "marked" if quietly else "" if content else "left_out"
+            new_known = KnownEntry(digest=_build_digest(self.configuration_hash, content), seen=today)
+            result = "marked" if mark_only else "" if content else "left_out"
         else:
-            digest = _add_version(known.digest, self.setup, content) if content else known.digest
-            after, result = replace(known, seen=today, digest=digest), self._compare(known, digest)
+            digest = _add_version(known.digest, self.configuration_hash, content) if content else known.digest
+            new_known, result = replace(known, seen=today, digest=digest), self._compare(known, digest)
         if not result and self._is_old(entry):
             result = "old"
         if result or choice is None or content is None:
-            return _EntryDecision(key=hash_parts(entry.id), known=after, result=result)
-        return self._build_publication(entry, after, choice.mode, content)
+            return _EntryDecision(key=hash_parts(entry.id), known=new_known, result=result)
+        return self._build_publication(entry, new_known, choice.mode, content)
 
     def _compare(self, known: KnownEntry, digest: str) -> str:
         """Return why a known entry is not published again; empty if it is to be updated.
 
-        It is counted as changed once; an entry that was never published cannot be updated.
+        A change is counted once; an entry that was never published cannot be updated.
         """
-        if digest == known.digest or known.digest.split()[:1] != [self.setup]:
+        if digest == known.digest or known.digest.split()[:1] != [self.configuration_hash]:
             return "known"
         return "" if self.origin.updates and known.revision else "changed"
 
@@ -226,12 +226,12 @@ class _EntryEvaluator:
     def _build_publication(
         self, entry: FeedEntry, known: KnownEntry, mode: Mode, content: NoticeContent
     ) -> _EntryDecision:
-        """Build the next revision, unless our own rules refuse it."""
+        """Build the next revision; it is refused if our own rules would reject it."""
         key, revision = hash_parts(entry.id), known.revision + 1
         subject, fields = f"{self.origin.name}-{key}", msgspec.structs.asdict(content)
         message = NoticePublished(**fields) if revision == 1 else NoticeUpdated(**fields, revision=revision)
-        usual = self.publisher.now + parse_duration(self.origin.expires_in)
-        expires = min(entry.expires or usual, usual)
+        default_expiry = self.publisher.now + parse_duration(self.origin.expires_in)
+        expires = min(entry.expires or default_expiry, default_expiry)
         event = self.publisher.build_event(message, subject=subject, revision=str(revision), expires=expires)
         problems = self.publisher.find_problems(event)
         if problems:
@@ -241,30 +241,32 @@ class _EntryEvaluator:
         return _EntryDecision(key=key, known=published, result=result, way=mode, event=event, subject=subject)
 
 
-def _hash_setup(origin: FeedOrigin, county: Configuration) -> str:
-    """Return a hash of the configuration that decides what is published of an entry."""
-    decides = (
+def _hash_configuration(origin: FeedOrigin, county: Configuration) -> str:
+    """Return a hash of the configuration that determines how an entry is published."""
+    fields = (
         *(origin.topic, origin.rules, origin.urgent, origin.text_without_summary),
         *(county.topics, county.link_hosts),
     )
-    return hash_parts(msgspec.json.encode(decides).decode())
+    return hash_parts(msgspec.json.encode(fields).decode())
 
 
-def _build_digest(setup: str, content: NoticeContent | None) -> str:
-    """Return the digest of a new entry: a word for the configuration by which it was read, and one for each version."""
-    return f"{setup} {_hash_content(content)}" if content else setup
+def _build_digest(configuration_hash: str, content: NoticeContent | None) -> str:
+    """Return the digest of a new entry: the hash of the configuration, then that of the content, if any."""
+    return f"{configuration_hash} {_hash_content(content)}" if content else configuration_hash
 
 
-def _add_version(digest: str, setup: str, content: NoticeContent) -> str:
-    """Return the digest with this version; the same one if it was seen before.
+def _add_version(digest: str, configuration_hash: str, content: NoticeContent) -> str:
+    """Return the digest with this content added; unchanged if the content was seen before.
 
-    After a change of the configuration nobody knows what the website has changed: the digest begins anew.
+    After a change of the configuration, changes of the website cannot be told apart, so the digest starts anew.
     """
-    before, *versions = digest.split() or [""]
-    version = _hash_content(content)
-    if before != setup:
-        return _build_digest(setup, content)
-    return digest if version in versions else " ".join((setup, *[*versions, version][-MAX_VERSIONS:]))
+    previous_hash, *content_hashes = digest.split() or [""]
+    content_hash = _hash_content(content)
+    if previous_hash != configuration_hash:
+        return _build_digest(configuration_hash, content)
+    if content_hash in content_hashes:
+        return digest
+    return " ".join((configuration_hash, *[*content_hashes, content_hash][-MAX_VERSIONS:]))
 
 
 def _hash_content(content: NoticeContent) -> str:

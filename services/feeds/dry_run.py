@@ -1,4 +1,4 @@
-"""Evaluation of a feed or an alert as if it arrived now and were new. Nothing is kept or sent."""
+"""Evaluation of a feed or an alert as if it were new. Nothing is stored or sent."""
 
 import asyncio
 import dataclasses
@@ -22,7 +22,7 @@ from shared.contracts.events import Problem
 EMPTY_STATE = OriginState(polled=True)
 URL_PREFIXES = ("http://", "https://")
 FAILED_RESULTS = frozenset({"broken", "refused"})
-Either = TypeVar("Either", FeedOrigin, AlertOrigin)
+OriginType = TypeVar("OriginType", FeedOrigin, AlertOrigin)
 
 
 class DryRunError(Exception):
@@ -30,7 +30,7 @@ class DryRunError(Exception):
 
 
 class RulesNotChosen(DryRunError):
-    """Raised when several feeds' rules could be meant, or none."""
+    """Raised when it is not clear whose rules apply."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +53,8 @@ def read_input(target: str, file: FeedsFile) -> Fetched:
     try:
         if target.startswith(URL_PREFIXES):
             return asyncio.run(_fetch(target, file))
-        with nullcontext(sys.stdin.buffer) if target == "-" else open(target, "rb") as opened:
-            body = opened.read(MAX_BYTES + 1)
+        with nullcontext(sys.stdin.buffer) if target == "-" else open(target, "rb") as stream:
+            body = stream.read(MAX_BYTES + 1)
     except FetchFailed as error:
         raise DryRunError(f"{target}: {error}") from None
     except OSError as error:
@@ -72,7 +72,7 @@ async def _fetch(address: str, file: FeedsFile) -> Fetched:
 def evaluate_input(
     fetched: Fetched, file: FeedsFile, name: str | None, publisher: PublisherIdentity
 ) -> list[DryRunResult]:
-    """Evaluate each entry on its own by the rules of the feed or the alerts `name`. Raises DryRunError."""
+    """Evaluate each entry separately with the rules of the feed or the alerts `name`. Raises DryRunError."""
     body = fetched.body or b""
     if is_alert(body):
         return [_evaluate_alert(body, _choose_origin(file.alerts, name), publisher)]
@@ -81,9 +81,11 @@ def evaluate_input(
     except NotAFeed as error:
         raise DryRunError(f"neither a feed nor an alert in CAP 1.2: {error}") from None
     origin = _choose_origin([each for each in file.feeds if each.url == fetched.address] or file.feeds, name)
-    alone = [(entry.title, dataclasses.replace(feed, entries=(entry,), broken=0, surplus=0)) for entry in feed.entries]
-    found = [_build_result(title, evaluate_feed(origin, EMPTY_STATE, one, publisher)) for title, one in alone]
-    return [*found, *(DryRunResult(title="", result="broken") for _ in range(feed.broken))]
+    results = []
+    for entry in feed.entries:
+        alone = dataclasses.replace(feed, entries=(entry,), broken=0, surplus=0)
+        results.append(_build_result(entry.title, evaluate_feed(origin, EMPTY_STATE, alone, publisher)))
+    return [*results, *(DryRunResult(title="", result="broken") for _ in range(feed.broken))]
 
 
 def _evaluate_alert(body: bytes, origin: AlertOrigin, publisher: PublisherIdentity) -> DryRunResult:
@@ -95,21 +97,21 @@ def _evaluate_alert(body: bytes, origin: AlertOrigin, publisher: PublisherIdenti
     return _build_result(headline or alert.identifier, evaluate_alerts(origin, EMPTY_STATE, [alert], publisher))
 
 
-def _choose_origin(origins: Sequence[Either], name: str | None) -> Either:
-    wanted = [origin for origin in origins if name in (None, origin.name)]
-    if len(wanted) == 1:
-        return wanted[0]
-    known = ", ".join(origin.name for origin in origins) or "(none)"
-    raise RulesNotChosen(f"say by whose rules: --rules, one of {known}")
+def _choose_origin(origins: Sequence[OriginType], name: str | None) -> OriginType:
+    matching = [origin for origin in origins if name in (None, origin.name)]
+    if len(matching) == 1:
+        return matching[0]
+    names = ", ".join(origin.name for origin in origins) or "(none)"
+    raise RulesNotChosen(f"choose the rules: --rules, one of {names}")
 
 
 def _build_result(title: str, outcome: PollOutcome) -> DryRunResult:
     results = [result for result, count in outcome.counts.items() if count]
-    pending = outcome.memory.pending
+    pending = outcome.state.pending
     return DryRunResult(
         title=title,
         result=results[0] if results else "broken",
-        events=tuple(msgspec.json.decode(one.event) for one in pending),
-        draft=any(one.way is Mode.DRAFT for one in pending),
-        problems=tuple(problem for several in outcome.problems.values() for problem in several),
+        events=tuple(msgspec.json.decode(event.event) for event in pending),
+        draft=any(event.way is Mode.DRAFT for event in pending),
+        problems=tuple(problem for problems in outcome.problems.values() for problem in problems),
     )

@@ -21,44 +21,45 @@ from yarl import URL
 from shared.runtime.http_errors import describe_connection_error
 
 _NAT64 = IPv6Network("64:ff9b::/96")
-_TRANSLATED = tuple(map(IPv6Network, ("64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96")))  # by whoever runs the network
+_TRANSLATION_PREFIXES = tuple(map(IPv6Network, ("64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96")))  # operator-specific
 
 
 class InternalAddress(Exception):
-    """Raised when a host has an internal address and is not configured as internal; the text names the host."""
+    """Raised when a host has an internal address but is not one of `internal_hosts`; the text names the host."""
 
     def __init__(self, host: str) -> None:
-        super().__init__(f"{host} is at an internal address; if it is to be read, name it in internal_hosts")
+        super().__init__(f"{host} is at an internal address; to permit it, add it to internal_hosts")
 
 
 def is_internal(address: str) -> bool:
-    """Return whether an address is private, loopback, link-local or otherwise not on the internet."""
+    """Return whether an address is private, loopback, link-local or otherwise not public."""
     return any(
-        not each.is_global or each.is_multicast or _is_local_ipv6(each) for each in _expand_address(ip_address(address))
+        not target.is_global or target.is_multicast or _is_local_ipv6(target)
+        for target in _expand_address(ip_address(address))
     )
 
 
 def _is_local_ipv6(address: IPv4Address | IPv6Address) -> bool:
-    """Return whether it is an IPv6 address that leads into a network, although Python counts it as global."""
+    """Return whether it is an IPv6 address that may lead to an internal host although Python considers it global."""
     return isinstance(address, IPv6Address) and (
-        address.is_site_local or any(address in network for network in _TRANSLATED)
+        address.is_site_local or any(address in network for network in _TRANSLATION_PREFIXES)
     )
 
 
 def _expand_address(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]:
-    """Yield the addresses that packets finally reach: those embedded in an IPv6 address, or the address itself."""
+    """Yield the final destinations of packets: addresses embedded in an IPv6 address, or the address itself."""
     if isinstance(address, IPv4Address):
         yield address
         return
-    inside = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    candidates = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
     if address in _NAT64:
-        inside.append(IPv4Address(int(address) & 0xFFFF_FFFF))
-    embedded = [each for each in inside if each is not None]
+        candidates.append(IPv4Address(int(address) & 0xFFFF_FFFF))
+    embedded = [candidate for candidate in candidates if candidate is not None]
     yield from embedded or [address]
 
 
 def check_literal_host(host: str, internal_hosts: Collection[str]) -> None:
-    """Raise InternalAddress if the host is a literal internal address, which no resolver would check."""
+    """Raise InternalAddress if the host is a literal internal address, which bypasses the resolver."""
     try:
         forbidden = host not in internal_hosts and is_internal(host)
     except ValueError:
@@ -69,9 +70,9 @@ def check_literal_host(host: str, internal_hosts: Collection[str]) -> None:
 
 @dataclass(frozen=True)
 class CheckedResolver(AbstractResolver):
-    """Resolver that checks each answer and returns exactly what it checked.
+    """Resolver that checks each answer, and returns the checked addresses.
 
-    The connection goes to the checked addresses, whatever a later lookup would return.
+    The connection uses these, so a later DNS answer cannot redirect it (DNS rebinding).
     """
 
     internal_hosts: Collection[str]
@@ -80,11 +81,11 @@ class CheckedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Resolve a host; raise InternalAddress if any of its addresses is internal, unless it is in internal_hosts."""
-        found = await self.resolver.resolve(host, port, family)
-        if host not in self.internal_hosts and any(is_internal(each["host"]) for each in found):
+        """Resolve a host; raise InternalAddress if any address is internal, unless the host is in internal_hosts."""
+        addresses = await self.resolver.resolve(host, port, family)
+        if host not in self.internal_hosts and any(is_internal(result["host"]) for result in addresses):
             raise InternalAddress(host)
-        return found
+        return addresses
 
     async def close(self) -> None:
         await self.resolver.close()
@@ -96,7 +97,7 @@ MAX_BYTES = 2_000_000
 MAX_REDIRECTS = 5
 CHUNK_SIZE = 65_536
 MAX_RETRY_AFTER_SECONDS = 86_400.0
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 _ACCEPT = (
     "application/rss+xml, application/atom+xml, application/cap+xml, application/xml;q=0.9, text/xml;q=0.9, */*;q=0.1"
 )
@@ -105,7 +106,7 @@ _ACCEPT = (
 class FetchFailed(Exception):
     """Raised when a fetch fails; `reason` is one of a few fixed words.
 
-    `retry_after` is the delay in seconds that the website asks for.
+    `retry_after` is the delay in seconds that the website asked for.
     """
 
     def __init__(self, reason: str, detail: str = "", retry_after: float | None = None) -> None:
@@ -116,7 +117,7 @@ class FetchFailed(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Fetched:
-    """A response; `body` is None if nothing has changed since the validators that were sent."""
+    """A response; `body` is None if the validators still match (304)."""
 
     body: bytes | None
     address: str
@@ -127,11 +128,11 @@ class Fetched:
 
 @dataclass(frozen=True)
 class Fetcher:
-    """HTTP client; `seconds` limits a whole fetch including redirects, `max_bytes` the unpacked body."""
+    """HTTP client; `timeout_seconds` limits a whole fetch including redirects, `max_bytes` the decompressed body."""
 
     session: aiohttp.ClientSession
     internal_hosts: Collection[str] = ()
-    seconds: float = FETCH_TIMEOUT_SECONDS
+    timeout_seconds: float = FETCH_TIMEOUT_SECONDS
     max_bytes: int = MAX_BYTES
 
     async def fetch(self, address: str, *, etag: str | None = None, last_modified: str | None = None) -> Fetched:
@@ -139,10 +140,10 @@ class Fetcher:
         validators = {"If-None-Match": etag, "If-Modified-Since": last_modified}
         headers = {name: value for name, value in validators.items() if value}
         try:
-            async with asyncio.timeout(self.seconds):
+            async with asyncio.timeout(self.timeout_seconds):
                 return await self._follow(URL(address), headers)
         except TimeoutError:
-            raise FetchFailed("timeout", f"no complete answer within {self.seconds:g} s") from None
+            raise FetchFailed("timeout", f"no complete response within {self.timeout_seconds:g} s") from None
         except InternalAddress as error:
             raise FetchFailed("internal_address", str(error)) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -152,7 +153,7 @@ class Fetcher:
         for _ in range(MAX_REDIRECTS + 1):
             check_literal_host(url.host or "", self.internal_hosts)
             async with self.session.get(url, headers=headers, allow_redirects=False) as response:
-                if response.status not in _REDIRECTS:
+                if response.status not in _REDIRECT_STATUSES:
                     return await self._build_fetched(response, url)
                 url = _resolve_redirect(url, response.headers.get("Location"))
         raise FetchFailed("redirects", f"more than {MAX_REDIRECTS}")
@@ -171,63 +172,63 @@ class Fetcher:
         )
 
     async def _read_body(self, response: aiohttp.ClientResponse) -> bytes:
-        """Read the body; raise FetchFailed above `max_bytes`, so that even strong compression cannot exhaust memory."""
+        """Read the body; raise FetchFailed above `max_bytes`, also after decompression."""
         if (response.content_length or 0) > self.max_bytes:
             raise FetchFailed("too_large", f"more than {self.max_bytes} bytes")
         body = bytearray()
-        async for part in _decompress(response, self.max_bytes):
-            body += part
+        async for chunk in _decompress(response, self.max_bytes):
+            body += chunk
             if len(body) > self.max_bytes:
                 raise FetchFailed("too_large", f"more than {self.max_bytes} bytes")
         return bytes(body)
 
 
-async def _decompress(response: aiohttp.ClientResponse, most: int) -> AsyncIterator[bytes]:
+async def _decompress(response: aiohttp.ClientResponse, max_bytes: int) -> AsyncIterator[bytes]:
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding in ("identity", ""):
-        async for part in response.content.iter_chunked(CHUNK_SIZE):
-            yield part
+        async for chunk in response.content.iter_chunked(CHUNK_SIZE):
+            yield chunk
         return
     if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise FetchFailed("encoding", "packed in a way that we did not ask for")
-    unpacker = zlib.decompressobj(47)  # gzip or zlib, detected from its header
+        raise FetchFailed("encoding", "an encoding that was not requested")
+    decompressor = zlib.decompressobj(47)  # gzip or zlib, detected from its header
     try:
-        async for part in response.content.iter_chunked(CHUNK_SIZE):
-            yield unpacker.decompress(part, most + 1)
-            if unpacker.unconsumed_tail:
-                raise FetchFailed("too_large", "packed more than we take")
+        async for chunk in response.content.iter_chunked(CHUNK_SIZE):
+            yield decompressor.decompress(chunk, max_bytes + 1)
+            if decompressor.unconsumed_tail:
+                raise FetchFailed("too_large", "too large after decompression")
     except zlib.error:
-        raise FetchFailed("encoding", "is not packed as it says") from None
-    if not unpacker.eof:
-        raise FetchFailed("encoding", "ends too early")
+        raise FetchFailed("encoding", "invalid compressed data") from None
+    if not decompressor.eof:
+        raise FetchFailed("encoding", "truncated compressed data")
 
 
 def _resolve_redirect(url: URL, location: str | None) -> URL:
-    """Return the target of a redirect; refuse anything but the web, and any step from https to http."""
+    """Return the target of a redirect; raise FetchFailed for other schemes, and from https to http."""
     target = url.join(URL(location)) if location else None
     if target is None or target.scheme not in ("http", "https") or not target.host:
-        raise FetchFailed("redirects", "to nowhere")
+        raise FetchFailed("redirects", "without a valid target")
     if url.scheme == "https" and target.scheme != "https":
         raise FetchFailed("redirects", "from https to http")
     return target.with_user(None)
 
 
 def _clean_header(value: str | None) -> str | None:
-    """Return the value, or None if it is not printable: then it could neither be stored nor sent back."""
+    """Return the value, None if it is not printable and so can neither be stored nor sent back."""
     return value if value and value.isprintable() else None
 
 
 def _parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the delay in seconds, from seconds or from a date; at most a day."""
+    """Return the delay in seconds, at most a day; the header contains seconds or a date."""
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
         return min(float(value[:9]), MAX_RETRY_AFTER_SECONDS)
     try:
-        moment = parsedate_to_datetime(value)
+        retry_at = parsedate_to_datetime(value)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return min(max(0.0, (aware - datetime.now(UTC)).total_seconds()), MAX_RETRY_AFTER_SECONDS)
+    retry_at_utc = retry_at if retry_at.tzinfo else retry_at.replace(tzinfo=UTC)
+    return min(max(0.0, (retry_at_utc - datetime.now(UTC)).total_seconds()), MAX_RETRY_AFTER_SECONDS)
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Folder of the service, whose files survive a kill: state, drafts, published and refused events."""
+"""Folder of the service, with crash-safe files: state, drafts, published and refused events."""
 
 import fcntl
 import os
@@ -24,7 +24,7 @@ from shared.contracts.events import Problem
 class NoticeStatus(StrEnum):
     """Status of the first revision of a notice.
 
-    `unsent` is a draft that waits or was dropped, `expired` one without an answer yet, which may well be rejected.
+    `unsent` is a waiting or dropped draft, `expired` an expired event without an answer, which may yet be rejected.
     """
 
     SENT = "sent"
@@ -38,7 +38,7 @@ class FolderInUse(Exception):
 
 
 class StateDamaged(Exception):
-    """Raised when a state file was changed by something else; the text says which and what to do."""
+    """Raised when a state file is invalid; the text says which one, and what to do."""
 
 
 class SentEvent(Struct, frozen=True, kw_only=True):
@@ -49,14 +49,14 @@ class SentEvent(Struct, frozen=True, kw_only=True):
 
 
 class RefusedEvent(Struct, frozen=True, kw_only=True):
-    """An event that was not delivered to anybody, with the reasons."""
+    """An event that was refused or rejected, with the reasons."""
 
     problems: tuple[Problem, ...]
     event: Raw
     origin: str = ""
 
 
-Kept = TypeVar("Kept", SentEvent, RefusedEvent)
+StoredEvent = TypeVar("StoredEvent", SentEvent, RefusedEvent)
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,12 @@ class StateFolder:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise StateDamaged(f"{path}: {error}. The runbook FeedFailing says what to do.") from None
 
-    def save_state(self, name: str, memory: OriginState) -> None:
-        """Write the state; it is on disk when this returns."""
-        _write_atomically(self._build_state_path(name), msgspec.json.encode(memory))
+    def save_state(self, name: str, state: OriginState) -> None:
+        """Write the state; on return it is on disk."""
+        _write_atomically(self._build_state_path(name), msgspec.json.encode(state))
 
     def save_draft(self, event: bytes) -> Path:
-        """Store a draft without our source, as another system may publish it."""
+        """Store a draft without our source, since another system may publish it."""
         envelope = read_envelope(event)
         draft: dict[str, object] = msgspec.json.decode(event)
         draft.pop("source", None)
@@ -103,23 +103,23 @@ class StateFolder:
         return path
 
     def count_drafts(self, origin: str) -> int:
-        """Return the number of drafts of this origin that wait."""
-        of_origin = re.compile(rf"{re.escape(origin)}-[0-9a-f]{{20}}\.")
-        return sum(of_origin.match(path.name) is not None for path in self.drafts.glob("*.json"))
+        """Return the number of waiting drafts of this origin."""
+        pattern = re.compile(rf"{re.escape(origin)}-[0-9a-f]{{20}}\.")
+        return sum(pattern.match(path.name) is not None for path in self.drafts.glob("*.json"))
 
     def save_refused(self, event: bytes, problems: tuple[Problem, ...], origin: str) -> None:
         """Store an event that Kreisfunk refused, with the reasons."""
         path = self.refused / _build_file_name(read_envelope(event).id)
-        kept = msgspec.json.encode(RefusedEvent(problems=problems, event=Raw(event), origin=origin))
-        _write_atomically(path, msgspec.json.format(kept, indent=2) + b"\n")
+        content = msgspec.json.encode(RefusedEvent(problems=problems, event=Raw(event), origin=origin))
+        _write_atomically(path, msgspec.json.format(content, indent=2) + b"\n")
 
     def save_sent(self, origin: str, event: bytes) -> None:
-        """Store an event before it is published: from then on its answer may arrive."""
+        """Store an event before it is published, as its answer may arrive at any time after that."""
         path = self._build_sent_path(read_envelope(event).id)
         _write_atomically(path, msgspec.json.encode(SentEvent(origin=origin, event=Raw(event))))
 
     def mark_answered(self, event_id: str) -> None:
-        """Remove the file of an answered event; the state still contains the entry."""
+        """Remove the file of an accepted event; the state still contains the entry."""
         path = self._build_sent_path(event_id)
         (self.unaccepted / path.stem).unlink(missing_ok=True)
         path.unlink(missing_ok=True)
@@ -145,14 +145,14 @@ class StateFolder:
         if sent is not None:
             expires = read_envelope(bytes(sent.event)).expirytime
             return NoticeStatus.EXPIRED if expires is not None and expires <= now else NoticeStatus.SENT
-        usual = NoticeStatus.UNSENT if (self.drafts / path.name).exists() else NoticeStatus.SENT
+        default = NoticeStatus.UNSENT if (self.drafts / path.name).exists() else NoticeStatus.SENT
         try:
             return NoticeStatus((self.unaccepted / path.stem).read_text())
         except (OSError, ValueError):
-            return usual
+            return default
 
     def _save_status(self, name: str, status: NoticeStatus) -> None:
-        """Store the status of the notice if the event is a first revision: only then nobody has it."""
+        """Store the status of the notice if the event is its first revision, so that nobody has received it."""
         if not name.endswith(".1"):
             return
         _write_atomically(self.unaccepted / name, status.encode())
@@ -168,31 +168,31 @@ class StateFolder:
         except (FileNotFoundError, ValueError):
             return None
 
-    def save_answers_offset(self, place: int) -> None:
+    def save_answers_offset(self, offset: int) -> None:
         """Store the offset of the next answer to read from the stream."""
-        _write_atomically(self.path / "answers", str(place).encode())
+        _write_atomically(self.path / "answers", str(offset).encode())
 
     def list_refused(self) -> dict[str, RefusedEvent]:
         """Return refused events by file name without suffix, oldest first."""
-        found = ((path.stem, _decode_file(path, RefusedEvent)) for path in list_files(self.refused))
-        return {name: refused for name, refused in found if refused is not None}
+        files = ((path.stem, _decode_file(path, RefusedEvent)) for path in list_files(self.refused))
+        return {name: refused for name, refused in files if refused is not None}
 
     def find_event(self, name: str) -> Raw | None:
-        """Return the event of a draft or of a refused event; None if there is none of this name."""
+        """Return the draft or the refused event of this name, None if there is neither."""
         draft, refused = self._build_path(self.drafts, name), self._build_path(self.refused, name)
         if draft.is_file():
             return Raw(draft.read_bytes())
-        found = _decode_file(refused, RefusedEvent)
-        return found.event if found else None
+        stored = _decode_file(refused, RefusedEvent)
+        return stored.event if stored else None
 
     def drop(self, name: str) -> None:
-        """Remove the draft or the refused event of this name; unless it may be published, the draft is unsent."""
+        """Remove the draft or the refused event of this name; a draft counts as unsent unless it may be published."""
         if self._build_path(self.drafts, name).exists() and not self._build_path(self.path / "sent", name).exists():
             self._save_status(Path(name).name, NoticeStatus.UNSENT)
         self.remove(name)
 
     def remove(self, name: str) -> None:
-        """Remove the draft or the refused event of this name, which was published, and may be answered already."""
+        """Remove the published draft or refused event of this name."""
         for folder in (self.drafts, self.refused):
             self._build_path(folder, name).unlink(missing_ok=True)
 
@@ -204,11 +204,11 @@ class StateFolder:
         return [sent for path in list_files(self.path / "sent") if (sent := _decode_file(path, SentEvent)) is not None]
 
     def find_oldest_sent(self) -> float:
-        """Return when the oldest unanswered event was published, in seconds since 1970; now if there is none."""
+        """Return the publication time of the oldest unanswered event, in seconds since 1970; now if there is none."""
         return min((_get_modified_at(path) / 1e9 for path in list_files(self.path / "sent")), default=time.time())
 
     def purge_sent(self, before: float) -> None:
-        """Remove events published before this moment, in seconds since 1970: they will not be answered any more."""
+        """Remove events published before this time, in seconds since 1970, as they will not be answered any more."""
         for path in list_files(self.path / "sent"):
             if _get_modified_at(path) < before * 1e9:
                 path.unlink(missing_ok=True)
@@ -236,28 +236,28 @@ class StateFolder:
         return self.path / "memory" / f"{name}.json"
 
 
-def _decode_file(path: Path, kind: type[Kept]) -> Kept | None:
+def _decode_file(path: Path, file_type: type[StoredEvent]) -> StoredEvent | None:
     """Decode a file; return None if it is missing or damaged."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return msgspec.json.decode(path.read_bytes(), type=file_type)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
 def list_files(folder: Path) -> Sequence[Path]:
-    """Return complete files, oldest first."""
-    found = [path for path in folder.glob("*.json") if not path.name.startswith(".")]
-    return sorted(found, key=lambda path: (_get_modified_at(path), path.name))
+    """Return files that are completely written, oldest first."""
+    complete = [path for path in folder.glob("*.json") if not path.name.startswith(".")]
+    return sorted(complete, key=lambda path: (_get_modified_at(path), path.name))
 
 
 def _build_file_name(event_id: str) -> str:
-    """Return a file name for the event. Ids of other systems may contain anything, but must not form a path."""
-    plain = "".join(letter if letter.isalnum() or letter in "-_" else "." for letter in event_id)
-    return f"{plain[:150].lstrip('.') or 'event'}.json"
+    """Return a file name for the event. Ids of other systems may contain any characters, but must not form a path."""
+    name = "".join(character if character.isalnum() or character in "-_" else "." for character in event_id)
+    return f"{name[:150].lstrip('.') or 'event'}.json"
 
 
 def _get_modified_at(path: Path) -> int:
-    """Return the modification time in ns; 0 for a file that has just been removed."""
+    """Return the modification time in ns, 0 if the file has just been removed."""
     try:
         return path.stat().st_mtime_ns
     except OSError:
@@ -265,17 +265,17 @@ def _get_modified_at(path: Path) -> int:
 
 
 def _write_atomically(path: Path, content: bytes) -> None:
-    """Replace the file: it has the old or the new content, never a part, even if the machine crashes."""
+    """Replace the file; even after a crash it has either the old or the new content."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with open(draft, "xb") as file:
+        with open(temporary, "xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(path)
+        temporary.replace(path)
     finally:
-        draft.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
 
 

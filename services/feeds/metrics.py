@@ -8,33 +8,33 @@ from services.feeds.polling import PollResult
 
 
 class Metrics:
-    """Metrics; labels are names of origins from the configuration and a fixed set of words."""
+    """Metrics; labels are configured names of origins, and fixed words."""
 
-    def __init__(self, registry: CollectorRegistry, every_seconds: Mapping[str, float] | None = None) -> None:
+    def __init__(self, registry: CollectorRegistry, interval_seconds: Mapping[str, float] | None = None) -> None:
         self._polls = Counter(
             "kreisfunk_feeds_polls",
-            "Polls of a feed or of alerts; every result but new, unchanged and must_wait (put off) is a failure",
+            "Polls of a feed or of alerts; all results but new, unchanged and must_wait (postponed) are failures",
             ["name", "result"],
             registry=registry,
         )
         self._entries = Counter(
             "kreisfunk_feeds_entries",
-            "Entries and alerts, by what became of them",
+            "Entries and alerts by outcome",
             ["name", "outcome"],
             registry=registry,
         )
-        self._last = Gauge(
+        self._last_success = Gauge(
             "kreisfunk_feeds_last_success_timestamp_seconds",
-            "When it was last read; before the first time, when the service started",
+            "Time of the last successful poll, initially that of the start of the service",
             ["name"],
             registry=registry,
         )
-        every = Gauge(
-            "kreisfunk_feeds_interval_seconds", "Time between two reads, as configured", ["name"], registry=registry
+        interval = Gauge(
+            "kreisfunk_feeds_interval_seconds", "Configured time between two polls", ["name"], registry=registry
         )
-        for name, seconds in (every_seconds or {}).items():
-            every.labels(name).set(seconds)
-            self._last.labels(name).set_to_current_time()  # what cannot be read from the start must be missed, too
+        for name, seconds in (interval_seconds or {}).items():
+            interval.labels(name).set(seconds)
+            self._last_success.labels(name).set_to_current_time()  # so that failing from the start raises the alert
         self._rejected = Counter(
             "kreisfunk_feeds_rejected",
             "Published notices that Kreisfunk rejected; `kreisfunk feeds drafts list` has the reasons",
@@ -50,4 +50,4 @@ class Metrics:
         for outcome, number in poll.counts.items():
             self._entries.labels(poll.name, outcome).inc(number)
         if poll.succeeded:
-            self._last.labels(poll.name).set_to_current_time()
+            self._last_success.labels(poll.name).set_to_current_time()

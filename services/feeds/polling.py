@@ -36,9 +36,9 @@ class FolderUnusable(Exception):
 
 @dataclass
 class PollResult:
-    """Result of a poll: `result` is `new`, `unchanged`, or why it failed, FOLDER if the state folder cannot be used.
+    """Result of a poll: `result` is `new`, `unchanged`, or why it failed, FOLDER if the state folder is unusable.
 
-    MUST_WAIT was no poll: the website had asked to wait. `counts` has the entries per outcome.
+    MUST_WAIT means that nothing was polled, as the website had asked to wait. `counts` are the entries by outcome.
     """
 
     name: str
@@ -59,21 +59,21 @@ class PollResult:
 class PollSource(Protocol):
     """A source that may have new entries."""
 
-    async def __call__(self, memory: OriginState) -> PollOutcome | None:
-        """Return the outcome, or None if nothing has changed. Raises FetchFailed."""
+    async def __call__(self, state: OriginState) -> PollOutcome | None:
+        """Return the outcome, None if nothing has changed. Raises FetchFailed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Poller:
-    """Poller of one origin, to be run every `every_seconds`.
+    """Poller of one origin, to be run every `interval_seconds`.
 
     It waits as long as the website asks for, but at most `max_wait_seconds`.
-    If the process is killed, pending events are delivered again with the same bytes. `delivered` has those that are
-    delivered, but still pending in the folder, since its disk was full.
+    If the process is killed, pending events are delivered again with the same bytes. `delivered` are events that are
+    still pending in the folder only because the disk was full.
     """
 
     name: str
-    every_seconds: float
+    interval_seconds: float
     source: PollSource
     folder: StateFolder
     open_publisher: "OpenPublisher"
@@ -82,7 +82,7 @@ class Poller:
     delivered: set[str] = field(default_factory=set)
 
     async def poll(self) -> PollResult:
-        """Poll once; raise DependencyUnavailable if it cannot publish: decided events then wait in the folder."""
+        """Poll once; raise DependencyUnavailable if it cannot publish; the events then wait in the folder."""
         try:
             return await self._poll()
         except FolderUnusable as error:
@@ -91,36 +91,36 @@ class Poller:
             return PollResult(self.name, STATE_DAMAGED, detail=str(error))
 
     async def _poll(self) -> PollResult:
-        memory = await self._deliver(await self._use_folder(self.folder.read_state, self.name))
-        if self._is_asked_to_wait(memory.not_before):
-            detail = f"asked us to wait until {memory.not_before:%Y-%m-%d %H:%M:%S} UTC"
+        state = await self._deliver(await self._use_folder(self.folder.read_state, self.name))
+        if self._is_asked_to_wait(state.not_before):
+            detail = f"asked us to wait until {state.not_before:%Y-%m-%d %H:%M:%S} UTC"
             return PollResult(self.name, MUST_WAIT, detail=detail)
         try:
-            outcome = await self.source(memory)
+            outcome = await self.source(state)
         except FetchFailed as error:
-            await self._remember(memory, self._record_failure(memory, error))
+            await self._save_if_changed(state, self._record_failure(state, error))
             return PollResult(self.name, error.reason, detail=str(error))
         if outcome is None:
-            await self._remember(memory, replace(memory, failures=0, not_before=None))
+            await self._save_if_changed(state, replace(state, failures=0, not_before=None))
             return PollResult(self.name, "unchanged")
-        after = replace(outcome.memory, failures=0, not_before=None)
-        await self._remember(memory, after)
-        await self._deliver(after)
+        new_state = replace(outcome.state, failures=0, not_before=None)
+        await self._save_if_changed(state, new_state)
+        await self._deliver(new_state)
         return PollResult(self.name, "new", outcome.counts, outcome.problems)
 
-    async def _deliver(self, memory: OriginState) -> OriginState:
+    async def _deliver(self, state: OriginState) -> OriginState:
         """Deliver all pending events; return the state without them.
 
         Raises DependencyUnavailable and FolderUnusable; events confirmed before that are not delivered again.
         """
-        memory = await self._save_drafts(memory)
-        if memory.pending:
+        state = await self._save_drafts(state)
+        if state.pending:
             async with self.open_publisher() as publisher:
-                memory = await self._publish(memory, publisher)
-        return memory
+                state = await self._publish(state, publisher)
+        return state
 
-    async def _save_drafts(self, memory: OriginState) -> OriginState:
-        drafts = [one for one in memory.pending if one.way is Mode.DRAFT]
+    async def _save_drafts(self, state: OriginState) -> OriginState:
+        drafts = [pending for pending in state.pending if pending.way is Mode.DRAFT]
         for draft in drafts:
             event = bytes(draft.event)
             event_id = read_envelope(event).id
@@ -128,45 +128,45 @@ class Poller:
                 path = await self._use_folder(self.folder.save_draft, event)
                 self.delivered.add(event_id)
                 _log.info("feed_draft", feed=self.name, file=str(path))
-        rest = tuple(one for one in memory.pending if one.way is not Mode.DRAFT)
-        return await self._drop_delivered(memory, rest) if drafts else memory
+        rest = tuple(pending for pending in state.pending if pending.way is not Mode.DRAFT)
+        return await self._drop_delivered(state, rest) if drafts else state
 
-    async def _publish(self, memory: OriginState, publisher: "NoticePublisher") -> OriginState:
-        while memory.pending:
-            event = bytes(memory.pending[0].event)
+    async def _publish(self, state: OriginState, publisher: "NoticePublisher") -> OriginState:
+        while state.pending:
+            event = bytes(state.pending[0].event)
             envelope = read_envelope(event)
             if envelope.id not in self.delivered:
                 await self._use_folder(self.folder.save_sent, self.name, event)
                 await publisher.publish(event, envelope)
                 self.delivered.add(envelope.id)
                 _log.info("feed_published", feed=self.name, notice=envelope.subject, type=envelope.type)
-            memory = await self._drop_delivered(memory, memory.pending[1:])
-        return memory
+            state = await self._drop_delivered(state, state.pending[1:])
+        return state
 
-    async def _drop_delivered(self, memory: OriginState, rest: tuple[PendingEvent, ...]) -> OriginState:
+    async def _drop_delivered(self, state: OriginState, rest: tuple[PendingEvent, ...]) -> OriginState:
         """Save and return the state with only `rest` pending."""
-        after = replace(memory, pending=rest)
-        await self._use_folder(self.folder.save_state, self.name, after)
+        new_state = replace(state, pending=rest)
+        await self._use_folder(self.folder.save_state, self.name, new_state)
         self.delivered.clear()
-        return after
+        return new_state
 
-    async def _use_folder(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def _use_folder(self, operation: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Read or write in a thread, so that a slow disk does not block the other origins. Raises FolderUnusable."""
         try:
-            return await asyncio.to_thread(work, *args, **kwargs)
+            return await asyncio.to_thread(operation, *args, **kwargs)
         except OSError as error:
             raise FolderUnusable(f"cannot use {self.folder.path}: {error.strerror or error}") from None
 
     def _is_asked_to_wait(self, until: datetime | None) -> bool:
-        """Return whether to wait; not for a moment too far ahead, which a wrong clock stored."""
+        """Return whether to wait; ignore a time too far ahead, which a wrong clock must have stored."""
         now = self.clock()
         return until is not None and now < until <= now + timedelta(seconds=self.max_wait_seconds)
 
-    def _record_failure(self, memory: OriginState, error: FetchFailed) -> OriginState:
+    def _record_failure(self, state: OriginState, error: FetchFailed) -> OriginState:
         seconds = min(error.retry_after or 0, self.max_wait_seconds)
         not_before = self.clock() + timedelta(seconds=seconds) if seconds else None
-        return replace(memory, failures=memory.failures + 1, not_before=not_before)
+        return replace(state, failures=state.failures + 1, not_before=not_before)
 
-    async def _remember(self, before: OriginState, after: OriginState) -> None:
+    async def _save_if_changed(self, before: OriginState, after: OriginState) -> None:
         if after != before:
             await self._use_folder(self.folder.save_state, self.name, after)

@@ -1,4 +1,4 @@
-"""Parser for feeds of any format."""
+"""Parser for RSS and Atom feeds."""
 
 import re
 from collections.abc import Iterator
@@ -33,17 +33,17 @@ _DC = ("{http://purl.org/dc/elements/1.1/}", "{http://purl.org/dc/terms/}")
 _CONTENT = ("{http://purl.org/rss/1.0/modules/content/}",)
 _MEDIA = ("{http://search.yahoo.com/mrss/}",)
 _CORE = (*_RSS, *_ATOM)
-_PAGES = ("", "text/html", "application/xhtml+xml")
-_PICTURES = ("image/jpeg", "image/png")
+_PAGE_TYPES = ("", "text/html", "application/xhtml+xml")
+_PICTURE_TYPES = ("image/jpeg", "image/png")
 _WEB_PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+)?html\b", re.IGNORECASE)
 
 
 class NotAFeed(ValueError):
-    """Raised when no feed is found in the bytes; the text says why."""
+    """Raised when the document is not a feed; the text says why."""
 
 
 class Link(NamedTuple):
-    """Target of a link, with its media type and relation as far as the entry gives them."""
+    """Target of a link, with its media type and relation if the entry contains them."""
 
     address: str
     type: str
@@ -54,7 +54,7 @@ class Link(NamedTuple):
 class FeedEntry:
     """One entry; `id` stays the same when the entry changes.
 
-    Title and summary are single plain lines; the link is unchecked.
+    Title and summary are plain text in one line; the link is not validated.
     """
 
     id: str
@@ -71,9 +71,9 @@ class FeedEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class Feed:
-    """The usable entries in the order of the feed, each id once; `broken` counts the others.
+    """The valid entries in the order of the feed, each id once; `broken` counts the others.
 
-    `surplus` counts the older entries beyond MAX_ENTRIES, which are left out.
+    `surplus` counts the oldest entries beyond MAX_ENTRIES, which are left out.
     """
 
     entries: tuple[FeedEntry, ...]
@@ -82,7 +82,7 @@ class Feed:
 
 
 def read_feed(body: bytes, *, content_type: str = "", address: str = "") -> Feed:
-    """Parse RSS 0.9 to 2.0 or Atom, as far as it is well-formed. Raises NotAFeed. Call it in a thread.
+    """Parse RSS 0.9 to 2.0 or Atom, up to the first syntax error. Raises NotAFeed. Call it in a thread.
 
     `address` is the feed's URL, the base of relative links.
     """
@@ -102,16 +102,16 @@ def read_feed(body: bytes, *, content_type: str = "", address: str = "") -> Feed
             broken += 1
         else:
             entries.setdefault(entry.id, entry)
-    kept = _keep_newest(tuple(entries.values()))
-    return Feed(entries=kept, broken=broken, surplus=len(entries) - len(kept))
+    newest = _keep_newest(tuple(entries.values()))
+    return Feed(entries=newest, broken=broken, surplus=len(entries) - len(newest))
 
 
 def _keep_newest(entries: tuple[FeedEntry, ...]) -> tuple[FeedEntry, ...]:
-    """Return the newest entries in their order; what has no date counts as new, and as newer if it comes first."""
+    """Return the newest entries in their order; undated ones count as newest, in the order of the feed."""
     if len(entries) <= MAX_ENTRIES:
         return entries
-    places = sorted(range(len(entries)), key=lambda place: entries[place].published or _NO_DATE, reverse=True)
-    return tuple(entries[place] for place in sorted(places[:MAX_ENTRIES]))
+    indexes = sorted(range(len(entries)), key=lambda index: entries[index].published or _NO_DATE, reverse=True)
+    return tuple(entries[index] for index in sorted(indexes[:MAX_ENTRIES]))
 
 
 def _parse_charset(content_type: str) -> str | None:
@@ -120,23 +120,23 @@ def _parse_charset(content_type: str) -> str | None:
     try:
         return header.get_content_charset()
     except (ValueError, TypeError):
-        return None  # the library fails on oddly numbered continuations of parameters
+        return None  # the library fails on malformed parameter continuations
 
 
 def _find_elements(root: Element) -> Iterator[Element]:
     """Yield the elements of the entries. Raises NotAFeed."""
-    if root.tag in [f"{space}feed" for space in _ATOM]:
+    if root.tag in [f"{namespace}feed" for namespace in _ATOM]:
         return _find_children(root, "entry", _ATOM)
     if root.tag == f"{_RDF}RDF":
         return _find_children(root, "item", _RSS)
-    if root.tag in [f"{space}rss" for space in _RSS]:
+    if root.tag in [f"{namespace}rss" for namespace in _RSS]:
         channels = _find_children(root, "channel", _RSS)
         return (item for parent in (root, *channels) for item in _find_children(parent, "item", _RSS))
     raise NotAFeed("it is neither RSS nor Atom")
 
 
 def _parse_entry(element: Element, base: str) -> FeedEntry | None:
-    """Parse an entry; return None if it has no title, or nothing that identifies it."""
+    """Parse an entry; return None if it has no title or no identifier."""
     links = tuple(_parse_links(element, _join_url(base, element.get(_BASE))))
     link = _choose_page(links)
     identifier = _read_text(element, "guid", "id") or element.get(f"{_RDF}about") or link
@@ -160,27 +160,28 @@ def _parse_entry(element: Element, base: str) -> FeedEntry | None:
 
 
 def _parse_links(element: Element, base: str) -> Iterator[Link]:
-    """Yield the links: text in RSS, attributes in Atom; a picture may appear twice."""
+    """Yield the links, from text in RSS and attributes in Atom; a picture is also yielded with relation `picture`."""
     for link in (
         *_find_children(element, "link"),
         *_find_children(element, "enclosure"),
         *_find_children(element, "content", _MEDIA),
     ):
-        plain = _strip_namespace(link) == "link"
-        address = (link.get("href") or link.get("url") or (link.text if plain else "") or "").strip()
-        kind, relation = link.get("type", "").strip().lower(), link.get("rel", "alternate" if plain else "enclosure")
+        is_link_element = _strip_namespace(link) == "link"
+        address = (link.get("href") or link.get("url") or (link.text if is_link_element else "") or "").strip()
+        media_type = link.get("type", "").strip().lower()
+        relation = link.get("rel", "alternate" if is_link_element else "enclosure")
         if address:
-            yield Link(_join_url(base, address), kind, relation)
-        if address and relation == "enclosure" and kind in _PICTURES:
-            yield Link(_join_url(base, address), kind, "picture")
+            yield Link(_join_url(base, address), media_type, relation)
+        if address and relation == "enclosure" and media_type in _PICTURE_TYPES:
+            yield Link(_join_url(base, address), media_type, "picture")
     guid = next(_find_children(element, "guid"), None)
     if guid is not None and guid.get("isPermaLink") != "false" and (guid.text or "").strip().startswith("http"):
         yield Link((guid.text or "").strip(), "")
 
 
 def _choose_page(links: tuple[Link, ...]) -> str | None:
-    pages = sorted((link for link in links if link.relation == "alternate"), key=lambda link: link.type not in _PAGES)
-    return pages[0].address if pages else None
+    alternates = [link for link in links if link.relation == "alternate"]
+    return min(alternates, key=lambda link: link.type not in _PAGE_TYPES).address if alternates else None
 
 
 def _parse_categories(element: Element) -> Iterator[str]:
@@ -190,19 +191,19 @@ def _parse_categories(element: Element) -> Iterator[str]:
             yield word
 
 
-def _find_children(element: Element, name: str, spaces: tuple[str, ...] = _CORE) -> Iterator[Element]:
-    wanted = {f"{space}{name}" for space in spaces}
-    return (child for child in element if child.tag in wanted)
+def _find_children(element: Element, name: str, namespaces: tuple[str, ...] = _CORE) -> Iterator[Element]:
+    tags = {f"{namespace}{name}" for namespace in namespaces}
+    return (child for child in element if child.tag in tags)
 
 
-def _read_text(element: Element, *names: str, spaces: tuple[str, ...] = _CORE) -> str:
-    texts = ((child.text or "").strip() for name in names for child in _find_children(element, name, spaces))
+def _read_text(element: Element, *names: str, namespaces: tuple[str, ...] = _CORE) -> str:
+    texts = ((child.text or "").strip() for name in names for child in _find_children(element, name, namespaces))
     return next(filter(None, texts), "")
 
 
 def _read_lines(element: Element, *names: str) -> Iterator[str]:
-    spaces = (*_CORE, *_CONTENT)
-    markups = (_read_markup(child) for name in names for child in _find_children(element, name, spaces))
+    namespaces = (*_CORE, *_CONTENT)
+    markups = (_read_markup(child) for name in names for child in _find_children(element, name, namespaces))
     return filter(None, (extract_text(markup)[:MAX_TEXT_LENGTH].rstrip() for markup in markups))
 
 
@@ -231,12 +232,12 @@ def _join_url(base: str, address: str | None) -> str:
 
 
 def _parse_time(element: Element, *names: str) -> datetime | None:
-    """Parse the first valid date, taken as UTC if it has no offset; return None if there is none."""
-    text = _read_text(element, *names, spaces=(*_CORE, *_DC))[:MAX_DATE_LENGTH]
-    for read in (datetime.fromisoformat, parsedate_to_datetime):
+    """Parse the first valid date, as UTC if it has no offset; return None if there is none."""
+    text = _read_text(element, *names, namespaces=(*_CORE, *_DC))[:MAX_DATE_LENGTH]
+    for parse in (datetime.fromisoformat, parsedate_to_datetime):
         try:
-            moment = read(text)
-            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+            parsed = parse(text)
+            return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
         except (ValueError, OverflowError, TypeError, IndexError):
             continue
     return None

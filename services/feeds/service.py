@@ -1,4 +1,4 @@
-"""The polling service, which runs until it is asked to stop."""
+"""Polling service: one loop per origin until a stop is requested."""
 
 import asyncio
 from collections.abc import Sequence
@@ -26,9 +26,9 @@ _log = structlog.get_logger()
 
 @dataclass
 class PollLoop:
-    """Poll loop of one origin until `stop`; a poll in progress is finished.
+    """Poll loop of one origin until `stop`; a poll in progress is completed.
 
-    `is_unavailable` is set while the publisher is unavailable.
+    `is_unavailable` is True while the publisher is unavailable.
     """
 
     poller: Poller
@@ -55,23 +55,23 @@ class PollLoop:
 
     def _report(self, poll: PollResult) -> None:
         self.metrics.count_poll(poll)
-        wrong = {subject: [one.field for one in problems] for subject, problems in poll.problems.items()}
+        invalid = {subject: [problem.field for problem in problems] for subject, problems in poll.problems.items()}
         is_flood = poll.counts["not_kept"] or poll.counts["perhaps_known"]
-        tell = _log.warning if poll.failed or wrong or is_flood else _log.info
-        tell(
+        log = _log.warning if poll.failed or invalid or is_flood else _log.info
+        log(
             "feed_polled",
             name=poll.name,
             result=poll.result,
             detail=poll.detail,
             entries=dict(poll.counts),
-            wrong=wrong,
+            wrong=invalid,
         )
 
     def _compute_pause(self, poll: PollResult) -> float:
-        """Return the pause; it doubles with each failure of the website, up to MAX_PAUSE_SECONDS."""
+        """Return the pause in seconds; it doubles with each failure of the website, up to MAX_PAUSE_SECONDS."""
         self.failures = self.failures + 1 if poll.failed and poll.result not in (FOLDER, STATE_DAMAGED) else 0
-        usual = self.poller.every_seconds
-        return usual if not self.failures else min(usual * 2 ** min(self.failures, 10), max(usual, MAX_PAUSE_SECONDS))
+        interval = self.poller.interval_seconds
+        return min(interval * 2.0 ** min(self.failures, 10), max(interval, MAX_PAUSE_SECONDS))
 
 
 async def _count_rejected(answers: Answers, metrics: Metrics) -> None:
@@ -79,25 +79,25 @@ async def _count_rejected(answers: Answers, metrics: Metrics) -> None:
         metrics.count_rejected(name, number)
 
 
-def _build_publisher_check(watches: Sequence[PollLoop]) -> Check:
+def _build_publisher_check(loops: Sequence[PollLoop]) -> Check:
     async def check() -> bool:
-        return not any(watch.is_unavailable for watch in watches)
+        return not any(loop.is_unavailable for loop in loops)
 
     return check
 
 
 async def serve(settings: Settings, parts: FeedComponents, stop: StopRequest) -> None:
-    """Run until `stop` is requested, then finish the polls in progress."""
+    """Run until `stop` is requested, then complete the polls in progress."""
     registry = CollectorRegistry()
     async with parts.open_pollers() as pollers:
-        metrics = Metrics(registry, {poller.name: poller.every_seconds for poller in pollers})
-        watches = [PollLoop(poller, metrics, stop.requested) for poller in pollers]
-        readiness = Readiness({"publisher": _build_publisher_check(watches)})
+        metrics = Metrics(registry, {poller.name: poller.interval_seconds for poller in pollers})
+        loops = [PollLoop(poller, metrics, stop.requested) for poller in pollers]
+        readiness = Readiness({"publisher": _build_publisher_check(loops)})
         host, port = settings.internal_host, settings.internal_port
         probes = open_internal_port(host=host, port=port, registry=registry, readiness=readiness)
         answers = repeat(partial(_count_rejected, parts.answers, metrics), RETRY_DELAY_SECONDS)
         async with probes, run_in_background(answers), asyncio.TaskGroup() as tasks:
-            for watch in watches:
-                tasks.create_task(watch.run())
+            for loop in loops:
+                tasks.create_task(loop.run())
             await stop.requested.wait()
             readiness.draining = True

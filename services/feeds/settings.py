@@ -10,7 +10,7 @@ from shared.runtime.settings import EnvironmentSettings, ServiceSettings
 class RuleSettings(EnvironmentSettings):
     """Paths of the rules, for commands that need no broker."""
 
-    feeds_file: Path = Field(description="feeds and warnings that are read, in TOML")
+    feeds_file: Path = Field(description="feeds and warnings to poll, in TOML")
     county_file: Path = Field(
         Path("deploy/config/county.toml"), description="topics, municipalities, prices, who may publish"
     )

@@ -1,4 +1,4 @@
-"""State of one origin: what is known of its entries and alerts, and events that wait."""
+"""State of one origin: its known entries and alerts, and pending events."""
 
 import hashlib
 from datetime import date, datetime, timedelta
@@ -17,7 +17,7 @@ Known = TypeVar("Known")
 
 
 class PendingEvent(Struct, frozen=True, kw_only=True):
-    """An event stored before it is delivered, so that a kill neither loses nor doubles it."""
+    """An event stored before its delivery, so that a crash neither loses nor duplicates it."""
 
     way: Mode
     event: Raw
@@ -26,7 +26,7 @@ class PendingEvent(Struct, frozen=True, kw_only=True):
 class KnownEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An entry already evaluated: `revision` 0 means never published, `seen` is its last day in the feed.
 
-    `broken_since` is when the link to an alert was first found to lead to something else.
+    `broken_since` is the time at which a link to an alert first led to something else.
     """
 
     digest: str
@@ -38,7 +38,8 @@ class KnownEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class PublishedWarning(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A warning that became a notice, with all its updates; `follow_ups` are notices to its recipients only.
 
-    `lapsed` is one that is over because an update had expired: nobody was told, and a cancellation may follow.
+    `said` is the hash of its description. `lapsed` means over because of an expired update: its recipients were not
+    notified, and a cancellation may follow.
     """
 
     subject: str
@@ -59,11 +60,11 @@ class PublishedWarning(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class OriginState(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """State of one origin. `alerts` maps each known alert to the key of its warning, "" if it has none.
+    """State of one origin. `alerts` maps each known alert to its last day and the key of its warning, "" if none.
 
-    `overtaken` has those of them that are known only from an alert that refers to them; their warning is that of it.
-    What was seen last is last in `entries`, `alerts` and `warnings`; `forgot` is the last day on which an entry was
-    dropped because there were too many. The validators `etag` and `last_modified` belong to `address`.
+    `overtaken` are alerts known only from a later alert that refers to them; their warning is that of the later one.
+    `entries`, `alerts` and `warnings` are ordered by when they were last seen; `forgot` is the last day on which an
+    entry was dropped because there were too many. The validators `etag` and `last_modified` belong to `address`.
     """
 
     polled: bool = False
@@ -80,23 +81,23 @@ class OriginState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     pending: tuple[PendingEvent, ...] = ()
 
     def drop_old_entries(self, today: date, current: int) -> "OriginState":
-        """Return a copy without what has not been seen for RETENTION, and without the oldest beyond MAX_KNOWN.
+        """Return a copy without items not seen for RETENTION, and without the oldest beyond MAX_KNOWN.
 
-        `current` is the number of entries or alerts in this poll: they are the newest, and all are kept.
+        `current` is the number of entries or alerts in this poll, which are the newest and all kept.
         """
-        oldest, number = today - RETENTION, MAX_KNOWN + current
+        oldest, limit = today - RETENTION, MAX_KNOWN + current
         recent = {key: known for key, known in self.entries.items() if known.seen >= oldest}
-        alerts = _keep_last({key: seen for key, seen in self.alerts.items() if seen[0] >= oldest}, number)
-        warnings = {key: warned for key, warned in self.warnings.items() if warned.seen >= oldest}
-        entries = _keep_last(recent, number)
-        before = self.forgot if self.forgot is not None and self.forgot >= oldest else None
+        alerts = _keep_last({key: value for key, value in self.alerts.items() if value[0] >= oldest}, limit)
+        warnings = {key: warning for key, warning in self.warnings.items() if warning.seen >= oldest}
+        entries = _keep_last(recent, limit)
+        forgot = self.forgot if self.forgot is not None and self.forgot >= oldest else None
         return msgspec.structs.replace(
             self,
             entries=entries,
             alerts=alerts,
             overtaken=self.overtaken.intersection(alerts),
-            warnings=_keep_last(dict(sorted(warnings.items(), key=lambda pair: not pair[1].over)), number),
-            forgot=today if len(entries) < len(recent) else before,
+            warnings=_keep_last(dict(sorted(warnings.items(), key=lambda pair: not pair[1].over)), limit),
+            forgot=today if len(entries) < len(recent) else forgot,
         )
 
     def with_pending(self, *pending: PendingEvent) -> "OriginState":
@@ -104,13 +105,13 @@ class OriginState(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def put_last(known: dict[str, Known], key: str, value: Known) -> None:
-    """Store the value as the one that was seen last."""
+    """Store the value as the most recently seen one."""
     known.pop(key, None)
     known[key] = value
 
 
-def _keep_last(known: dict[str, Known], number: int) -> dict[str, Known]:
-    return dict(islice(known.items(), max(0, len(known) - number), None))
+def _keep_last(known: dict[str, Known], limit: int) -> dict[str, Known]:
+    return dict(islice(known.items(), max(0, len(known) - limit), None))
 
 
 def hash_parts(*parts: str) -> str:

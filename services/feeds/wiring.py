@@ -1,4 +1,4 @@
-"""Composition root: builds the pollers."""
+"""Composition root of the feeds service."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,15 +20,15 @@ from shared.notices.configuration import Configuration
 from shared.runtime.clock import Clock, system_clock
 
 CONNECTION_NAME = "feeds"
-MAX_ALERT_WAIT_SECONDS = 600.0  # a warning is worth asking again, whatever the website says
+MAX_ALERT_WAIT_SECONDS = 600.0  # shorter than a website may ask for, as warnings are urgent
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeedComponents:
-    """Components of the service; paths in `file` are relative to `base`."""
+    """Components of the service; paths in `file` are relative to `base_folder`."""
 
     file: FeedsFile
-    base: Path
+    base_folder: Path
     county: Configuration
     folder: StateFolder
     open_publisher: OpenPublisher
@@ -53,7 +53,7 @@ class FeedComponents:
     def _build_poller(self, origin: FeedOrigin | AlertOrigin, fetcher: Fetcher) -> Poller:
         return Poller(
             name=origin.name,
-            every_seconds=origin.every_seconds,
+            interval_seconds=origin.interval_seconds,
             source=self._build_source(origin, fetcher),
             folder=self.folder,
             open_publisher=self.open_publisher,
@@ -62,23 +62,24 @@ class FeedComponents:
         )
 
     def _build_source(self, origin: FeedOrigin | AlertOrigin, fetcher: Fetcher) -> PollSource:
-        identify, status = self.identify, self.folder.find_status
+        identify, find_status = self.identify, self.folder.find_status
         if isinstance(origin, FeedOrigin):
             count_drafts = partial(self.folder.count_drafts, origin.name)
             return FeedSource(origin=origin, fetcher=fetcher, identify=identify, count_drafts=count_drafts)
         if origin.files is not None:
-            path = self.base / origin.files
-            return AlertFileSource(origin=origin, path=path, identify=identify, find_status=status)
-        address = origin.url or ""
-        return AlertWebSource(origin=origin, address=address, fetcher=fetcher, identify=identify, find_status=status)
+            path = self.base_folder / origin.files
+            return AlertFileSource(origin=origin, path=path, identify=identify, find_status=find_status)
+        return AlertWebSource(
+            origin=origin, address=origin.url or "", fetcher=fetcher, identify=identify, find_status=find_status
+        )
 
 
 def build_components(settings: Settings) -> FeedComponents:
-    """Read the files and build the components; nothing is opened. Raises FeedsFileError."""
+    """Read the files and build the components, without opening connections. Raises FeedsFileError."""
     file, county = read_files(settings.feeds_file, settings.county_file)
     return FeedComponents(
         file=file,
-        base=settings.feeds_file.parent,
+        base_folder=settings.feeds_file.parent,
         county=county,
         folder=StateFolder(settings.feeds_folder),
         open_publisher=partial(

@@ -1,6 +1,6 @@
-"""Parser for untrusted XML. Document types, with which most XML bombs begin, are refused.
+"""Parser for untrusted XML. Document types, on which most XML bombs rely, are refused.
 
-Elements and names are bounded, so that a small document does not become a large tree.
+The number of elements and names is limited, so that a small document cannot become a large tree.
 """
 
 import re
@@ -17,18 +17,18 @@ MAX_ELEMENTS = 50_000
 MAX_NAMES = 1_000
 MAX_NAME_LENGTH = 300
 _XML = {"xml": "http://www.w3.org/XML/1998/namespace"}
-_WEST = "windows-1252"  # the usual encoding of documents that are not UTF-8 and do not declare one
+_WESTERN_ENCODING = "windows-1252"  # the usual encoding of documents that are not UTF-8 and do not declare one
 _CONTROL = bytes(code for code in range(32) if code not in b"\t\n\r")
 _BARE_AMPERSAND = re.compile(r"(<!\[CDATA\[.*?(?:\]\]>|\Z))|&(?!#?\w{1,32};)", re.DOTALL | re.ASCII)
 
 
 class XmlRefused(ValueError):
-    """Raised for XML that is not accepted; the text says why and quotes nothing from it."""
+    """Raised for XML that is not accepted; the text says why, without quoting the document."""
 
 
 @dataclass(frozen=True)
 class XmlDocument:
-    """A parsed document; `unfinished` are the elements still open where it ceased to be well-formed, at `position`."""
+    """A parsed document; `unfinished` are the elements open at the first syntax error, which is at `position`."""
 
     root: Element
     position: int
@@ -36,7 +36,7 @@ class XmlDocument:
 
 
 def read_xml(body: bytes) -> Element:
-    """Return the root. Raises XmlRefused, also if the document is not well-formed."""
+    """Return the root element. Raises XmlRefused, also if the document is not well-formed."""
     document = _Reader(body).read()
     if document.unfinished:
         raise XmlRefused("it is not well-formed XML")
@@ -44,9 +44,9 @@ def read_xml(body: bytes) -> Element:
 
 
 def read_sloppy_xml(body: bytes, charset: str | None = None) -> XmlDocument:
-    """Parse as much as possible, repairing the commonest mistakes. Raises XmlRefused.
+    """Parse as much as possible, correcting common mistakes. Raises XmlRefused.
 
-    `charset` comes from the HTTP header, for documents that declare a wrong encoding or none.
+    `charset` is that of the HTTP header, for documents that declare a wrong encoding or none.
     """
     best, furthest = None, -1
     for attempt in _list_attempts(body, charset):
@@ -55,22 +55,22 @@ def read_sloppy_xml(body: bytes, charset: str | None = None) -> XmlDocument:
             return document
         if document is not None and document.position > furthest:
             best, furthest = attempt, document.position
-        del document  # of several trees, only one is in memory
+        del document  # keeps only one tree in memory
     if best is None:
         raise XmlRefused("it is not XML")
     return _Reader(*best, is_sloppy=True).read()
 
 
 def _list_attempts(body: bytes, charset: str | None) -> Iterator[tuple[bytes, str | None]]:
-    """Yield what to parse, with its encoding if the document is not to be believed."""
+    """Yield bytes to parse, and the encoding that overrides the declared one."""
     yield body, None
     fixed = _fix_markup(body)
     yield fixed, None
-    yield fixed, charset or _WEST
+    yield fixed, charset or _WESTERN_ENCODING
 
 
 def _read_attempt(body: bytes, encoding: str | None) -> XmlDocument | None:
-    """Return what could be parsed, None if it is nothing; raise XmlRefused for forbidden content."""
+    """Return the parsed part, None if there is none; raise XmlRefused for forbidden content."""
     reader = _Reader(body, encoding, is_sloppy=True)
     try:
         return reader.read()
@@ -81,9 +81,11 @@ def _read_attempt(body: bytes, encoding: str | None) -> XmlDocument | None:
 
 
 def _fix_markup(body: bytes) -> bytes:
-    """Remove control characters, and escape bare ampersands; in Latin 1 each byte is a character."""
-    text = body.translate(None, _CONTROL).decode("latin-1")  # joining many bytes takes 80 for each part
-    return _BARE_AMPERSAND.sub(lambda found: found[1] or "&amp;", text).encode("latin-1")
+    """Remove control characters and escape bare ampersands; in Latin 1 each byte is a character."""
+    text = body.translate(None, _CONTROL).decode(
+        "latin-1"
+    )  # on text, as joining bytes needs 80 bytes of memory per part
+    return _BARE_AMPERSAND.sub(lambda match: match[1] or "&amp;", text).encode("latin-1")
 
 
 @dataclass
@@ -94,29 +96,29 @@ class _Reader:
     encoding: str | None = None
     is_sloppy: bool = False
     is_forbidden: bool = False
-    _open: list[Element] = field(default_factory=list)
-    _count: int = 0
-    _spaces: list[Mapping[str, str]] = field(default_factory=lambda: [_XML])
+    _open_elements: list[Element] = field(default_factory=list)
+    _element_count: int = 0
+    _namespaces: list[Mapping[str, str]] = field(default_factory=lambda: [_XML])
     _names: dict[str, str] = field(default_factory=dict)
     _builder: TreeBuilder = field(default_factory=TreeBuilder)
 
     def read(self) -> XmlDocument:
-        """Parse the body; raise XmlRefused for forbidden content, and if not even a root element begins."""
+        """Parse the body; raise XmlRefused for forbidden content, or if there is no root element."""
         parser = self._create_parser()
         unfinished: tuple[Element, ...] = ()
         try:
             parser.Parse(self.body, True)
         except (expat.ExpatError, LookupError, ValueError) as error:
-            if isinstance(error, XmlRefused) or not self._open:
+            if isinstance(error, XmlRefused) or not self._open_elements:
                 raise XmlRefused(str(error) if self.is_forbidden else "it is not well-formed XML") from None
-            unfinished = tuple(self._open)
+            unfinished = tuple(self._open_elements)
             for element in reversed(unfinished):
                 self._builder.end(element.tag)
         position = parser.ErrorByteIndex if unfinished else len(self.body)
         return XmlDocument(self._builder.close(), position, unfinished)
 
     def _create_parser(self) -> Any:
-        parser = expat.ParserCreate(self.encoding)  # told of namespaces, it would copy them into every name
+        parser = expat.ParserCreate(self.encoding)  # with namespace processing it would copy them into every name
         parser.buffer_text = True
         parser.UseForeignDTD(self.is_sloppy)  # skips undeclared entities (&nbsp;) instead of failing
         parser.StartDoctypeDeclHandler = self._refuse_document_type
@@ -134,40 +136,37 @@ class _Reader:
         raise XmlRefused(reason)
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        self._count += 1
-        if self._count > MAX_ELEMENTS:
+        self._element_count += 1
+        if self._element_count > MAX_ELEMENTS:
             self._raise_forbidden(f"it has more than {MAX_ELEMENTS} elements")
         declared = {key[6:]: value for key, value in attributes.items() if _is_declaration(key)}
-        spaces = {**self._spaces[-1], **declared} if declared else self._spaces[-1]
-        if len(self._open) >= MAX_DEPTH or max(len(attributes), len(spaces)) > MAX_ATTRIBUTES:
+        namespaces = {**self._namespaces[-1], **declared} if declared else self._namespaces[-1]
+        if len(self._open_elements) >= MAX_DEPTH or max(len(attributes), len(namespaces)) > MAX_ATTRIBUTES:
             self._raise_forbidden(
                 f"it is nested more than {MAX_DEPTH} deep, or has more than {MAX_ATTRIBUTES} attributes or namespaces"
             )
-        named = {
-            self._expand_name(key, spaces if ":" in key else {}): value
+        expanded = {
+            self._expand_name(key, namespaces if ":" in key else {}): value
             for key, value in attributes.items()
             if not _is_declaration(key)
         }
-        self._open.append(self._builder.start(self._expand_name(name, spaces), named))
-        self._spaces.append(spaces)
+        self._open_elements.append(self._builder.start(self._expand_name(name, namespaces), expanded))
+        self._namespaces.append(namespaces)
 
     def _end(self, _: str) -> None:
-        self._spaces.pop()
-        self._builder.end(self._open.pop().tag)
+        self._namespaces.pop()
+        self._builder.end(self._open_elements.pop().tag)
 
-    def _expand_name(self, name: str, spaces: Mapping[str, str]) -> str:
-        """Return `{namespace}name`, as ElementTree writes it, the same string each time.
-
-        A name whose prefix is not declared stays as it is.
-        """
+    def _expand_name(self, name: str, namespaces: Mapping[str, str]) -> str:
+        """Return `{namespace}name` as in ElementTree, interned; a name with an undeclared prefix stays unchanged."""
         prefix, _, local = name.rpartition(":")
-        space = spaces.get(prefix, "")
-        if len(space) + len(name) > MAX_NAME_LENGTH:
+        namespace = namespaces.get(prefix, "")
+        if len(namespace) + len(name) > MAX_NAME_LENGTH:
             self._raise_forbidden(f"one of its names has more than {MAX_NAME_LENGTH} characters")
-        full = f"{{{space}}}{local}" if space else name
-        if len(self._names) >= MAX_NAMES and full not in self._names:
+        expanded = f"{{{namespace}}}{local}" if namespace else name
+        if len(self._names) >= MAX_NAMES and expanded not in self._names:
             self._raise_forbidden(f"it has more than {MAX_NAMES} different names")
-        return self._names.setdefault(full, full)
+        return self._names.setdefault(expanded, expanded)
 
     def _replace_entity(self, name: str, is_parameter: bool) -> None:
         if not is_parameter:

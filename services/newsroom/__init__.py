@@ -1,1 +1,1 @@
-"""Newsroom: where a press office writes, approves and watches notices, and where the public finds them again."""
+"""Newsroom, in which a press office writes, approves and monitors notices, and the public archive of these."""

@@ -1,4 +1,4 @@
-"""Settings of the newsroom, which has no key that opens addresses."""
+"""Settings of the newsroom; it has no key to decrypt recipients' addresses."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -21,10 +21,10 @@ class Settings(DatabaseSettings):
     newsroom_url: str = Field(
         "http://127.0.0.1:8082",
         pattern=r"^https?://[^/?#@\s]+$",
-        description="how browsers reach the newsroom, without a path",
+        description="URL of the newsroom for browsers, without a path",
     )
     newsroom_proxies: Annotated[str, validate_with(parse_networks)] = Field(
-        "", description="networks of proxies whose X-Forwarded-For is believed, comma separated"
+        "", description="networks of proxies whose X-Forwarded-For is trusted, comma separated"
     )
     newsroom_assets: Path = Field(
         Path(".local/newsroom-assets"),
@@ -33,31 +33,31 @@ class Settings(DatabaseSettings):
     newsroom_keys: Annotated[SecretStr, validate_with(KeyRing.parse)] = Field(
         description="VERSION:BASE64 of 32 bytes, comma separated, for one-time codes and logins"
     )
-    newsroom_idle_minutes: int = Field(60, ge=5, le=720, description="session without a request")
-    newsroom_session_hours: int = Field(12, ge=1, le=24, description="longest session")
+    newsroom_idle_minutes: int = Field(60, ge=5, le=720, description="maximum time of a session without a request")
+    newsroom_session_hours: int = Field(12, ge=1, le=24, description="maximum lifetime of a session")
     oidc_issuer: str = Field(
         "",
         description="address of the identity provider",
     )
-    oidc_client_id: str = Field("", description="how the identity provider knows the newsroom")
+    oidc_client_id: str = Field("", description="client id of the newsroom at the identity provider")
     oidc_client_secret: SecretStr | None = Field(None, description="secret of the newsroom at the identity provider")
-    oidc_level: str = Field("", description="`acr` that its answer must name")
+    oidc_level: str = Field("", description="`acr` that its answers must contain")
     oidc_label: str = Field(
-        "Mit dem Konto des Landkreises anmelden", min_length=1, max_length=60, description="label of its button"
+        "Mit dem Konto des Landkreises anmelden", min_length=1, max_length=60, description="label of its login button"
     )
     archive_host: str = Field("127.0.0.1", description="where the public archive listens")
     archive_port: Port = Field(8083, description="port of the public archive")
     archive_url: str = Field(
         "http://127.0.0.1:8083",
         pattern=r"^https?://[^/?#@\s]+$",
-        description="how the public reaches the archive, without a path",
+        description="public URL of the archive, without a path",
     )
     archive_phone: str = Field(
         "",
         pattern=r"^(\+[1-9][0-9 ]{6,20})?$",
         description="WhatsApp number as citizens read it, such as +49 4791 9300",
     )
-    archive_days: int = Field(365, ge=1, le=3_650, description="notices sent longer ago are not in the archive")
+    archive_days: int = Field(365, ge=1, le=3_650, description="older notices are not in the archive")
     archive_event_topics: str = Field(
         "veranstaltungen", description="topics whose notices are events for search engines, comma separated"
     )
@@ -69,7 +69,7 @@ class Settings(DatabaseSettings):
         description="topics, municipalities, prices, who may publish",
     )
     newsroom_rules_file: FilePath = Field(
-        Path("deploy/config/newsroom.toml"), validate_default=True, description="when two persons have to approve"
+        Path("deploy/config/newsroom.toml"), validate_default=True, description="rules for approval by a second person"
     )
     templates_file: FilePath = Field(
         Path("deploy/config/templates.json"), validate_default=True, description="templates, for the preview"
@@ -103,7 +103,7 @@ class Settings(DatabaseSettings):
 
     @property
     def provider_client(self) -> ProviderClient | None:
-        """Return how the identity provider knows the newsroom, None without one."""
+        """Return the registration at the identity provider, None without one."""
         if not self.oidc_issuer:
             return None
         secret = self.oidc_client_secret

@@ -106,7 +106,7 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
 async def _run_work(
     newsroom: Newsroom, database: Database, settings: Settings, stop: StopRequest
 ) -> AsyncIterator[None]:
-    """Work until the block ends, then let the consumer settle its message and close its connections."""
+    """Run background work until the block ends, then let the consumer settle its messages and disconnect."""
     metrics = newsroom.metrics
     retention = metrics.retention.build_retention(database, build_retention_rules(newsroom.county.feedback_days))
     work = run_in_background(
@@ -123,12 +123,12 @@ async def _run_work(
     async with asyncio.TaskGroup() as tasks, work:
         consuming = tasks.create_task(_consume_events(newsroom, settings, stop))
         yield
-        await asyncio.wait([consuming], timeout=stop.drain_seconds / 4)  # beside the ports, which take half
+        await asyncio.wait([consuming], timeout=stop.drain_seconds / 4)  # the ports take another half
         consuming.cancel()
 
 
 async def _consume_events(newsroom: Newsroom, settings: Settings, stop: StopRequest) -> None:
-    """Consume until a stop is requested; while the broker is away, the pages work without it."""
+    """Consume until a stop is requested; while the broker is unavailable, the pages keep working."""
     stranded = newsroom.stranded
     while not stop.requested.is_set():
         try:
@@ -162,10 +162,10 @@ def _open_pages(newsroom: Newsroom, settings: Settings, static: StaticFiles) -> 
 async def _open_archive(
     newsroom: Newsroom, database: Database, settings: Settings, static: StaticFiles
 ) -> AsyncIterator[None]:
-    """Serve the public archive, from memory, until the block ends."""
+    """Serve the public archive from memory until the block ends."""
     county = newsroom.county
-    keeps = timedelta(days=settings.archive_days)
-    cache = ArchiveCache(ArchiveEntryReader(database), system_clock, keeps)
+    retention = timedelta(days=settings.archive_days)
+    cache = ArchiveCache(ArchiveEntryReader(database), system_clock, retention)
     levels = ServiceLevelCache(newsroom.listening.list_runs, system_clock)
     newsroom.metrics.watch_archive(cache.measure_age_seconds)
     site = ArchiveSite(
@@ -176,7 +176,7 @@ async def _open_archive(
         event_topics=settings.event_topics,
     )
     pages = ArchivePages(
-        site=site, county=county, phone=settings.archive_phone, keeps_days=settings.archive_days, static=static
+        site=site, county=county, phone=settings.archive_phone, retention_days=settings.archive_days, static=static
     )
     port = open_http_port(
         build_archive_app(pages, cache, levels, static),

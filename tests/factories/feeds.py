@@ -58,7 +58,7 @@ def poll_feed(*items: str, memory: OriginState = UNPOLLED, now: datetime = NOW, 
 
 
 def list_events(outcome: PollOutcome) -> list[Envelope]:
-    return [read_envelope(bytes(pending.event)) for pending in outcome.memory.pending]
+    return [read_envelope(bytes(pending.event)) for pending in outcome.state.pending]
 
 
 def list_kinds(outcome: PollOutcome) -> list[str]:

@@ -130,7 +130,7 @@ class DraftsInMemory(PostgresDraftRepository):
         stored = self.drafts[draft]
         revisions = [it.revision for it in self.published if self.drafts[it.draft].subject == stored.subject]
         decisions = tuple(
-            replace(it, is_void=it.is_approval and it.by.account in self.retired) for it in stored.decisions
+            replace(it, is_void=it.is_approval and it.author.account in self.retired) for it in stored.decisions
         )
         own = [it.revision for it in self.published if it.draft == draft]
         revision, own_revision = max(revisions, default=0), max(own, default=0)
@@ -157,7 +157,7 @@ class DraftsInMemory(PostgresDraftRepository):
         after = replace(
             before,
             state=change.state,
-            changed_at=change.at,
+            changed_at=change.changed_at,
             newest=change.version or before.newest,
             emergency=change.emergency if change.publication else before.emergency,
             decisions=(*before.decisions, change.decision) if change.decision else before.decisions,
@@ -173,7 +173,7 @@ class DraftsInMemory(PostgresDraftRepository):
     async def list_drafts(self, chosen: DraftFilter, limit: int) -> Sequence[NoticeDraft]:
         drafts = [draft for draft in self.drafts.values() if draft.state in chosen.states]
         drafts = [draft for draft in drafts if chosen.writer in (None, draft.newest.author.person)]
-        drafts = [draft for draft in drafts if draft.newest.author.person != chosen.besides]
+        drafts = [draft for draft in drafts if draft.newest.author.person != chosen.excluded_writer]
         return [draft for draft in drafts if chosen.before is None or draft.changed_at < chosen.before][:limit]
 
     async def list_unreviewed(self) -> Sequence[NoticeDraft]:
@@ -182,7 +182,7 @@ class DraftsInMemory(PostgresDraftRepository):
     async def list_versions(self, draft: UUID) -> Sequence[DraftVersion]:
         return self.versions[draft][::-1]
 
-    async def list_recent_headlines(self, topic: str, since: datetime, besides: str) -> Sequence[tuple[str, datetime]]:
+    async def list_recent_headlines(self, topic: str, since: datetime, excluded: str) -> Sequence[tuple[str, datetime]]:
         return []
 
     async def list_revisions(self, source: str, notice: str) -> Sequence[BroadcastStatus]:

@@ -121,7 +121,7 @@ async def run_archive(
         event_topics=frozenset({"veranstaltungen"}),
     )
     static = StaticFiles(assets)
-    pages = ArchivePages(site=site, county=county, phone=phone, keeps_days=KEEPS_DAYS, static=static)
+    pages = ArchivePages(site=site, county=county, phone=phone, retention_days=KEEPS_DAYS, static=static)
     async with AsyncExitStack() as stack:
         owner = await asyncpg.connect(fresh.url)
         stack.push_async_callback(owner.close)

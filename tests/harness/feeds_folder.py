@@ -35,10 +35,10 @@ class LimitedFolder(StateFolder):
 
     disk: Disk = field(default_factory=Disk)
 
-    def save_state(self, name: str, memory: OriginState) -> None:
+    def save_state(self, name: str, state: OriginState) -> None:
         self.disk.write("state")
         self.disk.states += 1
-        super().save_state(name, memory)
+        super().save_state(name, state)
 
     def save_draft(self, event: bytes) -> Path:
         self.disk.write("draft")
@@ -70,14 +70,14 @@ class FakeFeed:
     items: list[str]
     options: dict[str, Any] = field(default_factory=dict)
 
-    async def __call__(self, memory: OriginState) -> PollOutcome | None:
-        return poll_feed(*self.items, memory=memory, **self.options)
+    async def __call__(self, state: OriginState) -> PollOutcome | None:
+        return poll_feed(*self.items, memory=state, **self.options)
 
 
-def build_poller(folder: StateFolder, feed: FakeFeed, broker: FakeBroker, every_seconds: float = 60) -> Poller:
+def build_poller(folder: StateFolder, feed: FakeFeed, broker: FakeBroker, interval_seconds: float = 60) -> Poller:
     return Poller(
         name="presse",
-        every_seconds=every_seconds,
+        interval_seconds=interval_seconds,
         source=feed,
         folder=folder,
         open_publisher=broker.open,

@@ -1,4 +1,4 @@
-"""Decisions on alerts: which become notices, and how updates and cancellations change those."""
+"""Decisions on alerts: which become notices, and how updates and cancellations change them."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -27,7 +27,7 @@ from shared.notices.time_parsing import parse_duration
 
 ALERT, UPDATE, CANCEL = "Alert", "Update", "Cancel"
 ALL_CLEAR = "AllClear"
-ENDED = "ended"  # in place of a warning's key: whatever the alert refers to is over
+ENDED = "ended"  # instead of a warning's key: the warnings that the alert refers to are over
 _ALL_CLEAR = re.compile("entwarnung|aufgehoben|aufhebung", re.IGNORECASE)
 MAX_VALIDITY = timedelta(days=365)
 FindStatus = Callable[[str, datetime], NoticeStatus]
@@ -35,31 +35,31 @@ FindStatus = Callable[[str, datetime], NoticeStatus]
 
 def evaluate_alerts(
     origin: AlertOrigin,
-    memory: OriginState,
+    state: OriginState,
     alerts: Iterable[Alert],
     publisher: PublisherIdentity,
     find_status: FindStatus = lambda _subject, _now: NoticeStatus.SENT,
 ) -> PollOutcome:
-    """Process each alert once, in the order in which they were sent, whatever order they are passed in."""
-    known = dict(memory.alerts), dict(memory.warnings), set(memory.overtaken)
-    desk = _AlertProcessor(origin, publisher, find_status, PollOutcome(memory), *known)
-    quietly = not memory.polled and origin.first_poll is FirstPoll.MARK
-    for alert in sorted(alerts, key=lambda alert: (alert.sent, alert.kind == CANCEL, alert.identifier)):
-        desk.outcome.counts[desk.process(alert, quietly=quietly)] += 1
-    after = replace(
-        desk.outcome.memory,
+    """Process each alert once, in the order in which they were sent, regardless of the order of `alerts`."""
+    collections = dict(state.alerts), dict(state.warnings), set(state.overtaken)
+    processor = _AlertProcessor(origin, publisher, find_status, PollOutcome(state), *collections)
+    mark_only = not state.polled and origin.first_poll is FirstPoll.MARK
+    for alert in sorted(alerts, key=lambda alert: (alert.sent, alert.message_type == CANCEL, alert.identifier)):
+        processor.outcome.counts[processor.process(alert, mark_only=mark_only)] += 1
+    new_state = replace(
+        processor.outcome.state,
         polled=True,
-        alerts=desk.alerts,
-        warnings=desk.warnings,
-        overtaken=frozenset(desk.overtaken),
+        alerts=processor.alerts,
+        warnings=processor.warnings,
+        overtaken=frozenset(processor.overtaken),
     )
-    desk.outcome.memory = after.drop_old_entries(publisher.now.date(), len(desk.marked))
-    return desk.outcome
+    processor.outcome.state = new_state.drop_old_entries(publisher.now.date(), len(processor.marked))
+    return processor.outcome
 
 
 @dataclass
 class _AlertProcessor:
-    """Processor of one alert after another; accumulates the results in `outcome` and the fields below it."""
+    """Processor of alerts in order; accumulates the results in `outcome` and the fields below it."""
 
     origin: AlertOrigin
     publisher: PublisherIdentity
@@ -70,250 +70,251 @@ class _AlertProcessor:
     overtaken: set[str]
     marked: set[str] = field(default_factory=set)
 
-    def process(self, alert: Alert, *, quietly: bool) -> str:
+    def process(self, alert: Alert, *, mark_only: bool) -> str:
         """Process one alert and return the name of its result."""
-        key = hash_parts(alert.sender, alert.identifier)
-        is_known, is_overtaken = key in self.alerts, key in self.overtaken
-        became = self.alerts[key][1] if is_known else ""
-        self._mark(became, key)
+        alert_key = hash_parts(alert.sender, alert.identifier)
+        is_known, is_overtaken = alert_key in self.alerts, alert_key in self.overtaken
+        warning_key = self.alerts[alert_key][1] if is_known else ""
+        self._mark(warning_key, alert_key)
         if is_known and not is_overtaken:
             return "known"
-        self.overtaken.discard(key)
+        self.overtaken.discard(alert_key)
         reason = _get_skip_reason(self.origin, alert)
         if reason:
             return reason
         references = self._list_references(alert)
-        earlier = self._find_current(references)
-        if earlier:
-            self._mark(next(iter(earlier)), key)
+        referenced = self._find_current(references)
+        if referenced:
+            self._mark(next(iter(referenced)), alert_key)
         if is_overtaken:
-            result = self._pass_on(key, became, earlier)
+            result = self._pass_on(alert_key, warning_key, referenced)
         else:
-            result = "marked" if quietly else self._decide(alert, key, earlier)
-        self._mark_unread(references, self.alerts[key][1])
+            result = "marked" if mark_only else self._decide(alert, alert_key, referenced)
+        self._mark_unread(references, self.alerts[alert_key][1])
         return result
 
-    def _mark(self, warning: str, *keys: str) -> None:
-        for key in keys:
-            put_last(self.alerts, key, (self.publisher.now.date(), warning))
-        self.marked.update(keys)
+    def _mark(self, warning_key: str, *alert_keys: str) -> None:
+        for alert_key in alert_keys:
+            put_last(self.alerts, alert_key, (self.publisher.now.date(), warning_key))
+        self.marked.update(alert_keys)
 
-    def _mark_unread(self, references: Iterable[str], became: str) -> None:
-        """Mark referenced alerts that have not been read: if one arrives later, it is not published.
+    def _mark_unread(self, references: Iterable[str], warning_key: str) -> None:
+        """Mark referenced alerts that have not been read, so that they are not published if they arrive later.
 
-        `became` is what the alerts that refer to one become, too, once it arrives.
+        `warning_key` is that of the alert that refers to them.
         """
-        for key in references:
-            if key not in self.alerts or (became and key in self.overtaken):
-                self.overtaken.add(key)
-                self._mark(became, key)
+        for alert_key in references:
+            if alert_key not in self.alerts or (warning_key and alert_key in self.overtaken):
+                self.overtaken.add(alert_key)
+                self._mark(warning_key, alert_key)
 
     def _list_references(self, alert: Alert) -> list[str]:
-        """Return the keys of alerts that it updates or cancels: its sender's own, or those of configured senders."""
-        senders = {alert.sender, *self.origin.senders} if alert.kind != ALERT else ()
+        """Return the keys of alerts that it updates or cancels, only those of its sender and of configured senders."""
+        senders = {alert.sender, *self.origin.senders} if alert.message_type != ALERT else ()
         return [hash_parts(*reference) for reference in alert.references if reference[0] in senders]
 
     def _find_current(self, references: Iterable[str]) -> dict[str, PublishedWarning]:
-        """Return the referenced warnings that are not over, or that have no all-clear since an update had expired.
+        """Return the referenced warnings that are not over, or that lapsed without an all-clear.
 
-        One that was rejected has reached nobody: there is nothing to update or withdraw.
+        A rejected one has reached nobody, so there is nothing to update or withdraw.
         """
-        known = dict.fromkeys(self.alerts[key][1] for key in references if key in self.alerts)
-        found = {warning: self.warnings[warning] for warning in known if warning in self.warnings}
-        current = {warning: warned for warning, warned in found.items() if warned.lapsed or not warned.over}
+        warning_keys = dict.fromkeys(self.alerts[key][1] for key in references if key in self.alerts)
+        warnings = {key: self.warnings[key] for key in warning_keys if key in self.warnings}
+        current = {key: published for key, published in warnings.items() if published.lapsed or not published.over}
         rejected = NoticeStatus.REJECTED
-        return {key: warned for key, warned in current.items() if self._find_status(warned) is not rejected}
+        return {key: published for key, published in current.items() if self._find_status(published) is not rejected}
 
-    def _find_status(self, warned: PublishedWarning) -> NoticeStatus:
-        return self.find_status(warned.subject, self.publisher.now)
+    def _find_status(self, published: PublishedWarning) -> NoticeStatus:
+        return self.find_status(published.subject, self.publisher.now)
 
-    def _pass_on(self, key: str, became: str, earlier: dict[str, PublishedWarning]) -> str:
-        """Apply to the referenced warnings what became of the alert that overtook this one."""
-        newer = self.warnings.get(became)
-        others = {warning: warned for warning, warned in earlier.items() if warning != became}
-        if became:
-            self._mark(became, key)
-        if not others or (newer is None and became != ENDED):
+    def _pass_on(self, alert_key: str, newer_key: str, referenced: dict[str, PublishedWarning]) -> str:
+        """Apply the result of the later alert, which overtook this one, to the warnings that this one refers to."""
+        newer = self.warnings.get(newer_key)
+        others = {key: published for key, published in referenced.items() if key != newer_key}
+        if newer_key:
+            self._mark(newer_key, alert_key)
+        if not others or (newer is None and newer_key != ENDED):
             return "known"
         if newer is None or (newer.over and not newer.lapsed):
             return self._cancel(None, others)
-        for other, replaced in others.items():
-            self._withdraw(other, replaced)
+        for key, published in others.items():
+            self._withdraw(key, published)
         return "withdrawn"
 
-    def _decide(self, alert: Alert, key: str, earlier: dict[str, PublishedWarning]) -> str:
-        told = select_local_warning(self.origin, alert.infos, self.publisher.county)
-        is_elsewhere = told is None and bool(alert.infos)
-        if earlier and (alert.kind == CANCEL or is_elsewhere or (told and ALL_CLEAR in told.info.responses)):
-            return self._cancel(told, earlier)
-        if alert.kind == CANCEL or (alert.kind == UPDATE and is_elsewhere):
-            self._mark(ENDED, key)
-            return "unknown_reference" if alert.kind == CANCEL else "elsewhere"
-        if told is None:
+    def _decide(self, alert: Alert, alert_key: str, referenced: dict[str, PublishedWarning]) -> str:
+        warning = select_local_warning(self.origin, alert.infos, self.publisher.county)
+        is_elsewhere = warning is None and bool(alert.infos)
+        is_all_clear = warning is not None and ALL_CLEAR in warning.info.responses
+        if referenced and (alert.message_type == CANCEL or is_elsewhere or is_all_clear):
+            return self._cancel(warning, referenced)
+        if alert.message_type == CANCEL or (alert.message_type == UPDATE and is_elsewhere):
+            self._mark(ENDED, alert_key)
+            return "unknown_reference" if alert.message_type == CANCEL else "elsewhere"
+        if warning is None:
             return "elsewhere" if is_elsewhere else "broken"
-        return self._warn(key, told, earlier) if told.headline else "broken"
+        return self._warn(alert_key, warning, referenced) if warning.headline else "broken"
 
-    def _warn(self, key: str, told: LocalWarning, earlier: dict[str, PublishedWarning]) -> str:
-        if told.info.expires is not None and told.info.expires <= self.publisher.now:
-            for warning, warned in earlier.items():
-                self._withdraw(warning, warned, lapsed=True)
+    def _warn(self, alert_key: str, warning: LocalWarning, referenced: dict[str, PublishedWarning]) -> str:
+        if warning.info.expires is not None and warning.info.expires <= self.publisher.now:
+            for key, published in referenced.items():
+                self._withdraw(key, published, lapsed=True)
             return "expired"
-        choice = _choose_rule(self.origin, told)
-        standing = {
-            warning: warned
-            for warning, warned in earlier.items()
-            if not warned.over and self._find_status(warned) is not NoticeStatus.EXPIRED
+        choice = _choose_rule(self.origin, warning)
+        active = {
+            key: published
+            for key, published in referenced.items()
+            if not published.over and self._find_status(published) is not NoticeStatus.EXPIRED
         }
-        if standing:
-            return self._update(key, told, choice, standing)
+        if active:
+            return self._update(alert_key, warning, choice, active)
         if choice is None:
             return "left_out"
-        result = self._publish(key, told, choice)
+        result = self._publish(alert_key, warning, choice)
         if result != "refused":
-            for warning, warned in earlier.items():
-                self._withdraw(warning, warned)
+            for key, published in referenced.items():
+                self._withdraw(key, published)
         return result
 
-    def _publish(self, key: str, told: LocalWarning, choice: RuleChoice) -> str:
-        warned = PublishedWarning(
-            subject=f"{self.origin.name}-{key}",
+    def _publish(self, alert_key: str, warning: LocalWarning, choice: RuleChoice) -> str:
+        published = PublishedWarning(
+            subject=f"{self.origin.name}-{alert_key}",
             topic=choice.topic,
-            headline=told.headline,
-            said=hash_parts(told.info.description),
-            urgent=is_urgent(told.info, self.origin.urgent) if choice.urgent is None else choice.urgent,
+            headline=warning.headline,
+            said=hash_parts(warning.info.description),
+            urgent=is_urgent(warning.info, self.origin.urgent) if choice.urgent is None else choice.urgent,
             way=choice.mode,
             seen=self.publisher.now.date(),
         )
-        message = self._build_message(told, warned, municipalities=_select_municipalities(told, choice))
-        if not self._send(message, warned, warned.subject, "1", self._compute_expiry(told)):
+        message = self._build_message(warning, published, municipalities=_select_municipalities(warning, choice))
+        if not self._send(message, published, published.subject, "1", self._compute_expiry(warning)):
             return "refused"
-        put_last(self.warnings, key, warned)
-        self._mark(key, key)
-        return "drafted" if warned.way is Mode.DRAFT else "published"
+        put_last(self.warnings, alert_key, published)
+        self._mark(alert_key, alert_key)
+        return "drafted" if published.way is Mode.DRAFT else "published"
 
     def _update(
-        self, key: str, told: LocalWarning, choice: RuleChoice | None, earlier: dict[str, PublishedWarning]
+        self, alert_key: str, warning: LocalWarning, choice: RuleChoice | None, referenced: dict[str, PublishedWarning]
     ) -> str:
-        """Update the first referenced warning; withdraw the others that the alert replaces."""
-        (warning, warned), *others = earlier.items()
-        urgent = warned.urgent or is_urgent(told.info, self.origin.urgent)
-        newer = replace(warned, headline=told.headline, urgent=urgent, seen=self.publisher.now.date())
-        places = _select_municipalities(told, choice)
-        if self._is_unsent(warned):
-            result, sent = "drafted", self._replace_draft(told, newer, places)
+        """Update the first referenced warning; withdraw the others, which the alert replaces."""
+        (warning_key, published), *others = referenced.items()
+        urgent = published.urgent or is_urgent(warning.info, self.origin.urgent)
+        updated = replace(published, headline=warning.headline, urgent=urgent, seen=self.publisher.now.date())
+        municipalities = _select_municipalities(warning, choice)
+        if self._is_unsent(published):
+            result, sent = "drafted", self._replace_draft(warning, updated, municipalities)
         elif self.origin.update is UpdateBy.REVISION:
-            result, sent = "updated", self._send_revision(told, newer, places)
+            result, sent = "updated", self._send_revision(warning, updated, municipalities)
         else:
-            result, sent = "followed_up", self._send_follow_up(told, newer)
+            result, sent = "followed_up", self._send_follow_up(warning, updated)
         if sent is None:
             return "refused"
-        put_last(self.warnings, warning, sent)
-        self._mark(warning, key)
-        for other, replaced in others:
-            self._withdraw(other, replaced)
+        put_last(self.warnings, warning_key, sent)
+        self._mark(warning_key, alert_key)
+        for key, replaced in others:
+            self._withdraw(key, replaced)
         return result
 
-    def _is_unsent(self, warned: PublishedWarning) -> bool:
-        """Return whether nobody has published the draft of the warning, so that there is nothing to update."""
-        if warned.way is not Mode.DRAFT or warned.revision > 1 or warned.follow_ups:
+    def _is_unsent(self, published: PublishedWarning) -> bool:
+        """Return whether the warning is a draft that nobody has published, so that there is nothing to update."""
+        if published.way is not Mode.DRAFT or published.revision > 1 or published.follow_ups:
             return False
-        pending = self.outcome.memory.pending
-        return any(map(warned.is_first, pending)) or self._find_status(warned) is NoticeStatus.UNSENT
+        pending = self.outcome.state.pending
+        return any(map(published.is_first, pending)) or self._find_status(published) is NoticeStatus.UNSENT
 
     def _replace_draft(
-        self, told: LocalWarning, warned: PublishedWarning, places: Sequence[str]
+        self, warning: LocalWarning, published: PublishedWarning, municipalities: Sequence[str]
     ) -> PublishedWarning | None:
-        newer = replace(warned, said=hash_parts(told.info.description))
-        message = self._build_message(told, newer, municipalities=places)
-        if not self._send(message, newer, newer.subject, "1", self._compute_expiry(told)):
+        updated = replace(published, said=hash_parts(warning.info.description))
+        message = self._build_message(warning, updated, municipalities=municipalities)
+        if not self._send(message, updated, updated.subject, "1", self._compute_expiry(warning)):
             return None
-        *before, draft = self.outcome.memory.pending
-        rest = (one for one in before if not warned.is_first(one))
-        self.outcome.memory = replace(self.outcome.memory, pending=(*rest, draft))
-        return newer
+        *earlier, draft = self.outcome.state.pending
+        rest = (pending for pending in earlier if not published.is_first(pending))
+        self.outcome.state = replace(self.outcome.state, pending=(*rest, draft))
+        return updated
 
     def _send_revision(
-        self, told: LocalWarning, warned: PublishedWarning, places: Sequence[str]
+        self, warning: LocalWarning, published: PublishedWarning, municipalities: Sequence[str]
     ) -> PublishedWarning | None:
-        newer = replace(warned, revision=warned.revision + 1)
-        fields = asdict(self._build_message(told, newer, municipalities=places))
-        message = NoticeUpdated(**fields, revision=newer.revision)
-        sent = self._send(message, newer, newer.subject, str(newer.revision), self._compute_expiry(told))
-        return newer if sent else None
+        updated = replace(published, revision=published.revision + 1)
+        fields = asdict(self._build_message(warning, updated, municipalities=municipalities))
+        message = NoticeUpdated(**fields, revision=updated.revision)
+        sent = self._send(message, updated, updated.subject, str(updated.revision), self._compute_expiry(warning))
+        return updated if sent else None
 
-    def _send_follow_up(self, told: LocalWarning, warned: PublishedWarning) -> PublishedWarning | None:
-        subject = f"{warned.subject}.{len(warned.follow_ups) + 1}"
-        message = self._build_message(told, warned, follows=warned.subject)
-        sent = self._send(message, warned, subject, "1", self._compute_expiry(told))
-        return replace(warned, follow_ups=(*warned.follow_ups, subject)) if sent else None
+    def _send_follow_up(self, warning: LocalWarning, published: PublishedWarning) -> PublishedWarning | None:
+        subject = f"{published.subject}.{len(published.follow_ups) + 1}"
+        message = self._build_message(warning, published, follows=published.subject)
+        sent = self._send(message, published, subject, "1", self._compute_expiry(warning))
+        return replace(published, follow_ups=(*published.follow_ups, subject)) if sent else None
 
-    def _cancel(self, told: LocalWarning | None, earlier: dict[str, PublishedWarning]) -> str:
-        for warning, warned in earlier.items():
-            self._withdraw(warning, warned)
+    def _cancel(self, warning: LocalWarning | None, referenced: dict[str, PublishedWarning]) -> str:
+        for warning_key, published in referenced.items():
+            self._withdraw(warning_key, published)
             if self.origin.cancel is CancelBy.ALL_CLEAR:
-                self._send_all_clear(told, warned)
+                self._send_all_clear(warning, published)
         return "withdrawn"
 
-    def _withdraw(self, warning: str, warned: PublishedWarning, *, lapsed: bool = False) -> None:
-        for subject in () if warned.over else (warned.subject, *warned.follow_ups):
-            self._send(NoticeWithdrawn(reason="cancelled"), warned, subject, "withdrawn", None)
-        over = replace(warned, over=True, lapsed=lapsed, seen=self.publisher.now.date())
-        put_last(self.warnings, warning, over)
+    def _withdraw(self, warning_key: str, published: PublishedWarning, *, lapsed: bool = False) -> None:
+        for subject in () if published.over else (published.subject, *published.follow_ups):
+            self._send(NoticeWithdrawn(reason="cancelled"), published, subject, "withdrawn", None)
+        over = replace(published, over=True, lapsed=lapsed, seen=self.publisher.now.date())
+        put_last(self.warnings, warning_key, over)
 
-    def _send_all_clear(self, told: LocalWarning | None, warned: PublishedWarning) -> None:
-        """Send the all-clear to exactly the recipients of the warning, as urgent as the warning was."""
-        headline = told.headline if told and told.headline else warned.headline
+    def _send_all_clear(self, warning: LocalWarning | None, published: PublishedWarning) -> None:
+        """Send an all-clear to exactly the recipients of the warning, with the same urgency."""
+        headline = warning.headline if warning and warning.headline else published.headline
         content = build_content(
-            topic=warned.topic,
+            topic=published.topic,
             headline=headline if _ALL_CLEAR.search(headline) else f"{self.origin.all_clear_headline}: {headline}",
-            text=self._build_all_clear_text(told, warned),
-            link=told.info.web if told else None,
-            urgent=warned.urgent,
-            follows=warned.subject,
+            text=self._build_all_clear_text(warning, published),
+            link=warning.info.web if warning else None,
+            urgent=published.urgent,
+            follows=published.subject,
             county=self.publisher.county,
         )
         message = NoticePublished(**asdict(content))
-        self._send(message, warned, f"{warned.subject}.all-clear", "1", self._compute_expiry(told))
+        self._send(message, published, f"{published.subject}.all-clear", "1", self._compute_expiry(warning))
 
-    def _build_all_clear_text(self, told: LocalWarning | None, warned: PublishedWarning) -> str:
-        """Return the text; leave out the description if it repeats the warning, as some senders do when they cancel."""
-        repeated = told is None or hash_parts(told.info.description) == warned.said
-        more = "" if told is None or repeated else told.build_text(self.publisher.county)
-        return f"{self.origin.all_clear_text} {more}".strip()
+    def _build_all_clear_text(self, warning: LocalWarning | None, published: PublishedWarning) -> str:
+        """Return the text, without the description if it repeats the warning, as some senders do in cancellations."""
+        is_repeated = warning is None or hash_parts(warning.info.description) == published.said
+        details = "" if warning is None or is_repeated else warning.build_text(self.publisher.county)
+        return f"{self.origin.all_clear_text} {details}".strip()
 
     def _build_message(
         self,
-        told: LocalWarning,
-        warned: PublishedWarning,
+        warning: LocalWarning,
+        published: PublishedWarning,
         *,
         municipalities: Iterable[str] = (),
         follows: str | None = None,
     ) -> NoticePublished:
         content = build_content(
-            topic=warned.topic,
-            headline=told.headline,
-            text=told.build_text(self.publisher.county),
-            link=told.info.web,
+            topic=published.topic,
+            headline=warning.headline,
+            text=warning.build_text(self.publisher.county),
+            link=warning.info.web,
             municipalities=municipalities,
-            urgent=warned.urgent,
+            urgent=published.urgent,
             follows=follows,
             county=self.publisher.county,
         )
         return NoticePublished(**asdict(content))
 
     def _send(
-        self, message: Message, warned: PublishedWarning, subject: str, revision: str, expires: datetime | None
+        self, message: Message, published: PublishedWarning, subject: str, revision: str, expires: datetime | None
     ) -> bool:
         event = self.publisher.build_event(message, subject=subject, revision=revision, expires=expires)
         problems = self.publisher.find_problems(event)
         if problems:
             self.outcome.problems[subject] = problems
             return False
-        self.outcome.memory = self.outcome.memory.with_pending(PendingEvent(way=warned.way, event=Raw(event)))
+        self.outcome.state = self.outcome.state.with_pending(PendingEvent(way=published.way, event=Raw(event)))
         return True
 
-    def _compute_expiry(self, told: LocalWarning | None) -> datetime:
-        expires = told.info.expires if told else None
+    def _compute_expiry(self, warning: LocalWarning | None) -> datetime:
+        expires = warning.info.expires if warning else None
         if expires is None or expires <= self.publisher.now:
             return self.publisher.now + parse_duration(self.origin.expires_in)
         return min(expires, self.publisher.now + MAX_VALIDITY)
@@ -326,17 +327,17 @@ def _get_skip_reason(origin: AlertOrigin, alert: Alert) -> str:
         return "not_actual"
     if alert.scope != "Public":
         return "not_public"
-    return "" if alert.kind in (ALERT, UPDATE, CANCEL) else "no_warning"
+    return "" if alert.message_type in (ALERT, UPDATE, CANCEL) else "no_warning"
 
 
-def _select_municipalities(told: LocalWarning, choice: RuleChoice | None) -> tuple[str, ...]:
-    """Return the municipalities of the rule if it names any, otherwise those of the alert."""
+def _select_municipalities(warning: LocalWarning, choice: RuleChoice | None) -> tuple[str, ...]:
+    """Return the municipalities of the rule if configured, otherwise those of the alert."""
     if choice is not None and choice.municipalities is not None:
         return choice.municipalities
-    return told.municipalities
+    return warning.municipalities
 
 
-def _choose_rule(origin: AlertOrigin, told: LocalWarning) -> RuleChoice | None:
-    info = told.info
+def _choose_rule(origin: AlertOrigin, warning: LocalWarning) -> RuleChoice | None:
+    info = warning.info
     text = f"{info.description} {info.instruction}"
-    return choose(origin, title=told.headline, text=text, categories=(*info.categories, info.event))
+    return choose(origin, title=warning.headline, text=text, categories=(*info.categories, info.event))

@@ -20,7 +20,7 @@ MAX_TEXT_LENGTH = 10_000
 
 
 class NotAnAlert(ValueError):
-    """Raised when bytes are not a CAP 1.2 alert; the text says why and quotes nothing from them."""
+    """Raised when a document is not a valid CAP 1.2 alert; the text says why, without quoting it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class AlertArea:
 
 @dataclass(frozen=True, kw_only=True)
 class AlertInfo:
-    """Information about one event in one language; every text is a single plain line."""
+    """Information about one event in one language; every text is plain and in one line."""
 
     language: str
     event: str
@@ -57,7 +57,7 @@ class Alert:
     sender: str
     sent: datetime
     status: str
-    kind: str
+    message_type: str
     scope: str
     references: tuple[tuple[str, str], ...]
     infos: tuple[AlertInfo, ...]
@@ -81,7 +81,7 @@ def read_alert(body: bytes) -> Alert:
         sender=_read_identifier(root, "sender"),
         sent=_parse_time(root, "sent") or _raise_missing("sent"),
         status=_require_text(root, "status"),
-        kind=_require_text(root, "msgType"),
+        message_type=_require_text(root, "msgType"),
         scope=_require_text(root, "scope"),
         references=tuple(islice(_parse_references(_read_text(root, "references")), MAX_REFERENCES)),
         infos=tuple(_parse_info(info) for info in root.findall(_build_tag("info"))[:MAX_INFOS]),
@@ -134,12 +134,12 @@ def _parse_time(parent: Element, name: str) -> datetime | None:
     """Parse a time; raise NotAnAlert if it lacks the offset that CAP requires."""
     text = _read_text(parent, name)
     try:
-        moment = datetime.fromisoformat(text) if text else None
+        time = datetime.fromisoformat(text) if text else None
     except ValueError:
         raise NotAnAlert(f"{name} must be a date and time") from None
-    if moment is not None and moment.tzinfo is None:
+    if time is not None and time.tzinfo is None:
         raise NotAnAlert(f"{name} must have an offset")
-    return moment
+    return time
 
 
 def _read_identifier(parent: Element, name: str) -> str:

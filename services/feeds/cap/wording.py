@@ -1,4 +1,4 @@
-"""Text of a warning: in the county's language, about its own municipalities, instructions kept when text is cut."""
+"""Selection of language and areas for this county, and text of a warning that keeps instructions when shortened."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,14 +17,14 @@ MAX_INSTRUCTION_SHARE = 0.5
 def _match_areas(
     areas: Sequence[AlertArea], mapped: Mapping[str, str | tuple[str, ...]], county: Configuration
 ) -> tuple[str, ...] | None:
-    """Return the affected municipalities, none if it is the whole county; None if the county is not affected.
+    """Return the affected municipalities, empty for the whole county; None if the county is not affected.
 
-    Areas are known by the configured geocodes and descriptions, and by the names of municipalities. Without a mapping,
-    the source is taken to be about this county: an area with an unknown name means all of it.
+    Areas are matched by the configured geocodes and descriptions, and by names of municipalities. Without a mapping,
+    the source is assumed to be about this county: an unknown area means all of it.
     """
-    found = [_find_municipalities(area, mapped, county) for area in areas]
-    names = {name for several in found for name in several}
-    if WHOLE_COUNTY in names or not found or not (mapped or all(found)):
+    matches = [_find_municipalities(area, mapped, county) for area in areas]
+    names = {name for match in matches for name in match}
+    if WHOLE_COUNTY in names or not matches or not (mapped or all(matches)):
         return ()
     return tuple(name for name in county.municipalities if name in names) or None
 
@@ -33,11 +33,11 @@ def _find_municipalities(
     area: AlertArea, mapped: Mapping[str, str | tuple[str, ...]], county: Configuration
 ) -> set[str]:
     keys = (area.description, *(key for scheme, code in area.geocodes for key in (code, f"{scheme}:{code}")))
-    found = {name for name in county.municipalities if name.casefold() == area.description.casefold()}
+    municipalities = {name for name in county.municipalities if name.casefold() == area.description.casefold()}
     for pattern, names in mapped.items():
         if any(_is_match(key.casefold(), pattern.casefold()) for key in keys):
-            found.update((names,) if isinstance(names, str) else names)
-    return found
+            municipalities.update((names,) if isinstance(names, str) else names)
+    return municipalities
 
 
 def _is_match(key: str, pattern: str) -> bool:
@@ -46,7 +46,7 @@ def _is_match(key: str, pattern: str) -> bool:
 
 @dataclass(frozen=True)
 class LocalWarning:
-    """The part of an alert that concerns this county: these municipalities, all of them if none is named."""
+    """The part of an alert that affects this county; empty `municipalities` mean the whole county."""
 
     info: AlertInfo
     municipalities: tuple[str, ...]
@@ -56,7 +56,7 @@ class LocalWarning:
         return self.info.headline or self.info.event
 
     def build_text(self, county: Configuration) -> str:
-        """Return description and instruction; if too long, shorten the description before the instruction."""
+        """Return description and instruction; if too long, shorten mainly the description."""
         room = compute_text_room(self.headline, self.info.web, county)
         description = self.info.description or ("" if self.info.instruction else self.info.event)
         if len(description) + 1 + len(self.info.instruction) <= room:
@@ -66,18 +66,18 @@ class LocalWarning:
 
 
 def select_local_warning(origin: AlertOrigin, infos: Sequence[AlertInfo], county: Configuration) -> LocalWarning | None:
-    """Return the most severe info that concerns this county, for all affected municipalities; None if there is none."""
-    here = [
+    """Return the most severe info that affects this county, with all affected municipalities; None if there is none."""
+    local = [
         (info, reach)
         for info in filter_by_language(infos, origin.languages)
         if (reach := _match_areas(info.areas, origin.areas, county)) is not None
     ]
-    if not here:
+    if not local:
         return None
-    gravest = min((info for info, _ in here), key=lambda info: _rank(info.severity))
-    names = {name for _, reach in here for name in reach} if all(reach for _, reach in here) else set[str]()
+    most_severe = min((info for info, _ in local), key=lambda info: _rank(info.severity))
+    names = {name for _, reach in local for name in reach} if all(reach for _, reach in local) else set[str]()
     ordered = tuple(name for name in county.municipalities if name in names)
-    return LocalWarning(_remove_foreign_hosts(gravest, county), ordered)
+    return LocalWarning(_remove_foreign_hosts(most_severe, county), ordered)
 
 
 def _remove_foreign_hosts(info: AlertInfo, county: Configuration) -> AlertInfo:
@@ -88,17 +88,17 @@ def _remove_foreign_hosts(info: AlertInfo, county: Configuration) -> AlertInfo:
     return replace(info, event=event, headline=headline, description=description, instruction=instruction)
 
 
-def filter_by_language(infos: Sequence[AlertInfo], wanted: Sequence[str]) -> list[AlertInfo]:
-    """Return the infos in the first wanted language that occurs, otherwise those in the language of the first info."""
-    for language in (*wanted, *(info.language for info in infos[:1])):
-        found = [info for info in infos if _is_language(info.language, language.lower())]
-        if found:
-            return found
+def filter_by_language(infos: Sequence[AlertInfo], languages: Sequence[str]) -> list[AlertInfo]:
+    """Return the infos in the first of `languages` that occurs, otherwise those in the language of the first info."""
+    for language in (*languages, *(info.language for info in infos[:1])):
+        matching = [info for info in infos if _is_language(info.language, language.lower())]
+        if matching:
+            return matching
     return []
 
 
-def _is_language(language: str, wanted: str) -> bool:
-    return language == wanted or language.startswith(f"{wanted}-")
+def _is_language(language: str, prefix: str) -> bool:
+    return language == prefix or language.startswith(f"{prefix}-")
 
 
 def _rank(severity: str) -> int:

@@ -38,7 +38,7 @@ update newsroom.account set password_hash = $2, password_ends_at = $3, totp_secr
     issuer = null, subject = null, disabled_at = null
 where id = $1
 """
-# A statement of its own: the next one then sees what was committed while this one waited, such as the end of a session.
+# A separate statement, so that the next one sees what was committed while this one waited, such as a session's end.
 _LOCK = "select from newsroom.account where id = $1 for update"
 _HAS_SESSION = """
 id = $1 and disabled_at is null
@@ -56,7 +56,7 @@ _CHANGE_PASSWORD = f"""
 update newsroom.account set password_hash = $4 where {_HAS_SESSION} and password_hash = $3 returning id
 """  # noqa: S608 - constant parts
 _HAS_PASSWORD = f"select id from newsroom.account where {_HAS_SESSION} and password_hash = $3"  # noqa: S608 - constant parts
-_FORGET_CODES = "delete from newsroom.recovery_code where account = $1"
+_DELETE_CODES = "delete from newsroom.recovery_code where account = $1"
 _ADD_CODE = "insert into newsroom.recovery_code (account, code_hash) values ($1, $2)"
 _USE_STEP = "update newsroom.account set totp_step = $2 where id = $1 and totp_step < $2 returning id"
 _USE_CODE = """
@@ -72,7 +72,7 @@ select r.id as request, r.kind, r.login as subject, r.payload, r.requested_at, {
 from newsroom.account_request r join newsroom.account a on a.id = r.requested_by
 where r.decision is null and ($1::uuid is null or r.id = $1) order by r.requested_at
 """  # noqa: S608 - constant parts
-# Whoever blocks one of them meanwhile, or takes a role away, waits for what is decided here.
+# Anybody who blocks one of them or takes a role away waits for this decision.
 _PEOPLE = f"select {ACCOUNT_COLUMNS} from newsroom.account a where a.id = any($1) order by a.id for share"  # noqa: S608 - constant parts
 _DECIDE = """
 update newsroom.account_request set decided_by = $2, decided_at = $3, decision = $4, payload = payload - 'sealed'
@@ -80,7 +80,7 @@ where id = $1 and decision is null
     and exists (select from newsroom.account where id = $2 and disabled_at is null) returning id
 """
 _SET_ROLES = "update newsroom.account set roles = $2 where login = $1"
-# Of a later block nobody has said that it should end.
+# The request does not cover a later block.
 _ENABLE = "update newsroom.account set disabled_at = null where login = $1 and disabled_at < $2 returning id"
 
 
@@ -98,7 +98,7 @@ def build_account(row: asyncpg.Record) -> Account:
 
 
 class PostgresAccountRepository:
-    """Accounts and requested changes; every change is stored with its act."""
+    """Accounts and requested changes; every change is stored together with its act."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -107,20 +107,20 @@ class PostgresAccountRepository:
         return [build_account(row) for row in await self._database.fetch(_LIST)]
 
     async def find_account(self, login: str) -> Account | None:
-        found = await self.find_credentials(login)
-        return found.account if found else None
+        credentials = await self.find_credentials(login)
+        return credentials.account if credentials else None
 
     async def find_credentials(self, login: str) -> Credentials | None:
         return _build_credentials(await self._database.fetch(_BY_LOGIN, login))
 
     async def find_external(self, subject: ProviderSubject) -> Credentials | None:
-        """Return the account whose owner is known to the identity provider as this subject."""
+        """Return the account that is connected to this subject of the identity provider."""
         return _build_credentials(await self._database.fetch(_BY_SUBJECT, subject.issuer, subject.subject))
 
-    async def create_account(self, new: Credentials, act: Act) -> bool:
-        """Return False if the login is taken."""
+    async def create_account(self, credentials: Credentials, act: Act) -> bool:
+        """Create the account; return False if the login is taken."""
         async with self._database.transaction() as connection:
-            if not await _insert_account(connection, new):
+            if not await _insert_account(connection, credentials):
                 return False
             await record_act(connection, act)
         return True
@@ -132,18 +132,18 @@ class PostgresAccountRepository:
             await connection.execute(END_SESSIONS, account, now, None)
             await record_act(connection, act)
 
-    async def reset(self, new: Credentials, now: datetime, act: Act) -> None:
-        """Give it a first password; end its sessions, and forget its one-time codes and devices."""
-        account = new.account.id
+    async def reset(self, credentials: Credentials, now: datetime, act: Act) -> None:
+        """Set a first password; end the sessions, and delete one-time codes and devices."""
+        account = credentials.account.id
         async with self._database.transaction() as connection:
-            await connection.execute(_RESET, account, new.password_hash, new.password_ends_at)
-            await connection.execute(_FORGET_CODES, account)
+            await connection.execute(_RESET, account, credentials.password_hash, credentials.password_ends_at)
+            await connection.execute(_DELETE_CODES, account)
             await connection.execute("delete from newsroom.device where account = $1", account)
             await connection.execute(END_SESSIONS, account, now, None)
             await record_act(connection, act)
 
     async def set_up(self, visitor: Visitor, login: NewLogin, now: datetime, act: Act) -> bool:
-        """Set up a login and end all sessions of the account; return False if the visitor's has ended."""
+        """Set up a login and end all sessions of the account; return False if the visitor's has already ended."""
         values = (login.password_hash, login.totp_sealed, login.totp_step)
         return await self._change_login(_SET_UP, visitor, values, now, act, codes=login.recovery_codes)
 
@@ -154,16 +154,16 @@ class PostgresAccountRepository:
         except InvalidDataError:
             raise AccountProblem("Dieses Konto des Landkreises gehört hier schon zu einem anderen Konto.") from None
 
-    async def change_password(self, visitor: Visitor, old: str, new: str, now: datetime, act: Act) -> bool:
-        """Replace the hash `old` and end the other sessions; return False if it was replaced or the session ended."""
-        return await self._change_login(_CHANGE_PASSWORD, visitor, (old, new), now, act, kept=visitor.session)
+    async def change_password(self, visitor: Visitor, old_hash: str, new_hash: str, now: datetime, act: Act) -> bool:
+        """Replace the hash and end the other sessions; return False if it was replaced or the session has ended."""
+        return await self._change_login(_CHANGE_PASSWORD, visitor, (old_hash, new_hash), now, act, keep=visitor.session)
 
     async def replace_recovery_codes(
-        self, visitor: Visitor, password: str, codes: Sequence[bytes], now: datetime, act: Act
+        self, visitor: Visitor, password_hash: str, codes: Sequence[bytes], now: datetime, act: Act
     ) -> bool:
-        """As `change_password`, of the account with the hash `password`."""
+        """Replace the recovery codes; otherwise as `change_password`."""
         return await self._change_login(
-            _HAS_PASSWORD, visitor, (password,), now, act, codes=codes, kept=visitor.session
+            _HAS_PASSWORD, visitor, (password_hash,), now, act, codes=codes, keep=visitor.session
         )
 
     async def _change_login(
@@ -175,9 +175,9 @@ class PostgresAccountRepository:
         act: Act,
         *,
         codes: Sequence[bytes] | None = None,
-        kept: bytes | None = None,
+        keep: bytes | None = None,
     ) -> bool:
-        """Change how the visitor logs in, with the recovery codes if any are given, and end all sessions but `kept`.
+        """Change the visitor's login and, if given, the recovery codes; end all sessions but `keep`.
 
         Return False if the session has ended, or the login was changed meanwhile.
         """
@@ -187,18 +187,18 @@ class PostgresAccountRepository:
             if await connection.fetchval(statement, account, visitor.session, *values) is None:
                 return False
             if codes is not None:
-                await connection.execute(_FORGET_CODES, account)
+                await connection.execute(_DELETE_CODES, account)
                 await connection.executemany(_ADD_CODE, [(account, code) for code in codes])
-            await connection.execute(END_SESSIONS, account, now, kept)
+            await connection.execute(END_SESSIONS, account, now, keep)
             await record_act(connection, act)
         return True
 
     async def use_totp_step(self, account: UUID, step: int) -> bool:
-        """Return False if this step or a later one was used."""
+        """Mark the step as used; return False if it or a later one was used before."""
         return await self._database.fetchval(_USE_STEP, account, step) is not None
 
     async def use_recovery_code(self, account: UUID, code: bytes, now: datetime) -> bool:
-        """Return False if there is no such code, or it was used."""
+        """Mark the code as used; return False if there is no such code, or it was used before."""
         return await self._database.fetchval(_USE_CODE, account, code, now) is not None
 
     async def add_request(self, request: AccountRequest, sealed: bytes, act: Act) -> bool:
@@ -225,10 +225,10 @@ class PostgresAccountRepository:
         return _build_request(rows[0]) if rows else None
 
     async def confirm(self, request: AccountRequest, decider: UUID, now: datetime, new: Credentials | None) -> bool:
-        """Decide the request and carry it out, an invitation by creating `new`.
+        """Confirm the request and apply it, an invitation by creating `new`.
 
-        Return False if it has been decided. Raises NotPermitted if decider or requester have lost the right by now, and
-        AccountProblem if the login of an invitation is taken, or the account to be enabled is not blocked as it was.
+        Return False if it has been decided. Raises NotPermitted if decider or requester have lost the right, and
+        AccountProblem if the login of an invitation is taken, or the account to enable was unblocked or blocked again.
         """
         async with self._database.transaction() as connection:
             await _check_decider(connection, request, decider)
@@ -238,7 +238,7 @@ class PostgresAccountRepository:
         return True
 
     async def refuse(self, request: AccountRequest, decider: UUID, now: datetime) -> bool:
-        """Return False if it has been decided, or the decider is blocked by now."""
+        """Refuse the request; return False if it has been decided, or the decider is blocked."""
         async with self._database.transaction() as connection:
             return await _decide(connection, request, decider, now, "refused")
 
@@ -265,7 +265,7 @@ async def _insert_account(connection: Connection, new: Credentials) -> bool:
 
 
 async def _check_decider(connection: Connection, request: AccountRequest, decider: UUID) -> None:
-    """Check again who asks and who decides: the password of a new account may have been hashed for seconds."""
+    """Check requester and decider again: hashing the password of a new account may have taken seconds."""
     rows = await connection.fetch(_PEOPLE, [request.requested_by.id, decider])
     people = {row["id"]: build_account(row) for row in rows}
     replace(request, requested_by=people[request.requested_by.id]).check_decider(people[decider])

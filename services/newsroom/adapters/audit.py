@@ -1,4 +1,4 @@
-"""The log of all acts in PostgreSQL; the role may add entries and read them, nothing else."""
+"""Audit log in PostgreSQL; the role may only add and read entries."""
 
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
@@ -22,23 +22,23 @@ _BROADCASTS = "select id, coalesce(headline, notice) as headline from newsroom.b
 
 
 def encode_json(value: object) -> str:
-    """Return the JSON of a value, as PostgreSQL takes it."""
+    """Encode a value as JSON text for PostgreSQL."""
     return msgspec.json.encode(value).decode()
 
 
 async def record_act(connection: Connection, act: Act) -> None:
-    """Add an entry in the transaction of what was done."""
+    """Add an entry in the transaction of the act."""
     await connection.execute(_INSERT, act.account, act.action, act.object, encode_json(act.detail))
 
 
 class PostgresAuditLog:
-    """Log of all acts."""
+    """Reader of the audit log."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def list_entries(self, before: int | None, limit: int) -> Sequence[AuditEntry]:
-        """Return the newest entries, only those before the entry with the id `before` if one is given."""
+        """Return the newest entries, or those before the entry with the id `before`."""
         rows = await self._database.fetch(_LIST, before, limit)
         return [AuditEntry(**{**row, "detail": msgspec.json.decode(row["detail"])}) for row in rows]
 
@@ -47,5 +47,5 @@ class PostgresAuditLog:
         return {row["id"]: row["headline"] for row in await self._database.fetch(_DRAFTS, list(identifiers))}
 
     async def find_broadcasts(self, identifiers: Collection[UUID]) -> Mapping[UUID, str | None]:
-        """Return the headline of each broadcast that events have told of, None without."""
+        """Return the headline of each known broadcast, None without."""
         return {row["id"]: row["headline"] for row in await self._database.fetch(_BROADCASTS, list(identifiers))}

@@ -1,4 +1,4 @@
-"""Broadcasts and the archive's entries in PostgreSQL, as our events have told of them."""
+"""Broadcasts and archive entries in PostgreSQL, as recorded from our events."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -13,14 +13,14 @@ from services.newsroom.domain.sending import SourceUse
 from shared.contracts.events import FailureCount
 from shared.database.pool import Database
 
-# Of a broadcast `b`: a newer revision that is only planned replaces what has reached all when it begins, else at once.
+# For a broadcast `b`: a scheduled newer revision replaces a completed one when it starts, an unfinished one at once.
 IS_REPLACED = """
     exists (select from newsroom.broadcast n
         where n.source = b.source and n.notice = b.notice and n.revision > b.revision
             and (n.started_at is not null
                 or (b.cancelled_at is not null and (b.finished_at is null or b.states ? 'cancelled')))) as is_replaced
 """
-# Of a broadcast `b` whose notice was withdrawn at `w.at`: who did that here, and why.
+# For a broadcast `b` whose notice was withdrawn at `w.at`: who withdrew it here, and why.
 _WITHDRAWAL = """
     select a.name, v.content ->> 'reason' as reason
     from newsroom.draft d join newsroom.publication p on p.draft = d.id
@@ -38,7 +38,7 @@ _STATUS = f"""
     from newsroom.broadcast b left join dispatcher.list_stops() s on s.broadcast = b.id
         left join newsroom.withdrawn_notice w on w.source = b.source and w.notice = b.notice
         left join lateral ({_WITHDRAWAL}) ours on true
-        left join lateral (  -- what has begun, but waits before the ledger knows of it
+        left join lateral (  -- started, but not in the ledger yet
             select 'sending' as cause, min(paused_reason) as reason from dispatcher.read_limits()
             having bool_and(paused_reason is not null)
         ) p on b.started_at is not null and b.states = '{{}}' and b.finished_at is null and b.cancelled_at is null
@@ -72,32 +72,32 @@ _decode_failures = msgspec.json.Decoder(tuple[FailureCount, ...]).decode
 
 
 class BroadcastStatuses:
-    """Broadcasts of all systems, as far as events have told."""
+    """Statuses of the broadcasts of all systems, according to our events."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def find_all(self, broadcasts: Collection[UUID]) -> Mapping[UUID, BroadcastStatus]:
-        """Return those that are known, by their ids."""
-        return {each.id: each for each in await self._fetch(f"{_STATUS} where b.id = any($1)", [*broadcasts])}
+        """Return the known ones of these broadcasts, by id."""
+        return {status.id: status for status in await self._fetch(f"{_STATUS} where b.id = any($1)", [*broadcasts])}
 
     async def list_revisions(self, source: str, notice: str) -> Sequence[BroadcastStatus]:
-        """Return those of the notice, the newest revision first."""
+        """Return the broadcasts of the notice, newest revision first."""
         return await self._fetch(_REVISIONS, source, notice)
 
     async def list_related(self, broadcast: UUID) -> Sequence[BroadcastStatus]:
-        """Return those of the same notice, of what it follows, and of what follows it, in the order of acceptance."""
+        """Return the broadcasts of the same notice, its follow-ups, and the one it follows, in order of acceptance."""
         return await self._fetch(_RELATED, broadcast)
 
     async def list_newest(self, limit: int, before: datetime | None = None) -> Sequence[BroadcastStatus]:
         return await self._fetch(_NEWEST, limit, before)
 
     async def list_unfinished(self, limit: int) -> Sequence[BroadcastStatus]:
-        """Return what is sent now, then what is planned, the next first."""
+        """Return broadcasts in progress, then scheduled ones, next first."""
         return await self._fetch(_UNFINISHED, limit)
 
     async def list_sources(self) -> Sequence[SourceUse]:
-        """Return when each source last published."""
+        """Return the publications of each source."""
         return [SourceUse(**row) for row in await self._database.fetch(_USES)]
 
     async def _fetch(self, statement: str, *arguments: object) -> Sequence[BroadcastStatus]:
@@ -110,13 +110,13 @@ def _read_status(row: asyncpg.Record) -> BroadcastStatus:
 
 
 class ArchiveEntryReader:
-    """Entries of the public archive since a moment."""
+    """Reader of the public archive's entries since a given time."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def compute_digest(self, since: datetime) -> int:
-        """Return a number that changes with the entries."""
+        """Return a digest that changes with the entries."""
         digest = await self._database.fetchval(
             "select coalesce(sum(hashtextextended(entry::text, 0)), 0)::numeric % 9223372036854775807"
             " from newsroom.archive_entry entry where published_at >= $1",

@@ -1,4 +1,4 @@
-"""Files that the county's operator writes: the rules of approval, and the templates submitted to Meta."""
+"""Readers of the county's approval rules and of the templates submitted to Meta."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,10 +28,10 @@ def read_approval_rules(path: Path, configuration: Configuration) -> ApprovalRul
 def read_templates(path: Path) -> Mapping[str, TemplateText]:
     """Return the templates in a JSON file by their names. Raises ConfigurationError."""
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=tuple[TemplateText, ...])
+        templates = msgspec.json.decode(path.read_bytes(), type=tuple[TemplateText, ...])
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: {error}") from None
-    return {template.name: template for template in found}
+    return {template.name: template for template in templates}
 
 
 def find_own_system(configuration: Configuration, name: str) -> System:

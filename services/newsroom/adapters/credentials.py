@@ -1,4 +1,4 @@
-"""Slow hashes of passwords."""
+"""Slow password hashes."""
 
 import asyncio
 import os
@@ -10,26 +10,26 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 SALT_BYTES, HASH_BYTES = 16, 32
 # The second recommendation of RFC 9106, for little memory.
 ITERATIONS, LANES, MEMORY_KIB = 3, 4, 65_536
-# Hash of random bytes that nobody knows: verified where there is no account, so that the time of an answer does not
-# tell which names exist.
+# Hash of unknown random bytes, verified if there is no account, so that the response time does not reveal which logins
+# exist.
 NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$1cSHhomv9zjcgIrDKgZ1LA$65fZhoT+qQJWDj0gLAKbFlJ0imAmP650Qyfg98gNiug"
 
 
-# One hash at a time in the whole process: OpenSSL shares its threads between all of them, and two that each have some
-# wait for the others' for ever. Each takes 64 MB, too.
+# One hash at a time in the whole process: concurrent hashes share OpenSSL's thread pool and can deadlock, each holding
+# some of its threads. Each also takes 64 MB.
 _one_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="password")
 
 
 class Argon2PasswordHasher:
-    """Hashes in the format of PHC, which names algorithm, cost and salt; one at a time."""
+    """Hasher with the PHC string format, which contains algorithm, costs and salt; one hash at a time."""
 
     async def hash(self, password: str) -> str:
         return await asyncio.get_running_loop().run_in_executor(_one_thread, _hash, password)
 
     async def verify(self, hashed: str | None, password: str) -> bool:
-        """Return whether the password is right; takes as long if there is no hash."""
-        checking = asyncio.get_running_loop().run_in_executor(_one_thread, _verify, hashed or NOBODY, password)
-        return await checking and hashed is not None
+        """Return whether the password is right; takes equally long without a hash."""
+        verification = asyncio.get_running_loop().run_in_executor(_one_thread, _verify, hashed or NOBODY, password)
+        return await verification and hashed is not None
 
 
 def _hash(password: str) -> str:

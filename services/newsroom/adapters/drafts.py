@@ -44,7 +44,7 @@ _DRAFTS = f"""
             and w.notice = case when d.kind in ('update', 'withdrawal') then d.corrects else d.notice end
 """  # noqa: S608 - constant parts
 _DECISIONS = f"""
-    select {ACCOUNT_COLUMNS}, e.id as decision, e.verdict, e.version, e.person as human, e.reason, e.at as said_at, (
+    select {ACCOUNT_COLUMNS}, e.id as decision, e.verdict, e.version, e.person as human, e.reason, e.at as decided_at, (
         select p.approvals from newsroom.draft d join newsroom.publication p on p.draft = d.id and p.version = d.version
         where d.id = e.draft and d.state = 'published' and p.state <> 'rejected'
         order by p.created_at desc limit 1) as counted
@@ -61,12 +61,12 @@ _VERSIONS = """
     select v.version, v.content, v.author, v.saved_at, v.seen_revision, a.person, a.name
     from newsroom.draft_version v join newsroom.account a on a.id = v.author where v.draft = $1 order by v.version desc
 """
-# Drafts of one notice are changed one after another, as the next revision depends on those before.
+# Drafts of the same notice are changed one at a time: the next revision depends on the earlier ones.
 _LOCK = """
     select pg_advisory_xact_lock(hashtextextended('notice ' || coalesce(corrects, notice), 0))
     from newsroom.draft where id = $1
 """
-# Whoever presses a button in two windows at once begins one draft.
+# Pressing the button in two windows at once creates a single draft.
 _LOCK_CREATION = "select pg_advisory_xact_lock(hashtextextended('creation ' || $1::uuid::text, 0))"
 _LOCK_ROW = "select from newsroom.draft where id = $1 for update"
 _MAY_ACT = """
@@ -100,7 +100,7 @@ _HEADLINES = """
     where topic = $1 and accepted_at > $2 and notice is distinct from $3 and headline is not null
     order by accepted_at desc limit 200
 """
-# Ours, as soon as they are handed over, and those of other systems that may update our notices.
+# Our revisions once they are handed over, and those of other systems, which may update our notices.
 _REVISION = """
     select coalesce(greatest((
         select max(p.revision) from newsroom.publication p join newsroom.draft d on d.id = p.draft
@@ -125,7 +125,7 @@ _UNREVIEWED = f"""
     order by d.changed_at limit 100
 """
 
-# What its giver may still do while an approval counts.
+# Right that the giver of an approval has to keep for it to count.
 _RIGHTS = {Verdict.APPROVE: Right.APPROVE, Verdict.APPROVE_AMOUNT: Right.APPROVE_AMOUNTS}
 _decode_content = msgspec.json.Decoder(DraftContent).decode
 
@@ -138,15 +138,15 @@ class PostgresDraftRepository:
         self._source = source
 
     async def create(self, draft: NoticeDraft, act: Act) -> NoticeDraft:
-        """Create the draft, or resume one that its author has begun with the same content and not saved since."""
-        begun = (draft.created_by.account, draft.kind, draft.corrects)
+        """Create the draft, or resume an identical one that its author created and never saved again."""
+        origin = (draft.created_by.account, draft.kind, draft.corrects)
         async with self._database.transaction() as connection:
             await connection.execute(_LOCK_CREATION, draft.created_by.account)
             content = encode_json(draft.content)
-            untouched = await connection.fetchval(_UNTOUCHED, *begun, content, draft.newest.seen_revision)
-            if untouched is None:
+            existing = await connection.fetchval(_UNTOUCHED, *origin, content, draft.newest.seen_revision)
+            if existing is None:
                 await _add_draft(connection, draft, act)
-            return replace(await self._find(connection, untouched or draft.id), is_resumed=untouched is not None)
+            return replace(await self._find(connection, existing or draft.id), is_resumed=existing is not None)
 
     async def create_published(self, draft: NoticeDraft, act: Act, decide: DecidePublication) -> NoticeDraft:
         """Create the draft and publish it, or store nothing. Raises as `change`."""
@@ -154,76 +154,74 @@ class PostgresDraftRepository:
             await _add_draft(connection, draft, act)
             return await self._publish(connection, draft.id, decide)
 
-    async def find(self, draft: UUID) -> NoticeDraft:
+    async def find(self, draft_id: UUID) -> NoticeDraft:
         """Return the draft. Raises DraftNotFound."""
         async with self._database.connection() as connection:
-            return await self._find(connection, draft)
+            return await self._find(connection, draft_id)
 
-    async def change(self, draft: UUID, decide: DecideDraft) -> NoticeDraft:
+    async def change(self, draft_id: UUID, decide: DecideDraft) -> NoticeDraft:
         """Decide on the locked draft, store the change, and return the draft; None changes nothing.
 
-        Raises DraftNotFound, NotPermitted if the actor's session was ended or a role taken away meanwhile, and whatever
-        `decide` raises.
+        Raises DraftNotFound, NotPermitted if the actor's session was ended or a role taken away meanwhile, and any
+        exception of `decide`.
         """
         async with self._database.transaction() as connection:
-            found = await self._lock(connection, draft)
-            return await self._apply(connection, found, decide(found))
+            draft = await self._lock(connection, draft_id)
+            return await self._apply(connection, draft, decide(draft))
 
-    async def publish(self, draft: UUID, decide: DecidePublication) -> NoticeDraft:
-        """As `change`, given its month's budget, too, of which nobody else can promise any before this is stored."""
+    async def publish(self, draft_id: UUID, decide: DecidePublication) -> NoticeDraft:
+        """As `change`, but also pass the month's budget, locked until the change is stored."""
         async with self._database.transaction() as connection:
-            return await self._publish(connection, draft, decide)
+            return await self._publish(connection, draft_id, decide)
 
-    async def _publish(self, connection: Connection, draft: UUID, decide: DecidePublication) -> NoticeDraft:
+    async def _publish(self, connection: Connection, draft_id: UUID, decide: DecidePublication) -> NoticeDraft:
         await lock_budget(connection)
-        found = await self._lock(connection, draft)
-        budget = await fetch_budget(connection, found.content.scheduled_at)
-        return await self._apply(connection, found, decide(found, budget))
+        draft = await self._lock(connection, draft_id)
+        budget = await fetch_budget(connection, draft.content.scheduled_at)
+        return await self._apply(connection, draft, decide(draft, budget))
 
-    async def list_drafts(self, chosen: DraftFilter, limit: int) -> Sequence[NoticeDraft]:
-        """Return the drafts that are chosen, the last changed first, without their decisions."""
-        states = [state.value for state in chosen.states]
-        bounds = (chosen.writer, chosen.besides, chosen.before)
+    async def list_drafts(self, draft_filter: DraftFilter, limit: int) -> Sequence[NoticeDraft]:
+        """Return the matching drafts, most recently changed first, without their decisions."""
+        states = [state.value for state in draft_filter.states]
+        bounds = (draft_filter.writer, draft_filter.excluded_writer, draft_filter.before)
         rows = await self._database.fetch(_LISTED, states, limit, *bounds)
         return [_read_draft(row) for row in rows]
 
-    async def list_versions(self, draft: UUID) -> Sequence[DraftVersion]:
+    async def list_versions(self, draft_id: UUID) -> Sequence[DraftVersion]:
         """Return all versions, newest first."""
-        return [_read_version(row) for row in await self._database.fetch(_VERSIONS, draft)]
+        return [_read_version(row) for row in await self._database.fetch(_VERSIONS, draft_id)]
 
-    async def list_recent_headlines(self, topic: str, since: datetime, besides: str) -> Sequence[tuple[str, datetime]]:
+    async def list_recent_headlines(self, topic: str, since: datetime, excluded: str) -> Sequence[tuple[str, datetime]]:
         """Return the headlines of the topic's broadcasts `since`, except those of one notice."""
-        rows = await self._database.fetch(_HEADLINES, topic, since, besides)
+        rows = await self._database.fetch(_HEADLINES, topic, since, excluded)
         return [(row["headline"], row["accepted_at"]) for row in rows]
 
     async def list_unreviewed(self) -> Sequence[NoticeDraft]:
-        """Return what was published in an emergency and nobody has reviewed yet."""
+        """Return emergency publications that nobody has reviewed yet."""
         return [_read_draft(row) for row in await self._database.fetch(_UNREVIEWED)]
 
-    async def _find(self, connection: Connection, draft: UUID) -> NoticeDraft:
-        row = await connection.fetchrow(_DRAFT, draft)
+    async def _find(self, connection: Connection, draft_id: UUID) -> NoticeDraft:
+        row = await connection.fetchrow(_DRAFT, draft_id)
         if row is None:
             raise DraftNotFound
-        found = _read_draft(row)
-        last = await connection.fetchrow(_EARLIER, found.corrects) if found.corrects else None
+        draft = _read_draft(row)
+        earlier = await connection.fetchrow(_EARLIER, draft.corrects) if draft.corrects else None
         return replace(
-            found,
-            earlier=PublishedRevision(last["draft"], last["revision"], _decode_content(last["content"]))
-            if last
-            else None,
-            revision=await connection.fetchval(_REVISION, self._source, found.subject),
-            decisions=tuple(_read_decision(each) for each in await connection.fetch(_DECISIONS, draft)),
+            draft,
+            earlier=_read_revision(earlier) if earlier else None,
+            revision=await connection.fetchval(_REVISION, self._source, draft.subject),
+            decisions=tuple(map(_read_decision, await connection.fetch(_DECISIONS, draft_id))),
         )
 
-    async def _lock(self, connection: Connection, draft: UUID) -> NoticeDraft:
-        await connection.execute(_LOCK, draft)
-        await connection.execute(_LOCK_ROW, draft)
-        return await self._find(connection, draft)
+    async def _lock(self, connection: Connection, draft_id: UUID) -> NoticeDraft:
+        await connection.execute(_LOCK, draft_id)
+        await connection.execute(_LOCK_ROW, draft_id)
+        return await self._find(connection, draft_id)
 
     async def _apply(self, connection: Connection, draft: NoticeDraft, change: DraftChange | None) -> NoticeDraft:
         if change is None:
             return draft
-        actor = change.actor  # the notices API may have been asked, for seconds
+        actor = change.actor  # asking the notices API may have taken seconds
         if not await connection.fetchval(_MAY_ACT, actor.id, sorted(actor.roles), actor.session):
             raise NotPermitted("Ihre Anmeldung wurde inzwischen beendet, oder Ihr Konto hat eine Rolle weniger.")
         await _store(connection, draft.id, change)
@@ -237,26 +235,28 @@ async def _add_draft(connection: Connection, draft: NoticeDraft, act: Act) -> No
     await record_act(connection, act)
 
 
-async def _store(connection: Connection, draft: UUID, change: DraftChange) -> None:
+async def _store(connection: Connection, draft_id: UUID, change: DraftChange) -> None:
     if change.version:
-        await _add_version(connection, draft, change.version)
+        await _add_version(connection, draft_id, change.version)
     version = change.version.version if change.version else None
     is_published = change.publication is not None
-    await connection.execute(_UPDATE, draft, change.state, version, change.at, change.emergency, is_published)
-    if said := change.decision:
-        by = (said.by.account, said.by.person)
-        await connection.execute(_ADD_DECISION, said.id, draft, said.version, *by, said.verdict, said.reason, said.at)
-    if each := change.publication:
-        event, approvals = encode_json(each.event), list(each.approvals)
-        values = (each.version, each.revision, event, each.created_at, each.people, approvals)
-        await connection.execute(_ADD_PUBLICATION, each.id, draft, *values)
+    values = (change.state, version, change.changed_at, change.emergency, is_published)
+    await connection.execute(_UPDATE, draft_id, *values)
+    if decision := change.decision:
+        author, verdict = (decision.author.account, decision.author.person), decision.verdict
+        columns = (decision.version, *author, verdict, decision.reason, decision.decided_at)
+        await connection.execute(_ADD_DECISION, decision.id, draft_id, *columns)
+    if publication := change.publication:
+        event, approvals = encode_json(publication.event), list(publication.approvals)
+        saved = (publication.version, publication.revision, event, publication.created_at, publication.people)
+        await connection.execute(_ADD_PUBLICATION, publication.id, draft_id, *saved, approvals)
     await record_act(connection, change.act)
 
 
-async def _add_version(connection: Connection, draft: UUID, version: DraftVersion) -> None:
+async def _add_version(connection: Connection, draft_id: UUID, version: DraftVersion) -> None:
     content = encode_json(version.content)
-    saved = (content, version.author.account, version.saved_at, version.seen_revision)
-    await connection.execute(_ADD_VERSION, draft, version.version, *saved)
+    values = (content, version.author.account, version.saved_at, version.seen_revision)
+    await connection.execute(_ADD_VERSION, draft_id, version.version, *values)
 
 
 def _read_draft(row: asyncpg.Record) -> NoticeDraft:
@@ -276,6 +276,10 @@ def _read_draft(row: asyncpg.Record) -> NoticeDraft:
     )
 
 
+def _read_revision(row: asyncpg.Record) -> PublishedRevision:
+    return PublishedRevision(row["draft"], row["revision"], _decode_content(row["content"]))
+
+
 def _read_version(row: asyncpg.Record) -> DraftVersion:
     return DraftVersion(
         version=row["version"],
@@ -287,16 +291,16 @@ def _read_version(row: asyncpg.Record) -> DraftVersion:
 
 
 def _read_decision(row: asyncpg.Record) -> DraftDecision:
-    verdict, account, counted = Verdict(row["verdict"]), build_account(row), row["counted"]
+    verdict, account, counted_ids = Verdict(row["verdict"]), build_account(row), row["counted"]
     right = _RIGHTS.get(verdict)
-    # Of what is published, what counted then counts.
-    counts = right is None or (account.may(right) if counted is None else row["decision"] in counted)
+    # Once published, the approvals that counted at that time are valid.
+    is_valid = right is None or (account.may(right) if counted_ids is None else row["decision"] in counted_ids)
     return DraftDecision(
         id=row["decision"],
         verdict=verdict,
         version=row["version"],
-        by=Author(account=account.id, person=row["human"], name=account.name),
-        at=row["said_at"],
+        author=Author(account=account.id, person=row["human"], name=account.name),
+        decided_at=row["decided_at"],
         reason=row["reason"],
-        is_void=not counts,
+        is_void=not is_valid,
     )

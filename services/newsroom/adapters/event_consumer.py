@@ -1,4 +1,4 @@
-"""Consumer of our own events, which it records: what became of notices, what citizens subscribe to, what they say."""
+"""Consumer that records our own events: progress of notices, subscriptions, feedback."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from services.newsroom.adapters.audit import encode_json
 from services.newsroom.adapters.publications import reject_publication
 from services.newsroom.domain.archive import derive_code
 from services.newsroom.domain.listening import WHOLE_CHANNEL
-from services.newsroom.domain.service_level import has_reached_most
+from services.newsroom.domain.service_level import has_reached_target
 from shared.contracts.envelope import ContractError, Envelope, read_envelope, read_message
 from shared.contracts.events import (
     BroadcastCancelled,
@@ -29,7 +29,7 @@ from shared.contracts.message import Message
 from shared.database.pool import Connection, Database
 from shared.outcome import Dead, Done, InvalidDataError, Outcome
 
-_ACCEPTED = """
+_RECORD_ACCEPTED = """
     insert into newsroom.broadcast (id, source, notice, revision, topic, headline, audience, accepted_at, scheduled_at)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
     on conflict (id) do update set source = excluded.source, notice = excluded.notice, revision = excluded.revision,
@@ -37,14 +37,14 @@ _ACCEPTED = """
         scheduled_at = excluded.scheduled_at,
         audience = case when broadcast.progressed_at is null then excluded.audience else broadcast.audience end
 """
-_STARTED = """
+_RECORD_STARTED = """
     insert into newsroom.broadcast (id, source, notice, revision, topic, lane, started_at)
     values ($1, $2, $3, $4, $5, $6, $7)
     on conflict (id) do update set source = excluded.source, notice = excluded.notice, revision = excluded.revision,
         topic = excluded.topic, lane = excluded.lane, started_at = excluded.started_at
 """
-# An older report changes nothing. Once finished it stays so, while states may still be raised.
-_PROGRESSED = """
+# Ignores older reports. A finished broadcast stays finished, but its states may still advance.
+_RECORD_PROGRESS = """
     insert into newsroom.broadcast (id, audience, states, person_limited, progressed_at, finished_at, failures)
     values ($1, $2, $3, $4, $5, $6, $7)
     on conflict (id) do update set
@@ -54,28 +54,28 @@ _PROGRESSED = """
         finished_at = coalesce(broadcast.finished_at, excluded.finished_at)
     where broadcast.progressed_at is null or broadcast.progressed_at <= excluded.progressed_at
 """
-# Whichever report comes first, the earliest one counts.
-_REACHED = "update newsroom.broadcast set reached_at = least(reached_at, $2) where id = $1"
-_FINISHED = "update newsroom.broadcast set finished_at = $2 where id = $1 and finished_at is null"
-_CANCELLED = """
+# Reports may arrive in any order; the earliest one counts.
+_RECORD_REACHED = "update newsroom.broadcast set reached_at = least(reached_at, $2) where id = $1"
+_RECORD_FINISHED = "update newsroom.broadcast set finished_at = $2 where id = $1 and finished_at is null"
+_RECORD_CANCEL = """
     insert into newsroom.broadcast (id, source, notice, cancelled_at) values ($1, $2, $3, $4)
     on conflict (id) do update set source = excluded.source, notice = excluded.notice,
         cancelled_at = coalesce(broadcast.cancelled_at, excluded.cancelled_at)
 """
-_PUBLICATION = "select id from newsroom.publication where id = $1 and body ->> 'source' = $2"
+_FIND_PUBLICATION = "select id from newsroom.publication where id = $1 and body ->> 'source' = $2"
 _ACCEPT_PUBLICATION = """
     update newsroom.publication
     set state = 'accepted', problems = default, answered_at = coalesce(answered_at, $2),
         confirmed_at = coalesce(confirmed_at, $2), broadcast = coalesce(broadcast, $3)
     where id = $1
 """
-# An answer over HTTP that was lost, and a refusal of the repetition, say less than the event.
+# The event takes precedence over a refusal of the repetition, sent because the HTTP answer was lost.
 _PUBLISH_DRAFT = """
     update newsroom.draft d set state = 'published', changed_at = $2
     from newsroom.publication p
     where p.id = $1 and d.id = p.draft and d.version = p.version and d.state = 'returned'
 """
-_STARTED_REVISION = """
+_FIND_STARTED_REVISION = """
     select p.id from newsroom.publication p join newsroom.draft d on d.id = p.draft
     where p.body ->> 'source' = $1 and p.revision = $3 and p.state <> 'rejected' and d.kind <> 'withdrawal'
         and (d.notice = $2 or (d.corrects = $2 and d.kind = 'update'))
@@ -98,8 +98,8 @@ _REPLACE = """
         where b.source = $1 and b.notice = $2 and b.revision > e.revision and b.started_at is not null)
     where e.notice = $2
 """
-_WITHDRAWN = "insert into newsroom.withdrawn_notice (source, notice, at) values ($1, $2, $3) on conflict do nothing"
-# Run after either event, as the withdrawal may be known before the start.
+_ADD_WITHDRAWN = "insert into newsroom.withdrawn_notice (source, notice, at) values ($1, $2, $3) on conflict do nothing"
+# Runs after both events: the withdrawal may be known before the start.
 _WITHDRAW = """
     update newsroom.archive_entry e set withdrawn_at = w.at
     from newsroom.withdrawn_notice w
@@ -110,7 +110,7 @@ _COUNT = """
     on conflict (hour, topic) do update set started = subscription_hour.started + excluded.started,
         ended = subscription_hour.ended + excluded.ended
 """
-_SEEN = "insert into newsroom.inbox (event) values ($1) on conflict do nothing returning event"
+_ADD_TO_INBOX = "insert into newsroom.inbox (event) values ($1) on conflict do nothing returning event"
 _FEEDBACK = """
     insert into newsroom.feedback (id, kind, value, text, topic, broadcast, at)
     select $1::uuid, $2::text, nullif($3::text, ''), nullif($4::text, ''), $5::text, $6::uuid, $7::timestamptz
@@ -118,9 +118,9 @@ _FEEDBACK = """
     on conflict (id) do update set value = excluded.value, text = excluded.text, at = excluded.at
 """
 _DELETE_FEEDBACK = "delete from newsroom.feedback where id = any($1)"
-# In another process its erasure may be under way: whoever comes second sees what the first has written.
+# Serializes with an erasure in another process: the second transaction sees what the first has written.
 _LOCK_FEEDBACK = "select pg_advisory_xact_lock(hashtextextended('feedback ' || $1::uuid::text, 0))"
-# An entry whose event comes after its erasure stays erased.
+# An entry stays erased if its event arrives after the erasure.
 _MARK_ERASED = """
     insert into newsroom.inbox (event) select 'erased ' || entry from unnest($1::uuid[]) entry on conflict do nothing
 """
@@ -128,7 +128,7 @@ _MARK_ERASED = """
 
 @dataclass(frozen=True, kw_only=True)
 class NewsroomEventHandler:
-    """Idempotent handler of one event at a time, in any order. `source` is that of the notices published here."""
+    """Idempotent handler of events in any order. `source` is that of the notices published here."""
 
     database: Database
     source: str
@@ -141,26 +141,28 @@ class NewsroomEventHandler:
         except ContractError as error:
             return Dead(str(error))
         try:
-            is_known = await self._record(envelope, message)
+            is_expected = await self._record(envelope, message)
         except InvalidDataError as error:
             return Dead(f"{message.TYPE}: {error}")
-        return Done() if is_known else Dead(f"unexpected {message.TYPE}")
+        return Done() if is_expected else Dead(f"unexpected {message.TYPE}")
 
     async def _record(self, envelope: Envelope, message: Message) -> bool:
-        """Return False for an event that does not concern the newsroom."""
-        at = envelope.time
+        """Record the event; return False if the newsroom does not expect its type."""
+        occurred_at = envelope.time
         match message:
             case NoticeAccepted():
-                await self._record_accepted(message, at)
+                await self._record_accepted(message, occurred_at)
             case NoticeRejected():
-                await self._record_rejected(message, at)
+                await self._record_rejected(message, occurred_at)
             case BroadcastStarted():
-                await self._record_started(message, at)
+                await self._record_started(message, occurred_at)
             case BroadcastProgressed() | BroadcastFinished():
-                await self._record_progress(message, at)
+                await self._record_progress(message, occurred_at)
             case BroadcastCancelled():
                 async with self.database.connection() as connection:
-                    await connection.execute(_CANCELLED, message.broadcast, message.source, message.notice, at)
+                    await connection.execute(
+                        _RECORD_CANCEL, message.broadcast, message.source, message.notice, occurred_at
+                    )
             case FeedbackReceived():
                 await self._record_feedback(message)
             case FeedbackErased():
@@ -176,74 +178,74 @@ class NewsroomEventHandler:
             case SubscriptionEnded(topic=topic):
                 await self._count_subscriptions(envelope, ended=(topic or WHOLE_CHANNEL,))
             case SubscriptionChanged():
-                pass  # says what a subscriber has now, not what changed
+                pass  # contains the current topics, not the change
             case _:
                 return False
         return True
 
-    async def _record_accepted(self, message: NoticeAccepted, at: datetime) -> None:
+    async def _record_accepted(self, message: NoticeAccepted, occurred_at: datetime) -> None:
         async with self.database.transaction() as connection:
             if message.broadcast:
-                values = (message.headline, message.audience, at, message.scheduled_at)
-                await connection.execute(_ACCEPTED, *_list_columns(message), *values)
+                values = (message.headline, message.audience, occurred_at, message.scheduled_at)
+                await connection.execute(_RECORD_ACCEPTED, *_list_columns(message), *values)
             if publication := await _find_publication(connection, message):
-                await connection.execute(_ACCEPT_PUBLICATION, publication, at, message.broadcast)
-                await connection.execute(_PUBLISH_DRAFT, publication, at)
+                await connection.execute(_ACCEPT_PUBLICATION, publication, occurred_at, message.broadcast)
+                await connection.execute(_PUBLISH_DRAFT, publication, occurred_at)
             if message.action is NoticeAction.WITHDRAWN:
-                await connection.execute(_WITHDRAWN, message.source, message.notice, at)
-                # A system that manages our source may have withdrawn ours, too.
+                await connection.execute(_ADD_WITHDRAWN, message.source, message.notice, occurred_at)
+                # Ours may also be withdrawn by another system that manages our source.
                 if message.source == self.source:
                     await connection.execute(_WITHDRAW, message.source, message.notice)
 
-    async def _record_rejected(self, message: NoticeRejected, at: datetime) -> None:
+    async def _record_rejected(self, message: NoticeRejected, occurred_at: datetime) -> None:
         async with self.database.transaction() as connection:
             if publication := await _find_publication(connection, message):
-                await reject_publication(connection, publication, message.problems, at)
+                await reject_publication(connection, publication, message.problems, occurred_at)
 
-    async def _record_started(self, message: BroadcastStarted, at: datetime) -> None:
-        """Record the start; from then on a notice of ours is in the public archive."""
+    async def _record_started(self, message: BroadcastStarted, occurred_at: datetime) -> None:
+        """Record the start; it puts a notice of ours into the public archive."""
         async with self.database.transaction() as connection:
-            await connection.execute(_STARTED, *_list_columns(message), message.lane, at)
+            await connection.execute(_RECORD_STARTED, *_list_columns(message), message.lane, occurred_at)
             if message.source == self.source:
-                await _archive(connection, message, at)
+                await _archive(connection, message, occurred_at)
 
-    async def _record_progress(self, message: BroadcastProgressed | BroadcastFinished, at: datetime) -> None:
-        finished = at if isinstance(message, BroadcastFinished) else None
-        limited = message.person_limited if isinstance(message, BroadcastProgressed) else 0
+    async def _record_progress(self, message: BroadcastProgressed | BroadcastFinished, occurred_at: datetime) -> None:
+        finished_at = occurred_at if isinstance(message, BroadcastFinished) else None
+        person_limited = message.person_limited if isinstance(message, BroadcastProgressed) else 0
         states, failures = encode_json(message.states), encode_json(message.failures)
-        values = (message.broadcast, message.audience, states, limited, at, finished, failures)
+        values = (message.broadcast, message.audience, states, person_limited, occurred_at, finished_at, failures)
         async with self.database.transaction() as connection:
-            await connection.execute(_PROGRESSED, *values)
-            if finished:
-                await connection.execute(_FINISHED, message.broadcast, finished)
-            if has_reached_most(message.audience, message.states):
-                await connection.execute(_REACHED, message.broadcast, at)
+            await connection.execute(_RECORD_PROGRESS, *values)
+            if finished_at:
+                await connection.execute(_RECORD_FINISHED, message.broadcast, finished_at)
+            if has_reached_target(message.audience, message.states):
+                await connection.execute(_RECORD_REACHED, message.broadcast, occurred_at)
 
     async def _count_subscriptions(
         self, envelope: Envelope, started: Sequence[str] = (), ended: Sequence[str] = ()
     ) -> None:
-        """Count starts and ends of these topics, once for each event."""
+        """Count starts and ends of these topics, once per event."""
         hour = envelope.time.replace(minute=0, second=0, microsecond=0)
         async with self.database.transaction() as connection:
-            if await connection.fetchval(_SEEN, envelope.id) is None:
+            if await connection.fetchval(_ADD_TO_INBOX, envelope.id) is None:
                 return
-            # In one order, so that two transactions do not wait for each other.
+            # Sorted, so that two transactions cannot deadlock.
             for topic in sorted({*started, *ended}):
                 await connection.execute(_COUNT, hour, topic, int(topic in started), int(topic in ended))
 
     async def _record_feedback(self, message: FeedbackReceived) -> None:
-        entry, said = message.feedback, (message.value, message.text)
+        entry, content = message.feedback, (message.value, message.text)
         async with self.database.transaction() as connection:
             await connection.execute(_LOCK_FEEDBACK, entry)
-            if any(said):
-                values = (message.kind, *said, message.topic, message.broadcast, message.at)
+            if any(content):
+                values = (message.kind, *content, message.topic, message.broadcast, message.at)
                 await connection.execute(_FEEDBACK, entry, *values)
             else:
                 await connection.execute(_DELETE_FEEDBACK, [entry])
 
     async def _delete_feedback(self, entries: Collection[UUID]) -> None:
         async with self.database.transaction() as connection:
-            for entry in sorted(entries):  # in one order, so that two transactions do not wait for each other
+            for entry in sorted(entries):  # sorted, so that two transactions cannot deadlock
                 await connection.execute(_LOCK_FEEDBACK, entry)
             await connection.execute(_MARK_ERASED, list(entries))
             await connection.execute(_DELETE_FEEDBACK, list(entries))
@@ -258,14 +260,14 @@ async def _find_publication(connection: Connection, message: NoticeAccepted | No
         identifier = UUID(message.event)
     except ValueError:
         return None  # the event of another system
-    found: UUID | None = await connection.fetchval(_PUBLICATION, identifier, message.source)
-    return found
+    publication: UUID | None = await connection.fetchval(_FIND_PUBLICATION, identifier, message.source)
+    return publication
 
 
-async def _archive(connection: Connection, message: BroadcastStarted, at: datetime) -> None:
+async def _archive(connection: Connection, message: BroadcastStarted, started_at: datetime) -> None:
     source, notice, revision = message.source, message.notice, message.revision
-    publication = await connection.fetchval(_STARTED_REVISION, source, notice, revision)
+    publication = await connection.fetchval(_FIND_STARTED_REVISION, source, notice, revision)
     if publication is not None:
-        await connection.execute(_ARCHIVE, derive_code(publication), publication, notice, revision, at)
-    await connection.execute(_REPLACE, source, notice)  # a revision of another system is no entry, but replaces ours
+        await connection.execute(_ARCHIVE, derive_code(publication), publication, notice, revision, started_at)
+    await connection.execute(_REPLACE, source, notice)  # another system's revision is no entry, but replaces ours
     await connection.execute(_WITHDRAW, source, notice)

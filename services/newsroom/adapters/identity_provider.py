@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 
 class ProviderAway(DependencyUnavailable):
-    """The identity provider did not answer, or not as one."""
+    """The identity provider did not answer, or its answer was invalid."""
 
 
 class _Metadata(msgspec.Struct, frozen=True):
@@ -55,8 +55,8 @@ class _Metadata(msgspec.Struct, frozen=True):
 
     @property
     def addresses(self) -> list[str]:
-        found = [self.authorization_endpoint, self.token_endpoint, self.jwks_uri]
-        return [*found, self.end_session_endpoint] if self.end_session_endpoint else found
+        required = [self.authorization_endpoint, self.token_endpoint, self.jwks_uri]
+        return [*required, self.end_session_endpoint] if self.end_session_endpoint else required
 
 
 class _Keys(msgspec.Struct, frozen=True):
@@ -68,7 +68,7 @@ class _Tokens(msgspec.Struct, frozen=True):
 
 
 class CachedDocument(Generic[T]):
-    """Document of the identity provider; while it cannot be fetched, nobody waits for it for long."""
+    """Cached document of the identity provider; after a failure, requests fail fast for RETRY_SECONDS."""
 
     def __init__(self, load: Callable[[], Awaitable[T]]) -> None:
         self._load = load
@@ -77,7 +77,7 @@ class CachedDocument(Generic[T]):
         self._loaded_at = self._failed_at = float("-inf")
 
     async def get(self, max_age: float = CACHE_SECONDS) -> T:
-        """Return the document, not older than so many seconds. Raises ProviderAway."""
+        """Return the document, at most `max_age` seconds old. Raises ProviderAway."""
         async with self._lock:
             now = time.monotonic()
             if self._value is not None and now - self._loaded_at <= max_age:
@@ -103,12 +103,12 @@ class OidcProvider:
         self._keys = CachedDocument(self._load_keys)
 
     async def build_login_url(self, pending: PendingLogin) -> str:
-        """Return where the browser is sent to log in."""
+        """Return the URL to redirect the browser to for login."""
         metadata = await self._metadata.get()
         return build_authorization_url(metadata.authorization_endpoint, self._client, pending)
 
     async def identify(self, pending: PendingLogin, answer: Mapping[str, str], now: datetime) -> ProviderIdentity:
-        """Return who has logged in; `answer` is what the browser brought back. Raises IdentityRefused."""
+        """Return who has logged in; `answer` is the query of the redirect back. Raises IdentityRefused."""
         metadata = await self._metadata.get()
         names_issuer = metadata.authorization_response_iss_parameter_supported
         code = read_code(answer, self._client, pending, names_issuer=names_issuer, now=now)
@@ -116,7 +116,7 @@ class OidcProvider:
         return read_identity(claims, self._client, pending, now)
 
     async def find_logout_url(self) -> str | None:
-        """Return where the browser is sent to log out there, too; None if there is no such page."""
+        """Return the URL to redirect the browser to for logout at the provider; None if it has none."""
         client, endpoint = self._client, (await self._metadata.get()).end_session_endpoint
         query = {"client_id": client.client_id, "post_logout_redirect_uri": f"{client.origin}/anmelden"}
         return None if endpoint is None else add_query(endpoint, query)
@@ -127,21 +127,21 @@ class OidcProvider:
         if metadata.issuer != self._client.issuer:
             name = metadata.issuer[:MAX_SHOWN_ISSUER]
             raise ProviderAway(f"the identity provider calls itself {name}, which is not KREISFUNK_OIDC_ISSUER")
-        if not all(is_private_address(each) for each in metadata.addresses):
+        if not all(is_private_address(address) for address in metadata.addresses):
             raise ProviderAway("the identity provider has addresses without TLS")
         return metadata
 
     async def _load_keys(self) -> KeySet:
-        """Return the keys that may sign; others, such as those for encryption, are none of ours."""
-        found = _decode(await self._get((await self._metadata.get()).jwks_uri), _Keys).keys
-        signing = [each for each in found if each.get("use", "sig") == "sig" and each.get("kty") in _KEY_TYPES]
+        """Return the signing keys; ignore others, such as those for encryption."""
+        keys = _decode(await self._get((await self._metadata.get()).jwks_uri), _Keys).keys
+        signing_keys = [key for key in keys if key.get("use", "sig") == "sig" and key.get("kty") in _KEY_TYPES]
         try:
-            return KeySet([_KEY_TYPES[each["kty"]].import_key(each) for each in signing])
+            return KeySet([_KEY_TYPES[key["kty"]].import_key(key) for key in signing_keys])
         except (JoseError, ValueError, TypeError, KeyError):
             raise ProviderAway("the identity provider has broken keys") from None
 
     async def _fetch_token(self, endpoint: str, code: str, verifier: str) -> str:
-        """Return the ID token that a code stands for. Raises IdentityRefused."""
+        """Exchange the code for an ID token. Raises IdentityRefused."""
         client = self._client
         form = {
             "grant_type": "authorization_code",
@@ -164,7 +164,7 @@ class OidcProvider:
         return _decode(body, _Tokens).id_token
 
     async def _verify(self, token: str) -> dict[str, Any]:
-        """Return the claims of a token that the provider has signed; its keys may just have changed."""
+        """Verify the token and return its claims; reload the keys if the token names an unknown one."""
         try:
             try:
                 return _decode_token(token, await self._keys.get())
@@ -179,25 +179,25 @@ class OidcProvider:
             raise ProviderAway(f"the identity provider answered {status}")
         return body
 
-    async def _request(self, method: str, url: str, **more: Any) -> tuple[int, bytes]:
-        """Return status and body, which is bounded; a redirect is not followed."""
+    async def _request(self, method: str, url: str, **options: Any) -> tuple[int, bytes]:
+        """Return status and body of limited size; redirects are not followed."""
         body = bytearray()
         try:
-            async with self._session.request(method, url, allow_redirects=False, **more) as answer:
-                async for chunk in answer.content.iter_any():
+            async with self._session.request(method, url, allow_redirects=False, **options) as response:
+                async for chunk in response.content.iter_any():
                     body += chunk
                     if len(body) > MAX_BYTES:
-                        raise ProviderAway("the identity provider does not stop to answer")
-                return answer.status, bytes(body)
+                        raise ProviderAway(f"the identity provider's answer has more than {MAX_BYTES} bytes")
+                return response.status, bytes(body)
         except (ClientError, OSError, TimeoutError, ValueError) as error:
             raise ProviderAway(f"the identity provider: {describe_connection_error(error)}") from None
 
 
-def _decode(body: bytes, kind: type[T]) -> T:
+def _decode(body: bytes, document_type: type[T]) -> T:
     try:
-        return msgspec.json.decode(body, type=kind)
+        return msgspec.json.decode(body, type=document_type)
     except msgspec.MsgspecError:
-        raise ProviderAway("the identity provider answers as none") from None
+        raise ProviderAway("the identity provider's answer is invalid") from None
 
 
 def _decode_token(token: str, keys: KeySet) -> dict[str, Any]:
@@ -206,7 +206,7 @@ def _decode_token(token: str, keys: KeySet) -> dict[str, Any]:
 
 @asynccontextmanager
 async def open_identity_provider(client: ProviderClient | None) -> AsyncIterator[OidcProvider | None]:
-    """Open a client, if there is a provider; it asks for nothing until somebody logs in."""
+    """Open a client, if there is a provider; it sends no request until somebody logs in."""
     if client is None:
         yield None
         return

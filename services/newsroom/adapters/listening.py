@@ -1,4 +1,4 @@
-"""What the county hears, in PostgreSQL: feedback, and counts without anything that says who was counted."""
+"""Feedback and anonymous counts of subscriptions in PostgreSQL."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -34,7 +34,7 @@ _RECORD_AUDIENCE = """
     insert into newsroom.topic_audience (day, topic, people, counted_at) values ($1, $2, $3, $4)
     on conflict (day, topic) do update set people = excluded.people, counted_at = excluded.counted_at
 """
-# The hour of the beginning counts whole: who leaves at once is in it.
+# The hour of the start counts in full, to include those who leave at once.
 _ECHOES = f"""
     select b.id, b.headline, b.notice, b.revision, b.topic, b.started_at, b.audience as people,
         l.left_topic, l.left_all, f.good, f.bad, f.reactions, f.texts
@@ -64,7 +64,7 @@ _RUNS = """
     where started_at >= $1 and audience is distinct from 0
         and (reached_at is not null or cancelled_at is null and coalesce((states ->> 'cancelled')::int, 0) = 0)
 """
-# The words are looked for as they are: neither % nor _ means anything.
+# A literal search: % and _ have no special meaning.
 _CHOSEN = """
     ($1 = '' or f.topic = $1) and ($2 = '' or f.kind = $2) and ($3 = '' or strpos(lower(f.text), lower($3)) > 0)
     and ($4::uuid is null or f.broadcast = $4)
@@ -82,52 +82,52 @@ _SUMMARY = f"""
 
 
 class PostgresListeningLog:
-    """Log of what the county hears: who comes and goes, how many each topic reaches, and what citizens say."""
+    """Log of subscriptions, audiences of topics, and feedback."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def list_moves(self, topic: str, period: ListeningPeriod) -> Sequence[SubscriptionMoves]:
-        """Return starts and ends of each day on which there was one."""
+        """Return starts and ends per day, without days that had none."""
         return [
             SubscriptionMoves(**row) for row in await self._database.fetch(_MOVES, topic, period.first, period.last)
         ]
 
     async def count_leavers(self, period: ListeningPeriod) -> Mapping[str, int]:
-        """Return how many ended each topic, and nothing but that."""
+        """Return the number of people who ended each topic."""
         return {row["topic"]: row["number"] for row in await self._database.fetch(_LEAVERS, period.first, period.last)}
 
     async def list_audiences(self, period: ListeningPeriod) -> Sequence[TopicAudience]:
         return [TopicAudience(**row) for row in await self._database.fetch(_AUDIENCES, period.first, period.last)]
 
     async def list_echoes(self, period: ListeningPeriod, topic: str, limit: int) -> Sequence[BroadcastEcho]:
-        """Return the answers to the broadcasts that began in the period, newest first; an empty topic means all."""
+        """Return the reactions to the broadcasts that began in the period, newest first; an empty topic means all."""
         rows = await self._database.fetch(_PERIOD_ECHOES, period.first, period.last, topic, limit)
         return [BroadcastEcho(**row) for row in rows]
 
     async def find_echo(self, broadcast: UUID) -> BroadcastEcho | None:
-        """Return the answer to a broadcast; None before it has begun."""
+        """Return the reactions to a broadcast; None before it has begun."""
         rows = await self._database.fetch(f"{_ECHOES} where b.id = $1 and b.started_at is not null", broadcast)
         return BroadcastEcho(**rows[0]) if rows else None
 
     async def list_counted_topics(self, since: datetime) -> Collection[str]:
-        """Return the topics that were counted after that, and have anybody; the first are to be seen at once."""
+        """Return the topics counted since then, but not empty ones, so that their first subscriber shows at once."""
         return {row["topic"] for row in await self._database.fetch(_COUNTED, since)}
 
-    async def record_audience(self, counted: TopicAudience, at: datetime) -> None:
-        """Record the count, in place of an earlier one of the same day."""
+    async def record_audience(self, audience: TopicAudience, counted_at: datetime) -> None:
+        """Record the count, replacing an earlier one of the same day."""
         async with self._database.connection() as connection:
-            await connection.execute(_RECORD_AUDIENCE, counted.day, counted.topic, counted.people, at)
+            await connection.execute(_RECORD_AUDIENCE, audience.day, audience.topic, audience.people, counted_at)
 
     async def list_runs(self, since: datetime) -> Sequence[BroadcastRun]:
         return [BroadcastRun(**row) for row in await self._database.fetch(_RUNS, since, Lane.URGENT)]
 
-    async def list_entries(self, chosen: FeedbackFilter, limit: int) -> Sequence[FeedbackEntry]:
-        rows = await self._database.fetch(_ENTRIES, chosen.topic, chosen.kind, chosen.words, chosen.broadcast, limit)
+    async def list_entries(self, query: FeedbackFilter, limit: int) -> Sequence[FeedbackEntry]:
+        rows = await self._database.fetch(_ENTRIES, query.topic, query.kind, query.words, query.broadcast, limit)
         return [FeedbackEntry(**row) for row in rows]
 
-    async def summarize(self, chosen: FeedbackFilter) -> FeedbackSummary:
-        rows = await self._database.fetch(_SUMMARY, chosen.topic, chosen.kind, chosen.words, chosen.broadcast)
+    async def summarize(self, query: FeedbackFilter) -> FeedbackSummary:
+        rows = await self._database.fetch(_SUMMARY, query.topic, query.kind, query.words, query.broadcast)
         counts = {(row["kind"], row["value"]): row["number"] for row in rows}
         reactions = {value: number for (kind, value), number in counts.items() if kind == "reaction"}
         return FeedbackSummary(
@@ -135,5 +135,5 @@ class PostgresListeningLog:
             texts=sum(number for (kind, _), number in counts.items() if kind == "text"),
             good=counts.get(("rating", "good"), 0),
             bad=counts.get(("rating", "bad"), 0),
-            reactions=dict(sorted(reactions.items(), key=lambda each: -each[1])),
+            reactions=dict(sorted(reactions.items(), key=lambda pair: -pair[1])),
         )

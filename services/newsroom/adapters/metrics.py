@@ -60,5 +60,5 @@ class NewsroomMetrics(RequestMetrics):
         self._logins.labels(result).inc()
 
     def watch_archive(self, measure_age: Callable[[], float]) -> None:
-        """Export the age of the archive, measured whenever it is asked for."""
+        """Export the age of the archive, measured at each scrape."""
         self._archive_age.set_function(measure_age)

@@ -1,4 +1,4 @@
-"""Client of the notices API, the public contract over which the newsroom publishes as any other municipal system."""
+"""Client of the public notices API, with which the newsroom publishes like any other municipal system."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -17,7 +17,7 @@ _CHECKED = 200
 
 
 class NoticesApiAway(DependencyUnavailable):
-    """The notices API did not answer; nobody knows whether it took the notice."""
+    """The notices API did not answer; it may have accepted the notice or not."""
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -25,19 +25,19 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 class HttpNoticesApi:
-    """Requests of a municipal system."""
+    """Client of a municipal system."""
 
     def __init__(self, session: ClientSession, url: str) -> None:
         self._session = session
         self._url = url.rstrip("/")
 
     async def publish(self, event: Mapping[str, Any]) -> PublishAnswer:
-        """Publish the event; the same one may be published again. Raises NoticesApiAway."""
+        """Publish the event; repeating it is safe. Raises NoticesApiAway."""
         answer, _ = await self._post("/notices", msgspec.json.encode(event))
         return answer
 
     async def check(self, event: bytes) -> NoticeForecast:
-        """Return what publishing would do. Raises NoticesApiAway."""
+        """Return the forecast of publishing the event. Raises NoticesApiAway."""
         answer, body = await self._post("/notices/check", event)
         if answer.state is PublicationState.REJECTED:
             unnamed = Problem(field="event", problem=f"HTTP {answer.status}")
@@ -47,21 +47,21 @@ class HttpNoticesApi:
         try:
             return msgspec.json.decode(body, type=NoticeForecast)
         except msgspec.MsgspecError:
-            raise NoticesApiAway("the notices API answered something else") from None
+            raise NoticesApiAway("the notices API sent an invalid answer") from None
 
     async def _post(self, path: str, event: bytes) -> tuple[PublishAnswer, bytes]:
         """Return the answer with its body. Raises NoticesApiAway."""
         headers = {"Content-Type": CONTENT_TYPE}
         try:
-            async with self._session.post(self._url + path, data=event, headers=headers) as found:
-                retry_after, body = _parse_seconds(found.headers.get("Retry-After", "")), await found.read()
-                return PublishAnswer(status=found.status, errors=_decode_errors(body), retry_after=retry_after), body
+            async with self._session.post(self._url + path, data=event, headers=headers) as response:
+                retry_after, body = _parse_seconds(response.headers.get("Retry-After", "")), await response.read()
+                return PublishAnswer(status=response.status, errors=_decode_errors(body), retry_after=retry_after), body
         except (ClientError, OSError, TimeoutError) as error:
             raise NoticesApiAway(type(error).__name__) from None
 
 
 def _decode_errors(body: bytes) -> tuple[Problem, ...]:
-    """Return what is wrong; nothing if a proxy sent something else."""
+    """Return the problems in the body; none if it is something else, such as a proxy's error page."""
     try:
         return msgspec.json.decode(body, type=_Answer).errors
     except msgspec.MsgspecError:
@@ -74,7 +74,7 @@ def _parse_seconds(text: str) -> float:
 
 @asynccontextmanager
 async def open_notices_api(url: str, token: str) -> AsyncIterator[HttpNoticesApi]:
-    """Open a client with a municipal system's token."""
+    """Open a client with the token of a municipal system."""
     timeout, headers = ClientTimeout(total=TIMEOUT_SECONDS), {"Authorization": f"Bearer {token}"}
     async with ClientSession(timeout=timeout, headers=headers) as session:
         yield HttpNoticesApi(session, url)

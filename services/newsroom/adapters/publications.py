@@ -15,7 +15,7 @@ from shared.contracts.events import Problem
 from shared.database.pool import Connection, Database
 
 _COLUMNS = "id, draft, version, revision, body as event, state, tries, problems, broadcast, created_at, confirmed_at"
-# A later act on a notice waits for the earlier one, even while that is not due.
+# Publications of a notice are sent in order, even while the earlier one waits for a retry.
 _DUE = f"""
     select {_COLUMNS} from newsroom.publication p
     where state = 'waiting' and next_at <= $1 and not exists (
@@ -48,7 +48,7 @@ _REJECT = """
     where id = $1 and state <> 'rejected' and confirmed_at is null
     returning draft
 """
-# Its editors may have gone on meanwhile: only what is published comes back.
+# Only a draft that is still published is returned: it may have been edited meanwhile.
 _RETURN = """
     update newsroom.draft set state = 'returned', changed_at = $2 where id = $1 and state = 'published' returning notice
 """
@@ -63,27 +63,27 @@ class PublicationRepository:
         self._database = database
 
     async def list_due(self, now: datetime, limit: int) -> Sequence[NoticePublication]:
-        """Return what is to be sent now, oldest first; of each notice only the oldest."""
+        """Return the due publications, oldest first; only the oldest of each notice."""
         return [_read_publication(row) for row in await self._database.fetch(_DUE, now, limit)]
 
     async def find_newest(self, draft: UUID) -> NoticePublication | None:
         return (await self.find_all_newest([draft])).get(draft)
 
     async def find_all_newest(self, drafts: Collection[UUID]) -> Mapping[UUID, NoticePublication]:
-        """Return the newest publication of each of the drafts that has one, by the draft."""
+        """Return the newest publication of each draft that has one, by draft."""
         return {row["draft"]: _read_publication(row) for row in await self._database.fetch(_NEWEST, [*drafts])}
 
     async def list_under_way(self, limit: int) -> Sequence[PendingNotice]:
-        """Return what was published here and is no broadcast yet, newest first; no withdrawals."""
+        """Return notices published here that are not a broadcast yet, newest first, without withdrawals."""
         return [PendingNotice(**row) for row in await self._database.fetch(_UNDER_WAY, limit)]
 
     async def find_published(self, broadcast: UUID) -> NoticePublication | None:
-        """Return what became this broadcast; None if another system published it."""
+        """Return the publication of the broadcast; None if another system published it."""
         rows = await self._database.fetch(_PUBLISHED, broadcast)
         return _read_publication(rows[0]) if rows else None
 
     async def record_answer(self, publication: UUID, answer: PublishAnswer, now: datetime) -> None:
-        """Record that the notices API accepted or rejected it; a rejection returns the draft to its editors."""
+        """Record the acceptance or the rejection, which returns the draft to its editors."""
         async with self._database.transaction() as connection:
             if answer.state is PublicationState.ACCEPTED:
                 await connection.execute(_ACCEPT, publication, now)
@@ -91,7 +91,7 @@ class PublicationRepository:
                 await reject_publication(connection, publication, answer.errors, now)
 
     async def record_failure(self, publication: UUID, next_at: datetime) -> None:
-        """Record an attempt without an answer that counts."""
+        """Record an attempt without a conclusive answer."""
         async with self._database.connection() as connection:
             await connection.execute(_FAIL, publication, next_at)
 
@@ -108,7 +108,7 @@ def _read_publication(row: asyncpg.Record) -> NoticePublication:
 async def reject_publication(
     connection: Connection, publication: UUID, problems: Sequence[Problem], now: datetime
 ) -> None:
-    """Record that it was rejected, and return its draft to the editors; one that took effect was not."""
+    """Record the rejection and return the draft to its editors, unless the publication has taken effect."""
     draft = await connection.fetchval(_REJECT, publication, encode_json(problems), now)
     notice = await connection.fetchval(_RETURN, draft, now) if draft else None
     if notice is not None:

@@ -1,4 +1,4 @@
-"""Counts of messages that no service could read or handle; passive declarations need no permission."""
+"""Counts of messages that no service could read or handle, by passive declarations, which need no permission."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -15,7 +15,7 @@ ReadCounts = Callable[[], Awaitable[Mapping[str, int]]]
 
 
 class StrandedCounts:
-    """Number of messages in each queue that has some, as last read: no page waits for the broker.
+    """Last read number of messages in each queue that is not empty, so that no page waits for the broker.
 
     `counts` is None while the broker does not answer.
     """
@@ -26,7 +26,7 @@ class StrandedCounts:
 
     @contextmanager
     def use(self, read: ReadCounts) -> Iterator[None]:
-        """Read with this until the block ends."""
+        """Use this function to read the counts until the block ends."""
         self._read = read
         try:
             yield
@@ -34,12 +34,12 @@ class StrandedCounts:
             self._read = self.counts = None
 
     async def refresh(self) -> None:
-        """Read the counts; without anything to read with, nothing is known."""
+        """Read the counts, if a function to read them is in use."""
         if self._read is None:
             return
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                counted = await self._read()
-            self.counts = {name: count for name, count in counted.items() if count}
+                counts = await self._read()
+            self.counts = {name: count for name, count in counts.items() if count}
         except (BrokerUnavailable, TimeoutError):
             self.counts = None

@@ -1,4 +1,4 @@
-"""Retention of what the newsroom keeps about logins and events."""
+"""Retention of data about logins, events and feedback."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -8,7 +8,7 @@ from shared.database.retention import RetentionRule, build_row_rule
 SESSION_DAYS = 30
 DEVICE_DAYS = 180
 LOGIN_FAILURE_DAYS = 1
-INBOX_DAYS = 15  # longer than an event can wait at the broker
+INBOX_DAYS = 15  # longer than the broker keeps an event
 
 
 def build_retention_rules(feedback_days: int) -> Mapping[str, RetentionRule]:

@@ -1,4 +1,4 @@
-"""The ledger as the newsroom sees and changes it: by functions only, each granted to its role (decision 0036)."""
+"""Access to the ledger, only by database functions granted to the newsroom's role (decision 0036)."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
@@ -25,7 +25,7 @@ from services.newsroom.domain.sending import (
 from shared.database.pool import Connection, Database
 
 MAX_TRIALS_PER_HOUR = 10
-# Somebody may press the button in two windows at once.
+# Serializes requests of an account from several windows.
 _LOCK_TRIALS = "select pg_advisory_xact_lock(hashtextextended('trial ' || $1::uuid::text, 0))"
 _COUNT_TRIALS = """
     select count(*) from newsroom.audit
@@ -37,8 +37,8 @@ _KEYS_UNCONFIRMED = (
     " fände vielleicht niemanden. Wer das System betreibt, prüft sie mit „kreisfunk keys status“."
 )
 _UNFINISHED = ("running", "held", "paused")
-# For each change: the statement, which returns the broadcast's standing before and how many people will get the message
-# again, and the standings that permit it.
+# For each change: the statement, which returns the broadcast's previous standing and how many people will get the
+# message again, and the standings that permit the change.
 _BROADCAST_CHANGES: Mapping[BroadcastChange, tuple[str, Collection[str]]] = {
     BroadcastChange.PAUSE: ("select dispatcher.pause_broadcast($1, $2), 0", _UNFINISHED),
     BroadcastChange.RESUME: ("select dispatcher.resume_broadcast($1), 0", ("paused",)),
@@ -54,7 +54,7 @@ _BROADCAST_CHANGES: Mapping[BroadcastChange, tuple[str, Collection[str]]] = {
     ),
     BroadcastChange.RESEND: ("select standing, failed from dispatcher.resend_failed($1)", (*_UNFINISHED, "finished")),
 }
-# Each returns how much it has changed.
+# Each returns the number of changes.
 _SENDING_CHANGES: Mapping[SendingChange, str] = {
     SendingChange.PAUSE: "select dispatcher.pause_sending($1, null)",
     SendingChange.RESUME: "select dispatcher.resume_sending(null)",
@@ -63,14 +63,14 @@ _SENDING_CHANGES: Mapping[SendingChange, str] = {
 }
 
 _LOCK_BUDGET = "select pg_advisory_xact_lock(hashtextextended('budget', 0))"
-# What has any state but waiting is claimed, and counted by the ledger, or gets no message. A publication counts with
-# its estimate until it is a broadcast, or while the broadcast's audience is known to nobody. Each counts in the month
-# in which it begins, which is this one if it should have begun. The month is null if it is this one.
+# Deliveries in any state but waiting are already counted by the ledger, or get no message. A publication counts with
+# its estimate until it is a broadcast with a known audience. Each counts in the month in which it begins, an overdue
+# one in this month. The month is null if it is this one.
 _PROMISED = """
-    with asked as (
+    with requested as (
         select date_trunc('month', greatest($1::timestamptz, now()) at time zone 'Europe/Berlin') as month
     ), unfinished as (
-        select b.accepted_at as told_at, b.scheduled_at,
+        select b.accepted_at as known_at, b.scheduled_at,
             greatest(coalesce(b.audience, p.people) - coalesce(s.settled, 0), 0) as people
         from newsroom.broadcast b left join newsroom.publication p on p.broadcast = b.id cross join lateral (
             select sum(value::int) as settled from jsonb_each_text(b.states) where key <> 'waiting') s
@@ -81,16 +81,16 @@ _PROMISED = """
         from newsroom.publication where state <> 'rejected' and broadcast is null and confirmed_at is null
     )
     select coalesce(sum(people) filter (
-            where greatest(told_at, scheduled_at) > now() - interval '31 days'
+            where greatest(known_at, scheduled_at) > now() - interval '31 days'
                 and date_trunc('month', greatest(scheduled_at, now()) at time zone 'Europe/Berlin') = month
         ), 0)::int as promised,
         nullif(month, date_trunc('month', now() at time zone 'Europe/Berlin'))::date as month
-    from asked left join unfinished on true group by asked.month
+    from requested left join unfinished on true group by requested.month
 """
 
 
 class PostgresSendingControl:
-    """Interface to see and change sending. Acts are stored with what they do."""
+    """Interface to read and change sending. Changes are stored together with their acts."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -107,41 +107,41 @@ class PostgresSendingControl:
         )
 
     async def read_limits(self) -> SendingOverview:
-        """Return what bounds messages that are about to be sent: numbers and paused templates only."""
+        """Return only the numbers and the paused templates."""
         async with self._database.connection() as connection:
             pauses = await connection.fetch("select * from dispatcher.list_template_pauses()")
             return SendingOverview(
                 numbers=await _fetch_numbers(connection), templates=tuple(TemplatePause(**row) for row in pauses)
             )
 
-    async def read_budget(self, at: datetime | None = None) -> MonthBudget | None:
-        """Return the budget of the month of that moment, by default of this month; None without a limit."""
+    async def read_budget(self, sent_at: datetime | None = None) -> MonthBudget | None:
+        """Return the budget of the month of `sent_at`, by default of this month; None if unlimited."""
         async with self._database.connection() as connection:
-            return await fetch_budget(connection, at)
+            return await fetch_budget(connection, sent_at)
 
     async def change_broadcast(
         self, change: BroadcastChange, broadcast: UUID, reason: str, act: Act, permit: Callable[[int], None]
     ) -> str | None:
-        """Change it, unless `permit` raises for the number of people who would get a message again.
+        """Change the broadcast, unless `permit` raises for the number of people who would get a message again.
 
-        Return the ledger's word for its state if that does not permit the change.
+        Return the standing of the broadcast in the ledger if that does not permit the change, otherwise None.
         """
-        statement, fitting = _BROADCAST_CHANGES[change]
+        statement, permitted_standings = _BROADCAST_CHANGES[change]
         arguments = (broadcast, reason) if change in (BroadcastChange.PAUSE, BroadcastChange.CANCEL) else (broadcast,)
         async with self._database.transaction() as connection:
             row = await connection.fetchrow(statement, *arguments)
             standing, people = row or ("missing", 0)
-            is_done = standing in fitting and (people > 0 or change is not BroadcastChange.RESEND)
+            is_changed = standing in permitted_standings and (people > 0 or change is not BroadcastChange.RESEND)
             if people:
                 permit(people)
-            if not is_done:
+            if not is_changed:
                 return str(standing)
             detail = {**act.detail, **({"people": str(people)} if people else {})}
             await record_act(connection, replace(act, detail=detail))
         return None
 
     async def change_sending(self, change: SendingChange, subject: str, reason: str, act: Act) -> int:
-        """Return how much was changed; 0 is nothing, and no act."""
+        """Change all sending; return the number of changes. If it is 0, no act is recorded."""
         statement = _SENDING_CHANGES[change]
         arguments = {SendingChange.PAUSE: (reason,), SendingChange.RESUME_TEMPLATE: (subject,)}.get(change, ())
         try:
@@ -154,9 +154,9 @@ class PostgresSendingControl:
         return changed
 
     async def prepare_trial(self, draft: UUID, code: str, text: str, act: Act) -> datetime | None:
-        """Leave the text with subscriptions for whoever sends the code, and return until when they may.
+        """Store the text in subscriptions for the sender of the code; return when the code expires.
 
-        Return None if the account has had MAX_TRIALS_PER_HOUR.
+        Return None if the account has reached MAX_TRIALS_PER_HOUR.
         """
         async with self._database.transaction() as connection:
             await connection.execute(_LOCK_TRIALS, act.account)
@@ -171,12 +171,12 @@ async def _fetch_numbers(connection: Connection) -> tuple[SendingNumber, ...]:
     return tuple(SendingNumber(**row) for row in await connection.fetch("select * from dispatcher.read_limits()"))
 
 
-async def fetch_budget(connection: Connection, at: datetime | None = None) -> MonthBudget | None:
-    """Return what is left of the budget of the month of a moment, at the earliest this one; None without a limit."""
-    (row,) = await connection.fetch(_PROMISED, at)
+async def fetch_budget(connection: Connection, sent_at: datetime | None = None) -> MonthBudget | None:
+    """Return the budget of the month of `sent_at`, at the earliest this month; None if unlimited."""
+    (row,) = await connection.fetch(_PROMISED, sent_at)
     return find_budget(await _fetch_numbers(connection), row["promised"], row["month"])
 
 
 async def lock_budget(connection: Connection) -> None:
-    """Let nobody else promise anything until the end of the transaction."""
+    """Lock the budget against other transactions until the end of this one."""
     await connection.execute(_LOCK_BUDGET)

@@ -20,12 +20,12 @@ from services.newsroom.domain.login import (
 )
 from shared.database.pool import Connection, Database
 
-# What makes a session open: $1 and $2 are the limits of idle and of all time.
+# Condition of an open session: $1 is the limit of idle time, $2 of total time.
 _IS_OPEN = """
 s.revoked_at is null and a.disabled_at is null
     and s.seen_at > now() - $1::interval and s.created_at > now() - $2::interval
 """
-# One statement for each request; the visit is noted once a minute.
+# A single statement per request; it records the visit at most once a minute.
 _FIND = f"""
 with found as (
     select s.token_hash, s.csrf, s.stage, s.seen_at, {ACCOUNT_COLUMNS}
@@ -44,7 +44,7 @@ _LIST = f"""
 select s.token_hash, s.created_at, s.seen_at from newsroom.session s join newsroom.account a on a.id = s.account
 where s.account = $3 and {_IS_OPEN} order by s.created_at desc
 """  # noqa: S608 - constant parts
-# Whoever resets or disables the account meanwhile waits, and then ends this session, too.
+# A concurrent reset or block of the account waits, and then ends this session, too.
 _PROVE = """
 select id from newsroom.account
 where id = $1 and disabled_at is null and password_hash is not distinct from $2
@@ -62,7 +62,7 @@ select exists (select from newsroom.device d join newsroom.account a on a.id = d
 """
 _END = "update newsroom.session set revoked_at = $2 where token_hash = $1 and revoked_at is null"
 
-# In the order of the key, so that simultaneous attempts cannot wait for each other in a circle.
+# Sorted by key, so that simultaneous attempts cannot deadlock.
 _LOCK_FAILURES = """
 select scope, key, failures, failed_at from newsroom.login_failure
 where (scope, key) in (select * from unnest($1::text[], $2::text[])) order by scope, key for update
@@ -76,7 +76,7 @@ _COUNT_FAILURES = """
 update newsroom.login_failure set failures = case when failed_at > $3 then failures else 0 end + 1, failed_at = $4
 where (scope, key) in (select * from unnest($1::text[], $2::text[]))
 """
-# A success says nothing about others who share the address, so it takes back its own attempt only.
+# Others may share the address, so a success takes back only its own attempt there.
 _SETTLE_FAILURES = """
 update newsroom.login_failure set failures = case scope when 'address' then failures - 1 else 0 end
 where (scope, key) in (select * from unnest($1::text[], $2::text[])) and failures > 0
@@ -91,16 +91,16 @@ class PostgresSessionRepository:
         self._limits = (limits.idle, limits.total)
 
     async def open_session(
-        self, token_hash: bytes, csrf: str, stage: SessionStage, proven: Credentials, device: bytes | None, act: Act
+        self, token_hash: bytes, csrf: str, stage: SessionStage, login: Credentials, device: bytes | None, act: Act
     ) -> bool:
-        """Store the session, and the device from which it was opened.
+        """Store the session and the device.
 
         Return False if the account was disabled or given another login since the credentials were read.
         """
-        account, who = proven.account.id, proven.subject
-        login = (proven.password_hash, who.issuer if who else None, who.subject if who else None)
+        account, subject = login.account.id, login.subject
+        proof = (login.password_hash, subject.issuer if subject else None, subject.subject if subject else None)
         async with self._database.transaction() as connection:
-            if await connection.fetchval(_PROVE, account, *login) is None:
+            if await connection.fetchval(_PROVE, account, *proof) is None:
                 return False
             await connection.execute(_OPEN, token_hash, account, csrf, stage)
             if device is not None:
@@ -109,7 +109,7 @@ class PostgresSessionRepository:
         return True
 
     async def find_visitor(self, token_hash: bytes) -> Visitor | None:
-        """Return the owner of an open session, and note the visit."""
+        """Return the owner of an open session, and record the visit."""
         rows = await self._database.fetch(_FIND, *self._limits, token_hash)
         if not rows:
             return None
@@ -122,7 +122,7 @@ class PostgresSessionRepository:
         return [OpenSession(**row) for row in await self._database.fetch(_LIST, *self._limits, account)]
 
     async def find_ended(self, token_hashes: Collection[bytes]) -> Mapping[bytes, bool]:
-        """Return of each session whether it has ended; this is no visit."""
+        """Return for each session whether it has ended; this does not count as a visit."""
         rows = await self._database.fetch(_FILTER, *self._limits, list(token_hashes))
         return dict.fromkeys(token_hashes, True) | {row["token_hash"]: False for row in rows}
 
@@ -131,23 +131,23 @@ class PostgresSessionRepository:
             await connection.execute(_END, token_hash, now)
             await record_act(connection, act)
 
-    async def end_sessions(self, account: UUID, now: datetime, act: Act, *, but: bytes | None = None) -> None:
+    async def end_sessions(self, account: UUID, now: datetime, act: Act, *, keep: bytes | None = None) -> None:
         async with self._database.transaction() as connection:
-            await connection.execute(END_SESSIONS, account, now, but)
+            await connection.execute(END_SESSIONS, account, now, keep)
             await record_act(connection, act)
 
     async def is_device_of(self, token_hash: bytes, login: str) -> bool:
         return await self._database.fetchval(_IS_DEVICE, token_hash, login) is True
 
     async def reserve_attempt(self, counters: Mapping[FailureScope, str], now: datetime) -> float:
-        """Count an attempt as failed and return 0, or return how many seconds it has to wait, and count nothing.
+        """Count an attempt as failed and return 0, or return the seconds that it has to wait, without counting it.
 
-        Counted before the password is checked, so that simultaneous attempts are counted, too.
+        Attempts are counted before the password is checked, to include simultaneous ones.
         """
         keys = ([*counters], [*counters.values()])
         async with self._database.transaction() as connection:
             if wait := await _find_wait(connection, keys, now):
-                return wait  # what waits adds no rows
+                return wait  # a delayed attempt adds no rows
             await connection.execute(_ADD_FAILURES, *keys, now)
             wait = await _find_wait(connection, keys, now)
             if not wait:

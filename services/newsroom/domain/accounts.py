@@ -1,4 +1,4 @@
-"""Accounts of the press office: roles, rights, and what a second person has to confirm."""
+"""Accounts of the press office: roles, rights, and changes that a second person has to confirm."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -21,34 +21,36 @@ class Role(StrEnum):
 
 
 class Right(StrEnum):
-    """Right of an account. Writing and approving are separate; both may send, and operating includes none of it.
+    """Right of an account. Writing and approving are separate; both may send. Operating includes none of these.
 
-    To steer is to pause, resume and cancel what others have sent. To countersign is to approve: everything, or only
-    what costs so much that a lead has to.
+    MANAGE_BROADCASTS is to pause, resume and cancel those of others. COUNTERSIGN is to approve: any notice, or only
+    those so expensive that a lead has to.
     """
 
-    LOOK = "look"
+    VIEW = "view"
     WRITE = "write"
     COUNTERSIGN = "countersign"
     APPROVE = "approve"
     APPROVE_AMOUNTS = "approve_amounts"
     SEND = "send"
-    STEER = "steer"
+    MANAGE_BROADCASTS = "manage_broadcasts"
     OPERATE = "operate"
     MANAGE_ACCOUNTS = "manage_accounts"
     READ_AUDIT = "read_audit"
 
 
 RIGHTS: Mapping[Role, frozenset[Right]] = {
-    Role.EDITOR: frozenset({Right.LOOK, Right.WRITE, Right.SEND}),
-    Role.APPROVER: frozenset({Right.LOOK, Right.COUNTERSIGN, Right.APPROVE, Right.SEND}),
-    Role.OPERATOR: frozenset({Right.LOOK, Right.STEER, Right.OPERATE, Right.MANAGE_ACCOUNTS, Right.READ_AUDIT}),
+    Role.EDITOR: frozenset({Right.VIEW, Right.WRITE, Right.SEND}),
+    Role.APPROVER: frozenset({Right.VIEW, Right.COUNTERSIGN, Right.APPROVE, Right.SEND}),
+    Role.OPERATOR: frozenset(
+        {Right.VIEW, Right.MANAGE_BROADCASTS, Right.OPERATE, Right.MANAGE_ACCOUNTS, Right.READ_AUDIT}
+    ),
     Role.LEAD: frozenset(
         {
-            Right.LOOK,
+            Right.VIEW,
             Right.COUNTERSIGN,
             Right.APPROVE_AMOUNTS,
-            Right.STEER,
+            Right.MANAGE_BROADCASTS,
             Right.MANAGE_ACCOUNTS,
             Right.READ_AUDIT,
         }
@@ -57,16 +59,16 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
 
 
 class NotPermitted(Exception):
-    """Error: the account may not do this; the text tells an editor why."""
+    """Raised when the account may not do this; the text says why, in German."""
 
 
 class AccountProblem(ValueError):
-    """Error: an account cannot be as requested; the text tells an editor why."""
+    """Raised when an account cannot be as requested; the text says why, in German."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """Account; `person` is the human, who may have several. `is_external`: the identity provider says who it is.
+    """Account; `person` is the human, who may have several. `is_external`: it logs in at the identity provider.
 
     `session` is the one in which it acts, None outside of any.
     """
@@ -99,7 +101,7 @@ class AccountChange(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class AccountRequest:
-    """Requested change; `person` is the human whose account it is, or is to become."""
+    """Requested change; `person` is the present or future owner of the account."""
 
     id: UUID
     change: AccountChange
@@ -111,7 +113,7 @@ class AccountRequest:
     requested_at: datetime
 
     def check_decider(self, decider: Account) -> None:
-        """Raise NotPermitted unless somebody else than the requester and the one concerned decides."""
+        """Raise NotPermitted unless the decider is neither the requester nor the account's owner."""
         decider.require(Right.MANAGE_ACCOUNTS)
         if decider.person in (self.requested_by.person, self.person):
             raise NotPermitted("Das muss eine zweite Person entscheiden, die es weder beantragt hat noch betrifft.")
@@ -120,7 +122,7 @@ class AccountRequest:
 
 
 def parse_login(text: str) -> str:
-    """Return the login as it is stored. Raises AccountProblem."""
+    """Return the login in its stored form. Raises AccountProblem."""
     login = text.strip().lower()
     if not LOGIN.fullmatch(login):
         raise AccountProblem(
@@ -131,7 +133,7 @@ def parse_login(text: str) -> str:
 
 
 def parse_name(text: str) -> str:
-    """Return the name of a person. Raises AccountProblem."""
+    """Return the name of a person with normalized spaces. Raises AccountProblem."""
     name = " ".join(text.split())
     if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
         raise AccountProblem(f"Der Name braucht 1 bis {MAX_NAME_LENGTH} Zeichen.")
@@ -139,7 +141,7 @@ def parse_name(text: str) -> str:
 
 
 def parse_roles(texts: Collection[str]) -> frozenset[Role]:
-    """Return the roles; an account has at least one. Raises AccountProblem."""
+    """Return the roles, at least one. Raises AccountProblem."""
     if not texts or not {*texts} <= {*Role}:
         raise AccountProblem("Wählen Sie mindestens eine Rolle.")
     return frozenset(Role(text) for text in texts)

@@ -1,4 +1,4 @@
-"""Four eyes by risk: when a second person has to approve, and who may be that person."""
+"""Four-eyes rule by risk: when a second person has to approve, and who may do so."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, time
@@ -34,13 +34,13 @@ _RESPONSIBLE: Mapping[Verdict, str] = {
 
 
 class ApprovalRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Rules about the notices that one person may send alone; without any setting, none.
+    """Rules for the notices that one person may send alone; by default none.
 
-    They are about `routine_topics`, cost at most `max_euros`, and are not sent between `night_begins` and `night_ends`
-    in `zone`. With `urgent_alone` one person may also send what is urgent, with `whole_county_alone` what is about a
-    local topic and not limited to municipalities. With `emergency` an editor may send before anybody has approved, with
-    a reason; somebody else reviews it afterwards. Above `lead_euros` a lead has to approve, or to review; None is no
-    such amount. Raises ValueError for an unknown zone.
+    Such notices are about `routine_topics`, cost at most `max_euros`, and are not sent between `night_begins` and
+    `night_ends` in `zone`. With `urgent_alone` one person may also send urgent notices, with `whole_county_alone` those
+    about a local topic without a limit to municipalities. With `emergency` an editor may send before approval, giving a
+    reason; somebody else reviews it afterwards. Above `lead_euros` a lead has to approve or review; None means never.
+    Raises ValueError for an unknown zone.
     """
 
     routine_topics: tuple[TopicId, ...] = ()
@@ -60,14 +60,14 @@ class ApprovalRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             raise ValueError("the night needs a time zone such as Europe/Berlin") from None
 
     def is_for_lead(self, costs: Decimal | None) -> bool:
-        """Return whether a lead has to approve these costs; costs that are not known count as too high."""
+        """Return whether a lead has to approve these costs; unknown costs count as too high."""
         return self.lead_euros is not None and (costs is None or costs > self.lead_euros)
 
 
 def find_approval_reasons(
     draft: NoticeDraft, rules: ApprovalRules, *, local_topics: frozenset[str], costs: Decimal | None, now: datetime
 ) -> Iterator[str]:
-    """Yield why a second person has to approve, in German; costs that are not known count as too high."""
+    """Yield why a second person has to approve, in German; unknown costs count as too high."""
     content = draft.content
     if content.topic not in rules.routine_topics:
         yield "Meldungen zu diesem Thema gibt immer eine zweite Person frei."
@@ -88,8 +88,8 @@ def find_approval_reasons(
 
 def _is_night(moment: datetime, rules: ApprovalRules) -> bool:
     local = moment.astimezone(ZoneInfo(rules.zone)).time()
-    begins, ends = rules.night_begins, rules.night_ends
-    return begins <= local < ends if begins <= ends else local >= begins or local < ends
+    begin, end = rules.night_begins, rules.night_ends
+    return begin <= local < end if begin <= end else local >= begin or local < end
 
 
 def _format_euros(amount: Decimal) -> str:
@@ -97,24 +97,25 @@ def _format_euros(amount: Decimal) -> str:
 
 
 def describe_costs(costs: Decimal | None, *, by_lead: bool) -> str:
-    """Return in German what sending again costs, and whether a lead has to do it."""
+    """Return the costs of sending again, and whether a lead has to do it, in German."""
     price = f"Das kostet etwa {_format_euros(costs)}." if costs is not None else "Was das kostet, ist nicht bekannt."
     return f"{price} {_LEAD_DECIDES}" if by_lead else price
 
 
 def is_approved(draft: NoticeDraft, *, by_lead: bool = False) -> bool:
-    """Return whether a second person has approved this very version and nobody returned it, whatever its state says.
+    """Return whether a second person has approved this version and nobody returned it, regardless of the state.
 
-    An approval counts only while its giver may give it. With `by_lead` one of them is a lead's.
+    An approval counts only while its giver has the right to it. With `by_lead` one has to be a lead's.
     """
-    own = list_owners(draft)
-    given = [each for each in _list_approvals(draft) if not each.is_void and each.by.person not in own]
-    is_enough = any(each.verdict is Verdict.APPROVE_AMOUNT for each in given) if by_lead else bool(given)
+    owners = list_owners(draft)
+    valid = (approval for approval in _list_approvals(draft) if not approval.is_void)
+    verdicts = {approval.verdict for approval in valid if approval.author.person not in owners}
+    is_enough = Verdict.APPROVE_AMOUNT in verdicts if by_lead else bool(verdicts)
     return draft.find_return() is None and is_enough
 
 
 def find_emergency_obstacle(content: DraftContent, rules: ApprovalRules) -> str | None:
-    """Return why this may not be sent before anybody has approved it, in German; None if it may."""
+    """Return why this may not be sent without approval, in German; None if it may."""
     if not rules.emergency:
         return "Der Notfallweg ist in diesem Landkreis nicht eingerichtet."
     if not content.urgent:
@@ -131,7 +132,7 @@ def find_missing(draft: NoticeDraft, reasons: tuple[str, ...], *, by_lead: bool)
 
 
 def choose_verdict(account: Account, *, by_lead: bool) -> Verdict:
-    """Return how this account approves; `by_lead` is whether a lead has to. Raises NotPermitted."""
+    """Return the verdict by which this account approves; `by_lead`: a lead has to approve. Raises NotPermitted."""
     if by_lead and account.may(Right.APPROVE_AMOUNTS):
         return Verdict.APPROVE_AMOUNT
     account.require(Right.APPROVE)
@@ -139,7 +140,7 @@ def choose_verdict(account: Account, *, by_lead: bool) -> Verdict:
 
 
 def require_amount_right(account: Account, *, by_lead: bool) -> None:
-    """Return if the account may decide alone about such an amount. Raises NotPermitted."""
+    """Raise NotPermitted unless the account may decide alone about such an amount."""
     if not by_lead:
         account.require(Right.APPROVE)
     elif not account.may(Right.APPROVE_AMOUNTS):
@@ -151,14 +152,14 @@ def find_obstacle(
 ) -> str | None:
     """Return why this person may not approve the draft, in German; None if they may.
 
-    It needs a second human: neither the author of this version, nor whoever submitted it, by any account of theirs.
+    An approver is a second human: not the author or submitter of this version under any account of theirs.
     """
     is_waiting = draft.state in (DraftState.PENDING, DraftState.ESCALATED)
     if not is_waiting and (draft.state is not DraftState.APPROVED or is_approved(draft, by_lead=by_lead)):
         return NOT_WAITING
     if actor.person in list_owners(draft):
         return "Eigene Meldungen gibt eine andere Person frei."
-    if any(each.by.account == actor.id and each.verdict is verdict for each in _list_approvals(draft)):
+    if any(approval.author.account == actor.id and approval.verdict is verdict for approval in _list_approvals(draft)):
         return "Sie haben diesen Stand schon freigegeben."
     return None
 
@@ -171,41 +172,44 @@ def require_approver(draft: NoticeDraft, actor: Account, verdict: Verdict, *, by
 
 
 def find_review(draft: NoticeDraft) -> DraftDecision | None:
-    """Return who has reviewed what was published in an emergency; None if nobody has yet."""
-    said = (each for each in draft.decisions if each.verdict is Verdict.REVIEW and each.version == draft.version)
-    return next(said, None)
+    """Return the review of an emergency publication, None if there is none yet."""
+    return next((decision for decision in _list_decisions(draft) if decision.verdict is Verdict.REVIEW), None)
 
 
 def find_review_obstacle(draft: NoticeDraft, actor: Account) -> str | None:
-    """Return why the actor may not review what was published in an emergency, in German; None if they may."""
+    """Return why the actor may not review an emergency publication, in German; None if they may."""
     if not draft.is_emergency or find_review(draft):
         return "Hier ist nichts nachträglich zu prüfen."
     return "Eigene Meldungen prüft eine andere Person." if actor.person in list_owners(draft) else None
 
 
+def _list_decisions(draft: NoticeDraft) -> list[DraftDecision]:
+    return [decision for decision in draft.decisions if decision.version == draft.version]
+
+
 def _list_approvals(draft: NoticeDraft) -> list[DraftDecision]:
-    return [each for each in draft.decisions if each.is_approval and each.version == draft.version]
+    return [decision for decision in _list_decisions(draft) if decision.is_approval]
 
 
 def list_owners(draft: NoticeDraft) -> frozenset[UUID]:
-    """Return the humans for whom this version is their own."""
-    said = (each for each in draft.decisions if each.version == draft.version)
-    handed_on = (each.by.person for each in said if each.verdict in (Verdict.SUBMIT, Verdict.EMERGENCY))
-    return frozenset((draft.newest.author.person, *handed_on))
+    """Return the humans who wrote or submitted this version, and so cannot approve it."""
+    submitting = (Verdict.SUBMIT, Verdict.EMERGENCY)
+    submitters = (decision.author.person for decision in _list_decisions(draft) if decision.verdict in submitting)
+    return frozenset((draft.newest.author.person, *submitters))
 
 
 def list_responsible(draft: NoticeDraft, version: DraftVersion) -> Iterator[tuple[str, str, datetime | None]]:
-    """Yield who wrote, approved and reviewed what was sent, and why nobody was asked, in German; some at a time."""
-    said = [each for each in draft.decisions if each.version == version.version]
+    """Yield label, value and time: who wrote, approved and reviewed the version, and why it was an emergency."""
+    decisions = [decision for decision in draft.decisions if decision.version == version.version]
     yield "Verfasst", version.author.name, version.saved_at
-    for each in said:
-        if each.is_void:
-            yield "Freigabe, die nicht galt", each.by.name, each.at
-        elif each.verdict in _RESPONSIBLE and (draft.is_emergency or each.is_approval):
-            yield _RESPONSIBLE[each.verdict], each.by.name, each.at
+    for decision in decisions:
+        if decision.is_void:
+            yield "Freigabe, die nicht galt", decision.author.name, decision.decided_at
+        elif decision.verdict in _RESPONSIBLE and (draft.is_emergency or decision.is_approval):
+            yield _RESPONSIBLE[decision.verdict], decision.author.name, decision.decided_at
     if draft.is_emergency:
-        if not any(each.is_approval and not each.is_void for each in said):
+        if not any(decision.is_approval and not decision.is_void for decision in decisions):
             yield "Freigabe", "keine: im Notfall gesendet", None
         yield "Grund des Notfalls", draft.emergency or "", None
-        if not any(each.verdict is Verdict.REVIEW for each in said):
+        if not any(decision.verdict is Verdict.REVIEW for decision in decisions):
             yield _RESPONSIBLE[Verdict.REVIEW], "noch nicht", None

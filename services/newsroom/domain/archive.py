@@ -1,4 +1,4 @@
-"""Public archive: what was sent, by topic and municipality, and the short code that proves it."""
+"""Public archive of sent notices, by topic and municipality, and the short code that proves their origin."""
 
 import hashlib
 from collections import Counter
@@ -8,14 +8,14 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-# Crockford's alphabet: no letter looks or sounds like a digit, and what is misread is understood all the same.
+# Crockford's alphabet: no letter looks or sounds like a digit, and misread characters are corrected.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _MISREAD = str.maketrans("OIL", "011", " -‐‑‒–—\u00a0")
 CODE_LENGTH = 8
 
 
 class EntryState(StrEnum):
-    """State of an entry at a moment."""
+    """State of an entry at a given time."""
 
     CURRENT = "current"
     EXPIRED = "expired"
@@ -25,7 +25,7 @@ class EntryState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveEntry:
-    """One revision of a notice as the public sees it; `replaced_by` is the number of the next one."""
+    """One revision of a notice as published; `replaced_by` is the number of the next revision."""
 
     code: str
     notice: str
@@ -56,19 +56,19 @@ class ArchiveEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveSelection:
-    """Choice of entries; None means all."""
+    """Filter of entries; None means all."""
 
     topic: str | None = None
     municipality: str | None = None
 
     def contains(self, entry: ArchiveEntry) -> bool:
-        """Return whether the entry is chosen; one without municipalities concerns all of them."""
+        """Return whether the entry matches; one without municipalities is about all of them."""
         concerned = not entry.municipalities or self.municipality in entry.municipalities
         return self.topic in (None, entry.topic) and (self.municipality is None or concerned)
 
 
 class Archive:
-    """All entries, newest first, in the states of the moment `now`."""
+    """All entries, newest first, with their states as of `now`."""
 
     def __init__(self, entries: Sequence[ArchiveEntry], now: datetime) -> None:
         self.now = now
@@ -83,38 +83,38 @@ class Archive:
         return self._by_code.get(code)
 
     def find_newest(self, entry: ArchiveEntry) -> ArchiveEntry | None:
-        """Return the revision of the notice that none has replaced; None if another system published it."""
+        """Return the unreplaced revision of the notice; None if another system published it."""
         unreplaced = (each for each in self.entries if each.notice == entry.notice and not each.replaced_by)
         return next(unreplaced, None)
 
     def get_origin(self, entry: ArchiveEntry) -> str:
-        """Return the code of the first revision: what identifies a notice in feeds."""
+        """Return the code of the first revision, which identifies the notice in feeds."""
         return self._origins[entry.notice]
 
     def get_state(self, entry: ArchiveEntry) -> EntryState:
         return entry.get_state(self.now)
 
     def select(self, selection: ArchiveSelection) -> list[ArchiveEntry]:
-        """Return the chosen entries, newest first, each notice only in its newest revision."""
+        """Return the matching entries, newest first, each notice only in its newest revision."""
         return [entry for entry in self.entries if not entry.replaced_by and selection.contains(entry)]
 
     def count_current(self) -> Mapping[str, int]:
-        """Return how many notices of each topic are in force."""
+        """Return the number of current notices per topic."""
         return Counter(entry.topic for entry in self.entries if self.get_state(entry) is EntryState.CURRENT)
 
 
 def derive_code(publication: UUID) -> str:
-    """Return the short code of a publication: 40 bits, from which nobody can tell another."""
+    """Derive the short code of a publication: 40 bits of a hash; no code reveals another."""
     number = int.from_bytes(hashlib.sha256(b"archive code" + publication.bytes).digest()[:5])
-    return "".join(_ALPHABET[number >> 5 * place & 31] for place in range(CODE_LENGTH))
+    return "".join(_ALPHABET[number >> 5 * index & 31] for index in range(CODE_LENGTH))
 
 
 def format_code(code: str) -> str:
-    """Return the code as people read it, such as `K7M2-Q9TX`."""
+    """Format the code for people, such as `K7M2-Q9TX`."""
     return f"{code[: CODE_LENGTH // 2]}-{code[CODE_LENGTH // 2 :]}"
 
 
 def normalize_code(text: str) -> str | None:
-    """Return the code that somebody typed, as it is stored; None if it cannot be one."""
+    """Return a typed code in its stored form; None if it cannot be a code."""
     letters = text.strip().upper().translate(_MISREAD)
     return letters if len(letters) == CODE_LENGTH and set(letters) <= set(_ALPHABET) else None

@@ -1,4 +1,4 @@
-"""The archive for machines: RSS 2.0, Atom, JSON Feed 1.1 and schema.org."""
+"""Machine-readable archive: RSS 2.0, Atom, JSON Feed 1.1 and schema.org."""
 
 import html
 import re
@@ -28,19 +28,19 @@ _TIME = re.compile(
 
 @dataclass(frozen=True)
 class EventTime:
-    """Begin and end of an event; a date where no time of day is known."""
+    """Begin and end of an event; `begin` is a date if the time of day is not known."""
 
     begin: datetime | date
     end: datetime | None = None
 
 
 def find_event_time(text: str, published_at: datetime) -> EventTime | None:
-    """Return the first day that the text names, with the times after it; without a year, the next such day."""
-    found = _DAY.search(text)
-    day = _read_day(found, published_at.astimezone(LOCAL_ZONE).date()) if found else None
-    if found is None or day is None:
+    """Return the first date in the text with the time that follows it; without a year, the next such date."""
+    match = _DAY.search(text)
+    day = _read_day(match, published_at.astimezone(LOCAL_ZONE).date()) if match else None
+    if match is None or day is None:
         return None
-    clock = _TIME.search(text, found.end())
+    clock = _TIME.search(text, match.end())
     begin = _read_time(clock, "begin") if clock else None
     if clock is None or begin is None:
         return EventTime(day)
@@ -49,18 +49,18 @@ def find_event_time(text: str, published_at: datetime) -> EventTime | None:
     return EventTime(datetime.combine(day, begin, LOCAL_ZONE), ends_at)
 
 
-def _read_day(found: re.Match[str], published: date) -> date | None:
-    month = MONTHS.index(found["name"]) + 1 if found["name"] else int(found["number"])
-    if found["year"]:
-        return find_day(int(found["day"]), month, (int(found["year"]),))
-    return find_day(int(found["day"]), month, (published.year, published.year + 1), published)
+def _read_day(match: re.Match[str], published: date) -> date | None:
+    month = MONTHS.index(match["name"]) + 1 if match["name"] else int(match["number"])
+    if match["year"]:
+        return find_day(int(match["day"]), month, (int(match["year"]),))
+    return find_day(int(match["day"]), month, (published.year, published.year + 1), published)
 
 
-def _read_time(found: re.Match[str], name: str) -> time | None:
-    if found[name] is None:
+def _read_time(match: re.Match[str], name: str) -> time | None:
+    if match[name] is None:
         return None
     try:
-        return time(int(found[name]), int(found[f"{name}_minute"] or 0))
+        return time(int(match[name]), int(match[f"{name}_minute"] or 0))
     except ValueError:
         return None
 
@@ -73,9 +73,9 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveSite:
-    """Description of the archive itself; `topics` has the title of each topic.
+    """Description of the archive; `topics` maps topics to titles.
 
-    Notices of `event_topics` that name a day are events.
+    Notices of `event_topics` that name a date are events.
     """
 
     url: str
@@ -94,23 +94,23 @@ class ArchiveSite:
         return self.build_url(path + build_query(selection))
 
     def get_title(self, selection: ArchiveSelection) -> str:
-        """Return such as `Landkreis Osterholz: Baustellen in Worpswede`."""
-        what = self.topics[selection.topic] if selection.topic else "Meldungen"
-        where = f" in {selection.municipality}" if selection.municipality else ""
-        return f"{self.county}: {what}{where}"
+        """Return the title, such as `Landkreis Osterholz: Baustellen in Worpswede`."""
+        topic = self.topics[selection.topic] if selection.topic else "Meldungen"
+        place = f" in {selection.municipality}" if selection.municipality else ""
+        return f"{self.county}: {topic}{place}"
 
 
 def build_query(selection: ArchiveSelection) -> str:
-    """Return the query that chooses this selection, empty for everything."""
-    chosen = {"thema": selection.topic, "gemeinde": selection.municipality}
-    query = urlencode({name: value for name, value in chosen.items() if value})
+    """Return the query string of this selection, empty for everything."""
+    values = {"thema": selection.topic, "gemeinde": selection.municipality}
+    query = urlencode({name: value for name, value in values.items() if value})
     return f"?{query}" if query else ""
 
 
 def get_headline(archive: Archive, entry: ArchiveEntry) -> str:
-    """Return the headline, which says so if the notice was withdrawn."""
-    withdrawn = archive.get_state(entry) is EntryState.WITHDRAWN
-    return f"{WITHDRAWN_PREFIX}{entry.headline}" if withdrawn else entry.headline
+    """Return the headline, prefixed if the notice was withdrawn."""
+    is_withdrawn = archive.get_state(entry) is EntryState.WITHDRAWN
+    return f"{WITHDRAWN_PREFIX}{entry.headline}" if is_withdrawn else entry.headline
 
 
 def build_rss(site: ArchiveSite, archive: Archive, selection: ArchiveSelection) -> bytes:
@@ -130,7 +130,7 @@ def build_rss(site: ArchiveSite, archive: Archive, selection: ArchiveSelection) 
         _add(item, "link", site.build_entry_url(entry.code))
         _add(item, "guid", site.build_entry_url(archive.get_origin(entry)), isPermaLink="false")
         _add(item, "pubDate", format_datetime(entry.changed_at))
-        _add(item, "description", html.escape(entry.text, quote=False))  # readers take it for HTML
+        _add(item, "description", html.escape(entry.text, quote=False))  # feed readers interpret it as HTML
         for tag in _list_tags(site, entry):
             _add(item, "category", tag)
     return _encode(rss)
@@ -194,7 +194,7 @@ def build_json_feed(site: ArchiveSite, archive: Archive, selection: ArchiveSelec
 
 
 def build_linked_data(site: ArchiveSite, archive: Archive, entry: ArchiveEntry) -> dict[str, Any] | None:
-    """Return the entry as schema.org's Event or SpecialAnnouncement; None if it no longer stands."""
+    """Return the entry as schema.org's Event or SpecialAnnouncement; None if it was withdrawn or replaced."""
     if archive.get_state(entry) in (EntryState.WITHDRAWN, EntryState.REPLACED):
         return None
     places = entry.municipalities or (site.county,)
@@ -240,7 +240,7 @@ def _list_tags(site: ArchiveSite, entry: ArchiveEntry) -> list[str]:
 
 
 def _add(parent: ElementTree.Element, name: str, text: str | None = None, **attributes: str) -> ElementTree.Element:
-    """Add an element; characters that no XML document may contain are left out."""
+    """Add an element, without characters that XML does not allow."""
     element = ElementTree.SubElement(parent, name, {key: _NOT_XML.sub("", value) for key, value in attributes.items()})
     element.text = None if text is None else _NOT_XML.sub("", text)
     return element

@@ -1,4 +1,4 @@
-"""Acts as the audit log keeps them: who did what to what."""
+"""Entries of the audit log: who did what to which object."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +11,7 @@ SAVED = "draft.saved"
 
 @dataclass(frozen=True, kw_only=True)
 class Act:
-    """Act of an account, or with `account` None of the command line or the service itself.
+    """Act of an account; None is the command line or the service itself.
 
     `action` is a name such as "draft.approved", `object` the id of a notice or the login of an account. `detail` holds
     neither passwords nor codes.
@@ -24,7 +24,7 @@ class Act:
 
 
 def parse_reason(text: str, missing: str, refusal: type[Exception]) -> str:
-    """Return the reason of an act in one line. Raises `refusal`, with the text `missing` if there is none."""
+    """Return the reason of an act in one line; raise `refusal` if too long, or, with the text `missing`, if empty."""
     reason = " ".join(text.split())
     if not reason:
         raise refusal(missing)
@@ -35,9 +35,9 @@ def parse_reason(text: str, missing: str, refusal: type[Exception]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class AuditEntry:
-    """Stored act, with its account and the name of that, None for the command line and the service itself.
+    """Stored act, with id and name of its account, None for the command line and the service itself.
 
-    `times` is how many acts it stands for: this one and older ones like it.
+    `times` is the number of acts merged into it, itself included.
     """
 
     id: int
@@ -51,26 +51,26 @@ class AuditEntry:
 
     @property
     def draft(self) -> str:
-        """Return the id of the draft that it is about; empty if it is about none."""
+        """Return the id of the draft that it is about; empty if none."""
         return self.detail.get("draft", "")
 
 
-def merge_saves(entries: Sequence[AuditEntry], most: int) -> tuple[list[AuditEntry], int]:
-    """Return at most so many rows for the entries, newest first, and of how many entries they are.
+def merge_saves(entries: Sequence[AuditEntry], limit: int) -> tuple[list[AuditEntry], int]:
+    """Return at most `limit` rows for the entries, newest first, and the number of entries that they cover.
 
-    What one account has saved of one draft, with no other act on that in between, is one row: pages save by themselves.
+    Consecutive saves of a draft by the same account become one row, as the editor saves automatically.
     """
     rows: list[AuditEntry] = []
-    saves: dict[str, int] = {}  # by draft, the row of saves that may go on
-    for read, entry in enumerate(entries):
-        row = saves.get(entry.draft) if entry.action == SAVED else None
+    open_rows: dict[str, int] = {}  # by draft, the index of the row into which older saves merge
+    for index, entry in enumerate(entries):
+        row = open_rows.get(entry.draft) if entry.action == SAVED else None
         if row is not None and rows[row].account == entry.account:
             rows[row] = replace(rows[row], times=rows[row].times + 1)
             continue
-        if len(rows) == most:
-            return rows, read
-        saves.pop(entry.draft, None)
+        if len(rows) == limit:
+            return rows, index
+        open_rows.pop(entry.draft, None)
         if entry.action == SAVED:
-            saves[entry.draft] = len(rows)
+            open_rows[entry.draft] = len(rows)
         rows.append(entry)
     return rows, len(entries)

@@ -1,4 +1,4 @@
-"""The county's file as the newsroom reads it."""
+"""Schema of the county's file for the newsroom."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from shared.notices.configuration import Configuration, ShortText
 
 
 class NewsroomCounty(Configuration, frozen=True, kw_only=True):
-    """Topics, municipalities and prices, how long feedback is kept, and what the public archive says of the county."""
+    """Topics, municipalities, prices, retention of feedback, and details of the county for the public archive."""
 
     name: ShortText
     telephone: ShortText

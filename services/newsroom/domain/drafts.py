@@ -1,4 +1,4 @@
-"""Drafts: their content, their states, and what each act makes of them."""
+"""Drafts: content, states, and the transition that each act makes."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,21 +22,21 @@ SUBMITTED = (
     "Der Entwurf ist inzwischen zur Freigabe gegeben oder freigegeben. Wenn Sie speichern, muss er erneut freigegeben"
     " werden."
 )
-# Bounds of what is stored while it is written; the rules of notices are stricter.
+# Limits for storing unfinished drafts; the rules of notices are stricter.
 Line = Annotated[str, Meta(max_length=300)]
 MAX_TEXT_LENGTH = 2_000
 
 
 class DraftRefused(Exception):
-    """The act is not permitted; the text tells the editor why, in German."""
+    """The act is not permitted; the text says why, in German."""
 
 
 class DraftSubmitted(DraftRefused):
-    """Somebody has submitted or approved the draft; whoever saves it all the same takes that back."""
+    """Somebody has submitted or approved the draft; saving it would take that back."""
 
 
 class DraftConflict(Exception):
-    """The draft has a newer version than the one that the editor saw."""
+    """The draft has a newer version than the editor saw."""
 
 
 class DraftNotFound(Exception):
@@ -53,7 +53,7 @@ class DraftKind(StrEnum):
 
 
 class DraftState(StrEnum):
-    """State of a draft; `published` means handed to the outbox, `escalated` approved but for the leads."""
+    """State of a draft; `published` means handed to the outbox, `escalated` approved by all but a lead."""
 
     DRAFT = "draft"
     PENDING = "pending"
@@ -76,9 +76,9 @@ class DraftAct(StrEnum):
 
 
 class Verdict(StrEnum):
-    """Verdict of a person on a version; an emergency is its publication without approval, a review comes after that.
+    """Verdict of a person on a version; an emergency is its publication without approval, reviewed afterwards.
 
-    With `approve_amount` a lead approves a version and what it costs.
+    With `approve_amount` a lead approves a version and its costs.
     """
 
     SUBMIT = "submit"
@@ -90,7 +90,7 @@ class Verdict(StrEnum):
 
 
 class DraftContent(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Content of a version; anything may be missing while it is written. `reason` is that of a withdrawal."""
+    """Content of a version; any field may be empty in an unfinished draft. Only a withdrawal has a `reason`."""
 
     topic: Line = ""
     municipalities: tuple[Line, ...] = ()
@@ -104,25 +104,25 @@ class DraftContent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: Line = ""
 
 
-def list_differences(one: DraftContent, other: DraftContent) -> Sequence[str]:
+def list_differences(left: DraftContent, right: DraftContent) -> Sequence[str]:
     """Return the names of the fields that differ."""
-    return [name for name in DraftContent.__struct_fields__ if getattr(one, name) != getattr(other, name)]
+    return [name for name in DraftContent.__struct_fields__ if getattr(left, name) != getattr(right, name)]
 
 
-def merge_contents(begun: DraftContent, mine: DraftContent, theirs: DraftContent) -> DraftContent:
-    """Return theirs with whatever was changed to mine, which was begun from the same; of what both changed, mine."""
-    return replace(theirs, **{name: getattr(mine, name) for name in list_differences(begun, mine)})
+def merge_contents(base: DraftContent, mine: DraftContent, theirs: DraftContent) -> DraftContent:
+    """Return the three-way merge of two contents edited from `base`; where both changed a field, `mine` wins."""
+    return replace(theirs, **{name: getattr(mine, name) for name in list_differences(base, mine)})
 
 
 def drop_past_time(content: DraftContent, now: datetime) -> DraftContent:
-    """Return the content without a time at which it can be sent no more."""
-    planned = content.scheduled_at
-    return replace(content, scheduled_at=planned if planned and planned > now else None)
+    """Return the content without a scheduled time that has passed."""
+    scheduled_at = content.scheduled_at
+    return replace(content, scheduled_at=scheduled_at if scheduled_at and scheduled_at > now else None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Author:
-    """Account that acts; two accounts of one human share `person`."""
+    """Account that acts; two accounts of the same human share `person`."""
 
     account: UUID
     person: UUID
@@ -135,16 +135,16 @@ def build_author(account: Account) -> Author:
 
 @dataclass(frozen=True, kw_only=True)
 class DraftDecision:
-    """Decision of somebody on a version; `is_void` is an approval whose giver may approve no more.
+    """Decision on a version; `is_void` marks an approval by somebody who has lost the right to approve.
 
-    Of what was published it is one that did not count then, whatever its giver may do today.
+    Once the version is published, it marks an approval that did not count at that time.
     """
 
     id: UUID
     verdict: Verdict
     version: int
-    by: Author
-    at: datetime
+    author: Author
+    decided_at: datetime
     reason: str = ""
     is_void: bool = False
 
@@ -155,7 +155,7 @@ class DraftDecision:
 
 @dataclass(frozen=True, kw_only=True)
 class DraftVersion:
-    """A version, which never changes; `seen_revision` is the newest one of its notice that its editor knew."""
+    """An immutable version; `seen_revision` is the newest revision of the notice that its editor knew."""
 
     version: int
     content: DraftContent
@@ -166,7 +166,7 @@ class DraftVersion:
 
 @dataclass(frozen=True)
 class PublishedRevision:
-    """Newest revision of a notice that was published here, by which draft."""
+    """Newest revision of a notice published here, and the draft that it came from."""
 
     draft: UUID
     revision: int
@@ -175,14 +175,14 @@ class PublishedRevision:
 
 @dataclass(frozen=True, kw_only=True)
 class NoticeDraft:
-    """Draft in its newest version, with all that was decided about it, oldest first.
+    """Draft in its newest version, with all decisions on it, oldest first.
 
-    `corrects` is the notice that it updates, follows or withdraws, and `earlier` what was published last of that;
-    `revision` the newest revision of its notice that was handed over, here or by another system, 0 if none was, and
-    `own_revision` the one that this draft became. `is_replaced` is whether a newer one is sent instead of that,
+    `corrects` is the notice that it updates, follows or withdraws, and `earlier` the last published revision of that.
+    `revision` is the newest revision of its notice that was handed over, here or by another system, 0 if none was;
+    `own_revision` is the one that this draft became. `is_replaced` is whether a newer revision is sent instead,
     `withdrawn_at` when its notice was withdrawn.
-    `emergency` is why it was last published before a second person had approved it. `is_resumed` is whether somebody
-    who wanted to begin it had begun it before.
+    `emergency` is the reason of its last publication without a second person's approval. `is_resumed` is whether
+    creating it returned a draft that existed already.
     """
 
     id: UUID
@@ -212,9 +212,9 @@ class NoticeDraft:
 
     @property
     def subject(self) -> str:
-        """Return the id of the notice that is sent: an update and a withdrawal have that of the earlier one."""
-        same = self.kind in (DraftKind.UPDATE, DraftKind.WITHDRAWAL)
-        return self.corrects if same and self.corrects else self.notice
+        """Return the id of the notice: updates and withdrawals have that of the earlier one."""
+        is_same_notice = self.kind in (DraftKind.UPDATE, DraftKind.WITHDRAWAL)
+        return self.corrects if is_same_notice and self.corrects else self.notice
 
     @property
     def is_open(self) -> bool:
@@ -222,48 +222,48 @@ class NoticeDraft:
 
     @property
     def is_overtaken(self) -> bool:
-        """Return whether it would take back a newer revision that its editor does not know."""
+        """Return whether it would overwrite a newer revision that its editor does not know."""
         return self.kind is DraftKind.UPDATE and self.is_open and self.newest.seen_revision < self.revision
 
     @property
     def is_emergency(self) -> bool:
-        """Return whether it was sent in an emergency: what the notices API rejected was not."""
+        """Return whether it was sent in an emergency; False if the notices API rejected it."""
         return self.emergency is not None and self.state is DraftState.PUBLISHED
 
     def find_return(self) -> DraftDecision | None:
-        """Return the decision that returned this very version, if there is one."""
-        returns = (e for e in self.decisions if e.verdict is Verdict.RETURN and e.version == self.version)
-        return next(returns, None)
+        """Return the decision that returned this version, None without."""
+        decisions = (decision for decision in self.decisions if decision.version == self.version)
+        return next((decision for decision in decisions if decision.verdict is Verdict.RETURN), None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DraftFilter:
-    """Choice of drafts in some states: those that `writer` wrote, or anybody but `besides`, or changed `before` then.
+    """Filter of drafts: in one of `states`, by `writer`, not by `excluded_writer`, changed before `before`.
 
-    Who wrote a draft is the person of its newest version.
+    The writer of a draft is the person who saved its newest version.
     """
 
     states: Collection[DraftState]
     writer: UUID | None = None
-    besides: UUID | None = None
+    excluded_writer: UUID | None = None
     before: datetime | None = None
 
 
 def list_changes(draft: NoticeDraft, now: datetime) -> Sequence[str] | None:
-    """Return the names of the fields that a correction changes; None if nobody knows, or it is no correction."""
-    last = draft.earlier
-    if draft.kind is not DraftKind.UPDATE or last is None or last.revision != draft.revision:
+    """Return the names of the fields that a correction changes; None if unknown, or if it is no correction."""
+    earlier = draft.earlier
+    if draft.kind is not DraftKind.UPDATE or earlier is None or earlier.revision != draft.revision:
         return None  # another system has published since
-    return list_differences(*(_normalize(content, now) for content in (last.content, draft.content)))
+    return list_differences(*(_normalize(content, now) for content in (earlier.content, draft.content)))
 
 
 def _normalize(content: DraftContent, now: datetime) -> DraftContent:
-    """Return what citizens would see and get, however it was said."""
+    """Return the content in a canonical form: two that look the same to citizens are equal."""
     return replace(drop_past_time(content, now), municipalities=tuple(sorted(set(content.municipalities))))
 
 
 def is_unchanged(draft: NoticeDraft, now: datetime) -> bool:
-    """Return whether it would send everybody once more what they have."""
+    """Return whether it would only repeat to everybody what they already have."""
     return draft.is_open and list_changes(draft, now) == []
 
 
@@ -272,9 +272,9 @@ WRITING_STATES = (DraftState.DRAFT, DraftState.RETURNED)
 OPEN_STATES = (*WRITING_STATES, *SUBMITTED_STATES)
 NOT_WAITING = "Der Entwurf wartet nicht auf eine Freigabe."
 ENDED = "Der Entwurf wurde schon veröffentlicht oder verworfen."
-# For each act: the states in which it is possible, the state after it, and what is said in any other state.
-_STEPS: Mapping[DraftAct, tuple[Collection[DraftState], DraftState, str]] = {
-    # Whoever edits takes back what was said of the earlier version.
+# For each act: the states in which it is possible, the state after it, and the message in any other state.
+_TRANSITIONS: Mapping[DraftAct, tuple[Collection[DraftState], DraftState, str]] = {
+    # Editing voids the decisions on the earlier version.
     DraftAct.SAVE: (
         OPEN_STATES,
         DraftState.DRAFT,
@@ -285,7 +285,7 @@ _STEPS: Mapping[DraftAct, tuple[Collection[DraftState], DraftState, str]] = {
         DraftState.PENDING,
         "Der Entwurf wurde schon zur Freigabe gegeben oder ist abgeschlossen.",
     ),
-    # An approval that has become void needs another one.
+    # An approved draft needs another approval if the first has become void.
     DraftAct.APPROVE: (SUBMITTED_STATES, DraftState.APPROVED, NOT_WAITING),
     DraftAct.RETURN: (SUBMITTED_STATES, DraftState.RETURNED, NOT_WAITING),
     DraftAct.PUBLISH: (OPEN_STATES, DraftState.PUBLISHED, ENDED),
@@ -295,33 +295,33 @@ _STEPS: Mapping[DraftAct, tuple[Collection[DraftState], DraftState, str]] = {
 
 def advance_state(state: DraftState, act: DraftAct) -> DraftState:
     """Return the state after the act. Raises DraftRefused."""
-    before, after, refusal = _STEPS[act]
+    before, after, refusal = _TRANSITIONS[act]
     refuse_if(refusal if state not in before else None)
     return after
 
 
 def refuse_if(obstacle: str | None) -> None:
-    """Raise DraftRefused if there is an obstacle, which is said in German."""
+    """Raise DraftRefused with the obstacle, a text in German, if there is one."""
     if obstacle:
         raise DraftRefused(obstacle)
 
 
-def require_version(draft: NoticeDraft, seen: int) -> None:
-    """Return if the editor saw the newest version. Raises DraftConflict."""
-    if draft.version != seen:
+def require_version(draft: NoticeDraft, seen_version: int) -> None:
+    """Raise DraftConflict unless the editor saw the newest version."""
+    if draft.version != seen_version:
         raise DraftConflict
 
 
 def explain_return(draft: NoticeDraft) -> str | None:
-    """Return that this very version was returned, in German; None if it was not."""
+    """Return by whom this version was returned, as a sentence in German; None if it was not."""
     returned = draft.find_return()
     if returned is None:
         return None
-    return f"{returned.by.name} hat diesen Stand zurückgegeben. Bitte überarbeiten Sie ihn zuerst."
+    return f"{returned.author.name} hat diesen Stand zurückgegeben. Bitte überarbeiten Sie ihn zuerst."
 
 
 def find_version_obstacle(draft: NoticeDraft, now: datetime) -> str | None:
-    """Return why this very version cannot go on, in German: it was returned or overtaken, or it changes nothing."""
+    """Return why this version cannot proceed, in German: it was returned or overtaken, or it changes nothing."""
     if returned := explain_return(draft):
         return returned
     if draft.is_overtaken:

@@ -1,4 +1,4 @@
-"""Answers of the notices API, in words that an editor understands."""
+"""German explanations of the notices API's answers, for editors."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -25,14 +25,14 @@ FIELD_NAMES: Mapping[str, str] = {
     "revision": "Fassung",
     "follows": "Bezug",
 }
-# Which field of the editor's form a problem belongs to.
+# Form field of a problem, where its name differs.
 FORM_FIELDS: Mapping[str, str] = {"expirytime": "expires_at"}
 FORM_NAMES: Mapping[str, str] = {FORM_FIELDS.get(field, field): name for field, name in FIELD_NAMES.items()}
 _UNKNOWN = "nicht bekannt"
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[+-]\d\d:\d\d|Z)")
 _SECONDS = re.compile(r"\d+ s")
 
-# The first pattern that is found in `field: problem` decides; `{0}` is its first group.
+# The first pattern found in `field: problem` applies; `{0}` is its first group.
 _PROBLEMS: Mapping[str, str] = {
     r"^expirytime: is missing": "Bitte geben Sie an, bis wann die Meldung gilt.",
     r"^expirytime: is in the past": "Dieser Zeitpunkt ist schon vorbei.",
@@ -119,7 +119,7 @@ _BLOCKERS: Mapping[str, str] = {
 
 
 def explain_problem(problem: Problem) -> str:
-    """Return one sentence about the field, which the caller names."""
+    """Return one sentence about the problem, without the name of the field."""
     return _translate(f"{problem.field}: {problem.problem}", _PROBLEMS) or f"Bitte prüfen ({problem.problem})."
 
 
@@ -129,28 +129,28 @@ def explain_blocker(blocker: str) -> str:
 
 def _translate(text: str, table: Mapping[str, str]) -> str | None:
     for pattern, german in table.items():
-        if found := re.search(pattern, text):
-            groups = [_show_value(group or "") for group in found.groups()]
+        if match := re.search(pattern, text):
+            groups = [_show_value(group or "") for group in match.groups()]
             return german.format(*groups) if groups else german
     return None
 
 
 def _show_value(text: str) -> str:
-    """Return a moment and a duration as an editor reads them, and anything else as it is."""
+    """Format a time or a duration in German; return any other text unchanged."""
     if _ISO.fullmatch(text):
         return format_moment(datetime.fromisoformat(text))
     return explain_duration(int(text.removesuffix(" s"))) if _SECONDS.fullmatch(text) else text
 
 
 def explain_audience(kind: DraftKind, audience: int | None) -> str:
-    """Return how many will get a notice of this kind, as far as it is known."""
+    """Describe the audience of a notice of this kind, as far as it is known."""
     if audience is not None:
         return format_count(audience)
     return "alle, die die erste Meldung bekommen haben" if kind is DraftKind.FOLLOW_UP else _UNKNOWN
 
 
 def explain_duration(seconds: int | None) -> str:
-    """Return how long that is, in the largest unit that suits; nobody knows how long a follow-up takes."""
+    """Describe the duration in a suitable unit; that of a follow-up is None, not known."""
     if seconds is None:
         return _UNKNOWN
     if seconds < 90:
@@ -161,7 +161,7 @@ def explain_duration(seconds: int | None) -> str:
 
 
 def explain_delays(sending: SendingOverview, template: str, audience: int | None) -> tuple[str, ...]:
-    """Return in German what would delay a notice with this template (`name/language`) if it was published now."""
+    """Return what would delay a notice with this template (`name/language`) if published now, in German."""
     return (
         *(text for number in sending.numbers for text in _explain_number(number, audience)),
         *(

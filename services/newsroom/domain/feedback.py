@@ -1,4 +1,4 @@
-"""Feedback of citizens, as editors read and export it."""
+"""Feedback of citizens, for editors to read and export."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ VALUE_NAMES: Mapping[str, str] = {"good": "hilfreich", "bad": "nicht hilfreich"}
 
 @dataclass(frozen=True, kw_only=True)
 class FeedbackEntry:
-    """Entry, which cannot be traced to a person; `at` is the full hour."""
+    """Anonymous entry; `at` is rounded down to the hour."""
 
     id: UUID
     kind: str
@@ -42,7 +42,7 @@ class FeedbackEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class FeedbackFilter:
-    """Choice of entries; empty means all. `words` are looked for in what was written."""
+    """Filter of entries; empty means all. `words` are searched in the text."""
 
     topic: str = ""
     kind: str = ""
@@ -52,7 +52,7 @@ class FeedbackFilter:
 
 @dataclass(frozen=True, kw_only=True)
 class FeedbackSummary:
-    """Counts of the chosen entries."""
+    """Counts of the matching entries."""
 
     total: int
     texts: int = 0
@@ -61,19 +61,19 @@ class FeedbackSummary:
     reactions: Mapping[str, int] = field(default_factory=dict)
 
 
-_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"  # without it, Excel does not take the text for UTF-8
-_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+_BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"  # without it, Excel does not recognize UTF-8
+_FORMULA_PREFIXES = tuple("=+-@\t\r\n＝＋－＠")
 
 
 def render_csv(head: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
-    """Return the table with semicolons; no cell is taken for a formula."""
-    written = io.StringIO()
-    table = csv.writer(written, delimiter=";", lineterminator="\r\n")
+    """Return the table as CSV with semicolons; cells that a spreadsheet would run as a formula are escaped."""
+    buffer = io.StringIO()
+    table = csv.writer(buffer, delimiter=";", lineterminator="\r\n")
     table.writerow(head)
     for row in rows:
         table.writerow([_escape_cell(cell) for cell in row])
-    return (_MARK + written.getvalue()).encode()
+    return (_BYTE_ORDER_MARK + buffer.getvalue()).encode()
 
 
 def _escape_cell(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_PREFIXES) else cell

@@ -1,4 +1,4 @@
-"""Days and moments in German, in the county's time zone."""
+"""Dates and times in German, in the county's time zone."""
 
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -23,29 +23,29 @@ _WEEKDAYS = ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag
 
 
 def find_day(day: int, month: int, years: Iterable[int], earliest: date = date.min) -> date | None:
-    """Return the first such day of these years that there is and that is not before `earliest`."""
+    """Return the first valid date of these years that is not before `earliest`; None if there is none."""
     for year in years:
         try:
-            found = date(year, month, day)
+            candidate = date(year, month, day)
         except ValueError:
             continue
-        if found >= earliest:
-            return found
+        if candidate >= earliest:
+            return candidate
     return None
 
 
 def format_day(moment: datetime | date) -> str:
-    """Return such as `Freitag, 27. November 2026`."""
+    """Format the date as in `Freitag, 27. November 2026`."""
     day = moment.astimezone(LOCAL_ZONE).date() if isinstance(moment, datetime) else moment
     return f"{_WEEKDAYS[day.weekday()]}, {day.day}. {MONTHS[day.month - 1]} {day.year}"
 
 
 def format_moment(moment: datetime) -> str:
-    """Return such as `27. November 2026, 18:00 Uhr`."""
+    """Format the time as in `27. November 2026, 18:00 Uhr`."""
     local = moment.astimezone(LOCAL_ZONE)
     return f"{local.day}. {MONTHS[local.month - 1]} {local.year}, {local:%H:%M} Uhr"
 
 
 def format_month(day: date) -> str:
-    """Return such as `November 2026`."""
+    """Format the month as in `November 2026`."""
     return f"{MONTHS[day.month - 1]} {day.year}"

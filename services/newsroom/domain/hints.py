@@ -1,4 +1,4 @@
-"""Hints for plain language and accessibility: advice, which nobody has to follow."""
+"""Hints for plain language and accessibility; following them is optional."""
 
 import re
 import unicodedata
@@ -18,10 +18,10 @@ MAX_EMOJI = 2
 MIN_SIMILARITY = 80
 HALF_YEAR = timedelta(days=183)
 
-# A full stop behind a number or a short word (`1. Mai`, `St. Marien`, `z. B.`) ends no sentence.
+# A full stop after a number or a short word (`1. Mai`, `St. Marien`, `z. B.`) does not end a sentence.
 _SENTENCE_END = re.compile(r"(?<=[^\W\d]{4}[.!?])\s+|(?<=[!?])\s+|(?<=\b\d\d\d\d\.)\s+")
 _WORD = re.compile(r"[^\W\d_][\w’'-]*")
-# With the name of a month, a day may have no year.
+# If the month is spelled out, the year is optional.
 _DAY = re.compile(rf"\b(\d{{1,2}})\.\s*(?:(\d{{1,2}})\.\s*(\d{{4}})|({'|'.join(MONTHS)})\b(?:\s*(\d{{4}}))?)")
 _ADDRESS = re.compile(r"https?://|\bwww\.")
 _POINTER = re.compile(
@@ -38,7 +38,7 @@ class Hint:
 
 
 def find_hints(content: DraftContent, today: date) -> tuple[Hint, ...]:
-    """Return advice on a draft; a date before `today` is one that has passed."""
+    """Return advice on a draft; dates before `today` are past."""
     return tuple(_find_hints(content, today))
 
 
@@ -67,17 +67,18 @@ def _find_shouting(text: str) -> Iterator[str]:
 
 
 def _find_past_dates(text: str, today: date) -> Iterator[str]:
-    for found in _DAY.finditer(text):
-        day, number, year, name, other_year = found.groups()
-        named = _find_meant(int(day), int(number) if number else MONTHS.index(name) + 1, year or other_year, today)
-        if named is None:
-            yield f"Diesen Tag gibt es nicht: {found[0]}."
-        elif named < today:
-            yield f"Der {named:%d.%m.%Y} ist schon vorbei."
+    for match in _DAY.finditer(text):
+        day, number, year, name, other_year = match.groups()
+        month = int(number) if number else MONTHS.index(name) + 1
+        mentioned = _resolve_date(int(day), month, year or other_year, today)
+        if mentioned is None:
+            yield f"Diesen Tag gibt es nicht: {match[0]}."
+        elif mentioned < today:
+            yield f"Der {mentioned:%d.%m.%Y} ist schon vorbei."
 
 
-def _find_meant(day: int, month: int, year: str | None, today: date) -> date | None:
-    """Return the day that is meant, None if there is none; without a year the next one, unless it has just passed."""
+def _resolve_date(day: int, month: int, year: str | None, today: date) -> date | None:
+    """Return the intended date, None if invalid; without a year the next one, or one in the last half-year."""
     if year:
         return find_day(day, month, (int(year),))
     return find_day(day, month, (today.year, today.year + 1), today - HALF_YEAR)
@@ -104,7 +105,7 @@ def _find_long_words(text: str) -> Iterator[str]:
 
 
 def find_similar(headline: str, others: Sequence[tuple[str, datetime]]) -> tuple[tuple[str, datetime], ...]:
-    """Return those of the headlines, with their times, that share most words with this one."""
+    """Return the headlines, with their times, that share most of their words with this one."""
     return tuple(
         (other, at) for other, at in others if fuzz.token_sort_ratio(headline.lower(), other.lower()) >= MIN_SIMILARITY
     )

@@ -1,4 +1,4 @@
-"""Logging in over the county's identity provider (OpenID Connect): what is asked, and what an answer has to prove."""
+"""Login through the county's identity provider (OpenID Connect): authorization request, and checks of the response."""
 
 import base64
 import hmac
@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 from msgspec import Struct
 
-# Signatures with a key that only the provider has. With HS256 our own secret would sign, with `none` anybody.
+# Asymmetric signatures only: HS256 would be signed with our own secret, `none` not at all.
 ALGORITHMS = ("RS256", "PS256", "ES256")
 SCOPE = "openid profile"
 RETURN_PATH = "/anmelden/extern/zurueck"
@@ -19,17 +19,17 @@ PENDING_LIFETIME = timedelta(minutes=10)
 CLOCK_LEEWAY_SECONDS = 60
 MAX_SUBJECT_LENGTH = 255
 MAX_CODE_LENGTH = 4_000
-MAX_TIME = 1 << 40  # seconds since 1970; neither infinite nor no number
+MAX_TIME = 1 << 40  # seconds since 1970; excludes infinity and NaN
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class IdentityRefused(Exception):
-    """Error: an answer of the identity provider proves nothing; the text is for the log and names no person."""
+    """Raised when a response of the identity provider proves nothing; the text is for the log and names no person."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProviderClient:
-    """Client that we are to the identity provider; `origin` is the newsroom's, `level` the `acr` that it demands."""
+    """Our registration at the identity provider; `origin` is the newsroom's, `level` the `acr` that it requires."""
 
     issuer: str
     client_id: str
@@ -44,7 +44,7 @@ class ProviderClient:
 
 @dataclass(frozen=True)
 class ProviderSubject:
-    """Identity of somebody at an identity provider. Their e-mail address or name may change, or become another's."""
+    """Identity at an identity provider; unlike an e-mail address or a name, it never changes or gets reassigned."""
 
     issuer: str
     subject: str
@@ -52,16 +52,16 @@ class ProviderSubject:
 
 @dataclass(frozen=True, kw_only=True)
 class ProviderIdentity:
-    """Somebody who has logged in at the identity provider; `name` is for showing only."""
+    """Identity of a user who has logged in at the identity provider; `name` is for display only."""
 
     subject: ProviderSubject
     name: str
 
 
 class PendingLogin(Struct, frozen=True, kw_only=True):
-    """Login that has been sent to the identity provider, kept by the browser that began it.
+    """Login in progress at the identity provider, stored in a cookie of the browser that began it.
 
-    `session` is that of the account to be connected, in hexadecimal; empty for a login.
+    `session` is that of the account to connect, in hexadecimal; empty for a login.
     """
 
     state: str
@@ -73,7 +73,7 @@ class PendingLogin(Struct, frozen=True, kw_only=True):
 
 
 def is_private_address(url: str) -> bool:
-    """Return whether nobody on the way can read or change what is sent there: TLS, or this machine."""
+    """Return whether nobody can intercept requests to the address: TLS, or this machine."""
     parts = urlsplit(url)
     return bool(parts.hostname) and (
         parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
@@ -81,7 +81,7 @@ def is_private_address(url: str) -> bool:
 
 
 def build_authorization_url(endpoint: str, client: ProviderClient, pending: PendingLogin) -> str:
-    """Return where the browser logs in; the verifier stays with us, only its hash is told."""
+    """Return the URL at which the browser logs in; it contains only the hash of the verifier (PKCE)."""
     challenge = base64.urlsafe_b64encode(sha256(pending.verifier.encode()).digest()).decode().rstrip("=")
     query = {
         "response_type": "code",
@@ -104,9 +104,9 @@ def add_query(url: str, query: Mapping[str, str]) -> str:
 def read_code(
     answer: Mapping[str, str], client: ProviderClient, pending: PendingLogin, *, names_issuer: bool, now: datetime
 ) -> str:
-    """Return the code that the browser brought back; `names_issuer`: this provider's answers always do.
+    """Return the authorization code; `names_issuer`: this provider's responses always contain `iss` (RFC 9207).
 
-    Raises IdentityRefused for an answer to another login, of another provider (RFC 9207), or to one begun long ago.
+    Raises IdentityRefused if the response belongs to another login or provider, or to a login begun too long ago.
     """
     if not _is_same(answer.get("state"), pending.state):
         raise IdentityRefused("the answer is to another login")
@@ -123,7 +123,7 @@ def read_code(
 def read_identity(
     claims: Mapping[str, Any], client: ProviderClient, pending: PendingLogin, now: datetime
 ) -> ProviderIdentity:
-    """Return who an ID token speaks of. Its signature has been checked. Raises IdentityRefused."""
+    """Return the identity in an ID token whose signature has been verified. Raises IdentityRefused."""
     if claims.get("iss") != client.issuer:
         raise IdentityRefused("the token is another provider's")
     _check_audience(claims, client.client_id)
@@ -138,8 +138,8 @@ def read_identity(
     return ProviderIdentity(subject=ProviderSubject(client.issuer, subject), name=_find_name(claims) or subject)
 
 
-def _is_same(said: object, expected: str) -> bool:
-    return isinstance(said, str) and hmac.compare_digest(said.encode(errors="replace"), expected.encode())
+def _is_same(received: object, expected: str) -> bool:
+    return isinstance(received, str) and hmac.compare_digest(received.encode(errors="replace"), expected.encode())
 
 
 def _check_audience(claims: Mapping[str, Any], client_id: str) -> None:
@@ -169,5 +169,5 @@ def _read_time(claims: Mapping[str, Any], name: str) -> float:
 
 
 def _find_name(claims: Mapping[str, Any]) -> str:
-    names = (claims.get(each) for each in ("name", "preferred_username"))
-    return next((each[:80] for each in names if isinstance(each, str) and each.isprintable() and each.strip()), "")
+    names = (claims.get(claim) for claim in ("name", "preferred_username"))
+    return next((name[:80] for name in names if isinstance(name, str) and name.isprintable() and name.strip()), "")

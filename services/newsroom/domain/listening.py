@@ -1,4 +1,4 @@
-"""Figures of what the county hears: who comes and goes, reach of each topic, answers to a broadcast; and charts."""
+"""Statistics and charts: subscriptions, audience per topic, reactions to broadcasts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.newsroom.domain.progress import name_broadcast
 
-# Topic of whoever begins or leaves altogether.
+# Topic under which people who join or leave altogether are counted.
 WHOLE_CHANNEL = ""
 PERIODS_DAYS = (30, 90, 365)
 ECHO_HOURS = 24
@@ -16,7 +16,7 @@ _WEEKLY_FROM_DAYS = 180
 
 @dataclass(frozen=True)
 class SubscriptionMoves:
-    """Starts and ends of a day, or of several days from this one on."""
+    """Subscriptions started and ended on this day, or on several days from this one on."""
 
     day: date
     started: int = 0
@@ -25,7 +25,7 @@ class SubscriptionMoves:
 
 @dataclass(frozen=True)
 class TopicAudience:
-    """Number of people whom a notice about the topic would have reached on that day."""
+    """Number of people that a notice about the topic would have reached on that day."""
 
     day: date
     topic: str
@@ -34,7 +34,7 @@ class TopicAudience:
 
 @dataclass(frozen=True, kw_only=True)
 class ListeningPeriod:
-    """Days from the first to the last, both included."""
+    """Period of days, first and last included."""
 
     first: date
     last: date
@@ -45,30 +45,30 @@ class ListeningPeriod:
 
     @property
     def step(self) -> int:
-        """Return how many days a bar of a chart stands for, so that no bar is too narrow to be seen."""
+        """Return the number of days per bar of a chart, so that no bar is too narrow to be visible."""
         return 7 if self.days >= _WEEKLY_FROM_DAYS else 1
 
     def group_moves(self, moves: Sequence[SubscriptionMoves]) -> list[SubscriptionMoves]:
-        """Return one entry for each step, also where nobody came or went."""
+        """Return one entry per step, including those without any starts or ends."""
         grouped = []
-        for place in range(0, self.days, self.step):
-            begin = self.first + timedelta(days=place)
+        for offset in range(0, self.days, self.step):
+            begin = self.first + timedelta(days=offset)
             end = min(begin + timedelta(days=self.step - 1), self.last)
-            grouped.append(SubscriptionMoves(begin, *sum_moves([each for each in moves if begin <= each.day <= end])))
+            grouped.append(SubscriptionMoves(begin, *sum_moves([move for move in moves if begin <= move.day <= end])))
         return grouped
 
 
 def choose_period(days: str, today: date) -> ListeningPeriod:
-    """Return the period of so many days that ends today; the shortest for what is no period of ours."""
-    chosen = int(days) if days in map(str, PERIODS_DAYS) else PERIODS_DAYS[0]
-    return ListeningPeriod(first=today - timedelta(days=chosen - 1), last=today)
+    """Return the period of so many days that ends today; the shortest one for an unknown length."""
+    length = int(days) if days in map(str, PERIODS_DAYS) else PERIODS_DAYS[0]
+    return ListeningPeriod(first=today - timedelta(days=length - 1), last=today)
 
 
 @dataclass(frozen=True, kw_only=True)
 class BroadcastEcho:
-    """Answer to a broadcast: feedback of any time, and who left within the 24 hours after its beginning.
+    """Reactions to a broadcast: all feedback, and unsubscriptions within 24 hours after its start.
 
-    `left_topic` ended its topic; `left_all` ended everything, for whatever reason. Hours are counted whole.
+    `left_topic` counts those from its topic, `left_all` those from everything; hours count in full.
     """
 
     id: UUID
@@ -91,8 +91,8 @@ class BroadcastEcho:
 
 
 def sum_moves(moves: Sequence[SubscriptionMoves]) -> tuple[int, int]:
-    """Return all starts, and all ends."""
-    return sum(each.started for each in moves), sum(each.ended for each in moves)
+    """Return the total starts and ends."""
+    return sum(move.started for move in moves), sum(move.ended for move in moves)
 
 
 _SIZE = 100
@@ -109,7 +109,7 @@ class LineChart:
 
 @dataclass(frozen=True, kw_only=True)
 class BarChart:
-    """Bars above the middle for starts and below for ends, both up to `top`."""
+    """Bars above the axis for starts and below it for ends, both up to `top`."""
 
     top: int
     starts: str
@@ -117,7 +117,7 @@ class BarChart:
 
 
 def choose_top(highest: int) -> int:
-    """Return a round number of which half is whole, not below the highest value."""
+    """Return an even round number, not below the highest value."""
     unit = 1
     while True:
         for step in (2, 4, 6, 10):
@@ -127,32 +127,32 @@ def choose_top(highest: int) -> int:
 
 
 def draw_line(counts: Sequence[TopicAudience], period: ListeningPeriod) -> LineChart:
-    """Return the line of the counts, from day to day."""
-    top = choose_top(max((each.people for each in counts), default=0))
-    places = [(_place_day(each.day, period), _SIZE - _SIZE * each.people / top) for each in counts]
-    path = "".join(f"{'L' if number else 'M'}{x:.2f} {y:.2f}" for number, (x, y) in enumerate(places))
-    return LineChart(top=top, path=f"{path}h0" if len(places) == 1 else path)
+    """Draw the line of the counts per day."""
+    top = choose_top(max((count.people for count in counts), default=0))
+    points = [(_compute_x(count.day, period), _SIZE - _SIZE * count.people / top) for count in counts]
+    path = "".join(f"{'L' if index else 'M'}{x:.2f} {y:.2f}" for index, (x, y) in enumerate(points))
+    return LineChart(top=top, path=f"{path}h0" if len(points) == 1 else path)
 
 
 def draw_bars(moves: Sequence[SubscriptionMoves]) -> BarChart:
-    """Return the bars of the moves, side by side."""
-    top = choose_top(max((max(each.started, each.ended) for each in moves), default=0))
+    """Draw the bars of starts and ends."""
+    top = choose_top(max((max(move.started, move.ended) for move in moves), default=0))
     return BarChart(
         top=top,
-        starts=_draw_side([each.started / top for each in moves], -1),
-        ends=_draw_side([each.ended / top for each in moves], 1),
+        starts=_draw_side([move.started / top for move in moves], -1),
+        ends=_draw_side([move.ended / top for move in moves], 1),
     )
 
 
-def _draw_side(parts: Sequence[float], direction: int) -> str:
-    width = _SIZE / max(len(parts), 1)
+def _draw_side(shares: Sequence[float], direction: int) -> str:
+    width = _SIZE / max(len(shares), 1)
     return "".join(
-        f"M{(place + _GAP / 2) * width:.2f} {_SIZE // 2}v{direction * part * _SIZE / 2:.2f}"
+        f"M{(index + _GAP / 2) * width:.2f} {_SIZE // 2}v{direction * share * _SIZE / 2:.2f}"
         f"h{(1 - _GAP) * width:.2f}V{_SIZE // 2}z"
-        for place, part in enumerate(parts)
-        if part
+        for index, share in enumerate(shares)
+        if share
     )
 
 
-def _place_day(day: date, period: ListeningPeriod) -> float:
+def _compute_x(day: date, period: ListeningPeriod) -> float:
     return _SIZE * (day - period.first).days / max(period.days - 1, 1)

@@ -1,4 +1,4 @@
-"""Rules of logging in: delays after failures, passwords, one-time codes, recovery codes, where to go afterwards."""
+"""Login rules: delays after failures, passwords, one-time codes, recovery codes, destination after login."""
 
 import base64
 import hmac
@@ -25,7 +25,7 @@ class SessionStage(StrEnum):
 
 @dataclass(frozen=True)
 class SessionLimits:
-    """Limits of a session: how long it lasts without a request, and at most."""
+    """Limits of a session: maximum time without a request, and maximum lifetime."""
 
     idle: timedelta
     total: timedelta
@@ -33,7 +33,7 @@ class SessionLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class Visitor:
-    """Owner of a session; `csrf` is what each form of the session carries."""
+    """Owner of a session; `csrf` is the token in each form of the session."""
 
     account: Account
     session: bytes
@@ -43,9 +43,9 @@ class Visitor:
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """Account with what proves its owner: password and one-time codes, or the identity provider.
+    """Account with its means of login: password and one-time codes, or the identity provider.
 
-    `password_ends_at` is that of a first password, with which nobody can do more than set up a login.
+    `password_ends_at` is the expiry of a first password, which permits nothing but setting up a login.
     """
 
     account: Account
@@ -79,7 +79,7 @@ _SEPARATORS = re.compile(r"[\s-]+")
 
 
 class LoginProof(StrEnum):
-    """Proof of who logs in, besides a password of one's own."""
+    """Proof of identity at login, in addition to the account's own password."""
 
     FIRST_PASSWORD = "first_password"  # noqa: S105 - no password
     ONE_TIME_CODE = "one_time_code"
@@ -89,7 +89,7 @@ class LoginProof(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class NewLogin:
-    """Credentials that the owner logs in with from now on."""
+    """Credentials with which the owner logs in from now on."""
 
     password_hash: str
     totp_sealed: bytes
@@ -105,15 +105,15 @@ class FailureScope(StrEnum):
     DEVICE = "device"
 
 
-# Many colleagues share an address, so it is patient; a name is not, since any number of addresses may try it.
+# Many colleagues share an address, so its limit is high; that of a login is low, as many addresses may attack it.
 _FREE_FAILURES: Mapping[FailureScope, int] = {FailureScope.LOGIN: 5, FailureScope.ADDRESS: 20, FailureScope.DEVICE: 5}
 
 
 def list_counters(login: str, address: str, device: str | None) -> Mapping[FailureScope, str]:
-    """Return the key under which an attempt is counted in each scope that it counts in.
+    """Return the counter key of an attempt in each scope in which it counts.
 
-    A browser in which the account has logged in before has a counter of its own, so whatever others do to the name or
-    from the same address locks nobody out.
+    A browser in which the account has logged in before has a counter of its own, so attempts of others on the same
+    login or from the same address cannot lock its user out.
     """
     if device is not None:
         return {FailureScope.DEVICE: device}
@@ -121,7 +121,7 @@ def list_counters(login: str, address: str, device: str | None) -> Mapping[Failu
 
 
 def compute_wait(scope: FailureScope, failures: int, failed_at: datetime, now: datetime) -> float:
-    """Return the seconds until the next attempt, 0 if it may be made now."""
+    """Return the seconds until the next attempt, 0 if it is permitted now."""
     excess = failures - _FREE_FAILURES[scope]
     since = (now - failed_at).total_seconds()
     if excess < 0 or since >= FAILURE_LIFETIME.total_seconds():
@@ -131,7 +131,7 @@ def compute_wait(scope: FailureScope, failures: int, failed_at: datetime, now: d
 
 
 def find_password_problem(password: str, login: str, name: str) -> str | None:
-    """Return what is wrong with a new password, None if it may be used."""
+    """Return what is wrong with a new password, in German; None if it is acceptable."""
     if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
         return f"Das Kennwort braucht {MIN_PASSWORD_LENGTH} bis {MAX_PASSWORD_LENGTH} Zeichen."
     if len(set(password)) < 5:
@@ -151,7 +151,7 @@ def build_totp_uri(secret: str, login: str) -> str:
 
 
 def encode_totp_secret(random: bytes) -> str:
-    """Return the secret as apps take it: base32."""
+    """Return the secret in base32, as authenticator apps expect it."""
     return base64.b32encode(random).decode()
 
 
@@ -174,19 +174,19 @@ def encode_recovery_code(random: bytes) -> str:
 
 
 def hash_recovery_code(code: str) -> bytes:
-    """Return the hash of a code as its owner types it. It needs no slowness: a code has 80 random bits."""
+    """Return the hash of a typed code. A fast hash suffices: a code has 80 random bits."""
     return sha256(_SEPARATORS.sub("", code).upper().encode()).digest()
 
 
 def hash_cookie(token: str) -> bytes:
-    """Return the hash under which a session or device is stored; a browser may send any bytes as its cookie."""
+    """Return the hash under which a session or device is stored; a cookie may contain any bytes."""
     return sha256(token.encode(errors="surrogatepass")).digest()
 
 
 def choose_destination(path: str, default: str = "/") -> str:
-    """Return the path to go to after logging in, `default` unless it is one of ours."""
-    own = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
-    if not own or not path.isascii() or " " in path or len(path) > 500:
+    """Return the path to open after login, `default` unless it is a local path."""
+    is_local = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
+    if not is_local or not path.isascii() or " " in path or len(path) > 500:
         return default
     parts = urlsplit(path)
     return default if parts.scheme or parts.netloc else path

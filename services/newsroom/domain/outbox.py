@@ -1,4 +1,4 @@
-"""The outbox of the notices API: how a draft comes there, as which event, what the answers mean, and when to retry."""
+"""Outbox of notices for the notices API: states, events, meaning of answers, and retry delays."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,14 +27,14 @@ from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithd
 
 RETRY_DELAYS_SECONDS = (1, 2, 5, 15, 30)
 MAX_RETRY_DELAY_SECONDS = 60
-# The notices API rejects for good; every other answer, and none at all, says nothing about the notice.
+# Statuses of a final rejection; after any other answer, or none, the publication is sent again.
 _REJECTED = frozenset((400, 403, 413, 415, 422))
 ACCEPTED = 202
 CODE_LENGTH_IN_TEXT = len(" Prüfcode: ABCD-EFGH")
 
 
 class PublicationState(StrEnum):
-    """State of a publication: it waits until the notices API answers."""
+    """State of a publication, `waiting` until the notices API accepts or rejects it."""
 
     WAITING = "waiting"
     ACCEPTED = "accepted"
@@ -43,9 +43,9 @@ class PublicationState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class NoticePublication:
-    """Revision of a notice that is to be published; `event` stays the same, and has this id, however often it is sent.
+    """Revision of a notice to publish; every attempt sends the same `event`, whose id is this `id`.
 
-    Once accepted it is safe; it takes effect when it is confirmed. `people` is how many it was expected to reach,
+    Once accepted it will not be lost; it takes effect when it is confirmed. `people` is the expected audience,
     `approvals` are the decisions that counted when it was handed over.
     """
 
@@ -65,23 +65,23 @@ class NoticePublication:
 
     @property
     def is_settled(self) -> bool:
-        """Return whether it has taken effect, or never will."""
+        """Return whether it has taken effect or was rejected."""
         return self.confirmed_at is not None or self.state is PublicationState.REJECTED
 
     @property
     def code(self) -> str:
-        """Return the code at the end of its text, by which a citizen finds out whether the message was ours."""
+        """Return the code at the end of its text, with which citizens verify that the message is ours."""
         return format_code(derive_code(self.id))
 
 
 @dataclass(frozen=True, kw_only=True)
 class DraftChange:
-    """Change that the actor's act makes to a draft; None leaves that as it is. All of it is stored, or nothing."""
+    """Change that an act makes to a draft, stored atomically; a field that is None changes nothing."""
 
     actor: Account
     act: Act
     state: DraftState
-    at: datetime
+    changed_at: datetime
     version: DraftVersion | None = None
     decision: DraftDecision | None = None
     publication: NoticePublication | None = None
@@ -94,7 +94,7 @@ DecidePublication = Callable[[NoticeDraft, MonthBudget | None], DraftChange]
 
 @dataclass(frozen=True, kw_only=True)
 class PendingNotice:
-    """Notice on its way from here to a broadcast; `tries` counts attempts without an answer."""
+    """Notice handed over but not yet a broadcast; `tries` counts attempts without an answer."""
 
     draft: UUID
     revision: int
@@ -119,7 +119,7 @@ class PublishAnswer(Struct, frozen=True, kw_only=True):
 
 
 class NoticeForecast(Struct, frozen=True, kw_only=True):
-    """Forecast of what publishing would do now; without `problems`, the rest is known as far as it can be."""
+    """Forecast of what publishing would do now; with `problems`, the other fields may be empty."""
 
     audience: int | None = None
     costs: dict[str, Euros] = field(default_factory=dict)
@@ -129,15 +129,15 @@ class NoticeForecast(Struct, frozen=True, kw_only=True):
 
 
 def compute_next_try(now: datetime, tries: int, retry_after: float) -> datetime:
-    """Return when to send again after `tries` attempts without an answer that counts."""
-    usual = RETRY_DELAYS_SECONDS[min(tries, len(RETRY_DELAYS_SECONDS) - 1)]
-    return now + timedelta(seconds=min(max(usual, retry_after), MAX_RETRY_DELAY_SECONDS))
+    """Return when to send again after `tries` attempts without a conclusive answer."""
+    delay = RETRY_DELAYS_SECONDS[min(tries, len(RETRY_DELAYS_SECONDS) - 1)]
+    return now + timedelta(seconds=min(max(delay, retry_after), MAX_RETRY_DELAY_SECONDS))
 
 
 def build_event(draft: NoticeDraft, *, event_id: str, source: str, publication: UUID, now: datetime) -> bytes:
-    """Return the event of the draft's next revision; it may still break rules, which the validation names.
+    """Build the event of the draft's next revision, without validating it.
 
-    The text ends with the code of the publication, by which a citizen finds out whether the message was ours.
+    The text ends with the code of the publication, with which citizens verify that the message is ours.
     """
     return encode(
         _build_message(draft, format_code(derive_code(publication))),
@@ -150,7 +150,7 @@ def build_event(draft: NoticeDraft, *, event_id: str, source: str, publication: 
 
 
 def choose_revision(draft: NoticeDraft) -> int:
-    """Return the revision that the draft becomes when it is published next; a withdrawal is about the newest one."""
+    """Return the revision that publishing the draft creates; a withdrawal has that of the newest one."""
     if draft.kind is DraftKind.UPDATE:
         return max(draft.revision, 1) + 1
     return draft.revision if draft.kind is DraftKind.WITHDRAWAL else 1

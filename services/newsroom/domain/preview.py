@@ -22,7 +22,7 @@ class PreviewButton(Struct, frozen=True, kw_only=True):
 
 
 class TemplatePart(Struct, frozen=True, kw_only=True):
-    """Part of a template, as it was submitted to Meta."""
+    """Component of a template, as submitted to Meta."""
 
     type: str
     text: str = ""
@@ -30,22 +30,22 @@ class TemplatePart(Struct, frozen=True, kw_only=True):
 
 
 class TemplateText(Struct, frozen=True, kw_only=True):
-    """Template, as it was submitted to Meta."""
+    """Template, as submitted to Meta."""
 
     name: str
     components: tuple[TemplatePart, ...]
 
-    def find_text(self, kind: str) -> str:
-        return next((part.text for part in self.components if part.type == kind), "")
+    def find_text(self, part_type: str) -> str:
+        return next((part.text for part in self.components if part.type == part_type), "")
 
 
 _PLAIN = TemplateText(name="", components=(TemplatePart(type="BODY", text="*{{headline}}*\n\n{{text}}"),))
 
 
 class Segment(Struct, frozen=True, kw_only=True):
-    """Stretch of a line with one look; in a `placeholder` line something has not been written yet.
+    """Part of a line with the same formatting; `placeholder`: the line has fields that are still empty.
 
-    The code of the notice is one of its own, as it is not divided at a line's end.
+    The code of the notice is a segment of its own, as it must not wrap.
     """
 
     text: str
@@ -65,23 +65,23 @@ class Preview(Struct, frozen=True, kw_only=True):
 
 
 class LengthCount(Struct, frozen=True, kw_only=True):
-    """Characters of headline, text and link together, and how many fit beside the code."""
+    """Number of characters in headline, text and link together, and the limit that leaves room for the code."""
 
     used: int
-    most: int = MAX_CONTENT_LENGTH - CODE_LENGTH_IN_TEXT
+    limit: int = MAX_CONTENT_LENGTH - CODE_LENGTH_IN_TEXT
 
 
 def count_length(content: DraftContent) -> LengthCount:
-    """Count as WhatsApp does at its strictest: an emoji is two characters."""
-    counted = (content.headline, content.text, content.link)
-    used = sum(len(each.encode("utf-16-le", "surrogatepass")) // 2 for each in counted)
+    """Count in UTF-16 units, the strictest way that WhatsApp counts: an emoji is two characters."""
+    texts = (content.headline, content.text, content.link)
+    used = sum(len(text.encode("utf-16-le", "surrogatepass")) // 2 for text in texts)
     return LengthCount(used=used)
 
 
 def build_preview(
     content: DraftContent, topic: Topic | None, templates: Mapping[str, TemplateText], code: str = EXAMPLE_CODE
 ) -> Preview:
-    """Return the message that a citizen gets; without a topic, or with an unknown template, its text only."""
+    """Build the message that citizens get; only its text if the topic or the template is unknown."""
     template = _choose_template(topic, templates)
     return Preview(
         lines=tuple(tuple(_split_line(line, content, code)) for line in template.find_text("BODY").split("\n")),
@@ -92,7 +92,7 @@ def build_preview(
 
 
 def build_trial_text(content: DraftContent, topic: Topic | None, templates: Mapping[str, TemplateText]) -> str:
-    """Return the same message as a plain text, in which WhatsApp itself shows `*` and `_` as bold and italics."""
+    """Return the same message as plain text, in which WhatsApp renders `*` and `_` as bold and italics."""
     template = _choose_template(topic, templates)
     footer = template.find_text("FOOTER")
     return _fill_line(template.find_text("BODY"), content, EXAMPLE_CODE) + (footer and f"\n\n{footer}")
@@ -103,22 +103,22 @@ def _choose_template(topic: Topic | None, templates: Mapping[str, TemplateText])
 
 
 def _split_line(line: str, content: DraftContent, code: str) -> Iterator[Segment]:
-    """Yield the segments of a line of the template, in which `*` and `_` mark bold and italics as in WhatsApp."""
-    missing = any(not getattr(content, name, "-") for name in _PLACEHOLDER.findall(line))
+    """Yield the segments of a template line, with `*` and `_` for bold and italics as in WhatsApp."""
+    is_placeholder = any(not getattr(content, name, "-") for name in _PLACEHOLDER.findall(line))
     filled = _fill_line(line, content, code)
     position = 0
-    for marked in _MARKED.finditer(filled):
-        if marked.start() > position:
-            yield from _split_code(filled[position : marked.start()], code, placeholder=missing)
-        yield Segment(text=marked[2], bold=marked[1] == "*", italic=marked[1] == "_", placeholder=missing)
-        position = marked.end()
+    for match in _MARKED.finditer(filled):
+        if match.start() > position:
+            yield from _split_code(filled[position : match.start()], code, placeholder=is_placeholder)
+        yield Segment(text=match[2], bold=match[1] == "*", italic=match[1] == "_", placeholder=is_placeholder)
+        position = match.end()
     if position < len(filled):
-        yield from _split_code(filled[position:], code, placeholder=missing)
+        yield from _split_code(filled[position:], code, placeholder=is_placeholder)
 
 
 def _split_code(text: str, code: str, *, placeholder: bool) -> Iterator[Segment]:
-    before, found, after = text.rpartition(code)
-    for part, is_code in ((before, False), (found, True), (after, False)):
+    before, match, after = text.rpartition(code)
+    for part, is_code in ((before, False), (match, True), (after, False)):
         if part:
             yield Segment(text=part, placeholder=placeholder, is_code=is_code)
 
@@ -126,4 +126,4 @@ def _split_code(text: str, code: str, *, placeholder: bool) -> Iterator[Segment]
 def _fill_line(line: str, content: DraftContent, code: str) -> str:
     text = f"{content.text} Prüfcode: {code} {content.link}".strip() if content.text else ""
     values = {"headline": content.headline or "Überschrift", "text": text or "Text der Meldung"}
-    return _PLACEHOLDER.sub(lambda found: values.get(found[1], ""), line)
+    return _PLACEHOLDER.sub(lambda match: values.get(match[1], ""), line)

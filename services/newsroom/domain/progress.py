@@ -1,4 +1,4 @@
-"""Progress of a broadcast, in the words of an editor: who has it, who waits, who did not get it."""
+"""Progress of a broadcast in terms of recipients: who has it, who waits, who did not get it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,15 +30,15 @@ PHASE_NAMES: Mapping[BroadcastPhase, str] = {
     BroadcastPhase.CANCELLED: "beendet, bevor alle sie hatten",
 }
 SCHEDULED_NAME, WITHDRAWN_NAME, WAITING_NAME = "geplant", "zurückgezogen", "wartet"
-_SPARES = "Wer sie noch nicht hat, bekommt sie nicht mehr. Wer sie schon hat, behält sie."
-_WHOLE = (
+_NOT_RECALLED = "Wer sie noch nicht hat, bekommt sie nicht mehr. Wer sie schon hat, behält sie."
+_ALL_REVISIONS = (
     "Zurückgezogen wird die ganze Meldung, auch was von ihr schon gesendet ist. Schreiben Sie dann eine Entwarnung."
 )
-_STAYS = "Im Archiv bleibt die Meldung mit dem Vermerk „Zurückgezogen“ lesbar."
-# States of those whom a withdrawal does not concern any more.
-_SERVED = ("accepted", "sent", "delivered", "read", "suppressed")
-# States of those to whom a follow-up goes; what is unknown may have arrived.
-_HELD = ("accepted", "sent", "delivered", "read", "unknown")
+_STAYS_IN_ARCHIVE = "Im Archiv bleibt die Meldung mit dem Vermerk „Zurückgezogen“ lesbar."
+# States that a withdrawal no longer affects.
+_DONE_STATES = ("accepted", "sent", "delivered", "read", "suppressed")
+# States of the recipients of a follow-up; a message with an unknown outcome may have arrived.
+_HOLDER_STATES = ("accepted", "sent", "delivered", "read", "unknown")
 
 STOP_NAMES: Mapping[str, str] = {
     "broadcast": "Diese Aussendung ist angehalten.",
@@ -48,19 +48,19 @@ STOP_NAMES: Mapping[str, str] = {
 
 
 def name_broadcast(headline: str | None, notice: str | None, revision: int | None) -> str:
-    """Return what a broadcast is called where its revisions stand side by side, in German."""
+    """Return a name for a broadcast that distinguishes the revisions of a notice, in German."""
     name = headline or notice or "Aussendung"
     return f"{name}, {revision}. Fassung" if revision and revision > 1 else name
 
 
 @dataclass(frozen=True, kw_only=True)
 class BroadcastStatus:
-    """State of a broadcast as our events have told it; None is what they have not.
+    """State of a broadcast according to our events; None is not known yet.
 
-    `stop_cause` says what is paused, if anything is: the broadcast, its template, or all sending; or that the broadcast
-    was cancelled. `withdrawn_at` is that of the notice: whoever has got a revision of it before keeps it. Who withdrew
-    it, and why, is known of what was withdrawn here. `is_replaced` is whether a newer revision is sent instead, or to
-    those who have this one.
+    `stop_cause` is what is paused (the broadcast, its template, or all sending), or that the broadcast was cancelled.
+    `withdrawn_at` is when its notice was withdrawn; those who have received it keep it. `withdrawn_by` and
+    `withdrawal_reason` are known only for withdrawals made here. `is_replaced` is whether a newer revision is sent
+    instead, or to those who have this one.
     """
 
     id: UUID
@@ -91,7 +91,7 @@ class BroadcastStatus:
 
     @property
     def phase(self) -> BroadcastPhase:
-        # A notice that everybody has got may still be replaced or withdrawn; no event tells that an operator ended it.
+        # A finished broadcast may still be replaced or withdrawn; no event reports that an operator cancelled it.
         is_cut = self.states.get("cancelled") and self.finished_at
         if is_cut or (self.cancelled_at and not self.finished_at) or self.stop_cause == "cancelled":
             return BroadcastPhase.CANCELLED
@@ -119,17 +119,17 @@ class BroadcastStatus:
 
     @property
     def is_planned(self) -> bool:
-        """Return whether it has a time, and was not begun."""
+        """Return whether it is scheduled and has not begun."""
         return self.scheduled_at is not None and not self.was_begun
 
     @property
     def is_over(self) -> bool:
-        """Return whether it has ended, and its notice was withdrawn."""
+        """Return whether it has ended and its notice was withdrawn."""
         return self.is_final and self.withdrawn_at is not None
 
     def is_later(self, other: "BroadcastStatus") -> bool:
-        """Return whether it was published after the other one; events that are still missing count as the oldest."""
-        mine, theirs = (each.accepted_at or each.started_at for each in (self, other))
+        """Return whether it was published after the other one; without these events it counts as the oldest."""
+        mine, theirs = (status.accepted_at or status.started_at for status in (self, other))
         return mine is not None and (theirs is None or mine > theirs)
 
     @property
@@ -138,34 +138,34 @@ class BroadcastStatus:
 
     @property
     def waiting(self) -> int:
-        """Return how many still wait; what no event has counted yet waits, too."""
+        """Return how many still wait, including those that no event has counted yet."""
         return self.states.get("claimed", 0) + (0 if self._is_dropped else self._unsent)
 
     @property
     def cancelled(self) -> int:
-        """Return how many are not sent it any more, whether the ledger has counted them yet or never will."""
+        """Return how many will not get it any more, whether or not the ledger has counted them."""
         return self.states.get("cancelled", 0) + (self._unsent if self._is_dropped else 0)
 
     @property
     def is_settled(self) -> bool:
-        """Return whether it has ended and nobody waits."""
+        """Return whether it has ended and nobody waits for it."""
         return self.is_final and not self.waiting
 
     @property
     def has_everybody(self) -> bool:
-        """Return whether all who want it have got it."""
-        counts = [self.states.get(state, 0) for state in _SERVED]
+        """Return whether everybody who still wants it has received it."""
+        counts = [self.states.get(state, 0) for state in _DONE_STATES]
         has_anybody = sum(counts) > self.states.get("suppressed", 0)
         return has_anybody and self.is_settled and sum(counts) == sum(self.states.values())
 
     @property
     def holders(self) -> int:
-        """Return how many have got it, or may have."""
-        return sum(self.states.get(state, 0) for state in _HELD)
+        """Return how many have received it, or may have."""
+        return sum(self.states.get(state, 0) for state in _HOLDER_STATES)
 
     @property
     def is_counted(self) -> bool:
-        """Return whether events have told how many have it, or how many it still goes to."""
+        """Return whether events suffice to count its recipients so far and to come."""
         if not self.is_final:
             return self.audience is not None
         if not self.was_begun:
@@ -174,7 +174,7 @@ class BroadcastStatus:
 
     @property
     def _is_dropped(self) -> bool:
-        """Return whether it was withdrawn or replaced before its end; of one that never began nothing more is told."""
+        """Return whether it was withdrawn or replaced before its end; if it never began, no more events follow."""
         return self.cancelled_at is not None and self.finished_at is None
 
     @property
@@ -183,19 +183,19 @@ class BroadcastStatus:
 
     @property
     def done(self) -> int:
-        """Return how many neither wait nor were dropped by a withdrawal or a correction."""
+        """Return how many neither wait nor were cancelled."""
         return max((self.audience or sum(self.states.values())) - self.waiting - self.cancelled, 0)
 
     @property
     def percent(self) -> int:
-        """Return how much of the audience is dealt with; 100 only when nobody waits or was dropped."""
-        whole = self.audience or sum(self.states.values())
-        return 100 * self.done // whole if whole else (100 if self.is_final else 0)
+        """Return the processed share of the audience; 100 only if nobody waits or was cancelled."""
+        total = self.audience or sum(self.states.values())
+        return 100 * self.done // total if total else (100 if self.is_final else 0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class BroadcastList:
-    """A page of broadcasts, and what is on its way to become one, each newest first."""
+    """A page of broadcasts, and the notices about to become one, each newest first."""
 
     pending: tuple[PendingNotice, ...]
     broadcasts: tuple[BroadcastStatus, ...]
@@ -203,27 +203,27 @@ class BroadcastList:
 
     @property
     def is_moving(self) -> bool:
-        return bool(self.pending) or any(not each.is_final for each in self.broadcasts)
+        return bool(self.pending) or any(not broadcast.is_final for broadcast in self.broadcasts)
 
 
 def explain_withdrawal(status: BroadcastStatus | None, *, is_correction: bool = False) -> str:
-    """Return what withdrawing its notice does, in German; None is one that is no broadcast yet."""
+    """Explain the effect of withdrawing its notice, in German; None means a notice that is no broadcast yet."""
     if status is None:
-        return f"{_SPARES} {_WHOLE}" if is_correction else _SPARES
+        return f"{_NOT_RECALLED} {_ALL_REVISIONS}" if is_correction else _NOT_RECALLED
     if status.has_everybody:
-        does = "Alle haben sie schon: Zurückziehen ändert daran nichts. Schreiben Sie eine Entwarnung."
+        effect = "Alle haben sie schon: Zurückziehen ändert daran nichts. Schreiben Sie eine Entwarnung."
     elif status.phase is BroadcastPhase.FINISHED and status.is_settled:
-        does = "Niemand wartet mehr auf sie, und wer sie hat, behält sie. Schreiben Sie eine Entwarnung."
+        effect = "Niemand wartet mehr auf sie, und wer sie hat, behält sie. Schreiben Sie eine Entwarnung."
     else:
-        does = _SPARES
-    return f"{does} {_STAYS}" if status.started_at else does
+        effect = _NOT_RECALLED
+    return f"{effect} {_STAYS_IN_ARCHIVE}" if status.started_at else effect
 
 
 @dataclass(frozen=True, kw_only=True)
 class FollowUpAudience:
-    """People to whom a follow-up goes; `waiting` of them have not got the first notice yet, and get it before.
+    """Audience of a follow-up; `waiting` of them have yet to receive the first notice, and will get that before.
 
-    With `is_maximum` some may be counted twice.
+    With `is_maximum`, some may be counted twice.
     """
 
     people: int
@@ -232,20 +232,21 @@ class FollowUpAudience:
 
 
 def count_followers(revisions: Sequence[BroadcastStatus]) -> FollowUpAudience | None:
-    """Return to how many a follow-up of the notice with these revisions goes; None if nobody can know.
+    """Return the audience of a follow-up to the notice with these revisions; None if it cannot be known.
 
-    It goes to whoever has any of them. Each may be for other municipalities, so that they are added up.
+    A follow-up goes to the recipients of any revision. Their numbers are added up, as each may be for other
+    municipalities.
     """
-    if not revisions or not all(each.is_counted for each in revisions):
+    if not revisions or not all(revision.is_counted for revision in revisions):
         return None
-    waiting = [0 if each.is_final else each.waiting for each in revisions]
-    people = [each.holders + more for each, more in zip(revisions, waiting, strict=True)]
+    waiting = [0 if revision.is_final else revision.waiting for revision in revisions]
+    people = [revision.holders + count for revision, count in zip(revisions, waiting, strict=True)]
     return FollowUpAudience(people=sum(people), waiting=sum(waiting), is_maximum=sum(map(bool, people)) > 1)
 
 
 @dataclass(frozen=True)
 class AccountLine:
-    """Line of a broadcast's account: a state in plain words, and how many recipients are in it."""
+    """Line of a broadcast's account: a state in plain words, and its number of recipients."""
 
     state: str
     name: str
@@ -268,7 +269,7 @@ _NAMES: Mapping[str, tuple[str, str]] = {
 
 
 def list_account(status: BroadcastStatus) -> tuple[AccountLine, ...]:
-    """Return every recipient's state, in plain words; the counts add up to the audience."""
+    """Return the number of recipients per state, in plain words; the counts add up to the audience."""
     counts = {name: status.states.get(name, 0) for name in _NAMES}
     counts |= {"waiting": status.waiting, "cancelled": status.cancelled}
     other = sum(count for state, count in status.states.items() if state not in (*_NAMES, *_WAITING))

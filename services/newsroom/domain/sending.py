@@ -1,4 +1,4 @@
-"""The state of all sending, as operators see it, and what may be done about it."""
+"""State of all sending, as operators see it, and the changes that they can make."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ QUALITY_NAMES: Mapping[str, str] = {
 
 
 class BroadcastChange(StrEnum):
-    """Act on one broadcast while it is sent, or after that; its value is its name in the audit log."""
+    """Act on one broadcast during or after sending; its value is its name in the audit log."""
 
     PAUSE = "broadcast.paused"
     RESUME = "broadcast.resumed"
@@ -51,12 +51,12 @@ class SendingChange(StrEnum):
 
 
 class SendingRefused(ValueError):
-    """Error: this does not fit the present state, and nothing was changed; the text tells an operator why."""
+    """Raised when an act does not fit the present state; nothing was changed, and the text says why, in German."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SendingNumber:
-    """Limits of a sending number, and what of them is used; rates are in messages a second, None is no limit."""
+    """Limits of a sending number and their use; rates are in messages per second, None means unlimited."""
 
     number: str
     ceiling: float
@@ -77,15 +77,15 @@ class SendingNumber:
 
     @property
     def people_left(self) -> int | None:
-        """Return how many more people may be written to within 24 hours; None if that is not limited."""
+        """Return how many more people may get messages within 24 hours; None if unlimited."""
         return None if self.people_a_day is None else max(0, self.people_a_day - self.people)
 
 
 @dataclass(frozen=True, kw_only=True)
 class WaitingCount:
-    """Number of deliveries of a lane that wait for the same cause; `due_at` is when the first may be sent.
+    """Deliveries of a lane that wait for the same cause; `due_at` is when the first may be sent.
 
-    With `at_least` they may be more.
+    With `at_least` there may be more.
     """
 
     lane: str
@@ -105,7 +105,7 @@ class WaitingCount:
 
 @dataclass(frozen=True, kw_only=True)
 class TemplatePause:
-    """Template that Meta does not accept at present, and how many broadcasts wait for it."""
+    """Template that Meta does not accept at present, and the number of broadcasts waiting for it."""
 
     template: str
     reason: str
@@ -115,7 +115,7 @@ class TemplatePause:
 
 @dataclass(frozen=True, kw_only=True)
 class TemplateReport:
-    """Last report of Meta about a template: `word` is "accepted" or why not; None for what it never said."""
+    """Last report of Meta about a template: `word` is "accepted" or the reason why not; None if never reported."""
 
     template: str
     word: str | None = None
@@ -130,7 +130,7 @@ class TemplateReport:
 
 @dataclass(frozen=True, kw_only=True)
 class LetterCount:
-    """Citizens' messages that could not be handled; `replaying` of them are being handled again."""
+    """Number of citizens' messages that could not be handled; `replaying` of them are being handled again."""
 
     letters: int = 0
     oldest: datetime | None = None
@@ -139,7 +139,7 @@ class LetterCount:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceUse:
-    """Time at which a source last published, and its notices in the last 30 days."""
+    """Last publication of a source, and its number of notices in the last 30 days."""
 
     source: str
     last_at: datetime
@@ -148,7 +148,7 @@ class SourceUse:
 
 @dataclass(frozen=True, kw_only=True)
 class SendingOverview:
-    """All of the ledger that operators see here: sums and reasons, nothing about a person."""
+    """Overview of the ledger for operators: sums and reasons, no personal data."""
 
     numbers: tuple[SendingNumber, ...] = ()
     waiting: tuple[WaitingCount, ...] = ()
@@ -162,15 +162,15 @@ class SendingOverview:
 
     @property
     def pause_reasons(self) -> list[str]:
-        """Return why nothing at all is sent; empty if any number sends."""
+        """Return why all sending is paused; empty if any number sends."""
         reasons = [number.paused_reason for number in self.numbers if number.paused_reason]
         return reasons if len(reasons) == len(self.numbers) else []
 
     def list_reports(self, configured: Iterable[str]) -> Sequence[TemplateReport]:
-        """Return what Meta said of each template that is configured or known to it, by name."""
-        found = {template: TemplateReport(template=template) for template in configured}
-        found |= {report.template: report for report in self.reports}
-        return [found[template] for template in sorted(found)]
+        """Return the reports on all templates that are configured or that Meta reported on, sorted by name."""
+        reports = {template: TemplateReport(template=template) for template in configured}
+        reports |= {report.template: report for report in self.reports}
+        return [reports[template] for template in sorted(reports)]
 
     def describe_state(self, report: TemplateReport) -> str:
         """Return in German whether messages with the template are sent."""
@@ -183,9 +183,9 @@ class SendingOverview:
 
 @dataclass(frozen=True, kw_only=True)
 class MonthBudget:
-    """Messages that may be sent in a month, that were, and that accepted notices still need.
+    """Messages allowed in a month, used, and promised to accepted notices.
 
-    `month` is the first day of a later month; None is this one.
+    `month` is the first day of a later month; None means the present one.
     """
 
     messages: int
@@ -198,7 +198,7 @@ class MonthBudget:
         return max(self.messages - self.used - self.promised, 0)
 
     def find_obstacle(self, audience: int | None) -> str | None:
-        """Return why so many cannot get a message, in German; None if they can."""
+        """Return why the budget does not suffice for the audience, in German; None if it does."""
         if audience is None or audience <= self.left:
             return None
         which = f"für {format_month(self.month)}" if self.month else "dieses Monats"
@@ -209,15 +209,15 @@ class MonthBudget:
 
 
 def describe_budget(budget: MonthBudget, price: Decimal | None) -> str:
-    """Return what is left of the budget, in German, and in euros if the price of a message is known."""
-    left = f"noch {format_count(budget.left)} von {format_count(budget.messages)} Nachrichten"
-    left += f" für {format_month(budget.month)}" if budget.month else ""
-    return left if price is None else f"{left} (etwa {format_count(round(budget.left * price))} Euro)"
+    """Describe the remaining budget, in German, and in euros if the price of a message is known."""
+    text = f"noch {format_count(budget.left)} von {format_count(budget.messages)} Nachrichten"
+    text += f" für {format_month(budget.month)}" if budget.month else ""
+    return text if price is None else f"{text} (etwa {format_count(round(budget.left * price))} Euro)"
 
 
 def find_budget(numbers: Sequence[SendingNumber], promised: int = 0, month: date | None = None) -> MonthBudget | None:
-    """Return the month's budget, None without one; all numbers share the counter, so the smallest counts."""
-    limits = [each.messages_a_month for each in numbers if each.messages_a_month is not None]
+    """Return the month's budget, None if unlimited; all numbers share the counter, so the smallest limit applies."""
+    limits = [number.messages_a_month for number in numbers if number.messages_a_month is not None]
     used = numbers[0].messages if numbers and month is None else 0
     return MonthBudget(messages=min(limits), used=used, promised=promised, month=month) if limits else None
 

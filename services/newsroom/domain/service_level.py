@@ -1,4 +1,4 @@
-"""Service level: how soon WhatsApp has accepted 95 percent of a broadcast's messages."""
+"""Service level: time until WhatsApp has accepted 95 percent of a broadcast's messages."""
 
 import itertools
 import math
@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 
 PERCENT = 95
 PERIODS_DAYS = (30, 90)
-# A broadcast without an end after so long has failed; a younger one may still get there.
+# A broadcast that has not reached 95 percent after this time has failed; a younger one may still reach it.
 LATE_AFTER = timedelta(days=1)
 _ACCEPTED = ("accepted", "sent", "delivered", "read")
 
 
 @dataclass(frozen=True, kw_only=True)
 class BroadcastRun:
-    """Broadcast as the service level sees it; `reached_at` is when 95 percent were accepted."""
+    """Broadcast in the service level; `reached_at` is when 95 percent were accepted."""
 
     is_urgent: bool
     people: int
@@ -25,7 +25,7 @@ class BroadcastRun:
 
     @property
     def seconds(self) -> float:
-        """Return how long it took; infinity if it never got there."""
+        """Return how long it took; infinity if 95 percent were never reached."""
         return max((self.reached_at - self.started_at).total_seconds(), 0.0) if self.reached_at else math.inf
 
     def has_result(self, now: datetime) -> bool:
@@ -34,33 +34,33 @@ class BroadcastRun:
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceLevel:
-    """Result of some broadcasts: seconds within which half of them, and 95 percent of them, had got there.
+    """Result of some broadcasts: seconds within which half of them, and 95 percent of them, reached the goal.
 
-    None is what did not get there; with no broadcast there is no result.
+    None if so many did not reach it, or if there were no broadcasts.
     """
 
     days: int
     is_urgent: bool
     broadcasts: int
     people: int
-    half_seconds: int | None
-    most_seconds: int | None
+    median_seconds: int | None
+    p95_seconds: int | None
 
 
-def has_reached_most(audience: int | None, states: Mapping[str, int]) -> bool:
-    """Return whether WhatsApp has accepted 95 percent of the messages to those who still want them.
+def has_reached_target(audience: int | None, states: Mapping[str, int]) -> bool:
+    """Return whether WhatsApp has accepted 95 percent of the messages to those who have not unsubscribed.
 
-    Whoever did not get it because it was withdrawn wanted it too.
+    Messages that were not sent because of a withdrawal count as not accepted.
     """
     if audience is None:
         return False
-    wanted = audience - states.get("suppressed", 0)
+    recipients = audience - states.get("suppressed", 0)
     accepted = sum(states.get(state, 0) for state in _ACCEPTED)
-    return wanted > 0 and accepted * 100 >= wanted * PERCENT
+    return recipients > 0 and accepted * 100 >= recipients * PERCENT
 
 
 def compute_service_levels(runs: Sequence[BroadcastRun], now: datetime) -> tuple[ServiceLevel, ...]:
-    """Return the results of each period, of urgent broadcasts and of the others."""
+    """Return the results of each period, for urgent and for other broadcasts."""
     ended = [run for run in runs if run.has_result(now)]
     levels = []
     for days, urgent in itertools.product(PERIODS_DAYS, (True, False)):
@@ -71,15 +71,15 @@ def compute_service_levels(runs: Sequence[BroadcastRun], now: datetime) -> tuple
             is_urgent=urgent,
             broadcasts=len(chosen),
             people=sum(run.people for run in chosen),
-            half_seconds=_find_rank(seconds, 50),
-            most_seconds=_find_rank(seconds, PERCENT),
+            median_seconds=_find_rank(seconds, 50),
+            p95_seconds=_find_rank(seconds, PERCENT),
         )
         levels.append(level)
     return tuple(levels)
 
 
 def _find_rank(ordered: Sequence[float], percent: int) -> int | None:
-    """Return the value below which so many percent lie, in whole seconds; None without one."""
+    """Return the percentile (nearest rank) in whole seconds; None without values, or if infinite."""
     if not ordered:
         return None
     value = ordered[-(-len(ordered) * percent // 100) - 1]
@@ -87,7 +87,7 @@ def _find_rank(ordered: Sequence[float], percent: int) -> int | None:
 
 
 def format_seconds(seconds: int | None) -> str:
-    """Return such as `3 Minuten 20 Sekunden`, only as exact as anybody needs."""
+    """Format the duration, such as `3 Minuten 20 Sekunden`, rounded up to a useful precision."""
     if seconds is None:
         return "nicht erreicht"
     if seconds < 60:

@@ -1,1 +1,1 @@
-"""Handlers: what a page, an event or the clock sets off."""
+"""Handlers: actions triggered by a page, an event or the clock."""

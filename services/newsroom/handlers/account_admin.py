@@ -1,4 +1,4 @@
-"""Administration of accounts: what gives somebody more rights needs a second person, what takes them away does not."""
+"""Administration of accounts: granting rights needs a second person, removing them does not."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ from shared.runtime.clock import Clock
 HALF_PURPOSE = "newsroom-first-password"
 HALF_BYTES = 9
 _DECIDED = "Das ist schon entschieden."
-# Without a script a button may be pressed twice: the second answer hides the first, which had a part of the password.
+# Without a script a button may be pressed twice: the second response replaces the one with half of the password.
 _INVITED_TWICE = (
     " Haben Sie „Einladen“ zweimal gedrückt und den ersten Teil des Kennworts nicht gesehen: Ziehen Sie den Antrag"
     " unter „Konten“ zurück, und laden Sie noch einmal ein."
@@ -52,8 +52,8 @@ class Invitation:
 class AccountAdministration:
     """Requests, confirmations and blocks of accounts.
 
-    The first password of an invited colleague has two halves: who invites is shown one, who confirms the other, so
-    that neither of them alone can log in as the new account.
+    The first password of an invited colleague has two halves: one is shown to the inviter, the other to the confirmer,
+    so that neither of them alone can log in as the new account.
     """
 
     accounts: PostgresAccountRepository
@@ -70,12 +70,12 @@ class AccountAdministration:
         return account
 
     async def invite(self, actor: Account, invitation: Invitation) -> str:
-        """Request an account, and return the first half of its password. Raises AccountProblem."""
+        """Request a new account; return the first half of its password. Raises AccountProblem."""
         login, name = parse_login(invitation.login), parse_name(invitation.name)
         if await self.accounts.find_account(login):
             raise AccountProblem("Diesen Anmeldenamen gibt es schon.")
-        same = invitation.same_person_as
-        person = (await self.get_account(same)).person if same else uuid4()
+        same_person_as = invitation.same_person_as
+        person = (await self.get_account(same_person_as)).person if same_person_as else uuid4()
         half, roles = token_urlsafe(HALF_BYTES), parse_roles(invitation.roles)
         account = Account(id=uuid4(), login=login, name=name, person=person, roles=roles)
         await self._request(AccountChange.INVITE, actor, account, half)
@@ -83,10 +83,10 @@ class AccountAdministration:
 
     async def request_roles(self, actor: Account, login: str, roles: Collection[str]) -> None:
         """Request other roles for an account. Raises AccountProblem."""
-        account, wanted = await self.get_account(login), parse_roles(roles)
-        if wanted == account.roles:
+        account, new_roles = await self.get_account(login), parse_roles(roles)
+        if new_roles == account.roles:
             raise AccountProblem("Diese Rollen hat das Konto schon.")
-        await self._request(AccountChange.ROLES, actor, replace(account, roles=wanted))
+        await self._request(AccountChange.ROLES, actor, replace(account, roles=new_roles))
 
     async def request_enabling(self, actor: Account, login: str) -> None:
         """Request that a blocked account may log in again. Raises AccountProblem."""
@@ -96,9 +96,9 @@ class AccountAdministration:
         await self._request(AccountChange.ENABLE, actor, account)
 
     async def confirm(self, actor: Account, request_id: UUID) -> str | None:
-        """Carry out a request; return the second half of an invited account's password.
+        """Apply a request; return the second half of an invited account's password.
 
-        Raises NotPermitted for anybody but a second person, and AccountProblem.
+        Raises NotPermitted unless a second person confirms, and AccountProblem.
         """
         request, sealed = await self._find(request_id, _CONFIRMED_TWICE)
         request.check_decider(actor)
@@ -119,7 +119,7 @@ class AccountAdministration:
             ) from None
 
     async def refuse(self, actor: Account, request_id: UUID) -> None:
-        """Refuse a request; whoever made it may take it back so. Raises AccountProblem."""
+        """Refuse a request, or withdraw one's own. Raises AccountProblem."""
         request, _ = await self._find(request_id)
         actor.require(Right.MANAGE_ACCOUNTS)
         if not await self.accounts.refuse(request, actor.id, self.clock()):
@@ -140,7 +140,7 @@ class AccountAdministration:
         await self.sessions.end_sessions(account.id, self.clock(), act)
 
     async def _request(self, change: AccountChange, actor: Account, account: Account, half: str = "") -> None:
-        """Request what makes the account as it is given; `half` is that of a first password."""
+        """Request a change that results in this account; `half` is that of a first password."""
         request = AccountRequest(
             id=uuid4(),
             change=change,

@@ -1,4 +1,4 @@
-"""Assessment of a draft before it is sent: problems, audience, costs, and whether two have to agree."""
+"""Assessment of a draft before it is sent: problems, audience, costs, and required approvals."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -37,22 +37,22 @@ from shared.notices.rules import validate_event
 from shared.runtime.clock import Clock
 
 SIMILAR_DAYS = timedelta(days=7)
-_NO_ID = UUID(int=0)
+_NIL_ID = UUID(int=0)
 _OVERTAKEN = Problem(field="revision", problem="does not know a newer one")
-_NOBODY = Problem(field="follows", problem="nobody has got the first notice")
+_NO_RECIPIENTS = Problem(field="follows", problem="nobody has got the first notice")
 _UNCHANGED = Problem(field="subject", problem="is the same as what was published last")
 _CENT = Decimal("0.01")
-_YOURS = "Die Meldung wartet auf Ihre Freigabe."
+_AWAITS_YOU = "Die Meldung wartet auf Ihre Freigabe."
 
 
 @dataclass(frozen=True, kw_only=True)
 class DraftAssessment:
-    """Assessment before sending: problems stop it, and that this version was `returned`, which is said in German.
+    """Assessment before sending; texts are in German. `problems` block it, and `returned`, which says who returned it.
 
-    `reasons` are why a second person has to approve. `missing` says in German whose approval is missing, or that it is
-    this person's; `obstacle` why they may not give it, `may_approve` whether their roles would permit it. `forecast` is
-    None if the notices API did not answer, `budget` if messages are not limited. `delays` say in German what keeps
-    messages from leaving now, with `is_held` everything; they stop nothing.
+    `reasons` are why a second person has to approve. `missing` names whose approval is missing, possibly this
+    person's; `obstacle` is why they may not give it, `may_approve` whether their roles would permit it. `forecast` is
+    None if the notices API did not answer, `budget` if messages are not limited. `delays` explain why messages would
+    not be sent immediately, with `is_paused` none of them; they do not block publishing.
     """
 
     problems: tuple[Problem, ...]
@@ -65,7 +65,7 @@ class DraftAssessment:
     similar: tuple[tuple[str, datetime], ...] = field(default=())
     budget: MonthBudget | None = None
     delays: tuple[str, ...] = ()
-    is_held: bool = False
+    is_paused: bool = False
 
     @property
     def budget_obstacle(self) -> str | None:
@@ -73,7 +73,7 @@ class DraftAssessment:
 
     @property
     def is_invalid(self) -> bool:
-        """Return whether the rules forbid it, not the notices API, whose quotas may permit it later."""
+        """Return whether our rules forbid it; quotas of the notices API may permit it later."""
         return bool(self.problems) and (self.forecast is None or self.problems is not self.forecast.problems)
 
     @property
@@ -99,7 +99,7 @@ class DraftAssessor:
     list_revisions: Callable[[str, str], Awaitable[Sequence[BroadcastStatus]]]
 
     async def evaluate(self, draft: NoticeDraft, account: Account) -> DraftAssessment:
-        """Return what is known before sending it, to somebody with this account."""
+        """Return the assessment for this account."""
         forecast = await self.estimate(draft)
         by_lead, reasons = self.is_for_lead(draft, forecast), self.list_reasons(draft, forecast)
         may_approve = account.may(Right.COUNTERSIGN if by_lead else Right.APPROVE)
@@ -114,14 +114,14 @@ class DraftAssessor:
             problems=self.find_problems(draft) or (forecast.problems if forecast else ()),
             forecast=forecast,
             reasons=reasons,
-            missing=_YOURS if missing and is_enough and not obstacle else missing,
+            missing=_AWAITS_YOU if missing and is_enough and not obstacle else missing,
             obstacle=obstacle,
             may_approve=may_approve,
             returned=explain_return(draft),
             similar=find_similar(draft.content.headline, recent),
             budget=await self.read_budget(draft.content.scheduled_at),
             delays=self._explain_delays(draft, forecast, sending),
-            is_held=bool(sending.pause_reasons),
+            is_paused=bool(sending.pause_reasons),
         )
 
     def _explain_delays(
@@ -132,8 +132,8 @@ class DraftAssessor:
         return explain_delays(sending, template, forecast.audience if forecast else None)
 
     def find_problems(self, draft: NoticeDraft) -> tuple[Problem, ...]:
-        """Return every problem of the draft as it is, as far as the rules can tell without asking anybody."""
-        problems = validate_event(self._build_event(draft, _NO_ID), self.system, self.configuration, self.clock())
+        """Return every problem of the draft that the rules find without asking the notices API."""
+        problems = validate_event(self._build_event(draft, _NIL_ID), self.system, self.configuration, self.clock())
         if is_unchanged(draft, self.clock()):
             return (_UNCHANGED, *problems)
         return (_OVERTAKEN, *problems) if draft.is_overtaken else problems
@@ -144,22 +144,22 @@ class DraftAssessor:
         forecast: NoticeForecast | None = None,
         advice: str = "Bitte beheben Sie diese zuerst.",
     ) -> None:
-        """Return if the draft has no problem. Raises DraftRefused."""
+        """Raise DraftRefused if the draft has problems."""
         if self.find_problems(draft) or (forecast and forecast.problems):
             raise DraftRefused(f"Die Meldung hat noch Fehler. {advice}")
 
     async def estimate(self, draft: NoticeDraft) -> NoticeForecast | None:
-        """Return what the notices API expects; None if it does not answer, or the draft is not worth asking about."""
+        """Return the forecast of the notices API; None if it does not answer, or the draft has problems already."""
         if self.find_problems(draft):
             return None
         try:
-            found = await self.notices.check(self._build_event(draft, uuid4()))
+            forecast = await self.notices.check(self._build_event(draft, uuid4()))
         except NoticesApiAway:
             return None
-        return await self._complete_follow_up(draft, found)
+        return await self._complete_follow_up(draft, forecast)
 
     async def _complete_follow_up(self, draft: NoticeDraft, forecast: NoticeForecast) -> NoticeForecast:
-        """Add audience and costs of a follow-up, which goes to those who got the earlier notice, or still get it."""
+        """Add audience and costs of a follow-up, which goes to all who have received the earlier notice or will."""
         topic = self.configuration.find_topic(draft.content.topic)
         if draft.kind is not DraftKind.FOLLOW_UP or forecast.audience is not None or not draft.corrects or not topic:
             return forecast
@@ -167,17 +167,17 @@ class DraftAssessor:
         if followers is None:
             return forecast
         if not followers.people:
-            return msgspec.structs.replace(forecast, audience=0, problems=(*forecast.problems, _NOBODY))
-        more = [f"{followers.waiting} still wait for the first notice"] if followers.waiting else []
-        more += ["who has several revisions counts several times"] if followers.is_maximum else []
-        forecast = msgspec.structs.replace(forecast, audience=followers.people, blockers=(*forecast.blockers, *more))
+            return msgspec.structs.replace(forecast, audience=0, problems=(*forecast.problems, _NO_RECIPIENTS))
+        extra = [f"{followers.waiting} still wait for the first notice"] if followers.waiting else []
+        extra += ["who has several revisions counts several times"] if followers.is_maximum else []
+        forecast = msgspec.structs.replace(forecast, audience=followers.people, blockers=(*forecast.blockers, *extra))
         costs = compute_costs(self.configuration, topic.id, followers.people)
         return msgspec.structs.replace(forecast, costs={} if costs is None else {str(topic.category): str(costs)})
 
     def list_reasons(self, draft: NoticeDraft, forecast: NoticeForecast | None) -> tuple[str, ...]:
-        """Return why a second person has to approve; what is not known counts as a reason.
+        """Return why a second person has to approve; unknown costs count as a reason.
 
-        A withdrawal needs nobody: it stops what should not go on.
+        A withdrawal needs no approval: it only stops messages.
         """
         if draft.kind is DraftKind.WITHDRAWAL:
             return ()
@@ -189,23 +189,23 @@ class DraftAssessor:
         return draft.kind is not DraftKind.WITHDRAWAL and self.rules.is_for_lead(_sum_costs(forecast))
 
     async def is_review_for_lead(self, draft: NoticeDraft) -> bool:
-        """Return whether a lead has to review what was sent in an emergency."""
+        """Return whether a lead has to review the emergency publication."""
         if self.rules.lead_euros is None:
             return False
         revisions = await self.list_revisions(self.system.sources[0], draft.subject)
-        audience = max((each.audience for each in revisions if each.audience is not None), default=None)
+        audience = max((revision.audience for revision in revisions if revision.audience is not None), default=None)
         return self.rules.is_for_lead(compute_costs(self.configuration, draft.content.topic, audience))
 
     def build_publication(
-        self, draft: NoticeDraft, publication: UUID, forecast: NoticeForecast | None
+        self, draft: NoticeDraft, publication_id: UUID, forecast: NoticeForecast | None
     ) -> NoticePublication:
-        """Return what the outbox is to send."""
+        """Build the publication for the outbox."""
         return NoticePublication(
-            id=publication,
+            id=publication_id,
             draft=draft.id,
             version=draft.version,
             revision=choose_revision(draft),
-            event=msgspec.json.decode(self._build_event(draft, publication)),
+            event=msgspec.json.decode(self._build_event(draft, publication_id)),
             created_at=self.clock(),
             people=forecast.audience if forecast else None,
             approvals=tuple(each.id for each in draft.decisions if each.is_approval and not each.is_void),
@@ -216,18 +216,18 @@ class DraftAssessor:
         return build_event(draft, event_id=publication.hex, source=source, publication=publication, now=self.clock())
 
 
-def compute_costs(configuration: Configuration, topic: str | None, people: int | None) -> Decimal | None:
-    """Return what messages about the topic to so many people cost, None if that is not known."""
-    found = configuration.find_topic(topic) if topic else None
-    price = configuration.prices.get_price(found.category) if found else None
+def compute_costs(configuration: Configuration, topic_id: str | None, people: int | None) -> Decimal | None:
+    """Return the cost of messages about the topic to so many people, None if not known."""
+    topic = configuration.find_topic(topic_id) if topic_id else None
+    price = configuration.prices.get_price(topic.category) if topic else None
     return None if price is None or people is None else (people * price).quantize(_CENT, ROUND_HALF_UP)
 
 
 def _sum_costs(forecast: NoticeForecast | None) -> Decimal | None:
-    amounts = [Decimal(each) for each in forecast.costs.values()] if forecast else []
+    amounts = [Decimal(cost) for cost in forecast.costs.values()] if forecast else []
     return sum(amounts, Decimal()) if amounts else None
 
 
 def find_budget_obstacle(budget: MonthBudget | None, forecast: NoticeForecast | None) -> str | None:
-    """Return why the budget is not enough, in German; None if it is, or nobody knows."""
+    """Return why the budget is not enough, in German; None if it is, or the audience is not known."""
     return budget.find_obstacle(forecast.audience) if budget and forecast else None

@@ -1,4 +1,4 @@
-"""Survey of how many people each topic reaches, asked of the notices API: the newsroom itself knows no subscribers."""
+"""Survey of the audience of each topic, from the notices API: the newsroom itself knows no subscribers."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from shared.contracts.hours import LOCAL_ZONE
 from shared.contracts.notices import NoticePublished
 from shared.runtime.clock import Clock
 
-_WORDS = "Zählung der Abonnements"
-_VALID = timedelta(hours=1)
-_COUNTED_FOR = timedelta(minutes=15)
+_TEXT = "Zählung der Abonnements"
+_VALIDITY = timedelta(hours=1)
+_RECOUNT_AFTER = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AudienceSurvey:
-    """Survey of all topics; run it often: each topic is counted every quarter of an hour, an empty one each time."""
+    """Survey of all topics; each run counts empty topics, and the others if 15 minutes have passed."""
 
     counts: PostgresListeningLog
     notices: HttpNoticesApi
@@ -29,11 +29,11 @@ class AudienceSurvey:
     clock: Clock
 
     async def run(self) -> None:
-        """Count what has not been counted lately. Raises DatabaseUnavailable and NoticesApiAway."""
+        """Count the topics that are due. Raises DatabaseUnavailable and NoticesApiAway."""
         now = self.clock()
-        counted = await self.counts.list_counted_topics(now - _COUNTED_FOR)
+        recent = await self.counts.list_counted_topics(now - _RECOUNT_AFTER)
         for topic in self.topics:
-            if topic in counted:
+            if topic in recent:
                 continue
             forecast = await self.notices.check(self._build_event(topic, now))
             if forecast.audience is not None:
@@ -41,13 +41,13 @@ class AudienceSurvey:
                 await self.counts.record_audience(TopicAudience(day, topic, forecast.audience), now)
 
     def _build_event(self, topic: str, now: datetime) -> bytes:
-        """Return an event that is only checked, never published."""
+        """Build an event for a check; it is never published."""
         identifier = uuid4().hex
         return encode(
-            NoticePublished(topic=topic, headline=_WORDS, text=_WORDS),
+            NoticePublished(topic=topic, headline=_TEXT, text=_TEXT),
             event_id=identifier,
             source=self.source,
             time=now,
             subject=identifier,
-            expirytime=now + _VALID,
+            expirytime=now + _VALIDITY,
         )

@@ -1,4 +1,4 @@
-"""Acts on drafts: who may do what is decided here and in the domain, whatever a page offers."""
+"""Acts on drafts. Permissions are checked here and in the domain, whatever a page offers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -43,7 +43,7 @@ from services.newsroom.handlers.assessing import DraftAssessor, find_budget_obst
 
 @dataclass(frozen=True, kw_only=True)
 class DraftingService:
-    """Drafts, from the first word to the outbox. `handed_over` is called when something waits there."""
+    """Acts on drafts, from creation to the outbox; `handed_over` is called when a publication waits there."""
 
     assessor: DraftAssessor
     handed_over: Callable[[], None]
@@ -57,7 +57,7 @@ class DraftingService:
         corrects: str | None = None,
         seen_revision: int = 0,
     ) -> NoticeDraft:
-        """Begin a draft, or go on with one that was begun like it and left as it was. Raises NotPermitted."""
+        """Create a draft, or resume an identical one that was never edited. Raises NotPermitted."""
         account.require(Right.WRITE)
         draft = self._build_draft(account, content, kind, corrects, seen_revision)
         return await self.assessor.drafts.create(draft, _build_act(account, "draft.created", draft))
@@ -65,11 +65,11 @@ class DraftingService:
     def _build_draft(
         self, account: Account, content: DraftContent, kind: DraftKind, corrects: str | None, seen_revision: int = 0
     ) -> NoticeDraft:
-        now, identifier = self.assessor.clock(), uuid4()
+        now, draft_id = self.assessor.clock(), uuid4()
         author = build_author(account)
         return NoticeDraft(
-            id=identifier,
-            notice=f"{now:%Y-%m-%d}-{identifier.hex[-8:]}",
+            id=draft_id,
+            notice=f"{now:%Y-%m-%d}-{draft_id.hex[-8:]}",
             kind=kind,
             state=DraftState.DRAFT,
             newest=DraftVersion(version=1, content=content, author=author, saved_at=now, seen_revision=seen_revision),
@@ -79,39 +79,39 @@ class DraftingService:
         )
 
     async def save(
-        self, account: Account, draft: UUID, seen: int, content: DraftContent, *, takes_back: bool = True
+        self, account: Account, draft_id: UUID, version: int, content: DraftContent, *, takes_back: bool = True
     ) -> NoticeDraft:
-        """Store a new version, unless it says the same; an approval of the earlier one is void.
+        """Store a new version if the content differs; this voids approvals of the earlier version.
 
-        Without `takes_back` what was submitted or approved stays as it is. Raises NotPermitted, DraftNotFound,
+        Without `takes_back`, a submitted or approved draft is refused. Raises NotPermitted, DraftNotFound,
         DraftConflict, DraftRefused.
         """
         account.require(Right.WRITE)
 
-        def decide(found: NoticeDraft) -> DraftChange | None:
-            state = advance_state(found.state, DraftAct.SAVE)
-            if content == found.content:
-                return None  # the page may have saved it by itself just before
-            require_version(found, seen)
-            if found.state in SUBMITTED_STATES and not takes_back:
+        def decide(draft: NoticeDraft) -> DraftChange | None:
+            state = advance_state(draft.state, DraftAct.SAVE)
+            if content == draft.content:
+                return None  # an autosave may have stored it just before
+            require_version(draft, version)
+            if draft.state in SUBMITTED_STATES and not takes_back:
                 raise DraftSubmitted(SUBMITTED)
-            return self._build_version(account, found, state, content, found.newest.seen_revision)
+            return self._build_version(account, draft, state, content, draft.newest.seen_revision)
 
-        return await self.assessor.drafts.change(draft, decide)
+        return await self.assessor.drafts.change(draft_id, decide)
 
-    async def mark_newest_seen(self, account: Account, draft: UUID, seen: int) -> NoticeDraft:
-        """Store that the editor is told of a newer revision, as a version that has to be approved anew.
+    async def mark_newest_seen(self, account: Account, draft_id: UUID, version: int) -> NoticeDraft:
+        """Record that the editor knows of the newer revision, as a new version that needs its own approval.
 
         Raises as `save`.
         """
         account.require(Right.WRITE)
 
-        def decide(found: NoticeDraft) -> DraftChange:
-            require_version(found, seen)
-            state = advance_state(found.state, DraftAct.SAVE)
-            return self._build_version(account, found, state, found.content, found.revision)
+        def decide(draft: NoticeDraft) -> DraftChange:
+            require_version(draft, version)
+            state = advance_state(draft.state, DraftAct.SAVE)
+            return self._build_version(account, draft, state, draft.content, draft.revision)
 
-        return await self.assessor.drafts.change(draft, decide)
+        return await self.assessor.drafts.change(draft_id, decide)
 
     def _build_version(
         self, account: Account, draft: NoticeDraft, state: DraftState, content: DraftContent, seen_revision: int
@@ -125,169 +125,172 @@ class DraftingService:
             seen_revision=seen_revision,
         )
         act = _build_act(account, "draft.saved", replace(draft, newest=version))
-        return DraftChange(actor=account, act=act, state=state, at=now, version=version)
+        return DraftChange(actor=account, act=act, state=state, changed_at=now, version=version)
 
-    async def submit(self, account: Account, draft: UUID, seen: int) -> NoticeDraft:
-        """Ask for an approval. Raises as `save`."""
+    async def submit(self, account: Account, draft_id: UUID, version: int) -> NoticeDraft:
+        """Submit for approval. Raises as `save`."""
         account.require(Right.WRITE)
 
-        def decide(found: NoticeDraft) -> DraftChange:
-            require_version(found, seen)
-            state = advance_state(found.state, DraftAct.SUBMIT)
-            refuse_if(find_version_obstacle(found, self.assessor.clock()))
-            self.assessor.require_valid(found)
-            return self._build_change(account, found, "draft.submitted", state, Verdict.SUBMIT)
+        def decide(draft: NoticeDraft) -> DraftChange:
+            require_version(draft, version)
+            state = advance_state(draft.state, DraftAct.SUBMIT)
+            refuse_if(find_version_obstacle(draft, self.assessor.clock()))
+            self.assessor.require_valid(draft)
+            return self._build_change(account, draft, "draft.submitted", state, Verdict.SUBMIT)
 
-        return await self.assessor.drafts.change(draft, decide)
+        return await self.assessor.drafts.change(draft_id, decide)
 
-    async def approve(self, account: Account, draft: UUID, seen: int) -> NoticeDraft:
-        """Approve the version that was read. Raises as `save`; refuses the person whose own it is.
+    async def approve(self, account: Account, draft_id: UUID, version: int) -> NoticeDraft:
+        """Approve the version that was read. Raises as `save`; nobody can approve their own.
 
-        What costs as much as the leads have to approve waits for one of them, whoever else has approved it.
+        Above the amount that leads have to approve, the draft waits for a lead's approval as well.
         """
-        by_lead = await self._is_for_lead(account, draft, seen)
+        by_lead = await self._is_for_lead(account, draft_id, version)
         verdict = choose_verdict(account, by_lead=by_lead)
 
-        def decide(found: NoticeDraft) -> DraftChange:
-            require_version(found, seen)
-            state = require_approver(found, account, verdict, by_lead=by_lead)
-            refuse_if(find_version_obstacle(found, self.assessor.clock()))
-            self.assessor.require_valid(found, advice="Bitte geben Sie sie mit einer Begründung zurück.")
-            return self._build_change(account, found, "draft.approved", state, verdict)
+        def decide(draft: NoticeDraft) -> DraftChange:
+            require_version(draft, version)
+            state = require_approver(draft, account, verdict, by_lead=by_lead)
+            refuse_if(find_version_obstacle(draft, self.assessor.clock()))
+            self.assessor.require_valid(draft, advice="Bitte geben Sie sie mit einer Begründung zurück.")
+            return self._build_change(account, draft, "draft.approved", state, verdict)
 
-        return await self.assessor.drafts.change(draft, decide)
+        return await self.assessor.drafts.change(draft_id, decide)
 
-    async def _is_for_lead(self, account: Account, draft: UUID, seen: int) -> bool:
+    async def _is_for_lead(self, account: Account, draft_id: UUID, version: int) -> bool:
         """Return whether a lead has to approve the version that was read. Raises as `save`."""
         account.require(Right.COUNTERSIGN)
-        read = await self.assessor.drafts.find(draft)
-        require_version(read, seen)
-        if self.assessor.rules.lead_euros is None:  # nobody has to be asked for the price
+        draft = await self.assessor.drafts.find(draft_id)
+        require_version(draft, version)
+        if self.assessor.rules.lead_euros is None:  # no need to ask for the price
             return False
-        return self.assessor.is_for_lead(read, await self.assessor.estimate(read))
+        return self.assessor.is_for_lead(draft, await self.assessor.estimate(draft))
 
-    async def send_back(self, account: Account, draft: UUID, seen: int, reason: str) -> NoticeDraft:
-        """Return the version that was read, with a reason. Raises as `save`."""
-        choose_verdict(account, by_lead=await self._is_for_lead(account, draft, seen))
-        why = parse_reason(reason, "Bitte schreiben Sie, was zu ändern ist.", DraftRefused)
+    async def send_back(self, account: Account, draft_id: UUID, version: int, reason: str) -> NoticeDraft:
+        """Return the version that was read to its author, with a reason. Raises as `save`."""
+        choose_verdict(account, by_lead=await self._is_for_lead(account, draft_id, version))
+        reason = parse_reason(reason, "Bitte schreiben Sie, was zu ändern ist.", DraftRefused)
 
-        def decide(found: NoticeDraft) -> DraftChange:
-            require_version(found, seen)
-            state = advance_state(found.state, DraftAct.RETURN)
-            return self._build_change(account, found, "draft.returned", state, Verdict.RETURN, why)
+        def decide(draft: NoticeDraft) -> DraftChange:
+            require_version(draft, version)
+            state = advance_state(draft.state, DraftAct.RETURN)
+            return self._build_change(account, draft, "draft.returned", state, Verdict.RETURN, reason)
 
-        return await self.assessor.drafts.change(draft, decide)
+        return await self.assessor.drafts.change(draft_id, decide)
 
-    async def discard(self, account: Account, draft: UUID, seen: int) -> NoticeDraft:
+    async def discard(self, account: Account, draft_id: UUID, version: int) -> NoticeDraft:
         """Discard one's own draft. Raises as `save`."""
         account.require(Right.WRITE)
 
-        def decide(found: NoticeDraft) -> DraftChange:
-            require_version(found, seen)
-            state = advance_state(found.state, DraftAct.DISCARD)
-            if account.person != found.created_by.person:
-                raise DraftRefused(f"Nur {found.created_by.name} kann diesen Entwurf verwerfen.")
-            return self._build_change(account, found, "draft.discarded", state)
+        def decide(draft: NoticeDraft) -> DraftChange:
+            require_version(draft, version)
+            state = advance_state(draft.state, DraftAct.DISCARD)
+            if account.person != draft.created_by.person:
+                raise DraftRefused(f"Nur {draft.created_by.name} kann diesen Entwurf verwerfen.")
+            return self._build_change(account, draft, "draft.discarded", state)
 
-        return await self.assessor.drafts.change(draft, decide)
+        return await self.assessor.drafts.change(draft_id, decide)
 
-    async def publish(self, account: Account, draft: UUID, seen: int) -> NoticeDraft:
+    async def publish(self, account: Account, draft_id: UUID, version: int) -> NoticeDraft:
         """Hand the version that was read to the outbox, in the transaction that checks all rules. Raises as `save`."""
-        return await self._publish(account, draft, seen)
+        return await self._publish(account, draft_id, version)
 
-    async def publish_emergency(self, account: Account, draft: UUID, seen: int, reason: str) -> NoticeDraft:
-        """Publish what is urgent before anybody has approved it; somebody else reviews it afterwards.
+    async def publish_emergency(self, account: Account, draft_id: UUID, version: int, reason: str) -> NoticeDraft:
+        """Publish an urgent notice before its approval; somebody else reviews it afterwards.
 
         Raises as `save`.
         """
         account.require(Right.WRITE)
-        why = parse_reason(reason, "Bitte schreiben Sie, warum die Meldung nicht warten kann.", DraftRefused)
-        return await self._publish(account, draft, seen, emergency=why)
+        reason = parse_reason(reason, "Bitte schreiben Sie, warum die Meldung nicht warten kann.", DraftRefused)
+        return await self._publish(account, draft_id, version, emergency=reason)
 
-    async def _publish(self, account: Account, draft: UUID, seen: int, emergency: str | None = None) -> NoticeDraft:
+    async def _publish(
+        self, account: Account, draft_id: UUID, version: int, emergency: str | None = None
+    ) -> NoticeDraft:
         account.require(Right.SEND)
-        read = await self.assessor.drafts.find(draft)
-        require_version(read, seen)  # what is estimated is the version that is published
-        # A withdrawal waits for nothing: messages go out meanwhile.
-        forecast = None if read.kind is DraftKind.WITHDRAWAL else await self.assessor.estimate(read)
-        published = await self.assessor.drafts.publish(draft, self._build_decision(account, seen, forecast, emergency))
+        draft = await self.assessor.drafts.find(draft_id)
+        require_version(draft, version)  # the estimate has to be of the version that is published
+        # A withdrawal does not wait for an estimate: messages go out meanwhile.
+        forecast = None if draft.kind is DraftKind.WITHDRAWAL else await self.assessor.estimate(draft)
+        decide = self._build_decision(account, version, forecast, emergency)
+        published = await self.assessor.drafts.publish(draft_id, decide)
         self.handed_over()
         return published
 
     def _build_decision(
-        self, account: Account, seen: int, forecast: NoticeForecast | None = None, emergency: str | None = None
+        self, account: Account, version: int, forecast: NoticeForecast | None = None, emergency: str | None = None
     ) -> DecidePublication:
-        publication = uuid4()
+        publication_id = uuid4()
 
-        def decide(found: NoticeDraft, budget: MonthBudget | None) -> DraftChange:
-            require_version(found, seen)
-            state = advance_state(found.state, DraftAct.PUBLISH)
-            refuse_if(find_version_obstacle(found, self.assessor.clock()))
-            self.assessor.require_valid(found, forecast)
+        def decide(draft: NoticeDraft, budget: MonthBudget | None) -> DraftChange:
+            require_version(draft, version)
+            state = advance_state(draft.state, DraftAct.PUBLISH)
+            refuse_if(find_version_obstacle(draft, self.assessor.clock()))
+            self.assessor.require_valid(draft, forecast)
             if emergency is None:
                 refuse_if(find_budget_obstacle(budget, forecast))
-                reasons = self.assessor.list_reasons(found, forecast)
-                missing = find_missing(found, reasons, by_lead=self.assessor.is_for_lead(found, forecast))
+                reasons = self.assessor.list_reasons(draft, forecast)
+                missing = find_missing(draft, reasons, by_lead=self.assessor.is_for_lead(draft, forecast))
                 refuse_if(missing and " ".join((missing, *reasons)))
             else:
-                refuse_if(find_emergency_obstacle(found.content, self.assessor.rules))
-            action, why = _name_publication(found, emergency)
+                refuse_if(find_emergency_obstacle(draft.content, self.assessor.rules))
+            action, reason = _name_publication(draft, emergency)
             verdict = Verdict.EMERGENCY if emergency else None
-            change = self._build_change(account, found, action, state, verdict, why)
-            handed_over = self.assessor.build_publication(found, publication, forecast)
-            return replace(change, publication=handed_over, emergency=emergency)
+            change = self._build_change(account, draft, action, state, verdict, reason)
+            publication = self.assessor.build_publication(draft, publication_id, forecast)
+            return replace(change, publication=publication, emergency=emergency)
 
         return decide
 
-    async def review(self, account: Account, draft: UUID, seen: int) -> NoticeDraft:
-        """Record that a second person has looked at what was published in an emergency. Raises as `save`."""
+    async def review(self, account: Account, draft_id: UUID, version: int) -> NoticeDraft:
+        """Record a second person's review of an emergency publication. Raises as `save`."""
         account.require(Right.COUNTERSIGN)
         require_amount_right(
-            account, by_lead=await self.assessor.is_review_for_lead(await self.assessor.drafts.find(draft))
+            account, by_lead=await self.assessor.is_review_for_lead(await self.assessor.drafts.find(draft_id))
         )
 
-        def decide(found: NoticeDraft) -> DraftChange:
-            require_version(found, seen)
-            refuse_if(find_review_obstacle(found, account))
-            return self._build_change(account, found, "draft.reviewed", found.state, Verdict.REVIEW)
+        def decide(draft: NoticeDraft) -> DraftChange:
+            require_version(draft, version)
+            refuse_if(find_review_obstacle(draft, account))
+            return self._build_change(account, draft, "draft.reviewed", draft.state, Verdict.REVIEW)
 
-        return await self.assessor.drafts.change(draft, decide)
+        return await self.assessor.drafts.change(draft_id, decide)
 
-    async def copy(self, account: Account, draft: UUID) -> NoticeDraft:
-        """Begin a new notice with the words of another one, but not its times. Raises NotPermitted, DraftNotFound."""
-        found = await self.assessor.drafts.find(draft)
-        content = msgspec.structs.replace(found.content, scheduled_at=None, expires_at=None)
+    async def copy(self, account: Account, draft_id: UUID) -> NoticeDraft:
+        """Begin a new notice with the content of another one, but not its times. Raises NotPermitted, DraftNotFound."""
+        original = await self.assessor.drafts.find(draft_id)
+        content = msgspec.structs.replace(original.content, scheduled_at=None, expires_at=None)
         return await self.create(account, content)
 
-    async def correct(self, account: Account, draft: UUID) -> NoticeDraft:
-        """Begin the next revision of a published notice, which keeps a time that is to come. Raises as `save`."""
-        found = await self.find_published(draft)
-        content = drop_past_time(found.content, self.assessor.clock())
+    async def correct(self, account: Account, draft_id: UUID) -> NoticeDraft:
+        """Begin the next revision of a published notice; it keeps a scheduled time in the future. Raises as `save`."""
+        original = await self.find_published(draft_id)
+        content = drop_past_time(original.content, self.assessor.clock())
         return await self.create(
-            account, content, kind=DraftKind.UPDATE, corrects=found.subject, seen_revision=found.own_revision
+            account, content, kind=DraftKind.UPDATE, corrects=original.subject, seen_revision=original.own_revision
         )
 
-    async def follow_up(self, account: Account, draft: UUID) -> NoticeDraft:
+    async def follow_up(self, account: Account, draft_id: UUID) -> NoticeDraft:
         """Begin a notice to exactly the recipients of a published one. Raises as `save`."""
-        found = await self.find_published(draft)
-        content = DraftContent(topic=found.content.topic, urgent=found.content.urgent)
-        return await self.create(account, content, kind=DraftKind.FOLLOW_UP, corrects=found.subject)
+        original = await self.find_published(draft_id)
+        content = DraftContent(topic=original.content.topic, urgent=original.content.urgent)
+        return await self.create(account, content, kind=DraftKind.FOLLOW_UP, corrects=original.subject)
 
-    async def withdraw(self, account: Account, draft: UUID, reason: str) -> NoticeDraft:
-        """Withdraw a published notice at once: nobody who has not got it will get it. Raises as `save`."""
+    async def withdraw(self, account: Account, draft_id: UUID, reason: str) -> NoticeDraft:
+        """Withdraw a published notice at once, for all who have not received it yet. Raises as `save`."""
         account.require(Right.WRITE)
         account.require(Right.SEND)
-        why = parse_reason(reason, "Bitte schreiben Sie einen Grund.", DraftRefused)
-        found = await self.find_published(draft)
-        content = DraftContent(topic=found.content.topic, headline=found.content.headline, reason=why)
-        withdrawal = self._build_draft(account, content, DraftKind.WITHDRAWAL, found.subject)
-        # Nobody edits a withdrawal: one that is refused is not stored.
+        reason = parse_reason(reason, "Bitte schreiben Sie einen Grund.", DraftRefused)
+        original = await self.find_published(draft_id)
+        content = DraftContent(topic=original.content.topic, headline=original.content.headline, reason=reason)
+        withdrawal = self._build_draft(account, content, DraftKind.WITHDRAWAL, original.subject)
+        # Nobody can edit a withdrawal, so an invalid one is not stored.
         if any(problem.field == "reason" for problem in self.assessor.find_problems(withdrawal)):
             raise DraftRefused("Der Grund darf weder eine fremde Internetadresse noch unsichtbare Zeichen enthalten.")
         self.assessor.require_valid(withdrawal)
-        begun = _build_act(account, "draft.created", withdrawal)
+        created = _build_act(account, "draft.created", withdrawal)
         decide = self._build_decision(account, withdrawal.version)
-        published = await self.assessor.drafts.create_published(withdrawal, begun, decide)
+        published = await self.assessor.drafts.create_published(withdrawal, created, decide)
         self.handed_over()
         return published
 
@@ -301,22 +304,22 @@ class DraftingService:
         reason: str = "",
     ) -> DraftChange:
         now = self.assessor.clock()
-        said = verdict and DraftDecision(
-            id=uuid4(), verdict=verdict, version=draft.version, by=build_author(account), at=now, reason=reason
+        author, act = build_author(account), _build_act(account, action, draft, reason)
+        decision = verdict and DraftDecision(
+            id=uuid4(), verdict=verdict, version=draft.version, author=author, decided_at=now, reason=reason
         )
-        act = _build_act(account, action, draft, reason)
-        return DraftChange(actor=account, act=act, state=state, at=now, decision=said or None)
+        return DraftChange(actor=account, act=act, state=state, changed_at=now, decision=decision or None)
 
-    async def find_published(self, draft: UUID) -> NoticeDraft:
+    async def find_published(self, draft_id: UUID) -> NoticeDraft:
         """Return a published notice. Raises DraftNotFound, DraftRefused."""
-        found = await self.assessor.drafts.find(draft)
-        if found.state is not DraftState.PUBLISHED or found.kind is DraftKind.WITHDRAWAL:
+        draft = await self.assessor.drafts.find(draft_id)
+        if draft.state is not DraftState.PUBLISHED or draft.kind is DraftKind.WITHDRAWAL:
             raise DraftRefused("Die Meldung ist nicht veröffentlicht.")
-        return found
+        return draft
 
 
 def _name_publication(draft: NoticeDraft, emergency: str | None) -> tuple[str, str]:
-    """Return what publishing the draft is on record as, and its reason; empty for what needs none."""
+    """Return action and reason for the audit log; the reason is empty if none is needed."""
     if draft.kind is DraftKind.WITHDRAWAL:
         return "draft.withdrawn", draft.content.reason
     return ("draft.published_in_emergency", emergency) if emergency else ("draft.published", "")

@@ -1,4 +1,4 @@
-"""Logging in and out: password, one-time code or recovery code, and setting both up the first time."""
+"""Login and logout: password, one-time code or recovery code, and their first setup."""
 
 from asyncio import Semaphore
 from collections.abc import Callable, Mapping
@@ -35,7 +35,7 @@ TOTP_PURPOSE = "newsroom-totp"
 SETUP_PURPOSE = "newsroom-totp-setup"
 TOTP_SECRET_BYTES = 20
 COOKIE_BYTES = 32
-# How many logins from unknown browsers are checked at a time: each needs a slow hash, for which others wait.
+# Maximum concurrent logins from unknown browsers: each computes a slow hash, for which others wait.
 MAX_STRANGERS = 10
 ENDED = "Ihre Anmeldung wurde inzwischen beendet. Bitte melden Sie sich noch einmal an."
 
@@ -43,7 +43,7 @@ CountLogin = Callable[[str], None]
 
 
 class LoginRefused(Exception):
-    """Error: name, password or code is wrong, without saying which; or the next attempt has to wait."""
+    """Raised without details when name, password or code is wrong, or when the next attempt has to wait."""
 
     def __init__(self, wait_seconds: float = 0) -> None:
         super().__init__("login refused")
@@ -51,11 +51,11 @@ class LoginRefused(Exception):
 
 
 class LoginBusy(Exception):
-    """Error: too many logins are being checked; this one was not."""
+    """Raised when too many logins are being checked; this one was not."""
 
 
 class SetupRefused(Exception):
-    """Error: what was typed cannot be used; `problems` by field."""
+    """Raised when the input cannot be used; `problems` are by field, in German."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:
         super().__init__("setup refused")
@@ -64,7 +64,7 @@ class SetupRefused(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class LoginAttempt:
-    """Form that somebody filled in to log in, from which address, and in a browser with which cookie."""
+    """Submitted login form, with the client's address and the device cookie of the browser."""
 
     login: str
     password: str
@@ -75,7 +75,7 @@ class LoginAttempt:
 
 @dataclass(frozen=True, kw_only=True)
 class SetupSecret:
-    """Secret of one-time codes that is being set up: as text for apps, and sealed for the form."""
+    """Secret of one-time codes during setup: as text for apps, and sealed for the form."""
 
     text: str
     sealed: str
@@ -83,7 +83,7 @@ class SetupSecret:
 
 @dataclass(frozen=True, kw_only=True)
 class StartedSession:
-    """Cookies of a new session; one that is being set up makes no browser known."""
+    """Cookies of a new session; `device` is None if the browser is not remembered."""
 
     token: str
     device: str | None
@@ -91,9 +91,9 @@ class StartedSession:
 
 @dataclass(frozen=True, kw_only=True)
 class LoginService:
-    """Logins, sessions and what its owner changes about a login.
+    """Logins, sessions, and changes of a login by its owner.
 
-    Logins from unknown browsers take one of the places of `strangers`; a known one has a counter of its own.
+    Logins from unknown browsers are limited by the semaphore `strangers`; known browsers have their own counters.
     """
 
     accounts: PostgresAccountRepository
@@ -131,11 +131,11 @@ class LoginService:
         return started
 
     async def _find_device(self, cookie: str | None, login: str) -> str | None:
-        """Return the cookie of the browser, None if the account has not logged in there before."""
+        """Return the device cookie, None if the account has not logged in with this browser before."""
         return cookie if cookie and await self.sessions.is_device_of(hash_cookie(cookie), login) else None
 
     async def _check(self, credentials: Credentials | None, attempt: LoginAttempt) -> LoginProof | None:
-        """Return what proves who it is, None if anything is wrong."""
+        """Return the proof of identity, None if anything is wrong."""
         hashed = credentials.password_hash if credentials else None
         is_right = await self.hasher.verify(hashed, attempt.password)
         if credentials is None or not is_right or credentials.account.is_disabled:
@@ -160,25 +160,24 @@ class LoginService:
     async def start_session(
         self, credentials: Credentials, proof: LoginProof, device: str | None = None
     ) -> StartedSession | None:
-        """Return a new session, None if the account was disabled or got another login since."""
+        """Return a new session, None if the account has been disabled or given another login since."""
         account, token = credentials.account, token_urlsafe(COOKIE_BYTES)
         stage = SessionStage.SETUP if proof is LoginProof.FIRST_PASSWORD else SessionStage.OPEN
         if proof in (LoginProof.ONE_TIME_CODE, LoginProof.RECOVERY_CODE):
             device = device or token_urlsafe(COOKIE_BYTES)
         act = Act(account=account.id, action="session.opened", object=account.login, detail={"proof": proof.value})
-        known = hash_cookie(device) if device else None
+        device_hash = hash_cookie(device) if device else None
         is_open = await self.sessions.open_session(
-            hash_cookie(token), token_urlsafe(COOKIE_BYTES), stage, credentials, known, act
+            hash_cookie(token), token_urlsafe(COOKIE_BYTES), stage, credentials, device_hash, act
         )
         return StartedSession(token=token, device=device) if is_open else None
 
     async def log_out(self, visitor: Visitor) -> None:
-        """End the session."""
         act = Act(account=visitor.account.id, action="session.closed", object=visitor.account.login)
         await self.sessions.end_session(visitor.session, self.clock(), act)
 
     def begin_setup(self, visitor: Visitor) -> SetupSecret:
-        """Return a new secret of one-time codes; the sealed one is for the form of this session only."""
+        """Return a new secret of one-time codes; its sealed form is bound to this session."""
         secret = token_bytes(TOTP_SECRET_BYTES)
         sealed = self.ring.encrypt(secret, purpose=SETUP_PURPOSE, index=visitor.session)
         return SetupSecret(text=encode_totp_secret(secret), sealed=sealed.hex())
@@ -188,10 +187,10 @@ class LoginService:
         return SetupSecret(text=encode_totp_secret(self.open_form(visitor, sealed, SETUP_PURPOSE)), sealed=sealed)
 
     def open_form(self, visitor: Visitor, sealed: str, purpose: str) -> bytes:
-        """Return what was sealed for a form of this session, in hexadecimal. Raises NotPermitted."""
+        """Unseal a hexadecimal value from a form of this session. Raises NotPermitted."""
         try:
             return self.ring.decrypt(bytes.fromhex(sealed), purpose=purpose, index=visitor.session)
-        except ValueError:  # no hexadecimal, or not sealed by us for this session
+        except ValueError:  # not hexadecimal, or not sealed by us for this session
             raise NotPermitted(
                 "Diese Seite gehört zu einer anderen Anmeldung. Bitte beginnen Sie noch einmal."
             ) from None
@@ -214,13 +213,13 @@ class LoginService:
             password_hash=await self.hasher.hash(password),
             totp_sealed=self.ring.encrypt(secret, purpose=TOTP_PURPOSE, index=account.id.bytes),
             totp_step=step,
-            recovery_codes=[hash_recovery_code(each) for each in codes],
+            recovery_codes=list(map(hash_recovery_code, codes)),
         )
         act = Act(account=account.id, action="account.set_up", object=account.login)
         is_done = await self.accounts.set_up(visitor, login, now, act)
         credentials = await self.accounts.find_credentials(account.login) if is_done else None
-        is_ours = credentials is not None and credentials.password_hash == login.password_hash
-        started = await self.start_session(credentials, LoginProof.ONE_TIME_CODE) if credentials and is_ours else None
+        is_same = credentials is not None and credentials.password_hash == login.password_hash
+        started = await self.start_session(credentials, LoginProof.ONE_TIME_CODE) if credentials and is_same else None
         if started is None:
             raise NotPermitted(ENDED)
         return started, codes
@@ -235,7 +234,7 @@ class LoginService:
     async def change_password(self, visitor: Visitor, *, current: str, new: str, code: str) -> None:
         """Change the password, and end all other sessions of the account. Raises SetupRefused or LoginRefused."""
         credentials, hashed = await self._require_password(visitor, current)
-        if problem := await self._find_password_problem(visitor, new):  # before the code, which is good for one use
+        if problem := await self._find_password_problem(visitor, new):  # before the code, which can be used only once
             raise SetupRefused({"new": problem})
         act = await self._require_code(visitor, credentials, code, "account.password_changed")
         if not await self.accounts.change_password(visitor, hashed, await self.hasher.hash(new), self.clock(), act):
@@ -249,13 +248,13 @@ class LoginService:
         credentials, hashed = await self._require_password(visitor, current)
         act = await self._require_code(visitor, credentials, code, "account.recovery_codes_replaced")
         codes = _make_recovery_codes()
-        hashes = [hash_recovery_code(each) for each in codes]
+        hashes = list(map(hash_recovery_code, codes))
         if not await self.accounts.replace_recovery_codes(visitor, hashed, hashes, self.clock(), act):
             raise NotPermitted(ENDED)
         return codes
 
     async def _require_password(self, visitor: Visitor, current: str) -> tuple[Credentials, str]:
-        """Return the credentials and their hash, if that is the password. Counts as a failure until `_require_code`."""
+        """Verify the password; return credentials and hash. The attempt counts as failed until `_require_code`."""
         if wait := await self.sessions.reserve_attempt({FailureScope.DEVICE: visitor.session.hex()}, self.clock()):
             raise LoginRefused(wait)
         credentials = await self.accounts.find_credentials(visitor.account.login)
@@ -266,7 +265,7 @@ class LoginService:
         return credentials, hashed
 
     async def _require_code(self, visitor: Visitor, credentials: Credentials, code: str, action: str) -> Act:
-        """Return the act that the code proves."""
+        """Verify the code; return the act to record."""
         proof = await self._check_code(credentials, code)
         if proof is None:
             raise SetupRefused({"code": "Der Code ist falsch oder schon benutzt. Warten Sie auf den nächsten."})
@@ -275,9 +274,8 @@ class LoginService:
         return Act(account=account.id, action=action, object=account.login, detail=detail)
 
     async def end_other_sessions(self, visitor: Visitor) -> None:
-        """End all sessions of the account but this one."""
         act = Act(account=visitor.account.id, action="session.others_closed", object=visitor.account.login)
-        await self.sessions.end_sessions(visitor.account.id, self.clock(), act, but=visitor.session)
+        await self.sessions.end_sessions(visitor.account.id, self.clock(), act, keep=visitor.session)
 
 
 def _make_recovery_codes() -> list[str]:

@@ -1,4 +1,4 @@
-"""Acts of operators and leads on what is being sent; who may do what is decided here, whatever a page offers."""
+"""Acts of operators and leads on sending. Permissions are checked here, whatever a page offers."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus
 from services.newsroom.domain.sending import BroadcastChange, SendingChange, SendingRefused
 from services.newsroom.handlers.assessing import DraftAssessor, compute_costs
 
-# Sending again is sending: whoever operates has no right to that. What it costs decides who may.
+# Resending is sending, to which operators have no right; the costs decide who has it.
 CHANGE_RIGHTS: Mapping[BroadcastChange, Right] = {
-    **dict.fromkeys(BroadcastChange, Right.STEER),
+    **dict.fromkeys(BroadcastChange, Right.MANAGE_BROADCASTS),
     BroadcastChange.RESEND: Right.COUNTERSIGN,
 }
-_STANDINGS: Mapping[str, str] = {
+_OBSTACLES: Mapping[str, str] = {
     "cancelled": "Die Aussendung ist schon beendet.",
     "finished": "Die Aussendung ist schon abgeschlossen.",
     "expired": "Die Meldung gilt nicht mehr. Niemand bekommt sie noch.",
@@ -30,7 +30,7 @@ _ALL_PAUSED = (
     "Der gesamte Versand ist angehalten, auch diese Aussendung wartet. Sie können sie beenden; wer die Meldung"
     " geschrieben hat, kann sie zurückziehen."
 )
-_NOT_BEGUN = (
+_NOT_STARTED = (
     "Der Versand hat noch nicht begonnen. Bis er beginnt, können Sie die Aussendung beenden; wer die Meldung"
     " geschrieben hat, kann sie zurückziehen."
 )
@@ -49,7 +49,7 @@ _NOTHING_CHANGED: Mapping[SendingChange, str] = {
 class OperatingService:
     """Acts on broadcasts and on all sending, each with a reason and in the audit log.
 
-    `find_published` returns what became a broadcast, None if another system published it.
+    `find_published` returns the publication of a broadcast, None if another system published it.
     """
 
     control: PostgresSendingControl
@@ -57,15 +57,15 @@ class OperatingService:
     find_published: Callable[[UUID], Awaitable[NoticePublication | None]]
 
     def compute_costs(self, status: BroadcastStatus) -> Decimal | None:
-        """Return what sending it again to those for whom it failed costs; None if that is not known."""
+        """Return the cost of resending it to those for whom it failed; None if not known."""
         return compute_costs(self.assessor.configuration, status.topic, status.states.get("failed", 0))
 
     def is_for_lead(self, status: BroadcastStatus) -> bool:
-        """Return whether a lead has to send it again."""
+        """Return whether only a lead may resend it."""
         return self.assessor.rules.is_for_lead(self.compute_costs(status))
 
     async def _build_permit(self, account: Account, status: BroadcastStatus) -> Callable[[int], None]:
-        """Return what raises NotPermitted if the account may not send it again to so many people."""
+        """Return a function that raises NotPermitted unless the account may resend it to so many people."""
         published = await self.find_published(status.id)
         owners = list_owners(await self.assessor.drafts.find(published.draft)) if published else ()
 
@@ -80,33 +80,33 @@ class OperatingService:
     async def change_broadcast(
         self, account: Account, change: BroadcastChange, status: BroadcastStatus, reason: str
     ) -> None:
-        """Pause, resume, cancel, or send again to those for whom it failed. Raises NotPermitted, SendingRefused."""
+        """Pause, resume, cancel, or resend to those for whom it failed. Raises NotPermitted, SendingRefused."""
         account.require(CHANGE_RIGHTS[change])
-        why = parse_reason(reason, _NO_REASON, SendingRefused)
-        act = Act(account=account.id, action=change.value, object=str(status.id), detail={"reason": why})
+        reason = parse_reason(reason, _NO_REASON, SendingRefused)
+        act = Act(account=account.id, action=change.value, object=str(status.id), detail={"reason": reason})
         permit = await self._build_permit(account, status)
-        standing = await self.control.change_broadcast(change, status.id, why, act, permit)
+        standing = await self.control.change_broadcast(change, status.id, reason, act, permit)
         if standing == "missing":
             raise SendingRefused(await self._explain_missing(status))
         if standing:
-            is_open = change is BroadcastChange.RESEND and standing in ("running", "held", "paused", "finished")
-            raise SendingRefused(_NOTHING_TO_RESEND if is_open else _STANDINGS[standing])
+            is_sendable = change is BroadcastChange.RESEND and standing in ("running", "held", "paused", "finished")
+            raise SendingRefused(_NOTHING_TO_RESEND if is_sendable else _OBSTACLES[standing])
 
     async def _explain_missing(self, status: BroadcastStatus) -> str:
-        """Return why the ledger has nothing of the broadcast, in German."""
+        """Return why the ledger does not contain the broadcast, in German."""
         if status.phase is BroadcastPhase.CANCELLED:
-            return _STANDINGS["cancelled"]
+            return _OBSTACLES["cancelled"]
         if status.is_final:
             return _LONG_AGO
-        return _ALL_PAUSED if (await self.control.read_overview()).pause_reasons else _NOT_BEGUN
+        return _ALL_PAUSED if (await self.control.read_overview()).pause_reasons else _NOT_STARTED
 
     async def change_sending(self, account: Account, change: SendingChange, subject: str, reason: str) -> None:
-        """Pause or resume all sending, release a template, or retry. Raises NotPermitted, SendingRefused."""
+        """Pause or resume all sending, resume a template, or replay letters. Raises NotPermitted, SendingRefused."""
         account.require(Right.OPERATE)
-        why = parse_reason(reason, _NO_REASON, SendingRefused)
-        # A form may say anything, but only a template that is paused can be released.
+        reason = parse_reason(reason, _NO_REASON, SendingRefused)
+        # The subject comes from a form, but only a paused template can be resumed.
         everything = "Mitteilungen" if change is SendingChange.REPLAY else "Versand"
-        named = subject if change is SendingChange.RESUME_TEMPLATE else everything
-        act = Act(account=account.id, action=change.value, object=named, detail={"reason": why})
-        if not await self.control.change_sending(change, subject, why, act):
+        object_name = subject if change is SendingChange.RESUME_TEMPLATE else everything
+        act = Act(account=account.id, action=change.value, object=object_name, detail={"reason": reason})
+        if not await self.control.change_sending(change, subject, reason, act):
             raise SendingRefused(_NOTHING_CHANGED[change])

@@ -1,4 +1,4 @@
-"""Logging in over the identity provider, and connecting an account with it the first time."""
+"""Login through the identity provider, and the first connection of an account to it."""
 
 import base64
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _decode_subject = msgspec.json.Decoder(ProviderSubject).decode
 
 @dataclass(frozen=True)
 class BegunLogin:
-    """Address to which the browser is sent, with the cookie by which its way back is known."""
+    """URL to redirect the browser to, and the cookie that identifies its return."""
 
     url: str
     cookie: str
@@ -31,13 +31,13 @@ class BegunLogin:
 
 @dataclass(frozen=True, kw_only=True)
 class ProviderLogin:
-    """Logins over the identity provider, whose word counts only for accounts that are connected with it."""
+    """Logins through the identity provider, for accounts that are connected to it."""
 
     provider: OidcProvider
     login: LoginService
 
     async def begin(self, destination: str, setting_up: Visitor | None = None) -> BegunLogin:
-        """Begin a login, or connecting the account of a visitor who sets up. Raises ProviderAway."""
+        """Begin a login, or the connection of a visitor's account during setup. Raises ProviderAway."""
         state, nonce, verifier = (token_urlsafe(COOKIE_BYTES) for _ in range(3))
         pending = PendingLogin(
             state=state,
@@ -51,32 +51,32 @@ class ProviderLogin:
         return BegunLogin(await self.provider.build_login_url(pending), base64.urlsafe_b64encode(sealed).decode())
 
     async def finish(self, cookie: str, answer: Mapping[str, str]) -> tuple[PendingLogin, ProviderIdentity]:
-        """Return the login that this browser began, and who it is. Raises IdentityRefused and ProviderAway."""
+        """Return the login that this browser began, and the identity. Raises IdentityRefused and ProviderAway."""
         try:
             plain = self.login.ring.decrypt(base64.urlsafe_b64decode(cookie), purpose=PENDING_PURPOSE)
-        except ValueError:  # no base64, or not sealed by us
+        except ValueError:  # not base64, or not sealed by us
             raise IdentityRefused("this browser has begun no login") from None
         pending = _decode_pending(plain)
         return pending, await self.provider.identify(pending, answer, self.login.clock())
 
     async def log_in(self, identity: ProviderIdentity) -> StartedSession | None:
-        """Return a new session, None if no account that may log in is connected with this identity."""
+        """Return a new session, None if no enabled account is connected to this identity."""
         credentials = await self.login.accounts.find_external(identity.subject)
         started = await self.login.start_session(credentials, LoginProof.IDENTITY_PROVIDER) if credentials else None
         self.login.count("succeeded" if started else "failed")
         return started
 
     def prepare_connection(self, pending: PendingLogin, identity: ProviderIdentity, visitor: Visitor | None) -> str:
-        """Return the identity, sealed for the form in which its owner says that it is theirs. Raises NotPermitted.
+        """Return the identity, sealed for the form in which its owner confirms it. Raises NotPermitted.
 
-        The form is needed: another's page could have sent the browser here with an identity of its own.
+        Without the form, a foreign page could send the browser here with an identity of its own.
         """
         if visitor is None or visitor.stage is not SessionStage.SETUP or visitor.session.hex() != pending.session:
             raise NotPermitted(ENDED)
         return self.login.ring.encrypt(_encode(identity.subject), purpose=OFFER_PURPOSE, index=visitor.session).hex()
 
     async def connect(self, visitor: Visitor, sealed: str) -> StartedSession:
-        """Connect the account with an identity, instead of a password. Raises NotPermitted and AccountProblem."""
+        """Connect the account to an identity instead of a password. Raises NotPermitted and AccountProblem."""
         plain = self.login.open_form(visitor, sealed, OFFER_PURPOSE)
         accounts, subject, account = self.login.accounts, _decode_subject(plain), visitor.account
         act = Act(account=account.id, action="account.connected", object=account.login)

@@ -1,4 +1,4 @@
-"""The outbox: what waits is sent to the notices API, the same each time, until that accepts or rejects it."""
+"""Sender of the outbox: repeats each publication unchanged until the notices API accepts or rejects it."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,9 +22,9 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class PublicationOutbox:
-    """Sender of publications; `count` gets the result of each attempt, `needed` is set when something new waits.
+    """Sender of publications; `count` gets the result of each attempt, `needed` wakes it for new publications.
 
-    Several replicas may send the same publication: the notices API takes it once.
+    Several replicas may send the same publication: the notices API is idempotent.
     """
 
     publications: PublicationRepository
@@ -34,7 +34,7 @@ class PublicationOutbox:
     needed: asyncio.Event
 
     async def run(self) -> None:
-        """Send forever."""
+        """Send due publications forever."""
         while True:
             self.needed.clear()
             try:
@@ -46,7 +46,7 @@ class PublicationOutbox:
             await wait_until_set(self.needed, POLL_INTERVAL_SECONDS)
 
     async def send_due(self) -> None:
-        """Send what is due, once each. Raises DependencyUnavailable."""
+        """Send each due publication once. Raises DependencyUnavailable."""
         for publication in await self.publications.list_due(self.clock(), MAX_AT_ONCE):
             await self._send(publication)
 

@@ -1,4 +1,4 @@
-"""Trials of drafts on an editor's own telephone, whose number the newsroom never learns."""
+"""Trials of drafts on an editor's own phone, whose number the newsroom never learns."""
 
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,18 +19,18 @@ CODE_LENGTH = 8
 
 @dataclass(frozen=True, kw_only=True)
 class DraftTrial:
-    """Code of a draft's trial, and until when it may be sent."""
+    """Code of a draft's trial, valid until `ends_at`."""
 
     code: str
     ends_at: datetime
 
     @property
     def words(self) -> str:
-        """Return what the telephone is to send."""
+        """Return the message to send from the phone."""
         return f"Test {self.code[:4]} {self.code[4:]}"
 
     def build_link(self, phone: str) -> str:
-        """Return the address that opens WhatsApp with these words; `phone` is the county's number."""
+        """Return the URL that opens WhatsApp with this message; `phone` is the county's number."""
         return f"https://wa.me/{''.join(filter(str.isdigit, phone))}?text={quote(self.words)}"
 
 
@@ -38,29 +38,29 @@ class DraftTrial:
 class TrialService:
     """Trials of drafts.
 
-    `offer` stores the text for whoever sends the code, and returns until when; None if the account has had too many.
+    `offer` stores the text for the sender of the code, and returns its expiry; None if the account has had too many.
     """
 
     assessor: DraftAssessor
     templates: Mapping[str, TemplateText]
     offer: Callable[[UUID, str, str, Act], Awaitable[datetime | None]]
 
-    async def prepare(self, account: Account, draft: UUID, seen: int) -> DraftTrial:
+    async def prepare(self, account: Account, draft_id: UUID, version: int) -> DraftTrial:
         """Return a code for the version that was read. Raises NotPermitted, DraftNotFound, DraftConflict, DraftRefused.
 
         A new code replaces the draft's older one.
         """
         account.require(Right.WRITE)
-        found = await self.assessor.drafts.find(draft)
-        require_version(found, seen)
-        refuse_if(None if found.is_open else ENDED)
-        self.assessor.require_valid(found)
-        topic = self.assessor.configuration.find_topic(found.content.topic)
-        text = build_trial_text(found.content, topic, self.templates)
-        detail = {"draft": str(found.id), "version": str(found.version)}
-        act = Act(account=account.id, action="draft.tried", object=found.subject, detail=detail)
+        draft = await self.assessor.drafts.find(draft_id)
+        require_version(draft, version)
+        refuse_if(None if draft.is_open else ENDED)
+        self.assessor.require_valid(draft)
+        topic = self.assessor.configuration.find_topic(draft.content.topic)
+        text = build_trial_text(draft.content, topic, self.templates)
+        detail = {"draft": str(draft.id), "version": str(draft.version)}
+        act = Act(account=account.id, action="draft.tried", object=draft.subject, detail=detail)
         code = f"{secrets.randbelow(10**CODE_LENGTH):0{CODE_LENGTH}}"
-        ends_at = await self.offer(found.id, code, text, act)
+        ends_at = await self.offer(draft.id, code, text, act)
         if ends_at is None:
             raise DraftRefused(
                 f"Mehr als {MAX_TRIALS_PER_HOUR} Testnachrichten in einer Stunde sind nicht möglich."

@@ -1,4 +1,4 @@
-"""Watches: live progress and sessions that end elsewhere, for one query a second in all, whoever watches whatever."""
+"""Watches for live updates: one query per second and kind of data, however many viewers there are."""
 
 import asyncio
 from collections import Counter
@@ -9,20 +9,20 @@ from typing import Generic, TypeVar
 
 MAX_VIEWERS = 500
 Key = TypeVar("Key", bound=Hashable)
-Shown = TypeVar("Shown")
+Value = TypeVar("Value")
 
 
 @dataclass
-class ChangeWatch(Generic[Key, Shown]):
-    """Watch over what `read` returns for the keys that are followed; run `refresh` repeatedly.
+class ChangeWatch(Generic[Key, Value]):
+    """Watch over the values that `read` returns for the followed keys; run `refresh` repeatedly.
 
-    `closing` is set when the process ends.
+    `closing` is True once the process is shutting down.
     """
 
-    read: Callable[[Collection[Key]], Awaitable[Mapping[Key, Shown]]]
+    read: Callable[[Collection[Key]], Awaitable[Mapping[Key, Value]]]
     closing: bool = field(default=False, init=False)
     _viewers: Counter[Key] = field(default_factory=Counter, init=False)
-    _known: dict[Key, Shown] = field(default_factory=dict, init=False)
+    _values: dict[Key, Value] = field(default_factory=dict, init=False)
     _refreshed: asyncio.Condition = field(default_factory=asyncio.Condition, init=False)
 
     @property
@@ -31,7 +31,7 @@ class ChangeWatch(Generic[Key, Shown]):
 
     @contextmanager
     def follow(self, key: Key) -> Iterator[None]:
-        """Count the viewer inside the block; what nobody follows is not asked for."""
+        """Follow the key inside the block; keys that nobody follows are not read."""
         self._viewers[key] += 1
         try:
             yield
@@ -39,38 +39,38 @@ class ChangeWatch(Generic[Key, Shown]):
             self._viewers[key] -= 1
             if not self._viewers[key]:
                 del self._viewers[key]
-                self._known.pop(key, None)
+                self._values.pop(key, None)
 
     async def refresh(self) -> None:
-        """Read all that is followed, and tell the viewers. Raises DatabaseUnavailable."""
+        """Read all followed keys and notify the viewers. Raises DatabaseUnavailable."""
         if self._viewers:
-            found = await self.read([*self._viewers])
-            # Whoever comes next must not be told what the last one was about to be.
-            self._known = {key: shown for key, shown in found.items() if key in self._viewers}
+            values = await self.read([*self._viewers])
+            # The last viewer of a key may have left during the read; the next one must not get this value.
+            self._values = {key: value for key, value in values.items() if key in self._viewers}
             await self._notify()
 
     async def close(self) -> None:
-        """Tell the viewers to go to another process."""
+        """Notify the viewers that they should reconnect to another process."""
         self.closing = True
         await self._notify()
 
-    def get(self, key: Key) -> Shown | None:
-        """Return what was read last for a key that is followed; None before that."""
-        return self._known.get(key)
+    def get(self, key: Key) -> Value | None:
+        """Return the last value read for a followed key; None before the first."""
+        return self._values.get(key)
 
     async def _notify(self) -> None:
         async with self._refreshed:
             self._refreshed.notify_all()
 
-    async def wait_for_change(self, key: Key, told: Shown | None, seconds: float) -> Shown | None:
-        """Return what is shown as soon as it differs from what was told; None after `seconds`, or when closing."""
+    async def wait_for_change(self, key: Key, last: Value | None, seconds: float) -> Value | None:
+        """Return the value as soon as it differs from `last`; None after `seconds`, or when closing."""
 
         def has_changed() -> bool:
-            return self.closing or self._known.get(key) not in (None, told)
+            return self.closing or self._values.get(key) not in (None, last)
 
         try:
             async with asyncio.timeout(seconds), self._refreshed:
                 await self._refreshed.wait_for(has_changed)
         except TimeoutError:
             return None
-        return None if self.closing else self._known.get(key)
+        return None if self.closing else self._values.get(key)

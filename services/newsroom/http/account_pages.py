@@ -1,4 +1,4 @@
-"""Pages of accounts: list, invitation, roles, blocks, and the requests that a second person decides."""
+"""Account pages: list, invitation, roles, blocks, and requests for a second person to decide."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -64,16 +64,16 @@ async def request_roles(newsroom: Newsroom, request: web.Request) -> web.Respons
 
 
 async def process(act: _Act, done: str, newsroom: Newsroom, request: web.Request) -> web.Response:
-    acting = act(newsroom.administration, request[VISITOR].account, _get_login(request))
-    return await _respond(newsroom, request, acting, done, show_account)
+    result = act(newsroom.administration, request[VISITOR].account, _get_login(request))
+    return await _respond(newsroom, request, result, done, show_account)
 
 
 async def ask_to_block(newsroom: Newsroom, request: web.Request) -> web.Response:
     account = await _find_account(newsroom, request)
     if account.is_disabled or account.id == request[VISITOR].account.id:
         return redirect(f"/konto/{account.login}")
-    back, about = f"/konto/{account.login}", f"{account.name}, Anmeldename {account.login}"
-    return render_confirmation(request, BLOCK, back, about, max_length=0)
+    back, subject = f"/konto/{account.login}", f"{account.name}, Anmeldename {account.login}"
+    return render_confirmation(request, BLOCK, back, subject, max_length=0)
 
 
 async def confirm(newsroom: Newsroom, request: web.Request) -> web.Response:
@@ -141,7 +141,7 @@ async def _find_account(newsroom: Newsroom, request: web.Request) -> Account:
 async def _respond(
     newsroom: Newsroom, request: web.Request, act: Awaitable[None], done: str, show: _Show
 ) -> web.Response:
-    """Act, then lead to the list, which says what was done; a problem is shown on the page of the form."""
+    """Perform the act and redirect to the list with a message; show a problem on the page of the form."""
     try:
         await act
     except AccountProblem as problem:

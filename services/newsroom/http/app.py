@@ -40,7 +40,6 @@ PAGES = (
 
 
 def build_newsroom_app(newsroom: Newsroom, static: StaticFiles) -> web.Application:
-    """Return the application with all pages."""
     guard = PageGuard(newsroom)
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[convert_errors, convert_draft_errors])
     app[METRICS], app[RENDERER] = newsroom.metrics, PageRenderer(static, PAGES, newsroom.topics)

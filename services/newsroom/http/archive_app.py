@@ -1,4 +1,4 @@
-"""The public archive on a port of its own: no session, no cookie, no script, nothing that asks the database."""
+"""Application of the public archive, on its own port: no sessions, cookies, scripts, or database queries."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ from shared.runtime.http_port import add_response_headers
 
 MAX_DOCUMENTS = 512
 MAX_TYPED_CHARACTERS = 20
-# Proxies may go on showing what they have while they ask again, and for a day while we are away.
+# Proxies may serve stale documents while they revalidate, and for a day while we are unavailable.
 CACHE_CONTROL = "public, max-age=15, stale-while-revalidate=60, stale-if-error=86400"
 SECURITY_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self';"
@@ -48,7 +48,7 @@ _log = structlog.get_logger()
 
 
 class ArchiveDocuments:
-    """Documents made from the present state of the archive; a new state empties it."""
+    """Cache of documents built from the present state of the archive; a new state clears it."""
 
     def __init__(self, cache: ArchiveCache) -> None:
         self._cache = cache
@@ -63,7 +63,7 @@ class ArchiveDocuments:
         return self._cache.archive
 
     def get(self, key: object, build: _Build, content_type: str = _HTML) -> HttpDocument:
-        """Return the document of this key, made if it is not there. Raises HTTPNotFound if there is none."""
+        """Return the document of this key, built if not cached. Raises HTTPNotFound if there is none."""
         archive = self.archive
         if archive is not self._archive:
             self._archive = archive
@@ -81,7 +81,7 @@ class ArchiveDocuments:
 
 
 class _ArchiveHandlers:
-    """Handlers of all paths."""
+    """Request handlers, one per path."""
 
     def __init__(self, pages: ArchivePages, cache: ArchiveCache, results: ServiceLevelCache) -> None:
         self._pages = pages
@@ -94,7 +94,7 @@ class _ArchiveHandlers:
         return self._respond(request, ("list", selection, page), build)
 
     async def show_entry(self, request: web.Request) -> web.Response:
-        """Show one notice; its address is written in one way only."""
+        """Show one notice; redirect from other spellings of its code."""
         typed = request.match_info["code"]
         entry = self._find_entry(typed)
         if entry is None:
@@ -106,7 +106,7 @@ class _ArchiveHandlers:
     async def check_code(self, request: web.Request) -> web.Response:
         typed = request.query.get("code", "")[:MAX_TYPED_CHARACTERS].strip()
         entry = self._find_entry(typed)
-        if typed and entry is None:  # anything may be typed, so this is not worth keeping
+        if typed and entry is None:  # there are too many possible inputs to cache
             page = self._pages.render_check(self._documents.archive, None, typed)
             return HttpDocument(page.encode(), _HTML, _NOT_CACHED).respond(request)
         return self._respond(request, ("check", entry and entry.code), partial(self._pages.render_check, entry=entry))
@@ -116,10 +116,10 @@ class _ArchiveHandlers:
         return self._documents.archive.find(code) if code else None
 
     async def show_feed(self, request: web.Request) -> web.Response:
-        selection, kind = self._read_selection(request), request.match_info["kind"]
-        build, content_type = _FEEDS[kind]
+        selection, feed_format = self._read_selection(request), request.match_info["kind"]
+        build, content_type = _FEEDS[feed_format]
         return self._respond(
-            request, (kind, selection), lambda archive: build(self._pages.site, archive, selection), content_type
+            request, (feed_format, selection), lambda archive: build(self._pages.site, archive, selection), content_type
         )
 
     async def show_for_phone(self, name: str, request: web.Request) -> web.Response:
@@ -146,7 +146,7 @@ class _ArchiveHandlers:
         return self._results.levels
 
     def _read_selection(self, request: web.Request) -> ArchiveSelection:
-        """Return what is chosen in the query. Raises HTTPNotFound for an unknown topic or municipality."""
+        """Return the selection in the query. Raises HTTPNotFound for an unknown topic or municipality."""
         topic, municipality = request.query.get("thema") or None, request.query.get("gemeinde") or None
         site = self._pages.site
         if (topic and topic not in site.topics) or (municipality and municipality not in site.municipalities):
@@ -162,7 +162,7 @@ def _read_page(request: web.Request) -> int:
 
 
 def _encode_levels(levels: Sequence[ServiceLevel]) -> bytes:
-    """Return the results as JSON, with names that say what is counted."""
+    """Encode the results as JSON."""
     return msgspec.json.encode(
         {
             "percent_accepted": PERCENT,
@@ -172,8 +172,8 @@ def _encode_levels(levels: Sequence[ServiceLevel]) -> bytes:
                     "urgent": level.is_urgent,
                     "broadcasts": level.broadcasts,
                     "messages": level.people,
-                    "seconds_for_half_of_broadcasts": level.half_seconds,
-                    "seconds_for_95_percent_of_broadcasts": level.most_seconds,
+                    "seconds_for_half_of_broadcasts": level.median_seconds,
+                    "seconds_for_95_percent_of_broadcasts": level.p95_seconds,
                 }
                 for level in levels
             ],
@@ -184,11 +184,9 @@ def _encode_levels(levels: Sequence[ServiceLevel]) -> bytes:
 def build_archive_app(
     pages: ArchivePages, cache: ArchiveCache, results: ServiceLevelCache, static: StaticFiles
 ) -> web.Application:
-    """Return the application with all routes."""
-
     @web.middleware
     async def respond_to_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Answer every error with a page that says what to do, and nothing else."""
+        """Convert every error to a page with advice."""
         try:
             return await handler(request)
         except web.HTTPException as error:
@@ -197,7 +195,7 @@ def build_archive_app(
                 response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
             return response
         except ConnectionError:
-            raise  # the visitor is gone
+            raise  # the client has disconnected
         except Exception as error:  # a bug: details go to the operator's log
             _log.exception("archive_failed", cause=type(error).__name__)
             return build_error_response(pages, 500)
@@ -219,7 +217,7 @@ def build_archive_app(
 
 
 def build_error_response(pages: ArchivePages, status: int) -> web.Response:
-    """Return a page that says what to do."""
+    """Return an error page with advice."""
     heading, advice = _TEXTS.get(status, _UNREADABLE if status < 500 else _FAILED)
     headers = {hdrs.CONTENT_TYPE: _HTML, hdrs.CACHE_CONTROL: _NOT_CACHED}
     if status == 503:

@@ -1,4 +1,4 @@
-"""Pages of the public archive, rendered from what is in memory."""
+"""Pages of the public archive, rendered from memory."""
 
 from collections.abc import Iterator
 from io import BytesIO
@@ -20,7 +20,7 @@ PAGE_ENTRIES = 20
 
 
 class ArchivePages:
-    """Renderer of all pages; `phone` is the number that citizens write to, empty while there is none."""
+    """Renderer of all pages; `phone` is the number that citizens write to, empty if not configured."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class ArchivePages:
         site: ArchiveSite,
         county: NewsroomCounty,
         phone: str,
-        keeps_days: int,
+        retention_days: int,
         static: StaticFiles,
     ) -> None:
         self.site = site
@@ -49,7 +49,7 @@ class ArchivePages:
                 "site": site,
                 "county": county,
                 "phone": phone,
-                "keeps_days": keeps_days,
+                "retention_days": retention_days,
                 "style_sheets": [static.base_styles[0], static.get_path("archive.css")],
                 "icon": static.get_path("archive.svg"),
             },
@@ -57,17 +57,17 @@ class ArchivePages:
         )
 
     def render_list(self, archive: Archive, selection: ArchiveSelection, page: int) -> str | None:
-        """Return one page of the chosen entries; None if there is no such page."""
-        chosen = archive.select(selection)
-        pages = max(1, -(-len(chosen) // PAGE_ENTRIES))
+        """Return one page of the selected entries; None if there is no such page."""
+        entries = archive.select(selection)
+        pages = max(1, -(-len(entries) // PAGE_ENTRIES))
         if page > pages:
             return None
-        shown = chosen[(page - 1) * PAGE_ENTRIES : page * PAGE_ENTRIES]
+        visible = entries[(page - 1) * PAGE_ENTRIES : page * PAGE_ENTRIES]
         query = build_query(selection)
 
-        def turn(number: int) -> str:
-            turned = f"seite={number}" if number > 1 else ""
-            return f"/{query}{'&' if query else '?'}{turned}" if turned else f"/{query}"
+        def build_page_path(page_number: int) -> str:
+            parameter = f"seite={page_number}" if page_number > 1 else ""
+            return f"/{query}{'&' if query else '?'}{parameter}" if parameter else f"/{query}"
 
         return self.render(
             "list",
@@ -75,14 +75,14 @@ class ArchivePages:
             selection=selection,
             title=self.site.get_title(selection).removeprefix(f"{self.site.county}: "),
             query=query,
-            canonical=self.site.build_url(turn(page)),
+            canonical=self.site.build_url(build_page_path(page)),
             topic_options=[("", "Alle Themen"), *self._list_topics(archive)],
             municipality_options=[("", "Alle Gemeinden"), *((name, name) for name in self.site.municipalities)],
-            count=len(chosen),
+            count=len(entries),
             page=page,
             pages=pages,
-            turn=turn,
-            days=[(day, list(each)) for day, each in groupby(shown, lambda entry: format_day(entry.published_at))],
+            page_path=build_page_path,
+            days=[(day, list(group)) for day, group in groupby(visible, lambda entry: format_day(entry.published_at))],
         )
 
     def _list_topics(self, archive: Archive) -> Iterator[tuple[str, str]]:
@@ -101,7 +101,7 @@ class ArchivePages:
         )
 
     def render_check(self, archive: Archive, entry: ArchiveEntry | None, unknown: str = "") -> str:
-        """Return the answer about a code: that of this entry, or `unknown` as it was typed; at first neither."""
+        """Return the page that checks codes, with the entry found or the `unknown` code as typed; initially neither."""
         return self.render(
             "check",
             archive=archive,
@@ -111,22 +111,22 @@ class ArchivePages:
         )
 
     def render_qr_code(self) -> bytes | None:
-        """Return the link into WhatsApp as a QR code that a camera reads from paper, too."""
+        """Return the WhatsApp link as a QR code in SVG, with error correction for print; None without a phone."""
         if not self._phone:
             return None
-        picture = BytesIO()
+        buffer = BytesIO()
         code = segno.make(self.link, error="q", micro=False)
-        code.save(picture, kind="svg", light="#fff", omitsize=True, xmldecl=False)
-        return picture.getvalue()
+        code.save(buffer, kind="svg", light="#fff", omitsize=True, xmldecl=False)
+        return buffer.getvalue()
 
     @property
     def link(self) -> str:
-        """Return the address that opens WhatsApp with the word Start."""
+        """Return the URL that opens WhatsApp with the message "Start"."""
         digits = "".join(filter(str.isdigit, self._phone))
         return f"https://wa.me/{digits}?text=Start"
 
     def render_for_phone(self, name: str) -> str | None:
-        """Return the page of this name, which is about the number; None while there is none."""
+        """Return the page of this name, which shows the number; None if it is not configured."""
         return self.render(name, link=self.link) if self._phone else None
 
     def render(self, name: str, **values: object) -> str:

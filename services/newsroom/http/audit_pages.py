@@ -77,17 +77,17 @@ _VALUE_NAMES: Mapping[str, Mapping[str, str]] = {
 
 
 async def show_log(newsroom: Newsroom, request: web.Request) -> web.Response:
-    """Show the newest acts, or those before one; each page is made of at most MAX_READ acts."""
+    """Show the newest acts, or those before an act; a page covers at most MAX_READ acts."""
     before = request.query.get("vor", "")
     is_number = before.isascii() and before.isdecimal() and len(before) < 19
     entries = await newsroom.audit.list_entries(int(before) if is_number else None, MAX_READ + 1)
-    rows, read = merge_saves(entries[:MAX_READ], PAGE_LENGTH)
+    rows, count = merge_saves(entries[:MAX_READ], PAGE_LENGTH)
     return render_page(
         request,
         "audit.html",
         is_older=is_number,
         entries=rows,
-        oldest=entries[read - 1].id if read < len(entries) else None,
+        oldest=entries[count - 1].id if count < len(entries) else None,
         links=await _find_links(newsroom, rows),
         action_names=ACTION_NAMES,
         describe=describe_detail,
@@ -95,24 +95,24 @@ async def show_log(newsroom: Newsroom, request: web.Request) -> web.Response:
 
 
 async def _find_links(newsroom: Newsroom, rows: Sequence[AuditEntry]) -> Mapping[str, tuple[str, str]]:
-    """Return, by their ids, the paths and headlines of drafts and broadcasts that the rows are about."""
+    """Return paths and headlines, by id, of the drafts and broadcasts in the rows."""
     drafts = await newsroom.audit.find_drafts(list(_parse_ids(row.draft for row in rows)))
     broadcasts = await newsroom.audit.find_broadcasts(list(_parse_ids(row.object for row in rows)))
     return {
-        **{str(each): (f"/aussendungen/{each}", name or "Aussendung") for each, name in broadcasts.items()},
-        **{str(each): (f"/entwuerfe/{each}", name or "Ohne Überschrift") for each, name in drafts.items()},
+        **{str(uuid): (f"/aussendungen/{uuid}", name or "Aussendung") for uuid, name in broadcasts.items()},
+        **{str(uuid): (f"/entwuerfe/{uuid}", name or "Ohne Überschrift") for uuid, name in drafts.items()},
     }
 
 
 def describe_detail(detail: Mapping[str, str]) -> str:
-    """Return what else is known of an act, in German; its draft is what it is about."""
-    told = ((name, value) for name, value in detail.items() if value and name != "draft")
-    named = ((DETAIL_NAMES.get(name, name), _name_value(name, value)) for name, value in told)
-    return "; ".join(f"{name}: {value}" for name, value in named)
+    """Describe the details of an act in German, without its draft, to which the row links."""
+    details = ((name, value) for name, value in detail.items() if value and name != "draft")
+    labelled = ((DETAIL_NAMES.get(name, name), _name_value(name, value)) for name, value in details)
+    return "; ".join(f"{name}: {value}" for name, value in labelled)
 
 
 def _parse_ids(texts: Iterable[str]) -> Iterator[UUID]:
-    """Yield those that are ids."""
+    """Yield the texts that are ids."""
     for text in texts:
         with suppress(ValueError):
             yield UUID(text)
@@ -120,7 +120,7 @@ def _parse_ids(texts: Iterable[str]) -> Iterator[UUID]:
 
 def _name_value(name: str, value: str) -> str:
     names = _VALUE_NAMES.get(name)
-    return ", ".join(names.get(each, each) for each in value.split(", ")) if names else value
+    return ", ".join(names.get(part, part) for part in value.split(", ")) if names else value
 
 
 PAGES = (WebPage("GET", "/protokoll", show_log, Right.READ_AUDIT, title="Protokoll"),)

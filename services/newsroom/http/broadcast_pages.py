@@ -48,7 +48,7 @@ async def show(newsroom: Newsroom, request: web.Request) -> web.Response:
 
 
 async def _describe_review(newsroom: Newsroom, draft: NoticeDraft | None, account: Account) -> dict[str, Any]:
-    """Return who has reviewed what was sent in an emergency, and whether this account may."""
+    """Return the review of an emergency publication, and whether this account may review it."""
     if draft is None or not draft.is_emergency or find_review_obstacle(draft, account):
         return {"review": draft and find_review(draft), "may_review": False}
     by_lead = await newsroom.assessor.is_review_for_lead(draft)
@@ -62,7 +62,7 @@ async def show_certificate(newsroom: Newsroom, request: web.Request) -> web.Resp
 
 
 async def download(newsroom: Newsroom, request: web.Request) -> web.Response:
-    """Respond with the certificate as a table; it names colleagues, but nobody who got the notice."""
+    """Respond with the certificate as a table; it names colleagues, but no recipients."""
     status = await find_broadcast(newsroom, request)
     rows: list[tuple[str, object]] = [
         *await _list_facts(newsroom, status),
@@ -75,15 +75,15 @@ async def download(newsroom: Newsroom, request: web.Request) -> web.Response:
 
 
 async def _list_facts(newsroom: Newsroom, status: BroadcastStatus) -> Sequence[tuple[str, str]]:
-    """Return what the certificate says besides the account, each by its name."""
+    """Return label and value of each line of the certificate, without the account."""
     notice, unknown = await _describe_notice(newsroom, status), "nicht bekannt"
-    is_cut = status.phase is BroadcastPhase.CANCELLED
+    is_cancelled = status.phase is BroadcastPhase.CANCELLED
     moments = (
         ("Angenommen", status.accepted_at),
         ("Begonnen", status.started_at),
         ("Abgeschlossen", status.finished_at),
-        ("Vorzeitig beendet", status.cancelled_at if is_cut else None),
-        ("Ersetzt oder zurückgezogen", None if is_cut or status.withdrawn_at else status.cancelled_at),
+        ("Vorzeitig beendet", status.cancelled_at if is_cancelled else None),
+        ("Ersetzt oder zurückgezogen", None if is_cancelled or status.withdrawn_at else status.cancelled_at),
         ("Zurückgezogen", status.withdrawn_at),
     )
     facts = (
@@ -102,22 +102,22 @@ async def _list_facts(newsroom: Newsroom, status: BroadcastStatus) -> Sequence[t
 
 
 async def stream(newsroom: Newsroom, request: web.Request) -> web.StreamResponse:
-    """Respond with the account after each change, until the end of the broadcast or of the session."""
+    """Stream the account after each change, until the end of the broadcast or of the session."""
     status = await find_broadcast(newsroom, request)
 
-    def render(shown: BroadcastStatus) -> web.Response:
-        return render_page(request, "broadcast_account.html", **_describe(shown))
+    def render(latest: BroadcastStatus) -> web.Response:
+        return render_page(request, "broadcast_account.html", **_describe(latest))
 
     return await stream_changes(
-        request, newsroom.ended, newsroom.broadcasts, status.id, render, is_over=lambda shown: shown.is_settled
+        request, newsroom.ended, newsroom.broadcasts, status.id, render, is_over=lambda latest: latest.is_settled
     )
 
 
 async def stream_list(newsroom: Newsroom, request: web.Request) -> web.StreamResponse:
-    """Respond with the list after each change, until the end of the session."""
+    """Stream the list after each change, until the end of the session."""
 
-    def render(shown: BroadcastList) -> web.Response:
-        return render_page(request, "broadcast_list.html", newest=shown)
+    def render(newest: BroadcastList) -> web.Response:
+        return render_page(request, "broadcast_list.html", newest=newest)
 
     return await stream_changes(
         request, newsroom.ended, newsroom.newest, BROADCASTS_PATH, render, is_over=lambda _: False
@@ -125,12 +125,12 @@ async def stream_list(newsroom: Newsroom, request: web.Request) -> web.StreamRes
 
 
 async def _describe_notice(newsroom: Newsroom, status: BroadcastStatus) -> dict[str, Any]:
-    """Return the notice as it was published here; of another system's nothing is known but what events tell."""
+    """Return template values about the notice as published here; those of another system are unknown."""
     published = await newsroom.publications.find_published(status.id)
     if published is None:
         return {"draft": None, "responsible": ()}
     draft = await newsroom.drafts.find(published.draft)
-    # Its editors may have gone on while its acceptance was on the way.
+    # The draft may have been edited again before the acceptance arrived.
     versions = await newsroom.drafts.list_versions(draft.id)
     version = next(each for each in versions if each.version == published.version)
     topic = newsroom.county.find_topic(version.content.topic)
@@ -146,10 +146,10 @@ async def _describe_notice(newsroom: Newsroom, status: BroadcastStatus) -> dict[
 async def find_broadcast(newsroom: Newsroom, request: web.Request) -> BroadcastStatus:
     """Return the broadcast in the path. Raises HTTPNotFound."""
     identifier = parse_id(request.match_info["broadcast"])
-    found = (await newsroom.statuses.find_all([identifier])).get(identifier)
-    if found is None:
+    status = (await newsroom.statuses.find_all([identifier])).get(identifier)
+    if status is None:
         raise web.HTTPNotFound
-    return found
+    return status
 
 
 def _describe(status: BroadcastStatus) -> dict[str, Any]:
@@ -157,9 +157,10 @@ def _describe(status: BroadcastStatus) -> dict[str, Any]:
 
 
 def _find_newest(status: BroadcastStatus, related: Sequence[BroadcastStatus]) -> BroadcastStatus | None:
-    """Return the broadcast of the notice's newest revision, if this one is of an older."""
-    newer = [one for one in related if one.notice == status.notice and (one.revision or 0) > (status.revision or 0)]
-    return max(newer, key=lambda one: one.revision or 0, default=None)
+    """Return the broadcast of the notice's newest revision, None if it is this one."""
+    revisions = (other for other in related if other.notice == status.notice)
+    newer = (other for other in revisions if (other.revision or 0) > (status.revision or 0))
+    return max(newer, key=lambda other: other.revision or 0, default=None)
 
 
 def _list_content(draft: NoticeDraft, content: DraftContent, code: str) -> Iterator[tuple[str, str]]:
@@ -167,16 +168,16 @@ def _list_content(draft: NoticeDraft, content: DraftContent, code: str) -> Itera
     yield "Link", content.link
     yield "Bild", content.picture
     yield "Prüfcode", code
-    if draft.kind is not DraftKind.FOLLOW_UP:  # which goes to the recipients of the earlier one, wherever they live
+    if draft.kind is not DraftKind.FOLLOW_UP:  # which goes to recipients of the earlier notice, wherever they live
         yield "Gemeinden", ", ".join(content.municipalities) or "ganzer Landkreis"
     yield "Gültig bis", format_moment(content.expires_at) if content.expires_at else ""
 
 
 PAGES = (
-    WebPage("GET", BROADCASTS_PATH, show_list, Right.LOOK, title="Aussendungen"),
-    WebPage("GET", f"{BROADCASTS_PATH}/strom", stream_list, Right.LOOK),
-    WebPage("GET", BROADCAST_PATH, show, Right.LOOK),
-    WebPage("GET", f"{BROADCAST_PATH}/strom", stream, Right.LOOK),
-    WebPage("GET", f"{BROADCAST_PATH}/nachweis", show_certificate, Right.LOOK),
-    WebPage("GET", f"{BROADCAST_PATH}/nachweis.csv", download, Right.LOOK),
+    WebPage("GET", BROADCASTS_PATH, show_list, Right.VIEW, title="Aussendungen"),
+    WebPage("GET", f"{BROADCASTS_PATH}/strom", stream_list, Right.VIEW),
+    WebPage("GET", BROADCAST_PATH, show, Right.VIEW),
+    WebPage("GET", f"{BROADCAST_PATH}/strom", stream, Right.VIEW),
+    WebPage("GET", f"{BROADCAST_PATH}/nachweis", show_certificate, Right.VIEW),
+    WebPage("GET", f"{BROADCAST_PATH}/nachweis.csv", download, Right.VIEW),
 )

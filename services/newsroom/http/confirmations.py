@@ -1,4 +1,4 @@
-"""The page before an act that asks, its words, and the acts that a broadcast's page offers."""
+"""Confirmation page before an act, its texts, and the acts that a broadcast's page offers."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from services.newsroom.http.rendering import render_page
 
 @dataclass(frozen=True, kw_only=True)
 class Confirmation:
-    """Words of the page before an act; `name` is the end of its path."""
+    """Texts of the page before an act; `name` is the last part of its path."""
 
     name: str
     title: str
@@ -121,7 +121,7 @@ def render_confirmation(
     costs: str = "",
     max_length: int = MAX_REASON_LENGTH,
 ) -> web.Response:
-    """Return the page before an act, with a field for a reason of at most `max_length` characters, or none if 0."""
+    """Return the page before an act, with a field for a reason of up to `max_length` characters, without one if 0."""
     return render_page(
         request,
         "confirmation.html",
@@ -139,21 +139,21 @@ def render_confirmation(
 
 
 def list_offered(status: BroadcastStatus, account: Account, *, lead_resends: bool) -> list[Confirmation]:
-    """Return what this person may do now to a broadcast; `lead_resends` is whether only a lead may send it again."""
+    """Return the acts on a broadcast that the account may perform now; `lead_resends`: only a lead may resend."""
     rights = {**CHANGE_RIGHTS, BroadcastChange.RESEND: Right.APPROVE_AMOUNTS if lead_resends else Right.APPROVE}
-    return [BROADCAST_CONFIRMATIONS[change] for change in _find_fitting(status) if account.may(rights[change])]
+    return [BROADCAST_CONFIRMATIONS[change] for change in _list_possible_changes(status) if account.may(rights[change])]
 
 
-def _find_fitting(status: BroadcastStatus) -> Iterator[BroadcastChange]:
+def _list_possible_changes(status: BroadcastStatus) -> Iterator[BroadcastChange]:
     if not status.is_final:
         if status.was_begun:
             yield BroadcastChange.RESUME if status.stop_cause == "broadcast" else BroadcastChange.PAUSE
         yield BroadcastChange.CANCEL
-    is_cut = status.phase is BroadcastPhase.CANCELLED or status.withdrawn_at
-    if status.states.get("failed") and not is_cut:
+    is_cancelled = status.phase is BroadcastPhase.CANCELLED or status.withdrawn_at
+    if status.states.get("failed") and not is_cancelled:
         yield BroadcastChange.RESEND
 
 
 def find_done(confirmations: Iterable[Confirmation], name: str) -> str:
-    """Return what to say after the act of this name; empty for any other."""
-    return next((each.done for each in confirmations if each.name == name), "")
+    """Return the message after the act of this name; empty for any other name."""
+    return next((confirmation.done for confirmation in confirmations if confirmation.name == name), "")

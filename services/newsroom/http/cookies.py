@@ -7,7 +7,7 @@ from aiohttp import web
 
 @dataclass(frozen=True, kw_only=True)
 class CookieJar:
-    """Attributes of our cookies; with https the prefix of their names binds them to this host."""
+    """Access to our cookies; with https, the prefix `__Host-` of their names binds them to this host."""
 
     is_secure: bool
 
@@ -17,7 +17,7 @@ class CookieJar:
     def set(
         self, response: web.Response, name: str, value: str, max_age: int | None = None, samesite: str = "Lax"
     ) -> None:
-        """Set a cookie for so many seconds, or until the browser is closed."""
+        """Set a cookie that expires after `max_age` seconds, or with the browser session."""
         full_name = self._get_full_name(name)
         response.set_cookie(
             full_name, value, max_age=max_age, httponly=True, secure=self.is_secure, samesite=samesite, path="/"

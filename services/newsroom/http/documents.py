@@ -1,4 +1,4 @@
-"""Documents as they leave: encoded, compressed and named once, sent to any number of visitors."""
+"""Documents that are compressed and hashed once and sent to any number of visitors."""
 
 import gzip
 import hashlib
@@ -27,7 +27,7 @@ class HttpDocument:
         self._plain = body
         compressed = gzip.compress(body, mtime=0) if len(body) >= MIN_COMPRESSED_BYTES else body
         self._compressed = compressed if len(compressed) < len(body) else None
-        # The same name for both encodings, so a weak one.
+        # Both encodings share the tag, so it has to be weak.
         self.tag = f'W/"{hashlib.sha256(body).hexdigest()[:20]}"'
         self._headers = CIMultiDict(
             {
@@ -39,7 +39,7 @@ class HttpDocument:
         )
 
     def respond(self, request: web.Request) -> web.Response:
-        """Return the document, or 304 if the visitor has it."""
+        """Return the document, or 304 if the client has it already."""
         headers = self._headers.copy()
         if self.tag in request.headers.get(hdrs.IF_NONE_MATCH, ""):
             del headers[hdrs.CONTENT_TYPE]
@@ -51,9 +51,9 @@ class HttpDocument:
 
 
 class StaticFiles:
-    """Our own static files, and those of the design system KERN where its folder exists.
+    """Our own static files, and those of the design system KERN if its folder exists.
 
-    The hash in the path is of all files together, since style sheets refer to fonts beside them.
+    The hash in the path covers all files, since style sheets refer to fonts by relative paths.
     """
 
     def __init__(self, assets: Path) -> None:
@@ -70,7 +70,6 @@ class StaticFiles:
         return f"{self._prefix}/{name}"
 
     def add_routes(self, app: web.Application) -> None:
-        """Serve the files."""
         app.router.add_get("/static/{digest}/{name:.+}", self._serve, allow_head=False)
 
     async def _serve(self, request: web.Request) -> web.Response:

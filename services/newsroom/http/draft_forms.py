@@ -1,4 +1,4 @@
-"""The editor's form: what it says, and what it shows."""
+"""The editor's form: parsing and filling it."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -21,7 +21,7 @@ _MOMENTS = ("scheduled_at", "expires_at")
 
 
 class FormRefused(DraftRefused):
-    """The form says something that cannot be stored: `errors` tell in which field, `content` is all that it says."""
+    """The form contains values that cannot be stored: `errors` by field; `content` is the whole submitted content."""
 
     def __init__(self, errors: Mapping[str, str], content: DraftContent) -> None:
         super().__init__(" ".join(f"{FORM_NAMES[name]}: {error}" for name, error in errors.items()))
@@ -31,7 +31,7 @@ class FormRefused(DraftRefused):
 
 @dataclass(frozen=True, kw_only=True)
 class ShownForm:
-    """The form as a page shows it; it changes the draft's `version`, and `errors` stand at their fields."""
+    """The form as rendered; it edits `version` of the draft, and shows `errors` at their fields."""
 
     version: int
     content: DraftContent
@@ -39,16 +39,16 @@ class ShownForm:
     errors: Mapping[str, str]
 
 
-def parse_content(form: FormData, old: DraftContent) -> DraftContent:
-    """Return the content that the form says; fields that it does not have stay. Raises FormRefused."""
+def parse_content(form: FormData, previous: DraftContent) -> DraftContent:
+    """Return the content of the form; fields that it lacks keep their previous values. Raises FormRefused."""
     values: dict[str, object] = {name: form[name].strip() for name in _TEXTS if name in form}
-    # A text area sends line breaks, which WhatsApp does not allow: an editor means a space by them.
+    # A text area sends line breaks, which WhatsApp does not allow; they become spaces.
     values |= {name: " ".join(str(values[name]).split()) for name in ("headline", "text") if name in values}
     moments = {name: _parse_moment(form[name]) for name in _MOMENTS if name in form}
     values |= moments
-    if "fields" in form:  # boxes that are not ticked are not sent
+    if "fields" in form:  # browsers do not send unticked boxes
         values |= {"urgent": "urgent" in form, "municipalities": tuple(form.getall("municipalities", []))}
-    content = msgspec.structs.replace(old, **values)
+    content = msgspec.structs.replace(previous, **values)
     errors = {
         name: _NO_SUCH_HOUR if _read_local(form[name]) else _NO_MOMENT
         for name, moment in moments.items()
@@ -70,18 +70,18 @@ def _is_storable(name: str, value: object) -> bool:
 
 
 def _parse_moment(text: str) -> datetime | None:
-    """Return the moment that a browser's date field says, in the county's time; None if it is no moment of our time."""
+    """Parse the value of a date field, in the county's time; None if invalid, or skipped by daylight saving time."""
     local = _read_local(text)
     if local is None:
         return None
-    # In the hour that the clocks repeat, a moment of their zone would equal none that was stored.
+    # In UTC, as a local time within the repeated hour of autumn would not equal its stored value.
     moment = local.astimezone(UTC)
     return moment if moment.astimezone(LOCAL_ZONE).hour == local.hour else None
 
 
 def _read_local(text: str) -> datetime | None:
-    """Return what a date field says, which may be an hour that the clocks leave out; None if it is no date of ours."""
-    # At the ends of the calendar another time zone is no date any more.
+    """Parse the local time of a date field, even one skipped by daylight saving time; None outside of 2000 to 2100."""
+    # At the ends of the calendar, converting the time zone overflows.
     with suppress(ValueError):
         local = datetime.fromisoformat(text.strip()[:16]).replace(tzinfo=LOCAL_ZONE)
         if 2000 <= local.year <= 2100:
@@ -90,12 +90,12 @@ def _read_local(text: str) -> datetime | None:
 
 
 def fill_form(version: int, content: DraftContent, errors: Mapping[str, str] | None = None) -> ShownForm:
-    """Return the form that shows the content, and changes this version."""
+    """Build the form that shows the content and edits this version."""
     return ShownForm(version=version, content=content, values=build_values(content), errors=errors or {})
 
 
 def restore_form(form: FormData, refused: FormRefused) -> ShownForm:
-    """Return the form as it was sent, with its errors: whoever sent it goes on with it."""
+    """Return the form as submitted, with its errors, so that its author can continue."""
     values = {**build_values(refused.content), **{name: form[name] for name in _MOMENTS if name in form}}
     return ShownForm(version=parse_version(form), content=refused.content, values=values, errors=refused.errors)
 
@@ -110,9 +110,9 @@ def build_values(content: DraftContent) -> Mapping[str, str]:
 
 
 def list_filled_in(form: FormData, topics: Mapping[str, str]) -> Sequence[tuple[str, str]]:
-    """Return name and value, in German, of all that somebody would have to fill in again if the form was lost."""
-    shown = ((FORM_NAMES[name], _show_field(name, form, topics)) for name in DraftContent.__struct_fields__)
-    return [(name, value) for name, value in shown if value]
+    """Return name and value, in German, of all fields that were filled in."""
+    fields = ((FORM_NAMES[name], _show_field(name, form, topics)) for name in DraftContent.__struct_fields__)
+    return [(name, value) for name, value in fields if value]
 
 
 def _show_field(name: str, form: FormData, topics: Mapping[str, str]) -> str:
@@ -128,6 +128,6 @@ def _show_field(name: str, form: FormData, topics: Mapping[str, str]) -> str:
 
 
 def parse_version(form: FormData) -> int:
-    """Return the version that the form was made from; 0, which no draft has, if it says none."""
+    """Return the version that the form edits; 0, which no draft has, if missing or invalid."""
     text = form.get("version", "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0

@@ -1,4 +1,4 @@
-"""Pages on which notices are written: list, editor, preview, versions."""
+"""Pages for writing notices: list, editor, preview, versions."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -76,20 +76,20 @@ _APPROVED: Mapping[DraftState, str] = {
 
 
 async def show_list(newsroom: Newsroom, request: web.Request) -> web.Response:
-    """Show the newest of each list, or older ones of a single list."""
-    drafts, chosen, before = newsroom.drafts, request.query.get("liste", ""), parse_before(request)
-    is_older = chosen in _LISTS and before is not None
+    """Show the newest drafts of each list, or older ones of a single list."""
+    drafts, list_name, before = newsroom.drafts, request.query.get("liste", ""), parse_before(request)
+    is_older = list_name in _LISTS and before is not None
     filters = {
         name: DraftFilter(states=_LISTS[name], before=before if is_older else None)
-        for name in ((chosen,) if is_older else _LISTS)
+        for name in ((list_name,) if is_older else _LISTS)
     }
     return render_page(
         request,
         "drafts.html",
-        lists={name: await drafts.list_drafts(each, MAX_LISTED + 1) for name, each in filters.items()},
+        lists={name: await drafts.list_drafts(draft_filter, MAX_LISTED + 1) for name, draft_filter in filters.items()},
         unreviewed=[] if is_older else await drafts.list_unreviewed(),
         is_older=is_older,
-        most=MAX_LISTED,
+        limit=MAX_LISTED,
     )
 
 
@@ -104,7 +104,7 @@ async def create(newsroom: Newsroom, request: web.Request) -> web.Response:
 
 
 async def show(newsroom: Newsroom, request: web.Request) -> web.Response:
-    """Show the editor to those who write, else the draft as it is; a published one leads to its broadcast."""
+    """Show the editor to writers, otherwise the draft itself; redirect from a published draft to its broadcast."""
     draft = await find_draft(newsroom, request)
     publication = await newsroom.publications.find_newest(draft.id)
     may_write = request[VISITOR].account.may(Right.WRITE)
@@ -129,23 +129,23 @@ async def show(newsroom: Newsroom, request: web.Request) -> web.Response:
 
 
 async def stream(newsroom: Newsroom, request: web.Request) -> web.StreamResponse:
-    """Respond with how far the handover of a published draft is, until it is settled or the session has ended."""
+    """Stream the progress of a published draft's handover until it is settled or the session has ended."""
     draft = await find_draft(newsroom, request)
     if await newsroom.publications.find_newest(draft.id) is None:
         raise web.HTTPNotFound
 
-    def render(shown: NoticePublication) -> web.Response:
-        return render_page(request, "draft_handover.html", draft=draft, publication=shown)
+    def render(latest: NoticePublication) -> web.Response:
+        return render_page(request, "draft_handover.html", draft=draft, publication=latest)
 
     return await stream_changes(
-        request, newsroom.ended, newsroom.handovers, draft.id, render, is_over=lambda shown: shown.is_settled
+        request, newsroom.ended, newsroom.handovers, draft.id, render, is_over=lambda latest: latest.is_settled
     )
 
 
 async def _find_withdrawn(
     newsroom: Newsroom, draft: NoticeDraft, publication: NoticePublication | None
 ) -> dict[str, Any]:
-    """Return what a withdrawal is about: the newest broadcast, those that belong to it, and its draft."""
+    """Return template values about the withdrawn notice: newest broadcast, related ones, and original draft."""
     if publication is None or draft.kind is not DraftKind.WITHDRAWAL:
         return {"withdrawn": None, "related": ()}
     revisions = await newsroom.statuses.list_revisions(publication.event["source"], draft.subject)
@@ -160,49 +160,49 @@ async def _find_withdrawn(
 
 
 async def save(newsroom: Newsroom, request: web.Request) -> web.Response:
-    """Save; with `then` the script saves in the background, or the editor goes on to the check.
+    """Save; the form's `then` marks an autosave by the script, or continues to the check.
 
-    What was submitted meanwhile is taken back only by whoever was told: by the page, or before they press a button.
+    An autosave takes back a draft submitted meanwhile only if the page said that it would.
     """
-    before, form = await find_draft(newsroom, request), request[FORM]
-    identifier, then = before.id, form.get("then", "")
-    takes_back = then != "autosave" or "told" in form
+    previous, form = await find_draft(newsroom, request), request[FORM]
+    draft_id, next_step = previous.id, form.get("then", "")
+    takes_back = next_step != "autosave" or "told" in form
     try:
-        content = parse_content(form, before.content)
+        content = parse_content(form, previous.content)
         draft = await newsroom.drafting.save(
-            request[VISITOR].account, identifier, parse_version(form), content, takes_back=takes_back
+            request[VISITOR].account, draft_id, parse_version(form), content, takes_back=takes_back
         )
     except DraftConflict:
-        if then == "autosave":
-            return web.json_response({"conflict": f"{DRAFTS_PATH}/{identifier}"}, status=409)
-        return await _render_conflict(newsroom, request, identifier, parse_version(form), content)
+        if next_step == "autosave":
+            return web.json_response({"conflict": f"{DRAFTS_PATH}/{draft_id}"}, status=409)
+        return await _render_conflict(newsroom, request, draft_id, parse_version(form), content)
     except DraftRefused as refused:
-        if then == "autosave":
-            may_go_on = isinstance(refused, FormRefused | DraftSubmitted)
-            advice = "" if may_go_on else f" Kopieren Sie Ihren Text. {_WRITTEN_TOO_LATE}"
+        if next_step == "autosave":
+            may_continue = isinstance(refused, FormRefused | DraftSubmitted)
+            advice = "" if may_continue else f" Kopieren Sie Ihren Text. {_WRITTEN_TOO_LATE}"
             return web.json_response({"refused": f"{refused}{advice}"}, status=422)
-        if isinstance(refused, FormRefused) and before.is_open:
-            return _render_editor(newsroom, request, before, restore_form(form, refused), status=422)
+        if isinstance(refused, FormRefused) and previous.is_open:
+            return _render_editor(newsroom, request, previous, restore_form(form, refused), status=422)
         return _render_unsaved(newsroom, request, form, refused)
-    if then == "autosave":
+    if next_step == "autosave":
         return web.json_response({"version": draft.version})
-    if draft.is_overtaken:  # which the page that comes next says
-        await newsroom.drafting.mark_newest_seen(request[VISITOR].account, identifier, draft.version)
-    return redirect(f"{DRAFTS_PATH}/{identifier}{_choose_next(newsroom, before, draft, then)}")
+    if draft.is_overtaken:  # the next page shows it
+        await newsroom.drafting.mark_newest_seen(request[VISITOR].account, draft_id, draft.version)
+    return redirect(f"{DRAFTS_PATH}/{draft_id}{_choose_next(newsroom, previous, draft, next_step)}")
 
 
-def _choose_next(newsroom: Newsroom, before: NoticeDraft, draft: NoticeDraft, then: str) -> str:
-    """Return what follows the address of a draft that was just saved."""
+def _choose_next(newsroom: Newsroom, previous: NoticeDraft, draft: NoticeDraft, next_step: str) -> str:
+    """Return the suffix of the draft's URL to redirect to after saving."""
     if draft.is_overtaken:
         return "?erledigt=ueberholt"
-    if then != "check":
-        is_taken_back = before.state in SUBMITTED_STATES and draft.state not in SUBMITTED_STATES
+    if next_step != "check":
+        is_taken_back = previous.state in SUBMITTED_STATES and draft.state not in SUBMITTED_STATES
         return f"?erledigt={'zurueckgenommen' if is_taken_back else 'gespeichert'}"
     return "?pruefen=1" if _list_errors(newsroom, draft) else "/pruefung"
 
 
 async def show_preview(newsroom: Newsroom, request: web.Request) -> web.Response:
-    """Respond with the preview of what the form says, for the script that shows it while somebody writes."""
+    """Respond with the preview of the form, for the script that updates it during writing."""
     content = parse_content(request[FORM], DraftContent())
     return render_page(request, "draft_preview.html", **_describe(newsroom, content))
 
@@ -214,7 +214,7 @@ async def show_versions(newsroom: Newsroom, request: web.Request) -> web.Respons
 
 
 def _list_errors(newsroom: Newsroom, draft: NoticeDraft) -> dict[str, str]:
-    """Return what is wrong in which field; what is wrong with the whole notice is told by the check."""
+    """Return the errors by field; problems of the notice as a whole are left to the check."""
     errors: dict[str, str] = {}
     for problem in newsroom.assessor.find_problems(draft):
         errors.setdefault(FORM_FIELDS.get(problem.field, problem.field), explain_problem(problem))
@@ -245,12 +245,14 @@ def _render_editor(
 
 
 async def _render_conflict(
-    newsroom: Newsroom, request: web.Request, identifier: UUID, seen: int, mine: DraftContent
+    newsroom: Newsroom, request: web.Request, draft_id: UUID, version: int, mine: DraftContent
 ) -> web.Response:
-    """Return a page with both versions, of which the editor makes one; nothing has been overwritten."""
-    versions = {each.version: each.content for each in await newsroom.drafts.list_versions(identifier)}
-    newest = await newsroom.drafts.find(identifier)
-    merged = merge_contents(versions[seen], mine, newest.content) if seen in versions else mine
+    """Return a page to merge both versions; nothing has been overwritten."""
+    versions = {
+        draft_version.version: draft_version.content for draft_version in await newsroom.drafts.list_versions(draft_id)
+    }
+    newest = await newsroom.drafts.find(draft_id)
+    merged = merge_contents(versions[version], mine, newest.content) if version in versions else mine
     return render_page(
         request,
         "draft_conflict.html",
@@ -261,7 +263,7 @@ async def _render_conflict(
 
 
 def _render_unsaved(newsroom: Newsroom, request: web.Request, form: FormData, refused: DraftRefused) -> web.Response:
-    """Return a page with what somebody wrote in a draft that has ended meanwhile."""
+    """Return a page with the text written in a draft that has been closed meanwhile."""
     return render_page(
         request,
         "unsaved.html",
@@ -280,7 +282,7 @@ def _describe_form(newsroom: Newsroom, draft: NoticeDraft, form: ShownForm) -> d
         "draft": draft,
         "form": form,
         "configuration": newsroom.county,
-        "municipalities": [(each, each) for each in newsroom.county.municipalities],
+        "municipalities": [(name, name) for name in newsroom.county.municipalities],
     }
 
 
@@ -297,29 +299,29 @@ def _build_preview(newsroom: Newsroom, content: DraftContent, code: str = EXAMPL
 
 
 def _explain_done(request: web.Request, draft: NoticeDraft) -> str:
-    """Return what was just done to the draft; empty if nothing was."""
+    """Return a message about the last act on the draft; empty if there was none."""
     name = request.query.get("erledigt", "")
     return _APPROVED.get(draft.state, "") if name == "freigegeben" else _DONE.get(name, "")
 
 
 def _explain_rejection(draft: NoticeDraft, publication: NoticePublication | None) -> list[str]:
-    """Return why the draft came back from the notices API; empty if it did not."""
+    """Return why the notices API rejected the draft; empty if it did not."""
     if draft.state is not DraftState.RETURNED or publication is None or draft.find_return():
         return []
     return [f"{FIELD_NAMES.get(each.field, each.field)}: {explain_problem(each)}" for each in publication.problems]
 
 
 def choose_code(draft: NoticeDraft, publication: NoticePublication | None) -> str:
-    """Return the code that citizens get; what was rejected is published again with another one."""
+    """Return the code that citizens get, an example unless published: a rejected draft gets another code."""
     return publication.code if publication and draft.state is DraftState.PUBLISHED else EXAMPLE_CODE
 
 
 PAGES = (
-    WebPage("GET", DRAFTS_PATH, show_list, Right.LOOK, title="Entwürfe"),
+    WebPage("GET", DRAFTS_PATH, show_list, Right.VIEW, title="Entwürfe"),
     WebPage("POST", DRAFTS_PATH, create, Right.WRITE),
     WebPage("POST", "/vorschau", show_preview, Right.WRITE),
-    WebPage("GET", DRAFT_PATH, show, Right.LOOK),
+    WebPage("GET", DRAFT_PATH, show, Right.VIEW),
     WebPage("POST", DRAFT_PATH, save, Right.WRITE),
-    WebPage("GET", f"{DRAFT_PATH}/strom", stream, Right.LOOK),
-    WebPage("GET", f"{DRAFT_PATH}/staende", show_versions, Right.LOOK),
+    WebPage("GET", f"{DRAFT_PATH}/strom", stream, Right.VIEW),
+    WebPage("GET", f"{DRAFT_PATH}/staende", show_versions, Right.VIEW),
 )

@@ -1,4 +1,4 @@
-"""Pages for whatever goes wrong: they say what to do, and nothing of what was sent."""
+"""Error pages, with advice and without any part of the request."""
 
 import time
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ _log = structlog.get_logger()
 
 @web.middleware
 async def convert_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Convert exceptions to error pages; as the outermost middleware, it lets none through but lost connections."""
+    """Convert all exceptions but lost connections to error pages; this is the outermost middleware."""
     started = time.monotonic()
     try:
         response = await handler(request)
@@ -56,7 +56,7 @@ async def convert_errors(request: web.Request, handler: Handler) -> web.StreamRe
         _log.warning("dependency_unavailable", error=str(error))
         response = _render_error(request, 503)
     except ConnectionError:
-        raise  # the client is gone
+        raise  # the client has disconnected
     except Exception as error:  # a bug: details go to the operator's log, not to the browser
         _log.exception("page_failed", cause=type(error).__name__)
         response = _render_error(request, 500)
@@ -66,7 +66,7 @@ async def convert_errors(request: web.Request, handler: Handler) -> web.StreamRe
 
 @web.middleware
 async def convert_draft_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Convert what keeps somebody from acting on a draft to a page that says so."""
+    """Convert exceptions of acts on drafts to pages that explain them."""
     try:
         return await handler(request)
     except DraftNotFound:
@@ -83,11 +83,11 @@ def _render_error(request: web.Request, status: int, reason: str = "") -> web.St
 
 
 def _render_refusal(request: web.Request, status: int, reason: str) -> web.StreamResponse:
-    back = "/".join(request.path.split("/")[:3])  # the page of what the act was about
+    back = "/".join(request.path.split("/")[:3])  # the page of the act's object
     return render_page(request, "draft_refused.html", status=status, reason=reason, back=back)
 
 
 def respond_to_malformed(status: int) -> web.Response:
-    """Return the response to malformed HTTP, without repeating any of it."""
+    """Return the response to malformed HTTP, without any part of the request."""
     title, advice = _ADVICE.get(status, _FALLBACK)
     return web.Response(text=f"{title}. {advice}\n", status=status)

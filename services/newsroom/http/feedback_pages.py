@@ -1,4 +1,4 @@
-"""Pages that listen and look: feedback of citizens, and the overview."""
+"""Pages of feedback from citizens, and the overview."""
 
 from collections.abc import Sequence
 
@@ -21,17 +21,17 @@ MAX_WORDS_LENGTH = 100
 
 
 async def show(newsroom: Newsroom, request: web.Request) -> web.Response:
-    chosen = _parse_filter(request)
+    feedback_filter = _parse_filter(request)
     return render_page(
         request,
         "feedback.html",
-        chosen=chosen,
+        chosen=feedback_filter,
         query=request.rel_url.raw_query_string,
-        entries=await newsroom.listening.list_entries(chosen, MAX_SHOWN),
-        summary=await newsroom.listening.summarize(chosen),
+        entries=await newsroom.listening.list_entries(feedback_filter, MAX_SHOWN),
+        summary=await newsroom.listening.summarize(feedback_filter),
         kind_options=[("", "alle Arten"), *KIND_NAMES.items()],
-        most=MAX_SHOWN,
-        most_exported=MAX_EXPORTED,
+        limit=MAX_SHOWN,
+        export_limit=MAX_EXPORTED,
     )
 
 
@@ -39,14 +39,14 @@ async def download(newsroom: Newsroom, request: web.Request) -> web.Response:
     head = ("Zeit (volle Stunde)", "Art", "Bewertung", "Mitteilung", "Thema", "Aussendung")
     rows = (
         (
-            f"{each.at.astimezone(LOCAL_ZONE):%d.%m.%Y %H:%M}",
-            each.kind_name,
-            each.value_name,
-            each.text,
-            newsroom.topics.get(each.topic or "", each.topic or ""),
-            each.broadcast_name if each.headline else str(each.broadcast or ""),
+            f"{entry.at.astimezone(LOCAL_ZONE):%d.%m.%Y %H:%M}",
+            entry.kind_name,
+            entry.value_name,
+            entry.text,
+            newsroom.topics.get(entry.topic or "", entry.topic or ""),
+            entry.broadcast_name if entry.headline else str(entry.broadcast or ""),
         )
-        for each in await newsroom.listening.list_entries(_parse_filter(request), MAX_EXPORTED)
+        for entry in await newsroom.listening.list_entries(_parse_filter(request), MAX_EXPORTED)
     )
     return respond_with_table("rueckmeldungen", head, rows)
 
@@ -62,13 +62,13 @@ def _parse_filter(request: web.Request) -> FeedbackFilter:
 
 
 async def show_overview(newsroom: Newsroom, request: web.Request) -> web.Response:
-    """Show what this person can do next, what is being sent, and what citizens say."""
+    """Show the visitor's tasks, the broadcasts, and recent feedback."""
     account = request[VISITOR].account
-    # Where leads approve amounts, what one of them may approve or review waits for them as well.
-    reviewing = Right.APPROVE if newsroom.assessor.rules.lead_euros is None else Right.COUNTERSIGN
-    rights = {DraftState.PENDING: reviewing, DraftState.ESCALATED: Right.APPROVE_AMOUNTS}
-    fitting = [state for state, right in rights.items() if account.may(right)]
-    list_drafts, own = newsroom.drafts.list_drafts, account.person
+    # If leads approve amounts, drafts that a lead may approve or review are listed for them, too.
+    review_right = Right.APPROVE if newsroom.assessor.rules.lead_euros is None else Right.COUNTERSIGN
+    rights = {DraftState.PENDING: review_right, DraftState.ESCALATED: Right.APPROVE_AMOUNTS}
+    approvable_states = [state for state, right in rights.items() if account.may(right)]
+    list_drafts, person = newsroom.drafts.list_drafts, account.person
     limit = MAX_DRAFTS + 1  # to know whether there are more
     unfinished = await newsroom.statuses.list_unfinished(MAX_NEWEST)
     newest = await newsroom.statuses.list_newest(MAX_NEWEST)
@@ -76,21 +76,21 @@ async def show_overview(newsroom: Newsroom, request: web.Request) -> web.Respons
         request,
         "overview.html",
         paused=(await newsroom.sending.read_limits()).pause_reasons,
-        in_work=await list_drafts(DraftFilter(states=(DraftState.DRAFT,), writer=own), limit),
+        in_work=await list_drafts(DraftFilter(states=(DraftState.DRAFT,), writer=person), limit),
         requests=await _list_decidable(newsroom, account),
         change_names=CHANGE_NAMES,
-        to_approve=await list_drafts(DraftFilter(states=fitting, besides=own), limit),
-        waiting=await list_drafts(DraftFilter(states=tuple(rights), writer=own), limit),
+        to_approve=await list_drafts(DraftFilter(states=approvable_states, excluded_writer=person), limit),
+        waiting=await list_drafts(DraftFilter(states=tuple(rights), writer=person), limit),
         approved=await list_drafts(DraftFilter(states=(DraftState.APPROVED,)), limit),
-        returned=await list_drafts(DraftFilter(states=(DraftState.RETURNED,), writer=own), limit),
-        unreviewed=await newsroom.drafts.list_unreviewed() if account.may(reviewing) else [],
+        returned=await list_drafts(DraftFilter(states=(DraftState.RETURNED,), writer=person), limit),
+        unreviewed=await newsroom.drafts.list_unreviewed() if account.may(review_right) else [],
         under_way=await newsroom.publications.list_under_way(MAX_PENDING),
         planned=_choose(unfinished, BroadcastPhase.PLANNED),
         sending=_choose(unfinished, BroadcastPhase.SENDING, BroadcastPhase.STOPPED),
         sent=_choose([each for each in newest if each.was_begun], BroadcastPhase.FINISHED, BroadcastPhase.CANCELLED),
         entries=await newsroom.listening.list_entries(FeedbackFilter(kind="text"), 5),
-        most_drafts=MAX_DRAFTS,
-        most_broadcasts=MAX_NEWEST_SHOWN,
+        draft_limit=MAX_DRAFTS,
+        broadcast_limit=MAX_NEWEST_SHOWN,
     )
 
 
@@ -102,11 +102,11 @@ async def _list_decidable(newsroom: Newsroom, account: Account) -> Sequence[Acco
 
 
 def _choose(statuses: Sequence[BroadcastStatus], *phases: BroadcastPhase) -> Sequence[BroadcastStatus]:
-    return [each for each in statuses if each.phase in phases]
+    return [status for status in statuses if status.phase in phases]
 
 
 OVERVIEW = WebPage("GET", "/", show_overview, Audience.LOGGED_IN, title="Übersicht")
 PAGES = (
-    WebPage("GET", FEEDBACK_PATH, show, Right.LOOK, title="Rückmeldungen"),
-    WebPage("GET", f"{FEEDBACK_PATH}.csv", download, Right.LOOK),
+    WebPage("GET", FEEDBACK_PATH, show, Right.VIEW, title="Rückmeldungen"),
+    WebPage("GET", f"{FEEDBACK_PATH}.csv", download, Right.VIEW),
 )

@@ -1,4 +1,4 @@
-"""Checks of every request before its page: who sends it, whether they may, whether their own page sent it."""
+"""Checks of every request before its page: session, rights, and origin of forms (CSRF)."""
 
 import asyncio
 import hmac
@@ -40,25 +40,25 @@ class PageGuard:
     newsroom: Newsroom
 
     async def respond(self, page: WebPage, request: web.Request) -> web.StreamResponse:
-        """Return the page's response, but to nobody who is not its audience."""
+        """Return the response of the page, or of the check if the visitor is not in its audience."""
         refusal = await self._check(page, request)
         return await page.handler(self.newsroom, request) if refusal is None else refusal
 
     async def _check(self, page: WebPage, request: web.Request) -> web.Response | None:
-        """Return a response in place of the page's, None if the page may answer. Raises NotPermitted."""
-        login, visitor = await self._build_login_path(request), await self._find_visitor(request)
+        """Return a response instead of the page's, None if the page may respond. Raises NotPermitted."""
+        login_path, visitor = await self._build_login_path(request), await self._find_visitor(request)
         if visitor is not None:
             request[VISITOR] = visitor
-        refusal = _refuse_visitor(page, visitor, login)
+        refusal = _refuse_visitor(page, visitor, login_path)
         if page.method != hdrs.METH_POST or (refusal is not None and visitor is not None):
             return refusal
         self._check_origin(request)
         form = await _read_fields(request)
-        shown = form.popall(CSRF_FIELD, [""])[0]
-        is_own = visitor is None or hmac.compare_digest(shown.encode(), visitor.csrf.encode())
-        if refusal is not None or not is_own:
-            refusal = self._show_unsaved(request, form, login) or refusal
-        # The body may have taken its time: the session may have ended meanwhile.
+        csrf = form.popall(CSRF_FIELD, [""])[0]
+        is_genuine = visitor is None or hmac.compare_digest(csrf.encode(), visitor.csrf.encode())
+        if refusal is not None or not is_genuine:
+            refusal = self._show_unsaved(request, form, login_path) or refusal
+        # The session may have ended while the body was being read.
         elif visitor is None or await self._find_visitor(request) == visitor:
             request[FORM] = form
             return None
@@ -66,11 +66,8 @@ class PageGuard:
             raise NotPermitted(_FORGED)
         return refusal
 
-    def _show_unsaved(self, request: web.Request, form: FormData, login: str) -> web.Response | None:
-        """Return a page with what was filled in before the session ended, which is lost unless it is copied.
-
-        None if nothing was.
-        """
+    def _show_unsaved(self, request: web.Request, form: FormData, login_path: str) -> web.Response | None:
+        """Return a page with the filled-in fields, as they were not saved; None if there are none."""
         fields = list_filled_in(form, self.newsroom.topics)
         if not fields:
             return None
@@ -81,7 +78,7 @@ class PageGuard:
             fields=fields,
             reason="Sie sind nicht mehr angemeldet, oder Sie haben sich inzwischen neu angemeldet.",
             advice="Die Anmeldung öffnet ein neues Fenster und führt dann zurück: Fügen Sie dort ein, was hier steht.",
-            next=login,
+            next=login_path,
             next_name="Zur Anmeldung in einem neuen Fenster",
             is_elsewhere=True,
         )
@@ -91,41 +88,41 @@ class PageGuard:
         return await self.newsroom.sessions.find_visitor(hash_cookie(token)) if token else None
 
     def _check_origin(self, request: web.Request) -> None:
-        """Raise NotPermitted unless a browser says that one of our own pages sent the form.
+        """Raise NotPermitted unless the browser confirms that the form comes from one of our own pages.
 
-        Browsers send `Sec-Fetch-Site` over https and to this machine, and `Origin` with every form.
+        Browsers send `Sec-Fetch-Site` over https and to localhost, and `Origin` with every form.
         """
         site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get(hdrs.ORIGIN)
         if (site != "same-origin") if site is not None else (origin != self.newsroom.url):
             raise NotPermitted(_FORGED)
 
     async def _build_login_path(self, request: web.Request) -> str:
-        """Return the address of the login that leads back; of a form it says that it was not carried out.
+        """Return the path of the login page that leads back here; after a form it says that nothing was done.
 
-        Has to be called before the form is read.
+        Must be called before the form is read.
         """
-        way_back = await self._find_way_back(request)
-        said = [] if request.method == hdrs.METH_GET else ["abgelaufen=1"]
-        said += [] if way_back == "/" else [f"weiter={quote(way_back, safe='')}"]
-        return f"{LOGIN_PATH}?{'&'.join(said)}" if said else LOGIN_PATH
+        return_path = await self._find_return_path(request)
+        parameters = [] if request.method == hdrs.METH_GET else ["abgelaufen=1"]
+        parameters += [] if return_path == "/" else [f"weiter={quote(return_path, safe='')}"]
+        return f"{LOGIN_PATH}?{'&'.join(parameters)}" if parameters else LOGIN_PATH
 
-    async def _find_way_back(self, request: web.Request) -> str:
-        """Return the path of the page that the request is for; of a form, that of the page on which it stood.
+    async def _find_return_path(self, request: web.Request) -> str:
+        """Return the path of the requested page; for a form, that of the page that contained it.
 
-        A table and a stream are no pages: a browser that is led to one stays on the login.
+        Downloads and streams are no pages: a browser redirected to one would stay on the login page.
         """
         if request.method == hdrs.METH_GET:
-            path, mark, query = request.path_qs.partition("?")
-            return path.removesuffix(".csv").removesuffix("/strom") + mark + query
-        for path in filter(None, (choose_destination(each, "") for each in self._list_possible(request))):
-            page = URL(path).without_query_params("erledigt")  # what was done before is not said once more
-            asked = request.clone(method=hdrs.METH_GET, rel_url=page)
-            if (await request.app.router.resolve(asked)).http_exception is None:
+            path, separator, query = request.path_qs.partition("?")
+            return path.removesuffix(".csv").removesuffix("/strom") + separator + query
+        for path in filter(None, (choose_destination(candidate, "") for candidate in self._list_candidates(request))):
+            page = URL(path).without_query_params("erledigt")  # do not repeat the message about an earlier act
+            page_request = request.clone(method=hdrs.METH_GET, rel_url=page)
+            if (await request.app.router.resolve(page_request)).http_exception is None:
                 return page.raw_path_qs
         return "/"
 
-    def _list_possible(self, request: web.Request) -> Iterator[str]:
-        """Yield the page that the browser names, if it is ours, and then what is at the form's address and above it."""
+    def _list_candidates(self, request: web.Request) -> Iterator[str]:
+        """Yield the referring page, if it is ours, then the path of the form and its parents."""
         page = request.headers.get(hdrs.REFERER, "")
         if page.startswith(f"{self.newsroom.url}/"):
             yield page.removeprefix(self.newsroom.url)
@@ -133,12 +130,12 @@ class PageGuard:
         yield from ("/".join(parts[:length]) for length in range(len(parts), 1, -1))
 
 
-def _refuse_visitor(page: WebPage, visitor: Visitor | None, login: str) -> web.Response | None:
-    """Return a response that leads elsewhere, None if the visitor may enter. Raises NotPermitted."""
+def _refuse_visitor(page: WebPage, visitor: Visitor | None, login_path: str) -> web.Response | None:
+    """Return a redirect, None if the visitor may see the page. Raises NotPermitted."""
     if page.audience is Audience.EVERYBODY:
         return None
     if visitor is None:
-        return redirect(login)
+        return redirect(login_path)
     if (visitor.stage is SessionStage.SETUP) != (page.audience is Audience.SETTING_UP):
         return redirect(SETUP_PATH if visitor.stage is SessionStage.SETUP else "/")
     if not isinstance(page.audience, Audience):
@@ -155,6 +152,6 @@ async def _read_fields(request: web.Request) -> FormData:
             fields = await request.post()
     except TimeoutError:
         raise web.HTTPRequestTimeout from None
-    except ValueError:  # not text, or more fields than anybody's form has
+    except ValueError:  # not text, or too many fields
         raise web.HTTPBadRequest from None
     return MultiDict((name, value) for name, value in fields.items() if isinstance(value, str))

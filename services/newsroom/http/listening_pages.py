@@ -1,4 +1,4 @@
-"""Page about the whole: who comes and goes, how many each topic reaches, what broadcasts were answered with."""
+"""Statistics page: subscriptions, audience per topic, reactions to broadcasts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,7 +26,7 @@ MAX_SHOWN, MAX_EXPORTED = 20, 5_000
 
 
 async def show(newsroom: Newsroom, request: web.Request) -> web.Response:
-    period, topic = _read_choice(newsroom, request)
+    period, topic = _parse_query(newsroom, request)
     moves = period.group_moves(await newsroom.listening.list_moves(WHOLE_CHANNEL, period))
     started, ended = sum_moves(moves)
     return render_page(
@@ -36,20 +36,20 @@ async def show(newsroom: Newsroom, request: web.Request) -> web.Response:
         topic=topic,
         query=f"?tage={period.days}&thema={topic}",
         period_options=[(str(days), f"die letzten {days} Tage") for days in PERIODS_DAYS],
-        move_rows=[(each.day, each.started, each.ended) for each in reversed(moves) if each.started or each.ended],
+        move_rows=[(move.day, move.started, move.ended) for move in reversed(moves) if move.started or move.ended],
         bars=draw_bars(moves),
         started=started,
         ended=ended,
         cards=await _build_cards(newsroom, period, topic),
         echoes=await newsroom.listening.list_echoes(period, topic, MAX_SHOWN),
-        most=MAX_SHOWN,
-        most_exported=MAX_EXPORTED,
+        limit=MAX_SHOWN,
+        export_limit=MAX_EXPORTED,
     )
 
 
 async def download(newsroom: Newsroom, request: web.Request) -> web.Response:
     """Respond with the broadcasts of the period as a table."""
-    period, topic = _read_choice(newsroom, request)
+    period, topic = _parse_query(newsroom, request)
     head = (
         "Beginn",
         "Aussendung",
@@ -64,36 +64,36 @@ async def download(newsroom: Newsroom, request: web.Request) -> web.Response:
     )
     rows = (
         (
-            f"{each.started_at.astimezone(LOCAL_ZONE):%d.%m.%Y %H:%M}",
-            each.name,
-            newsroom.topics.get(each.topic or "", each.topic or ""),
-            each.people if each.people is not None else "",
-            *(each.left_topic, each.left_all, each.good, each.bad, each.reactions, each.texts),
+            f"{echo.started_at.astimezone(LOCAL_ZONE):%d.%m.%Y %H:%M}",
+            echo.name,
+            newsroom.topics.get(echo.topic or "", echo.topic or ""),
+            echo.people if echo.people is not None else "",
+            *(echo.left_topic, echo.left_all, echo.good, echo.bad, echo.reactions, echo.texts),
         )
-        for each in await newsroom.listening.list_echoes(period, topic, MAX_EXPORTED)
+        for echo in await newsroom.listening.list_echoes(period, topic, MAX_EXPORTED)
     )
     return respond_with_table("auswertung", head, rows)
 
 
-async def _build_cards(newsroom: Newsroom, period: ListeningPeriod, chosen: str) -> Sequence[Mapping[str, Any]]:
-    """Return how many people each of the topics reached, or the chosen one."""
+async def _build_cards(newsroom: Newsroom, period: ListeningPeriod, selected: str) -> Sequence[Mapping[str, Any]]:
+    """Return a card with the audience of each topic, or of the selected one."""
     audiences, leavers = await newsroom.listening.list_audiences(period), await newsroom.listening.count_leavers(period)
-    counts = {topic: [each for each in audiences if each.topic == topic] for topic in newsroom.topics}
+    counts = {topic: [count for count in audiences if count.topic == topic] for topic in newsroom.topics}
     return [
         {
             "title": title,
             "counts": counts[topic],
-            "rows": [(each.day, each.people) for each in reversed(counts[topic])],
+            "rows": [(count.day, count.people) for count in reversed(counts[topic])],
             "chart": draw_line(counts[topic], period),
             "left": leavers.get(topic, 0),
         }
         for topic, title in newsroom.topics.items()
-        if chosen in ("", topic)
+        if selected in ("", topic)
     ]
 
 
-def _read_choice(newsroom: Newsroom, request: web.Request) -> tuple[ListeningPeriod, str]:
-    """Return what is chosen in the query; what is unknown chooses everything."""
+def _parse_query(newsroom: Newsroom, request: web.Request) -> tuple[ListeningPeriod, str]:
+    """Return period and topic of the query; unknown values select the default period and all topics."""
     topic = request.query.get("thema", "")
     topic = topic if topic in newsroom.topics else ""
     today = system_clock().astimezone(LOCAL_ZONE).date()
@@ -101,6 +101,6 @@ def _read_choice(newsroom: Newsroom, request: web.Request) -> tuple[ListeningPer
 
 
 PAGES = (
-    WebPage("GET", LISTENING_PATH, show, Right.LOOK, title="Auswertung"),
-    WebPage("GET", f"{LISTENING_PATH}.csv", download, Right.LOOK),
+    WebPage("GET", LISTENING_PATH, show, Right.VIEW, title="Auswertung"),
+    WebPage("GET", f"{LISTENING_PATH}.csv", download, Right.VIEW),
 )

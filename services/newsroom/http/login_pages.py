@@ -1,4 +1,4 @@
-"""Pages to log in and out, to set up a login the first time, and to look after one's own."""
+"""Pages for login, logout, first setup of a login, and the own profile."""
 
 import math
 
@@ -22,7 +22,7 @@ from shared.runtime.client_address import find_client_address
 
 DEVICE_MAX_AGE_SECONDS = 180 * 86_400
 PROFILE_PATH = "/profil"
-LOGGED_IN_PATH = "/angemeldet"  # the end of a login in another window, beside which somebody writes
+LOGGED_IN_PATH = "/angemeldet"  # shown after logging in again in a second window while writing in the first
 _WRONG = (
     403,
     "Anmeldung nicht möglich.",
@@ -54,8 +54,8 @@ async def log_in(newsroom: Newsroom, request: web.Request) -> web.Response:
         started = await newsroom.login.log_in(attempt)
     except LoginRefused as refused:
         wait = refused.wait_seconds
-        said = (429, "Zu viele Versuche.", _describe_wait(wait)) if wait else _WRONG
-        return _render_login(newsroom, request, destination, login, said)
+        message = (429, "Zu viele Versuche.", _describe_wait(wait)) if wait else _WRONG
+        return _render_login(newsroom, request, destination, login, message)
     except LoginBusy:
         response = _render_login(newsroom, request, destination, login, _BUSY)
         response.headers[hdrs.RETRY_AFTER] = "60"
@@ -94,9 +94,9 @@ async def set_up(newsroom: Newsroom, request: web.Request) -> web.Response:
 
 async def change_password(newsroom: Newsroom, request: web.Request) -> web.Response:
     form = request[FORM]
-    filled_in = {name: form.get(name, "") for name in ("current", "new", "code")}
+    fields = {name: form.get(name, "") for name in ("current", "new", "code")}
     try:
-        await newsroom.login.change_password(request[VISITOR], **filled_in)
+        await newsroom.login.change_password(request[VISITOR], **fields)
     except (SetupRefused, LoginRefused) as refused:
         return await _show_refused(newsroom, request, refused)
     return redirect(f"{PROFILE_PATH}?erledigt=kennwort")
@@ -104,9 +104,9 @@ async def change_password(newsroom: Newsroom, request: web.Request) -> web.Respo
 
 async def replace_codes(newsroom: Newsroom, request: web.Request) -> web.Response:
     form = request[FORM]
-    filled_in = {name: form.get(f"codes_{name}", "") for name in ("current", "code")}
+    fields = {name: form.get(f"codes_{name}", "") for name in ("current", "code")}
     try:
-        codes = await newsroom.login.replace_recovery_codes(request[VISITOR], **filled_in)
+        codes = await newsroom.login.replace_recovery_codes(request[VISITOR], **fields)
     except (SetupRefused, LoginRefused) as refused:
         return await _show_refused(newsroom, request, refused, "codes_")
     return render_page(request, "recovery_codes.html", codes=codes)
@@ -115,7 +115,7 @@ async def replace_codes(newsroom: Newsroom, request: web.Request) -> web.Respons
 async def _show_refused(
     newsroom: Newsroom, request: web.Request, refused: SetupRefused | LoginRefused, prefix: str = ""
 ) -> web.Response:
-    """Show the profile with what is wrong, in the form whose fields have this prefix."""
+    """Show the profile with the problems, in the form whose fields have this prefix."""
     if isinstance(refused, SetupRefused):
         problems = {f"{prefix}{name}": problem for name, problem in refused.problems.items()}
         return await show_profile(newsroom, request, problems=problems, status=422)
@@ -154,10 +154,10 @@ def _render_login(
     request: web.Request,
     destination: str,
     login: str = "",
-    said: tuple[int, str, str] = _NOTHING_WRONG,
+    message: tuple[int, str, str] = _NOTHING_WRONG,
 ) -> web.Response:
-    """Return the page of the login, which may say what went wrong: status, problem, advice."""
-    status, problem, advice = said
+    """Return the login page; `message` is status, problem and advice."""
+    status, problem, advice = message
     return render_page(
         request,
         "login.html",

@@ -1,4 +1,4 @@
-"""Parts of the newsroom that its pages and its work share."""
+"""Container of the components shared by pages and background work."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -45,10 +45,10 @@ MAX_PENDING = 20
 
 
 class Newsroom:
-    """Parts with their dependencies, as the municipal system that publishes for the newsroom.
+    """Components with their dependencies; `system` is the municipal system that publishes for the newsroom.
 
-    `topics` are titles by id, `url` is the origin as browsers state it. Empty are `phone` if the county's number is not
-    configured, and `provider_label`, which is on the button of the identity provider, without one.
+    `topics` maps ids to titles, `url` is the origin as browsers send it. `phone` is empty if the county's number is not
+    configured, `provider_label` (the text of the login button) if there is no identity provider.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Newsroom:
     def _assemble_writing(
         self, database: Database, system: System, rules: ApprovalRules, notices: HttpNoticesApi
     ) -> None:
-        """Assemble what writes and sends, as the newsroom's own system."""
+        """Assemble the components that write and publish."""
         publications, source, needed = self.publications, system.sources[0], asyncio.Event()
         self.drafts = drafts = PostgresDraftRepository(database, source)
         self.assessor = DraftAssessor(
@@ -136,7 +136,7 @@ class Newsroom:
         )
 
     async def read_list(self, before: datetime | None = None) -> BroadcastList:
-        """Return the newest broadcasts and what is on its way to become one, or those accepted before that moment.
+        """Return the newest broadcasts and pending notices, or the broadcasts accepted before that moment.
 
         Raises DatabaseUnavailable.
         """
@@ -148,5 +148,5 @@ class Newsroom:
         )
 
     async def _read_newest(self, keys: Collection[str]) -> Mapping[str, BroadcastList]:
-        """Return the list of the newest broadcasts, which is the same for any key."""
+        """Return the newest broadcasts for every key; they do not depend on it."""
         return dict.fromkeys(keys, await self.read_list())

@@ -1,4 +1,4 @@
-"""Pages of operators and leads: what waits for what, and each act with a page that asks for the reason."""
+"""Pages of operators and leads: state of sending, and acts with a confirmation page that asks for the reason."""
 
 from functools import partial
 
@@ -25,7 +25,7 @@ MAX_SUBJECT_LENGTH = 200
 
 
 async def show(newsroom: Newsroom, request: web.Request) -> web.Response:
-    """Show what waits for what and why, what has been left behind, and who publishes."""
+    """Show waiting deliveries with their causes, stranded messages, and the systems that publish."""
     overview, topics = await newsroom.sending.read_overview(), newsroom.county.topics
     templates = [f"{name}/{topic.language}" for topic in topics for name in topic.list_templates()]
     return render_page(
@@ -83,7 +83,7 @@ def _render_broadcast(
     problem: str = "",
     reason: str = "",
 ) -> web.Response:
-    """Return the page that asks; before sending again it says why it failed, and what that costs."""
+    """Return the confirmation page; for a resend it shows the reasons of failures and the costs."""
     confirmation, back = BROADCAST_CONFIRMATIONS[change], f"{BROADCASTS_PATH}/{status.id}"
     if change is not BroadcastChange.RESEND:
         return render_confirmation(request, confirmation, back, status.name, problem, reason)

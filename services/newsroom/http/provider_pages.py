@@ -1,4 +1,4 @@
-"""Pages to log in over the county's identity provider, and to connect an account with it the first time."""
+"""Pages to log in through the county's identity provider, and to connect an account to it."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -29,7 +29,7 @@ _log = structlog.get_logger()
 
 
 async def _respond(handler: _Handler, newsroom: Newsroom, request: web.Request) -> web.Response:
-    """Return the handler's response, or a login page that says what went wrong; without a provider there is none."""
+    """Return the handler's response, or an error page. Raises HTTPNotFound if there is no provider."""
     if newsroom.external is None:
         raise web.HTTPNotFound
     try:
@@ -45,7 +45,7 @@ async def _respond(handler: _Handler, newsroom: Newsroom, request: web.Request) 
 
 async def begin(external: ProviderLogin, newsroom: Newsroom, request: web.Request) -> web.Response:
     destination = request.query.get("weiter", "")
-    if VISITOR in request:  # another's page shall not send anybody into another account
+    if VISITOR in request:  # a foreign page must not switch the visitor to another account
         return redirect(choose_destination(destination))
     return _send_away(newsroom, await external.begin(destination))
 
@@ -61,14 +61,14 @@ def _send_away(newsroom: Newsroom, begun: BegunLogin) -> web.Response:
 
 
 async def finish(external: ProviderLogin, newsroom: Newsroom, request: web.Request) -> web.Response:
-    """Let whoever the provider names in, or ask whether their account is to be connected."""
+    """Log in the user whom the provider identified, or ask whether to connect their account."""
     pending, identity = await external.finish(newsroom.cookies.read(request, _COOKIE) or "", request.query)
     if pending.session:
         sealed = external.prepare_connection(pending, identity, request.get(VISITOR))
         response = render_page(request, "connect.html", identity=identity, sealed=sealed, problem="")
     elif started := await external.log_in(identity):
         if VISITOR in request:
-            await newsroom.login.log_out(request[VISITOR])  # opened meanwhile; this browser now forgets it
+            await newsroom.login.log_out(request[VISITOR])  # opened meanwhile, and replaced in this browser
         response = redirect(pending.destination)
         newsroom.cookies.set(response, "session", started.token)
     else:
@@ -90,7 +90,7 @@ async def connect(external: ProviderLogin, newsroom: Newsroom, request: web.Requ
 
 
 async def log_out(external: ProviderLogin, _: Newsroom, __: web.Request) -> web.Response:
-    """Send the browser to where it logs out of the provider; here it is already logged out."""
+    """Redirect to the logout page of the provider; here the browser is already logged out."""
     return redirect(await external.provider.find_logout_url() or LOGIN_PATH)
 
 

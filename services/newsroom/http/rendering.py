@@ -1,4 +1,4 @@
-"""HTML pages from templates: everything is escaped, every style and script is a file of ours."""
+"""HTML pages from templates: all values are escaped, all styles and scripts are our own files."""
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,9 +35,9 @@ POLICY = (
 def build_environment(
     filters: Mapping[str, Callable[..., object]], values: Mapping[str, object], parts: Mapping[str, str]
 ) -> Environment:
-    """Return the environment of templates: escaping is on, and an unknown name is an error.
+    """Return the template environment, with escaping; an undefined name is an error.
 
-    All templates have the values and, by the names in `parts`, the macros of other templates.
+    All templates can use the values and, under the names in `parts`, the macros of other templates.
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -55,7 +55,7 @@ def build_environment(
 
 
 class PageRenderer:
-    """Renderer of all templates, with what every page shows: visitor, navigation, styles, titles of topics by id."""
+    """Renderer of all templates, with the values common to all pages: visitor, navigation, styles, titles of topics."""
 
     def __init__(self, static: StaticFiles, pages: Sequence[WebPage], topics: Mapping[str, str]) -> None:
         self._navigation = [page for page in pages if page.title]
@@ -77,7 +77,7 @@ class PageRenderer:
         )
 
     def render(self, request: web.Request, template: str, *, status: int = 200, **values: object) -> web.Response:
-        """Return the page; the values that a template uses are required."""
+        """Render the template; all values that it uses are required."""
         nonce = secrets.token_urlsafe(16)
         visitor = request.get(VISITOR)
         html = self._environment.get_template(template).render(
@@ -106,12 +106,11 @@ RENDERER = web.AppKey("renderer", PageRenderer)
 
 
 def render_page(request: web.Request, template: str, *, status: int = 200, **values: object) -> web.Response:
-    """Return a page of the newsroom."""
     return request.app[RENDERER].render(request, template, status=status, **values)
 
 
 def respond_with_table(name: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> web.Response:
-    """Return the table as a file of this name."""
+    """Return the table as a CSV download of this name."""
     return web.Response(
         body=render_csv(head, rows),
         content_type="text/csv",
@@ -121,11 +120,11 @@ def respond_with_table(name: str, head: Sequence[str], rows: Iterable[Sequence[o
 
 
 def format_moment(moment: datetime) -> str:
-    """Return date and time as people in Germany write them."""
+    """Format date and time as usual in Germany."""
     return moment.astimezone(LOCAL_ZONE).strftime("%d.%m.%Y, %H:%M Uhr")
 
 
 def format_hour(moment: datetime) -> str:
-    """Return the date, and the hour that begins at this moment."""
+    """Format the date, and the hour that begins at this moment."""
     local = moment.astimezone(LOCAL_ZONE)
     return f"{local:%d.%m.%Y}, zwischen {local.hour} und {local.hour + 1} Uhr"

@@ -1,4 +1,4 @@
-"""Pages between writing and sending: the check, its trial, four eyes, publishing; and the way back, withdrawing."""
+"""Pages between writing and sending: check, trial, approval, publication, and withdrawal."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -35,24 +35,26 @@ _VERSION, _VERSION_AND_REASON = ("version",), ("version", "reason")
 _Act = Callable[..., Awaitable[NoticeDraft]]
 
 
-async def process(act: _Act, takes: Sequence[str], then: str, newsroom: Newsroom, request: web.Request) -> web.Response:
-    """Perform an act with what it `takes` of the form; `then` is what is shown of the draft afterwards."""
+async def process(
+    act: _Act, field_names: Sequence[str], suffix: str, newsroom: Newsroom, request: web.Request
+) -> web.Response:
+    """Perform an act with the given fields of the form, then redirect to the draft's path with the suffix."""
     form = request[FORM]
-    said = {"version": parse_version(form), "reason": form.get("reason", "")}
-    account, identifier = request[VISITOR].account, parse_id(request.match_info["draft"])
-    draft = await act(newsroom.drafting, account, identifier, *(said[name] for name in takes))
-    return redirect(f"{DRAFTS_PATH}/{draft.id}{'?erledigt=fortgesetzt' if draft.is_resumed else then}")
+    values = {"version": parse_version(form), "reason": form.get("reason", "")}
+    account, draft_id = request[VISITOR].account, parse_id(request.match_info["draft"])
+    draft = await act(newsroom.drafting, account, draft_id, *(values[name] for name in field_names))
+    return redirect(f"{DRAFTS_PATH}/{draft.id}{'?erledigt=fortgesetzt' if draft.is_resumed else suffix}")
 
 
 async def show_check(newsroom: Newsroom, request: web.Request) -> web.Response:
-    """Show what would happen, and what may be done now; of what was sent in an emergency, what it was."""
+    """Show the assessment of a draft and the possible acts; for an emergency publication, its review."""
     draft, account = await find_draft(newsroom, request), request[VISITOR].account
     if draft.is_emergency:
         return await _show_review(newsroom, request, draft, account)
     if not draft.is_open:
         return redirect(f"{DRAFTS_PATH}/{draft.id}")
-    found = await newsroom.assessor.evaluate(draft, account)
-    forecast, content, county = found.forecast, draft.content, newsroom.county
+    assessment = await newsroom.assessor.evaluate(draft, account)
+    forecast, content, county = assessment.forecast, draft.content, newsroom.county
     topic = county.find_topic(content.topic)
     price = county.prices.get_price(topic.category) if topic else None
     return render_page(
@@ -61,11 +63,11 @@ async def show_check(newsroom: Newsroom, request: web.Request) -> web.Response:
         draft=draft,
         earlier=draft.earlier.content.headline if draft.earlier else "",
         changes=[FORM_NAMES[name] for name in list_changes(draft, system_clock()) or ()],
-        found=found,
-        problems=[(FIELD_NAMES.get(each.field, each.field), explain_problem(each)) for each in found.problems],
+        assessment=assessment,
+        problems=[(FIELD_NAMES.get(each.field, each.field), explain_problem(each)) for each in assessment.problems],
         blockers=[explain_blocker(each) for each in forecast.blockers] if forecast else [],
         costs=sorted(forecast.costs.values()) if forecast else [],
-        budget=describe_budget(found.budget, price) if found.budget else "",
+        budget=describe_budget(assessment.budget, price) if assessment.budget else "",
         audience=explain_audience(draft.kind, forecast.audience) if forecast else "",
         duration=explain_duration(forecast.duration_seconds) if forecast else "",
         preview=build_preview(content, topic, newsroom.templates),
@@ -91,7 +93,7 @@ async def _show_review(newsroom: Newsroom, request: web.Request, draft: NoticeDr
 
 
 async def prepare_trial(newsroom: Newsroom, request: web.Request) -> web.Response:
-    """Show a new code. It is stored nowhere here, so the answer shows it instead of leading to another page."""
+    """Show a new code. It is not stored here, so the response shows it instead of redirecting."""
     draft, version = parse_id(request.match_info["draft"]), parse_version(request[FORM])
     trial = await newsroom.trials.prepare(request[VISITOR].account, draft, version)
     link = trial.build_link(newsroom.phone) if newsroom.phone else ""
@@ -113,8 +115,8 @@ async def ask_to_withdraw(newsroom: Newsroom, request: web.Request) -> web.Respo
 
 
 async def withdraw(newsroom: Newsroom, request: web.Request) -> web.Response:
-    identifier, reason = parse_id(request.match_info["draft"]), request[FORM].get("reason", "")
-    draft = await newsroom.drafting.find_published(identifier)
+    draft_id, reason = parse_id(request.match_info["draft"]), request[FORM].get("reason", "")
+    draft = await newsroom.drafting.find_published(draft_id)
     try:
         withdrawal = await newsroom.drafting.withdraw(request[VISITOR].account, draft.id, reason)
     except DraftRefused as refused:
@@ -125,7 +127,7 @@ async def withdraw(newsroom: Newsroom, request: web.Request) -> web.Response:
 async def _ask_why(
     newsroom: Newsroom, request: web.Request, draft: NoticeDraft, problem: str = "", reason: str = ""
 ) -> web.Response:
-    """Return the page that asks why the notice is withdrawn, from its handover on."""
+    """Return the page that asks for the reason of the withdrawal."""
     publication = await newsroom.publications.find_newest(draft.id)
     broadcast = publication.broadcast if publication else None
     status = (await newsroom.statuses.find_all([broadcast])).get(broadcast) if broadcast else None
@@ -144,7 +146,7 @@ async def _ask_why(
 _WRITE, _APPROVE = Right.WRITE, Right.COUNTERSIGN
 _ACTS: tuple[tuple[str, _Act, Sequence[str], Right, str], ...] = (
     ("einreichen", DraftingService.submit, _VERSION, _WRITE, "?erledigt=eingereicht"),
-    # Not to the check, whose button that publishes would be where they have just pressed.
+    # Not to the check: its publish button would appear where the approver has just clicked.
     ("freigeben", DraftingService.approve, _VERSION, _APPROVE, "?erledigt=freigegeben"),
     ("zurueckgeben", DraftingService.send_back, _VERSION_AND_REASON, _APPROVE, "?erledigt=zurueckgegeben"),
     ("veroeffentlichen", DraftingService.publish, _VERSION, Right.SEND, ""),
@@ -156,12 +158,12 @@ _ACTS: tuple[tuple[str, _Act, Sequence[str], Right, str], ...] = (
     ("folgemeldung", DraftingService.follow_up, (), _WRITE, _BEGUN),
 )
 PAGES = (
-    WebPage("GET", f"{DRAFT_PATH}/pruefung", show_check, Right.LOOK),
+    WebPage("GET", f"{DRAFT_PATH}/pruefung", show_check, Right.VIEW),
     WebPage("POST", f"{DRAFT_PATH}/testen", prepare_trial, _WRITE),
     WebPage("GET", _WITHDRAWAL_PATH, ask_to_withdraw, _WRITE),
     WebPage("POST", _WITHDRAWAL_PATH, withdraw, _WRITE),
     *(
-        WebPage("POST", f"{DRAFT_PATH}/{name}", partial(process, act, takes, then), right)
-        for name, act, takes, right, then in _ACTS
+        WebPage("POST", f"{DRAFT_PATH}/{name}", partial(process, act, field_names, suffix), right)
+        for name, act, field_names, right, suffix in _ACTS
     ),
 )

@@ -1,4 +1,4 @@
-"""Streams of events: a part of a page, after each change of what it shows."""
+"""Server-sent events: a fragment of a page after each change of its value."""
 
 import asyncio
 import time
@@ -16,41 +16,41 @@ KEEPALIVE_SECONDS = 10.0
 WRITE_TIMEOUT_SECONDS = 10.0
 MAX_STREAM_SECONDS = 3_600.0
 Key = TypeVar("Key", bound=Hashable)
-Shown = TypeVar("Shown")
+Value = TypeVar("Value")
 
 
 async def stream_changes(
     request: web.Request,
     ended: ChangeWatch[bytes, bool],
-    watch: ChangeWatch[Key, Shown],
+    watch: ChangeWatch[Key, Value],
     key: Key,
-    render: Callable[[Shown], web.Response],
+    render: Callable[[Value], web.Response],
     *,
-    is_over: Callable[[Shown], bool],
+    is_over: Callable[[Value], bool],
 ) -> web.StreamResponse:
-    """Respond with what `render` returns after each change, until it is over or the session has ended."""
+    """Stream the rendered value after each change, until `is_over` or the session has ended."""
     if watch.is_full:
         raise web.HTTPServiceUnavailable
     response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "text/event-stream", "X-Accel-Buffering": "no"})
     await response.prepare(request)
     session: bytes = request[VISITOR].session
     with suppress(ConnectionError, TimeoutError), ended.follow(session), watch.follow(key):
-        told: Shown | None = None
-        begun = said = time.monotonic()
+        last: Value | None = None
+        started_at = last_sent_at = time.monotonic()
         while not ended.get(session) and not watch.closing and request.transport is not None:
-            shown = await watch.wait_for_change(key, told, POLL_SECONDS)
+            value = await watch.wait_for_change(key, last, POLL_SECONDS)
             now = time.monotonic()
-            if shown is not None and not ended.get(session):
-                await _send(response, _format_event(render(shown)))
-                told, said = shown, now
-            elif now - said > KEEPALIVE_SECONDS:
+            if value is not None and not ended.get(session):
+                await _send(response, _format_event(render(value)))
+                last, last_sent_at = value, now
+            elif now - last_sent_at > KEEPALIVE_SECONDS:
                 await _send(response, ": nothing new\n\n")
-                said = now
-            if told is not None and is_over(told):
+                last_sent_at = now
+            if last is not None and is_over(last):
                 await _send(response, "event: end\ndata:\n\n")
                 break
-            if now - begun > MAX_STREAM_SECONDS:
-                break  # without an end the browser comes back by itself
+            if now - started_at > MAX_STREAM_SECONDS:
+                break  # without an end event the browser reconnects by itself
     return response
 
 

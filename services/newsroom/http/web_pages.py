@@ -1,4 +1,4 @@
-"""Pages as the server registers them: no handler is reachable without saying who may reach it."""
+"""Declaration of pages: every handler has an audience."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -21,18 +21,18 @@ class Audience(StrEnum):
     """Audience of a page that needs no right: everybody, or every visitor who has logged in."""
 
     EVERYBODY = "everybody"
-    SETTING_UP = "setting_up"  # whoever has logged in with a first password, and may do nothing else yet
+    SETTING_UP = "setting_up"  # those who have logged in with a first password, and may do nothing else yet
     LOGGED_IN = "logged_in"
 
 
 @dataclass(frozen=True)
 class WebPage:
-    """Page; `audience` is a right or an Audience. A page with a `title` is in the navigation, in the order of pages.
+    """Page; `audience` is a right or an Audience. Pages with a `title` are in the navigation, in the order of pages.
 
-    The navigation marks it on the pages below its path, too, and on those whose paths begin as `covers` says.
+    The navigation also marks it on the pages below its path, and on those whose paths begin with one of `covers`.
 
-    A page changes something only if its method is POST: then its form carries the CSRF value of the session, which the
-    server has checked when the handler is called.
+    Only POST pages change anything; their forms contain the CSRF token of the session, which is checked before the
+    handler is called.
     """
 
     method: str
@@ -43,8 +43,8 @@ class WebPage:
     covers: tuple[str, ...] = ()
 
 
-VISITOR = web.RequestKey("visitor", Visitor)  # every page but those for everybody has one
-FORM: web.RequestKey[FormData] = web.RequestKey("form")  # fields of a POST, without the CSRF value
+VISITOR = web.RequestKey("visitor", Visitor)  # set on every page but those for everybody
+FORM: web.RequestKey[FormData] = web.RequestKey("form")  # fields of a POST, without the CSRF token
 
 
 def parse_id(text: str) -> UUID:
@@ -56,7 +56,7 @@ def parse_id(text: str) -> UUID:
 
 
 def parse_before(request: web.Request) -> datetime | None:
-    """Return the moment before which an older page of a list begins; None for the newest."""
+    """Return the time before which an older page of a list begins; None for the newest."""
     try:
         before = datetime.fromisoformat(request.query.get("vor", ""))
         return before.astimezone(UTC) if before.tzinfo else None
@@ -65,5 +65,5 @@ def parse_before(request: web.Request) -> datetime | None:
 
 
 def redirect(path: str) -> web.Response:
-    """Return a response that leads there, by GET: to a path of ours, or to the address of the identity provider."""
+    """Return a redirect (303, by GET) to a local path, or to a URL of the identity provider."""
     return web.Response(status=303, headers={"Location": path})

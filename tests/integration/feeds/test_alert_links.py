@@ -47,7 +47,7 @@ class Reader:
             fetcher=self.fetcher,
             identify=lambda: dataclasses.replace(IDENTITY, now=self.now),
             find_status=lambda *_: NoticeStatus.SENT,
-            seconds=seconds,
+            timeout_seconds=seconds,
         )
 
     def publish(self, *items: str) -> None:
@@ -63,7 +63,7 @@ class Reader:
         outcome = await self.source(self.memory)
         if outcome is None:
             return ["unchanged"]
-        self.memory = replace(outcome.memory, pending=())
+        self.memory = replace(outcome.state, pending=())
         self.counts = {name: number for name, number in outcome.counts.items() if number}
         return list_kinds(outcome)
 

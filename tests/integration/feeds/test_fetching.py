@@ -122,7 +122,7 @@ async def test_packed_otherwise_than_it_says_is_an_error(
 
 async def test_an_answer_that_does_not_come_has_an_end(website: FakeWebsite, fetcher: Fetcher) -> None:
     website.pages["/feed"] = never_answer
-    assert (await failing(replace(fetcher, seconds=0.2), f"{website.url}/feed")).reason == "timeout"
+    assert (await failing(replace(fetcher, timeout_seconds=0.2), f"{website.url}/feed")).reason == "timeout"
 
 
 async def test_an_answer_that_trickles_has_an_end(website: FakeWebsite, fetcher: Fetcher) -> None:
@@ -133,7 +133,7 @@ async def test_an_answer_that_trickles_has_an_end(website: FakeWebsite, fetcher:
         return await never_answer(request)
 
     website.pages["/feed"] = trickle
-    assert (await failing(replace(fetcher, seconds=0.3), f"{website.url}/feed")).reason == "timeout"
+    assert (await failing(replace(fetcher, timeout_seconds=0.3), f"{website.url}/feed")).reason == "timeout"
 
 
 async def test_nobody_there(fetcher: Fetcher) -> None:

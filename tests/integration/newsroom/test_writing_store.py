@@ -129,7 +129,7 @@ async def test_what_counted_when_it_was_published_counts_for_ever(
     await owner.execute(f"update newsroom.account set {change} where id = $1", store.ben.id)  # noqa: S608 - ours
     await owner.execute("update newsroom.account set disabled_at = null where id = $1", former.id)
     found = await store.drafts.find(draft.id)
-    said = [(each.by.name, each.is_void) for each in found.decisions]
+    said = [(each.author.name, each.is_void) for each in found.decisions]
     assert said == [("anna", False), ("cleo", True), ("ben", False)]
     await store.answer(draft, 422)
     returned = await store.drafts.find(draft.id)

@@ -23,7 +23,7 @@ def poll_one_by_one(*bodies: bytes, memory: OriginState | None = None, **origin:
     memory = memory or OriginState()
     for body in bodies:
         outcomes.append(poll_alerts(body, memory=memory, **origin))
-        memory = outcomes[-1].memory
+        memory = outcomes[-1].state
     return outcomes
 
 
@@ -49,7 +49,7 @@ def test_an_update_that_overtakes_another_replaces_the_warning_once_that_comes()
     outcomes = poll_one_by_one(FIRST, LAST, UPDATE)
     assert kinds(outcomes) == [["published"], ["published"], ["withdrawn"]]
     assert list_events(outcomes[2])[0].subject == list_events(outcomes[0])[0].subject
-    (cancelled,) = poll_one_by_one(CANCEL, memory=outcomes[2].memory)
+    (cancelled,) = poll_one_by_one(CANCEL, memory=outcomes[2].state)
     withdrawn, clear = list_events(cancelled)
     assert withdrawn.subject == list_events(outcomes[1])[0].subject == read_data(clear)["follows"]
 
@@ -81,9 +81,9 @@ UNUSABLE = {"broken": build_info(headline="", event=""), "refused": build_info(e
 def test_a_cancellation_of_an_update_that_could_not_be_used_ends_the_warning(reason: str) -> None:
     unusable = build_alert("w-2", UNUSABLE[reason], references=["w-1"], msgType="Update", sent=AT.format(20))
     (first,) = poll_one_by_one(FIRST)
-    (second,) = poll_one_by_one(unusable, memory=first.memory, expires_in="9000d")
+    (second,) = poll_one_by_one(unusable, memory=first.state, expires_in="9000d")
     assert (second.counts[reason], kinds([second])) == (1, [[]])
-    assert kinds(poll_one_by_one(CANCEL, memory=second.memory)) == [["withdrawn", "published"]]
+    assert kinds(poll_one_by_one(CANCEL, memory=second.state)) == [["withdrawn", "published"]]
 
 
 SHORTENED = build_alert("w-2", build_info(expires=EXPIRED), references=["w-1"], msgType="Update", sent=AT.format(20))
@@ -94,7 +94,7 @@ def test_an_update_that_has_expired_withdraws_the_warning_and_its_cancellation_t
     assert (outcomes[1].counts["expired"], kinds(outcomes)) == (1, [["published"], ["withdrawn"], ["published"]])
     assert read_data(list_events(outcomes[2])[0])["follows"] == list_events(outcomes[0])[0].subject
     again = build_alert("w-5", "<!-- -->", references=["w-1"], msgType="Cancel", sent=AT.format(45))
-    assert kinds(poll_one_by_one(again, memory=outcomes[2].memory)) == [[]]
+    assert kinds(poll_one_by_one(again, memory=outcomes[2].state)) == [[]]
 
 
 def test_an_update_of_one_that_has_expired_is_a_new_warning_with_one_all_clear() -> None:

@@ -12,7 +12,7 @@ def test_an_alert() -> None:
     alert = read_alert(
         build_alert("w-1", build_info(build_area("Lilienthal", "033560005005")), references=["w-0"], msgType="Update")
     )
-    assert (alert.identifier, alert.sender, alert.kind) == ("w-1", SENDER, "Update")
+    assert (alert.identifier, alert.sender, alert.message_type) == ("w-1", SENDER, "Update")
     assert alert.references == ((SENDER, "w-0"),)
     (only,) = alert.infos
     assert (only.language, only.headline, only.instruction) == ("de-de", "Wasser abkochen", "Bitte kochen Sie es ab.")

@@ -48,7 +48,7 @@ def test_only_actual_public_warnings_reach_anybody(fields: dict[str, str], reaso
 
 
 def test_an_exercise_does_not_change_a_warning() -> None:
-    first = poll_alerts(build_alert("w-1")).memory
+    first = poll_alerts(build_alert("w-1")).state
     exercise = build_alert("w-2", references=["w-1"], msgType="Cancel", status="Exercise")
     assert list_events(poll_alerts(exercise, memory=first)) == []
 
@@ -56,7 +56,7 @@ def test_an_exercise_does_not_change_a_warning() -> None:
 def test_each_once_however_often_it_is_read() -> None:
     outcome = poll_alerts(build_alert("w-1"), build_alert("w-1"))
     assert (len(list_events(outcome)), outcome.counts["known"]) == (1, 1)
-    assert list_events(poll_alerts(build_alert("w-1"), memory=outcome.memory)) == []
+    assert list_events(poll_alerts(build_alert("w-1"), memory=outcome.state)) == []
 
 
 @pytest.mark.parametrize(
@@ -81,41 +81,41 @@ def test_the_rule_for_urgent_can_be_configured() -> None:
 
 def test_an_update_is_the_next_revision_of_the_same_notice() -> None:
     first = poll_alerts(build_alert("w-1"))
-    second = poll_alerts(UPDATE, memory=first.memory)
+    second = poll_alerts(UPDATE, memory=first.state)
     (event,) = list_events(second)
     assert (event.subject, event.type) == (list_events(first)[0].subject, "de.kreisfunk.notice.updated.v1")
     assert (read_data(event)["revision"], read_data(event)["headline"]) == (2, "Wasser weiter abkochen")
     third = build_alert("w-2b", references=["w-2"], msgType="Update", sent=LAST)
-    (again,) = list_events(poll_alerts(third, memory=second.memory))
+    (again,) = list_events(poll_alerts(third, memory=second.state))
     assert (again.subject, read_data(again)["revision"]) == (event.subject, 3)
 
 
 def test_an_update_can_follow_up_to_those_who_got_the_warning() -> None:
     following: dict[str, Any] = {"update": "follow-up"}
     first = poll_alerts(build_alert("w-1"), **following)
-    second = poll_alerts(UPDATE, memory=first.memory, **following)
+    second = poll_alerts(UPDATE, memory=first.state, **following)
     (event,) = list_events(second)
     assert read_data(event)["follows"] == list_events(first)[0].subject
     assert event.subject != list_events(first)[0].subject
-    withdrawn, follow_up, clear = list_events(poll_alerts(CANCEL, memory=second.memory, **following))
+    withdrawn, follow_up, clear = list_events(poll_alerts(CANCEL, memory=second.state, **following))
     assert [withdrawn.subject, follow_up.subject] == [list_events(first)[0].subject, event.subject]
     assert read_data(clear)["follows"] == list_events(first)[0].subject
 
 
 def test_a_cancellation_withdraws_and_tells_exactly_those_who_got_it() -> None:
     first = poll_alerts(build_alert("w-1"))
-    outcome = poll_alerts(CANCEL, memory=first.memory)
+    outcome = poll_alerts(CANCEL, memory=first.state)
     withdrawn, clear = list_events(outcome)
     assert list_kinds(outcome) == ["withdrawn", "published"]
     assert withdrawn.subject == list_events(first)[0].subject == read_data(clear)["follows"]
     assert (read_data(clear)["headline"], read_data(clear)["urgent"]) == ("Entwarnung: Wasser abkochen", True)
     assert read_data(clear)["text"] == "Die Warnung ist aufgehoben."
     assert outcome.counts["withdrawn"] == 1
-    assert list_events(poll_alerts(CANCEL, memory=outcome.memory)) == []
+    assert list_events(poll_alerts(CANCEL, memory=outcome.state)) == []
 
 
 def test_a_cancellation_says_what_its_sender_says_but_does_not_repeat_the_warning() -> None:
-    first = poll_alerts(build_alert("w-1")).memory
+    first = poll_alerts(build_alert("w-1")).state
     repeated = build_alert("w-3", build_info(), references=["w-1"], msgType="Cancel")
     clear = read_data(list_events(poll_alerts(repeated, memory=first))[1])
     assert (clear["headline"], clear["text"]) == ("Entwarnung: Wasser abkochen", "Die Warnung ist aufgehoben.")
@@ -127,12 +127,12 @@ def test_a_cancellation_says_what_its_sender_says_but_does_not_repeat_the_warnin
 
 
 def test_a_cancellation_can_withdraw_without_a_word() -> None:
-    first = poll_alerts(build_alert("w-1"), cancel="withdraw").memory
+    first = poll_alerts(build_alert("w-1"), cancel="withdraw").state
     assert list_kinds(poll_alerts(CANCEL, memory=first, cancel="withdraw")) == ["withdrawn"]
 
 
 def test_an_update_that_is_an_all_clear_is_one() -> None:
-    first = poll_alerts(build_alert("w-1")).memory
+    first = poll_alerts(build_alert("w-1")).state
     clear = build_alert("w-2", build_info(responseType="AllClear"), references=["w-1"], msgType="Update", sent=LATER)
     assert list_kinds(poll_alerts(clear, memory=first)) == ["withdrawn", "published"]
 
@@ -145,17 +145,17 @@ def test_in_whatever_order_they_lie_there_they_are_taken_as_they_were_sent(order
 def test_what_was_cancelled_before_it_came_reaches_nobody() -> None:
     first = poll_alerts(CANCEL)
     assert (list_events(first), first.counts["unknown_reference"]) == ([], 1)
-    assert list_events(poll_alerts(build_alert("w-1"), memory=first.memory)) == []
+    assert list_events(poll_alerts(build_alert("w-1"), memory=first.state)) == []
 
 
 def test_an_update_of_what_we_never_saw_is_news_and_the_older_one_is_not() -> None:
     first = poll_alerts(UPDATE)
     assert list_kinds(first) == ["published"]
-    assert list_events(poll_alerts(build_alert("w-1"), memory=first.memory)) == []
+    assert list_events(poll_alerts(build_alert("w-1"), memory=first.state)) == []
 
 
 def test_after_a_cancellation_an_update_is_a_new_warning() -> None:
-    over = poll_alerts(CANCEL, memory=poll_alerts(build_alert("w-1")).memory).memory
+    over = poll_alerts(CANCEL, memory=poll_alerts(build_alert("w-1")).state).state
     again = poll_alerts(UPDATE, memory=over)
     assert list_kinds(again) == ["published"]
 
@@ -163,12 +163,12 @@ def test_after_a_cancellation_an_update_is_a_new_warning() -> None:
 def test_an_update_that_replaces_two_goes_on_with_one() -> None:
     first = poll_alerts(build_alert("w-1"), build_alert("w-1b"))
     merged = build_alert("w-2", references=["w-1", "w-1b"], msgType="Update", sent=LATER)
-    outcome = poll_alerts(merged, memory=first.memory)
+    outcome = poll_alerts(merged, memory=first.state)
     assert list_kinds(outcome) == ["updated", "withdrawn"]
 
 
 def test_nobody_ends_somebody_elses_warning() -> None:
-    first = poll_alerts(build_alert("w-1")).memory
+    first = poll_alerts(build_alert("w-1")).state
     foreign = build_alert("w-9", sender="elsewhere@example.org", references=[f"{SENDER},w-1,x"], msgType="Cancel")
     assert list_events(poll_alerts(foreign, memory=first)) == []
     own = build_alert("w-9", sender="x@y", references=[f"{SENDER},w-1,x"], msgType="Update")
@@ -179,7 +179,7 @@ def test_only_known_senders_if_they_are_named() -> None:
     known: dict[str, Any] = {"senders": [SENDER]}
     outcome = poll_alerts(build_alert("w-1", sender="elsewhere@example.org"), **known)
     assert (list_events(outcome), outcome.counts["foreign_sender"]) == ([], 1)
-    assert len(list_events(poll_alerts(build_alert("w-1"), memory=outcome.memory, **known))) == 1
+    assert len(list_events(poll_alerts(build_alert("w-1"), memory=outcome.state, **known))) == 1
 
 
 def test_german_goes_before_other_languages_and_another_one_before_none() -> None:
@@ -223,7 +223,7 @@ def test_a_topic_that_is_not_local_is_for_everybody() -> None:
 
 def test_what_has_moved_elsewhere_is_over_here() -> None:
     mapped: dict[str, Any] = {"areas": {"03356*": "*"}}
-    first = poll_alerts(build_alert("w-1"), **mapped).memory
+    first = poll_alerts(build_alert("w-1"), **mapped).state
     moved = build_alert("w-2", build_info(build_area("Bremen")), references=["w-1"], msgType="Update", sent=LATER)
     assert list_kinds(poll_alerts(moved, memory=first, **mapped)) == ["withdrawn", "published"]
 
@@ -257,16 +257,16 @@ def test_rules_choose_the_topic_by_category_and_event() -> None:
     chosen: dict[str, Any] = {"rules": rules}
     outcome = poll_alerts(build_alert("w-1"), build_alert("w-2", build_info(category="Transport")), **chosen)
     assert [read_data(event)["topic"] for event in list_events(outcome)] == ["strassensperrungen", "baustellen"]
-    assert [pending.way for pending in outcome.memory.pending] == [Mode.DRAFT, Mode.DIRECT]
-    followed = poll_alerts(CANCEL, memory=outcome.memory, **chosen)
-    assert {pending.way for pending in followed.memory.pending} == {Mode.DRAFT}
+    assert [pending.way for pending in outcome.state.pending] == [Mode.DRAFT, Mode.DIRECT]
+    followed = poll_alerts(CANCEL, memory=outcome.state, **chosen)
+    assert {pending.way for pending in followed.state.pending} == {Mode.DRAFT}
 
 
 def test_a_first_look_can_be_told_to_mark_only() -> None:
     marking: dict[str, Any] = {"first_poll": "mark"}
     first = poll_alerts(build_alert("w-1"), **marking)
     assert (list_events(first), first.counts["marked"]) == ([], 1)
-    assert len(list_events(poll_alerts(build_alert("w-5"), memory=first.memory, **marking))) == 1
+    assert len(list_events(poll_alerts(build_alert("w-5"), memory=first.state, **marking))) == 1
 
 
 def test_an_alert_that_says_nothing_is_broken() -> None:

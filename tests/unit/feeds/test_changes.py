@@ -15,30 +15,30 @@ TODAY = "Wed, 25 Nov 2026 09:00:00 GMT"
 
 
 def test_two_caches_that_answer_in_turn_are_one_update() -> None:
-    memory, updates = poll_feed(build_item(1), updates=True).memory, 0
+    memory, updates = poll_feed(build_item(1), updates=True).state, 0
     for title in ("Neu", "", "Neu", "", "Neu"):
         item = build_item(1, title=title) if title else build_item(1)
         outcome = poll_feed(item, memory=memory, updates=True)
-        memory, updates = outcome.memory, updates + outcome.counts["updated"]
+        memory, updates = outcome.state, updates + outcome.counts["updated"]
     assert updates == 1
 
 
 def test_versions_of_an_entry_are_remembered_up_to_a_bound() -> None:
-    memory = poll_feed(build_item(1), updates=True).memory
+    memory = poll_feed(build_item(1), updates=True).state
     for number in range(3 * MAX_VERSIONS):
         outcome = poll_feed(build_item(1, title=f"Fassung {number}"), memory=memory, updates=True)
-        memory = outcome.memory
+        memory = outcome.state
         assert outcome.counts["updated"] == 1
     (known,) = memory.entries.values()
     assert len(known.digest.split()) == 1 + MAX_VERSIONS
 
 
 def test_a_typo_corrected_after_the_oldest_date_is_no_update() -> None:
-    memory = poll_feed(build_item(1, pubDate=TODAY), updates=True).memory
+    memory = poll_feed(build_item(1, pubDate=TODAY), updates=True).state
     corrected, later = build_item(1, title="Neu", pubDate=TODAY), NOW + timedelta(days=200)
     outcome = poll_feed(corrected, memory=memory, now=later, updates=True)
     assert (list_events(outcome), outcome.counts["old"]) == ([], 1)
-    again = poll_feed(corrected, memory=outcome.memory, now=later, updates=True)
+    again = poll_feed(corrected, memory=outcome.state, now=later, updates=True)
     assert again.counts["known"] == 1
 
 
@@ -54,15 +54,15 @@ def test_a_changed_configuration_updates_nothing_and_the_next_change_of_the_webs
     changed: dict[str, Any],
 ) -> None:
     items = [build_item(number, description="") for number in range(20)]
-    memory = poll_feed(*items, updates=True).memory
+    memory = poll_feed(*items, updates=True).state
     outcome = poll_feed(*items, memory=memory, updates=True, **changed)
     assert (list_events(outcome), outcome.counts["known"]) == ([], 20)
-    after = poll_feed(build_item(0, description="", title="Neu"), memory=outcome.memory, updates=True, **changed)
+    after = poll_feed(build_item(0, description="", title="Neu"), memory=outcome.state, updates=True, **changed)
     assert after.counts["updated"] == 1
 
 
 def test_another_host_that_may_be_linked_to_updates_nothing() -> None:
-    memory = poll_feed(build_item(1), updates=True).memory
+    memory = poll_feed(build_item(1), updates=True).state
     county = replace(COUNTY, link_hosts=("www.example.org",))
     publisher = PublisherIdentity(system=IDENTITY.system, source=IDENTITY.source, county=county, now=NOW)
     feed = read_feed(build_rss([build_item(1)]))
@@ -71,13 +71,13 @@ def test_another_host_that_may_be_linked_to_updates_nothing() -> None:
 
 
 def test_how_often_a_feed_is_read_is_no_change_of_what_it_says() -> None:
-    memory = poll_feed(build_item(1), updates=True).memory
+    memory = poll_feed(build_item(1), updates=True).state
     outcome = poll_feed(build_item(1, title="Neu"), memory=memory, updates=True, every="1h", oldest="9d")
     assert outcome.counts["updated"] == 1
 
 
 def test_what_an_earlier_release_remembered_is_no_update() -> None:
-    memory = poll_feed(build_item(1), updates=True).memory
+    memory = poll_feed(build_item(1), updates=True).state
     entries = {key: replace(known, digest="0123456789abcdef0123") for key, known in memory.entries.items()}
     outcome = poll_feed(build_item(1), memory=OriginState(polled=True, entries=entries), updates=True)
     assert (list_events(outcome), outcome.counts["known"]) == ([], 1)

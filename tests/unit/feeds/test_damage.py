@@ -38,15 +38,15 @@ async def test_a_file_that_cannot_be_read_costs_the_others_nothing_and_is_read_o
     assert outcome is not None
     assert (len(list_events(outcome)), outcome.counts["unreadable"]) == (1, 1)
     assert [(line["event"], line["where"]) for line in logs] == [("alert_unreadable", "1.xml")]
-    again = await build_source(tmp_path)(outcome.memory)
+    again = await build_source(tmp_path)(outcome.state)
     assert again is not None
     assert (again.counts["known"], again.counts["unreadable"]) == (1, 1)
     bad.unlink()
     bad.write_bytes(build_alert("w-1"))
-    last = await build_source(tmp_path)(again.memory)
+    last = await build_source(tmp_path)(again.state)
     assert last is not None
     assert last.counts["published"] == 1
-    assert await build_source(tmp_path)(last.memory) is None
+    assert await build_source(tmp_path)(last.state) is None
 
 
 async def test_a_file_that_is_gone_before_it_is_read_costs_the_others_nothing(
@@ -86,9 +86,9 @@ class LastFeed(FakeFeed):
 
     at_end: Callable[[], None] = lambda: None
 
-    async def __call__(self, memory: OriginState) -> PollOutcome | None:
+    async def __call__(self, state: OriginState) -> PollOutcome | None:
         self.at_end()
-        return await super().__call__(memory)
+        return await super().__call__(state)
 
 
 async def test_a_damaged_state_is_a_failed_poll_that_is_repeated_as_usual(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ async def test_a_damaged_state_is_a_failed_poll_that_is_repeated_as_usual(tmp_pa
     path = tmp_path / "memory" / "presse.json"
     path.parent.mkdir()
     path.write_text("{")
-    poller = build_poller(folder, LastFeed([build_item(1)], at_end=stop.set), broker, every_seconds=0.001)
+    poller = build_poller(folder, LastFeed([build_item(1)], at_end=stop.set), broker, interval_seconds=0.001)
     with capture_logs() as logs:
         await asyncio.wait_for(PollLoop(poller, Metrics(registry), stop).run(), 30)
     told = [(line["log_level"], line["result"]) for line in logs if line["event"] == "feed_polled"]

@@ -37,7 +37,7 @@ def test_fifty_entries_changed_reordered_and_broken_are_published_once_each(seed
         items += [build_item(99, title=""), build_item(98, guid="", link=""), build_item(7)]
         outcome = poll_feed(*chance.sample(items, chance.randint(40, len(items))), memory=memory)
         subjects += [event.subject for event in list_events(outcome)]
-        memory = outcome.memory
+        memory = outcome.state
     assert len(subjects) == len(set(subjects)) == 50
 
 
@@ -45,28 +45,28 @@ def test_the_first_poll_only_marks_unless_told_otherwise() -> None:
     quiet: dict[str, Any] = {"first_poll": "mark"}
     first = poll_feed(*(build_item(number) for number in range(50)), **quiet)
     assert (list_events(first), first.counts["marked"]) == ([], 50)
-    second = poll_feed(build_item(50), *(build_item(number) for number in range(50)), memory=first.memory, **quiet)
+    second = poll_feed(build_item(50), *(build_item(number) for number in range(50)), memory=first.state, **quiet)
     assert [read_data(event)["headline"] for event in list_events(second)] == ["Meldung 50"]
 
 
 def test_an_empty_first_poll_is_one() -> None:
     quiet: dict[str, Any] = {"first_poll": "mark"}
-    second = poll_feed(build_item(1), memory=poll_feed(**quiet).memory, **quiet)
+    second = poll_feed(build_item(1), memory=poll_feed(**quiet).state, **quiet)
     assert len(list_events(second)) == 1
 
 
 def test_a_first_poll_that_can_read_no_entry_is_none() -> None:
     quiet: dict[str, Any] = {"first_poll": "mark"}
     first = poll_feed(build_item(1, title=""), build_item(2, title=""), **quiet)
-    second = poll_feed(build_item(1), build_item(2), memory=first.memory, **quiet)
+    second = poll_feed(build_item(1), build_item(2), memory=first.state, **quiet)
     assert (list_events(second), second.counts["marked"]) == ([], 2)
 
 
 def test_a_changed_entry_is_an_update_only_where_it_is_configured() -> None:
-    first = poll_feed(build_item(1)).memory
+    first = poll_feed(build_item(1)).state
     silent = poll_feed(build_item(1, title="Neu"), memory=first)
     assert (list_events(silent), silent.counts["changed"]) == ([], 1)
-    again = poll_feed(build_item(1, title="Neu"), memory=silent.memory)
+    again = poll_feed(build_item(1, title="Neu"), memory=silent.state)
     assert again.counts["known"] == 1
     (event,) = list_events(poll_feed(build_item(1, title="Neu"), memory=first, updates=True))
     assert (event.type, read_data(event)["revision"], read_data(event)["headline"]) == (UPDATED, 2, "Neu")
@@ -75,12 +75,12 @@ def test_a_changed_entry_is_an_update_only_where_it_is_configured() -> None:
 
 def test_what_was_only_marked_is_not_updated() -> None:
     both: dict[str, Any] = {"first_poll": "mark", "updates": True}
-    first = poll_feed(build_item(1), **both).memory
+    first = poll_feed(build_item(1), **both).state
     assert list_events(poll_feed(build_item(1, title="Neu"), memory=first, **both)) == []
 
 
 def test_markup_that_changes_nothing_for_a_reader_is_no_change() -> None:
-    first = poll_feed(build_item(1), updates=True).memory
+    first = poll_feed(build_item(1), updates=True).state
     second = poll_feed(build_item(1, description="<div>Text  der <b>Meldung</b> 1.</div>"), memory=first, updates=True)
     assert (list_events(second), second.counts["known"]) == ([], 1)
 
@@ -90,7 +90,7 @@ def test_older_entries_come_first_and_what_is_too_old_not_at_all() -> None:
     outcome = poll_feed(build_item(1), build_item(2), old)
     assert [read_data(event)["headline"] for event in list_events(outcome)] == ["Meldung 2", "Meldung 1"]
     assert outcome.counts["old"] == 1
-    assert list_events(poll_feed(old, memory=outcome.memory)) == []
+    assert list_events(poll_feed(old, memory=outcome.state)) == []
 
 
 def test_the_first_rule_that_applies_decides() -> None:
@@ -113,7 +113,7 @@ def test_the_first_rule_that_applies_decides() -> None:
         ("Meldung 3", "stellen"),
         ("L 149 gesperrt", "strassensperrungen"),
     ]
-    assert [pending.way for pending in outcome.memory.pending] == [
+    assert [pending.way for pending in outcome.state.pending] == [
         Mode.DIRECT,
         Mode.DRAFT,
         Mode.DIRECT,
@@ -131,22 +131,22 @@ def test_without_a_topic_only_what_a_rule_names_is_taken() -> None:
 
 def test_what_one_poll_finds_beyond_the_bound_becomes_drafts() -> None:
     feed: dict[str, Any] = {"most_at_once": 3}
-    first = poll_feed(**feed).memory
+    first = poll_feed(**feed).state
     outcome = poll_feed(*(build_item(number) for number in range(10)), memory=first, **feed)
-    ways = [pending.way for pending in outcome.memory.pending]
+    ways = [pending.way for pending in outcome.state.pending]
     assert (ways.count(Mode.DIRECT), ways.count(Mode.DRAFT)) == (3, 7)
     assert outcome.counts["too_many"] == 7
 
 
 def test_an_entry_that_has_been_away_for_a_while_is_known_when_it_returns() -> None:
-    first = poll_feed(build_item(1)).memory
-    without = poll_feed(build_item(2), memory=first, now=NOW + timedelta(days=300)).memory
+    first = poll_feed(build_item(1)).state
+    without = poll_feed(build_item(2), memory=first, now=NOW + timedelta(days=300)).state
     assert list_events(poll_feed(build_item(1), memory=without, now=NOW + timedelta(days=301))) == []
 
 
 def test_memory_does_not_grow_for_ever() -> None:
-    first = poll_feed(build_item(1)).memory
-    later = poll_feed(build_item(2), memory=first, now=NOW + timedelta(days=500)).memory
+    first = poll_feed(build_item(1)).state
+    later = poll_feed(build_item(2), memory=first, now=NOW + timedelta(days=500)).state
     assert len(later.entries) == 1
 
 

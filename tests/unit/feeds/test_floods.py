@@ -26,12 +26,12 @@ def flooded() -> OriginState:
     """What is known after twenty polls, each with a thousand new ids, of a feed whose entries are only marked."""
     memory = OriginState()
     for start in range(0, 20 * POLL, POLL):
-        memory = poll_feed(*build_items(start), memory=memory, rules=[{"title": "Meldung", "skip": True}]).memory
+        memory = poll_feed(*build_items(start), memory=memory, rules=[{"title": "Meldung", "skip": True}]).state
     return memory
 
 
 def list_ways(outcome: PollOutcome) -> list[Mode]:
-    return [pending.way for pending in outcome.memory.pending]
+    return [pending.way for pending in outcome.state.pending]
 
 
 def test_ids_that_change_with_every_poll_keep_a_bounded_memory(flooded: OriginState, tmp_path: Path) -> None:
@@ -43,19 +43,19 @@ def test_ids_that_change_with_every_poll_keep_a_bounded_memory(flooded: OriginSt
 
 
 def test_what_is_in_the_feed_stays_known_whatever_comes_beside_it() -> None:
-    memory = poll_feed(build_item(-1), most_at_once=1).memory
+    memory = poll_feed(build_item(-1), most_at_once=1).state
     for start in range(0, 13 * POLL, POLL):
         outcome = poll_feed(build_item(-1), *build_items(start), memory=memory, **DRAFTS)
-        memory = outcome.memory
+        memory = outcome.state
         assert outcome.counts["known"] == 1
 
 
 def test_a_feed_that_alternates_is_news_once() -> None:
-    memory = poll_feed(*build_items(0)).memory
-    memory = poll_feed(*build_items(POLL), memory=memory).memory
+    memory = poll_feed(*build_items(0)).state
+    memory = poll_feed(*build_items(POLL), memory=memory).state
     for start in (0, POLL, 0):
         outcome = poll_feed(*build_items(start), memory=memory)
-        memory = outcome.memory
+        memory = outcome.state
         assert (list_events(outcome), outcome.counts["known"]) == ([], POLL)
 
 
@@ -86,23 +86,23 @@ def test_a_feed_that_dates_all_today_is_no_news_on_the_next_day_either(flooded: 
 
 
 def test_whether_something_was_forgotten_is_forgotten_itself(flooded: OriginState) -> None:
-    later = poll_feed(build_item(-1), memory=flooded, now=NOW + timedelta(days=401)).memory
+    later = poll_feed(build_item(-1), memory=flooded, now=NOW + timedelta(days=401)).state
     assert list_ways(poll_feed(build_item(-2), memory=later, now=NOW + timedelta(days=401))) == [Mode.DIRECT]
 
 
 def test_drafts_are_for_the_newest_entries_and_the_others_are_marked() -> None:
-    memory = poll_feed(**DRAFTS).memory
+    memory = poll_feed(**DRAFTS).state
     outcome = poll_feed(*build_items(0), memory=memory, **DRAFTS)
     headlines = [read_data(event)["headline"] for event in list_events(outcome)]
     assert headlines == [f"Meldung {number}" for number in reversed(range(MAX_DRAFTS))]
     assert (outcome.counts["drafted"], outcome.counts["not_kept"]) == (MAX_DRAFTS, POLL - MAX_DRAFTS)
-    again = poll_feed(*build_items(0), memory=outcome.memory, **DRAFTS)
+    again = poll_feed(*build_items(0), memory=outcome.state, **DRAFTS)
     assert (list_events(again), again.counts["known"]) == ([], POLL)
 
 
 def test_what_was_not_kept_as_a_draft_is_not_updated() -> None:
-    memory = poll_feed(**DRAFTS).memory
-    memory = poll_feed(*build_items(0), memory=memory, **DRAFTS).memory
+    memory = poll_feed(**DRAFTS).state
+    memory = poll_feed(*build_items(0), memory=memory, **DRAFTS).state
     outcome = poll_feed(*build_items(0, description="neu"), memory=memory, updates=True, **DRAFTS)
     assert (len(list_events(outcome)), outcome.counts["changed"]) == (MAX_DRAFTS, POLL - MAX_DRAFTS)
 
@@ -113,6 +113,6 @@ def test_alerts_that_change_with_every_poll_keep_a_bounded_memory() -> None:
     for poll in range(3):
         references = [f"r-{poll}-{number}" for number in range(6 * POLL)]
         outcome = poll_alerts(*first, build_alert(f"u-{poll}", references=references, msgType="Update"), memory=memory)
-        memory = outcome.memory
+        memory = outcome.state
         assert outcome.counts["known"] == (10 if poll else 0)
     assert len(memory.alerts) <= MAX_KNOWN + 6 * POLL + 11

@@ -113,9 +113,9 @@ class ScriptedFeed(FakeFeed):
 
     steps: Iterator[Callable[[], object]] = field(default_factory=lambda: iter(()))
 
-    async def __call__(self, memory: OriginState) -> PollOutcome | None:
+    async def __call__(self, state: OriginState) -> PollOutcome | None:
         next(self.steps)()
-        return await super().__call__(memory)
+        return await super().__call__(state)
 
 
 async def test_a_full_disk_ends_no_loop_and_slows_none_down(
@@ -123,7 +123,7 @@ async def test_a_full_disk_ends_no_loop_and_slows_none_down(
 ) -> None:
     registry, stop = CollectorRegistry(), asyncio.Event()
     feed = ScriptedFeed([build_item(1)])
-    loop = PollLoop(build_poller(folder, feed, broker, every_seconds=0.001), Metrics(registry), stop)
+    loop = PollLoop(build_poller(folder, feed, broker, interval_seconds=0.001), Metrics(registry), stop)
     failures: list[int] = []
     full = repeat(lambda: failures.append(loop.failures), 10)
     feed.steps = chain([lambda: disk.full.add("state")], full, [disk.full.clear, stop.set])

@@ -27,30 +27,30 @@ PROBLEMS = (Problem(field="quota", problem="is used up"),)
 @pytest.mark.parametrize("update", ["revision", "follow-up"])
 def test_the_update_of_a_rejected_warning_is_published_as_new(update: str) -> None:
     first = poll_alerts(FIRST, update=update)
-    second = poll_alerts(UPDATE, memory=first.memory, status=NoticeStatus.REJECTED, update=update)
+    second = poll_alerts(UPDATE, memory=first.state, status=NoticeStatus.REJECTED, update=update)
     (event,) = list_events(second)
     assert (list_kinds(second), second.counts["published"], "follows" in read_data(event)) == (["published"], 1, False)
     assert event.subject != list_events(first)[0].subject
     (withdrawn, clear) = list_events(
-        poll_alerts(build_alert("w-4", references=["w-2"], msgType="Cancel"), memory=second.memory)
+        poll_alerts(build_alert("w-4", references=["w-2"], msgType="Cancel"), memory=second.state)
     )
     assert withdrawn.subject == event.subject == read_data(clear)["follows"]
 
 
 def test_the_cancellation_of_a_rejected_warning_tells_nobody() -> None:
     first = poll_alerts(FIRST)
-    assert list_kinds(poll_alerts(CANCEL, memory=first.memory, status=NoticeStatus.REJECTED)) == []
+    assert list_kinds(poll_alerts(CANCEL, memory=first.state, status=NoticeStatus.REJECTED)) == []
 
 
 @pytest.mark.parametrize("update", ["revision", "follow-up"])
 def test_the_update_of_a_draft_that_was_not_published_replaces_it(update: str) -> None:
     drafting: dict[str, Any] = {"mode": "draft", "update": update}
     first = poll_alerts(FIRST, **drafting)
-    second = poll_alerts(UPDATE, memory=first.memory, status=NoticeStatus.UNSENT, **drafting)
+    second = poll_alerts(UPDATE, memory=first.state, status=NoticeStatus.UNSENT, **drafting)
     (before,), (event,) = list_events(first), list_events(second)
     assert (event.id, event.type, second.counts["drafted"]) == (before.id, before.type, 1)
     assert read_data(event)["headline"] == "Weiter abkochen"
-    third = poll_alerts(CANCEL, memory=second.memory, **drafting)
+    third = poll_alerts(CANCEL, memory=second.state, **drafting)
     assert [each.subject for each in list_events(third)][:1] == [event.subject]
 
 
@@ -62,11 +62,11 @@ def test_drafts_of_one_poll_are_one_draft() -> None:
 
 def test_the_update_of_a_published_draft_is_its_next_revision() -> None:
     first = poll_alerts(FIRST, mode="draft")
-    assert list_kinds(poll_alerts(UPDATE, memory=first.memory, mode="draft")) == ["updated"]
+    assert list_kinds(poll_alerts(UPDATE, memory=first.state, mode="draft")) == ["updated"]
 
 
 def test_the_update_of_what_expired_before_its_answer_came_is_new_and_its_cancellation_is_told() -> None:
-    first = poll_alerts(FIRST).memory
+    first = poll_alerts(FIRST).state
     assert list_kinds(poll_alerts(UPDATE, memory=first, status=NoticeStatus.EXPIRED)) == ["published", "withdrawn"]
     assert list_kinds(poll_alerts(CANCEL, memory=first, status=NoticeStatus.EXPIRED)) == ["withdrawn", "published"]
 

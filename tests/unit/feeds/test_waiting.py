@@ -34,7 +34,7 @@ class BusyWebsite:
     now: datetime = NOW
     requested: Callable[[], object] = lambda: None
 
-    async def __call__(self, memory: OriginState) -> PollOutcome | None:
+    async def __call__(self, state: OriginState) -> PollOutcome | None:
         self.requested()
         raise FetchFailed("status_503", retry_after=self.retry_after)
 
@@ -48,7 +48,7 @@ async def open_pollers(website: BusyWebsite, folder: Path) -> list[Poller]:
     alerts = build_alert_origin(files=None, url="https://warnungen.example.org/")
     parts = FeedComponents(
         file=FeedsFile(system="feeds", source=SOURCE, feeds=(build_origin(),), alerts=(alerts,)),
-        base=CONFIG,
+        base_folder=CONFIG,
         county=COUNTY,
         folder=StateFolder(folder),
         open_publisher=FakeBroker().open,
@@ -81,7 +81,7 @@ async def test_a_moment_that_a_wrong_clock_stored_is_not_waited_for(tmp_path: Pa
 async def test_waiting_is_no_failure_and_makes_no_pause_longer(tmp_path: Path) -> None:
     website, stop, failures = BusyWebsite(retry_after=10), asyncio.Event(), list[int]()
     _, warnings = await open_pollers(website, tmp_path)
-    fast = dataclasses.replace(warnings, every_seconds=0.001)
+    fast = dataclasses.replace(warnings, interval_seconds=0.001)
     loop = PollLoop(fast, Metrics(CollectorRegistry()), stop)
 
     def count() -> None:

@@ -45,14 +45,14 @@ def test_writing_approving_and_operating_are_separate() -> None:
     assert holders[Right.WRITE] == {Role.EDITOR}
     assert holders[Right.APPROVE] == {Role.APPROVER}
     assert holders[Right.OPERATE] == {Role.OPERATOR}
-    assert holders[Right.LOOK] == set(Role)
+    assert holders[Right.VIEW] == set(Role)
 
 
 def test_a_disabled_account_may_nothing() -> None:
     disabled = build_account(*Role, is_disabled=True)
     assert not [right for right in Right if disabled.may(right)]
     with pytest.raises(NotPermitted):
-        disabled.require(Right.LOOK)
+        disabled.require(Right.VIEW)
 
 
 @pytest.mark.parametrize(

@@ -84,8 +84,8 @@ async def _try_everything(steps: list[tuple[Account, str, int, int]]) -> None:
     assert len(office.drafts.published) == (draft.state is DraftState.PUBLISHED)
     for publication in office.drafts.published:
         said = [each for each in draft.decisions if each.version == publication.version]
-        approvers = {each.by.person for each in said if each.verdict is Verdict.APPROVE}
-        asked = {each.by.person for each in said if each.verdict is Verdict.SUBMIT}
+        approvers = {each.author.person for each in said if each.verdict is Verdict.APPROVE}
+        asked = {each.author.person for each in said if each.verdict is Verdict.SUBMIT}
         assert approvers - asked - {draft.newest.author.person}
         assert Verdict.RETURN not in {each.verdict for each in said}
         assert publication.version == draft.version

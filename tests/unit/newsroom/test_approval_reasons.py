@@ -156,7 +156,7 @@ async def test_a_lead_reviews_an_emergency_that_has_cost_a_lot(audience: int | N
     with pytest.raises(DraftRefused, match="andere Person"):
         await office.play("anna-lead review")
     reviewed = await office.play("lea review")
-    assert [(each.verdict, each.by.account) for each in reviewed.decisions][-1] == (Verdict.REVIEW, LEA.id)
+    assert [(each.verdict, each.author.account) for each in reviewed.decisions][-1] == (Verdict.REVIEW, LEA.id)
 
 
 async def test_an_emergency_that_has_cost_little_is_reviewed_as_before() -> None:

@@ -66,7 +66,7 @@ def test_no_word_of_the_editor_is_lost(middle: str, topic: Topic) -> None:
 def test_the_count_is_that_of_the_rules(headline: str, text: str, link: str) -> None:
     used = count_length(DraftContent(headline=headline, text=text, link=link)).used
     assert used == len((headline + text + link).encode("utf-16-le")) // 2
-    assert count_length(DraftContent()).most + CODE_LENGTH_IN_TEXT == MAX_CONTENT_LENGTH
+    assert count_length(DraftContent()).limit + CODE_LENGTH_IN_TEXT == MAX_CONTENT_LENGTH
 
 
 def test_a_placeholder_in_the_words_is_no_placeholder() -> None:

@@ -9,7 +9,7 @@ from services.newsroom.domain.service_level import (
     ServiceLevel,
     compute_service_levels,
     format_seconds,
-    has_reached_most,
+    has_reached_target,
 )
 from tests.factories.press_office import NOON
 
@@ -46,17 +46,17 @@ def compute_bulk(*runs: BroadcastRun) -> ServiceLevel:
 def test_reached_means_accepted_for_95_percent_of_those_who_want_it(
     audience: int | None, states: dict[str, int], reached: bool
 ) -> None:
-    assert has_reached_most(audience, states) is reached
+    assert has_reached_target(audience, states) is reached
 
 
 def test_half_and_most_are_values_of_broadcasts() -> None:
     level = compute_bulk(*[make_run(float(seconds)) for seconds in range(1, 101)])
-    assert (level.half_seconds, level.most_seconds, level.broadcasts, level.people) == (50, 95, 100, 10_000)
+    assert (level.median_seconds, level.p95_seconds, level.broadcasts, level.people) == (50, 95, 100, 10_000)
 
 
 def test_one_in_ten_that_never_got_there_is_not_hidden() -> None:
     level = compute_bulk(*[make_run(3.0)] * 9, make_run(None))
-    assert (level.half_seconds, level.most_seconds) == (3, None)
+    assert (level.median_seconds, level.p95_seconds) == (3, None)
 
 
 def test_what_is_still_under_way_counts_only_when_it_is_late() -> None:
@@ -66,7 +66,7 @@ def test_what_is_still_under_way_counts_only_when_it_is_late() -> None:
 
 def test_urgent_ones_and_periods_are_apart() -> None:
     runs = [make_run(2.0, urgent=True), make_run(60.0), make_run(600.0, days_ago=40)]
-    found = [(each.days, each.is_urgent, each.most_seconds) for each in compute_service_levels(runs, NOON)]
+    found = [(each.days, each.is_urgent, each.p95_seconds) for each in compute_service_levels(runs, NOON)]
     assert found == [(30, True, 2), (30, False, 60), (90, True, 2), (90, False, 600)]
 
 

@@ -14,7 +14,7 @@ join keep kill launch leave limit list load locate lock log main make mark mask 
 measure merge migrate move name normalize note notify number observe open order parse pass pause peek
 pick place plan play poll post predict prefer prepare protect press print probe process publish purge put quarantine
 quote raise rank react read receive record recover redirect redact refill refresh refuse register reject
-release remember remove render renew reopen repeat replace replay report request requeue require resend reserve
+release remove render renew reopen repeat replace replay report request requeue require resend reserve
 reset resolve respond restart restore restrict resume retry review revoke rewrite rotate run sanitize save
 say schedule score select send serve set settle should show sign skip sleep soften sort split stamp start
 stop store stream strip submit subscribe sum summarize suppress suspend switch sync take throttle tokenize

@@ -1,50 +1,49 @@
-// Live progress; without this script the page reloads by itself.
+// Live updates; without this script the page reloads periodically.
 "use strict";
 
-const FIRST_WAIT_SECONDS = 5;
-const shown = document.querySelector("[data-stream]");
-const lost = document.querySelector("[data-lost]");
-// Whoever scrolls in the table by keyboard keeps their place; the newest waits until they leave it. What looks as before is
-// not read aloud once more.
-let newest = null;
-let told = "";
-const show = () => {
-  if (newest === null || shown.contains(document.activeElement)) return;
-  shown.innerHTML = newest;
-  newest = null;
+const INITIAL_RETRY_SECONDS = 5;
+const target = document.querySelector("[data-stream]");
+const lostNotice = document.querySelector("[data-lost]");
+// Updates wait while the focus is inside, so that scrolling by keyboard keeps its position. Identical content is ignored, as
+// screen readers would announce it again.
+let pendingHtml = null;
+let received = "";
+const render = () => {
+  if (pendingHtml === null || target.contains(document.activeElement)) return;
+  target.innerHTML = pendingHtml;
+  pendingHtml = null;
 };
-shown.addEventListener("focusout", () => setTimeout(show));
+target.addEventListener("focusout", () => setTimeout(render));
 
 let stream;
-let wait = FIRST_WAIT_SECONDS;
+let retrySeconds = INITIAL_RETRY_SECONDS;
 let failures = 0;
-function watch() {
-  stream = new EventSource(shown.dataset.stream);
+function connect() {
+  stream = new EventSource(target.dataset.stream);
   stream.addEventListener("open", () => {
-    lost.hidden = true;
-    wait = FIRST_WAIT_SECONDS;
+    lostNotice.hidden = true;
+    retrySeconds = INITIAL_RETRY_SECONDS;
     failures = 0;
   });
   stream.addEventListener("message", (event) => {
-    if (event.data === told) return;
-    newest = told = event.data;
-    show();
+    if (event.data === received) return;
+    pendingHtml = received = event.data;
+    render();
   });
   stream.addEventListener("end", () => {
     stream.close();
-    if ("reload" in shown.dataset) location.reload();  // only once: another page comes after this one
-    const ended = document.querySelector("[data-ended]");
-    if (ended) ended.textContent = ended.dataset.ended;
+    if ("reload" in target.dataset) location.reload();  // once: the reloaded page has no stream
+    const endNotice = document.querySelector("[data-ended]");
+    if (endNotice) endNotice.textContent = endNotice.dataset.ended;
   });
-  // One failure is the end of a stream, after which the browser comes back by itself. After an answer that is no stream
-  // it never asks again; after a while there may be one, or never.
+  // After a single failure the browser reconnects by itself. If the response is not a stream it gives up, so retry here.
   stream.addEventListener("error", () => {
     failures += 1;
     const isClosed = stream.readyState === EventSource.CLOSED;
-    if (isClosed || failures > 1) lost.hidden = false;
+    if (isClosed || failures > 1) lostNotice.hidden = false;
     if (!isClosed) return;
-    setTimeout(watch, wait * 1000);
-    wait *= 2;
+    setTimeout(connect, retrySeconds * 1000);
+    retrySeconds *= 2;
   });
 }
-watch();
+connect();

@@ -1,68 +1,68 @@
-// Everything works without this script: it shows the preview while somebody writes, and saves by itself.
+// The page works without this script, which updates the preview while somebody writes, and saves automatically.
 "use strict";
 
 const form = document.querySelector("form[data-autosave]");
 const preview = document.querySelector("[data-preview-target]");
-const [pending, saved, login] = ["pending", "saved", "login"].map((each) => form.querySelector(`[data-${each}]`));
+const [pending, saved, login] = ["pending", "saved", "login"].map((name) => form.querySelector(`[data-${name}]`));
 
-let shown = 0;
+let previewRequests = 0;
 async function showPreview() {
-  const turn = ++shown;
-  const answer = await fetch(form.dataset.preview, { method: "POST", body: new URLSearchParams(new FormData(form)) });
-  if (answer.ok && turn === shown) preview.innerHTML = await answer.text();
+  const requestNumber = ++previewRequests;
+  const response = await fetch(form.dataset.preview, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+  if (response.ok && requestNumber === previewRequests) preview.innerHTML = await response.text();
 }
 
-const SAVE_AFTER = 5000;
-const RETRY_AFTER = 3000;
+const SAVE_DELAY = 5000;
+const RETRY_DELAY = 3000;
 const TIMEOUT = 10000;
-let waiting, due;
+let previewTimer, saveTimer;
 let unsaved = false;
-let isUnderWay = false;
+let isSaving = false;
 let isRefused = false;
-let lost = "";  // why nothing is taken from this page any more
+let loginProblem = "";  // why this page cannot save any more
 let needsLogin = false;
-let mustStay = false;  // no page shows what was written by somebody who may not write any more
-let isPassing = false;
-let unanswered = null;  // it may be stored: what is said again is the same, before anything else
+let mustStay = false;  // the right to write is lost, so no other page would show the text
+let isResubmitting = false;
+let unansweredBody = null;  // may have been stored, so the same body is sent again before any other
 form.addEventListener("input", () => {
-  clearTimeout(waiting);
-  waiting = setTimeout(() => showPreview().catch(() => {}), 400);
+  clearTimeout(previewTimer);
+  previewTimer = setTimeout(() => showPreview().catch(() => {}), 400);
   unsaved = true;
-  tellPending("Noch nicht gespeichert.");
-  planSave(SAVE_AFTER);
+  showPending("Noch nicht gespeichert.");
+  planSave(SAVE_DELAY);
 });
 
-// What stands there is never better than it is; read aloud is only what came of it, not every letter.
-function tellPending(words) {
+// Never shows an outdated success; screen readers announce only results, not every change.
+function showPending(words) {
   document.querySelector("[data-until-written]")?.classList.add("nw-past");
   if (saved.classList.contains("nw-problem")) return;
   saved.textContent = "";
   pending.textContent = words;
 }
-function tell(words, isProblem) {
+function showStatus(words, isProblem) {
   pending.textContent = "";
   saved.classList.toggle("nw-problem", isProblem);
   saved.textContent = words;
   login.hidden = !needsLogin;
 }
 
-// A field with a date but no time says the same as an empty one: nobody may take the one for the other. The browser's own
-// check would also stop what may be stored without it.
+// A date field without a time has the same value as an empty one, so it is marked as incomplete. The browser's own check
+// would also block drafts that may be stored.
 form.noValidate = true;
-const half = form.querySelector("[data-half-date]").content.firstElementChild;
-function findHalfDate() {
+const incompleteDateTemplate = form.querySelector("[data-half-date]").content.firstElementChild;
+function findIncompleteDate() {
   const dates = [...form.querySelectorAll("input[type=datetime-local]")];
   dates.forEach((field) => markDate(field, field.validity.badInput));
   return dates.find((field) => field.validity.badInput);
 }
-function markDate(field, isHalf) {
-  const line = half.cloneNode(true);
+function markDate(field, isIncomplete) {
+  const line = incompleteDateTemplate.cloneNode(true);
   line.id = `${field.id}-half`;
   document.getElementById(line.id)?.remove();
-  if (isHalf) field.after(line);
-  const described = (field.getAttribute("aria-describedby") || "").split(" ").filter((id) => id && id !== line.id);
-  field.setAttribute("aria-describedby", [...described, ...(isHalf ? [line.id] : [])].join(" "));
-  const isWrong = isHalf || described.includes(`${field.id}-error`);
+  if (isIncomplete) field.after(line);
+  const describedBy = (field.getAttribute("aria-describedby") || "").split(" ").filter((id) => id && id !== line.id);
+  field.setAttribute("aria-describedby", [...describedBy, ...(isIncomplete ? [line.id] : [])].join(" "));
+  const isWrong = isIncomplete || describedBy.includes(`${field.id}-error`);
   field.setAttribute("aria-invalid", isWrong);
   field.classList.toggle("kern-form-input__input--error", isWrong);
 }
@@ -70,90 +70,91 @@ form.addEventListener("input", ({ target }) => {
   if (document.getElementById(`${target.id}-half`) && !target.validity.badInput) markDate(target, false);
 });
 
-// One after the other, so that each names the version that the one before has made.
+// One save at a time, as each has to name the version that the previous one created.
 let saving = Promise.resolve();
 function planSave(milliseconds) {
-  clearTimeout(due);
-  // Whoever is still typing a date is not told yet that it is half.
-  due = setTimeout(() => (document.activeElement?.validity?.badInput ? planSave(milliseconds) : beginSave()), milliseconds);
+  clearTimeout(saveTimer);
+  // Do not report a date as incomplete while it is being typed.
+  const run = () => (document.activeElement?.validity?.badInput ? planSave(milliseconds) : beginSave());
+  saveTimer = setTimeout(run, milliseconds);
 }
 function beginSave() {
-  clearTimeout(due);
-  saving = saving.then(save).catch(tellAway);
+  clearTimeout(saveTimer);
+  saving = saving.then(save).catch(handleDisconnection);
 }
-function tellAway() {
+function handleDisconnection() {
   unsaved = true;
-  tell("Noch nicht gespeichert: keine Verbindung. Es wird von selbst wieder versucht.", true);
-  planSave(RETRY_AFTER);
+  showStatus("Noch nicht gespeichert: keine Verbindung. Es wird von selbst wieder versucht.", true);
+  planSave(RETRY_DELAY);
 }
 async function save() {
-  if (findHalfDate()) {
-    tell("Noch nicht gespeichert: Ein Zeitpunkt ist unvollständig.", true);
+  if (findIncompleteDate()) {
+    showStatus("Noch nicht gespeichert: Ein Zeitpunkt ist unvollständig.", true);
     return;
   }
-  const repeated = unanswered;
-  if (!repeated) {
-    unanswered = new URLSearchParams(new FormData(form));
-    unanswered.set("then", "autosave");
+  const isRetry = unansweredBody !== null;
+  if (!isRetry) {
+    unansweredBody = new URLSearchParams(new FormData(form));
+    unansweredBody.set("then", "autosave");
     unsaved = false;
   }
-  isUnderWay = true;  // until the version that came of it is on the page
-  tellPending("Wird gespeichert …");
+  isSaving = true;  // until the page has the new version
+  showPending("Wird gespeichert …");
   try {
-    let answer = await send(unanswered);
-    lost = isOfNobody(answer) ? await renewLogin() : "";
-    if (isOfNobody(answer) && !lost) {
-      unanswered.set("csrf", form.elements.csrf.value);
-      answer = await send(unanswered);
+    let response = await send(unansweredBody);
+    loginProblem = isUnauthorized(response) ? await renewLogin() : "";
+    if (isUnauthorized(response) && !loginProblem) {
+      unansweredBody.set("csrf", form.elements.csrf.value);
+      response = await send(unansweredBody);
     }
-    unanswered = null;
-    await tellAnswer(answer);
+    unansweredBody = null;
+    await handleResponse(response);
   } finally {
-    isUnderWay = false;
+    isSaving = false;
   }
-  if (repeated && unsaved) await save();
+  if (isRetry && unsaved) await save();
 }
 async function send(body) {
-  // `keepalive`: whoever leaves the page meanwhile loses nothing.
-  const answer = await fetch(form.action, { method: "POST", body, keepalive: true, signal: AbortSignal.timeout(TIMEOUT) });
-  if (answer.status >= 500) throw new Error(answer.status);
-  return answer;
+  // `keepalive`: the request survives leaving the page.
+  const response = await fetch(form.action, { method: "POST", body, keepalive: true, signal: AbortSignal.timeout(TIMEOUT) });
+  if (response.status >= 500) throw new Error(response.status);
+  return response;
 }
-function isOfNobody(answer) {
-  return answer.redirected || answer.status === 401 || answer.status === 403;
+function isUnauthorized(response) {
+  return response.redirected || response.status === 401 || response.status === 403;
 }
-// Whoever has logged in again in another window goes on here; what they have written is not saved for anybody else. Returns
-// why not.
+// Continue after a new login of the same account in another window; another account must not save this text. Returns the
+// problem, empty if there is none.
 async function renewLogin() {
-  const answer = await fetch(`${form.action}?bearbeiten=1`, { signal: AbortSignal.timeout(TIMEOUT) });
-  if (answer.status >= 500) throw new Error(answer.status);
-  needsLogin = answer.redirected && new URL(answer.url).pathname === login.querySelector("a").pathname;
-  const shown = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("form[data-autosave]");
-  mustStay = !shown;
+  const response = await fetch(`${form.action}?bearbeiten=1`, { signal: AbortSignal.timeout(TIMEOUT) });
+  if (response.status >= 500) throw new Error(response.status);
+  needsLogin = response.redirected && new URL(response.url).pathname === login.querySelector("a").pathname;
+  const newForm = new DOMParser().parseFromString(await response.text(), "text/html").querySelector("form[data-autosave]");
+  mustStay = !newForm;
   if (needsLogin) return "Sie sind abgemeldet.";
-  if (!shown) return "Sie dürfen hier nicht mehr schreiben. Kopieren Sie Ihren Text.";
-  if (shown.dataset.account !== form.dataset.account) return "In diesem Browser ist jetzt jemand anderes angemeldet.";
-  document.querySelectorAll("input[name=csrf]").forEach((each) => (each.value = shown.elements.csrf.value));
+  if (!newForm) return "Sie dürfen hier nicht mehr schreiben. Kopieren Sie Ihren Text.";
+  if (newForm.dataset.account !== form.dataset.account) return "In diesem Browser ist jetzt jemand anderes angemeldet.";
+  document.querySelectorAll("input[name=csrf]").forEach((input) => (input.value = newForm.elements.csrf.value));
   return "";
 }
-async function tellAnswer(answer) {
-  const isJson = (answer.headers.get("Content-Type") || "").includes("json");
-  if (answer.ok && isJson && !answer.redirected) {
-    const { version } = await answer.json();
+async function handleResponse(response) {
+  const isJson = (response.headers.get("Content-Type") || "").includes("json");
+  if (response.ok && isJson && !response.redirected) {
+    const { version } = await response.json();
     isRefused = needsLogin = mustStay = false;
-    document.querySelectorAll("input[name=version]").forEach((each) => (each.value = version));
-    tell(`Gespeichert um ${new Date().toLocaleTimeString("de-DE", { timeStyle: "short" })} Uhr.`, false);
-    if (unsaved) tellPending("Noch nicht gespeichert.");
+    document.querySelectorAll("input[name=version]").forEach((input) => (input.value = version));
+    showStatus(`Gespeichert um ${new Date().toLocaleTimeString("de-DE", { timeStyle: "short" })} Uhr.`, false);
+    if (unsaved) showPending("Noch nicht gespeichert.");
     return;
   }
   unsaved = isRefused = true;
-  if (lost) {
-    tell(`Noch nicht gespeichert: ${lost}`, true);
+  if (loginProblem) {
+    showStatus(`Noch nicht gespeichert: ${loginProblem}`, true);
   } else if (!isJson) {
-    tell("Noch nicht gespeichert. Bitte speichern Sie selbst.", true);
+    showStatus("Noch nicht gespeichert. Bitte speichern Sie selbst.", true);
   } else {
-    const { refused } = await answer.json();
-    tell(
+    const { refused } = await response.json();
+    showStatus(
       refused
         ? `Noch nicht gespeichert. ${refused}`
         : "Noch nicht gespeichert: Jemand anderes hat den Entwurf geändert. Speichern Sie, um beide Stände zu sehen.",
@@ -164,54 +165,54 @@ async function tellAnswer(answer) {
 
 form.addEventListener("change", beginSave);
 window.addEventListener("online", () => unsaved && beginSave());
-window.addEventListener("focus", () => lost && beginSave());
+window.addEventListener("focus", () => loginProblem && beginSave());
 window.addEventListener("beforeunload", (event) => {
-  if (!unsaved || settled) return;
-  if (isUnderWay || isRefused || !navigator.onLine || findHalfDate()) event.preventDefault();
+  if (!unsaved || isReadyToSubmit) return;
+  if (isSaving || isRefused || !navigator.onLine || findIncompleteDate()) event.preventDefault();
   else beginSave();
 });
 document.addEventListener("visibilitychange", () => document.hidden && unsaved && beginSave());
 
-// Whoever presses a button while it saves by itself names the version that comes of it; without a connection or a login the
-// page, and what is written on it, stays.
-let settled = false;
+// Save before submitting, so that the form names the newest version; without a connection or a login the page and its text
+// stay.
+let isReadyToSubmit = false;
 form.addEventListener("submit", (event) => {
-  const wrong = findHalfDate();
-  if (settled && !wrong) return;
+  const incompleteDate = findIncompleteDate();
+  if (isReadyToSubmit && !incompleteDate) return;
   event.preventDefault();
-  settled = false;
-  if (wrong) {
-    wrong.focus();
+  isReadyToSubmit = false;
+  if (incompleteDate) {
+    incompleteDate.focus();
     return;
   }
   const { submitter } = event;
-  clearTimeout(due);
+  clearTimeout(saveTimer);
   saving = saving
     .then(save)
-    .then(() => mustStay || setTimeout(() => {  // a form that is being submitted cannot be submitted again
-      settled = true;
+    .then(() => mustStay || setTimeout(() => {  // a form cannot be resubmitted within its submit event
+      isReadyToSubmit = true;
       form.requestSubmit(submitter);
     }))
-    .catch(tellAway);
+    .catch(handleDisconnection);
 });
 
-// The other buttons of the page name the version, too; without a connection, or a login of the same account, the page stays.
-// Where saving is refused the browser asks whether to leave.
+// The other forms of the page name the version, too; without a connection, or a login of the same account, the page stays.
+// If saving was refused, the browser asks whether to leave.
 document.addEventListener("submit", (event) => {
   const { target, submitter } = event;
-  if (target === form || isPassing || !(unsaved || isUnderWay)) return;
+  if (target === form || isResubmitting || !(unsaved || isSaving)) return;
   event.preventDefault();
   if (unsaved) beginSave();
   saving.then(() => {
-    if (unsaved && (!isRefused || lost)) return;
-    isPassing = true;
+    if (unsaved && (!isRefused || loginProblem)) return;
+    isResubmitting = true;
     target.requestSubmit(submitter);
-    isPassing = false;
+    isResubmitting = false;
   });
 });
 
-// A fast writer, or a browser that restores what was written, may be there before this script.
-const asSent = form.cloneNode(true);
-asSent.reset();
-const [now, before] = [form, asSent].map((each) => new URLSearchParams(new FormData(each)).toString());
-if (now !== before || findHalfDate()) ["input", "change"].forEach((kind) => form.dispatchEvent(new Event(kind)));
+// A fast writer, or a browser that restores form values, may have changed the form before this script ran.
+const original = form.cloneNode(true);
+original.reset();
+const [current, initial] = [form, original].map((source) => new URLSearchParams(new FormData(source)).toString());
+if (current !== initial || findIncompleteDate()) ["input", "change"].forEach((type) => form.dispatchEvent(new Event(type)));
