@@ -1,4 +1,4 @@
-"""Metrics of the database as a whole, of PostgreSQL 17 or later, as any login may read them; and of retention."""
+"""Metrics of retention and of the whole database, PostgreSQL 17 or later, readable by any login."""
 
 from collections.abc import Iterable, Mapping
 
@@ -52,24 +52,24 @@ _COUNTERS = (
 
 
 class DatabaseCollector(Collector):
-    """Figures of PostgreSQL as last read; without a value before the first time."""
+    """Figures of PostgreSQL as last read; without values before the first read."""
 
     def __init__(self) -> None:
-        self._read: Mapping[str, float] = {}
+        self._values: Mapping[str, float] = {}
 
     async def refresh(self, connection: Connection) -> None:
-        """Read the figures. Call it on a connection that is held anyway."""
-        self._read = {name: float(value) for name, value in (await connection.fetchrow(_STATEMENT) or {}).items()}
+        """Read the figures on a connection that the caller holds anyway."""
+        self._values = {name: float(value) for name, value in (await connection.fetchrow(_STATEMENT) or {}).items()}
 
     def collect(self) -> Iterable[Metric]:
         for name, text in _GAUGES:
-            yield GaugeMetricFamily(f"kreisfunk_database_{name}", text, value=self._read.get(name))
+            yield GaugeMetricFamily(f"kreisfunk_database_{name}", text, value=self._values.get(name))
         for name, text in _COUNTERS:
-            yield CounterMetricFamily(f"kreisfunk_database_{name}", text, value=self._read.get(name))
+            yield CounterMetricFamily(f"kreisfunk_database_{name}", text, value=self._values.get(name))
 
 
 class RetentionMetrics:
-    """What a service's retention deleted, by kind of data, and how old the rest is."""
+    """Metrics of a service's retention, by kind of data: deleted rows, and the age of the oldest remaining one."""
 
     def __init__(self, service: str, registry: CollectorRegistry) -> None:
         prefix = f"kreisfunk_{service}_retention"
@@ -81,7 +81,7 @@ class RetentionMetrics:
         self._oldest_age = Gauge(f"{prefix}_oldest_age_seconds", age, ["kind"], registry=registry)
 
     def build_retention(self, database: Database, rules: Mapping[str, RetentionRule]) -> Retention:
-        """Return the retention by these rules, which is measured here."""
+        """Return the retention by these rules; it reports to these metrics."""
         for kind in rules:
             self._count_deleted(kind, 0)
         return Retention(database=database, rules=rules, on_deleted=self._count_deleted, on_finished=self._record_ages)
