@@ -141,4 +141,4 @@ def is_no(text: CitizenText) -> bool:
 
 
 def _extract_words(text: CitizenText) -> frozenset[str]:
-    return text.said - POLITE if len(text.words) <= MAX_ANSWER_WORDS and not text.asks else frozenset()
+    return text.word_set - POLITE if len(text.words) <= MAX_ANSWER_WORDS and not text.asks else frozenset()
