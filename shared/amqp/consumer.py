@@ -104,7 +104,6 @@ WARNING_INTERVAL_SECONDS = 1.0
 
 _log = structlog.get_logger()
 
-
 Handler = Callable[[ReceivedMessage], Awaitable[Outcome]]
 
 

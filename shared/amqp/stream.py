@@ -27,7 +27,6 @@ RENEW_INTERVAL_SECONDS = 60.0
 
 _log = structlog.get_logger()
 
-
 Take = Callable[[AbstractIncomingMessage], Awaitable[object]]
 
 

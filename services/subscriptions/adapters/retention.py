@@ -67,8 +67,6 @@ _PURGE_FORMER = """
 _OLDEST_FORMER = """
     select min(greatest(ended_at, started_at, created_at)) from subscriptions.subscriber where state <> 'subscribed'
 """
-
-
 _DELETE_PEOPLE = """
     with recursive person as (
         select id from subscriptions.subscriber where id = any($1) or phone_index = any($2) or user_index = any($2)

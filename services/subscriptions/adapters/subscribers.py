@@ -73,6 +73,7 @@ _CONVERSATIONS = """
     select hinted_at, answers_left, counted_at, asked as open_question from subscriptions.conversation
     where address_index = any($1)
 """
+# Columns in the order of the fields of Conversation.
 _SAVE_CONVERSATION = """
     insert into subscriptions.conversation select unnest($1::bytea[]), $2, $3, $4, $5
     on conflict (address_index) do update set (hinted_at, answers_left, counted_at, asked)
@@ -147,9 +148,10 @@ class PostgresSubscriberRepository:
                 unpublished = map(_publications.decode, await list_unpublished(connection, changes.erasure))
                 changes = replace(changes, publications=(*chain.from_iterable(unpublished), *changes.publications))
             await _save_changes(connection, changes)
-            if conversation := changes.conversation:
+            if changes.conversation:
                 await connection.execute(_DROP_CONVERSATION, sender.also)
-                await connection.execute(_SAVE_CONVERSATION, *_build_conversation_row(sender, conversation))
+                values = vars(changes.conversation).values()
+                await connection.execute(_SAVE_CONVERSATION, list_indexes(sender), *values)
             await _record_in_inbox(connection, message_key, received_at, indexes, changes)
         return StoredDecision(result=changes.result, publications=changes.publications, duplicate=False)
 
@@ -261,11 +263,6 @@ async def _record_in_inbox(
         [*dict.fromkeys((*senders, *erasure.indexes))] if erasure else senders,
         erasure.moment.at if erasure else None,
     )
-
-
-def _build_conversation_row(sender: Addresses, conversation: Conversation) -> tuple[object, ...]:
-    left, asked_at = conversation.answers_left, conversation.counted_at
-    return (list_indexes(sender), conversation.hinted_at, left, asked_at, conversation.open_question)
 
 
 def _read_addresses(row: Row) -> Addresses:

@@ -46,8 +46,6 @@ _MAX_CACHED_WORDS = 20_000
 
 PLACE, TOPIC, UNIT, NUMBER, DAY = "PLACE", "TOPIC", "UNIT", "9", "DAY"
 _ARTICLES = read_words("ein eine einen einem einer ne nen")
-
-
 # Words that mean the same in a request, with the name of their class.
 _WORD_CLASSES = {
     word: word_class

@@ -90,8 +90,6 @@ LEAVING = STOP_WORDS | ERASE | read_words("aufhoeren aufhoert")
 # Words that show that somebody who deleted something may also want to leave.
 _BESIDE_DELETED = (LEAVING | NO | STOP_ALONE_WORDS) - read_words("geloescht aus weg")
 NOT_THAT = re.compile(r"\bnicht dass (?:\w+ ){0,3}(?:aufhoer\w*|abmelde\w*|stopp\w*|loesch\w*)\b")
-
-
 # "Stop und alles löschen", but neither "Abmeldung löschen" nor "Stop, vergessen".
 _ERASE_ALL = ERASE - read_words("vergessen vergesst")
 _NOUNS = read_words("abmeldung abbestellung austragung kuendigung widerruf")

@@ -63,8 +63,6 @@ _WHY_AROUND = (
     | read_words("""bekomme erhalte kriege habt sowas krieg dauernd staendig ploetzlich zeug handynummer kommt schreibst
         du kontakt adresse kennen bist steckt dahinter are angemeldet this getting is""")
 )
-
-
 _INFO = read_words("info infos information informationen")
 _WHAT_TOPICS = re.compile(
     r"\b(?:stelle|stell|lege|waehle|suche|bestimme) (?:ich|man) (?:\w+ ){0,3}(?:was|welche)\b|"
@@ -76,8 +74,6 @@ _WHAT_TOPICS = re.compile(
     r"(?! loeschen)|(?:was|welche) (?:\w+ ){0,3}(?:nachrichten|infos|meldungen) (?:gibt|gibts|kann|bekomme|habt|haben|"
     r"kriege)\b)"
 )
-
-
 _WHAT_HAPPENS = re.compile(
     r"^(?:\w+ ){0,2}was (?:passiert|geschieht|bedeutet|heisst|bewirkt|macht|kommt) (?:\w+ ){0,5}"
     r"(?:start|stop|stopp|pause|themen|anmelde\w*|abmelde\w*|antworte|schreibe|anmeldung|abmeldung)\b|"
