@@ -223,7 +223,7 @@ async def _consume(
     readiness: Readiness,
     stop: StopRequest,
 ) -> None:
-    """Consume until a stop is requested; then wait for work in progress until seconds before the drain deadline."""
+    """Consume until a stop is requested; then wait for work in progress until shortly before the drain deadline."""
     pace = TokenBucket(burst=NOTICE_BURST, per_second=NOTICES_PER_SECOND)
 
     async def handle_notice(received: ReceivedMessage) -> Outcome:

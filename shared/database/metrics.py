@@ -32,21 +32,24 @@ _GAUGES = (
     ("max_connections", "Connections that the server permits"),
     ("transaction_age", "Transactions since the oldest row that is not frozen; at 2,000,000,000 the server stops"),
     ("live_rows", "Rows in the tables, estimated"),
-    ("dead_rows", "Old versions of rows that wait for a vacuum, estimated"),
-    ("replicas", "Replicas that are connected, and backups under way"),
-    ("unused_replication_slots", "Replication slots whose replica is away; what it misses is kept for it"),
-    ("replication_lag_bytes", "Write-ahead log that the replica furthest behind has not got yet"),
+    ("dead_rows", "Old row versions that wait for a vacuum, estimated"),
+    ("replicas", "Connected replicas, and backups in progress"),
+    (
+        "unused_replication_slots",
+        "Replication slots without a connected replica; the server retains the log that it misses",
+    ),
+    ("replication_lag_bytes", "Write-ahead log that the slowest replica has not received yet"),
 )
 _COUNTERS = (
     ("commits", "Transactions committed"),
     ("rollbacks", "Transactions rolled back"),
     ("deadlocks", "Deadlocks found"),
     ("block_hits", "Blocks found in the server's memory"),
-    ("block_reads", "Blocks read from outside of it"),
+    ("block_reads", "Blocks read from outside the server's memory"),
     ("temporary_bytes", "Bytes written to temporary files"),
     ("changed_rows", "Rows inserted, updated or deleted"),
     ("checkpoints_timed", "Checkpoints that were due"),
-    ("checkpoints_requested", "Checkpoints before their time, since much was written or somebody asked"),
+    ("checkpoints_requested", "Checkpoints before they were due, because of many writes or a request"),
     ("wal_bytes", "Bytes of write-ahead log"),
 )
 
@@ -73,9 +76,9 @@ class RetentionMetrics:
 
     def __init__(self, service: str, registry: CollectorRegistry) -> None:
         prefix = f"kreisfunk_{service}_retention"
-        deleted = "What retention deleted: rows, addresses, whole weeks"
-        finished = "When retention had last deleted everything due"
-        age = "Age of the oldest row kept; a whole week is as old as its first day"
+        deleted = "Data deleted by retention: rows, addresses, whole weeks"
+        finished = "Time at which retention last finished deleting everything due"
+        age = "Age of the oldest remaining row; a whole week is as old as its first day"
         self._deleted = Counter(f"{prefix}_deleted_rows", deleted, ["kind"], registry=registry)
         self._finished = Gauge(f"{prefix}_timestamp_seconds", finished, registry=registry)
         self._oldest_age = Gauge(f"{prefix}_oldest_age_seconds", age, ["kind"], registry=registry)

@@ -26,7 +26,7 @@ class Readiness:
 
     def register_in(self, registry: CollectorRegistry) -> None:
         """Export the last result of each check as a metric."""
-        self._gauge = Gauge("kreisfunk_ready", "1 while a check of readiness passes", ["check"], registry=registry)
+        self._gauge = Gauge("kreisfunk_ready", "1 while this readiness check passes", ["check"], registry=registry)
 
     async def list_failures(self) -> list[str]:
         """Run the checks and return the names of those that failed; empty means ready."""

@@ -20,7 +20,7 @@ class RequestMetrics:
     def __init__(self, port: str, registry: CollectorRegistry, *, buckets: Sequence[float]) -> None:
         total, seconds = f"kreisfunk_{port}_requests_total", f"kreisfunk_{port}_request_seconds"
         self._requests = Counter(total, "Requests by path and status", ["path", "status"], registry=registry)
-        self._seconds = Histogram(seconds, "From request to answer", ["path"], buckets=buckets, registry=registry)
+        self._seconds = Histogram(seconds, "Time from request to answer", ["path"], buckets=buckets, registry=registry)
 
     def observe_request(self, path: str, status: int, seconds: float) -> None:
         """Record a request; `path` is the route's path, so that there are few label values."""

@@ -86,10 +86,10 @@ class DatabaseAccess(EnvironmentSettings):
 class ServiceSettings(BrokerAccess):
     """Settings of every service."""
 
-    internal_host: str = Field("127.0.0.1", description="where /livez, /readyz and /metrics listen")
+    internal_host: str = Field("127.0.0.1", description="address on which /livez, /readyz and /metrics listen")
     internal_port: Port = Field(9090, description="port of /livez, /readyz and /metrics")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    drain_seconds: float = Field(20, gt=0, le=600, description="longest time from SIGTERM to the end")
+    drain_seconds: float = Field(20, gt=0, le=600, description="maximum time from SIGTERM to exit")
 
     @property
     def shutdown_seconds(self) -> float:

@@ -36,17 +36,17 @@ class Metrics:
 
         self.subscribers = gauge("subscribers", "People by state", "state")
         self.topic_subscribers = gauge("topic_subscribers", "Subscribers of each topic", "topic")
-        self.message_price = gauge("message_price_euros", "What Meta takes for a message, as configured", "category")
+        self.message_price = gauge("message_price_euros", "Meta's price of a message, as configured", "category")
         self.expanding = gauge("expanding", "Broadcasts whose audience is being read", "lane")
-        self.inbound = counter("inbound", "Citizens' messages, and Meta's reports of recipients, by outcome", "outcome")
+        self.inbound = counter(
+            "inbound", "Citizens' messages, and Meta's reports about recipients, by outcome", "outcome"
+        )
         self.notices = counter("notices", "Notices by result", "result")
         self.expanded = counter("expanded_recipients", "Recipients handed to the dispatcher")
         self.retention = RetentionMetrics("subscriptions", registry)
         self.oldest = gauge("oldest_inbox_seconds", "Age of the oldest handled message; stays below nine days")
-        self.dead_letters = gauge(
-            "dead_letters", "Citizens' messages that could not be handled, encrypted; 0 when all is well"
-        )
-        self.feedback = gauge("feedback", "Feedback kept", "kind")
+        self.dead_letters = gauge("dead_letters", "Citizens' messages that could not be handled, encrypted; normally 0")
+        self.feedback = gauge("feedback", "Stored feedback", "kind")
         self._database = DatabaseCollector()
         registry.register(self._database)
         for outcome in (*MessageResult, *UNDELIVERABLE):
