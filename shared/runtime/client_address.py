@@ -13,7 +13,7 @@ def parse_networks(value: str) -> tuple[Network, ...]:
 
 
 def find_client_address(peer: str | None, forwarded: str | None, proxies: Sequence[Network]) -> str:
-    """Return the last address that is not a proxy of ours, else the first one, IPv6 as its /64 network, or "unknown".
+    """Return the last address that is not one of our proxies, else the first, IPv6 as its /64 network, or "unknown".
 
     All unknown addresses count as one client.
     """

@@ -14,7 +14,7 @@ def system_clock() -> datetime:
 
 
 class Instant(NamedTuple):
-    """Moment on both clocks, in seconds; the monotonic one stands still while a virtual machine is paused."""
+    """Moment on both clocks, in seconds; the monotonic one stops while a virtual machine is paused."""
 
     steady: float
     wall: float

@@ -30,7 +30,7 @@ FAILURE_LOG_INTERVAL_SECONDS = 60.0
 # Below the default limit of open files, 1,024, which includes the connections to the broker.
 MAX_CONNECTIONS = 800
 
-# No client of ours sends a request before the response to the last one. aiohttp would parse 32 ahead, which with many
+# None of our clients sends a request before the response to the last one. aiohttp would parse 32 ahead, which with many
 # headers are 1 MB for each connection, and it offers no setting for that.
 MAX_PARSED_AHEAD = 2
 web_protocol.MAX_MSG_QUEUE_SIZE = MAX_PARSED_AHEAD

@@ -129,7 +129,7 @@ def decide_preference(state: StoredState, change: PreferenceChange, *, county: C
 def decide_move(state: StoredState, change: IdentityChange, *, author_key: AuthorKey) -> ChangeSet:
     """Return everything that a new number or user id changes; `state` contains the history of the former addresses.
 
-    Consent and topics move along. Nothing is published about a subscriber who stays the same.
+    Consent and topics move along. Unless rows are merged, nothing is published.
     """
     former = resolve_person(state.former_by_user, state.former_by_phone, change.before)
     person = move_person(former, state.by_user, state.by_phone, change.after)
@@ -244,7 +244,7 @@ def _end_topics(after: Subscriber, topics: frozenset[str], moment: MessageTime, 
 
 
 def build_publications(message: InboundMessage, before: Subscriber | None, decision: Decision) -> Iterator[Publication]:
-    """Yield the publications of a decision: a withdrawal goes out before its confirmation to the citizen."""
+    """Yield the publications of a decision: a withdrawal precedes its confirmation to the citizen."""
     if after := _find_changed(before, decision):
         yield from _build_change_events(message, before, after, decision.result)
     yield from _build_reply(message, decision)

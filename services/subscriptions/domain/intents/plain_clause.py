@@ -129,9 +129,9 @@ def _has_leaving_request(sentence: CitizenText, clauses: Sequence[CitizenText]) 
 
 
 def _is_only_leaving(sentence: CitizenText, first: CitizenText) -> bool:
-    """Return whether a sentence, or its polite first clause, holds a word of leaving and nothing else.
+    """Return whether a sentence, or its polite first clause, contains a word of leaving and nothing else.
 
-    As in "Was kostet das? Dann bitte kündigen." and "Abmelden bitte, und wo ist der Markt?".
+    For example "Was kostet das? Dann bitte kündigen." and "Abmelden bitte, und wo ist der Markt?".
     """
     words = set(correct_stop_typos(_strip_polite_words(sentence).joined))
     alone = words & LEAVE_US and words <= _AROUND_LEAVING and not sentence.is_question

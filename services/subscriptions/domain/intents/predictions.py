@@ -21,7 +21,7 @@ MIN_PROBABILITY_HIGH, MIN_PROBABILITY_HIGHEST = 0.7, 0.9
 # Minimum probability of stopping at which the person is asked, and probability from which a prediction is not doubtful.
 MIN_STOP_PROBABILITY = 0.2
 MAX_DOUBTFUL_PROBABILITY = 0.4
-# Minimum probability of an opinion from somebody who says that they stay.
+# Minimum probability of an opinion from somebody who states that they are staying.
 MIN_OTHER_PROBABILITY = 0.25
 # Minimum probability of both stopping and starting at which a single word is ambiguous.
 MIN_EITHER_PROBABILITY = 0.05
