@@ -53,12 +53,12 @@ class KeyRing:
         """Return the plain value. Raises EncryptionError for a wrong key, purpose or index, and for changed bytes."""
         key = self.keys.get(sealed[0]) if sealed else None
         if key is None:
-            raise EncryptionError("sealed with a key that is not in the ring")
+            raise EncryptionError("encrypted with a key that is not in the ring")
         nonce, body = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
         try:
             return key.decrypt(nonce, body, _build_associated_data(sealed[0], purpose, index))
         except (InvalidTag, ValueError):
-            raise EncryptionError("does not open with this key, purpose and index") from None
+            raise EncryptionError("cannot be decrypted with this key, purpose and index") from None
 
 
 @dataclass(frozen=True, repr=False)
@@ -75,11 +75,11 @@ class BlindIndexKey:
 
     @classmethod
     def parse(cls, text: str) -> "BlindIndexKey":
-        """Parse base64 of the links, and of `others` after commas. Raises EncryptionError without repeating it."""
-        keys = sorted(entries := [_parse_links(entry.strip()) for entry in text.split(",")], key=len)
-        if any(longer[:-KEY_BYTES] != shorter for shorter, longer in pairwise(keys)):
-            raise EncryptionError("each index key must be another with one link more")
-        return cls(entries[0], tuple(entries[1:]))
+        """Parse base64 of the links, then of `others` after commas. Raises EncryptionError without repeating it."""
+        keys = [_parse_links(entry.strip()) for entry in text.split(",")]
+        if any(longer[:-KEY_BYTES] != shorter for shorter, longer in pairwise(sorted(keys, key=len))):
+            raise EncryptionError("each index key must extend another one by one link")
+        return cls(keys[0], tuple(keys[1:]))
 
     @property
     def text(self) -> str:
@@ -101,9 +101,9 @@ class BlindIndexKey:
 
     def compute_base_index(self, purpose: str, value: str) -> bytes:
         """Return the hash of the first link, which no further link changes: for values that cannot be guessed."""
-        hashed = self._prepared.copy()
-        hashed.update(f"{purpose}\0{value}".encode())
-        return hashed.digest()[:INDEX_BYTES]
+        mac = self._prepared.copy()
+        mac.update(f"{purpose}\0{value}".encode())
+        return mac.digest()[:INDEX_BYTES]
 
     @cached_property
     def _prepared(self) -> hmac.HMAC:
@@ -111,18 +111,18 @@ class BlindIndexKey:
         return hmac.new(self.key[:KEY_BYTES], digestmod="sha256")
 
     def upgrade(self, index: bytes) -> bytes:
-        """Return the hash of all links, given that of the first ones."""
-        done = get_index_version(index)
-        if done >= self.version:
+        """Return the hash of all links, computed from a hash of the first ones."""
+        applied_links = get_index_version(index)
+        if applied_links >= self.version:
             return index
         digest = index[:INDEX_BYTES]
-        for link in range(done * KEY_BYTES, len(self.key), KEY_BYTES):
+        for link in range(applied_links * KEY_BYTES, len(self.key), KEY_BYTES):
             digest = hmac.digest(self.key[link : link + KEY_BYTES], digest, "sha256")[:INDEX_BYTES]
         return digest + bytes([self.version])
 
 
 def get_index_version(index: bytes) -> int:
-    """Return the number of links that made a hash."""
+    """Return the number of links applied to a hash."""
     return index[INDEX_BYTES] if len(index) > INDEX_BYTES else 1
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 class DependencyUnavailable(Exception):
-    """Broker, database or Graph API is unreachable. The message is not at fault: wait and try again."""
+    """Broker, database or Graph API is unreachable. The message is not the cause: wait and try again."""
 
 
 class Unroutable(Exception):
@@ -13,12 +13,12 @@ class Unroutable(Exception):
 
 
 class InvalidDataError(Exception):
-    """The database refuses a value, such as a number that is too large. Repeating does not help."""
+    """The database refuses a value, such as a number that is too large. Retrying does not help."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """Outcome: handled, or known to be handled; acknowledge."""
+    """Outcome: handled now or before; acknowledge."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Dead:
 
 @dataclass(frozen=True)
 class Rejected:
-    """Outcome: rejected, and its publisher was notified; store in the owner's quarantine with reason and `headers`.
+    """Outcome: rejected, with its publisher notified; store in the owner's quarantine with reason and `headers`.
 
     Neither contains personal data.
     """

@@ -29,7 +29,9 @@ class SharedVhost:
 
         async def nobody_consumes() -> bool:
             # Consumers of a deleted stream stay in the list, without a channel.
-            return not any(it["channel_details"] for it in await _fetch(self.servers, self.url, "consumers"))
+            return not any(
+                consumer["channel_details"] for consumer in await _fetch(self.servers, self.url, "consumers")
+            )
 
         await wait_for(nobody_consumes)
         async with await aio_pika.connect(self.url) as connection:

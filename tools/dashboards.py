@@ -170,7 +170,9 @@ async def fetch_lines(
         answer = await response.json()
     if answer["status"] != "success":
         raise ValueError(f"{expression}: {answer['error']}")
-    lines = [Line(format_legend(query.legend, it["metric"]), _read_points(it)) for it in answer["data"]["result"]]
+    lines = [
+        Line(format_legend(query.legend, series["metric"]), _read_points(series)) for series in answer["data"]["result"]
+    ]
     return [line for line in lines if line.points]
 
 

@@ -94,11 +94,11 @@ async def run_throughput(harness: DispatchHarness, options: Namespace) -> object
 
 def _summarize(samples: Sequence[DispatchSample], limit: Sequence[DispatchSample]) -> dict[str, float]:
     return {
-        "sends/s": compute_median(samples, lambda it: it.rate),
-        "of the limit": compute_ratio(samples, limit, lambda it: it.rate),
-        "CPU s per 1,000": compute_median(samples, lambda it: it.processor),
-        "CPU of the limit": compute_ratio(samples, limit, lambda it: it.processor),
-        "MiB": compute_median(samples, lambda it: it.memory) / 2**20,
+        "sends/s": compute_median(samples, lambda sample: sample.rate),
+        "of the limit": compute_ratio(samples, limit, lambda sample: sample.rate),
+        "CPU s per 1,000": compute_median(samples, lambda sample: sample.processor),
+        "CPU of the limit": compute_ratio(samples, limit, lambda sample: sample.processor),
+        "MiB": compute_median(samples, lambda sample: sample.memory) / 2**20,
     }
 
 

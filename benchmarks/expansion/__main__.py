@@ -25,7 +25,7 @@ from benchmarks.harness import PASSWORD, BenchmarkServers, run_servers, run_serv
 from cli.publish.events import build_event
 from deploy.local.services import Service
 from deploy.paths import ROOT
-from services.subscriptions.adapters.broadcasts import _READ
+from services.subscriptions.adapters.broadcasts import _RECIPIENTS
 from shared.amqp import topology
 from shared.amqp.connection import connect
 from shared.amqp.publisher import open_publisher
@@ -125,7 +125,7 @@ async def _measure_reading(connection: asyncpg.Connection) -> float:
     """Return rows per second of the expansion's own query, in keyset pages that are discarded."""
     position, rows, started = UUID(int=0), 0, time.perf_counter()
     now = await connection.fetchval("select now()")
-    while page := await connection.fetch(_READ, TOPIC, position, ROWS_PER_PAGE, now, None):
+    while page := await connection.fetch(_RECIPIENTS, TOPIC, position, ROWS_PER_PAGE, now, None):
         position, rows = page[-1]["id"], rows + len(page)
     return rows / (time.perf_counter() - started)
 

@@ -73,15 +73,15 @@ def _summarize(
     def compare(other: str, figure: Callable[[IngressSample], float]) -> str | float:
         return compute_ratio(samples, rounds[other], figure) if other in rounds else "–"
 
-    per_message = compute_median(samples, lambda it: it.events_per_message)
+    per_message = compute_median(samples, lambda sample: sample.events_per_message)
     return {
-        "webhooks/s": compute_median(samples, lambda it: it.rate),
-        "of bare": compare("bare", lambda it: it.rate),
-        "of dry": compare("dry", lambda it: it.rate),
-        "of each": compare("each", lambda it: it.rate),
-        "CPU µs": compute_median(samples, lambda it: it.processor) * 1e6,
-        "CPU of dry": compare("dry", lambda it: it.processor),
-        "p99 ms": compute_median(samples, lambda it: it.p99) * 1000,
+        "webhooks/s": compute_median(samples, lambda sample: sample.rate),
+        "of bare": compare("bare", lambda sample: sample.rate),
+        "of dry": compare("dry", lambda sample: sample.rate),
+        "of each": compare("each", lambda sample: sample.rate),
+        "CPU µs": compute_median(samples, lambda sample: sample.processor) * 1e6,
+        "CPU of dry": compare("dry", lambda sample: sample.processor),
+        "p99 ms": compute_median(samples, lambda sample: sample.p99) * 1000,
         "events per message": per_message or "–",
     }
 
@@ -96,14 +96,14 @@ async def measure_latency(harness: IngressHarness, options: argparse.Namespace) 
             {
                 "server": TITLES[name],
                 **{title: 1000 * _compute_percentile(tallies, share) for title, share in shares.items()},
-                "longest": 1000 * max(max(it.times) for it in tallies),
-                "answers other than 200": sum(it.refused for it in tallies),
+                "longest": 1000 * max(max(tally.times) for tally in tallies),
+                "answers other than 200": sum(tally.refused for tally in tallies),
             }
         )
 
 
 def _compute_percentile(tallies: Sequence[Tally], share: float) -> float:
-    return compute_median(tallies, lambda it: it.compute_percentile(share))
+    return compute_median(tallies, lambda tally: tally.compute_percentile(share))
 
 
 async def _measure_tally(name: str, harness: IngressHarness, options: argparse.Namespace) -> Tally:

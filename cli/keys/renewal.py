@@ -39,8 +39,8 @@ def renew_event(body: bytes, renewal: AddressRenewal) -> bytes:
 def renew_publications(stored: bytes, renewal: AddressRenewal) -> bytes:
     """Do the same as `renew_event` for a list of publications in MessagePack."""
     publications: list[dict[str, Any]] = msgspec.msgpack.decode(stored)
-    bodies = [renew_event(it["body"], renewal) for it in publications]
-    if bodies == [it["body"] for it in publications]:
+    bodies = [renew_event(row["body"], renewal) for row in publications]
+    if bodies == [row["body"] for row in publications]:
         return stored
     return msgspec.msgpack.encode([{**it, "body": body} for it, body in zip(publications, bodies, strict=True)])
 

@@ -174,10 +174,12 @@ def _format_line(broadcast: Row) -> tuple[object, ...]:
 def _format_page(broadcast: Row) -> str:
     parts = [_format_head(broadcast), _format_recipients(broadcast)]
     if broadcast["waits"]:
-        rows = [(it["deliveries"], explain_wait(it["cause"]), format_time(it["due_at"])) for it in broadcast["waits"]]
+        rows = [
+            (row["deliveries"], explain_wait(row["cause"]), format_time(row["due_at"])) for row in broadcast["waits"]
+        ]
         parts.append(format_table(("waiting", "for", "first due"), rows))
     if broadcast["failures"]:
-        rows = [(it["deliveries"], str(it["code"] or "-"), it["reason"]) for it in broadcast["failures"]]
+        rows = [(row["deliveries"], str(row["code"] or "-"), row["reason"]) for row in broadcast["failures"]]
         parts.append(format_table(("failed", "code", "Grund"), rows))
     return "\n\n".join(parts)
 

@@ -143,7 +143,9 @@ def _format_trace(trace: Mapping[str, Any]) -> str:
     if trace["waits_for"]:
         pairs.append(("waits for", trace["waits_for"]))
     pairs += [("because", reason) for reason in trace["reasons"]]
-    rows = [(format_time(it["at"]), _format_distance(it["after_seconds"]), it["what"]) for it in trace["events"]]
+    rows = [
+        (format_time(event["at"]), _format_distance(event["after_seconds"]), event["what"]) for event in trace["events"]
+    ]
     return f"{format_pairs(*pairs)}\n\n{format_table(('time', 'after', ''), rows)}"
 
 

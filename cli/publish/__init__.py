@@ -171,7 +171,9 @@ async def _check_events(publisher: NoticesApiPublisher, bodies: Sequence[bytes],
         checked = await publisher.check(body, seconds=seconds)
         if read_attribute(body, "subject") in {read_attribute(earlier.body, "subject") for earlier in results}:
             # Earlier revisions in the same file will have been published by then.
-            checked = replace(checked, problems=tuple(it for it in checked.problems if it.field != "revision"))
+            checked = replace(
+                checked, problems=tuple(problem for problem in checked.problems if problem.field != "revision")
+            )
         results.append(checked)
     return results
 

@@ -53,7 +53,7 @@ async def _fetch_templates(run: SetupRun) -> list[Answer]:
 
 def _find_template(expected: ExpectedTemplate, templates: Sequence[Answer]) -> Answer | None:
     key = (expected.name, expected.language)
-    return next((it for it in templates if (it.get("name"), it.get("language")) == key), None)
+    return next((template for template in templates if (template.get("name"), template.get("language")) == key), None)
 
 
 def _name(expected: ExpectedTemplate) -> str:
@@ -70,7 +70,7 @@ def _evaluate_review(expected: ExpectedTemplate, file: Sequence[Answer], existin
         advice = f"{REJECTIONS.get(reason, 'See its page in WhatsApp Manager.')} Change it there, or appeal."
         return report_problem(name, f"was rejected: {reason}", advice)
     ours = _find_template(expected, file)
-    problem = compare_template(expected, *(msgspec.convert(it, list[TemplateDefinition]) for it in (file, existing)))
+    problem = compare_template(expected, *(msgspec.convert(raw, list[TemplateDefinition]) for raw in (file, existing)))
     if problem is not None:
         return report_problem(name, *problem)
     if ours and category != ours.get("category"):

@@ -30,32 +30,32 @@ class SubscriberRepository(Protocol):
         *,
         history: bool = False,
         former: Addresses | None = None,
-        said: datetime | None = None,
-        ends: bool = False,
-        keys_also: Sequence[bytes] = (),
-        trial: str = "",
+        sent_at: datetime | None = None,
+        unsubscribes: bool = False,
+        alternate_keys: Sequence[bytes] = (),
+        trial_code: str = "",
     ) -> StoredDecision:
         """Decide about a message and store the result in one transaction, or return the decision made before.
 
-        `keys_also` are other keys by which it may be known, from `derive_alternate_keys`. `former` are addresses that
-        the sender had. `history` requests everything that is stored about the sender, or about whoever had the `former`
-        addresses. `said` is when the sender wrote, who may have moved since; only what `ends` a subscription follows
-        those who are unsubscribed, as no address of theirs is known. Messages of one person are decided one after the
-        other, also across replicas. The code of a `trial` is used up, or counts as a guess.
+        `alternate_keys` are other keys under which it may be stored, from `derive_alternate_keys`. `former` are earlier
+        addresses of the sender. `history` requests everything that is stored about the sender, or about the person with
+        the `former` addresses. With `sent_at`, a sender who has moved since then is found; an unsubscribed one, whose
+        address is no longer stored, only for a message that `unsubscribes`. Messages of one person are decided one
+        after the other, also across replicas. A valid `trial_code` is used up; any other counts as a guess.
         """
 
     async def trim_stored_replies(self, message_key: bytes, publications: tuple[Publication, ...]) -> None:
-        """Keep no more than these publications of a message, once the broker has confirmed all of them."""
+        """Keep only these publications of a message; call it once the broker has confirmed all of them."""
 
     async def find_addresses(self, subscriber: UUID) -> Addresses | None:
-        """Return all addresses of a subscriber; None for an unknown id, or if no address is left."""
+        """Return all addresses of a subscriber; None for an unknown id, or without an encrypted address."""
 
 
 class FeedbackRepository(Protocol):
     """Repository of citizens' feedback."""
 
     async def list_recent_broadcasts(self, now: datetime) -> tuple[UUID, ...]:
-        """Return the broadcasts that somebody may still react to."""
+        """Return the broadcasts recent enough for a reaction."""
 
     async def find_topic(self, broadcast: UUID) -> str | None:
         """Return the topic of a broadcast; None for one that does not exist."""
@@ -63,12 +63,12 @@ class FeedbackRepository(Protocol):
     async def save(self, feedback: Feedback, subscriber: UUID) -> bool:
         """Store a subscriber's feedback, or delete the stored entry if it has become empty.
 
-        Return False, and do neither, if the subscriber had everything deleted meanwhile.
+        Return False, without doing either, if the subscriber had everything deleted meanwhile.
         """
 
 
 class PublicationRefused(DependencyUnavailable):
-    """The broker is there and takes no more just now: the lane is full."""
+    """The broker is reachable but refuses more messages for now: the lane is full."""
 
 
 class EventPublisher(Protocol):
@@ -82,22 +82,22 @@ class DeadLetterRepository(Protocol):
     """Repository of dead letters; all methods raise DependencyUnavailable."""
 
     async def save(
-        self, body: bytes, reason: str, people: Sequence[bytes] = (), said: MessageTime | None = None
+        self, body: bytes, reason: str, people: Sequence[bytes] = (), written_at: MessageTime | None = None
     ) -> None:
-        """Store a message of these people, unless they had everything deleted after it was written."""
+        """Store a message of these people, unless they had everything deleted after `written_at`."""
 
     async def list_due(self) -> Mapping[UUID, bytes]:
-        """Return the bodies of the dead letters that an operator wants to have replayed, by id."""
+        """Return the bodies of the dead letters that an operator asked to replay, by id."""
 
     async def remove(self, identifier: UUID) -> None:
         """Delete a dead letter that has been handled."""
 
     async def fail(self, identifier: UUID, reason: str) -> None:
-        """Record the reason for which a replay failed."""
+        """Record why a replay failed."""
 
 
 class NoticeRepository(Protocol):
-    """Repository of notices and the broadcasts that they became."""
+    """Repository of notices and their broadcasts."""
 
     async def find_answer(self, source: str, event: str) -> StoredAnswer | None:
         """Return the answer to an event that was executed before, else None."""
@@ -105,9 +105,9 @@ class NoticeRepository(Protocol):
     async def process_once(
         self, command: NoticeCommand, now: datetime, decide: Callable[[NoticeState], NoticeDecision], *, store: bool
     ) -> NoticeDecision:
-        """Decide about a command, and unless it is only a question, store the result in the same transaction.
+        """Decide about a command, and if `store`, store the result in the same transaction.
 
-        What is stored is decided one after the other for each system and each notice, also across replicas.
+        Stored decisions about the same system or notice are made one after the other, also across replicas.
         """
 
 
@@ -120,8 +120,8 @@ class BroadcastClaim(Protocol):
     async def fetch_pages(self, limit: int, prepare: PreparePages) -> tuple[BroadcastPage, ...]:
         """Return the first stored pages that are not confirmed yet, else the next ones, made of the next recipients.
 
-        There are at most `limit` of them. `prepare` gets the recipients of so many, and one more if there are more; its
-        pages are stored before they are returned.
+        There are at most `limit` of them. `prepare` gets the recipients for that many pages, plus one if there are
+        more; its pages are stored before they are returned.
         """
 
     async def prepare_next_pages(self, limit: int, prepare: PreparePages) -> tuple[BroadcastPage, ...]:
@@ -138,7 +138,7 @@ class BroadcastRepository(Protocol):
         """Return the scheduled broadcasts that are due."""
 
     async def start_expansion(self, broadcast: Broadcast, announce: Callable[[], Awaitable[None]]) -> None:
-        """Announce a scheduled broadcast, then begin to expand it; do neither if it is scheduled no more.
+        """Announce a scheduled broadcast, then begin to expand it; do nothing if it is no longer scheduled.
 
         It cannot be cancelled in between. If `announce` fails, it stays scheduled.
         """

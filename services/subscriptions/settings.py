@@ -18,7 +18,7 @@ class Settings(DatabaseSettings):
         description="topics, municipalities, prices, who may publish",
     )
     feedback_key: Annotated[SecretStr, validate_with(parse_key)] = Field(
-        description="base64 of 32 bytes, leads from a person to their feedback"
+        description="base64 of 32 bytes, links people to their feedback"
     )
     dead_letter_keys: Annotated[SecretStr, validate_with(KeyRing.parse)] = Field(
         description="VERSION:BASE64 of 32 bytes, comma separated"

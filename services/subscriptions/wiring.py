@@ -68,7 +68,7 @@ SWITCH_INTERVAL_SECONDS = 0.0005  # the longest time for which parsing a text ma
 
 @dataclass(frozen=True, kw_only=True)
 class Handlers:
-    """The handlers of one replica."""
+    """Handlers of one replica."""
 
     inbound: InboundConsumer
     notices: NoticeConsumer
@@ -78,7 +78,7 @@ class Handlers:
 
 @dataclass(frozen=True, kw_only=True)
 class Keys:
-    """Keys that only this service has."""
+    """Keys that no other service has."""
 
     author: AuthorKey
     dead_letters: KeyRing
@@ -94,7 +94,7 @@ def assemble(
     messages_per_second: float,
     clock: Clock = system_clock,
 ) -> Handlers:
-    """Return the handlers with their dependencies; `work_available` brings a new notice to the expander at once."""
+    """Return the handlers with their dependencies; `work_available` wakes the expander for a new notice."""
     work_available = asyncio.Event()
     inbound = InboundConsumer(
         subscribers=PostgresSubscriberRepository(database, keys.author),
@@ -135,16 +135,16 @@ def build_retention(database: Database, county: County, metrics: Metrics) -> Ret
 
 
 class KeysUnconfirmed(DependencyUnavailable):
-    """The database was restored, and its hashes may be of other keys than those of the messages. They wait."""
+    """The database was restored, and its hashes may be of other keys than those in messages, so messages wait."""
 
 
 async def require_confirmed_keys(database: Database) -> None:
-    """Raise KeysUnconfirmed after a restore, until the keys are known to fit (decision 0032)."""
+    """Raise KeysUnconfirmed after a restore until the keys are known to match (decision 0032)."""
     try:
-        awaits = await database.fetchval("select dispatcher.awaits_keys()")
+        is_unconfirmed = await database.fetchval("select dispatcher.awaits_keys()")
     except (asyncpg.UndefinedFunctionError, asyncpg.InvalidSchemaNameError, asyncpg.InsufficientPrivilegeError):
         raise NotMigrated("the dispatcher's schema is not up to date: run `kreisfunk migrate`") from None
-    if awaits:
+    if is_unconfirmed:
         raise KeysUnconfirmed("restored: no message is handled until `kreisfunk keys status` has ended with 0")
 
 
@@ -223,14 +223,14 @@ async def _consume(
     readiness: Readiness,
     stop: StopRequest,
 ) -> None:
-    """Consume until a stop is requested; then work in progress may take all remaining time but the last seconds."""
+    """Consume until a stop is requested; then wait for work in progress until shortly before the drain deadline."""
     pace = TokenBucket(burst=NOTICE_BURST, per_second=NOTICES_PER_SECOND)
 
     async def handle_notice(received: ReceivedMessage) -> Outcome:
         return await handlers.notices.handle(_convert_message(received), attempt=received.attempt)
 
     async def handle_paced(received: ReceivedMessage) -> Outcome:
-        """Limit the rate, so that a flood from one system does not take the time that citizens' messages need."""
+        """Handle at a limited rate, so that a flood from one system does not starve citizens' messages."""
         await asyncio.sleep(pace.reserve_delay(time.monotonic()))
         return await handle_notice(received)
 
@@ -243,14 +243,14 @@ async def _consume(
         (SUBSCRIPTIONS_UNDELIVERABLE, lambda received: handlers.inbound.handle_refusal(received.body), 1),
     )
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
-        working: list[asyncio.Task[None]] = []
+        running: list[asyncio.Task[None]] = []
         for queue, handle, workers in queues:
-            opened = open_consumer(consuming, publishing, queue, prefetch=min(2 * workers, MAX_GROUPS_IN_FLIGHT))
-            consumer = await stack.enter_async_context(opened)
-            working += [tasks.create_task(run_worker(consumer, handle, until=stop.requested)) for _ in range(workers)]
+            prefetch = min(2 * workers, MAX_GROUPS_IN_FLIGHT)
+            consumer = await stack.enter_async_context(open_consumer(consuming, publishing, queue, prefetch=prefetch))
+            running += [tasks.create_task(run_worker(consumer, handle, until=stop.requested)) for _ in range(workers)]
         listening.set()
         await stop.requested.wait()
         readiness.draining = True
-        await asyncio.wait(working, timeout=max(1.0, stop.drain_seconds - CLOSE_TIMEOUT_SECONDS))
-        for task in working:
+        await asyncio.wait(running, timeout=max(1.0, stop.drain_seconds - CLOSE_TIMEOUT_SECONDS))
+        for task in running:
             task.cancel()

@@ -1,4 +1,4 @@
-"""Connections to a broker of one or several nodes, which reconnect by themselves, whatever publishers send."""
+"""Connections to a broker of one or several nodes. They reconnect by themselves and survive any received message."""
 
 import asyncio
 import random
@@ -31,7 +31,7 @@ _DELIVERY_MODES = (1, 2)
 _FIELD_LENGTHS = {b"t": 1, b"b": 1, b"B": 1, b"s": 2, b"u": 2, b"I": 4, b"i": 4, b"l": 8, b"L": 8, b"f": 4, b"d": 8}
 _FIELD_LENGTHS |= {b"D": 5, b"T": 8, b"V": 0, b"\0": 0}
 _NESTED = (b"A", b"F")
-# Our own tables have fewer: those of a publisher that we keep (MAX_HEADERS of the consumer), and what the broker adds.
+# Our own tables have fewer: the publisher's fields that we republish (MAX_HEADERS of the consumer), and the broker's.
 MAX_FIELDS = 200
 MAX_NESTED_BYTES = 2_048
 
@@ -51,49 +51,49 @@ def _read_properties(properties: BasicProperties, flags: int, data: bytes) -> No
     """Read each property on its own: an unreadable one still has a known length."""
     for name in properties.__slots__:
         if flags & properties.flags[name]:
-            kind = properties.amqp_type(name)
-            end = _LENGTHS[kind](data)
-            setattr(properties, name, _read_property(name, kind, data[:end]))
+            amqp_type = properties.amqp_type(name)
+            end = _LENGTHS[amqp_type](data)
+            setattr(properties, name, _read_property(name, amqp_type, data[:end]))
             data = data[end:]
 
 
-def _read_property(name: str, kind: str, data: bytes) -> Any:
-    if kind == "table" and _is_costly(data):
+def _read_property(name: str, amqp_type: str, data: bytes) -> Any:
+    if amqp_type == "table" and _is_costly(data):
         return None
     try:
-        value = decode.by_type(data, kind)[1]
+        value = decode.by_type(data, amqp_type)[1]
     except Exception:  # any error is caused by the publisher
         return None
     return value if name != "delivery_mode" or value in _DELIVERY_MODES else None
 
 
 def _is_costly(table: bytes) -> bool:
-    """Return whether a table has many fields, or much in nested ones: at each pamqp copies all that follows."""
+    """Return whether a table has many fields or large nested ones: for each, pamqp copies all bytes that follow."""
     position, fields, nested = 4, 0, 0
     while position < len(table) and fields <= MAX_FIELDS and nested <= MAX_NESTED_BYTES:
         start = position + 1 + table[position]
-        kind, fields = table[start : start + 1], fields + 1
-        length = _FIELD_LENGTHS.get(kind, 4 + int.from_bytes(table[start + 1 : start + 5], "big"))
-        nested += length if kind in _NESTED else 0
+        field_type, fields = table[start : start + 1], fields + 1
+        length = _FIELD_LENGTHS.get(field_type, 4 + int.from_bytes(table[start + 1 : start + 5], "big"))
+        nested += length if field_type in _NESTED else 0
         position = start + 1 + length
     return fields > MAX_FIELDS or nested > MAX_NESTED_BYTES
 
 
-# A node whose machine is gone does not refuse: the next one has to be tried before the attempt as a whole times out.
+# A node whose machine is down does not refuse: the next one has to be tried before the whole attempt times out.
 NODE_TIMEOUT_SECONDS = 2.0
 
 
 def parse_nodes(url: str, password: str | None) -> list[URL]:
     """Return the URL of each node, in random order, so that replicas spread over the cluster."""
-    nodes = [URL(each).with_password(password) if password else URL(each) for each in split_hosts(url)]
+    nodes = [URL(node).with_password(password) if password else URL(node) for node in split_hosts(url)]
     random.shuffle(nodes)
     return nodes
 
 
 class NodeRotation(TransportFactory):
-    """Opener of transports that asks the nodes in turn until one answers, and begins with another one each time.
+    """Factory of transports that tries the nodes in turn until one answers, and begins with another one each time.
 
-    Beginning with another one matters for a node that accepts the transport and then says nothing.
+    Beginning with another one matters if a node accepts the transport and then does not respond.
     """
 
     def __init__(self, nodes: Sequence[URL]) -> None:
@@ -134,8 +134,8 @@ class BrokerUnavailable(DependencyUnavailable):
 def convert_connection_errors(problem: str) -> Iterator[None]:
     """Raise BrokerUnavailable instead of an error of the connection.
 
-    aiormq ends whatever waits for a broker that was silent for too long with CancelledError, which would end our task
-    without a word: a task group takes it for cancelled.
+    When a broker was silent for too long, aiormq raises CancelledError in every waiting task. That would end our task
+    without a trace, since a task group takes it for cancelled.
     """
     try:
         yield
@@ -149,10 +149,10 @@ def convert_connection_errors(problem: str) -> Iterator[None]:
 
 
 class BoundedRobustChannel(RobustChannel):
-    """Channel whose reopening ends: else it may wait, forever, for a lost connection to be unblocked.
+    """Channel whose reopening times out: else it may wait forever for a lost connection to be unblocked.
 
-    That connection was blocked by an alarm of the broker when it was lost. Whoever waits holds the lock that reopening
-    on the next connection needs.
+    That connection was blocked by an alarm of the broker when it was lost. The waiting task holds the lock that
+    reopening on the next connection needs.
     """
 
     async def reopen(self) -> None:
@@ -174,8 +174,8 @@ class BoundedRobustConnection(RobustConnection):
 async def connect(url: str, *, password: str | None, name: str) -> AsyncIterator[AbstractRobustConnection]:
     """Open a robust connection.
 
-    Of several nodes in `url` any serves; when one is lost, the connection is opened again to another. `name` is shown
-    in RabbitMQ's management. Raises BrokerUnavailable if the first connection fails.
+    Any of the nodes in `url` serves; when one is lost, the connection is reopened to another. RabbitMQ's management
+    shows `name`. Raises BrokerUnavailable if the first connection fails.
     """
     connection = await _open(parse_nodes(url, password), name)
     try:
@@ -189,7 +189,7 @@ async def connect(url: str, *, password: str | None, name: str) -> AsyncIterator
 async def connect_twice(
     url: str, *, password: str | None, name: str
 ) -> AsyncIterator[tuple[AbstractRobustConnection, AbstractRobustConnection]]:
-    """Open one connection to consume and one to publish: one that the broker blocks for publishing is blocked for both.
+    """Open one connection to consume and one to publish: a connection blocked for publishing is blocked for both.
 
     Raises BrokerUnavailable.
     """
@@ -201,10 +201,10 @@ async def connect_twice(
 
 
 async def _open(nodes: Sequence[URL], name: str) -> BoundedRobustConnection:
-    """Open a connection, with one attempt for each node: one that accepts the transport may still say nothing."""
+    """Open a connection, with one attempt for each node: one that accepts the transport may still not respond."""
     options = {"heartbeat": str(HEARTBEAT_INTERVAL_SECONDS), "reconnect_interval": str(RECONNECT_DELAY_SECONDS)}
     rotation = NodeRotation(nodes)
-    for left in reversed(range(len(nodes))):
+    for remaining_attempts in reversed(range(len(nodes))):
         connection = BoundedRobustConnection(
             nodes[0].update_query(options), client_properties={"connection_name": name}, transport_factory=rotation
         )
@@ -213,7 +213,7 @@ async def _open(nodes: Sequence[URL], name: str) -> BoundedRobustConnection:
                 await connection.connect(timeout=CONNECT_TIMEOUT_SECONDS)
         except BrokerUnavailable:
             await connection.close()
-            if not left:
+            if not remaining_attempts:
                 raise
         else:
             break
@@ -221,12 +221,12 @@ async def _open(nodes: Sequence[URL], name: str) -> BoundedRobustConnection:
 
 
 def get_login(connection: AbstractRobustConnection) -> str | None:
-    """Return our own broker login; the broker accepts no other one as a message's `user_id`."""
+    """Return our own broker login, the only `user_id` that the broker accepts in our messages."""
     return connection.url.user if isinstance(connection, aio_pika.RobustConnection) else None
 
 
 def build_connection_check(*connections: AbstractRobustConnection) -> Callable[[], Awaitable[bool]]:
-    """Return a readiness check: all of these connections are up."""
+    """Return a readiness check that passes while all of these connections are up."""
 
     async def check() -> bool:
         return all(connection.connected.is_set() for connection in connections)

@@ -1,6 +1,6 @@
-"""Consumers: the callback only enqueues, tasks of our own handle messages, and one function settles them.
+"""Consumers: the callback only enqueues, our own tasks handle messages, and one function settles them.
 
-A closing channel cancels running callbacks and still hands out dead messages, hence the separation; a message of a
+They are separate because a closing channel cancels running callbacks and still delivers dead messages. A message of a
 dead channel is not handled, since the broker delivers it again.
 """
 
@@ -27,10 +27,10 @@ ATTEMPT_HEADER = "attempt"
 REASON_HEADER = "reason"
 PUBLISHER_HEADER = "publisher"
 TRUNCATED_HEADER = "truncated-from"
-# Of all together: with our own, and the other properties, they fit into one frame, of which the broker accepts 16 KiB.
+# In total: with our own headers and the other properties they fit into one frame, which may have 16 KiB.
 MAX_HEADER_BYTES = 8_000
 MAX_HEADERS = 50
-MAX_NAME_BYTES = 128  # of a field of AMQP; pamqp cuts what is longer, and logs it whole
+MAX_NAME_BYTES = 128  # of an AMQP field; pamqp truncates a longer name, and logs all of it
 _OWN_HEADERS = frozenset((ATTEMPT_HEADER, REASON_HEADER, PUBLISHER_HEADER, TRUNCATED_HEADER))
 
 
@@ -72,13 +72,13 @@ class ReceivedMessage(NamedTuple):
 
     @property
     def reason(self) -> str:
-        """Return the reason for the dead letter; the broker itself gives none at its delivery limit."""
+        """Return the reason for the dead letter; at its delivery limit, the broker gives none."""
         reason = self.incoming.headers.get(REASON_HEADER)
         return reason if isinstance(reason, str) else "delivered too often"
 
     @property
     def alive(self) -> bool:
-        """Return False once the channel has died; the message will be delivered again, so do nothing with it."""
+        """Return False once the channel has died; ignore the message then, as it will be delivered again."""
         try:
             return not self.incoming.channel.is_closed
         except ChannelInvalidStateError:
@@ -91,10 +91,10 @@ class ReceivedMessage(NamedTuple):
 def limit_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
     """Return the headers that fit, the shortest first: all headers of a message must fit into one frame."""
     names = (name for name in headers if len(name.encode()) <= MAX_NAME_BYTES)
-    sizes = {name: len(f"{name}{headers[name]}".encode()) + 6 for name in names}  # with lengths, and the value's kind
+    sizes = {name: len(f"{name}{headers[name]}".encode()) + 6 for name in names}  # with lengths and the value's type
     shortest = sorted(sizes, key=sizes.__getitem__)[:MAX_HEADERS]
-    ends = itertools.accumulate(sizes[name] for name in shortest)
-    return {name: headers[name] for name, end in zip(shortest, ends, strict=True) if end <= MAX_HEADER_BYTES}
+    totals = itertools.accumulate(sizes[name] for name in shortest)
+    return {name: headers[name] for name, total in zip(shortest, totals, strict=True) if total <= MAX_HEADER_BYTES}
 
 
 MAX_ATTEMPTS = 6
@@ -104,12 +104,11 @@ WARNING_INTERVAL_SECONDS = 1.0
 
 _log = structlog.get_logger()
 
-
 Handler = Callable[[ReceivedMessage], Awaitable[Outcome]]
 
 
 class RetryRefused(Exception):
-    """The delay tier is full of what outsiders sent. Handle the message at once, as at its last attempt."""
+    """The delay tier is full of outsiders' messages. Handle the message at once, as in its last attempt."""
 
 
 @dataclass
@@ -119,14 +118,14 @@ class Consumer:
     queue: Queue
     retry_publisher: Publisher
     login: str | None = None
-    _arrived: asyncio.Queue[ReceivedMessage] = field(default_factory=asyncio.Queue)
+    _buffer: asyncio.Queue[ReceivedMessage] = field(default_factory=asyncio.Queue)
     closing: bool = field(default=False, init=False)
     _warned_at: float = field(default=-WARNING_INTERVAL_SECONDS, init=False)
 
     async def receive(self) -> ReceivedMessage:
         """Return the next message whose channel is still open."""
         while True:
-            received = await self._arrived.get()
+            received = await self._buffer.get()
             if received.alive:
                 return received
 
@@ -177,14 +176,14 @@ class Consumer:
         return received.alive and not self.closing
 
     async def _apply_outcome(self, received: ReceivedMessage, outcome: Outcome) -> None:
-        whole = {received.message_id: received.body}
+        message = {received.message_id: received.body}
         match outcome:
             case RetryLater(seconds, reason):
-                await self._retry(received, whole, seconds, reason)
+                await self._retry(received, message, seconds, reason)
             case Separate(parts, seconds, reason):
                 await self._retry(received, parts, seconds, reason)
             case Dead(reason):
-                await self._send_to_dead_letters(received, whole, reason)
+                await self._send_to_dead_letters(received, message, reason)
             case Rejected(reason, headers):
                 _log.warning("rejected", queue=self.queue.name, reason=reason)
                 await self._quarantine(received, {REASON_HEADER: reason, **headers})
@@ -212,10 +211,10 @@ class Consumer:
 
     async def _quarantine(self, received: ReceivedMessage, headers: Mapping[str, str]) -> None:
         """Publish the message to the quarantine; drop it if that is full: its publisher has already been notified."""
-        cut = {TRUNCATED_HEADER: len(received.body)} if len(received.body) > MAX_QUARANTINED_BYTES else {}
+        truncated = {TRUNCATED_HEADER: len(received.body)} if len(received.body) > MAX_QUARANTINED_BYTES else {}
         try:
             body = received.body[:MAX_QUARANTINED_BYTES]
-            await self._publish(received, self.queue.quarantine, received.message_id, body, {**headers, **cut})
+            await self._publish(received, self.queue.quarantine, received.message_id, body, {**headers, **truncated})
         except PublishRefused:
             _log.error("quarantine_full", queue=self.queue.quarantine)
 
@@ -238,28 +237,28 @@ class Consumer:
 
     async def enqueue(self, incoming: AbstractIncomingMessage) -> None:
         """Queue a message; this broker callback returns at once, so that a closing channel has nothing to cancel."""
-        own = incoming.user_id == self.login  # what others say about attempts does not count
-        attempt = incoming.headers.get(ATTEMPT_HEADER) if own else None
-        self._arrived.put_nowait(ReceivedMessage(incoming, attempt if isinstance(attempt, int) else 1, self))
+        is_own = incoming.user_id == self.login  # the attempt headers of others do not count
+        attempt = incoming.headers.get(ATTEMPT_HEADER) if is_own else None
+        self._buffer.put_nowait(ReceivedMessage(incoming, attempt if isinstance(attempt, int) else 1, self))
 
 
 def _compute_backoff(attempt: int) -> float:
-    """Return the seconds to wait after the failed attempt number `attempt`, counted from 0."""
+    """Return the seconds to wait after failed attempt number `attempt`, counted from 0."""
     return BACKOFF_DELAYS_SECONDS[min(attempt, len(BACKOFF_DELAYS_SECONDS) - 1)]
 
 
 def select_tier(seconds: float) -> str:
     """Return the shortest delay tier of at least `seconds`, else the longest."""
-    return next((name for name, length in RETRY_TIERS.items() if length >= seconds), list(RETRY_TIERS)[-1])
+    return next((name for name, delay in RETRY_TIERS.items() if delay >= seconds), list(RETRY_TIERS)[-1])
 
 
 @asynccontextmanager
 async def open_consumer(
     connection: AbstractRobustConnection, retry_connection: AbstractRobustConnection, queue: Queue, *, prefetch: int
 ) -> AsyncIterator[Consumer]:
-    """Consume a queue; `retry_connection` is used to publish retries and dead letters.
+    """Consume a queue; publish retries and dead letters on `retry_connection`.
 
-    At the end the consumer is cancelled first; unsettled messages return to the queue. Raises BrokerUnavailable.
+    On exit, cancel the consumer first; unsettled messages return to the queue. Raises BrokerUnavailable.
     """
     async with open_publisher(retry_connection) as publisher:
         consumer = Consumer(queue, publisher, get_login(retry_connection))
@@ -284,7 +283,7 @@ async def _start_consuming(connection: AbstractRobustConnection, consumer: Consu
 async def run_worker(consumer: Consumer, handle: Handler, *, until: asyncio.Event | None = None) -> None:
     """Handle one message after another, forever; run several workers for concurrency.
 
-    With `until`, return once that is set and the current message is settled.
+    Return once `until` is set and the current message is settled.
     """
     while received := await _receive_next(consumer, until):
         try:

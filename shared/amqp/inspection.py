@@ -1,4 +1,4 @@
-"""Inspection for operators: which exchanges and queues exist, how many messages wait, and browsing of some queues."""
+"""Inspection for operators: existing exchanges and queues, numbers of waiting messages, and queue browsing."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -44,14 +44,14 @@ def list_queue_names() -> list[str]:
 def list_operator_queues() -> list[str]:
     """Return the queues that an operator has to look at: dead letters and unparsable webhooks.
 
-    Rejected notices need no operator: their publisher was told what to correct.
+    Rejected notices need no operator: their publishers were notified of every problem.
     """
     return [*(queue.dead_letter_queue for queue in topology.QUEUES), topology.QUARANTINE]
 
 
 async def take_inventory(connection: AbstractRobustConnection) -> Inventory:
     """Return the inventory; passive declarations need no permission. Raises BrokerUnavailable."""
-    with convert_connection_errors("cannot look at the topology"):
+    with convert_connection_errors("cannot inspect the topology"):
         exchanges = await _declare_each(connection, EXCHANGES, _find_exchange)
         waiting = await _declare_each(connection, list_queue_names(), _count_messages)
     names = (*EXCHANGES, *list_queue_names())
@@ -60,7 +60,7 @@ async def take_inventory(connection: AbstractRobustConnection) -> Inventory:
 
 async def count_by_queue(connection: AbstractRobustConnection, names: Iterable[str]) -> dict[str, int]:
     """Return the number of ready messages in each of these queues that exists. Raises BrokerUnavailable."""
-    with convert_connection_errors("cannot look at queues"):
+    with convert_connection_errors("cannot inspect queues"):
         return await _declare_each(connection, names, _count_messages)
 
 
@@ -80,7 +80,7 @@ async def _declare_each(
 ) -> dict[str, int]:
     """Return the broker's answer for each name that exists.
 
-    They share a channel, so that a broker far away is asked once for each; it closes the channel if one does not exist.
+    They share a channel, so that a distant broker needs one round trip each; a missing name closes the channel.
     """
     answers: dict[str, int] = {}
     channel: AbstractChannel | None = None
@@ -118,14 +118,14 @@ class BrowsedMessage:
         return self.incoming.headers
 
     async def remove(self) -> None:
-        """Remove the message from the queue for good. Raises BrokerUnavailable: then it may still be there."""
+        """Remove the message from the queue for good. Raises BrokerUnavailable: it may still be there."""
         with convert_connection_errors(f"cannot remove from {self.queue}"):
             await self.incoming.ack()
 
     async def send_back(self) -> None:
         """Let the queue's dead-letter rule return the message to its original queue, unchanged, at least once.
 
-        Raises BrokerUnavailable: then the message may still be there.
+        Raises BrokerUnavailable: then the message may still be in this queue.
         """
         with convert_connection_errors(f"cannot send back from {self.queue}"):
             await self.incoming.reject(requeue=False)
@@ -135,7 +135,7 @@ class BrowsedMessage:
 class QueueBrowser:
     """Browser of several queues, one after another, oldest message first.
 
-    Browsed messages return to their queue at the end unless removed. Until then no other consumer sees them.
+    Browsed messages that are not removed return to their queue on exit. Until then no other consumer sees them.
     """
 
     channel: AbstractChannel
@@ -143,15 +143,15 @@ class QueueBrowser:
 
     async def count(self) -> int:
         """Return the number of messages that are not being browsed at the moment. Raises BrokerUnavailable."""
-        with convert_connection_errors("cannot look at the queues"):
+        with convert_connection_errors("cannot inspect the queues"):
             return sum([await _count_messages(self.channel, name) for name in self.names])
 
     async def browse(self, limit: int) -> AsyncGenerator[BrowsedMessage, None]:
         """Yield at most `limit` messages, each once. Raises BrokerUnavailable."""
         for name in self.names:
-            while limit > 0 and (kept := await self._get_next(name)):
+            while limit > 0 and (message := await self._get_next(name)):
                 limit -= 1
-                yield kept
+                yield message
 
     async def _get_next(self, name: str) -> BrowsedMessage | None:
         with convert_connection_errors(f"cannot read {name}"):
@@ -162,7 +162,7 @@ class QueueBrowser:
 
 @asynccontextmanager
 async def open_queue_browser(connection: AbstractRobustConnection, names: Sequence[str]) -> AsyncIterator[QueueBrowser]:
-    """Yield a browser; at the end, messages not removed return to their queues. Raises BrokerUnavailable."""
+    """Yield a browser; on exit, messages not removed return to their queues. Raises BrokerUnavailable."""
     with convert_connection_errors("cannot open a channel"):
         channel = await connection.channel(publisher_confirms=False)
     try:

@@ -16,7 +16,7 @@ _log = structlog.get_logger()
 
 
 class PausableConsumer:
-    """Buffer of messages of one queue; sets `wake` on every arrival, and `opened` once it consumes.
+    """Buffer of messages from one queue; sets `wake` on every arrival, and `opened` once it consumes.
 
     On closing, unsettled messages return to the queue: RabbitMQ closes the channel of a consumer that leaves a message
     unsettled for half an hour, and each return counts towards the delivery limit.
@@ -25,24 +25,24 @@ class PausableConsumer:
     def __init__(self, open_consumer: Callable[[], AbstractAsyncContextManager[Consumer]], wake: asyncio.Event) -> None:
         self._open_consumer = open_consumer
         self._wake = wake
-        self._arrived: deque[ReceivedMessage] = deque()
-        self._wanted = asyncio.Event()
-        self._wanted.set()
-        self._unwanted = asyncio.Event()
+        self._buffer: deque[ReceivedMessage] = deque()
+        self._open_requested = asyncio.Event()
+        self._open_requested.set()
+        self._close_requested = asyncio.Event()
         self.opened = asyncio.Event()
 
     def open(self) -> None:
-        self._unwanted.clear()
-        self._wanted.set()
+        self._close_requested.clear()
+        self._open_requested.set()
 
     def close(self) -> None:
-        self._wanted.clear()
-        self._unwanted.set()
+        self._open_requested.clear()
+        self._close_requested.set()
 
     async def run(self) -> None:
         """Consume while open, forever."""
         while True:
-            await self._wanted.wait()
+            await self._open_requested.wait()
             try:
                 async with self._open_consumer() as consumer:
                     await self._consume(consumer)
@@ -51,30 +51,30 @@ class PausableConsumer:
                 await asyncio.sleep(REOPEN_DELAY_SECONDS)
 
     async def _consume(self, consumer: Consumer) -> None:
-        moving = asyncio.create_task(self._move(consumer))
+        receiving = asyncio.create_task(self._receive(consumer))
         self.opened.set()
         try:
-            await self._unwanted.wait()
+            await self._close_requested.wait()
         finally:
-            moving.cancel()
-            self._arrived.clear()
+            receiving.cancel()
+            self._buffer.clear()
 
-    async def _move(self, consumer: Consumer) -> None:
+    async def _receive(self, consumer: Consumer) -> None:
         while True:
-            self._arrived.append(await consumer.receive())
+            self._buffer.append(await consumer.receive())
             self._wake.set()
 
     @property
     def waiting(self) -> int:
-        return len(self._arrived)
+        return len(self._buffer)
 
     def peek(self) -> ReceivedMessage | None:
-        return self._arrived[0] if self._arrived else None
+        return self._buffer[0] if self._buffer else None
 
     def take(self) -> ReceivedMessage | None:
         """Take the next message whose channel is still open."""
-        while self._arrived:
-            in_hand = self._arrived.popleft()
-            if in_hand.alive:
-                return in_hand
+        while self._buffer:
+            message = self._buffer.popleft()
+            if message.alive:
+                return message
         return None

@@ -12,7 +12,7 @@ from shared.amqp import topology
 
 @dataclass(frozen=True)
 class Permission:
-    """Permission as regular expressions of resource names; an empty one matches nothing."""
+    """Permission as regular expressions for resource names; an empty one matches nothing."""
 
     configure: str
     write: str
@@ -38,8 +38,8 @@ class TopicPermission:
     read: str
 
 
-# A municipal system publishes notices and reads their answers. It declares and binds nothing: its own queue, stream or
-# binding could fill the disk, refuse what our services publish, or feed answers back as notices.
+# A municipal system publishes notices and reads their answers. It may not declare or bind anything: a queue, stream or
+# binding of its own could fill the disk, refuse what our services publish, or feed answers back as notices.
 MUNICIPAL = Permission(
     configure="^$", write=_match_only([topology.MUNICIPAL_EVENTS]), read=_match_only([topology.ANSWERS])
 )
@@ -47,7 +47,7 @@ MUNICIPAL_TOPIC_PERMISSIONS = (
     TopicPermission(topology.MUNICIPAL_EVENTS, write=r"^notice\.(published|updated|withdrawn|check)$", read="^$"),
 )
 
-# Messages in transit on each channel take memory of the broker, which all logins share.
+# Messages in transit on each channel use the broker's memory, which all logins share.
 MUNICIPAL_LIMITS: Mapping[str, int] = {"max-connections": 5, "max-channels": 10}
 
 SERVICES: Mapping[str, Permission] = {

@@ -23,15 +23,15 @@ _log = structlog.get_logger()
 
 
 class PublishRefused(BrokerUnavailable):
-    """The broker nacked: a bounded queue is full, or storing failed. Wait and publish again."""
+    """The broker nacked the message: a bounded queue is full, or storing failed. Wait and publish again."""
 
 
 @dataclass
 class Publisher:
     """Publisher on one channel; many publishes may await their confirms at the same time.
 
-    A message without a confirm may still be stored: publish it again with the same `message_id`, and never two at once
-    with the same one.
+    A message without a confirm may still be stored: publish it again with the same `message_id`, but never publish two
+    with the same id at once.
     """
 
     channel: AbstractRobustChannel
@@ -78,7 +78,7 @@ class Publisher:
 @asynccontextmanager
 async def open_publisher(connection: AbstractRobustConnection) -> AsyncIterator[Publisher]:
     """Yield a publisher on its own channel. Raises BrokerUnavailable."""
-    with convert_connection_errors("cannot open a channel"):  # such as a lost connection that has not reconnected yet
+    with convert_connection_errors("cannot open a channel"):  # such as on a lost connection that has not reconnected
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
     assert isinstance(channel, AbstractRobustChannel)  # noqa: S101 - a robust connection opens robust channels
     try:
@@ -90,7 +90,7 @@ async def open_publisher(connection: AbstractRobustConnection) -> AsyncIterator[
 
 @dataclass
 class ReconnectingPublisher:
-    """Publisher for a process that has to serve even before the broker is first reachable."""
+    """Publisher for a process that has to serve even before the broker is reachable for the first time."""
 
     _publisher: Publisher | None = field(default=None, init=False)
 

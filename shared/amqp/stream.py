@@ -1,4 +1,4 @@
-"""Readers of streams, which consume nothing: reading again returns the same messages at the same offsets."""
+"""Readers of streams. Reading removes nothing: a second read returns the same messages at the same offsets."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -27,7 +27,6 @@ RENEW_INTERVAL_SECONDS = 60.0
 
 _log = structlog.get_logger()
 
-
 Take = Callable[[AbstractIncomingMessage], Awaitable[object]]
 
 
@@ -45,7 +44,7 @@ class StreamRecord(NamedTuple):
 class StreamReader:
     """Reader of a stream from `begin` on: a maximum age such as `7D`, or an offset.
 
-    A stream that was made anew, as on a new volume of the broker, is read from its beginning.
+    A stream that was created anew, as on a new volume of the broker, is read from its beginning.
     """
 
     url: str
@@ -68,7 +67,7 @@ class StreamReader:
         return self._connected and (self._end is None or (self._next is not None and self._next > self._end))
 
     async def run(self, take: Callable[[StreamRecord], None]) -> None:
-        """Pass every message to `take`, in order, forever; after an outage of the broker, continue where it stopped."""
+        """Pass every message to `take`, in order, forever; after a broker outage, continue at the same offset."""
         while True:
             try:
                 with convert_connection_errors("cannot read"):
@@ -79,16 +78,16 @@ class StreamReader:
                 await asyncio.sleep(RECONNECT_DELAY_SECONDS)
 
     async def _read(self, take: Callable[[StreamRecord], None]) -> None:
-        """Read for RENEW_INTERVAL_SECONDS: starting anew replaces a consumer that the broker dropped silently."""
+        """Read for RENEW_INTERVAL_SECONDS: a new connection replaces a consumer that the broker dropped silently."""
         async with await self._connect() as connection:
             closed = asyncio.Event()
             if not self._connected:
                 self._end = await self._find_last_offset(connection)
-                await self._begin_anew_if_shorter(connection)
+                await self._reset_if_shorter(connection)
             offset = self.begin if self._next is None else self._next
             channel = await self._consume(connection, offset, partial(self._take_message, take))
-            for ending in (connection, channel):
-                ending.close_callbacks.add(lambda *_: closed.set())
+            for closable in (connection, channel):
+                closable.close_callbacks.add(lambda *_: closed.set())
             self._connected = True
             await _wait_for_renewal(closed)
 
@@ -110,58 +109,58 @@ class StreamReader:
     async def _find_last_offset(self, connection: AbstractConnection) -> int | None:
         """Return the offset at which the last chunk of the stream begins; None if the stream is empty.
 
-        The broker counts with a delay of seconds. Raises TimeoutError if it counts messages, and gives none.
+        The broker's message count lags by seconds. Raises TimeoutError if it is not 0 and no message arrives.
         """
         channel = await connection.channel()
-        counted = await channel.declare_queue(self.stream, passive=True)
+        queue = await channel.declare_queue(self.stream, passive=True)
         await channel.close()
-        if not counted.declaration_result.message_count:
+        if not queue.declaration_result.message_count:
             return await self._find_offset(connection, "last", EMPTY_TIMEOUT_SECONDS)
-        found = await self._find_offset(connection, "last", CONNECT_TIMEOUT_SECONDS)
-        if found is None:
+        offset = await self._find_offset(connection, "last", CONNECT_TIMEOUT_SECONDS)
+        if offset is None:
             raise TimeoutError
-        return found
+        return offset
 
-    async def _begin_anew_if_shorter(self, connection: AbstractConnection) -> None:
-        """Forget the offset if nothing is at the one before: the broker would be silent until the stream is so long."""
-        place = self.begin if self._next is None else self._next
-        if not isinstance(place, int) or place == 0 or (self._end is not None and self._end >= place - 1):
+    async def _reset_if_shorter(self, connection: AbstractConnection) -> None:
+        """Reset the offset if no message precedes it: the broker would send nothing until the stream is that long."""
+        offset = self.begin if self._next is None else self._next
+        if not isinstance(offset, int) or offset == 0 or (self._end is not None and self._end >= offset - 1):
             return
-        if self._end is None or await self._find_offset(connection, place - 1, MESSAGE_TIMEOUT_SECONDS) is None:
-            _log.warning("stream_made_anew", stream=self.stream, offset=place)
+        if self._end is None or await self._find_offset(connection, offset - 1, MESSAGE_TIMEOUT_SECONDS) is None:
+            _log.warning("stream_made_anew", stream=self.stream, offset=offset)
             self._next, self.begin = None, "first" if isinstance(self.begin, int) else self.begin
 
     async def _find_offset(self, connection: AbstractConnection, begin: int | str, seconds: float) -> int | None:
         """Return the offset of the first message from `begin` on; None if there is none within `seconds`."""
-        found: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        offset: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
-        async def note(incoming: AbstractIncomingMessage) -> None:
-            if not found.done():
-                found.set_result(_read_offset(incoming))
+        async def record_offset(incoming: AbstractIncomingMessage) -> None:
+            if not offset.done():
+                offset.set_result(_read_offset(incoming))
 
-        channel = await self._consume(connection, begin, note)
+        channel = await self._consume(connection, begin, record_offset)
         try:
             async with asyncio.timeout(seconds):
-                return await found
+                return await offset
         except TimeoutError:
             return None
         finally:
             await channel.close()
 
     async def _take_message(self, take: Callable[[StreamRecord], None], incoming: AbstractIncomingMessage) -> None:
-        place = _read_offset(incoming)
-        self._next = place + 1
-        take(StreamRecord(place, incoming.body, incoming.user_id, incoming.content_type, dict(incoming.headers)))
+        offset = _read_offset(incoming)
+        self._next = offset + 1
+        take(StreamRecord(offset, incoming.body, incoming.user_id, incoming.content_type, dict(incoming.headers)))
         await incoming.ack()
 
 
 def _read_offset(incoming: AbstractIncomingMessage) -> int:
-    place = incoming.headers.get("x-stream-offset")
-    assert isinstance(place, int)  # noqa: S101 - the broker sets it on every message of a stream
-    return place
+    offset = incoming.headers.get("x-stream-offset")
+    assert isinstance(offset, int)  # noqa: S101 - the broker sets it on every message of a stream
+    return offset
 
 
 async def _wait_for_renewal(closed: asyncio.Event) -> None:
-    """Return after RENEW_INTERVAL_SECONDS. Raises ConnectionError if the connection ends before."""
+    """Return after RENEW_INTERVAL_SECONDS. Raises ConnectionError if the connection ends earlier."""
     if await wait_until_set(closed, RENEW_INTERVAL_SECONDS):
         raise ConnectionError

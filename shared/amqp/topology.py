@@ -28,8 +28,8 @@ class Queue:
 
     `owner` is the service that consumes it. A queue with `max_length` or `max_bytes` refuses messages beyond that. One
     with `max_dead_letters` keeps only the newest dead letters, at most `max_bytes` of them, since outsiders may cause
-    some. One that `drops_oldest` refuses nothing: nobody waits for its owner, who may not even run. Messages older than
-    `max_age` are dropped. Dead letters that may contain what a citizen wrote are dropped after QUARANTINE_MAX_AGE.
+    some. One that `drops_oldest` refuses nothing: no publisher waits for its owner, which may not even run. Messages
+    older than `max_age` are dropped. With `has_citizens_words`, dead letters are dropped after QUARANTINE_MAX_AGE.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Queue:
 
     @property
     def quarantine(self) -> str:
-        """Return the queue of the owner's rejected messages; not every owner has one."""
+        """Return the name of the queue for the owner's rejected messages, which not every owner has."""
         return f"{self.owner}.quarantine"
 
     @property
@@ -62,8 +62,8 @@ class Queue:
         """Return whether each delay tier has the queue's own bounds, since outsiders may cause retries."""
         return self.max_dead_letters is not None
 
-    def name_retry_queue(self, name: str) -> str:
-        return f"{self.name}.retry.{name}"
+    def name_retry_queue(self, tier: str) -> str:
+        return f"{self.name}.retry.{tier}"
 
 
 SUBSCRIPTIONS_INBOUND = Queue(
@@ -123,8 +123,8 @@ LANES: Mapping[Lane, Queue] = {
     Lane.BULK: Queue("dispatch.bulk", DISPATCH, (Lane.BULK,), "dispatcher", MAX_LANE_BATCHES),
 }
 QUARANTINE = "ingress.quarantine"
-# As long as citizens' dead letters. Webhooks encrypted as a whole cannot be looked up by person, so "Löschen" does not
-# reach them: they may contain personal data, and therefore expire.
+# The same as for citizens' dead letters. Webhooks that are encrypted as a whole cannot be looked up by person, so
+# "Löschen" does not delete them: they expire, since they may contain personal data.
 QUARANTINE_MAX_AGE = timedelta(days=7)
 PROGRESS = "municipal.progress"
 ANSWERS = "municipal.answers"
@@ -211,22 +211,22 @@ async def declare(channel: AbstractChannel) -> None:
 
 
 async def declare_stream(channel: AbstractChannel, stream: Stream) -> None:
-    readable = await channel.declare_queue(stream.name, durable=True, arguments=stream.arguments)
+    queue = await channel.declare_queue(stream.name, durable=True, arguments=stream.arguments)
     for exchange, keys in stream.keys.items():
         for key in keys:
-            await readable.bind(exchange, key)
+            await queue.bind(exchange, key)
 
 
 def list_arguments() -> dict[str, dict[str, Any]]:
-    """Return the arguments of every queue and stream by its name. RabbitMQ never changes those of one that exists."""
-    found = {QUARANTINE: _build_expiring_arguments(), NOTICES_QUARANTINE: _QUARANTINE_ARGUMENTS}
-    found |= {stream.name: stream.arguments for stream in STREAMS}
+    """Return the arguments of every queue and stream by name. RabbitMQ never changes those of an existing one."""
+    arguments = {QUARANTINE: _build_expiring_arguments(), NOTICES_QUARANTINE: _QUARANTINE_ARGUMENTS}
+    arguments |= {stream.name: stream.arguments for stream in STREAMS}
     for queue in QUEUES:
-        found[queue.name] = _build_queue_arguments(queue)
-        found[queue.dead_letter_queue] = _build_dead_letter_arguments(queue)
-        for name, seconds in RETRY_TIERS.items():
-            found[queue.name_retry_queue(name)] = _build_tier_arguments(queue, seconds)
-    return found
+        arguments[queue.name] = _build_queue_arguments(queue)
+        arguments[queue.dead_letter_queue] = _build_dead_letter_arguments(queue)
+        for tier, seconds in RETRY_TIERS.items():
+            arguments[queue.name_retry_queue(tier)] = _build_tier_arguments(queue, seconds)
+    return arguments
 
 
 async def _declare_queue(channel: AbstractChannel, queue: Queue, arguments: Mapping[str, dict[str, Any]]) -> None:
@@ -252,7 +252,7 @@ def _build_queue_arguments(queue: Queue) -> dict[str, Any]:
     }
     if queue.max_age:
         limits["x-message-ttl"] = int(queue.max_age.total_seconds() * 1000)
-    if queue.drops_oldest:  # without a dead-letter exchange, where all that is dropped would end up
+    if queue.drops_oldest:  # no dead-letter exchange: everything dropped would go there
         return {**limits, "x-overflow": "drop-head"}
     return {
         **limits,
@@ -265,7 +265,7 @@ def _build_queue_arguments(queue: Queue) -> dict[str, Any]:
 
 def _build_bounds(queue: Queue) -> dict[str, int]:
     bounds = {"x-max-length": queue.max_length, "x-max-length-bytes": queue.max_bytes}
-    return {name: most for name, most in bounds.items() if most}
+    return {name: limit for name, limit in bounds.items() if limit}
 
 
 def _build_expiring_arguments() -> dict[str, Any]:

@@ -8,7 +8,7 @@ from shared.contracts.message import Address, Lane, Message, Moment, Value
 
 
 class Withdrawal(Value, frozen=True, kw_only=True):
-    """A subscriber's "Stop": nothing decided at or before consent number `sequence` may be sent any more.
+    """A subscriber's "Stop": nothing decided at or before consent number `sequence` may be sent from now on.
 
     Each start and stop of a subscriber increases `sequence` by one, so a withdrawal never has to be undone, and
     messages may arrive in any order. `topic` None means all topics.
@@ -51,8 +51,8 @@ class ReplyMenu(Value, frozen=True, kw_only=True):
 class ReplyRequested(Message, frozen=True, kw_only=True):
     """An automatic answer to one inbound message, inside WhatsApp's 24-hour window.
 
-    `reply` is derived from the inbound message: requested twice, it is sent once. The dispatcher commits `withdrawal`
-    in the same transaction that claims the reply. A reply has buttons or a menu, not both.
+    `reply` is derived from the inbound message, so that a reply requested twice is sent once. The dispatcher commits
+    `withdrawal` in the same transaction that claims the reply. A reply has buttons or a menu, not both.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.reply.requested.v1"
@@ -107,8 +107,8 @@ class BroadcastBatch(Message, frozen=True, kw_only=True):
     """A page of a broadcast's audience: at most 100 recipients.
 
     `page` counts from 0; `offset` is the number of recipients on all earlier pages, so that `offset + len(recipients)`
-    of the `last` page is the audience. A page that is published again has the same bytes. Outside `hours` nothing is
-    sent; with `spacing_seconds`, recipient number n is due n times that long after `published_at`.
+    of the `last` page is the audience. A republished page has the same bytes. Outside `hours` nothing is sent; with
+    `spacing_seconds`, recipient number n is due n times that long after `published_at`.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.broadcast.batch.v1"

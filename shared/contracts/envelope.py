@@ -13,10 +13,10 @@ from shared.contracts import dispatch, events, inbound, notices
 from shared.contracts.message import Message, Moment
 
 MESSAGES: dict[str, type[Message]] = {
-    kind.TYPE: kind
+    message_type.TYPE: message_type
     for module in (inbound, notices, dispatch, events)
-    for kind in vars(module).values()
-    if isinstance(kind, type) and issubclass(kind, Message) and hasattr(kind, "TYPE")
+    for message_type in vars(module).values()
+    if isinstance(message_type, type) and issubclass(message_type, Message) and hasattr(message_type, "TYPE")
 }
 CONTENT_TYPE = "application/cloudevents+json"
 UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
@@ -24,15 +24,15 @@ M = TypeVar("M", bound=Message)
 
 
 class ContractError(ValueError):
-    """The bytes are not an event of this registry. The text names the place and the type, never a value."""
+    """The bytes are not an event of this registry. The message names the field and the type, never a value."""
 
 
 class Envelope(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The attributes of an event; `data` is not decoded until its type is known.
+    """Attributes of an event; `data` is decoded once its type is known.
 
-    `expirytime` is a known extension. Two extensions are our own, and are ignored from any publisher but the notices
-    API: `kreisfunksystem` is the registered system whose event it passes on, and `kreisfunktopics`, separated by
-    commas, are the topics that the system's token is limited to, if any.
+    `expirytime` is a documented extension. Two extensions are our own, and are ignored from any publisher but the
+    notices API: `kreisfunksystem` is the registered system whose event it passes on, and `kreisfunktopics`, separated
+    by commas, are the topics that the system's token is limited to, if any.
     """
 
     id: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -51,7 +51,7 @@ class Envelope(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 _encoder = msgspec.json.Encoder()
 _envelope_decoder = msgspec.json.Decoder(Envelope)
-_data_decoders = {name: msgspec.json.Decoder(kind) for name, kind in MESSAGES.items()}
+_data_decoders = {name: msgspec.json.Decoder(message_type) for name, message_type in MESSAGES.items()}
 
 
 def encode(
@@ -71,7 +71,7 @@ def encode(
 
 
 def wrap_data(
-    kind: type[Message],
+    message_type: type[Message],
     data: bytes,
     *,
     event_id: str,
@@ -80,12 +80,12 @@ def wrap_data(
     subject: str | None = None,
     expirytime: datetime | None = None,
 ) -> bytes:
-    """Return the bytes of an event with data of this type that is already encoded."""
+    """Return the bytes of an event with already encoded data of this type."""
     envelope = Envelope(
         specversion="1.0",
         id=event_id,
         source=source,
-        type=kind.TYPE,
+        type=message_type.TYPE,
         time=time,
         subject=subject,
         expirytime=expirytime,
@@ -106,12 +106,12 @@ def read_envelope(body: bytes) -> Envelope:
     return envelope
 
 
-def read_data(envelope: Envelope, kind: type[M]) -> M:
+def read_data(envelope: Envelope, message_type: type[M]) -> M:
     """Return the data of an event that must be of this type. Raises ContractError."""
-    if envelope.type != kind.TYPE:
-        raise ContractError(f"expected {kind.TYPE}")
+    if envelope.type != message_type.TYPE:
+        raise ContractError(f"expected {message_type.TYPE}")
     message = read_message(envelope)
-    assert isinstance(message, kind)  # noqa: S101 - the registry maps this type name to this class
+    assert isinstance(message, message_type)  # noqa: S101 - the registry maps this type name to this class
     return message
 
 

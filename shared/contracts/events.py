@@ -12,7 +12,7 @@ Euros = Annotated[str, Meta(pattern=r"^[0-9]+\.[0-9]{2}$")]
 
 
 class Problem(Value, frozen=True, kw_only=True):
-    """Problem of one field, and what would be right."""
+    """Problem of one field, and how to correct it."""
 
     field: str
     problem: str
@@ -30,9 +30,9 @@ class NoticeAccepted(Message, frozen=True, kw_only=True):
     """An event about a notice was stored and takes effect; `source` and `event` name it. A repeat gets the same answer.
 
     `broadcast` sends out revision `revision`. `audience` is the current number of recipients (for a follow-up known to
-    the ledger only), `costs` its costs in euros by Meta's category, `duration_seconds` the duration at today's rate;
-    each is missing if unknown. `blockers` describe what delays or stops it at the moment. It begins at `scheduled_at`,
-    else at once. A withdrawal has no broadcast, and the newest revision that existed: 0 for none.
+    the ledger only), `costs` are its costs in euros by Meta's category, `duration_seconds` is the duration at today's
+    rate; each is missing if unknown. `blockers` describe what currently delays or stops the broadcast. It begins at
+    `scheduled_at`, else at once. A withdrawal has no broadcast; its `revision` is the newest one, 0 for none.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.notice.accepted.v1"
@@ -57,7 +57,7 @@ class NoticeAccepted(Message, frozen=True, kw_only=True):
 class NoticeChecked(Message, frozen=True, kw_only=True):
     """Expected result of an event if it were published now; `source` and `event` name the check.
 
-    With `problems` it would be rejected. The rest is as in `notice.accepted`.
+    With `problems` it would be rejected. The other fields are as in `notice.accepted`.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.notice.checked.v1"
@@ -97,7 +97,7 @@ class NoticeRejected(Message, frozen=True, kw_only=True):
 
 
 class BroadcastStarted(Message, frozen=True, kw_only=True):
-    """The audience of a notice revision is being read and sent to."""
+    """The audience of a notice revision is being read, and messages to it are being sent."""
 
     TYPE: ClassVar[str] = "de.kreisfunk.broadcast.started.v1"
     KEY: ClassVar[str] = "broadcast.started"
@@ -122,8 +122,8 @@ class FailureCount(Value, frozen=True, kw_only=True):
 class BroadcastProgressed(Message, frozen=True, kw_only=True):
     """Progress of a broadcast: recipients by ledger state; `audience` is null until all pages are known.
 
-    Of the waiting recipients, `person_limited` wait because Meta limits the messages to one person in a short time.
-    `failures` are the failed ones by reason.
+    `person_limited` of the waiting recipients wait because Meta limits the messages to one person in a short time.
+    `failures` are the failed recipients by reason.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.broadcast.progressed.v1"
@@ -137,9 +137,9 @@ class BroadcastProgressed(Message, frozen=True, kw_only=True):
 
 
 class BroadcastFinished(Message, frozen=True, kw_only=True):
-    """No recipient is waiting any more; `failures` are the failed ones by reason.
+    """No recipient is waiting any longer; `failures` are the failed recipients by reason.
 
-    It is published again while later statuses change `states`, for three days and at most once a minute.
+    It is published again when later statuses change `states`, for three days and at most once a minute.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.broadcast.finished.v1"
@@ -152,7 +152,7 @@ class BroadcastFinished(Message, frozen=True, kw_only=True):
 
 
 class BroadcastCancelled(Message, frozen=True, kw_only=True):
-    """A broadcast that must not be sent any further."""
+    """A broadcast that must no longer be sent."""
 
     TYPE: ClassVar[str] = "de.kreisfunk.broadcast.cancelled.v1"
     KEY: ClassVar[str] = "broadcast.cancelled"
@@ -201,7 +201,7 @@ class SubscriptionChanged(Message, frozen=True, kw_only=True):
 
 
 class SubscriptionEnded(Message, frozen=True, kw_only=True):
-    """A citizen withdrew; without `topic`, from everything."""
+    """A citizen unsubscribed from `topic`, or if it is missing, from everything."""
 
     TYPE: ClassVar[str] = "de.kreisfunk.subscription.ended.v1"
     KEY: ClassVar[str] = "subscription.ended"
@@ -215,7 +215,7 @@ class SubscriptionEnded(Message, frozen=True, kw_only=True):
 class SubscriberErased(Message, frozen=True, kw_only=True):
     """A citizen had all personal data deleted: erase these addresses, here and in Meta's contact book.
 
-    `subscribers` are all ids that the person had; nothing decided for them may be sent any more.
+    `subscribers` are all ids that the person had; nothing decided for them may be sent from now on.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.subscriber.erased.v1"
@@ -228,7 +228,7 @@ class SubscriberErased(Message, frozen=True, kw_only=True):
 
 
 class FeedbackReceived(Message, frozen=True, kw_only=True):
-    """Feedback of a citizen on a broadcast or on the channel; it cannot be traced to a person.
+    """Feedback from a citizen about a broadcast or the channel; it cannot be traced to a person.
 
     `kind` is `text`, `rating` or `reaction`; `value` is `good` or `bad`, or the emoji; `topic` and `broadcast` are
     missing if it is about the channel as a whole. `at` is the full hour.

@@ -15,12 +15,12 @@ def make_timed_id(at: datetime, *parts: bytes) -> UUID:
 
     Ids sort by time, so a table may be partitioned by ranges of its id.
     """
-    milliseconds = (at - _EPOCH) // _MILLISECOND  # without the rounding of floats
+    milliseconds = (at - _EPOCH) // _MILLISECOND  # integers, as floats would be rounded
     return _compose(milliseconds, parts)
 
 
 def derive_id(origin: UUID, *parts: bytes) -> UUID:
-    """Return an id with the time of `origin` that depends on `origin` and `parts` only."""
+    """Return an id that depends on `origin` and `parts` only, and has the time of `origin`."""
     return _compose(origin.int >> 80, (origin.bytes, *parts))
 
 
@@ -33,7 +33,7 @@ def _compose(milliseconds: int, parts: tuple[bytes, ...]) -> UUID:
     digest = hashlib.sha256()
     for part in parts:
         digest.update(len(part).to_bytes(4, "big") + part)
-    hashed = int.from_bytes(digest.digest()[:10], "big")
-    random_a = (hashed >> 62) & 0xFFF
-    random_b = hashed & ((1 << 62) - 1)
+    number = int.from_bytes(digest.digest()[:10], "big")
+    random_a = (number >> 62) & 0xFFF
+    random_b = number & ((1 << 62) - 1)
     return UUID(int=(milliseconds << 80) | _VERSION | (random_a << 64) | _VARIANT | random_b)

@@ -60,7 +60,7 @@ class DeliveryStatuses(Message, frozen=True, kw_only=True):
 
 
 class PreferenceChange(Value, frozen=True, kw_only=True):
-    """A citizen stopped (or resumed) our messages of a category in WhatsApp itself."""
+    """A citizen stopped (or resumed) our messages of a category inside WhatsApp."""
 
     person: Addresses
     category: str
@@ -69,7 +69,7 @@ class PreferenceChange(Value, frozen=True, kw_only=True):
 
 
 class PreferenceChanges(Message, frozen=True, kw_only=True):
-    """Preferences set in WhatsApp itself, in the order of arrival."""
+    """Preferences set inside WhatsApp, in the order of arrival."""
 
     TYPE: ClassVar[str] = "de.kreisfunk.inbound.preferences.v1"
     KEY: ClassVar[str] = "preferences"
@@ -148,9 +148,9 @@ class AccountEvents(Message, frozen=True, kw_only=True):
 class WebhookQuarantined(Message, frozen=True, kw_only=True):
     """A part of a correctly signed webhook that could not be parsed; the other parts were processed.
 
-    `sealed` decrypts to a webhook with only this part, or to the whole body if nothing could be cut out of it. `kind`
-    is `no_webhook`, `unknown_field` (a field of Meta's that we do not know), `broken_part`, or `broken_field` if the
-    rest of its part was processed.
+    `sealed` decrypts to a webhook with only this part, or to the whole body if the part could not be extracted. `kind`
+    is `no_webhook`, `unknown_field` (a Meta field that we do not know), `broken_part`, or `broken_field` if the rest of
+    its part was processed.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.inbound.quarantined.v1"

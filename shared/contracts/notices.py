@@ -1,7 +1,7 @@
 """Events from municipal systems: exchange `municipal.events`.
 
-Values with a CloudEvents attribute travel in it: `subject` is the notice's stable id, `expirytime` the moment after
-which it is not sent any more, and `source` and `id` together identify the event.
+Some values are CloudEvents attributes: `subject` is the notice's stable id, `expirytime` the moment after which it is
+no longer sent, and `source` and `id` together identify the event.
 """
 
 from typing import Annotated, Any, ClassVar
@@ -19,7 +19,7 @@ SpreadMinutes = Annotated[int, Meta(ge=1, le=1440)]
 
 
 class NoticeContent(Message, frozen=True, kw_only=True):
-    """Content and timing of a notice; text is a single line, since WhatsApp allows no line breaks in it."""
+    """Content and timing of a notice; the text is a single line, since WhatsApp allows no line breaks in it."""
 
     topic: str
     headline: Headline
@@ -34,12 +34,12 @@ class NoticeContent(Message, frozen=True, kw_only=True):
 
 
 class NoticePublished(NoticeContent, frozen=True, kw_only=True):
-    """A new notice, which is sent once to all subscribers of its topic: revision 1.
+    """A new notice (revision 1), which is sent once to all subscribers of its topic.
 
-    `picture` is the address of a JPEG or PNG. With `municipalities` it is sent to those who chose one of them or none.
-    `urgent` overtakes everything but replies. It is not sent before `scheduled_at`. `spread_minutes` spreads the
-    messages over that time, instead of sending as fast as the number permits. `follows` is an earlier notice of the
-    same source and topic: this one, a correction or an all-clear, is sent to exactly the recipients of that one.
+    `picture` is the address of a JPEG or PNG. With `municipalities` the notice is sent to those who chose one of them
+    or none. An `urgent` one overtakes everything but replies. It is not sent before `scheduled_at`. `spread_minutes`
+    spreads the messages over that time, instead of sending as fast as the number permits. `follows` is an earlier
+    notice of the same source and topic: this one, a correction or an all-clear, is sent to exactly its recipients.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.notice.published.v1"
@@ -47,7 +47,7 @@ class NoticePublished(NoticeContent, frozen=True, kw_only=True):
 
 
 class NoticeUpdated(NoticeContent, frozen=True, kw_only=True):
-    """The next revision of a notice, complete: it replaces the previous one where undelivered, and is sent to all.
+    """The complete next revision of a notice: it replaces undelivered messages of the previous one, and is sent to all.
 
     Each update increases `revision`.
     """
@@ -59,7 +59,7 @@ class NoticeUpdated(NoticeContent, frozen=True, kw_only=True):
 
 
 class NoticeWithdrawn(Message, frozen=True, kw_only=True):
-    """Withdrawal of a notice: it must not be sent any more; messages already sent remain."""
+    """Withdrawal of a notice: it must no longer be sent; messages already sent remain."""
 
     TYPE: ClassVar[str] = "de.kreisfunk.notice.withdrawn.v1"
     KEY: ClassVar[str] = "notice.withdrawn"
@@ -70,7 +70,7 @@ class NoticeWithdrawn(Message, frozen=True, kw_only=True):
 class NoticeCheck(Message, frozen=True, kw_only=True):
     """Request to check `event`, a CloudEvent in structured JSON, without publishing it.
 
-    `notice.checked` answers it. It needs no subject, and each request has an id of its own.
+    The answer is `notice.checked`. The request needs no subject; each request needs a new id.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.notice.check.v1"

@@ -1,4 +1,4 @@
-"""Metrics of the database as a whole, of PostgreSQL 17 or later, as any login may read them; and of retention."""
+"""Metrics of retention and of the whole database, PostgreSQL 17 or later, readable by any login."""
 
 from collections.abc import Iterable, Mapping
 
@@ -32,56 +32,59 @@ _GAUGES = (
     ("max_connections", "Connections that the server permits"),
     ("transaction_age", "Transactions since the oldest row that is not frozen; at 2,000,000,000 the server stops"),
     ("live_rows", "Rows in the tables, estimated"),
-    ("dead_rows", "Old versions of rows that wait for a vacuum, estimated"),
-    ("replicas", "Replicas that are connected, and backups under way"),
-    ("unused_replication_slots", "Replication slots whose replica is away; what it misses is kept for it"),
-    ("replication_lag_bytes", "Write-ahead log that the replica furthest behind has not got yet"),
+    ("dead_rows", "Old row versions that wait for a vacuum, estimated"),
+    ("replicas", "Connected replicas, and backups in progress"),
+    (
+        "unused_replication_slots",
+        "Replication slots without a connected replica; the server retains the log that it misses",
+    ),
+    ("replication_lag_bytes", "Write-ahead log that the slowest replica has not received yet"),
 )
 _COUNTERS = (
     ("commits", "Transactions committed"),
     ("rollbacks", "Transactions rolled back"),
     ("deadlocks", "Deadlocks found"),
     ("block_hits", "Blocks found in the server's memory"),
-    ("block_reads", "Blocks read from outside of it"),
+    ("block_reads", "Blocks read from outside the server's memory"),
     ("temporary_bytes", "Bytes written to temporary files"),
     ("changed_rows", "Rows inserted, updated or deleted"),
     ("checkpoints_timed", "Checkpoints that were due"),
-    ("checkpoints_requested", "Checkpoints before their time, since much was written or somebody asked"),
+    ("checkpoints_requested", "Checkpoints before they were due, because of many writes or a request"),
     ("wal_bytes", "Bytes of write-ahead log"),
 )
 
 
 class DatabaseCollector(Collector):
-    """Figures of PostgreSQL as last read; without a value before the first time."""
+    """Figures of PostgreSQL as last read; without values before the first read."""
 
     def __init__(self) -> None:
-        self._read: Mapping[str, float] = {}
+        self._values: Mapping[str, float] = {}
 
     async def refresh(self, connection: Connection) -> None:
-        """Read the figures. Call it on a connection that is held anyway."""
-        self._read = {name: float(value) for name, value in (await connection.fetchrow(_STATEMENT) or {}).items()}
+        """Read the figures on a connection that the caller holds anyway."""
+        self._values = {name: float(value) for name, value in (await connection.fetchrow(_STATEMENT) or {}).items()}
 
     def collect(self) -> Iterable[Metric]:
         for name, text in _GAUGES:
-            yield GaugeMetricFamily(f"kreisfunk_database_{name}", text, value=self._read.get(name))
+            yield GaugeMetricFamily(f"kreisfunk_database_{name}", text, value=self._values.get(name))
         for name, text in _COUNTERS:
-            yield CounterMetricFamily(f"kreisfunk_database_{name}", text, value=self._read.get(name))
+            yield CounterMetricFamily(f"kreisfunk_database_{name}", text, value=self._values.get(name))
 
 
 class RetentionMetrics:
-    """What a service's retention deleted, by kind of data, and how old the rest is."""
+    """Metrics of a service's retention, by kind of data: deleted rows, and the age of the oldest remaining one."""
 
     def __init__(self, service: str, registry: CollectorRegistry) -> None:
         prefix = f"kreisfunk_{service}_retention"
-        deleted = "What retention deleted: rows, addresses, whole weeks"
-        finished = "When retention had last deleted everything due"
-        age = "Age of the oldest row kept; a whole week is as old as its first day"
+        deleted = "Data deleted by retention: rows, addresses, whole weeks"
+        finished = "Time at which retention last finished deleting everything due"
+        age = "Age of the oldest remaining row; a whole week is as old as its first day"
         self._deleted = Counter(f"{prefix}_deleted_rows", deleted, ["kind"], registry=registry)
         self._finished = Gauge(f"{prefix}_timestamp_seconds", finished, registry=registry)
         self._oldest_age = Gauge(f"{prefix}_oldest_age_seconds", age, ["kind"], registry=registry)
 
     def build_retention(self, database: Database, rules: Mapping[str, RetentionRule]) -> Retention:
-        """Return the retention by these rules, which is measured here."""
+        """Return the retention by these rules; it reports to these metrics."""
         for kind in rules:
             self._count_deleted(kind, 0)
         return Retention(database=database, rules=rules, on_deleted=self._count_deleted, on_finished=self._record_ages)

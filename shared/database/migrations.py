@@ -16,7 +16,7 @@ from asyncpg.pool import PoolConnectionProxy
 from shared.database.pool import Database
 from shared.outcome import DependencyUnavailable
 
-# While a migration waits for a table lock, all later statements on that table wait, too.
+# While a migration waits for a table lock, all later statements on that table wait as well.
 LOCK_TIMEOUT_SECONDS = 5
 _LOCK = 0x6B_72_65_69_73  # one advisory lock for all migrations of this database
 _UP = re.compile(r"^-- migrate:up(?P<options>[^\n]*)\n(?P<sql>.*?)(?=^-- migrate:down|\Z)", re.DOTALL | re.MULTILINE)
@@ -28,7 +28,7 @@ class MigrationError(Exception):
 
 
 class NotMigrated(DependencyUnavailable):
-    """Error raised while a schema is not up to date; the process waits until it is migrated."""
+    """The schema is not up to date. The process waits until it is migrated."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +50,18 @@ def read_migrations(folder: Path) -> list[Migration]:
 
 
 def _parse(path: Path) -> Migration:
-    found = _UP.search(path.read_text())
-    if found is None:
+    match = _UP.search(path.read_text())
+    if match is None:
         raise MigrationError(f"{path.name}: no line `-- migrate:up`")
-    transactional = "transaction:false" not in found["options"]
-    return Migration(path.stem.partition("_")[0], found["sql"], transactional)
+    transactional = "transaction:false" not in match["options"]
+    return Migration(path.stem.partition("_")[0], match["sql"], transactional)
 
 
 async def migrate(
     connection: asyncpg.Connection, schema: str, folder: Path, versions: Container[str] | None = None
 ) -> list[str]:
-    """Bring one schema up to date, or only to `versions`, and return those that ran. Raises MigrationError."""
-    migrations = [each for each in read_migrations(folder) if versions is None or each.version in versions]
+    """Run all pending migrations of a schema, or only `versions`, and return those that ran. Raises MigrationError."""
+    migrations = [step for step in read_migrations(folder) if versions is None or step.version in versions]
     await connection.execute("select pg_advisory_lock($1)", _LOCK)
     try:
         await _prepare(connection, schema)
@@ -117,11 +117,11 @@ async def _find_pending(
         f"select version, checksum from {schema}.schema_migrations left join {schema}.schema_checksums"  # noqa: S608 - checked name
         " using (version)"
     )
-    done = {row["version"]: row["checksum"] for row in rows}
+    checksums = {row["version"]: row["checksum"] for row in rows}
     for migration in migrations:
-        if done.get(migration.version) not in (None, migration.checksum):
+        if checksums.get(migration.version) not in (None, migration.checksum):
             raise MigrationError(f"{schema} {migration.version} was changed after it ran")
-    return [migration for migration in migrations if migration.version not in done]
+    return [migration for migration in migrations if migration.version not in checksums]
 
 
 async def _apply(connection: asyncpg.Connection, schema: str, migration: Migration) -> None:

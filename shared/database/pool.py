@@ -1,4 +1,4 @@
-"""Connections to whichever server accepts writes, and a pool that translates the driver's errors."""
+"""Connections to the server that accepts writes, and a pool that translates the driver's errors."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,7 +11,7 @@ from asyncpg.pool import PoolConnectionProxy
 from shared.outcome import DependencyUnavailable, InvalidDataError
 from shared.runtime.hosts import split_hosts
 
-# A server whose machine is gone does not refuse: the next one has to be tried while the caller still waits.
+# A server whose machine is down does not refuse: the next one has to be tried while the caller still waits.
 HOST_TIMEOUT_SECONDS = 1.5
 _TRY_NEXT_ERRORS = (
     OSError,
@@ -23,11 +23,11 @@ _TRY_NEXT_ERRORS = (
 
 
 class UncancelledConnection(asyncpg.Connection):
-    """Connection that is closed where asyncpg would cancel its statement, after a time-out or a task's cancellation.
+    """Connection that is closed where asyncpg would cancel its statement, after a timeout or a task's cancellation.
 
-    PostgreSQL commits a transaction locally and then waits for a standby. Cancelled there, the transaction becomes
-    visible although no standby has it: whoever relies on what it then reads may rely on what a failover forgets. The
-    server ends the statement of a closed connection itself (`client_connection_check_interval`), but no such wait.
+    PostgreSQL commits a transaction locally and then waits for a standby. If that wait is cancelled, the transaction
+    becomes visible although no standby has it, and others may rely on data that a failover loses. On a closed
+    connection the server ends statements itself (`client_connection_check_interval`), but not that wait.
     """
 
     def _cancel_current_command(self, *_: object) -> None:
@@ -37,7 +37,7 @@ class UncancelledConnection(asyncpg.Connection):
 async def connect(url: str, **options: Any) -> asyncpg.Connection:
     """Connect like asyncpg, to the server in `url` that accepts writes.
 
-    Raises ConnectionError if none does, and otherwise what asyncpg raises.
+    Raises ConnectionError if none does, else whatever asyncpg raises.
     """
     *others, last = split_hosts(url)
     options |= {"target_session_attrs": "read-write"}
@@ -56,13 +56,13 @@ ACQUIRE_TIMEOUT_SECONDS = 5.0
 # PostgreSQL 18.6 rechecks a row that was changed before it could be locked, and then prunes partitions by memory that
 # it has freed: it misses rows or crashes. Without pruning, an index of each partition is searched.
 SAFE_SETTINGS = {"timezone": "UTC", "enable_partition_pruning": "off"}
-# A process that is frozen or gone must not keep its locks, and no statement may wait for a lock forever.
+# A frozen or dead process must not keep its locks, and no statement may wait for a lock forever.
 SERVER_SETTINGS = {
     **SAFE_SETTINGS,
     "idle_in_transaction_session_timeout": "2s",
     "lock_timeout": "5s",
-    "client_connection_check_interval": "1s",  # a statement whose caller is gone ends
-    "tcp_user_timeout": "15s",  # so does one whose caller's machine takes nothing of the answer
+    "client_connection_check_interval": "1s",  # ends a statement whose caller has gone away
+    "tcp_user_timeout": "15s",  # and one whose caller's machine does not accept the answer
     "tcp_keepalives_idle": "5s",
     "tcp_keepalives_interval": "5s",
 }
@@ -78,9 +78,9 @@ _UNAVAILABLE_ERRORS = (
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
-    asyncpg.PostgresSystemError,  # a disk that fails for now; a damaged page does not mend itself
+    asyncpg.PostgresSystemError,  # a temporary disk failure, unlike a damaged page
     asyncpg.InvalidCatalogNameError,  # a database that is being restored
-    asyncpg.InvalidAuthorizationSpecificationError,  # a password that was changed here or there first
+    asyncpg.InvalidAuthorizationSpecificationError,  # a password that is being changed on both sides
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.ReadOnlySQLTransactionError,
@@ -91,7 +91,7 @@ _INVALID_DATA_ERRORS = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationE
 
 
 class DatabaseUnavailable(DependencyUnavailable):
-    """PostgreSQL is unreachable or temporarily refuses. Repeat the whole transaction."""
+    """PostgreSQL is unreachable, or refuses for now. Repeat the whole transaction."""
 
 
 def _translate(error: BaseException) -> None:
@@ -99,13 +99,13 @@ def _translate(error: BaseException) -> None:
     if isinstance(error, _INVALID_DATA_ERRORS):
         raise InvalidDataError(f"database: {type(error).__name__}") from None
     if isinstance(error, _UNAVAILABLE_ERRORS):
-        if isinstance(error, ValueError):  # the driver's own refusal of an argument is an InterfaceError, too
+        if isinstance(error, ValueError):  # a refused argument, also an InterfaceError
             raise InvalidDataError(f"driver: {type(error).__name__}") from None
         raise DatabaseUnavailable(f"database: {type(error).__name__}") from None
 
 
 class _HeldConnection:
-    """Connection held for the length of a block. A generator would cost half as much as a statement."""
+    """Connection held during a block. As a generator it would cost half as much time as a statement."""
 
     def __init__(self, database: "Database") -> None:
         self._database = database
@@ -122,10 +122,10 @@ class _HeldConnection:
         if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
             self._connection.terminate()  # this server has become a standby, and another one accepts writes
         try:
-            await self._database.release(self._connection, whole=error is None)
-        except Exception as failed:
-            if error is None:  # else it would hide the error of the block, a cancellation among them
-                _translate(failed)
+            await self._database.release(self._connection, intact=error is None)
+        except Exception as release_error:
+            if error is None:  # else it would hide the error of the block, such as a cancellation
+                _translate(release_error)
                 raise
         if error:
             _translate(error)
@@ -146,7 +146,7 @@ class Database:
         return _HeldConnection(self)
 
     async def acquire(self) -> Connection:
-        """Return a connection that nobody else has, until `release`."""
+        """Return a connection for exclusive use until `release`."""
         if self._free.locked():
             async with asyncio.timeout(ACQUIRE_TIMEOUT_SECONDS):
                 await self._free.acquire()
@@ -158,10 +158,10 @@ class Database:
             self._free.release()
             raise
 
-    async def release(self, connection: Connection, *, whole: bool) -> None:
-        """Keep it for the next caller; one that failed midway goes back to the pool, which resets or closes it."""
+    async def release(self, connection: Connection, *, intact: bool) -> None:
+        """Keep an `intact` connection for the next caller; return any other to the pool, which resets or closes it."""
         try:
-            if whole:
+            if intact:
                 self._idle.append(connection)
             else:
                 await self._pool.release(connection)
@@ -169,7 +169,7 @@ class Database:
             self._free.release()
 
     async def _take(self) -> Connection:
-        """Return the connection used last, which avoids the pool's tasks and timers, else one from the pool."""
+        """Return the connection used last, avoiding the pool's tasks and timers, else one from the pool."""
         while self._idle:
             connection = self._idle.pop()
             if not connection.is_closed():
@@ -181,7 +181,7 @@ class Database:
     async def session(self) -> AsyncIterator[Connection]:
         """Yield a connection that may take session locks, which are released when the block ends.
 
-        One that is idle for ten seconds loses them with its connection: its process may be frozen or gone.
+        The server closes a session that is idle for ten seconds, as its process may be frozen or dead.
         """
         async with self.connection() as connection:
             try:
@@ -206,7 +206,7 @@ class Database:
         return row
 
     async def fetchval(self, statement: str, *arguments: object) -> Any:
-        """Return the first value of a statement, None if it returns no row."""
+        """Return the first value of a statement; None if it returns no row."""
         async with self.connection() as connection:
             return await connection.fetchval(statement, *arguments)
 
@@ -217,7 +217,7 @@ class Database:
 
 
 async def _unlock(connection: Connection) -> None:
-    """Release all session locks; a session that fails to is terminated, since its locks would block all others."""
+    """Release all session locks; if that fails, terminate the session, since its locks would block all others."""
     try:
         await connection.execute(_END_SESSION)
     except BaseException:
@@ -236,7 +236,7 @@ async def open_database(url: str, *, password: str | None, name: str, size: int)
         pool = await asyncpg.create_pool(
             url,
             password=password,
-            min_size=0,  # a minimum would be restored in the background, and fail there during an outage
+            min_size=0,  # a minimum would be restored in the background, where it fails during an outage
             max_size=size,
             command_timeout=COMMAND_TIMEOUT_SECONDS,
             connect=lambda *_, **options: connect(url, **options),

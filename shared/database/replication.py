@@ -1,4 +1,4 @@
-"""Check that what was committed survives the loss of the primary."""
+"""Check that commits survive the loss of the primary."""
 
 import asyncpg
 
@@ -11,7 +11,7 @@ where setdatabase in (0, (select oid from pg_database where datname = current_da
     and setting like 'synchronous_commit=%' and substr(setting, 20) <> all($1::text[])
 order by 1
 """
-# Without `pg_read_all_stats` a role sees that there is one, and nothing else of it.
+# Without `pg_read_all_stats` a role sees only that a standby exists.
 _STREAMING = """
 select count(*) from pg_stat_replication
 where state is null or state = 'streaming' and sync_state in ('sync', 'quorum')
@@ -19,7 +19,7 @@ where state is null or state = 'streaming' and sync_state in ('sync', 'quorum')
 
 
 class AsynchronousCommitError(Exception):
-    """A standby that became the primary could forget claims and Stops: messages would go out twice, or after a Stop."""
+    """A standby that becomes the primary could lose claims and Stops: messages would go out twice, or after a Stop."""
 
 
 async def require_synchronous_commits(connection: asyncpg.Connection) -> None:
@@ -29,12 +29,12 @@ async def require_synchronous_commits(connection: asyncpg.Connection) -> None:
     mode = await connection.fetchval("show synchronous_commit")
     if mode not in DURABLE:
         raise AsynchronousCommitError(f"synchronous_commit is {mode}")
-    weak = [row[0] for row in await connection.fetch(_WEAK_ROLES, DURABLE)]
-    if weak:
-        raise AsynchronousCommitError(f"commits do not wait for a standby for {', '.join(weak)}")
+    weak_roles = [row[0] for row in await connection.fetch(_WEAK_ROLES, DURABLE)]
+    if weak_roles:
+        raise AsynchronousCommitError(f"commits do not wait for a standby for {', '.join(weak_roles)}")
 
 
 async def count_synchronous_standbys(connection: asyncpg.Connection) -> int:
-    """Return how many standbys commits may wait for; all that are connected, if this role sees no more of them."""
+    """Return how many standbys commits may wait for; all connected ones if this role cannot see their state."""
     count: int = await connection.fetchval(_STREAMING)
     return count

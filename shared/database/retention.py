@@ -1,4 +1,4 @@
-"""Retention: maximum age of each kind of data, and its purge in small steps."""
+"""Retention: the maximum age of each kind of data, and purging in small steps."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _log = structlog.get_logger()
 class RetentionRule(NamedTuple):
     """Maximum age, and a statement that purges at most $2 items older than $1 and returns their number.
 
-    `oldest_query` returns the time of the oldest item; empty where that is not cheap to find.
+    `oldest_query` returns the time of the oldest item; empty if finding that is expensive.
     """
 
     max_age: timedelta
@@ -61,19 +61,19 @@ class Retention:
 
     async def run(self) -> None:
         """Purge step by step until nothing is too old. Raises DatabaseUnavailable."""
-        for kind, kept in self.rules.items():
-            forgotten = 0
-            while step := await purge(self.database, kept, max_rows=self.max_rows):
-                forgotten += step
-                self.on_deleted(kind, step)
-            if forgotten:
-                _log.info("purged", kind=kind, rows=forgotten)
+        for kind, rule in self.rules.items():
+            purged = 0
+            while count := await purge(self.database, rule, max_rows=self.max_rows):
+                purged += count
+                self.on_deleted(kind, count)
+            if purged:
+                _log.info("purged", kind=kind, rows=purged)
         self.on_finished(await self._measure_ages())
 
     async def _measure_ages(self) -> Mapping[str, float]:
         ages: dict[str, float] = {}
         async with self.database.connection() as connection:
-            for kind, kept in self.rules.items():
-                if kept.oldest_query:
-                    ages[kind] = await connection.fetchval(_AGE.format(kept.oldest_query))
+            for kind, rule in self.rules.items():
+                if rule.oldest_query:
+                    ages[kind] = await connection.fetchval(_AGE.format(rule.oldest_query))
         return ages

@@ -1,6 +1,6 @@
-"""CloudEvents in structured JSON and as AMQP messages, with every problem of an unreadable one.
+"""CloudEvents in structured JSON and as AMQP messages, with all problems of an unreadable one.
 
-An AMQP message has the event in structured mode, or in binary mode with the attributes in headers.
+An AMQP message contains the event in structured mode, or in binary mode with the attributes in headers.
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/amqp-protocol-binding.md defines `cloudEvents:` and
 `cloudEvents_`; clients carry over `ce-` and `ce_` from HTTP and Kafka.
 """
@@ -27,7 +27,7 @@ from shared.notices.schema_errors import MAX_UNKNOWN_FIELDS, find_schema_errors,
 MAX_NAME_LENGTH = 200
 MAX_FIELD_LENGTH = 40
 NOTICE_TYPES: Mapping[str, type[NoticePublished | NoticeUpdated | NoticeWithdrawn]] = {
-    kind.TYPE: kind for kind in (NoticePublished, NoticeUpdated, NoticeWithdrawn)
+    event_type.TYPE: event_type for event_type in (NoticePublished, NoticeUpdated, NoticeWithdrawn)
 }
 
 _ATTRIBUTES = (*(field.encode_name for field in msgspec.structs.fields(Envelope)), "dataschema")
@@ -35,17 +35,17 @@ _MOMENTS = ("time", "expirytime")
 _EXTENSION = re.compile(r"[a-z0-9]+")
 MISPLACED = {
     field.encode_name: f'"{field.encode_name}" in data'
-    for kind in NOTICE_TYPES.values()
-    for field in msgspec.structs.fields(kind)
+    for event_type in NOTICE_TYPES.values()
+    for field in msgspec.structs.fields(event_type)
 }
 _NO_ATTRIBUTES: Mapping[str, Any] = MappingProxyType({})
 _ALIASES = {**MISPLACED, "expires_at": '"expirytime"', "notice": '"subject"', "data_base64": '"data"'}
 
 
 class UnreadableEvent(ValueError):
-    """The bytes are not a CloudEvent. The event's names are set as far as they can be read from its `attributes`.
+    """The bytes are not a CloudEvent. `event`, `source` and `subject` are set as far as `attributes` are readable.
 
-    `envelope` has the valid attributes, and empty values for the others; None if nothing can be read.
+    `envelope` has the valid attributes, and empty values for the others; None if none is readable.
     """
 
     def __init__(
@@ -66,27 +66,27 @@ def read_event(body: bytes) -> Envelope:
     return convert_event(decode_json(body))
 
 
-def convert_event(found: Any) -> Envelope:
+def convert_event(value: Any) -> Envelope:
     """Return the event in decoded JSON. Raises UnreadableEvent, which names every wrong attribute.
 
-    Attributes that are null count as left out, as CloudEvents specifies. A moment without an offset is in LOCAL_ZONE.
-    Attributes that a notice does not have are refused, except extensions.
+    As CloudEvents specifies, null attributes count as missing. Times without an offset are in LOCAL_ZONE. Unknown
+    attributes of a notice are refused, except extensions.
     """
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise UnreadableEvent(Problem(field="body", problem="must be a JSON object"))
-    given = {
-        name: _attach_zone_if_moment(value) if name in _MOMENTS else value
-        for name, value in found.items()
-        if name == "data" or value is not None
+    attributes = {
+        name: _attach_zone_if_moment(attribute) if name in _MOMENTS else attribute
+        for name, attribute in value.items()
+        if name == "data" or attribute is not None
     }
-    if isinstance(data := given.get("data"), dict) and "scheduled_at" in data:
-        given["data"] = {**data, "scheduled_at": _attach_zone_if_moment(data["scheduled_at"])}
-    problems = (*_check_attributes(given), *_check_unknown_attributes(given))
-    data = Raw(msgspec.json.encode(given.get("data")))
+    if isinstance(data := attributes.get("data"), dict) and "scheduled_at" in data:
+        attributes["data"] = {**data, "scheduled_at": _attach_zone_if_moment(data["scheduled_at"])}
+    problems = (*_check_attributes(attributes), *_check_unknown_attributes(attributes))
+    data = Raw(msgspec.json.encode(attributes.get("data")))
     if not problems:
-        return msgspec.convert({**given, "data": data}, Envelope)
-    readable = _build_partial_envelope(given, {problem.field for problem in problems}, data)
-    raise UnreadableEvent(*problems, envelope=readable, attributes=given)
+        return msgspec.convert({**attributes, "data": data}, Envelope)
+    readable = _build_partial_envelope(attributes, {problem.field for problem in problems}, data)
+    raise UnreadableEvent(*problems, envelope=readable, attributes=attributes)
 
 
 def decode_json(body: bytes, field: str = "body", attributes: Mapping[str, Any] = _NO_ATTRIBUTES) -> Any:
@@ -98,7 +98,7 @@ def decode_json(body: bytes, field: str = "body", attributes: Mapping[str, Any] 
 
 
 def _explain_error(body: bytes) -> str:
-    """Return what is wrong, with the line and column that the standard library finds."""
+    """Return the problem, with the line and column that the standard library reports."""
     if body.startswith(BOM_UTF8):
         return "begins with a byte order mark: leave it out"
     try:
@@ -116,12 +116,12 @@ def _explain_error(body: bytes) -> str:
 
 
 def attach_local_zone(moment: datetime) -> datetime:
-    """Return the moment with an offset; one without is in LOCAL_ZONE, and in a repeated hour the first."""
+    """Return the moment with an offset; without one it is in LOCAL_ZONE, and in a repeated hour the first."""
     return moment if moment.tzinfo else moment.replace(tzinfo=LOCAL_ZONE)
 
 
 def _attach_zone_if_moment(value: Any) -> Any:
-    """Return a moment with an offset; any other value unchanged."""
+    """Return a moment with an offset, or any other value unchanged."""
     try:
         moment = msgspec.convert(value, datetime)
         return value if moment.tzinfo else attach_local_zone(moment).isoformat()
@@ -129,26 +129,27 @@ def _attach_zone_if_moment(value: Any) -> Any:
         return value
 
 
-def _check_attributes(given: Mapping[str, Any]) -> Iterator[Problem]:
-    yield from find_schema_errors({**given, "data": Raw(b"")}, Envelope)
-    if isinstance(version := given.get("specversion"), str) and version != "1.0":
+def _check_attributes(attributes: Mapping[str, Any]) -> Iterator[Problem]:
+    yield from find_schema_errors({**attributes, "data": Raw(b"")}, Envelope)
+    if isinstance(version := attributes.get("specversion"), str) and version != "1.0":
         yield Problem(field="specversion", problem="must be 1.0")
 
 
-def _check_unknown_attributes(given: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield unknown attributes that look like mistakes; lower-case extensions are permitted to anyone."""
-    if str(given.get("type")) not in NOTICE_TYPES:
+def _check_unknown_attributes(attributes: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield unknown attributes that look like mistakes; lower-case extensions are permitted."""
+    if str(attributes.get("type")) not in NOTICE_TYPES:
         return
-    unknown = [name for name in given if name not in _ATTRIBUTES]
-    foreign = {name for name in unknown if _EXTENSION.fullmatch(name) and name not in _ALIASES}
-    yield from report_unknown_fields([name for name in unknown if name not in foreign], _ATTRIBUTES, _ALIASES)
+    unknown = [name for name in attributes if name not in _ATTRIBUTES]
+    extensions = {name for name in unknown if _EXTENSION.fullmatch(name) and name not in _ALIASES}
+    yield from report_unknown_fields([name for name in unknown if name not in extensions], _ATTRIBUTES, _ALIASES)
 
 
-def _build_partial_envelope(given: Mapping[str, Any], wrong: set[str], data: Raw) -> Envelope:
+def _build_partial_envelope(attributes: Mapping[str, Any], invalid: set[str], data: Raw) -> Envelope:
     empty: dict[str, Any] = {"id": "", "source": "", "type": "", "specversion": "1.0"}
-    right = {name: given[name] for name in _ATTRIBUTES if name in given and name not in {*wrong, "data", "dataschema"}}
-    moments = {name: msgspec.convert(right[name], datetime) for name in _MOMENTS if name in right}
-    return Envelope(**{**empty, **right, **moments}, data=data)
+    omitted = {*invalid, "data", "dataschema"}
+    valid = {name: attributes[name] for name in _ATTRIBUTES if name in attributes and name not in omitted}
+    moments = {name: msgspec.convert(valid[name], datetime) for name in _MOMENTS if name in valid}
+    return Envelope(**{**empty, **valid, **moments}, data=data)
 
 
 MAX_BODY_BYTES = 65_536
@@ -170,20 +171,21 @@ class AmqpMessage:
 
 
 def read_amqp_event(message: AmqpMessage) -> Envelope:
-    """Return the event in a message. Raises UnreadableEvent, which names every problem, and the event if possible."""
-    transport, size = tuple(_check_transport(message)), len(message.body)
-    kind, charset = parse_content_type(message.content_type or "")
+    """Return the event in a message. Raises UnreadableEvent with all problems, and if readable, the event's names."""
+    transport_problems, size = tuple(_check_transport(message)), len(message.body)
+    media_type, charset = parse_content_type(message.content_type or "")
     try:
         if size > MAX_BODY_BYTES:
             raise UnreadableEvent(Problem(field="body", problem=f"has {size} bytes; at most {MAX_BODY_BYTES} are read"))
         if charset not in ("utf-8", "utf8"):
             raise UnreadableEvent(Problem(field="content_type", problem="its charset must be utf-8"))
-        envelope = convert_event(decode_json(message.body) if kind == CONTENT_TYPE else _join_binary(message, kind))
+        is_structured = media_type == CONTENT_TYPE
+        envelope = convert_event(decode_json(message.body) if is_structured else _join_binary(message, media_type))
     except UnreadableEvent as error:
-        problems = (*transport, *error.problems)
+        problems = (*transport_problems, *error.problems)
         raise UnreadableEvent(*problems, envelope=error.envelope, attributes=error.attributes) from None
-    if transport:
-        raise UnreadableEvent(*transport, envelope=envelope, attributes=msgspec.structs.asdict(envelope))
+    if transport_problems:
+        raise UnreadableEvent(*transport_problems, envelope=envelope, attributes=msgspec.structs.asdict(envelope))
     return envelope
 
 
@@ -194,52 +196,52 @@ def _check_transport(message: AmqpMessage) -> Iterator[Problem]:
         yield Problem(field="delivery_mode", problem="must be 2, persistent: else the broker may lose it")
 
 
-def _join_binary(message: AmqpMessage, kind: str) -> dict[str, Any]:
-    """Return an event in binary mode as decoded in structured mode. Raises UnreadableEvent."""
+def _join_binary(message: AmqpMessage, media_type: str) -> dict[str, Any]:
+    """Return an event in binary mode as if decoded from structured mode. Raises UnreadableEvent."""
     attributes, problems = _collect_attributes(message.headers)
-    if kind != DATA_TYPE or not attributes:
-        problems = [Problem(field="content_type", problem=_describe_expected(kind))]
+    if media_type != DATA_TYPE or not attributes:
+        problems = [Problem(field="content_type", problem=_describe_expected(media_type))]
     if problems:
         raise UnreadableEvent(*problems, attributes=attributes)
     data = decode_json(message.body, "data", attributes)
     return {**msgspec.to_builtins(attributes), "datacontenttype": DATA_TYPE, "data": data}
 
 
-def _describe_expected(kind: str) -> str:
+def _describe_expected(media_type: str) -> str:
     """Return what the content type must be.
 
-    `application/json` alone is the commonest mistake: the whole event is in the body, with the wrong type.
+    The commonest mistake is `application/json` with the whole event in the body.
     """
     binary = f"{DATA_TYPE} with its attributes in headers, {HEADER_PREFIXES[0]}id and so on"
-    given = ", which are missing" if kind == DATA_TYPE else ""
-    return f"must be {CONTENT_TYPE} for an event in the body, or {binary}{given}"
+    hint = ", which are missing" if media_type == DATA_TYPE else ""
+    return f"must be {CONTENT_TYPE} for an event in the body, or {binary}{hint}"
 
 
 def parse_content_type(value: str) -> tuple[str, str]:
-    """Return the type and its charset, both in lower case; the charset is UTF-8 if there is none."""
-    kind, *parameters = (part.strip().lower() for part in value.split(";"))
+    """Return the media type and its charset, both in lower case; the charset is UTF-8 by default."""
+    media_type, *parameters = (part.strip().lower() for part in value.split(";"))
     pairs = dict(parameter.partition("=")[::2] for parameter in parameters)
-    return kind, pairs.get("charset", "").strip('"') or "utf-8"
+    return media_type, pairs.get("charset", "").strip('"') or "utf-8"
 
 
 def _collect_attributes(headers: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
     """Return the event's attributes by name, and a problem for each that has two different values."""
-    found: dict[str, Any] = {}
-    twice: list[Problem] = []
+    attributes: dict[str, Any] = {}
+    problems: list[Problem] = []
     for header, value in headers.items():
         prefix = next((known for known in HEADER_PREFIXES if header.startswith(known)), None)
         if prefix is None:
             continue
         name = header.removeprefix(prefix)
-        if found.setdefault(name, value) != value and len(twice) < MAX_UNKNOWN_FIELDS:
-            twice.append(Problem(field=name[:MAX_FIELD_LENGTH], problem="is given twice, in different ways"))
-    return found, twice
+        if attributes.setdefault(name, value) != value and len(problems) < MAX_UNKNOWN_FIELDS:
+            problems.append(Problem(field=name[:MAX_FIELD_LENGTH], problem="is given twice, in different ways"))
+    return attributes, problems
 
 
 def identify_system(envelope: Envelope, login: str | None) -> str | None:
-    """Return the publishing system: the broker login, or the system that the notices API names for its caller.
+    """Return the publishing system: the broker login, or for the notices API, the system that it names.
 
-    None for any other login that names a system.
+    Return None for any other login that names a system.
     """
     if login == NOTICES_API_LOGIN:
         return envelope.kreisfunksystem

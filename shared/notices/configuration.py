@@ -27,9 +27,9 @@ Quota = Annotated[int, Meta(ge=0, le=100_000)]
 class System(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Registered system; `name` is its broker login and its name at the notices API.
 
-    Each CloudEvents source in `sources` belongs to it alone; of the sources in `manages`, which belong to others, it
-    may update and withdraw notices. The quotas limit accepted notices, updates included, in any hour and any 24 hours;
-    what was published can always be withdrawn.
+    Each CloudEvents source in `sources` belongs to it alone. It may also update and withdraw notices of the sources in
+    `manages`, which belong to other systems. The quotas limit accepted notices, including updates, in any hour and any
+    24 hours; published notices can always be withdrawn.
     """
 
     name: SystemName
@@ -57,7 +57,7 @@ class Category(StrEnum):
 
 
 class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Prices of one message, in euros, charged by Meta. Raises ValueError for an implausible price."""
+    """Meta's prices of one message, in euros. Raises ValueError for an implausible price."""
 
     marketing: Decimal | None = None
     utility: Decimal | None = None
@@ -71,11 +71,11 @@ class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Topic(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Topic to subscribe to, and the template of its notices.
+    """Topic that citizens subscribe to, with the template of its notices.
 
-    `words` are other names that citizens use; `about` are words that suggest the topic, `*` standing for any letters
-    (`"konzert*"`). Notices of a `local` topic may be limited to some municipalities. Those with a picture need
-    `picture_template`, the same template with an image above it.
+    `words` are other names that citizens use; `about` are words that suggest the topic, where `*` stands for any
+    letters (`"konzert*"`). Notices about a `local` topic may be limited to some municipalities. Notices with a picture
+    need `picture_template`, the same template with an image above it.
     """
 
     id: TopicId
@@ -89,7 +89,7 @@ class Topic(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     picture_template: TemplateName | None = None
 
     def choose_template(self, picture: str | None) -> str:
-        """Return the name of the template of a notice with this picture, or with none."""
+        """Return the name of the template for a notice with or without a picture."""
         return (picture and self.picture_template) or self.template
 
     def list_templates(self) -> tuple[str, ...]:
@@ -99,7 +99,7 @@ class Topic(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Configuration(Struct, frozen=True, kw_only=True):
     """Configuration of notices in the county file; other parts of the file are ignored.
 
-    Links and pictures may lead to `link_hosts` only. Raises ValueError for a duplicate name or an unknown reference.
+    Links and pictures may point to `link_hosts` only. Raises ValueError for a duplicate name or an unknown reference.
     """
 
     topics: Annotated[tuple[Topic, ...], Meta(min_length=1)]
@@ -109,8 +109,8 @@ class Configuration(Struct, frozen=True, kw_only=True):
     prices: Prices = Prices()
 
     def __post_init__(self) -> None:
-        for wrong, problem in self._find_problems():
-            if wrong:
+        for is_present, problem in self._find_problems():
+            if is_present:
                 raise ValueError(problem)
 
     def _find_problems(self) -> Iterator[tuple[bool, str]]:
@@ -151,13 +151,13 @@ C = TypeVar("C", bound=Configuration)
 
 
 class ConfigurationError(Exception):
-    """The file cannot be read or is invalid; the text names the place."""
+    """The file is unreadable or invalid; the message names the file and the problem."""
 
 
-def read_configuration(path: Path, kind: type[C]) -> C:
+def read_configuration(path: Path, configuration_type: type[C]) -> C:
     """Return the configuration in a TOML file. Raises ConfigurationError."""
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=kind)
+        return msgspec.toml.decode(path.read_bytes(), type=configuration_type)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"{path}: {explain_schema_error(str(error))}") from None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:

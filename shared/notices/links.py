@@ -10,7 +10,7 @@ from ipaddress import AddressValueError, IPv4Address
 OMITTED = "[…]"  # shorter than any address
 MAX_LABEL_LENGTH = 63
 
-_PATH = r"[a-z0-9._~:/?#@!$&'()*+,;=%-]*"  # phones end a link at any other character, and may begin another one
+_PATH = r"[a-z0-9._~:/?#@!$&'()*+,;=%-]*"  # a phone ends a link at any other character, and may begin the next one
 _URL = re.compile(rf"https?://([^\s/?#]*){_PATH}")
 _MAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+(?![\w/@-])")
 # No pattern may start inside text that it has already scanned: that would make it slow for a hostile text.
@@ -31,7 +31,7 @@ def contains_foreign_host(text: str, hosts: Collection[str]) -> bool:
 def replace_foreign_hosts(text: str, hosts: Collection[str]) -> str:
     """Return the text with `[…]` in place of such addresses.
 
-    A full stop without a space after it may look like a domain (`gesperrt.In Worpswede`): the space is added.
+    A full stop without a space after it may look like a domain (`gesperrt.In Worpswede`): then add the space.
     """
     return " ".join(_replace_if_foreign(word, hosts) for word in text.split(" "))
 
@@ -60,33 +60,33 @@ def _find_hosts(text: str, hosts: Collection[str]) -> Iterator[str]:
         yield "://"  # another scheme, whose host is unknown
     rest = _MAIL.sub(" ", rest)
     masked, position = _mask_symbols(rest), 0
-    while found := _DOTTED.search(masked, position):
-        name, port = rest[found.start(1) : found.end(1)].strip("-"), found[2]
+    while match := _DOTTED.search(masked, position):
+        name, port = rest[match.start(1) : match.end(1)].strip("-"), match[2]
         is_known = name in hosts and port in (None, ":443")
-        position = found.end() if is_known else found.end(1)
+        position = match.end() if is_known else match.end(1)
         yield from () if is_known else _find_domains(name, port or "")
 
 
 def _mask_symbols(text: str) -> str:
-    """Return as many characters: `ä` in place of each symbol (an emoji, say) or mark that a host may contain."""
-    masked = text.replace("_", "~")  # no host contains one; around a host, it marks italics in WhatsApp
+    """Return a text of the same length, with `ä` for each symbol (such as an emoji) or mark that a host may contain."""
+    masked = text.replace("_", "~")  # never in a host; around one, it marks italics in WhatsApp
     if masked.isascii():
         return masked
-    return _INNER_MARKS.sub(lambda found: "ä" * len(found[0]), "".join(map(_mask_character, masked)))
+    return _INNER_MARKS.sub(lambda match: "ä" * len(match[0]), "".join(map(_mask_character, masked)))
 
 
 def _mask_character(letter: str) -> str:
-    kind = "" if letter.isascii() else unicodedata.category(letter)[0]
-    return {"S": "ä", "M": _MARK}.get(kind, letter)
+    category = "" if letter.isascii() else unicodedata.category(letter)[0]
+    return {"S": "ä", "M": _MARK}.get(category, letter)
 
 
 def _find_domains(name: str, port: str) -> Iterator[str]:
-    """Yield each prefix that ends in a top-level domain: phones take `evil.example.Und` for one."""
+    """Yield each prefix that ends in a top-level domain, as phones recognise one in `evil.example.Und`."""
     labels = name.split(".")
     for last, label in enumerate(labels[1:], start=1):
-        ends = (label, label.partition("-")[0], _NO_LETTER.split(label, maxsplit=1)[0])
-        for end in filter(_is_top_level, ends):
-            yield ".".join((*labels[:last], end)) + port
+        candidates = (label, label.partition("-")[0], _NO_LETTER.split(label, maxsplit=1)[0])
+        for domain in filter(_is_top_level, candidates):
+            yield ".".join((*labels[:last], domain)) + port
     yield from filter(_is_ip, (part.strip("-.") for part in _SYMBOLS.split(name)))
 
 

@@ -34,7 +34,7 @@ _BESIDE_DATA = {
 
 @dataclass(frozen=True, kw_only=True)
 class ParsedNotice:
-    """Event whose data is decoded once: to `data` as JSON, and if it is valid by itself, to `notice`."""
+    """Event whose data is decoded once: to `data` as JSON, and if its schema is valid, to `notice`."""
 
     envelope: Envelope
     data: Any
@@ -42,33 +42,33 @@ class ParsedNotice:
 
     @cached_property
     def fingerprint(self) -> bytes:
-        """Return a digest that is equal for the same event, however it is written, and whatever its transport adds."""
+        """Return a digest that is equal for the same event, regardless of its formatting and transport."""
         envelope = self.envelope
-        moment = envelope.expirytime.timestamp() if envelope.expirytime else None
-        parts = (envelope.type, envelope.subject, moment)
+        expiry = envelope.expirytime.timestamp() if envelope.expirytime else None
+        parts = (envelope.type, envelope.subject, expiry)
         return hashlib.sha256(msgspec.json.encode(parts) + self._encode_notice()).digest()
 
     def _encode_notice(self) -> bytes:
         if self.notice is None:
             return bytes(self.envelope.data)
-        scheduled = self.notice.scheduled_at if isinstance(self.notice, NoticeContent) else None
-        plain = msgspec.structs.replace(self.notice, scheduled_at=None) if scheduled else self.notice
-        return msgspec.json.encode((plain, scheduled.timestamp() if scheduled else None))
+        scheduled_at = self.notice.scheduled_at if isinstance(self.notice, NoticeContent) else None
+        timeless = msgspec.structs.replace(self.notice, scheduled_at=None) if scheduled_at else self.notice
+        return msgspec.json.encode((timeless, scheduled_at.timestamp() if scheduled_at else None))
 
     def validate(self, system: System | None, configuration: Configuration, now: datetime) -> tuple[Problem, ...]:
-        """Return every problem of the event of `system`; empty means that it is valid."""
-        envelope, kind = self.envelope, NOTICE_TYPES.get(self.envelope.type)
-        named = (*validate_source(envelope, system), *_validate_id(envelope))
-        if kind is None:
-            return (*named, Problem(field="type", problem=f"is none of {', '.join(NOTICE_TYPES)}"))
-        return (*named, *_validate_subject(envelope), *_validate_data(self, kind, system, configuration, now))
+        """Return all problems of the event of `system`; none means that it is valid."""
+        envelope, event_type = self.envelope, NOTICE_TYPES.get(self.envelope.type)
+        problems = (*validate_source(envelope, system), *_validate_id(envelope))
+        if event_type is None:
+            return (*problems, Problem(field="type", problem=f"is none of {', '.join(NOTICE_TYPES)}"))
+        return (*problems, *_validate_subject(envelope), *_validate_data(self, event_type, system, configuration, now))
 
 
 def parse_notice(envelope: Envelope) -> ParsedNotice:
     """Return an event with its data, as far as they can be decoded."""
-    data, kind = _decode_data(envelope), NOTICE_TYPES.get(envelope.type)
+    data, event_type = _decode_data(envelope), NOTICE_TYPES.get(envelope.type)
     try:
-        notice = msgspec.convert(data, kind) if kind else None
+        notice = msgspec.convert(data, event_type) if event_type else None
     except (msgspec.ValidationError, RecursionError):
         notice = None
     return ParsedNotice(envelope=envelope, data=data, notice=notice)
@@ -77,16 +77,16 @@ def parse_notice(envelope: Envelope) -> ParsedNotice:
 def validate_unreadable(
     error: UnreadableEvent, system: System | None, configuration: Configuration, now: datetime
 ) -> tuple[Problem, ...]:
-    """Return every problem of an unreadable event, including those of its readable part."""
+    """Return all problems of an unreadable event, including those of its readable part."""
     if error.envelope is None:
         return error.problems
-    named = {problem.field for problem in error.problems}
-    rest = parse_notice(error.envelope).validate(system, configuration, now)
-    return (*error.problems, *(problem for problem in rest if problem.field not in named))
+    unreadable_fields = {problem.field for problem in error.problems}
+    problems = parse_notice(error.envelope).validate(system, configuration, now)
+    return (*error.problems, *(problem for problem in problems if problem.field not in unreadable_fields))
 
 
 def validate_source(envelope: Envelope, system: System | None) -> tuple[Problem, ...]:
-    """Return the problems if `system` may not publish for the event's source."""
+    """Return a problem unless `system` may publish for the event's source."""
     if system is None:
         problem = "must be the broker login of a registered system, and the login's own"
         return (Problem(field="user_id", problem=problem),)
@@ -96,9 +96,9 @@ def validate_source(envelope: Envelope, system: System | None) -> tuple[Problem,
     return ()
 
 
-def _is_owner(system: System, source: str, kind: type[NoticeEvent] | None) -> bool:
-    """Return whether the system may use the source; a new notice needs one of its own."""
-    return source in system.sources or (kind in (NoticeUpdated, NoticeWithdrawn) and source in system.manages)
+def _is_owner(system: System, source: str, event_type: type[NoticeEvent] | None) -> bool:
+    """Return whether the system may use the source; a new notice needs one of the system's own."""
+    return source in system.sources or (event_type in (NoticeUpdated, NoticeWithdrawn) and source in system.manages)
 
 
 def _validate_id(envelope: Envelope) -> Iterator[Problem]:
@@ -124,36 +124,39 @@ def _is_notice_id(subject: str) -> bool:
 
 def _validate_data(
     parsed: ParsedNotice,
-    kind: type[NoticeEvent],
+    event_type: type[NoticeEvent],
     system: System | None,
     configuration: Configuration,
     now: datetime,
 ) -> Iterator[Problem]:
     envelope, data = parsed.envelope, parsed.data
-    if issubclass(kind, NoticeContent):
+    if issubclass(event_type, NoticeContent):
         yield from _validate_expiry(envelope.expirytime, now)
     if not isinstance(data, dict):
         yield Problem(field="data", problem="must be a JSON object")
         return
-    shape = (*map(_explain_missing_revision, find_schema_errors(data, kind)), *_validate_unknown_fields(data, kind))
-    yield from shape
-    wrong = frozenset(problem.field for problem in shape)
-    if kind is NoticeWithdrawn and "reason" not in wrong:
+    schema_errors = map(_explain_missing_revision, find_schema_errors(data, event_type))
+    problems = (*schema_errors, *_validate_unknown_fields(data, event_type))
+    yield from problems
+    invalid = frozenset(problem.field for problem in problems)
+    if event_type is NoticeWithdrawn and "reason" not in invalid:
         yield from _validate_reason(data.get("reason", ""), configuration)
-    if issubclass(kind, NoticeContent):
-        yield from validate_content(data, wrong, envelope=envelope, system=system, configuration=configuration, now=now)
+    if issubclass(event_type, NoticeContent):
+        yield from validate_content(
+            data, invalid, envelope=envelope, system=system, configuration=configuration, now=now
+        )
 
 
-def _explain_missing_revision(found: Problem) -> Problem:
-    if (found.field, found.problem) != ("revision", "is missing"):
-        return found
+def _explain_missing_revision(problem: Problem) -> Problem:
+    if (problem.field, problem.problem) != ("revision", "is missing"):
+        return problem
     return Problem(field="revision", problem="is missing: 2 for the first update, counting up")
 
 
-def _validate_unknown_fields(data: dict[str, Any], kind: type[NoticeEvent]) -> Iterator[Problem]:
-    known = [field.encode_name for field in msgspec.structs.fields(kind)]
+def _validate_unknown_fields(data: dict[str, Any], event_type: type[NoticeEvent]) -> Iterator[Problem]:
+    known = [field.encode_name for field in msgspec.structs.fields(event_type)]
     unknown = [name for name in data if name not in known]
-    if kind is NoticePublished and "revision" in unknown:
+    if event_type is NoticePublished and "revision" in unknown:
         unknown.remove("revision")
         yield Problem(field="revision", problem="is for an update: leave it out, or send an update")
     yield from report_unknown_fields(unknown, known, _BESIDE_DATA)
@@ -182,7 +185,7 @@ def _decode_data(envelope: Envelope) -> Any:
         return None
 
 
-# A template's body holds 1,024 characters, our fixed text less than 150 of them.
+# A template's body may have 1,024 characters, of which our fixed text takes less than 150.
 MAX_CONTENT_LENGTH = 870
 
 _BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -193,35 +196,35 @@ _PLACEHOLDER = re.compile(r"\{\{|\}\}")
 
 def validate_content(
     data: Mapping[str, Any],
-    wrong: frozenset[str],
+    invalid: frozenset[str],
     *,
     envelope: Envelope,
     system: System | None,
     configuration: Configuration,
     now: datetime,
 ) -> Iterator[Problem]:
-    """Yield the problems of the fields without schema errors; those in `wrong` have one."""
-    right = {field: value for field, value in data.items() if field not in wrong and value is not None}
-    topic = configuration.find_topic(right.get("topic", ""))
-    if "topic" in right:
-        yield from _validate_topic(right["topic"], system, configuration)
-    yield from _validate_municipalities(right.get("municipalities", ()), topic, configuration)
-    for field in _select_present(right, "headline", "text"):
-        problems = (*_validate_characters(field, right[field]), *validate_links(field, right[field], configuration))
+    """Yield the problems of the fields without schema errors; those in `invalid` have one."""
+    values = {field: value for field, value in data.items() if field not in invalid and value is not None}
+    topic = configuration.find_topic(values.get("topic", ""))
+    if "topic" in values:
+        yield from _validate_topic(values["topic"], system, configuration)
+    yield from _validate_municipalities(values.get("municipalities", ()), topic, configuration)
+    for field in _select_present(values, "headline", "text"):
+        problems = (*_validate_characters(field, values[field]), *validate_links(field, values[field], configuration))
         yield from problems[:1]
-    for field in _select_present(right, "link", "picture"):
-        yield from validate_url(field, right[field], configuration)
-    if "picture" in right and topic is not None and topic.picture_template is None:
+    for field in _select_present(values, "link", "picture"):
+        yield from validate_url(field, values[field], configuration)
+    if "picture" in values and topic is not None and topic.picture_template is None:
         yield Problem(field="picture", problem=f"the topic {topic.id} has no template with a picture")
-    yield from _validate_timing(right, envelope, now)
-    if "follows" in right and right["follows"] == envelope.subject:
+    yield from _validate_timing(values, envelope, now)
+    if "follows" in values and values["follows"] == envelope.subject:
         yield Problem(field="follows", problem="must be another notice")
-    if not wrong & {"headline", "text", "link"}:
-        yield from _validate_total_length(right)
+    if not invalid & {"headline", "text", "link"}:
+        yield from _validate_total_length(values)
 
 
 def has_control_characters(text: str) -> bool:
-    """Return whether the text has control characters, which neither readers nor a database should get."""
+    """Return whether the text contains control characters, which neither readers nor a database should receive."""
     return any(unicodedata.category(letter) in ("Cc", "Cs") or letter in _BIDIRECTIONAL for letter in text)
 
 
@@ -233,8 +236,8 @@ def validate_links(field: str, text: str, configuration: Configuration) -> Itera
         yield Problem(field=field, problem=f"{problem}; if it is no address, write a space after the full stop")
 
 
-def _select_present(right: Mapping[str, Any], *fields: str) -> tuple[str, ...]:
-    return tuple(field for field in fields if field in right)
+def _select_present(values: Mapping[str, Any], *fields: str) -> tuple[str, ...]:
+    return tuple(field for field in fields if field in values)
 
 
 def _validate_topic(topic: str, system: System | None, configuration: Configuration) -> Iterator[Problem]:
@@ -273,44 +276,44 @@ def validate_url(field: str, address: str, configuration: Configuration) -> Iter
     """Yield a problem if the address, which the schema permits, may not be linked to."""
     try:
         parts = urlsplit(address)
-        plain = parts.username is None and parts.password is None and parts.port in (None, 443)
+        is_plain = parts.username is None and parts.password is None and parts.port in (None, 443)
     except ValueError:
         yield Problem(field=field, problem="is not a valid address")
         return
     if parts.hostname not in configuration.link_hosts:
         yield Problem(field=field, problem=f"its host must be one of {', '.join(configuration.link_hosts) or '(none)'}")
-    elif not plain:
+    elif not is_plain:
         yield Problem(field=field, problem="must have neither a login nor a port")
     elif not address.isprintable():
         yield Problem(field=field, problem="contains control characters")
 
 
-def _validate_timing(right: Mapping[str, Any], envelope: Envelope, now: datetime) -> Iterator[Problem]:
-    """Yield the problems with times; what was planned ahead may have waited beyond its moment, and begins at once."""
-    begins, expirytime = now, envelope.expirytime
-    if "scheduled_at" in right:
-        begins = msgspec.convert(right["scheduled_at"], datetime)
-        was_ahead = begins > envelope.time > now - MAX_EXPIRY  # without a time, nobody knows
-        if begins <= now and not was_ahead:
+def _validate_timing(values: Mapping[str, Any], envelope: Envelope, now: datetime) -> Iterator[Problem]:
+    """Yield the problems with times; an event sent before `scheduled_at` and delayed until after it begins at once."""
+    begins_at, expirytime = now, envelope.expirytime
+    if "scheduled_at" in values:
+        begins_at = msgspec.convert(values["scheduled_at"], datetime)
+        was_ahead = begins_at > envelope.time > now - MAX_EXPIRY  # False for an event without a time
+        if begins_at <= now and not was_ahead:
             yield Problem(field="scheduled_at", problem="is in the past; leave it out to send at once")
-        if expirytime is not None and begins >= expirytime:
+        if expirytime is not None and begins_at >= expirytime:
             yield Problem(field="scheduled_at", problem="must be before expirytime")
-    if "spread_minutes" in right:
-        yield from _validate_spread(right, max(begins, now), expirytime)
+    if "spread_minutes" in values:
+        yield from _validate_spread(values, max(begins_at, now), expirytime)
 
 
-def _validate_spread(right: Mapping[str, Any], begins: datetime, expirytime: datetime | None) -> Iterator[Problem]:
-    if right.get("urgent") is True:
+def _validate_spread(values: Mapping[str, Any], begins_at: datetime, expirytime: datetime | None) -> Iterator[Problem]:
+    if values.get("urgent") is True:
         yield Problem(field="spread_minutes", problem="is not for what is urgent")
-    if right.get("follows") is not None:
+    if values.get("follows") is not None:
         yield Problem(field="spread_minutes", problem="is not for what follows an earlier notice")
-    if expirytime is not None and expirytime - begins < timedelta(minutes=right["spread_minutes"]):
+    if expirytime is not None and expirytime - begins_at < timedelta(minutes=values["spread_minutes"]):
         yield Problem(field="spread_minutes", problem="goes beyond expirytime")
 
 
-def _validate_total_length(right: Mapping[str, Any]) -> Iterator[Problem]:
-    text = "".join(right.get(field) or "" for field in ("headline", "text", "link"))
-    # In UTF-16 units, the strictest measure that anyone applies: an emoji is two.
+def _validate_total_length(values: Mapping[str, Any]) -> Iterator[Problem]:
+    text = "".join(values.get(field) or "" for field in ("headline", "text", "link"))
+    # In UTF-16 units, the strictest measure in use: an emoji counts as two.
     length = len(text.encode("utf-16-le", "surrogatepass")) // 2
     if length > MAX_CONTENT_LENGTH:
         yield Problem(
@@ -325,13 +328,13 @@ ID_REUSED = Problem(field="id", problem="was used for another event of this sour
 def validate_event(
     event: bytes, system: System | None, configuration: Configuration, now: datetime
 ) -> tuple[Problem, ...]:
-    """Return every problem of one event of `system`, in structured JSON; empty means that it can be accepted.
+    """Return all problems of one event of `system`, in structured JSON; none means that it can be accepted.
 
     Entry point for callers that answer at once, such as newsroom and feeds. `system` is
-    `configuration.find_system(name)` of the authenticated caller; None, for an unknown one, is a problem. The function
-    is pure and needs neither database nor broker, so `notice.rejected` may still follow for what only they know: the id
-    was used for another event, the revision is not the next one, the notice was withdrawn, `follows` names no notice, a
-    quota is used up. No problem repeats a value.
+    `configuration.find_system(name)` for the authenticated caller; None, for an unknown one, is a problem. The function
+    is pure and needs neither database nor broker. The event may therefore still be rejected (`notice.rejected`): its id
+    was used for another event, the revision is not the next one, the notice was withdrawn, `follows` names no notice,
+    or a quota is used up. No problem repeats a value.
     """
     try:
         envelope = read_event(event)

@@ -1,4 +1,4 @@
-"""Schema errors of decoded JSON: every field at once, without repeating a value."""
+"""Schema errors of decoded JSON: of all fields at once, without repeating values."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,12 +32,12 @@ _PATTERNS = {
 }
 
 
-def find_schema_errors(values: Mapping[str, Any], kind: type[Struct]) -> Iterator[Problem]:
+def find_schema_errors(values: Mapping[str, Any], struct: type[Struct]) -> Iterator[Problem]:
     """Yield missing fields and wrong types, lengths and patterns."""
     with suppress(msgspec.ValidationError):
-        msgspec.convert(values, kind)
-        return  # as usual: field by field it would take a hundred times as long
-    for field in msgspec.structs.fields(kind):
+        msgspec.convert(values, struct)
+        return  # the usual case: checking field by field takes a hundred times as long
+    for field in msgspec.structs.fields(struct):
         if field.encode_name not in values:
             if field.required:
                 yield Problem(field=field.encode_name, problem="is missing")
@@ -48,26 +48,26 @@ def find_schema_errors(values: Mapping[str, Any], kind: type[Struct]) -> Iterato
             yield Problem(field=field.encode_name, problem=explain_schema_error(str(error)))
 
 
-def report_unknown_fields(names: Sequence[str], known: Sequence[str], meant: Mapping[str, str]) -> Iterator[Problem]:
-    """Yield each unknown field, with the `known` one that it may stand for; `meant` has hints for some."""
-    shown = [name for name in names if _FIELD_NAME.fullmatch(name)][:MAX_UNKNOWN_FIELDS]
-    for name in shown:
-        alike = get_close_matches(name.lower(), known, n=1)
-        word = f'"{alike[0]}"' if alike else meant.get(name)
-        advice = f"do you mean {word}?" if word else f"there are {', '.join(known)}"
+def report_unknown_fields(names: Sequence[str], known: Sequence[str], hints: Mapping[str, str]) -> Iterator[Problem]:
+    """Yield each unknown field, with the `known` field that it may stand for; `hints` has suggestions for some."""
+    printable = [name for name in names if _FIELD_NAME.fullmatch(name)][:MAX_UNKNOWN_FIELDS]
+    for name in printable:
+        similar = get_close_matches(name.lower(), known, n=1)
+        suggestion = f'"{similar[0]}"' if similar else hints.get(name)
+        advice = f"do you mean {suggestion}?" if suggestion else f"there are {', '.join(known)}"
         yield Problem(field=name, problem=f"is unknown; {advice}")
-    if rest := len(names) - len(shown):
-        yield Problem(field="data", problem=f"has {rest} {'more ' if shown else ''}unknown fields")
+    if rest := len(names) - len(printable):
+        yield Problem(field="data", problem=f"has {rest} {'more ' if printable else ''}unknown fields")
 
 
 def explain_schema_error(error: str) -> str:
-    """Return the decoder's message in words for users of any programming language."""
+    """Return the decoder's message without Python's terms."""
     if "datetime" in error and "got" not in error:
         return MOMENT
     plain = error.replace("`", "").replace("Expected", "must be").replace(", got ", ", not ")
-    for theirs, ours in _NAMES.items():
-        plain = re.sub(rf"\b{theirs}\b", ours, plain)
-    for pattern, words in _PATTERNS.items():
-        plain = re.sub(f"matching regex '.*{re.escape(pattern)}.*'", words, plain)
+    for type_name, description in _NAMES.items():
+        plain = re.sub(rf"\b{type_name}\b", description, plain)
+    for pattern, description in _PATTERNS.items():
+        plain = re.sub(f"matching regex '.*{re.escape(pattern)}.*'", description, plain)
     plain = re.sub(r"a string of length <= (\d+)", r"a string of at most \1 characters", plain)
     return plain.replace(" | ", " or ")

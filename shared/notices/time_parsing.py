@@ -13,16 +13,16 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 def parse_duration(text: str) -> timedelta:
     """Parse `30m`, `12h` or `2d`. Raises ValueError."""
-    found = _DURATION.fullmatch(text.strip())
-    if found is None or int(found[1]) == 0:
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or int(match[1]) == 0:
         raise ValueError("expected a number and m, h or d, such as 12h")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def parse_moment(text: str) -> datetime:
-    """Parse date and time in ISO 8601; without an offset it is in Europe/Berlin. Raises ValueError."""
+    """Parse date and time in ISO 8601, in Europe/Berlin without an offset. Raises ValueError."""
     plain = text.strip()
-    if len(plain) > len("2026-11-30"):  # a day alone may mean its beginning or its end
+    if len(plain) > len("2026-11-30"):  # a date alone could mean its beginning or its end
         with suppress(ValueError, OverflowError):
             return attach_local_zone(datetime.fromisoformat(plain)).astimezone(LOCAL_ZONE)
     raise ValueError("expected date and time, such as 2026-11-30T18:00")

@@ -1,4 +1,4 @@
-"""Tokens of the notices API: stored as hashes only, each for one system and possibly for some of its topics only."""
+"""Tokens of the notices API: stored as hashes only, each for one system, and possibly only some of its topics."""
 
 import hmac
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ TokenId = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,60}$")]
 
 
 class Token(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Token without its text; without `topics` it is for all topics of its system."""
+    """Token, without its text; with no `topics` it is valid for all topics of its system."""
 
     id: TokenId
     system: SystemName
@@ -38,15 +38,15 @@ class TokenList(Struct, frozen=True, kw_only=True):
 
 
 def hash_token(text: str) -> str:
-    """Return the hash to store. It needs neither salt nor slowness: a token has 256 random bits."""
+    """Return the hash to store. It needs neither a salt nor key stretching: a token has 256 random bits."""
     return sha256(text.encode()).hexdigest()
 
 
 def find_token(text: str, tokens: Iterable[Token], now: datetime) -> Token | None:
     """Return the valid token with this text, in constant time for any position and any number of correct characters."""
-    presented = hash_token(text)
-    found = None
+    digest = hash_token(text)
+    match = None
     for token in tokens:
-        if hmac.compare_digest(presented, token.sha256):
-            found = token
-    return found if found is not None and found.is_valid(now) else None
+        if hmac.compare_digest(digest, token.sha256):
+            match = token
+    return match if match is not None and match.is_valid(now) else None

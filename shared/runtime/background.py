@@ -12,10 +12,10 @@ _log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def run_in_background(*works: Coroutine[object, object, None]) -> AsyncIterator[None]:
+async def run_in_background(*coroutines: Coroutine[object, object, None]) -> AsyncIterator[None]:
     """Run the coroutines until the block ends, then cancel them. An exception in one ends the block, in a group.
 
-    So does one that ends as cancelled though nobody cancelled it: a task group alone would go on without that work.
+    So does a coroutine that ends as cancelled although we did not cancel it: a task group alone would ignore that.
     """
     async with asyncio.TaskGroup() as tasks:
 
@@ -23,7 +23,7 @@ async def run_in_background(*works: Coroutine[object, object, None]) -> AsyncIte
             if task.cancelled() and not task.cancelling():
                 tasks.create_task(_fail(task))
 
-        running = [tasks.create_task(work) for work in works]
+        running = [tasks.create_task(coroutine) for coroutine in coroutines]
         for task in running:
             task.add_done_callback(check)
         yield
@@ -36,7 +36,7 @@ async def _fail(task: asyncio.Task[None]) -> None:
 
 
 async def wait_until_set(event: asyncio.Event, seconds: float) -> bool:
-    """Return True as soon as the event is set, False after so many seconds."""
+    """Return True as soon as the event is set; False if it is not within so many seconds."""
     try:
         async with asyncio.timeout(seconds):
             return await event.wait()
@@ -45,7 +45,7 @@ async def wait_until_set(event: asyncio.Event, seconds: float) -> bool:
 
 
 async def repeat(action: Callable[[], Awaitable[object]], seconds: float, needed: asyncio.Event | None = None) -> None:
-    """Repeat the action forever, pausing after each time, and only when `needed` is set; a failure skips one round."""
+    """Repeat the action forever, pausing after each run; with `needed`, first wait for it. A failure skips a round."""
     while True:
         if needed:
             await needed.wait()

@@ -1,4 +1,4 @@
-"""Bisection of a batch, so that a value that the database refuses does not affect the others."""
+"""Bisection of a batch, so that a value refused by the database does not affect the others."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
@@ -13,7 +13,7 @@ async def store_bisected(
     store: Callable[[Sequence[Item]], Awaitable[object]],
     reject: Callable[[Item, InvalidDataError], Awaitable[object]],
 ) -> None:
-    """Store all items at once; if one is refused, halve them until it is alone, and reject it.
+    """Store all items at once; if one is refused, halve the batch until that one is alone, and reject it.
 
     Raises what `store` raises except InvalidDataError.
     """

@@ -8,17 +8,17 @@ _CLIENT_PREFIX_LENGTH = 64  # one client has a whole /64
 
 
 def parse_networks(value: str) -> tuple[Network, ...]:
-    """Return the networks in a setting, comma separated. Raises ValueError."""
+    """Return the networks in a comma-separated setting. Raises ValueError."""
     return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
 
 
 def find_client_address(peer: str | None, forwarded: str | None, proxies: Sequence[Network]) -> str:
-    """Return the last address that is not a proxy of ours, else the first one, IPv6 as its /64 network, or "unknown".
+    """Return the last address that is not one of our proxies, else the first, IPv6 as its /64 network, or "unknown".
 
     All unknown addresses count as one client.
     """
     chain = [*(forwarded.split(",") if forwarded else ()), peer or ""]
-    found = "unknown"
+    client = "unknown"
     for hop in reversed(chain):
         try:
             address = ip_address(hop.strip())
@@ -26,9 +26,9 @@ def find_client_address(peer: str | None, forwarded: str | None, proxies: Sequen
             return "unknown"
         mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
         address = mapped or address
-        found = address.compressed
+        client = address.compressed
         if isinstance(address, IPv6Address):
-            found = IPv6Network((address, _CLIENT_PREFIX_LENGTH), strict=False).network_address.compressed
+            client = IPv6Network((address, _CLIENT_PREFIX_LENGTH), strict=False).network_address.compressed
         if not any(address in network for network in proxies):
             break
-    return found
+    return client

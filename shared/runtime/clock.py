@@ -1,4 +1,4 @@
-"""System clocks, read only here; everything below takes `now` as an argument."""
+"""System clocks, read only here; domain code takes `now` as an argument."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ def system_clock() -> datetime:
 
 
 class Instant(NamedTuple):
-    """Moment on both clocks, in seconds; the monotonic one stands still while a virtual machine is paused."""
+    """Moment on both clocks, in seconds; the monotonic one stops while a virtual machine is paused."""
 
     steady: float
     wall: float
@@ -24,5 +24,5 @@ class Instant(NamedTuple):
         return cls(time.monotonic(), time.time())
 
     def age(self) -> float:
-        """Return the age in seconds by the clock that shows more; not by the event loop's cached time."""
+        """Return the age in seconds by the clock that shows more, never by the event loop's cached time."""
         return max(time.monotonic() - self.steady, time.time() - self.wall)

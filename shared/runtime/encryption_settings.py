@@ -1,4 +1,4 @@
-"""Encryption key settings of two services; no module of a service without keys imports this."""
+"""Encryption key settings of two services; services without keys do not import this module."""
 
 from typing import Annotated
 

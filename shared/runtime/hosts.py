@@ -1,4 +1,4 @@
-"""URLs that name several servers of which any may answer, as in `amqp://login@one:5672,two:5672/`."""
+"""URLs with several servers, any of which may answer, as in `amqp://login@one:5672,two:5672/`."""
 
 import re
 from urllib.parse import unquote
@@ -9,20 +9,20 @@ _URL = re.compile(r"(?P<scheme>[^:/]*://)(?:(?P<login>[^/?#]*)@)?(?P<hosts>[^/?#
 
 def split_hosts(url: str) -> list[str]:
     """Return one URL for each server, in the given order."""
-    found = _URL.fullmatch(url)
-    if found is None or "," not in found["hosts"]:
+    match = _URL.fullmatch(url)
+    if match is None or "," not in match["hosts"]:
         return [url]
-    login = "" if found["login"] is None else found["login"] + "@"
-    return [f"{found['scheme']}{login}{host}{found['rest']}" for host in found["hosts"].split(",")]
+    login = "" if match["login"] is None else match["login"] + "@"
+    return [f"{match['scheme']}{login}{host}{match['rest']}" for host in match["hosts"].split(",")]
 
 
 def replace_login(url: str, login: str) -> str:
     """Return the URL with another login and without a password."""
-    found = _URL.fullmatch(url)
-    return f"{found['scheme']}{login}@{found['hosts']}{found['rest']}" if found else url
+    match = _URL.fullmatch(url)
+    return f"{match['scheme']}{login}@{match['hosts']}{match['rest']}" if match else url
 
 
 def get_login(url: str) -> str:
-    """Return the login in the URL, "" if there is none."""
-    found = _URL.fullmatch(url)
-    return unquote((found["login"] or "").partition(":")[0]) if found else ""
+    """Return the login in the URL; "" if there is none."""
+    match = _URL.fullmatch(url)
+    return unquote((match["login"] or "").partition(":")[0]) if match else ""

@@ -1,4 +1,4 @@
-"""Why a request got no answer, in words for operators."""
+"""Connection errors, described for operators."""
 
 import ssl
 
@@ -6,7 +6,7 @@ import aiohttp
 
 
 def describe_connection_error(error: Exception) -> str:
-    """Return the reason; it quotes nothing but what TLS says of a certificate."""
+    """Return why a request got no answer; the only quoted text is that of TLS about a certificate."""
     match error:
         case aiohttp.ClientConnectorDNSError():
             return "its name is not found"

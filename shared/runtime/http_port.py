@@ -1,4 +1,4 @@
-"""HTTP port for untrusted clients: bodies as sent, bounded memory for each connection, no client data in logs."""
+"""HTTP port for untrusted clients: unchanged bodies, bounded memory per connection, no client data in logs."""
 
 import asyncio
 import re
@@ -18,19 +18,19 @@ from aiohttp.web_protocol import RequestHandler, _ErrInfo
 SERVER = "kreisfunk"
 PIECE_BYTES = 16 * 1024
 MAX_HEAD_BYTES = 16 * 1024
-# Chunks of a few bytes cost a hundred times as much as their content, so most of a body has to be content; its latest
+# Chunks of a few bytes cost a hundred times as much as their content, so most of a body has to be content. Its latest
 # pieces may still be unparsed.
 MIN_CONTENT_SHARE = 0.75
 MAX_PENDING_BYTES = 2 * PIECE_BYTES
 HEAD_END = b"\r\n\r\n"
-# Chunks of less than 16 bytes, in a piece: parsing as many as fit in takes as long as 100 requests.
+# Chunks of less than 16 bytes in a piece: parsing a piece full of them takes as long as 100 requests.
 MAX_TINY_CHUNKS = 400
 TINY_CHUNK = re.compile(rb"\r\n0*[0-9a-fA-F](?:;[^\r\n]*)?(?=\r\n)")
 FAILURE_LOG_INTERVAL_SECONDS = 60.0
 # Below the default limit of open files, 1,024, which includes the connections to the broker.
 MAX_CONNECTIONS = 800
 
-# No client of ours sends a request before the response to the last one. aiohttp would parse 32 ahead, which with many
+# None of our clients sends a request before the response to the last one. aiohttp would parse 32 ahead, which with many
 # headers are 1 MB for each connection, and it offers no setting for that.
 MAX_PARSED_AHEAD = 2
 web_protocol.MAX_MSG_QUEUE_SIZE = MAX_PARSED_AHEAD
@@ -49,7 +49,7 @@ web_urldispatcher._default_expect_handler = send_continue
 
 
 class _ParserError(_ErrInfo):
-    """Error of the parser without text and traceback, which hold what was read, five times over and in a cycle."""
+    """Parser error without text and traceback, which would hold the data read five times, in a reference cycle."""
 
     def __init__(self, *, status: int, **_: object) -> None:
         super().__init__(status=status, exc=HttpProcessingError(code=status), message="")
@@ -75,7 +75,7 @@ def add_response_headers(app: web.Application, headers: Mapping[str, str]) -> No
 
 @dataclass
 class FailureLog:
-    """Log of our own exceptions, at most one a minute: clients may cause any number of them."""
+    """Log of our own exceptions, at most one per minute: clients may cause any number of them."""
 
     _logged_at: float | None = None
 
@@ -96,10 +96,10 @@ class PublicHttpProtocol(RequestHandler):
     reader: "PieceReader"
 
     def data_received(self, data: bytes) -> None:
-        """Parse; aiohttp calls it, too, for what its parser kept back while nobody read the body before it."""
-        requests = self._request_count
+        """Parse; aiohttp also passes data that its parser held back until the previous body was read."""
+        request_count = self._request_count
         super().data_received(data)
-        if self._request_count != requests:
+        if self._request_count != request_count:
             self.reader.begin_request(*self._messages[-1])
 
     def handle_error(
@@ -115,7 +115,7 @@ class PublicHttpProtocol(RequestHandler):
         else:
             self.failures.log(exc)
         if request.writer.output_size > 0:
-            raise ConnectionError("an answer has been begun already")
+            raise ConnectionError("a response has already been started")
         self.refused(status)
         response = self.respond(status)
         response.force_close()
@@ -124,7 +124,7 @@ class PublicHttpProtocol(RequestHandler):
     def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> Coroutine[None, None, tuple[web.StreamResponse, bool]]:
-        """Send the response without software names and versions; error responses of aiohttp lose their text."""
+        """Send the response without software names and versions; drop the text of aiohttp's error responses."""
         if isinstance(resp, web.HTTPException):
             resp = self._strip_details(resp)
         resp.headers.setdefault(hdrs.SERVER, SERVER)
@@ -147,21 +147,21 @@ class PublicHttpProtocol(RequestHandler):
 class ConnectionSlots:
     """Connections of a port, in the order of arrival.
 
-    If there are too many, the first that waits for its client is aborted: clients that send nothing, or slowly, cannot
-    block WhatsApp, which sends at once.
+    If there are too many, the oldest one that waits for its client is aborted: clients that send slowly or not at all
+    cannot block WhatsApp, which sends at once.
     """
 
     def __init__(self) -> None:
-        self._taken: dict[PieceReader, None] = {}
+        self._readers: dict[PieceReader, None] = {}
 
     def add(self, newcomer: "PieceReader") -> None:
-        """Add a connection; abort the first one that waits for its client if there are too many."""
-        self._taken[newcomer] = None
-        if len(self._taken) > MAX_CONNECTIONS:
-            next(reader for reader in self._taken if reader.waits_for_client).cut_off()
+        """Add a connection; if there are too many, abort the oldest one that waits for its client."""
+        self._readers[newcomer] = None
+        if len(self._readers) > MAX_CONNECTIONS:
+            next(reader for reader in self._readers if reader.waits_for_client).cut_off()
 
     def remove(self, reader: "PieceReader") -> None:
-        self._taken.pop(reader, None)
+        self._readers.pop(reader, None)
 
 
 class PieceReader(asyncio.BufferedProtocol):
@@ -171,9 +171,9 @@ class PieceReader(asyncio.BufferedProtocol):
     their responses.
     """
 
-    def __init__(self, handler: PublicHttpProtocol, places: ConnectionSlots) -> None:
+    def __init__(self, handler: PublicHttpProtocol, slots: ConnectionSlots) -> None:
         self._handler = handler
-        self._places = places
+        self._slots = slots
         self._transport: asyncio.Transport | None = None
         self._body: StreamReader = EMPTY_PAYLOAD
         self._head_bytes = 0
@@ -182,23 +182,23 @@ class PieceReader(asyncio.BufferedProtocol):
 
     @property
     def waits_for_client(self) -> bool:
-        """Return whether there is no complete request without a response."""
+        """Return whether every complete request has been answered."""
         handler = self._handler
         return not handler._messages and (handler._current_request is None or not self._body.is_eof())
 
     def cut_off(self) -> None:
         """Abort the connection at once, whatever is in progress."""
-        self._places.remove(self)
+        self._slots.remove(self)
         if self._transport is not None:
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._handler.connection_made(transport)
-        self._places.add(self)
+        self._slots.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._places.remove(self)
+        self._slots.remove(self)
         self._handler.connection_lost(exc)
         del self._handler.reader  # else both would wait for the garbage collector
 
@@ -229,9 +229,9 @@ class PieceReader(asyncio.BufferedProtocol):
 
     def _parse(self, piece: bytes) -> None:
         handler, is_head = self._handler, self._body.is_eof()
-        requests = handler._request_count
+        request_count = handler._request_count
         handler.data_received(piece)
-        if handler._request_count != requests:
+        if handler._request_count != request_count:
             return
         if is_head:
             self._count_head(len(piece))
@@ -239,7 +239,7 @@ class PieceReader(asyncio.BufferedProtocol):
             self._count_body(len(piece))
 
     def begin_request(self, message: object, body: StreamReader) -> None:
-        """Count anew from this request on; its body begins with what was parsed together with its head."""
+        """Reset the counters for this request; its body begins with the bytes parsed together with its head."""
         if message.__class__ is _ParserError:
             self._give_up_body()
         elif len(self._handler._messages) >= MAX_PARSED_AHEAD:
@@ -247,7 +247,7 @@ class PieceReader(asyncio.BufferedProtocol):
         self._body, self._head_bytes, self._body_bytes = body, 0, 0
 
     def _give_up_body(self) -> None:
-        """Raise an error in the handler that waits for the rest of a body with broken framing."""
+        """Raise an error in the handler that waits for the rest of this body, which cannot be parsed."""
         self._is_broken = True
         if not self._body.is_eof():
             self._body.set_exception(web.RequestPayloadError())
@@ -276,7 +276,7 @@ def _has_tiny_chunks(piece: bytes) -> bool:
 
 
 KEEPALIVE_TIMEOUT_SECONDS = 75.0
-# An unread body fills up to twice this; then its connection is not read any further.
+# An unread body fills up to twice this; then reading from its connection stops.
 READ_BUFFER_BYTES = 16 * 1024
 
 Respond = Callable[[int], web.Response]
@@ -287,12 +287,12 @@ class _Server(web.Server):
     respond: Respond
     refused: ReportRefusal
     failures: FailureLog
-    places: ConnectionSlots
+    slots: ConnectionSlots
 
     def __call__(self) -> PieceReader:  # type: ignore[override] # asyncio takes either kind of protocol
         protocol = PublicHttpProtocol(self, loop=self._loop, **self._kwargs)
         protocol.respond, protocol.refused, protocol.failures = self.respond, self.refused, self.failures
-        protocol.reader = PieceReader(protocol, self.places)
+        protocol.reader = PieceReader(protocol, self.slots)
         return protocol.reader
 
 
@@ -301,11 +301,11 @@ class _Runner(web.AppRunner):
     refused: ReportRefusal
 
     async def _make_server(self) -> web.Server:
-        made = await super()._make_server()
-        made.__class__ = _Server  # aiohttp offers no setting for the class of its protocol
-        server = cast(_Server, made)
+        web_server = await super()._make_server()
+        web_server.__class__ = _Server  # aiohttp offers no setting for the class of its protocol
+        server = cast(_Server, web_server)
         server.respond, server.refused = self.respond, self.refused
-        server.failures, server.places = FailureLog(), ConnectionSlots()
+        server.failures, server.slots = FailureLog(), ConnectionSlots()
         return server
 
 

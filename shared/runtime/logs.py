@@ -37,9 +37,8 @@ _EXEMPT = frozenset({"timestamp", "level"})
 def redact(value: object) -> object:
     """Redact everything that looks like a phone number, user id or wamid, at any depth.
 
-    A number of nine digits or more counts as a phone number, and base64 is searched for numbers. Values that are not
-    plain JSON (such as exceptions) become text first, since rendering would do so too late. Control characters are
-    removed.
+    Numbers of nine digits or more count as phone numbers, and base64 is searched for numbers. Values that are not plain
+    JSON (such as exceptions) become text first, since rendering would do that too late. Control characters are removed.
     """
     if isinstance(value, dict):
         return {redact(key): redact(item) for key, item in value.items()}
@@ -52,20 +51,20 @@ def redact(value: object) -> object:
     return _BASE64.sub(_mask_encoded, _PERSONAL.sub(_mask, strip_controls(str(value))))
 
 
-def _mask(found: re.Match[str]) -> str:
-    return found[0] if found["uuid"] else _MASK
+def _mask(match: re.Match[str]) -> str:
+    return match[0] if match["uuid"] else _MASK
 
 
-def _mask_encoded(found: re.Match[str]) -> str:
-    """Mask base64 with a number inside; all four offsets are tried, since preceding text may look like base64, too."""
-    text = found[0].translate(_URL_SAFE)
+def _mask_encoded(match: re.Match[str]) -> str:
+    """Mask base64 with a number inside; try all four offsets, since preceding text may look like base64, too."""
+    text = match[0].translate(_URL_SAFE)
     for start in range(4):
-        whole = text[start : start + (len(text) - start) // 4 * 4]
-        rest = text[start + len(whole) :]
-        decoded = binascii.a2b_base64(whole + (rest.ljust(4, "A") if len(rest) > 1 else ""))
+        groups = text[start : start + (len(text) - start) // 4 * 4]
+        rest = text[start + len(groups) :]
+        decoded = binascii.a2b_base64(groups + (rest.ljust(4, "A") if len(rest) > 1 else ""))
         if _NUMBER.search(decoded):
             return _MASK
-    return found[0]
+    return match[0]
 
 
 def _redact_event(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -89,7 +88,7 @@ _CHAIN: list[structlog.typing.Processor] = [
 
 
 def configure_logs(*, service: str, level: str) -> None:
-    """Write all logs of this process as JSON lines to stderr; those of third parties from WARNING on."""
+    """Write all logs of this process to stderr as JSON lines; third-party logs from WARNING up."""
     minimum = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*_CHAIN, _render],

@@ -1,4 +1,4 @@
-"""Client for POST to one HTTP/1.1 endpoint: a request is written in time or not at all, and the caller knows which."""
+"""Client for POST to one HTTP/1.1 endpoint: it writes a request in time or never, and reports which."""
 
 import asyncio
 import socket
@@ -21,15 +21,15 @@ NEXT_ADDRESS_DELAY_SECONDS = 0.25
 
 
 class ConnectError(Exception):
-    """No connection could be opened, so nothing was written; the text names the cause."""
+    """No connection could be opened, so nothing was written; the message names the cause."""
 
 
 class ConnectedLateError(Exception):
-    """A new connection took too long for the send slot. It is kept for the next request."""
+    """Opening a connection took too long for the send slot. The next request uses it."""
 
 
 class WithheldError(Exception):
-    """The request was no longer permitted to leave when it was to be written; nothing was written."""
+    """The request was no longer permitted when it was due to be written; nothing was written."""
 
 
 class BrokenAnswerError(Exception):
@@ -37,7 +37,7 @@ class BrokenAnswerError(Exception):
 
 
 class HttpAnswer(NamedTuple):
-    """HTTP answer: header names in lower case, of a long body only the first MAX_ANSWER_BYTES."""
+    """HTTP answer: header names in lower case, the body cut to MAX_ANSWER_BYTES."""
 
     status: int
     headers: Mapping[bytes, bytes]
@@ -47,8 +47,8 @@ class HttpAnswer(NamedTuple):
 class PostClient:
     """Client for POST to `url` on persistent connections, one request at a time on each.
 
-    A connection that took longer than `late_seconds` to open is used for the next request only. Where the receiver
-    closes each after its answer, a spare one is opened, so that the next request need not wait either.
+    A connection that took longer than `late_seconds` to open serves only later requests. If the receiver closes each
+    connection after its answer, a spare one is opened, so that the next request does not have to wait.
     """
 
     def __init__(self, url: str, *, headers: Mapping[str, str], late_seconds: float) -> None:
@@ -63,10 +63,10 @@ class PostClient:
         self._head = "\r\n".join((f"POST {self._url.raw_path_qs} HTTP/1.1", *lines, "Content-Length: ")).encode()
 
     def post(self, body: bytes, may_leave: Callable[[], bool]) -> asyncio.Future[HttpAnswer]:
-        """Write the request if it `may_leave` at that moment, at once if a connection is open; the answer comes later.
+        """Write the request if it `may_leave` at that moment, at once if a connection is open; return a future answer.
 
-        The future ends with ConnectError, ConnectedLateError or WithheldError if nothing was written, else with
-        BrokenAnswerError. To cancel it is to give up on an answer: the request may have been written.
+        The future fails with ConnectError, ConnectedLateError or WithheldError if nothing was written, else with
+        BrokenAnswerError. Cancelling it only gives up the answer: the request may have been written.
         """
         if connection := self._take():
             return self._write(connection, body, may_leave)
@@ -78,19 +78,19 @@ class PostClient:
     def _write(
         self, connection: "_Connection", body: bytes, may_leave: Callable[[], bool]
     ) -> asyncio.Future[HttpAnswer]:
-        """A callback costs less than a task that waits for the answer, and the request leaves a turn earlier."""
-        answered: asyncio.Future[HttpAnswer] = asyncio.get_running_loop().create_future()
+        """Write without a task: a callback costs less, and the request leaves one turn of the event loop earlier."""
+        answer: asyncio.Future[HttpAnswer] = asyncio.get_running_loop().create_future()
         if may_leave():
-            answered.add_done_callback(partial(self._finish, connection))
-            connection.send(b"%b%d\r\n\r\n%b" % (self._head, len(body), body), answered)
+            answer.add_done_callback(partial(self._finish, connection))
+            connection.send(b"%b%d\r\n\r\n%b" % (self._head, len(body), body), answer)
         else:
             self._keep(connection)
-            answered.set_exception(WithheldError())
-        return answered
+            answer.set_exception(WithheldError())
+        return answer
 
-    def _finish(self, connection: "_Connection", answered: asyncio.Future[HttpAnswer]) -> None:
-        if answered.cancelled() or answered.exception():
-            connection.close()  # a late answer must not be taken for that of the next request
+    def _finish(self, connection: "_Connection", answer: asyncio.Future[HttpAnswer]) -> None:
+        if answer.cancelled() or answer.exception():
+            connection.close()  # a late answer must not be taken for the next request's
         elif connection.is_free():
             self._keep(connection)
         else:
@@ -99,7 +99,7 @@ class PostClient:
             spare.add_done_callback(self._spares.discard)
 
     async def _open_spare(self) -> None:
-        with suppress(ConnectError, ConnectedLateError):  # if it was late, it is kept already
+        with suppress(ConnectError, ConnectedLateError):  # a late connection is kept already
             self._keep(await self._open())
 
     def close(self) -> None:
@@ -110,7 +110,7 @@ class PostClient:
             self._idle.pop().close()
 
     def _take(self) -> "_Connection | None":
-        """Return the connection used last, so that surplus connections time out."""
+        """Return the most recently used connection, so that surplus ones time out."""
         while self._idle:
             connection = self._idle.pop()
             if connection.measure_idle_seconds() < KEEPALIVE_TIMEOUT_SECONDS and connection.is_free():
@@ -141,20 +141,20 @@ class PostClient:
     async def _connect(self) -> "_Connection":
         loop = asyncio.get_running_loop()
         host = self._url.raw_host or ""
-        found = await loop.getaddrinfo(host, self._url.port, type=socket.SOCK_STREAM)
-        connected = await start_connection(found, happy_eyeballs_delay=NEXT_ADDRESS_DELAY_SECONDS, interleave=1)
+        addresses = await loop.getaddrinfo(host, self._url.port, type=socket.SOCK_STREAM)
+        sock = await start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_DELAY_SECONDS, interleave=1)
         try:
             _, connection = await loop.create_connection(
-                _Connection, sock=connected, ssl=self._ssl, server_hostname=host if self._ssl else None
+                _Connection, sock=sock, ssl=self._ssl, server_hostname=host if self._ssl else None
             )
         except BaseException:
-            connected.close()
+            sock.close()
             raise
         return connection
 
 
 def _explain(error: Exception) -> str:
-    """Return the error's name, and the cause if an operator needs it to mend the way to the receiver."""
+    """Return the error's name, and the cause if an operator needs it to fix the connection."""
     match error:
         case ssl.SSLCertVerificationError():
             return f"{type(error).__name__}: {error.verify_message}"
@@ -171,13 +171,13 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._parser = HttpResponseParser(self)
-        self._answered: asyncio.Future[HttpAnswer] | None = None
+        self._answer: asyncio.Future[HttpAnswer] | None = None
         self._used_at = time.monotonic()
         self._reset()
 
     def is_free(self) -> bool:
         """Return whether a request may be written: the connection is open, and no answer is pending."""
-        return self._answered is None and not self._transport.is_closing()
+        return self._answer is None and not self._transport.is_closing()
 
     def measure_idle_seconds(self) -> float:
         """Return the seconds since the last answer."""
@@ -186,9 +186,9 @@ class _Connection(asyncio.Protocol):
     def close(self) -> None:
         self._transport.abort()
 
-    def send(self, request: bytes, answered: asyncio.Future[HttpAnswer]) -> None:
-        """Write the request; `answered` gets the answer, or BrokenAnswerError."""
-        self._answered = answered
+    def send(self, request: bytes, answer: asyncio.Future[HttpAnswer]) -> None:
+        """Write the request; `answer` gets the answer, or BrokenAnswerError."""
+        self._answer = answer
         self._transport.write(request)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -213,7 +213,7 @@ class _Connection(asyncio.Protocol):
         self._fail(type(exc).__name__ if exc else "connection closed")
 
     def on_message_begin(self) -> None:
-        if self._answered is None:
+        if self._answer is None:
             self.close()  # an answer without a request
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -236,9 +236,9 @@ class _Connection(asyncio.Protocol):
                 self.close()
 
     def _finish(self) -> None:
-        if self._answered and not self._answered.done():
-            self._answered.set_result(HttpAnswer(self._status, self._headers, bytes(self._body[:MAX_ANSWER_BYTES])))
-            self._answered = None
+        if self._answer and not self._answer.done():
+            self._answer.set_result(HttpAnswer(self._status, self._headers, bytes(self._body[:MAX_ANSWER_BYTES])))
+            self._answer = None
             self._used_at = time.monotonic()
         self._reset()
 
@@ -248,6 +248,6 @@ class _Connection(asyncio.Protocol):
         self._body = bytearray()
 
     def _fail(self, reason: str) -> None:
-        if self._answered and not self._answered.done():
-            self._answered.set_exception(BrokenAnswerError(reason))
+        if self._answer and not self._answer.done():
+            self._answer.set_exception(BrokenAnswerError(reason))
         self.close()

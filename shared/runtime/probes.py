@@ -13,7 +13,7 @@ CHECK_TIMEOUT_SECONDS = 2.0
 
 
 class Readiness:
-    """Readiness checks of this process; `draining` makes it unready."""
+    """Readiness checks of this process; while `draining`, it is not ready."""
 
     def __init__(self, checks: Mapping[str, Check]) -> None:
         self._checks = dict(checks)
@@ -25,8 +25,8 @@ class Readiness:
         self._checks.update(checks)
 
     def register_in(self, registry: CollectorRegistry) -> None:
-        """Export each check as a metric, as of its last run."""
-        self._gauge = Gauge("kreisfunk_ready", "1 while a check of readiness passes", ["check"], registry=registry)
+        """Export the last result of each check as a metric."""
+        self._gauge = Gauge("kreisfunk_ready", "1 while this readiness check passes", ["check"], registry=registry)
 
     async def list_failures(self) -> list[str]:
         """Run the checks and return the names of those that failed; empty means ready."""
@@ -54,7 +54,7 @@ async def open_internal_port(
     """Serve the probes and metrics. Open this port first, so that metrics stay available during the drain."""
     readiness.register_in(registry)
     ProcessCollector(registry=registry)
-    show = make_aiohttp_handler(registry)
+    export_metrics = make_aiohttp_handler(registry)
 
     async def answer_livez(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -66,7 +66,7 @@ async def open_internal_port(
 
     async def answer_metrics(request: web.Request) -> web.StreamResponse:
         await readiness.list_failures()
-        return await show(request)
+        return await export_metrics(request)
 
     app = web.Application()
     app.add_routes(

@@ -39,7 +39,7 @@ class StopRequest:
             os._exit(EXIT_DEADLINE)
         self.requested.set()
         _log.info("stop_requested", drain_seconds=self.drain_seconds)
-        # A thread, since a hanging event loop could not enforce its own deadline.
+        # A thread, since a hanging event loop cannot enforce its own deadline.
         deadline = threading.Timer(self.drain_seconds, self._give_up)
         deadline.daemon = True
         deadline.start()
@@ -49,9 +49,9 @@ class StopRequest:
         os._exit(EXIT_DEADLINE)
 
 
-def run_service(name: str, kind: type[S], serve: Callable[[S, StopRequest], Awaitable[None]]) -> None:
+def run_service(name: str, settings_type: type[S], serve: Callable[[S, StopRequest], Awaitable[None]]) -> None:
     """Read the settings, and run the service until it is asked to stop."""
-    settings = read_settings(kind)
+    settings = read_settings(settings_type)
     configure_logs(service=name, level=settings.log_level)
     run(partial(serve, settings), drain_seconds=settings.drain_seconds)
 
@@ -62,7 +62,7 @@ def run(main: Callable[[StopRequest], Awaitable[None]], *, drain_seconds: float)
     If it raises DependencyUnavailable, alone or from its tasks, it is run again after RETRY_DELAY_SECONDS until a stop
     is requested. Any other exception ends the process with status 1 and a log line that names every cause.
     """
-    # Imported objects are exempt from garbage collection, which happens less often: a busy service creates 700 objects
+    # Exempt imported objects from garbage collection, and collect less often: a busy service creates 700 objects
     # (Python's threshold) in less than a millisecond, and traversing every request in flight costs several percent.
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
@@ -97,8 +97,8 @@ async def _run_with_retries(main: Callable[[StopRequest], Awaitable[None]], stop
             await main(stop)
             break
         except* DependencyUnavailable as group:
-            away = "; ".join(str(error) for error in _flatten_group(group))
-            _log.warning("dependency_unavailable", error=away, retry_in_seconds=RETRY_DELAY_SECONDS)
+            errors = "; ".join(str(error) for error in _flatten_group(group))
+            _log.warning("dependency_unavailable", error=errors, retry_in_seconds=RETRY_DELAY_SECONDS)
         await wait_until_set(stop.requested, RETRY_DELAY_SECONDS)
 
 

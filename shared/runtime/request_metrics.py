@@ -9,7 +9,7 @@ NO_ROUTE = "unknown"
 
 
 def get_route_path(request: web.Request) -> str:
-    """Return the path of the request's route, with the names of its parameters."""
+    """Return the path of the request's route with parameter names instead of values."""
     resource = request.match_info.route.resource
     return resource.canonical if resource else NO_ROUTE
 
@@ -20,10 +20,10 @@ class RequestMetrics:
     def __init__(self, port: str, registry: CollectorRegistry, *, buckets: Sequence[float]) -> None:
         total, seconds = f"kreisfunk_{port}_requests_total", f"kreisfunk_{port}_request_seconds"
         self._requests = Counter(total, "Requests by path and status", ["path", "status"], registry=registry)
-        self._seconds = Histogram(seconds, "From request to answer", ["path"], buckets=buckets, registry=registry)
+        self._seconds = Histogram(seconds, "Time from request to answer", ["path"], buckets=buckets, registry=registry)
 
     def observe_request(self, path: str, status: int, seconds: float) -> None:
-        """Record a request; `path` is that of the route, so that there are few label values."""
+        """Record a request; `path` is the route's path, so that there are few label values."""
         self._requests.labels(path, str(status)).inc()
         self._seconds.labels(path).observe(seconds)
 

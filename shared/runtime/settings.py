@@ -22,7 +22,7 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 def validate_with(parse: Callable[[str], object]) -> AfterValidator:
-    """Return a validator of texts and secrets that `parse` has to be able to read; it raises ValueError."""
+    """Return a validator of texts and secrets that calls `parse`, which raises ValueError for invalid ones."""
 
     def validate(value: str | SecretStr) -> str | SecretStr:
         parse(value.get_secret_value() if isinstance(value, SecretStr) else value)
@@ -32,7 +32,7 @@ def validate_with(parse: Callable[[str], object]) -> AfterValidator:
 
 
 class EnvironmentSettings(BaseSettings):
-    """Settings of a process. Each value may also be a file `kreisfunk_<name>` in KREISFUNK_SECRETS_DIR."""
+    """Settings of a process. Each value may also come from a file `kreisfunk_<name>` in KREISFUNK_SECRETS_DIR."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -86,14 +86,14 @@ class DatabaseAccess(EnvironmentSettings):
 class ServiceSettings(BrokerAccess):
     """Settings of every service."""
 
-    internal_host: str = Field("127.0.0.1", description="where /livez, /readyz and /metrics listen")
+    internal_host: str = Field("127.0.0.1", description="address on which /livez, /readyz and /metrics listen")
     internal_port: Port = Field(9090, description="port of /livez, /readyz and /metrics")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    drain_seconds: float = Field(20, gt=0, le=600, description="longest time from SIGTERM to the end")
+    drain_seconds: float = Field(20, gt=0, le=600, description="maximum time from SIGTERM to exit")
 
     @property
     def shutdown_seconds(self) -> float:
-        """Return how long a port may take to answer the requests in flight."""
+        """Return how long a port may take to answer requests in flight."""
         return min(MAX_SHUTDOWN_SECONDS, self.drain_seconds / 2)
 
 
@@ -105,23 +105,23 @@ S = TypeVar("S", bound=BaseSettings)
 C = TypeVar("C", bound=Configuration)
 
 
-def read_settings(kind: type[S]) -> S:
+def read_settings(settings_type: type[S]) -> S:
     """Return the settings; if any are missing or wrong, list the problems on stderr and exit with status 2."""
     try:
-        return kind(_secrets_dir=find_secrets_folder())
+        return settings_type(_secrets_dir=find_secrets_folder())
     except ValidationError as error:
-        sys.stderr.write(explain(error, kind))
+        sys.stderr.write(explain(error, settings_type))
         sys.exit(EXIT_SETTINGS)
 
 
 @cache
-def read_county(path: Path, kind: type[C]) -> C:
-    """Return the county's configuration; if the file is wrong, say so on stderr and exit with status 2.
+def read_county(path: Path, configuration_type: type[C]) -> C:
+    """Return the county's configuration; if the file is invalid, print the problem on stderr and exit with status 2.
 
-    It is read once: a process that begins anew after an outage goes on with what it has.
+    The file is read once: a process that restarts its work after an outage keeps the configuration.
     """
     try:
-        return read_configuration(path, kind)
+        return read_configuration(path, configuration_type)
     except ConfigurationError as error:
         sys.stderr.write(f"Settings are missing or wrong:\n  {PREFIX}COUNTY_FILE: {error}\n")
         sys.exit(EXIT_SETTINGS)
@@ -133,12 +133,12 @@ def find_secrets_folder() -> Path | None:
     return Path(folder) if folder and Path(folder).is_dir() else None
 
 
-def explain(error: ValidationError, kind: type[BaseSettings]) -> str:
-    """Return one line for each problem: the variable, what is wrong with it, its purpose. Never its value."""
+def explain(error: ValidationError, settings_type: type[BaseSettings]) -> str:
+    """Return one line for each problem: the variable, the error and the variable's purpose, but never its value."""
     lines = []
     for problem in error.errors(include_input=False, include_url=False):
         name = str(problem["loc"][0]) if problem["loc"] else "settings"
-        field = kind.model_fields.get(name)
+        field = settings_type.model_fields.get(name)
         purpose = f" ({field.description})" if field and field.description else ""
         lines.append(f"  {PREFIX}{name.upper()}: {problem['msg'].removeprefix('Value error, ')}{purpose}\n")
     return (

@@ -111,7 +111,7 @@ def build_context(
         replies=ANSWERS,
         now=build_time(seconds),
         author_key=AUTHOR_KEY,
-        state=StoredState(conversation=conversation, erased=erased),
+        state=StoredState(conversation=conversation, last_erasure=erased),
     )
 
 

@@ -128,14 +128,14 @@ def build_example() -> tuple[Subscriber, StoredState]:
         )
         for seconds, event, topics in events
     )
-    comment = Feedback(id=UUID(int=1), kind=FeedbackKind.TEXT, at=NOON, author=b"", said="Sehr nützlich, danke!")
-    rating = replace(comment, kind=FeedbackKind.RATING, said="", value="good", topic="baustellen")
+    comment = Feedback(id=UUID(int=1), kind=FeedbackKind.TEXT, at=NOON, author=b"", text="Sehr nützlich, danke!")
+    rating = replace(comment, kind=FeedbackKind.RATING, text="", value="good", topic="baustellen")
     erased_at = NOON - timedelta(days=400)
     return subscriber, StoredState(
         history=history,
         feedback=(comment, rating),
         conversation=Conversation(hinted_at=NOON),
-        erased=MessageTime(erased_at, erased_at),
+        last_erasure=MessageTime(erased_at, erased_at),
     )
 
 

@@ -14,15 +14,15 @@ from shared.contracts.dispatch import PermittedHours, Recipient, Template
 from shared.contracts.message import Address, AddressKind, Lane
 from shared.database.pool import Connection, Database
 
-# Position at which an expansion begins, and to which it is reset at the end, so that a finished one names nobody.
+# Position at which an expansion begins, and to which it is reset at the end, so that it no longer names anybody.
 _START_POSITION = UUID(int=0)
-_WORK = """
+_EXPANDING = """
     select id from subscriptions.broadcast where state = 'expanding'
     order by lane = 'urgent' desc, published_at, id limit 20
 """
-# The bound is given for both tables: the planner does not carry an inequality across a join, and would read one of them
-# from its beginning for each page.
-_READ = """
+# The bound is repeated for both tables: the planner does not infer an inequality across a join, and would read one of
+# them from its beginning for each page.
+_RECIPIENTS = """
     select subscriber.id, sequence, phone_index, phone_sealed, user_index, user_sealed
     from subscriptions.subscription join subscriptions.subscriber on subscriber.id = subscriber_id
     where topic = $1 and subscriber_id > $2 and subscriber.id > $2
@@ -30,12 +30,12 @@ _READ = """
       and ($5::text[] = '{}' or places = '{}' or $5 && places)
     order by subscriber_id limit $3
 """
-_MOVE_ON = """
+_ADVANCE = """
     update subscriptions.broadcast set page = $2, audience = audience + $3,
         position = case when $5 then $6 else coalesce($4, position) end, read_to_end = $5
     where id = $1
 """
-# The broadcast is locked before its pages, as by a withdrawal.
+# The broadcast is locked before its pages, in the same order as for a withdrawal.
 _CONFIRM = """
     with locked as materialized (select id from subscriptions.broadcast where id = $1 for update)
     delete from subscriptions.pending_page where broadcast_id = (select id from locked) and page = any($2)
@@ -49,10 +49,10 @@ _DUE = """
     select * from subscriptions.broadcast where state = 'scheduled' and published_at <= $1
     order by lane = 'urgent' desc, published_at, id limit 20
 """
-# Commands about a notice take the same lock, but for a transaction; nothing may be published within one.
+# The same lock as for commands about a notice, but for the session: nothing may be published within a transaction.
 _LOCK_NOTICE = "select pg_advisory_lock(hashtextextended('notice ' || $2 || ' ' || $1, 0))"
 _IS_SCHEDULED = "select exists (select from subscriptions.broadcast where id = $1 and state = 'scheduled')"
-# A follow-up goes to the recipients of all revisions that its notice has got by now.
+# A follow-up goes to the recipients of all present revisions of its notice.
 _BEGIN = """
     update subscriptions.broadcast set state = 'expanding',
         follows = array(
@@ -104,8 +104,8 @@ class PostgresBroadcastRepository:
 class PostgresBroadcastClaim:
     """Implementation of ports.BroadcastClaim.
 
-    The session's lock avoids double work; the stored pages make the result correct. While it is behind, because a lane
-    is full, nothing more is read ahead: what is stored is published again with each attempt.
+    The session lock avoids double work; the stored pages make the result correct. While publishing is behind, because a
+    lane is full, no more pages are prepared: each attempt publishes the stored ones again.
     """
 
     def __init__(self, connection: Connection, broadcast: UUID) -> None:
@@ -125,12 +125,12 @@ class PostgresBroadcastClaim:
             row = await self._connection.fetchrow(_LOCK_UNREAD, self._broadcast)
             if row is None:
                 return ()
-            # One recipient more than fits on the pages tells whether there are more. The recipients of a follow-up are
-            # known to the dispatcher's ledger only.
+            # One recipient more than fits on the pages shows whether there are more. Only the dispatcher's ledger knows
+            # the recipients of a follow-up.
             size = limit * MAX_PAGE_RECIPIENTS + 1
             audience = (row["topic"], row["position"], size, row["published_at"], row["municipalities"])
-            found = [] if row["follows"] else await self._connection.fetch(_READ, *audience)
-            pages = prepare(_read_broadcast(row), [_read_recipient(recipient) for recipient in found])
+            recipients = [] if row["follows"] else await self._connection.fetch(_RECIPIENTS, *audience)
+            pages = prepare(_read_broadcast(row), [_read_recipient(recipient) for recipient in recipients])
             await self._store_pages(pages)
             return pages
 
@@ -145,7 +145,7 @@ class PostgresBroadcastClaim:
         )
         recipients = sum(page.recipients for page in pages)
         await self._connection.execute(
-            _MOVE_ON, self._broadcast, final.page + 1, recipients, final.position, final.last, _START_POSITION
+            _ADVANCE, self._broadcast, final.page + 1, recipients, final.position, final.last, _START_POSITION
         )
 
     async def mark_published(self, pages: Sequence[int]) -> None:
@@ -155,9 +155,9 @@ class PostgresBroadcastClaim:
 
 
 async def _claim_next(connection: Connection) -> UUID | None:
-    broadcasts: list[UUID] = [row["id"] for row in await connection.fetch(_WORK)]
+    broadcasts: list[UUID] = [row["id"] for row in await connection.fetch(_EXPANDING)]
     for broadcast in broadcasts:
-        # The second half differs between broadcasts of the same time.
+        # The second half of the id differs between broadcasts of the same time.
         key = int.from_bytes(broadcast.bytes[8:], "big", signed=True)
         if await connection.fetchval("select pg_try_advisory_lock($1)", key):
             return broadcast
@@ -195,5 +195,5 @@ def _read_broadcast(row: Row) -> Broadcast:
 
 
 def _read_page(row: Row) -> BroadcastPage:
-    """Return a stored page, without its position, which was written to the broadcast together with it."""
+    """Return a stored page; its position is not stored with it, but with the broadcast."""
     return BroadcastPage(**{**row, "lane": Lane(row["lane"])})

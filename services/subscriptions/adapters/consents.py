@@ -53,11 +53,11 @@ async def append_consent(connection: Connection, consent: Consent) -> None:
 
 async def save_wordings(connection: Connection, wordings: Sequence[Wording]) -> None:
     """Store the texts that consents refer to by hash."""
-    await connection.executemany(_SAVE_WORDING, [(each.hash, each.version, each.text) for each in wordings])
+    await connection.executemany(_SAVE_WORDING, [(wording.hash, wording.version, wording.text) for wording in wordings])
 
 
 def _read_consent(row: asyncpg.Record) -> Consent:
-    """Return the entry with the version of its wording only: the text is found by its hash."""
+    """Return the entry with only the version of its wording; the text is stored under its hash."""
     wording = Wording(row["wording"], "") if row["wording"] else None
     event, topics = ConsentEvent(row["event"]), frozenset(row["topics"])
     return Consent(**{**row, "event": event, "topics": topics, "wording": wording})

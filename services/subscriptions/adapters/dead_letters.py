@@ -11,7 +11,7 @@ from shared.encryption import EncryptionError, KeyRing
 
 PURPOSE = "dead_letter"
 MAX_REPLAYED_AT_ONCE = 100
-UNREADABLE = "sealed with a key that is not in the ring"
+UNREADABLE = "encrypted with a key that is not in the ring"
 _SAVE = """
     insert into subscriptions.dead_letter (id, reason, body_sealed, senders) values ($1, $2, $3, $4)
     on conflict (id) do update set reason = excluded.reason, replay_at = null
@@ -30,14 +30,14 @@ class PostgresDeadLetterRepository:
         self._ring = ring
 
     async def save(
-        self, body: bytes, reason: str, people: Sequence[bytes] = (), said: MessageTime | None = None
+        self, body: bytes, reason: str, people: Sequence[bytes] = (), written_at: MessageTime | None = None
     ) -> None:
         identifier = UUID(bytes=hashlib.sha256(body).digest()[:16])
         sealed = self._ring.encrypt(body, purpose=PURPOSE, index=identifier.bytes)
         async with self._database.transaction() as connection:
             await lock_people(connection, people)
-            erased = await find_last_erasure(connection, people)
-            if said is None or erased is None or said >= erased:
+            last_erasure = await find_last_erasure(connection, people)
+            if written_at is None or last_erasure is None or written_at >= last_erasure:
                 await connection.execute(_SAVE, identifier, reason, sealed, people)
 
     async def list_due(self) -> Mapping[UUID, bytes]:

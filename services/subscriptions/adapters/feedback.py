@@ -15,10 +15,10 @@ _SAVE = """
     values ($1, $2, $3, $4, $5, $6, $7, $8)
     on conflict (id) do update set (value, at) = (excluded.value, excluded.at)
 """
-# An erasure that comes meanwhile waits, and finds what is stored here.
-_STILL_KNOWN = "select true from subscriptions.subscriber where id = $1 for key share"
+# A concurrent erasure waits, and then also deletes what is stored here.
+_LOCK_SUBSCRIBER = "select true from subscriptions.subscriber where id = $1 for key share"
 _FEEDBACK_OF = """
-    select id, kind, value, said, broadcast_id as broadcast, topic, at, author from subscriptions.feedback
+    select id, kind, value, said as text, broadcast_id as broadcast, topic, at, author from subscriptions.feedback
     where author = any($1) order by at desc, id desc limit $2
 """
 _RECENT = """
@@ -46,7 +46,7 @@ async def save_feedback(connection: Connection, feedback: Feedback) -> None:
         feedback.id,
         feedback.kind,
         feedback.value,
-        feedback.said,
+        feedback.text,
         feedback.broadcast,
         feedback.topic,
         feedback.at,
@@ -70,9 +70,9 @@ class PostgresFeedbackRepository:
 
     async def save(self, feedback: Feedback, subscriber: UUID) -> bool:
         async with self._database.transaction() as connection:
-            if await connection.fetchval(_STILL_KNOWN, subscriber) is None:
+            if await connection.fetchval(_LOCK_SUBSCRIBER, subscriber) is None:
                 return False
-            if feedback.value or feedback.said:
+            if feedback.value or feedback.text:
                 await save_feedback(connection, feedback)
             else:
                 await connection.execute("delete from subscriptions.feedback where id = $1", feedback.id)

@@ -12,11 +12,11 @@ from shared.database.metrics import DatabaseCollector, RetentionMetrics
 from shared.database.pool import Database
 from shared.notices.configuration import Category, Prices
 
-# What Meta reports of recipients, beside the results of messages.
+# Outcomes of Meta's reports about recipients, in addition to the results of messages.
 UNDELIVERABLE = ("refused", "stopped_marketing")
 _NOTICE_RESULTS = ("accepted", "withdrawn", "repeated", "rejected", "checked")
 _SUBSCRIBERS = "select state, count(*) from subscriptions.subscriber group by state"
-# Whoever stops keeps no topic, so this reads one index only.
+# Unsubscribed people have no topics, so this reads one index only.
 _TOPIC_SUBSCRIBERS = "select topic, count(*) from subscriptions.subscription group by topic"
 _EXPANDING = "select lane, count(*) from subscriptions.broadcast where state = 'expanding' group by lane"
 _FEEDBACK = "select kind, count(*) from subscriptions.feedback group by kind"
@@ -36,32 +36,32 @@ class Metrics:
 
         self.subscribers = gauge("subscribers", "People by state", "state")
         self.topic_subscribers = gauge("topic_subscribers", "Subscribers of each topic", "topic")
-        self.message_price = gauge("message_price_euros", "What Meta takes for a message, as configured", "category")
+        self.message_price = gauge("message_price_euros", "Meta's price of a message, as configured", "category")
         self.expanding = gauge("expanding", "Broadcasts whose audience is being read", "lane")
-        self.inbound = counter("inbound", "Citizens' messages, and Meta's reports of recipients, by outcome", "outcome")
+        self.inbound = counter(
+            "inbound", "Citizens' messages, and Meta's reports about recipients, by outcome", "outcome"
+        )
         self.notices = counter("notices", "Notices by result", "result")
         self.expanded = counter("expanded_recipients", "Recipients handed to the dispatcher")
         self.retention = RetentionMetrics("subscriptions", registry)
         self.oldest = gauge("oldest_inbox_seconds", "Age of the oldest handled message; stays below nine days")
-        self.dead_letters = gauge(
-            "dead_letters", "Citizens' messages that could not be handled, encrypted; 0 when all is well"
-        )
-        self.feedback = gauge("feedback", "Feedback kept", "kind")
+        self.dead_letters = gauge("dead_letters", "Citizens' messages that could not be handled, encrypted; normally 0")
+        self.feedback = gauge("feedback", "Stored feedback", "kind")
         self._database = DatabaseCollector()
         registry.register(self._database)
         for outcome in (*MessageResult, *UNDELIVERABLE):
             self.inbound.labels(outcome)
         for result in _NOTICE_RESULTS:
             self.notices.labels(result)
-        # The statement that counts them, and the labels that are shown even when nothing has them.
+        # Gauge, counting statement, and labels that are exported even with a count of 0.
         self._counted: tuple[tuple[Gauge, str, Iterable[str]], ...] = (
             (self.subscribers, _SUBSCRIBERS, SubscriberState),
             (self.topic_subscribers, _TOPIC_SUBSCRIBERS, ()),
             (self.expanding, _EXPANDING, (Lane.URGENT, Lane.BULK)),
             (self.feedback, _FEEDBACK, FeedbackKind),
         )
-        for counted, _, labels in self._counted:
-            _show_counts(counted, dict.fromkeys(labels, 0))
+        for gauge_metric, _, labels in self._counted:
+            _show_counts(gauge_metric, dict.fromkeys(labels, 0))
 
     def show_prices(self, prices: Prices) -> None:
         """Export the prices that are configured."""
@@ -90,6 +90,6 @@ class Metrics:
 
 
 def _show_counts(gauge: Gauge, counts: Mapping[str, int]) -> None:
-    gauge.clear()  # a topic that nobody has any more is in no row
+    gauge.clear()  # a topic without subscribers is in no row
     for label, count in counts.items():
         gauge.labels(label).set(count)

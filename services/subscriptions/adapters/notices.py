@@ -12,7 +12,7 @@ from services.subscriptions.domain.quotas import Quota
 from shared.contracts.notices import NoticeContent
 from shared.database.pool import Connection, Database
 
-_ANSWERED = "select digest, publications from subscriptions.notice_event where source = $1 and event = $2"
+_ANSWER = "select digest, publications from subscriptions.notice_event where source = $1 and event = $2"
 # Locked until the transaction ends, in this order: the event, its system, its notice.
 _LOCK = """
     select pg_advisory_xact_lock(hashtextextended('event ' || $2 || ' ' || $1, 0)),
@@ -28,7 +28,7 @@ _REVISIONS = """
     from subscriptions.broadcast where source = $1 and notice = $2 order by revision
 """
 _FOLLOWED = "select id, topic from subscriptions.broadcast where source = $1 and notice = $2 order by revision"
-# Time of the event that has to leave the window before the next one is permitted; no row while there is room.
+# Time of the event that has to leave the window before the next one is permitted; no row below the limit.
 _FULL = """
     select handled_at from subscriptions.notice_event
     where {} and system = $1 and handled_at > $2 and (urgent or not $3)
@@ -53,7 +53,7 @@ _BROADCAST = """
         expires_at, state, opens, closes, zone, follows, municipalities, spread_seconds, spacing_seconds)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 """
-# First, and on its own: pages that are being stored meanwhile are visible only to a statement that begins later.
+# Before and apart from _CANCEL: only a statement that begins later sees pages that are being stored meanwhile.
 _LOCK_BROADCASTS = "select from subscriptions.broadcast where id = any($1) order by id for update"
 # If pages are dropped here, the broadcast no longer counts as read to its end: their recipients are never published.
 _CANCEL = """
@@ -88,17 +88,16 @@ class PostgresNoticeRepository:
         async with self._database.transaction() as connection:
             if store:
                 await connection.execute(_LOCK, source, event, command.system.name, command.subject)
-            answered = await _find_answer(connection, source, event)
-            decision = decide(
-                NoticeState(answered=answered) if answered else await _read_state(connection, command, now)
-            )
+            answer = await _find_answer(connection, source, event)
+            state = NoticeState(answered=answer) if answer else await _read_state(connection, command, now)
+            decision = decide(state)
             if store and not decision.problems and not decision.duplicate:
                 await _store(connection, command, decision, now)
             return decision
 
 
 async def _find_answer(connection: Connection, source: str, event: str) -> StoredAnswer | None:
-    row = await connection.fetchrow(_ANSWERED, source, event)
+    row = await connection.fetchrow(_ANSWER, source, event)
     return StoredAnswer(digest=row["digest"], publications=_decode(row["publications"])) if row else None
 
 
@@ -119,28 +118,30 @@ async def _find_exhausted_quotas(
     connection: Connection, command: NoticeCommand, now: datetime
 ) -> dict[Quota, datetime | None]:
     """Return the exhausted quotas, each with the time of the notice that must leave the window; None for limit 0."""
-    found: dict[Quota, datetime | None] = {}
+    exhausted: dict[Quota, datetime | None] = {}
     for quota in command.quotas:
         if quota.limit == 0:
-            found[quota] = None
+            exhausted[quota] = None
             continue
-        begins = now - quota.window
+        window_start = now - quota.window
         statement = _FULL_OF_SILENT if quota.silent else _FULL_OF_NOTICES
-        oldest = await connection.fetchval(statement, command.system.name, begins, quota.urgent_only, quota.limit - 1)
+        oldest = await connection.fetchval(
+            statement, command.system.name, window_start, quota.urgent_only, quota.limit - 1
+        )
         if oldest is not None:
-            found[quota] = oldest
-    return found
+            exhausted[quota] = oldest
+    return exhausted
 
 
 async def _count_audience(connection: Connection, content: NoticeContent, now: datetime) -> int | None:
-    """Count the recipients if it began as planned; None for a follow-up, whose audience only the ledger knows."""
-    begins = max(content.scheduled_at or now, now)
+    """Count the recipients as of the planned start; None for a follow-up, whose audience only the ledger knows."""
+    begins_at = max(content.scheduled_at or now, now)
     if content.follows:
         return None
     if content.municipalities:
-        count: int = await connection.fetchval(_LOCAL_AUDIENCE, content.topic, begins, list(content.municipalities))
+        count: int = await connection.fetchval(_LOCAL_AUDIENCE, content.topic, begins_at, list(content.municipalities))
     else:
-        count = await connection.fetchval(_AUDIENCE, content.topic, begins)
+        count = await connection.fetchval(_AUDIENCE, content.topic, begins_at)
     return count
 
 

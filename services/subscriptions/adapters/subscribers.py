@@ -40,7 +40,7 @@ MAX_TRIAL_GUESSES = 20
 _FIND = """
     select * from subscriptions.subscriber where user_index = any($1) or phone_index = any($1) order by id for update
 """
-# In a statement of its own: one that waited for a row would still see the topics from before.
+# In a statement of its own: one that waited for a row lock would still see the old topics.
 _TOPICS = """
     select subscriber_id, array_agg(topic) from subscriptions.subscription where subscriber_id = any($1)
     group by subscriber_id
@@ -63,16 +63,17 @@ _SAVE_TOPICS = """
     with dropped as (delete from subscriptions.subscription where subscriber_id = $1 and topic <> all($2))
     insert into subscriptions.subscription (topic, subscriber_id) select unnest($2::text[]), $1 on conflict do nothing
 """
-# A code that is for no text counts as a guess at every code.
+# A code without a text counts as a guess at every code.
 _USE_TRIAL = """
     with used as (delete from subscriptions.trial where code = $1 and ends_at > now() and guesses < $2 returning text),
     guessed as (update subscriptions.trial set guesses = guesses + 1 where not exists (select from used))
     select text from used
 """
 _CONVERSATIONS = """
-    select hinted_at, answers_left as "left", counted_at, asked from subscriptions.conversation
+    select hinted_at, answers_left, counted_at, asked as open_question from subscriptions.conversation
     where address_index = any($1)
 """
+# Columns in the order of the fields of Conversation.
 _SAVE_CONVERSATION = """
     insert into subscriptions.conversation select unnest($1::bytea[]), $2, $3, $4, $5
     on conflict (address_index) do update set (hinted_at, answers_left, counted_at, asked)
@@ -80,9 +81,8 @@ _SAVE_CONVERSATION = """
 """
 # One address has one row, whichever index key its blind index was made with.
 _DROP_CONVERSATION = "delete from subscriptions.conversation where address_index = any($1)"
-# A move names both addresses; the message about it stays in the inbox as long as anything of the former address is
-# left.
-_FORMER = """
+# A move names both addresses; its message stays in the inbox as long as any data of the former address exist.
+_FORMER_INDEXES = """
     with recursive theirs as (
         select unnest($1::bytea[]) as index
         union
@@ -100,7 +100,7 @@ _MOVED = """
             and event = 'moved' and message_key = any($2) and said_at >= $3)
     order by id for update
 """
-# Of a person who was erased meanwhile nothing is written back.
+# Nothing is written back for a person who was erased meanwhile.
 _TRIM = "update subscriptions.inbox set publications = $2 where message_key = $1 and publications <> $3"
 _ADDRESSES = """
     select phone_index, phone_sealed, user_index, user_sealed from subscriptions.subscriber where id = $1
@@ -126,61 +126,59 @@ class PostgresSubscriberRepository:
         *,
         history: bool = False,
         former: Addresses | None = None,
-        said: datetime | None = None,
-        ends: bool = False,
-        keys_also: Sequence[bytes] = (),
-        trial: str = "",
+        sent_at: datetime | None = None,
+        unsubscribes: bool = False,
+        alternate_keys: Sequence[bytes] = (),
+        trial_code: str = "",
     ) -> StoredDecision:
-        everywhere = (*list_lookup_indexes(sender), *(list_lookup_indexes(former) if former else ()))
+        indexes = (*list_lookup_indexes(sender), *(list_lookup_indexes(former) if former else ()))
         async with self._database.transaction() as connection:
-            await lock_people(connection, everywhere)
-            before = await _find_decision(connection, (message_key, *keys_also))
-            if before:
-                return before
-            state = await _read_state(connection, sender, former, said)
-            if state.moved and not (state.moved.subscribed or ends):
-                state = replace(state, moved=None)
-            if trial:
-                text = await connection.fetchval(_USE_TRIAL, trial, MAX_TRIAL_GUESSES)
-                state = replace(state, trial=text or "")
+            await lock_people(connection, indexes)
+            previous = await _find_decision(connection, (message_key, *alternate_keys))
+            if previous:
+                return previous
+            state = await _read_state(connection, sender, former, sent_at)
+            if state.moved_subscriber and not (state.moved_subscriber.subscribed or unsubscribes):
+                state = replace(state, moved_subscriber=None)
+            if trial_code:
+                text = await connection.fetchval(_USE_TRIAL, trial_code, MAX_TRIAL_GUESSES)
+                state = replace(state, trial_text=text or "")
             changes = decide(await self._add_history(connection, state, sender, former) if history else state)
-            if changes.erased:
-                stored = map(_publications.decode, await list_unpublished(connection, changes.erased))
-                changes = replace(changes, publications=(*chain.from_iterable(stored), *changes.publications))
+            if changes.erasure:
+                unpublished = map(_publications.decode, await list_unpublished(connection, changes.erasure))
+                changes = replace(changes, publications=(*chain.from_iterable(unpublished), *changes.publications))
             await _save_changes(connection, changes)
             if changes.conversation:
                 await connection.execute(_DROP_CONVERSATION, sender.also)
-                talk = changes.conversation
-                row = (list_indexes(sender), talk.hinted_at, talk.left, talk.counted_at, talk.asked)
-                await connection.execute(_SAVE_CONVERSATION, *row)
-            await _record_in_inbox(connection, message_key, received_at, everywhere, changes)
+                values = vars(changes.conversation).values()
+                await connection.execute(_SAVE_CONVERSATION, list_indexes(sender), *values)
+            await _record_in_inbox(connection, message_key, received_at, indexes, changes)
         return StoredDecision(result=changes.result, publications=changes.publications, duplicate=False)
 
     async def _add_history(
         self, connection: Connection, state: StoredState, sender: Addresses, former: Addresses | None
     ) -> StoredState:
-        there = (state.by_user, state.by_phone, state.moved)
-        found = (state.former_by_user, state.former_by_phone) if former else there
-        people, addresses = [each for each in found if each], former or sender
-        consents = await fetch_consents(connection, [each.id for each in people])
-        known_at = (*collect_indexes(people, addresses), *addresses.also)
-        earlier = tuple([row["index"] for row in await connection.fetch(_FORMER, known_at)])
-        authors = derive_authors(self._key, people, earlier, consents)
+        current_rows = (state.by_user, state.by_phone, state.moved_subscriber)
+        rows = (state.former_by_user, state.former_by_phone) if former else current_rows
+        people, addresses = [row for row in rows if row], former or sender
+        consents = await fetch_consents(connection, [person.id for person in people])
+        known_indexes = (*collect_indexes(people, addresses), *addresses.also)
+        all_indexes = tuple([row["index"] for row in await connection.fetch(_FORMER_INDEXES, known_indexes)])
+        authors = derive_authors(self._key, people, all_indexes, consents)
         return replace(
             state,
             history=consents,
             feedback=await fetch_feedback(connection, authors),
-            all_feedback=await list_feedback(connection, authors),
-            former=earlier,
+            feedback_ids=await list_feedback(connection, authors),
+            former_indexes=all_indexes,
         )
 
     async def trim_stored_replies(self, message_key: bytes, publications: tuple[Publication, ...]) -> None:
-        kept = msgspec.msgpack.encode(publications)
-        await self._database.fetch(_TRIM, message_key, kept, NO_PUBLICATIONS)
+        await self._database.fetch(_TRIM, message_key, msgspec.msgpack.encode(publications), NO_PUBLICATIONS)
 
     async def find_addresses(self, subscriber: UUID) -> Addresses | None:
-        found = map(_read_addresses, await self._database.fetch(_ADDRESSES, subscriber))
-        return next(filter(select_address, found), None)
+        addresses = map(_read_addresses, await self._database.fetch(_ADDRESSES, subscriber))
+        return next(filter(select_address, addresses), None)
 
 
 async def _find_decision(connection: Connection, keys: Sequence[bytes]) -> StoredDecision | None:
@@ -193,49 +191,49 @@ async def _find_decision(connection: Connection, keys: Sequence[bytes]) -> Store
 
 
 async def _read_state(
-    connection: Connection, sender: Addresses, former: Addresses | None, said: datetime | None
+    connection: Connection, sender: Addresses, former: Addresses | None, sent_at: datetime | None
 ) -> StoredState:
     by_user, by_phone = await _find_subscribers(connection, sender)
-    was_user, was_phone = await _find_subscribers(connection, former) if former else (None, None)
-    known = list_lookup_indexes(sender)
-    moved = await _find_moved(connection, known, said) if said and not (by_user or by_phone) else None
-    rows = await connection.fetch(_CONVERSATIONS, known)
+    former_by_user, former_by_phone = await _find_subscribers(connection, former) if former else (None, None)
+    indexes = list_lookup_indexes(sender)
+    moved = await _find_moved(connection, indexes, sent_at) if sent_at and not (by_user or by_phone) else None
+    rows = await connection.fetch(_CONVERSATIONS, indexes)
     return StoredState(
         by_user=by_user,
         by_phone=by_phone,
-        former_by_user=was_user,
-        former_by_phone=was_phone,
-        moved=moved,
+        former_by_user=former_by_user,
+        former_by_phone=former_by_phone,
+        moved_subscriber=moved,
         conversation=merge_conversations([Conversation(**row) for row in rows]),
-        erased=await find_last_erasure(connection, known),
+        last_erasure=await find_last_erasure(connection, indexes),
     )
 
 
 async def _find_subscribers(connection: Connection, sender: Addresses) -> tuple[Subscriber | None, Subscriber | None]:
-    known = list_lookup_indexes(sender)
-    found = await _fetch_subscribers(connection, _FIND, known)
-    by_user = [each for each in found if each.addresses.user and each.addresses.user.index in known]
-    by_phone = [each for each in found if each.addresses.phone and each.addresses.phone.index in known]
+    indexes = list_lookup_indexes(sender)
+    rows = await _fetch_subscribers(connection, _FIND, indexes)
+    by_user = [row for row in rows if row.addresses.user and row.addresses.user.index in indexes]
+    by_phone = [row for row in rows if row.addresses.phone and row.addresses.phone.index in indexes]
     # Two rows under two blind indexes of one address are merged, like those of two addresses.
     user = next(iter((*by_user[:1], *by_phone[1:])), None)
-    other = next((each for each in (*by_phone, *by_user) if each is not user), None)
+    other = next((row for row in (*by_phone, *by_user) if row is not user), None)
     return user, other or (user if by_phone else None)
 
 
-async def _find_moved(connection: Connection, known: Sequence[bytes], said: datetime) -> Subscriber | None:
-    """Return whoever had this address when they wrote, and has moved since; the proof of the move tells who."""
-    moves = await connection.fetch(_MOVES, known)
+async def _find_moved(connection: Connection, indexes: Sequence[bytes], sent_at: datetime) -> Subscriber | None:
+    """Return the person who had this address at `sent_at` and has moved since, according to the consent record."""
+    moves = await connection.fetch(_MOVES, indexes)
     if not moves:
         return None
-    there = [index for move in moves for index in move["senders"]]
-    found = await _fetch_subscribers(connection, _MOVED, there, [move["message_key"] for move in moves], said)
-    return found[0] if found else None
+    moved_indexes = [index for move in moves for index in move["senders"]]
+    message_keys = [move["message_key"] for move in moves]
+    return next(iter(await _fetch_subscribers(connection, _MOVED, moved_indexes, message_keys, sent_at)), None)
 
 
 async def _fetch_subscribers(connection: Connection, query: str, *arguments: object) -> list[Subscriber]:
     rows = await connection.fetch(query, *arguments)
-    chosen = await connection.fetch(_TOPICS, [row["id"] for row in rows]) if rows else []
-    topics = {subscriber: frozenset(theirs) for subscriber, theirs in chosen}
+    topic_rows = await connection.fetch(_TOPICS, [row["id"] for row in rows]) if rows else []
+    topics = {subscriber: frozenset(names) for subscriber, names in topic_rows}
     return [_read_subscriber(row, topics.get(row["id"], frozenset())) for row in rows]
 
 
@@ -247,14 +245,14 @@ async def _save_changes(connection: Connection, changes: ChangeSet) -> None:
         await append_consent(connection, consent)
     if changes.feedback:
         await save_feedback(connection, changes.feedback)
-    if changes.erased:
-        await erase_person(connection, changes.erased)
+    if changes.erasure:
+        await erase_person(connection, changes.erasure)
 
 
 async def _record_in_inbox(
     connection: Connection, message_key: bytes, received_at: datetime, senders: Sequence[bytes], changes: ChangeSet
 ) -> None:
-    erased = changes.erased
+    erasure = changes.erasure
     await connection.execute(
         "insert into subscriptions.inbox (message_key, result, publications, received_at, senders, erased_at)"
         " values ($1, $2, $3, $4, $5, $6)",
@@ -262,8 +260,8 @@ async def _record_in_inbox(
         changes.result,
         msgspec.msgpack.encode(changes.publications),
         received_at,
-        [*dict.fromkeys((*senders, *erased.indexes))] if erased else senders,
-        erased.moment.at if erased else None,
+        [*dict.fromkeys((*senders, *erasure.indexes))] if erasure else senders,
+        erasure.moment.at if erasure else None,
     )
 
 
@@ -285,13 +283,13 @@ def _read_subscriber(row: Row, topics: frozenset[str]) -> Subscriber:
         topics=topics,
         places=frozenset(row["places"]),
         paused_until=row["paused_until"],
-        chosen=_read_time(row, "chosen"),
-        paused=_read_time(row, "paused"),
+        chosen_at=_read_time(row, "chosen"),
+        paused_at=_read_time(row, "paused"),
         merged_into=row["merged_into"],
         suspended=frozenset(row["suspended"]),
-        preferred=row["preferred_at"],
-        started=_read_time(row, "started"),
-        ended=_read_time(row, "ended"),
+        preferred_at=row["preferred_at"],
+        started_at=_read_time(row, "started"),
+        ended_at=_read_time(row, "ended"),
     )
 
 
@@ -301,7 +299,7 @@ def _read_time(row: Row, name: str) -> MessageTime | None:
 
 
 def _build_subscriber_row(subscriber: Subscriber) -> tuple[object, ...]:
-    """Return the values in the order of the columns that are saved."""
+    """Return the values in the order of the columns in `_SAVE`."""
     phone, user = subscriber.addresses.phone, subscriber.addresses.user
     return (
         subscriber.id,
@@ -309,13 +307,13 @@ def _build_subscriber_row(subscriber: Subscriber) -> tuple[object, ...]:
         subscriber.state,
         *(phone.index if phone else None, (phone.sealed or None) if phone else None),
         *(user.index if user else None, (user.sealed or None) if user else None),
-        *(subscriber.started or (None, None)),
-        *(subscriber.ended or (None, None)),
+        *(subscriber.started_at or (None, None)),
+        *(subscriber.ended_at or (None, None)),
         sorted(subscriber.places),
         subscriber.paused_until,
-        *(subscriber.chosen or (None, None)),
+        *(subscriber.chosen_at or (None, None)),
         subscriber.merged_into,
         sorted(subscriber.suspended),
-        subscriber.preferred,
-        *(subscriber.paused or (None, None)),
+        subscriber.preferred_at,
+        *(subscriber.paused_at or (None, None)),
     )

@@ -1,4 +1,4 @@
-"""Broadcasts built from notices, estimates of them, and pages built from broadcasts."""
+"""Broadcasts built from notices, estimates for them, and pages built from broadcasts."""
 
 import hashlib
 import math
@@ -37,9 +37,9 @@ class Broadcast:
     """Broadcast of one revision of a notice.
 
     `page` is the number of the next page, `audience` the number of recipients on all pages before it. It begins at
-    `published_at`, which lies in the future while it is `scheduled`. It is spread over `spread`, from which
-    `spacing_seconds` between two messages follow once the audience is known. A follow-up of the notice `follows_notice`
-    goes to the recipients of its broadcasts `follows`, and has no recipients of its own.
+    `published_at`, which lies in the future while it is `scheduled`. It is spread over `spread`; once the audience is
+    known, this gives `spacing_seconds`, the time between two messages. A follow-up to the notice `follows_notice` goes
+    to the recipients of that notice's broadcasts, `follows`, and has no recipients of its own.
     """
 
     id: UUID
@@ -65,7 +65,7 @@ class Broadcast:
 
 @dataclass(frozen=True, kw_only=True)
 class Revision:
-    """Revision of a notice, and the broadcast that it became; `digest` is that of its content."""
+    """Revision of a notice, with its broadcast and the digest of its content."""
 
     broadcast: UUID
     number: int
@@ -77,7 +77,7 @@ class Revision:
 
 @dataclass(frozen=True, kw_only=True)
 class BroadcastPage:
-    """Encoded batch, published with the same bytes until the broker confirms it."""
+    """Encoded batch; it is published with the same bytes until the broker confirms it."""
 
     lane: Lane
     page: int
@@ -98,19 +98,18 @@ def build_broadcast(
     follows: Iterable[UUID] = (),
     audience: int | None = None,
 ) -> Broadcast:
-    """Return the broadcast of a valid event; `hours` do not bind an urgent one.
+    """Return the broadcast of a valid event. An urgent one ignores `hours`.
 
-    The `audience` is the current one; over that of a scheduled broadcast it is spread only when it begins.
-
-    It begins as scheduled, or now, even if it was to begin earlier.
+    It begins as scheduled, or now if that time has passed. `audience` is the current audience; a scheduled broadcast is
+    spread over its audience only when it begins.
 
     Its id contains the time at which it begins: the ledger retains and purges deliveries by it.
     """
     assert envelope.expirytime is not None  # noqa: S101 - the rules require it
-    begins, notice = max(content.scheduled_at or now, now), envelope.subject or ""
+    begins_at, notice = max(content.scheduled_at or now, now), envelope.subject or ""
     revision = content.revision if isinstance(content, NoticeUpdated) else 1
     parts = (b"broadcast", envelope.source.encode(), notice.encode(), str(revision).encode())
-    identifier = make_timed_id(begins, *parts)
+    identifier = make_timed_id(begins_at, *parts)
     spread = timedelta(minutes=content.spread_minutes) if content.spread_minutes else None
     return Broadcast(
         id=identifier,
@@ -122,12 +121,12 @@ def build_broadcast(
         municipalities=content.municipalities,
         lane=Lane.URGENT if content.urgent else Lane.BULK,
         template=build_template(content, topic, identifier),
-        published_at=begins,
+        published_at=begins_at,
         expires_at=envelope.expirytime,
-        scheduled=begins > now,
+        scheduled=begins_at > now,
         hours=None if content.urgent else hours,
         spread=spread,
-        spacing_seconds=spread.total_seconds() / audience if spread and audience and begins <= now else None,
+        spacing_seconds=spread.total_seconds() / audience if spread and audience and begins_at <= now else None,
         follows_notice=content.follows,
         follows=tuple(follows),
     )
@@ -135,13 +134,13 @@ def build_broadcast(
 
 def _compute_digest(content: NoticeContent, expires_at: datetime) -> bytes:
     """Return a digest that is equal for equal content, however its JSON and its times are formatted."""
-    moments = (expires_at.timestamp(), content.scheduled_at.timestamp() if content.scheduled_at else None)
-    plain = msgspec.structs.replace(content, scheduled_at=None)
-    return hashlib.sha256(msgspec.json.encode((moments, plain))).digest()
+    timestamps = (expires_at.timestamp(), content.scheduled_at.timestamp() if content.scheduled_at else None)
+    timeless = msgspec.structs.replace(content, scheduled_at=None)
+    return hashlib.sha256(msgspec.json.encode((timestamps, timeless))).digest()
 
 
 def build_template(content: NoticeContent, topic: Topic, broadcast: UUID) -> Template:
-    """Return the topic's template, with the notice's picture above it if there is one, and its link behind the text.
+    """Return the topic's template with the notice's picture, if any, and with its link after the text.
 
     Its buttons are Stop and a rating of this broadcast.
     """
@@ -161,10 +160,10 @@ def build_template(content: NoticeContent, topic: Topic, broadcast: UUID) -> Tem
 def build_pages(
     broadcast: Broadcast, recipients: Sequence[Recipient], *, more: bool, now: datetime
 ) -> tuple[BroadcastPage, ...]:
-    """Return the next recipients as pages of at most 100; unless `more` are to come, the last page is marked.
+    """Return the next recipients as pages of at most 100; mark the last page unless `more` recipients follow.
 
-    There is always a last page, empty if necessary, since it states the audience. A broadcast that has expired ends
-    with it. A follow-up is one page without recipients.
+    There is always a last page, empty if necessary, since it states the audience. For an expired broadcast it is the
+    only page. A follow-up is one page without recipients.
     """
     if broadcast.follows:
         return (_build_follow_up(broadcast),)
@@ -193,7 +192,7 @@ def _build_follow_up(broadcast: Broadcast) -> BroadcastPage:
 
 
 def _build_page(broadcast: Broadcast, recipients: Sequence[Recipient], start: int, *, last: bool) -> BroadcastPage:
-    chosen = tuple(recipients[start : start + MAX_PAGE_RECIPIENTS])
+    page_recipients = tuple(recipients[start : start + MAX_PAGE_RECIPIENTS])
     page = broadcast.page + start // MAX_PAGE_RECIPIENTS
     message_id = derive_id(broadcast.id, b"page", str(page).encode())
     batch = BroadcastBatch(
@@ -208,7 +207,7 @@ def _build_page(broadcast: Broadcast, recipients: Sequence[Recipient], start: in
         page=page,
         offset=broadcast.audience + start,
         last=last,
-        recipients=chosen,
+        recipients=page_recipients,
         hours=broadcast.hours,
         spacing_seconds=broadcast.spacing_seconds,
     )
@@ -217,9 +216,9 @@ def _build_page(broadcast: Broadcast, recipients: Sequence[Recipient], start: in
         page=page,
         message_id=message_id,
         body=encode(batch, event_id=str(message_id), source=SOURCE, time=broadcast.published_at),
-        recipients=len(chosen),
+        recipients=len(page_recipients),
         last=last,
-        position=chosen[-1].subscriber if chosen else None,
+        position=page_recipients[-1].subscriber if page_recipients else None,
     )
 
 
@@ -228,7 +227,7 @@ _CENT = Decimal("0.01")
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """Estimate as `notice.accepted` reports it; None for what is unknown."""
+    """Estimate for `notice.accepted`; unknown values are None."""
 
     audience: int | None = None
     costs: dict[str, str] = field(default_factory=dict)
@@ -239,12 +238,12 @@ class Estimate:
 def estimate_broadcast(
     broadcast: Broadcast, audience: int | None, *, topic: Topic, prices: Prices, messages_per_second: float
 ) -> Estimate:
-    """Estimate a broadcast that begins as planned while nothing else is being sent."""
+    """Return the estimate for a broadcast that begins as planned while nothing else is being sent."""
     if audience is None:
         return Estimate(blockers=tuple(_find_blockers(broadcast)))
     price = prices.get_price(topic.category)
-    spread = broadcast.spread.total_seconds() if broadcast.spread and audience else 0
-    duration = math.ceil(max(audience / messages_per_second, spread))
+    spread_seconds = broadcast.spread.total_seconds() if broadcast.spread and audience else 0
+    duration = math.ceil(max(audience / messages_per_second, spread_seconds))
     return Estimate(
         audience=audience,
         costs={} if price is None else {topic.category: str((audience * price).quantize(_CENT, ROUND_HALF_UP))},
@@ -256,18 +255,18 @@ def estimate_broadcast(
 def _find_blockers(broadcast: Broadcast, audience: int | None = None, duration: int = 0) -> Iterator[str]:
     if audience == 0:
         yield "nobody has subscribed to this"
-    begins = _find_opening(broadcast, broadcast.published_at)
-    if begins >= broadcast.expires_at:
-        yield f"nobody will get it: it expires before the permitted hours begin at {_format_time(begins)}"
+    begins_at = _find_opening(broadcast, broadcast.published_at)
+    if begins_at >= broadcast.expires_at:
+        yield f"nobody will get it: it expires before the permitted hours begin at {_format_time(begins_at)}"
         return
-    if begins > broadcast.published_at:
-        yield f"outside the permitted hours until {_format_time(begins)}"
-    ends, closes = begins + timedelta(seconds=duration), _find_closing(broadcast, begins)
-    if ends > broadcast.expires_at:
+    if begins_at > broadcast.published_at:
+        yield f"outside the permitted hours until {_format_time(begins_at)}"
+    ends_at, closes_at = begins_at + timedelta(seconds=duration), _find_closing(broadcast, begins_at)
+    if ends_at > broadcast.expires_at:
         yield f"not everybody will get it: it takes about {duration} s at today's rate, and expires before"
-    elif closes and ends > closes and _find_opening(broadcast, closes) >= broadcast.expires_at:
+    elif closes_at and ends_at > closes_at and _find_opening(broadcast, closes_at) >= broadcast.expires_at:
         yield (
-            f"not everybody will get it: the permitted hours end at {_format_time(closes)},"
+            f"not everybody will get it: the permitted hours end at {_format_time(closes_at)},"
             " and it expires before they begin again"
         )
 
@@ -280,7 +279,7 @@ def _find_opening(broadcast: Broadcast, moment: datetime) -> datetime:
 
 
 def _find_closing(broadcast: Broadcast, opening: datetime) -> datetime | None:
-    """Return when the permitted hours that an opening is in end; None without hours."""
+    """Return the end of the permitted hours around `opening`; None if the broadcast has none."""
     return datetime.combine(opening.date(), broadcast.hours.closes, opening.tzinfo) if broadcast.hours else None
 
 

@@ -1,4 +1,4 @@
-"""Change sets: everything that one message changes and publishes, decided on the stored state of its sender; pure."""
+"""Change sets: everything that one message changes and publishes, decided from its sender's stored state; pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -41,7 +41,7 @@ from shared.contracts.message import Addresses
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeSet:
-    """Changes that one message makes. `subscribers` are saved in this order; `erased` is deleted completely."""
+    """Changes that one message makes. `subscribers` are saved in this order; `erasure` is deleted completely."""
 
     result: str
     subscribers: tuple[Subscriber, ...] = ()
@@ -49,7 +49,7 @@ class ChangeSet:
     publications: tuple[Publication, ...] = ()
     conversation: Conversation | None = None
     feedback: Feedback | None = None
-    erased: ErasureScope | None = None
+    erasure: ErasureScope | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,12 +92,12 @@ def decide_message(state: StoredState, context: DecisionContext) -> ChangeSet:
 
 
 def _follow_move(context: DecisionContext) -> DecisionContext:
-    """Return the message of somebody who has moved since they wrote it as if it came from where they are now."""
-    moved = context.state.moved
-    if moved is None:
+    """Return a message of somebody who has moved since as if it came from their present address."""
+    subscriber = context.state.moved_subscriber
+    if subscriber is None:
         return context
-    message = msgspec.structs.replace(context.message, sender=moved.addresses)
-    return replace(context, message=message, state=replace(context.state, by_phone=moved))
+    message = msgspec.structs.replace(context.message, sender=subscriber.addresses)
+    return replace(context, message=message, state=replace(context.state, by_phone=subscriber))
 
 
 def decide_preference(state: StoredState, change: PreferenceChange, *, county: County) -> ChangeSet:
@@ -108,11 +108,11 @@ def decide_preference(state: StoredState, change: PreferenceChange, *, county: C
         return ChangeSet(result=MessageResult.IGNORED)
     moment, key = MessageTime(change.at, change.at), derive_key(change)
     withdrawn, restored = before.topics - after.topics, after.topics - before.topics
-    unwithdrawn = MessageResult.CHANGED if restored else MessageResult.IGNORED
-    tell = _build_changed if before.subscribed else _build_started
+    result = MessageResult.ENDED if withdrawn else MessageResult.CHANGED if restored else MessageResult.IGNORED
+    build_restored = _build_changed if before.subscribed else _build_started
     entries = ((ConsentEvent.WITHDRAWN, withdrawn), (ConsentEvent.GIVEN, restored))
     return ChangeSet(
-        result=MessageResult.ENDED if withdrawn else unwithdrawn,
+        result=result,
         subscribers=_collect_changed(state, person, after),
         consents=(
             *_build_merge_entries(person, moment, key),
@@ -121,26 +121,27 @@ def decide_preference(state: StoredState, change: PreferenceChange, *, county: C
         publications=(
             *_end_merged(state, person, moment, key),
             *(_end_topics(after, withdrawn, moment, key) if withdrawn else ()),
-            *((tell(after, moment, key),) if restored else ()),
+            *((build_restored(after, moment, key),) if restored else ()),
         ),
     )
 
 
 def decide_move(state: StoredState, change: IdentityChange, *, author_key: AuthorKey) -> ChangeSet:
-    """Return everything that a new number or user id changes; `state` has the history of the former addresses.
+    """Return everything that a new number or user id changes; `state` contains the history of the former addresses.
 
-    Consent and topics move along. Nothing is published about a subscriber who stays the same.
+    Consent and topics move along. Unless rows are merged, nothing is published.
     """
     former = resolve_person(state.former_by_user, state.former_by_phone, change.before)
     person = move_person(former, state.by_user, state.by_phone, change.after)
     if former.subscriber is None or person.subscriber is None:
         return ChangeSet(result=MessageResult.IGNORED)
     moment = MessageTime(min(change.at, change.received_at), change.received_at)
-    said = max(moment, former.subscriber.last_request or moment)
-    if state.erased and said < state.erased:  # from the new address: what is left at the former ones is erased, too
-        people, at = (former.subscriber.stop(state.erased), *former.absorbed), state.erased
-        scope = build_erasure(people, change.before, at, author_key, history=state.history, former=state.former)
-        return _erase(scope, people, change.before, (state.former_by_user, state.former_by_phone), state, at, change)
+    last_request = max(moment, former.subscriber.last_request or moment)
+    until, rows = state.last_erasure, (state.former_by_user, state.former_by_phone)
+    if until and last_request < until:  # erased from the new address: this covers data of the former ones, too
+        people = (former.subscriber.stop(until), *former.absorbed)
+        scope = build_erasure(people, change.before, until, author_key, state)
+        return _erase(scope, people, change.before, rows, state, until, change)
     entry = build_consent(person.subscriber, ConsentEvent.MOVED, moment, change.message_key)
     return ChangeSet(
         result=MessageResult.MOVED,
@@ -153,15 +154,14 @@ def decide_move(state: StoredState, change: IdentityChange, *, author_key: Autho
 def _erase_sender(person: Person, decision: Decision, context: DecisionContext) -> ChangeSet:
     """Erase and confirm.
 
-    What the person said later is erased, too: the erasure takes its time, so that nothing older counts any more.
+    Messages that the person wrote later are erased, too: the erasure gets their time, so that nothing older counts.
     """
     message, state, before = context.message, context.state, person.subscriber
     people = tuple(row for row in (decision.subscriber, *person.absorbed) if row)
     until = max(context.moment, (before and before.last_request) or context.moment)
-    key = context.author_key
-    scope = build_erasure(people, message.sender, until, key, history=state.history, former=state.former)
-    stored = (before, state.by_user, state.by_phone)
-    changes = _erase(scope, people, message.sender, stored, state, context.moment, message)
+    scope = build_erasure(people, message.sender, until, context.author_key, state)
+    rows = (before, state.by_user, state.by_phone)
+    changes = _erase(scope, people, message.sender, rows, state, context.moment, message)
     return replace(changes, publications=(*changes.publications, *_build_reply(message, decision)))
 
 
@@ -169,27 +169,27 @@ def _erase(
     scope: ErasureScope,
     people: Sequence[Subscriber],
     sender: Addresses,
-    stored: Iterable[Subscriber | None],
+    rows: Iterable[Subscriber | None],
     state: StoredState,
     moment: MessageTime,
     message: InboundMessage | IdentityChange,
 ) -> ChangeSet:
-    """Erase and withdraw, since what is on its way must not arrive."""
-    key, known = message.message_key, (sender, *(row.addresses for row in stored if row))
+    """Erase, and withdraw, since deliveries in progress must not arrive."""
+    key, addresses = message.message_key, (sender, *(row.addresses for row in rows if row))
     return ChangeSet(
         result=MessageResult.ERASED,
         consents=tuple(build_consent(row, ConsentEvent.ERASED, moment, key) for row in people),
         publications=(
             *(_build_ended(row, moment, key) for row in people),
-            build_erased_event(scope, known, key),
-            *build_feedback_erased(state.all_feedback, moment, key),
+            build_erased_event(scope, addresses, key),
+            *build_feedback_erased(state.feedback_ids, moment, key),
         ),
-        erased=scope,
+        erasure=scope,
     )
 
 
 def _collect_changed(state: StoredState, person: Person, subscriber: Subscriber | None) -> tuple[Subscriber, ...]:
-    """Return the rows to save: the one that is merged comes first, since it gives up its addresses."""
+    """Return the rows to save: absorbed ones first, since they give up their addresses."""
     changed = subscriber if subscriber not in (state.by_user, state.by_phone) else None
     return tuple(row for row in (*person.absorbed, changed) if row)
 
@@ -197,25 +197,26 @@ def _collect_changed(state: StoredState, person: Person, subscriber: Subscriber 
 def _build_merge_entries(person: Person, moment: MessageTime, key: bytes) -> Iterator[Consent]:
     for row in person.absorbed:
         yield build_consent(row, ConsentEvent.MERGED, moment, key)
-    if (kept := person.subscriber) and person.lost:
-        yield build_consent(kept, ConsentEvent.WITHDRAWN, moment, key, person.lost)
+    if person.subscriber and person.lost:
+        yield build_consent(person.subscriber, ConsentEvent.WITHDRAWN, moment, key, person.lost)
 
 
 def _build_consents(
     before: Subscriber | None, decision: Decision, moment: MessageTime, key: bytes
 ) -> Iterator[Consent]:
-    """Return an entry for each change of what the person receives, with the text of the reply."""
+    """Yield an entry for each change of what the person receives, with the text of the reply."""
     if not (after := _find_changed(before, decision)):
         return
     wording = decision.reply.wording if decision.reply else None
-    had = before.topics if before else frozenset()
+    topics_before = before.topics if before else frozenset()
     if decision.result in (MessageResult.STARTED, MessageResult.RENEWED):
         entries = [(ConsentEvent.GIVEN, after.topics)]
     elif not after.subscribed:
-        entries = [(ConsentEvent.WITHDRAWN, had)]
+        entries = [(ConsentEvent.WITHDRAWN, topics_before)]
     else:
-        changes = [(ConsentEvent.WITHDRAWN, had - after.topics), (ConsentEvent.GIVEN, after.topics - had)]
-        entries = [each for each in changes if each[1]] or [(ConsentEvent.CHANGED, after.topics)]
+        withdrawn, given = topics_before - after.topics, after.topics - topics_before
+        changes = [(ConsentEvent.WITHDRAWN, withdrawn), (ConsentEvent.GIVEN, given)]
+        entries = [(event, topics) for event, topics in changes if topics] or [(ConsentEvent.CHANGED, after.topics)]
     for event, topics in entries:
         yield build_consent(after, event, moment, key, topics, wording)
 
@@ -227,9 +228,9 @@ def _find_changed(before: Subscriber | None, decision: Decision) -> Subscriber |
 
 
 def _end_merged(state: StoredState, person: Person, moment: MessageTime, key: bytes) -> Iterator[Publication]:
-    """End each merged row: what is still on its way to it would arrive twice, or after a stop of the other row."""
-    stored = (state.by_user, state.by_phone, state.former_by_user, state.former_by_phone)
-    subscribed = {row.id for row in stored if row and row.subscribed}
+    """End each merged row: deliveries in progress to it would arrive twice, or after a stop of the other row."""
+    rows = (state.by_user, state.by_phone, state.former_by_user, state.former_by_phone)
+    subscribed = {row.id for row in rows if row and row.subscribed}
     for row in person.absorbed:
         if row.id in subscribed:
             yield _build_ended(row, moment, key)
@@ -243,7 +244,7 @@ def _end_topics(after: Subscriber, topics: frozenset[str], moment: MessageTime, 
 
 
 def build_publications(message: InboundMessage, before: Subscriber | None, decision: Decision) -> Iterator[Publication]:
-    """Yield the publications of a decision: a withdrawal goes out before its confirmation to the citizen."""
+    """Yield the publications of a decision: a withdrawal precedes its confirmation to the citizen."""
     if after := _find_changed(before, decision):
         yield from _build_change_events(message, before, after, decision.result)
     yield from _build_reply(message, decision)
@@ -268,20 +269,21 @@ def _build_reply(message: InboundMessage, decision: Decision) -> Iterator[Public
     recipient, subscriber = select_address(message.sender), decision.subscriber
     if decision.reply is None or recipient is None:
         return
-    ends = decision.result in (MessageResult.ENDED, MessageResult.ERASED)
-    # A phone whose clock is weeks ahead must not put its reply into a week that has no partition yet.
-    reply = make_timed_id(min(message.sent_at, message.received_at), b"reply", message.message_key)
+    unsubscribes = decision.result in (MessageResult.ENDED, MessageResult.ERASED)
+    # A phone whose clock is weeks ahead must not place its reply in a week that has no partition yet.
+    identifier = make_timed_id(min(message.sent_at, message.received_at), b"reply", message.message_key)
+    withdrawal = Withdrawal(subscriber=subscriber.id, sequence=subscriber.sequence) if subscriber else None
     request = ReplyRequested(
-        reply=reply,
+        reply=identifier,
         recipient=recipient,
         text=decision.reply.text,
         expires_at=calculate_reply_expiry(message),
         buttons=decision.reply.buttons,
         menu=decision.reply.menu,
-        withdrawal=Withdrawal(subscriber=subscriber.id, sequence=subscriber.sequence) if subscriber and ends else None,
+        withdrawal=withdrawal if unsubscribes else None,
     )
-    to = Destination.DISPATCH
-    yield build_event(request, identifier=reply, at=message.received_at, required=True, destination=to)
+    destination = Destination.DISPATCH
+    yield build_event(request, identifier=identifier, at=message.received_at, required=True, destination=destination)
 
 
 def _build_ended(subscriber: Subscriber, moment: MessageTime, key: bytes, topic: str | None = None) -> Publication:

@@ -1,4 +1,4 @@
-"""Append-only record of consents and withdrawals, which proves who agreed to what."""
+"""Append-only record of consents and withdrawals."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,8 +12,8 @@ from services.subscriptions.domain.wording import Wording
 class ConsentEvent(StrEnum):
     """Type of an entry in the consent record.
 
-    `CHANGED` is a choice of topics, places or a pause; `MOVED` a new address. `MERGED` ends a row whose person
-    continues under another one, `ERASED` one whose person had it deleted.
+    `CHANGED` is a choice of topics, places or a pause; `MOVED` a new address. `MERGED` ends a row that was merged into
+    another one, `ERASED` a row that was deleted on request.
     """
 
     GIVEN = "given"
@@ -26,7 +26,7 @@ class ConsentEvent(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Consent:
-    """Entry of the consent record: by which message, for which topics, and the text of the reply."""
+    """Entry of the consent record: the message, the topics, and the wording of the reply."""
 
     subscriber: UUID
     sequence: int

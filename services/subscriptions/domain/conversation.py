@@ -1,4 +1,4 @@
-"""Conversation with one person: the quota of replies, and answers to a question of ours."""
+"""Conversation with one person: the quota of replies, and answers to our questions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,39 +21,39 @@ from shared.contracts.inbound import InboundMessage
 HINT_INTERVAL = timedelta(hours=24)
 MAX_ANSWERS = 40.0
 REFILL_INTERVAL = timedelta(minutes=6)
-# Somebody in an emergency gets an answer although the quota is used up.
+# Answers to emergencies beyond the quota.
 EMERGENCY_RESERVE = 40.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conversation:
-    """Time of the last hint, answers left at `counted_at`, and the question that is still open.
+    """Time of the last hint, answers left in the quota at `counted_at`, and the open question.
 
     Hints are given at most once a day, and replies are limited so that two machines cannot chat.
 
-    `asked` is the payload that "Ja" stands for; empty if nothing was asked, or it has been answered.
+    `open_question` is the payload that "Ja" stands for; empty if there was no question, or it has been answered.
     """
 
     hinted_at: datetime | None = None
-    left: float = MAX_ANSWERS
+    answers_left: float = MAX_ANSWERS
     counted_at: datetime | None = None
-    asked: str = ""
+    open_question: str = ""
 
-    def may_hint(self, said_at: datetime) -> bool:
-        return self.hinted_at is None or said_at >= self.hinted_at + HINT_INTERVAL
+    def may_hint(self, sent_at: datetime) -> bool:
+        return self.hinted_at is None or sent_at >= self.hinted_at + HINT_INTERVAL
 
     def record_answer(self, now: datetime, *, urgent: bool = False) -> "Conversation | None":
         """Return the conversation after one more answer; None if the quota is used up."""
         left = self._calculate_left(now) - 1
         if left < (-EMERGENCY_RESERVE if urgent else 0):
             return None
-        return replace(self, left=left, counted_at=now)
+        return replace(self, answers_left=left, counted_at=now)
 
     def _calculate_left(self, now: datetime) -> float:
         if self.counted_at is None:
-            return self.left
+            return self.answers_left
         refilled = max(now - self.counted_at, timedelta()) / REFILL_INTERVAL
-        return min(MAX_ANSWERS, self.left + refilled)
+        return min(MAX_ANSWERS, self.answers_left + refilled)
 
 
 NEW_CONVERSATION = Conversation()
@@ -61,9 +61,9 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def merge_conversations(conversations: Sequence[Conversation]) -> Conversation:
-    """Merge the conversations of all addresses of one person: the latest hint, and the rest from the latest answer."""
-    hints = [each.hinted_at for each in conversations if each.hinted_at]
-    latest = max(conversations, key=lambda each: each.counted_at or _NEVER, default=Conversation())
+    """Merge the conversations of one person's addresses: take the latest hint, and the rest of the latest answer."""
+    hints = [conversation.hinted_at for conversation in conversations if conversation.hinted_at]
+    latest = max(conversations, key=lambda conversation: conversation.counted_at or _NEVER, default=NEW_CONVERSATION)
     return replace(latest, hinted_at=max(hints, default=None))
 
 
@@ -86,59 +86,59 @@ def interpret_reply(
     parsed: ParsedIntent, message: InboundMessage, text: CitizenText, conversation: Conversation, county: County
 ) -> ParsedIntent:
     """Return the intent of the message if it answers the open question, else `parsed`."""
-    asked = _find_open_question(conversation, MessageTime.read_from(message).at)
-    if not asked or message.payload:
+    question = _find_open_question(conversation, MessageTime.read_from(message).at)
+    if not question or message.payload:
         return parsed
     if parsed.intent is Intent.START and not parsed.topics and not parsed.places:
         return find_pending_start(conversation, county, message) or parsed
-    if asked == PLACES:
-        everywhere = parsed.intent is Intent.ONLY and is_everything(text)
-        return ParsedIntent(intent=Intent.PLACES, every_place=True) if everywhere else parsed
-    if asked == FEEDBACK:
-        said = parsed.intent in (Intent.OTHER, Intent.FEEDBACK) and bool(text.raw.strip())
+    if question == PLACES:
+        every_place = parsed.intent is Intent.ONLY and is_everything(text)
+        return ParsedIntent(intent=Intent.PLACES, every_place=True) if every_place else parsed
+    if question == FEEDBACK:
+        is_feedback = parsed.intent in (Intent.OTHER, Intent.FEEDBACK) and bool(text.raw.strip())
         return (
             ParsedIntent(intent=Intent.FEEDBACK, text=parsed.text or text.raw.strip()[:MAX_FEEDBACK_LENGTH])
-            if said
+            if is_feedback
             else parsed
         )
     if is_yes(text):
-        return _interpret_yes(asked, county) or parsed
+        return _interpret_yes(question, county) or parsed
     return ParsedIntent(intent=Intent.DECLINE) if is_no(text) else parsed
 
 
 def find_pending_start(conversation: Conversation, county: County, message: InboundMessage) -> ParsedIntent | None:
     """Return a start with what a person chose before they subscribed; None if they chose nothing.
 
-    ASK_START if what they chose is no longer in the county's file.
+    Return ASK_START if the county file no longer contains it.
     """
-    asked = _find_open_question(conversation, MessageTime.read_from(message).at)
-    return parse_payload(asked, county) if asked.startswith(f"{START}:") else None
+    question = _find_open_question(conversation, MessageTime.read_from(message).at)
+    return parse_payload(question, county) if question.startswith(f"{START}:") else None
 
 
-def _find_open_question(conversation: Conversation, said_at: datetime) -> str:
-    """Return the question if the message was written after it, else empty. Meta's clock counts whole seconds."""
+def _find_open_question(conversation: Conversation, sent_at: datetime) -> str:
+    """Return the question if the message was written after it, else "". Meta's clock counts whole seconds."""
     asked_at = conversation.counted_at
-    if asked_at is None or not asked_at.replace(microsecond=0) <= said_at < asked_at + MAX_QUESTION_AGE:
+    if asked_at is None or not asked_at.replace(microsecond=0) <= sent_at < asked_at + MAX_QUESTION_AGE:
         return ""
-    return conversation.asked
+    return conversation.open_question
 
 
-def _interpret_yes(asked: str, county: County) -> ParsedIntent | None:
+def _interpret_yes(question: str, county: County) -> ParsedIntent | None:
     """Return the intent of a "Ja", which by itself never erases anything."""
-    return ParsedIntent(intent=Intent(asked)) if asked in (BOTH, ERASE) else parse_payload(asked, county)
+    return ParsedIntent(intent=Intent(question)) if question in (BOTH, ERASE) else parse_payload(question, county)
 
 
 def is_yes(text: CitizenText) -> bool:
     """Return whether the text is only a yes: "Ja bitte", "sehr gerne", "Ja, das möchte ich"."""
-    said = _extract_words(text)
-    return bool(said & _YES) and said <= _YES | _YES_AROUND
+    words = _extract_words(text)
+    return bool(words & _YES) and words <= _YES | _YES_AROUND
 
 
 def is_no(text: CitizenText) -> bool:
     """Return whether the text is only a no: "Nein danke", "nö", "lieber nicht"."""
-    said = _extract_words(text)
-    return bool(said & _NO) and said <= _NO | _NO_AROUND
+    words = _extract_words(text)
+    return bool(words & _NO) and words <= _NO | _NO_AROUND
 
 
 def _extract_words(text: CitizenText) -> frozenset[str]:
-    return text.said - POLITE if len(text.words) <= MAX_ANSWER_WORDS and not text.asks else frozenset()
+    return text.word_set - POLITE if len(text.words) <= MAX_ANSWER_WORDS and not text.asks else frozenset()

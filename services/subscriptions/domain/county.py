@@ -1,4 +1,4 @@
-"""The county and its topics, as the configuration file describes them."""
+"""The county and its topics, as configured."""
 
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -59,7 +59,7 @@ class County(Configuration, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not {each.municipality for each in self.localities} <= set(self.municipalities):
+        if not {localities.municipality for localities in self.localities} <= set(self.municipalities):
             raise ValueError("localities belong to an unknown municipality")
 
     @property
@@ -71,9 +71,9 @@ class County(Configuration, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def place_names(self) -> dict[str, tuple[str, ...]]:
         """Return the names that citizens may use for each municipality."""
         names = {municipality: [municipality] for municipality in self.municipalities}
-        for each in self.localities:
-            names[each.municipality] += each.names
-        return {municipality: tuple(called) for municipality, called in names.items()}
+        for localities in self.localities:
+            names[localities.municipality] += localities.names
+        return {municipality: tuple(spellings) for municipality, spellings in names.items()}
 
     @property
     def marketing_topics(self) -> frozenset[str]:

@@ -25,7 +25,7 @@ REPLY_WINDOW = timedelta(hours=24) - timedelta(minutes=5)
 class MessageResult(StrEnum):
     """Result of a message.
 
-    `SHOWN` is an answer with the person's own data. `QUIET` would have been answered, but the reply quota was used up.
+    `SHOWN` is an answer with the person's own data. `QUIET` got no answer, as the reply quota was used up.
     """
 
     STARTED = "started"
@@ -50,8 +50,8 @@ class MessageResult(StrEnum):
 class DecisionContext:
     """Message with its intent, and everything else that the decision about it depends on.
 
-    `state` is what is stored about the sender. `recent_broadcasts` are those that a reaction may be about,
-    `rated_topic` is that of the rated broadcast.
+    `state` is the sender's stored state. A reaction may be about any of the `recent_broadcasts`; `rated_topic` is the
+    topic of the rated broadcast.
     """
 
     message: InboundMessage
@@ -71,7 +71,7 @@ class DecisionContext:
 
 @dataclass(frozen=True)
 class Decision:
-    """Result of a message, and the sender after it."""
+    """Result of a message, and the sender's state after it."""
 
     result: MessageResult
     subscriber: Subscriber | None
@@ -80,13 +80,13 @@ class Decision:
     feedback: Feedback | None = None
 
 
-_MERELY_ANSWERED = (MessageResult.HINTED, MessageResult.INFORMED, MessageResult.SHOWN)
+_ANSWER_ONLY = (MessageResult.HINTED, MessageResult.INFORMED, MessageResult.SHOWN)
 
 
 def decide(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
-    """Return what a message of this sender does. Never raises.
+    """Return the effect of a message of this sender. Never raises.
 
-    A message that is older than a newer one already handled changes nothing and is not answered.
+    A message that is older than one already handled changes nothing and is not answered.
     """
     parsed = interpret_reply(
         context.parsed, context.message, context.text, context.state.conversation, context.replies.county
@@ -109,33 +109,33 @@ def calculate_reply_expiry(message: InboundMessage) -> datetime:
 def _limit_reply(decision: Decision, context: DecisionContext) -> Decision:
     """Drop the reply if it is too late or exceeds the reply quota.
 
-    A question stays open while others are answered, until it leads to a change or another question is asked.
+    A question stays open across other answers, until it leads to a change or another question is asked.
     """
     result, reply = decision.result, decision.reply
     if reply is None or context.now >= calculate_reply_expiry(context.message):
         return replace(decision, reply=None)
     conversation = context.state.conversation.record_answer(context.now, urgent=result is MessageResult.EMERGENCY)
     if conversation is None:
-        return replace(decision, result=MessageResult.QUIET if result in _MERELY_ANSWERED else result, reply=None)
+        return replace(decision, result=MessageResult.QUIET if result in _ANSWER_ONLY else result, reply=None)
     if result is MessageResult.HINTED:
         conversation = replace(conversation, hinted_at=context.moment.at)
-    closed = context.parsed.intent is Intent.DECLINE or result not in (*_MERELY_ANSWERED, MessageResult.EMERGENCY)
-    asked = reply.asks or ("" if closed else conversation.asked)
-    return replace(decision, conversation=replace(conversation, asked=asked))
+    is_closed = context.parsed.intent is Intent.DECLINE or result not in (*_ANSWER_ONLY, MessageResult.EMERGENCY)
+    question = reply.question or ("" if is_closed else conversation.open_question)
+    return replace(decision, conversation=replace(conversation, open_question=question))
 
 
 def _is_outdated(subscriber: Subscriber | None, context: DecisionContext) -> bool:
-    """Return whether something newer counts: for a stop or an erasure a start, for a start also a stop, else all."""
-    moment, erased_at = context.moment, context.state.erased
+    """Return whether a newer request prevails: a start over a stop or erasure, a stop also over a start, else any."""
+    moment, erased_at = context.moment, context.state.last_erasure
     if context.parsed.intent is Intent.EMERGENCY:
         return False
     if erased_at is not None and moment < erased_at:
         return True
     if subscriber is None:
         return False
-    stops = context.parsed.intent is Intent.STOP and (subscriber.subscribed or subscriber.suspended)
-    if stops or context.parsed.intent is Intent.ERASE:
-        return subscriber.started is not None and moment < subscriber.started
+    is_stop = context.parsed.intent is Intent.STOP and (subscriber.subscribed or subscriber.suspended)
+    if is_stop or context.parsed.intent is Intent.ERASE:
+        return subscriber.started_at is not None and moment < subscriber.started_at
     newest = subscriber.last_change if context.parsed.intent is Intent.START else subscriber.last_request
     return newest is not None and moment < newest
 
@@ -152,10 +152,10 @@ def _start(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
 
 def _select_start_topics(before: Subscriber, context: DecisionContext) -> frozenset[str]:
     """Return all topics unless some are named. A start that ends a pause does not bring back dropped topics."""
-    known = context.replies.county.topic_ids
+    existing = context.replies.county.topic_ids
     if context.parsed.topics:
         return context.parsed.topics | before.topics
-    return before.topics if before.is_paused(context.now) and before.topics & known else known
+    return before.topics if before.is_paused(context.now) and before.topics & existing else existing
 
 
 def _stop(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
@@ -166,13 +166,13 @@ def _stop(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
 
 def _erase(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     before = subscriber or create_subscriber(context.message)
-    consented = before.started is not None or bool(context.state.history)
-    reply = build_erasure_reply(context.replies, context.now, consented=consented)
+    has_consented = before.started_at is not None or bool(context.state.history)
+    reply = build_erasure_reply(context.replies, context.now, consented=has_consented)
     return Decision(MessageResult.ERASED, before.stop(context.moment), reply)
 
 
 def _choose(subscriber: Subscriber, context: DecisionContext) -> Decision:
-    """Replace the topics and places that are named, or add to them; those that are not named stay."""
+    """Replace the topics or places that the message names, or add to them; leave the others unchanged."""
     parsed = context.parsed
     topics = parsed.topics or subscriber.topics
     places = parsed.places or subscriber.places
@@ -212,8 +212,8 @@ def _pause(subscriber: Subscriber, context: DecisionContext) -> Decision:
 
 def _resume(subscriber: Subscriber, context: DecisionContext) -> Decision:
     if not subscriber.is_paused(context.now):
-        heard = replace(subscriber, paused=context.moment)  # a pause from before it may still arrive
-        return _confirm_subscription(heard, context)
+        after = replace(subscriber, paused_at=context.moment)  # an older pause may still arrive
+        return _confirm_subscription(after, context)
     after = subscriber.pause(None, context.moment)
     return Decision(MessageResult.CHANGED, after, context.replies.build_resume(after, context.now))
 
@@ -223,14 +223,15 @@ def _confirm_subscription(subscriber: Subscriber, context: DecisionContext) -> D
 
 
 def _ask_start(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
-    """Ask whether to subscribe to what is named now, else to what was chosen before."""
-    chosen = find_pending_start(context.state.conversation, context.replies.county, context.message) or context.parsed
-    topics, places = context.parsed.topics or chosen.topics, context.parsed.places or chosen.places
+    """Ask whether to subscribe to what the message names, else to what was chosen before."""
+    parsed, county = context.parsed, context.replies.county
+    pending = find_pending_start(context.state.conversation, county, context.message) or parsed
+    topics, places = parsed.topics or pending.topics, parsed.places or pending.places
     return _answer(subscriber, context.replies.ask_start(topics, places))
 
 
 def _ask_about_others(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
-    """Ask somebody who wants to subscribe without some topics about the others."""
+    """Offer the other topics to somebody who wants to subscribe without some."""
     others = context.replies.county.topic_ids - context.parsed.topics
     if others and has_joining_part(context.text, context.replies.county):
         return _answer(subscriber, context.replies.ask_start(others))
@@ -257,8 +258,8 @@ def _show_data(subscriber: Subscriber | None, context: DecisionContext) -> Decis
 
 def _answer_emergency(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     texts = context.replies.texts
-    dying = EmergencySigns(context.text, context.text).is_about_dying
-    reply = ReplyContent(texts.emergency_dying if dying else texts.emergency)
+    is_about_dying = EmergencySigns(context.text, context.text).is_about_dying
+    reply = ReplyContent(texts.emergency_dying if is_about_dying else texts.emergency)
     return Decision(MessageResult.EMERGENCY, subscriber, reply)
 
 
@@ -273,9 +274,9 @@ def _accept_feedback(subscriber: Subscriber | None, context: DecisionContext) ->
 
 
 def _accept_reaction(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
-    """Accept a reaction, to which nobody expects an answer."""
-    known = subscriber is not None and subscriber.subscribed and context.message.about_key is not None
-    return Decision(MessageResult.REACTED if known else MessageResult.IGNORED, subscriber)
+    """Accept a reaction, which needs no answer."""
+    is_accepted = subscriber is not None and subscriber.subscribed and context.message.about_key is not None
+    return Decision(MessageResult.REACTED if is_accepted else MessageResult.IGNORED, subscriber)
 
 
 def _answer_other(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
@@ -300,7 +301,7 @@ _SUBSCRIBER_HANDLERS: dict[Intent, Callable[[Subscriber, DecisionContext], Decis
     Intent.PAUSE: _pause,
     Intent.RESUME: _resume,
 }
-# For strangers, and what is the same for everybody.
+# For people who are not subscribed, and for all others where `_SUBSCRIBER_HANDLERS` has no entry.
 _HANDLERS: dict[Intent, Callable[[Subscriber | None, DecisionContext], Decision]] = {
     Intent.START: _start,
     Intent.STOP: _stop,
@@ -323,5 +324,5 @@ _HANDLERS: dict[Intent, Callable[[Subscriber | None, DecisionContext], Decision]
     Intent.RATING: _accept_feedback,
     Intent.REACTION: _accept_reaction,
     Intent.EMERGENCY: _answer_emergency,
-    Intent.TRIAL: lambda person, context: _answer(person, context.replies.build_trial(context.state.trial)),
+    Intent.TRIAL: lambda person, context: _answer(person, context.replies.build_trial(context.state.trial_text)),
 }

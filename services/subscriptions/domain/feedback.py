@@ -16,7 +16,7 @@ from shared.contracts.inbound import InboundMessage
 from shared.contracts.message import Addresses
 
 MAX_VALUE_LENGTH = 16
-# Number of a person's newest entries that they are shown.
+# Number of entries, the newest, that a person is shown of their feedback.
 MAX_SHOWN_FEEDBACK = 1_000
 # Number of entries that one event names.
 MAX_ERASED_FEEDBACK = 1_000
@@ -43,7 +43,7 @@ class FeedbackKind(StrEnum):
 class Feedback:
     """Text, rating or reaction.
 
-    `at` is the full hour. `author` finds it again when the same person has everything deleted.
+    `at` is the full hour. `author` leads to it when the same person has everything deleted.
     """
 
     id: UUID
@@ -51,7 +51,7 @@ class Feedback:
     at: datetime
     author: bytes
     value: str = ""
-    said: str = ""
+    text: str = ""
     broadcast: UUID | None = None
     topic: str | None = None
 
@@ -59,11 +59,11 @@ class Feedback:
 def build_feedback(
     parsed: ParsedIntent, message: InboundMessage, person: bytes, topic: str | None, key: AuthorKey
 ) -> Feedback | None:
-    """Return the text in a message, or its rating of a broadcast about `topic`; None if there is no such broadcast."""
+    """Return the text of a message, or its rating of a broadcast about `topic`; None if there is no such broadcast."""
     author, at = key.derive_author(person), truncate_to_hour(message.received_at)
     if parsed.intent is Intent.FEEDBACK:
         identifier = make_timed_id(at, b"feedback", key.derive_author(message.message_key))
-        return Feedback(id=identifier, kind=FeedbackKind.TEXT, at=at, author=author, said=parsed.text)
+        return Feedback(id=identifier, kind=FeedbackKind.TEXT, at=at, author=author, text=parsed.text)
     broadcast = find_rated_broadcast(parsed)
     if broadcast is None or topic is None:
         return None
@@ -79,7 +79,7 @@ def build_feedback(
 
 
 def build_reaction(located: ReactionLocated, topic: str, key: AuthorKey) -> Feedback:
-    """Return a reaction, which counts once for each person and broadcast; the newest replaces the one before."""
+    """Return a reaction. Each person has one per broadcast: the newest replaces the previous one."""
     author = key.derive_author(located.subscriber.bytes)
     return Feedback(
         id=derive_id(located.broadcast, b"reaction", author),
@@ -99,7 +99,7 @@ def build_reaction_query(
     if message.about_key is None or not broadcasts:
         return
     identifier = make_timed_id(min(message.sent_at, message.received_at), b"reaction", message.message_key)
-    question = ReactionReceived(
+    query = ReactionReceived(
         reaction=identifier,
         subscriber=subscriber.id,
         about_key=message.about_key,
@@ -107,29 +107,29 @@ def build_reaction_query(
         value=(message.text or "")[:MAX_VALUE_LENGTH],
         at=message.received_at,
     )
-    yield build_event(question, identifier=identifier, at=message.received_at, required=True)
+    yield build_event(query, identifier=identifier, at=message.received_at, required=True)
 
 
 def build_feedback_received(feedback: Feedback) -> Publication:
     """Return the public event for a feedback entry."""
-    told = FeedbackReceived(
+    event = FeedbackReceived(
         feedback=feedback.id,
         kind=feedback.kind,
         at=feedback.at,
         value=feedback.value,
-        text=feedback.said,
+        text=feedback.text,
         topic=feedback.topic,
         broadcast=feedback.broadcast,
     )
-    return build_event(told, identifier=feedback.id, at=feedback.at)
+    return build_event(event, identifier=feedback.id, at=feedback.at)
 
 
 def build_feedback_erased(entries: Sequence[UUID], moment: MessageTime, message_key: bytes) -> Iterator[Publication]:
     """Return the events that make others delete feedback that they know from `build_feedback_received`."""
     for start in range(0, len(entries), MAX_ERASED_FEEDBACK):
         identifier = make_timed_id(moment.at, b"feedback erased", message_key, str(start).encode())
-        told = FeedbackErased(feedback=tuple(entries[start : start + MAX_ERASED_FEEDBACK]), at=moment.at)
-        yield build_event(told, identifier=identifier, at=moment.received_at, required=True)
+        event = FeedbackErased(feedback=tuple(entries[start : start + MAX_ERASED_FEEDBACK]), at=moment.at)
+        yield build_event(event, identifier=identifier, at=moment.received_at, required=True)
 
 
 def identify_person(subscriber: Subscriber | None, sender: Addresses) -> bytes:

@@ -1,4 +1,4 @@
-"""Parts of a group: each is about one person, and can be a group of its own."""
+"""Parts of a group: each is about one person, and can be sent as a separate group."""
 
 from dataclasses import dataclass
 
@@ -25,26 +25,26 @@ class GroupPart:
     person: tuple[bytes, ...]
     identifier: str
     moment: MessageTime
-    alone: Message
+    single: Message
 
     def encode_alone(self) -> bytes:
-        """Encode it as a message of its own, whose id is always the same."""
-        return encode(self.alone, event_id=self.identifier, source=self.envelope.source, time=self.envelope.time)
+        """Encode the part as a separate message; its id is always the same."""
+        return encode(self.single, event_id=self.identifier, source=self.envelope.source, time=self.envelope.time)
 
 
 def read_group(body: bytes) -> list[GroupPart]:
-    """Return the events of a group that have a person, their texts cut to the length that is read.
+    """Return the events of a group that have a person, with texts cut to the length that is parsed.
 
-    Raises ContractError for what is no such group.
+    Raises ContractError for any other message.
     """
     envelope = read_envelope(body)
     match read_message(envelope):
         case InboundMessages(messages=messages):
-            parts = [_build_message_part(envelope, sanitize_text(each)) for each in messages]
+            parts = [_build_message_part(envelope, sanitize_text(message)) for message in messages]
         case PreferenceChanges(changes=changes):
-            parts = [_build_preference_part(envelope, each) for each in changes]
+            parts = [_build_preference_part(envelope, change) for change in changes]
         case IdentityChanges(changes=moves):
-            parts = [_build_move_part(envelope, each) for each in moves]
+            parts = [_build_move_part(envelope, move) for move in moves]
         case _:
             raise ContractError(f"unexpected {envelope.type}")
     return [part for part in parts if part.person]

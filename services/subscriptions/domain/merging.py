@@ -1,4 +1,4 @@
-"""Merging of two rows that turn out to be one person, because a message names the addresses of both."""
+"""Merging of two rows that belong to one person, as a message with the addresses of both shows."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,7 +17,7 @@ from shared.contracts.message import Address, Addresses
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """Row of a sender with the addresses just seen, the topics that it lost by a merge, and the rows merged into it."""
+    """Row of a sender with the current addresses, the topics that it lost by a merge, and the rows merged into it."""
 
     subscriber: Subscriber | None = None
     lost: frozenset[str] = frozenset()
@@ -26,123 +26,123 @@ class Person:
 
 def resolve_person(by_user: Subscriber | None, by_phone: Subscriber | None, sender: Addresses) -> Person:
     """Return one person from the rows found under the sender's addresses."""
-    found = by_user or by_phone
-    if found is None:
+    subscriber = by_user or by_phone
+    if subscriber is None:
         return Person()
-    if by_phone is None or by_phone.id == found.id:
-        return Person(subscriber=_attach(found, sender))
-    first, second = sorted((found, by_phone), key=lambda row: row.id)
+    if by_phone is None or by_phone.id == subscriber.id:
+        return Person(subscriber=_attach(subscriber, sender))
+    first, second = sorted((subscriber, by_phone), key=lambda row: row.id)
     kept, other = _choose_kept(first, second)
-    united = _attach(_merge_subscribers(kept, other), sender)
-    return Person(subscriber=united, lost=kept.topics - united.topics, absorbed=(_clear_absorbed(other, kept),))
+    merged = _attach(_merge_subscribers(kept, other), sender)
+    return Person(subscriber=merged, lost=kept.topics - merged.topics, absorbed=(_clear_absorbed(other, kept),))
 
 
 def move_person(former: Person, by_user: Subscriber | None, by_phone: Subscriber | None, after: Addresses) -> Person:
-    """Return the same person under other addresses, merged with whoever already wrote from those.
+    """Return the same person under other addresses, merged with the person who already wrote from those.
 
-    A number that is no longer named is dropped: somebody else may get it. A user id without a successor stays.
+    A phone number without a successor is dropped, as somebody else may get it; a user id without one stays.
     """
     moved = former.subscriber
     if moved is None:
         return Person()
-    known = {row.id for row in (moved, *former.absorbed)}
-    there = [row for row in (by_user, by_phone) if row and row.id not in known]
-    met = resolve_person(there[0], there[-1], after) if there else Person()
-    kept, other = _choose_kept(met.subscriber, moved) if met.subscriber else (moved, None)
-    united = _merge_subscribers(kept, other) if other else kept
-    reached = Addresses(phone=after.phone, user=after.user or united.addresses.user)
-    gone = (_clear_absorbed(other, kept),) if other else ()
-    before = former if kept is moved else met
+    own_ids = {row.id for row in (moved, *former.absorbed)}
+    other_rows = [row for row in (by_user, by_phone) if row and row.id not in own_ids]
+    resident = resolve_person(other_rows[0], other_rows[-1], after) if other_rows else Person()
+    kept, other = _choose_kept(resident.subscriber, moved) if resident.subscriber else (moved, None)
+    merged = _merge_subscribers(kept, other) if other else kept
+    addresses = Addresses(phone=after.phone, user=after.user or merged.addresses.user)
+    absorbed = (_clear_absorbed(other, kept),) if other else ()
+    kept_person = former if kept is moved else resident
     return Person(
-        subscriber=replace(united, addresses=reached if united.subscribed else remove_sealed(reached)),
-        lost=(before.lost | kept.topics) - united.topics,
-        absorbed=(*former.absorbed, *met.absorbed, *gone),
+        subscriber=replace(merged, addresses=addresses if merged.subscribed else remove_sealed(addresses)),
+        lost=(kept_person.lost | kept.topics) - merged.topics,
+        absorbed=(*former.absorbed, *resident.absorbed, *absorbed),
     )
 
 
 def _attach(subscriber: Subscriber, sender: Addresses) -> Subscriber:
-    known = subscriber.addresses
-    seen = Addresses(phone=_pick_newer(sender.phone, known.phone), user=_pick_newer(sender.user, known.user))
-    return replace(subscriber, addresses=seen if subscriber.subscribed else remove_sealed(seen))
+    stored = subscriber.addresses
+    addresses = Addresses(phone=_pick_newer(sender.phone, stored.phone), user=_pick_newer(sender.user, stored.user))
+    return replace(subscriber, addresses=addresses if subscriber.subscribed else remove_sealed(addresses))
 
 
-def _pick_newer(seen: Address | None, known: Address | None) -> Address | None:
-    """Keep an address that is known already, so that an unchanged person causes no write."""
-    if seen is None or (known is not None and known.index == seen.index and known.sealed):
-        return known
-    return seen
+def _pick_newer(received: Address | None, stored: Address | None) -> Address | None:
+    """Return the received address; the stored one if it is the same, so that an unchanged person causes no write."""
+    if received is None or (stored is not None and stored.index == received.index and stored.sealed):
+        return stored
+    return received
 
 
 def _choose_kept(first: Subscriber, second: Subscriber) -> tuple[Subscriber, Subscriber]:
-    """Return the row that stays and the other one: the latest word applies; of two at the same time, the stop.
+    """Return the row to keep and the other one: the row changed last is kept; of two at the same time, the stop.
 
-    A row that took over the state of another one could be on no page of a broadcast: pages follow the ids, and its own
-    may have been passed already. If both have the same state, the first stays.
+    A row that took over the state of another one could be missing from a broadcast: its pages follow the ids, and may
+    have passed the row's id already. If both have the same state, the first is kept.
     """
-    if _has_same_state(first, second) or not _has_newer_word(second, first):
+    if _has_same_state(first, second) or not _is_changed_last(second, first):
         return (second, first) if _may_be_left_out(first, second) else (first, second)
     return (first, second) if _may_be_left_out(second, first) else (second, first)
 
 
-def _may_be_left_out(one: Subscriber, other: Subscriber) -> bool:
-    """Return whether pages may have left out the first for a pause that the other one ends, and the other is better.
+def _may_be_left_out(row: Subscriber, other: Subscriber) -> bool:
+    """Return whether pages may have left out `row` for a pause that `other` ends, so that `other` should be kept.
 
-    Either it has all topics that apply, so that it was on these pages, or its own come later.
+    Either `other` has all topics that apply, so that it was on these pages, or its own pages come later.
     """
-    is_resumed = one.paused_until is not None and _select_pause(one, other) != one.paused_until
-    return is_resumed and (one.topics <= other.topics or one.id < other.id)
+    is_resumed = row.paused_until is not None and _select_pause(row, other) != row.paused_until
+    return is_resumed and (row.topics <= other.topics or row.id < other.id)
 
 
-def _has_same_state(one: Subscriber, other: Subscriber) -> bool:
-    return (one.topics, one.places, one.paused_until) == (other.topics, other.places, other.paused_until)
+def _has_same_state(row: Subscriber, other: Subscriber) -> bool:
+    return (row.topics, row.places, row.paused_until) == (other.topics, other.places, other.paused_until)
 
 
 def _merge_subscribers(kept: Subscriber, other: Subscriber) -> Subscriber:
-    """Return the row that stays, with what applies, a sequence above both, the newest times and all addresses."""
-    said, silent = (other, kept) if _has_newer_word(other, kept) else (kept, other)
+    """Return `kept` with the topics and places that apply, a sequence above both, newest times and all addresses."""
+    newer, older = (other, kept) if _is_changed_last(other, kept) else (kept, other)
     merged = replace(
         kept,
         sequence=max(kept.sequence, other.sequence) + 1,
-        topics=said.topics,
-        places=said.places,
-        suspended=said.suspended,
-        preferred=max(filter(None, (kept.preferred, other.preferred)), default=None),
+        topics=newer.topics,
+        places=newer.places,
+        suspended=newer.suspended,
+        preferred_at=max(filter(None, (kept.preferred_at, other.preferred_at)), default=None),
         paused_until=_select_pause(kept, other),
-        chosen=find_newest(kept.chosen, other.chosen),
-        paused=find_newest(kept.paused, other.paused),
+        chosen_at=find_newest(kept.chosen_at, other.chosen_at),
+        paused_at=find_newest(kept.paused_at, other.paused_at),
         addresses=combine_addresses(kept.addresses, other.addresses),
-        started=find_newest(kept.started, other.started),
-        ended=find_newest(kept.ended, other.ended),
+        started_at=find_newest(kept.started_at, other.started_at),
+        ended_at=find_newest(kept.ended_at, other.ended_at),
     )
-    stopped = _find_stopped(said, silent)
-    return merged.suspend(stopped, merged.ended) if stopped and merged.ended else merged
+    stopped = _find_stopped(newer, older)
+    return merged.suspend(stopped, merged.ended_at) if stopped and merged.ended_at else merged
 
 
-def _find_stopped(said: Subscriber, silent: Subscriber) -> frozenset[str]:
-    """Return the topics which apply that a later stop inside WhatsApp ended in the other row."""
-    heard = (said.last_choice and said.last_choice.at, said.preferred, silent.preferred)
-    is_newest = silent.preferred == max(filter(None, heard), default=None)
-    return said.topics & silent.suspended if is_newest else frozenset()
+def _find_stopped(newer: Subscriber, older: Subscriber) -> frozenset[str]:
+    """Return the topics of `newer` that a still later stop inside WhatsApp ended in `older`."""
+    changes = (newer.last_choice and newer.last_choice.at, newer.preferred_at, older.preferred_at)
+    is_newest = older.preferred_at == max(filter(None, changes), default=None)
+    return newer.topics & older.suspended if is_newest else frozenset()
 
 
 def _select_pause(kept: Subscriber, other: Subscriber) -> datetime | None:
     """Return the end of the pause: the newest pause or start decides, even if the topics of the other row apply."""
-    both = kept.subscribed and other.subscribed
-    said, before = find_newest(other.started, other.paused), find_newest(kept.started, kept.paused)
-    return (other if both and _is_newer(said, before) else kept).paused_until
+    both_subscribed = kept.subscribed and other.subscribed
+    kept_at, other_at = find_newest(kept.started_at, kept.paused_at), find_newest(other.started_at, other.paused_at)
+    return (other if both_subscribed and _is_newer(other_at, kept_at) else kept).paused_until
 
 
-def _has_newer_word(one: Subscriber, other: Subscriber) -> bool:
-    """Return whether the first was changed last: choices count unless either was stopped; at the same time a stop wins.
+def _is_changed_last(row: Subscriber, other: Subscriber) -> bool:
+    """Return whether `row` was changed last: choices count unless either was stopped; at the same time a stop wins.
 
-    A stop inside WhatsApp is not one of these: it ends some topics only, whichever row stays.
+    A stop inside WhatsApp does not count: it ends some topics only, whichever row is kept.
     """
-    ended, other_ended = (not (row.subscribed or row.suspended) for row in (one, other))
-    said, before = (
-        row.last_change if is_ended else row.started if ended or other_ended else row.last_choice
-        for row, is_ended in ((one, ended), (other, other_ended))
+    row_ended, other_ended = (not (each.subscribed or each.suspended) for each in (row, other))
+    row_changed_at, other_changed_at = (
+        each.last_change if is_ended else each.started_at if row_ended or other_ended else each.last_choice
+        for each, is_ended in ((row, row_ended), (other, other_ended))
     )
-    return ended if said == before else _is_newer(said, before)
+    return row_ended if row_changed_at == other_changed_at else _is_newer(row_changed_at, other_changed_at)
 
 
 def _is_newer(moment: MessageTime | None, other: MessageTime | None) -> bool:

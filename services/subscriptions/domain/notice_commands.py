@@ -1,4 +1,4 @@
-"""Notice commands: events of municipal systems as they are received, decided on the stored state, and answered.
+"""Notice commands: reading events of municipal systems, deciding them on the stored state, and answering them.
 
 A repeated event is answered with the same bytes.
 """
@@ -6,6 +6,7 @@ A repeated event is answered with the same bytes.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from services.subscriptions.domain import notice_events
@@ -40,7 +41,7 @@ UNKNOWN_NOTICE = Problem(
     field="revision", problem="updates an unknown notice: check its id, or publish it as a new one"
 )
 NOTHING_TO_FOLLOW = Problem(field="follows", problem="is no notice that was accepted from this source")
-# Problems of an event that overtakes its notice; which of them wait must not show whether a foreign notice exists.
+# Problems of an event that may have overtaken its notice; their delay must not reveal whether a foreign notice exists.
 MAYBE_EARLY = frozenset((TOPIC_NOT_PERMITTED, UNKNOWN_NOTICE, NOTHING_TO_FOLLOW))
 WITHDRAWN = "withdrawn"
 SUPERSEDED = "superseded"
@@ -49,9 +50,9 @@ CANCELLED = "nobody will get it any more: it was cancelled"
 
 @dataclass(frozen=True, kw_only=True)
 class NoticeCommand:
-    """Valid event of `system` as far as the rules can tell; without `content` it withdraws its notice.
+    """Event of `system` that satisfies the rules; without `content` it withdraws its notice.
 
-    With `only_topics` it may not touch a notice about any other topic.
+    With `only_topics` it may not affect a notice about any other topic.
     """
 
     envelope: Envelope
@@ -67,7 +68,7 @@ class NoticeCommand:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredAnswer:
-    """Digest of an event that was executed before, and its answer."""
+    """Answer to an event that was executed before, and the event's digest."""
 
     digest: bytes
     publications: tuple[Publication, ...]
@@ -75,7 +76,7 @@ class StoredAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class NoticeState:
-    """Stored state of a notice. `followed` are the broadcasts and topics of the notice that it follows, newest last."""
+    """Stored state of a notice. `followed` maps the broadcasts of the notice that it follows to topics, newest last."""
 
     answered: StoredAnswer | None = None
     withdrawn: bool = False
@@ -87,7 +88,7 @@ class NoticeState:
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """Rules and rates that apply to every notice now."""
+    """Current rules and rates for all notices."""
 
     now: datetime
     county: County
@@ -96,7 +97,7 @@ class Policy:
 
 @dataclass(frozen=True, kw_only=True)
 class NoticeDecision:
-    """Problems, or what is to be stored and published. A `duplicate` was executed before and stores nothing."""
+    """Problems, or else changes and publications. A `duplicate` was executed before and changes nothing."""
 
     problems: tuple[Problem, ...] = ()
     publications: tuple[Publication, ...] = ()
@@ -115,7 +116,7 @@ def repeat_answer(digest: bytes, answered: StoredAnswer) -> NoticeDecision:
 
 
 def decide_notice(command: NoticeCommand, state: NoticeState, policy: Policy) -> NoticeDecision:
-    """Return what a command does in this state."""
+    """Return the decision about a command in this state."""
     if state.answered:
         return repeat_answer(command.digest, state.answered)
     if not _may_touch(command, state):
@@ -131,23 +132,23 @@ def decide_notice(command: NoticeCommand, state: NoticeState, policy: Policy) ->
         follows=state.followed,
         audience=state.audience,
     )
-    known = _find_same_revision(broadcast, state)
-    problems = tuple(_find_problems(broadcast, state, known is not None))
+    published = _find_same_revision(broadcast, state)
+    problems = tuple(_find_problems(broadcast, state, published is not None))
     if problems:
         return NoticeDecision(problems=problems)
-    if known is not None:  # answered as the first time, with the broadcast that exists
-        event, same = command.envelope.id, replace(broadcast, id=known.broadcast)
-        estimate = _estimate(command, same, state, policy)
-        if known.cancelled:
+    if published is not None:  # answer as for the first event, with the existing broadcast
+        event, existing = command.envelope.id, replace(broadcast, id=published.broadcast)
+        estimate = _estimate(command, existing, state, policy)
+        if published.cancelled:
             estimate = replace(estimate, blockers=(CANCELLED,))
-        return NoticeDecision(publications=(notice_events.build_accepted(event, same, estimate, policy.now),))
+        return NoticeDecision(publications=(notice_events.build_accepted(event, existing, estimate, policy.now),))
     return _publish(command, broadcast, state, policy)
 
 
 def _may_touch(command: NoticeCommand, state: NoticeState) -> bool:
     """Return whether the topics of the token permit the command.
 
-    A token bound to topics may not withdraw an unknown notice, either: it could be about any topic.
+    A token limited to topics may not withdraw an unknown notice either: that could be about any topic.
     """
     if command.only_topics is None:
         return True
@@ -156,20 +157,20 @@ def _may_touch(command: NoticeCommand, state: NoticeState) -> bool:
 
 
 def _find_same_revision(broadcast: Broadcast, state: NoticeState) -> Revision | None:
-    """Return the newest revision if its content is the same: it was published again under a new event id."""
+    """Return the newest revision if number and content are the same, as if published again under a new event id."""
     newest = max(state.revisions, key=lambda revision: revision.number, default=None)
-    same = newest and (newest.number, newest.digest) == (broadcast.revision, broadcast.digest)
-    return newest if same else None
+    is_same = newest and (newest.number, newest.digest) == (broadcast.revision, broadcast.digest)
+    return newest if is_same else None
 
 
-def _find_problems(broadcast: Broadcast, state: NoticeState, known: bool) -> Iterator[Problem]:
+def _find_problems(broadcast: Broadcast, state: NoticeState, is_published: bool) -> Iterator[Problem]:
     if state.withdrawn:
         yield Problem(field="subject", problem="was withdrawn; publish under another one")
     else:
-        if not known:
-            yield from _find_revision_problems(broadcast, {each.number for each in state.revisions})
+        if not is_published:
+            yield from _find_revision_problems(broadcast, {revision.number for revision in state.revisions})
             yield from _find_follow_problems(broadcast, state.followed)
-        yield from find_quota_problems(state.exhausted_quotas, silent=known)
+        yield from find_quota_problems(state.exhausted_quotas, silent=is_published)
 
 
 def _find_revision_problems(broadcast: Broadcast, numbers: set[int]) -> Iterator[Problem]:
@@ -194,10 +195,10 @@ def _find_follow_problems(broadcast: Broadcast, followed: Mapping[UUID, str]) ->
 
 
 def _publish(command: NoticeCommand, broadcast: Broadcast, state: NoticeState, policy: Policy) -> NoticeDecision:
-    cancelled, told = _cancel_unfinished(command, state, SUPERSEDED, policy.now)
+    cancelled, publications = _cancel_unfinished(command, state, SUPERSEDED, policy.now)
     estimate = _estimate(command, broadcast, state, policy)
-    told += notice_events.build_announcement(command.envelope.id, broadcast, estimate, policy.now)
-    return NoticeDecision(publications=tuple(told), broadcast=broadcast, cancelled=cancelled, reason=SUPERSEDED)
+    publications += notice_events.build_announcement(command.envelope.id, broadcast, estimate, policy.now)
+    return NoticeDecision(publications=tuple(publications), broadcast=broadcast, cancelled=cancelled, reason=SUPERSEDED)
 
 
 def _estimate(command: NoticeCommand, broadcast: Broadcast, state: NoticeState, policy: Policy) -> Estimate:
@@ -211,10 +212,12 @@ def _withdraw(command: NoticeCommand, state: NoticeState, now: datetime) -> Noti
     is_silent = state.withdrawn or not state.revisions
     if is_silent and (problems := tuple(find_quota_problems(state.exhausted_quotas, silent=True))):
         return NoticeDecision(problems=problems)
-    event, newest = command.envelope, max((each.number for each in state.revisions), default=0)
-    cancelled, told = _cancel_unfinished(command, state, command.reason or WITHDRAWN, now)
+    event, newest = command.envelope, max((revision.number for revision in state.revisions), default=0)
+    cancelled, cancellations = _cancel_unfinished(command, state, command.reason or WITHDRAWN, now)
     withdrawn = notice_events.build_withdrawn(event.source, event.id, command.subject, newest, now)
-    return NoticeDecision(publications=(*told, withdrawn), withdraw=True, cancelled=cancelled, reason=WITHDRAWN)
+    return NoticeDecision(
+        publications=(*cancellations, withdrawn), withdraw=True, cancelled=cancelled, reason=WITHDRAWN
+    )
 
 
 def _cancel_unfinished(
@@ -222,12 +225,12 @@ def _cancel_unfinished(
 ) -> tuple[tuple[UUID, ...], list[Publication]]:
     """Return the broadcasts that may still be sent, with the events that cancel them.
 
-    Even of an expanded one, pages may wait in the dispatcher.
+    Pages of an expanded broadcast may also still wait in the dispatcher.
     """
     source, notice = command.envelope.source, command.subject
-    unfinished = [each for each in state.revisions if not each.cancelled and each.expires_at > now]
-    told = [notice_events.build_broadcast_cancelled(each, source, notice, reason, now) for each in unfinished]
-    return tuple(each.broadcast for each in unfinished), told
+    unfinished = [revision for revision in state.revisions if not revision.cancelled and revision.expires_at > now]
+    build = partial(notice_events.build_broadcast_cancelled, source=source, notice=notice, reason=reason, now=now)
+    return tuple(revision.broadcast for revision in unfinished), list(map(build, unfinished))
 
 
 MAX_NOTICE_ID_LENGTH = 100
@@ -237,8 +240,8 @@ MAX_NOTICE_ID_LENGTH = 100
 class NoticeRequest:
     """Event of a system, decoded once, with all of its problems; a valid one has a `command`.
 
-    `answerable` is its envelope if it is one of this system's with an id that can be stored, so that it may have been
-    answered before. With a `question` it is only to be checked.
+    `answerable` is its envelope if it may have been answered before: it is from this system, and its id can be stored.
+    With a `question`, the envelope of a check, it is only checked.
     """
 
     identity: EventIdentity
@@ -251,7 +254,7 @@ class NoticeRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class NoticeAnswer:
-    """Answer that is published about a request, the name of its result, and what becomes of its message."""
+    """Answer to a request: the name of its result, the publications, and the outcome for its message."""
 
     result: str
     publications: tuple[Publication, ...]
@@ -259,7 +262,7 @@ class NoticeAnswer:
 
 
 def read_request(message: AmqpMessage, county: County, now: datetime) -> NoticeRequest:
-    """Return the request in a message, whatever is wrong with it."""
+    """Return the request in a message, valid or not."""
     try:
         envelope = read_amqp_event(message)
     except UnreadableEvent as error:
@@ -283,8 +286,8 @@ def read_request(message: AmqpMessage, county: County, now: datetime) -> NoticeR
     parsed = parse_notice(event)
     problems, notice, digest = parsed.validate(system, county, now), parsed.notice, parsed.fingerprint
     never_stored = validate_source(event, system) or has_control_characters(event.id)
-    known = None if never_stored else event
-    request = NoticeRequest(identity=identity, problems=problems, answerable=known, digest=digest, question=question)
+    request = NoticeRequest(identity=identity, problems=problems, digest=digest, question=question)
+    request = replace(request, answerable=None if never_stored else event)
     if problems or system is None or notice is None:
         return request
     content = notice if isinstance(notice, NoticeContent) else None
@@ -310,7 +313,7 @@ def _build_unreadable(error: UnreadableEvent, login: str | None, county: County,
 
 
 def build_answer(request: NoticeRequest, decision: NoticeDecision, now: datetime) -> NoticeAnswer:
-    """Return the answer to a request; an event whose sender the broker does not know may be one, and gets none."""
+    """Return the answer to a request. A rejected event without a verified sender gets none."""
     problems, identity = decision.problems, request.identity
     if request.question:
         checked = build_checked(request.question, problems, decision.publications, now)
@@ -319,5 +322,5 @@ def build_answer(request: NoticeRequest, decision: NoticeDecision, now: datetime
         rejected = (build_rejected(problems, identity, now),) if identity.system else ()
         outcome = build_quarantine(problems, identity, now)
         return NoticeAnswer(result="rejected", publications=rejected, outcome=outcome)
-    done = "withdrawn" if decision.withdraw else "repeated"
-    return NoticeAnswer(result="accepted" if decision.broadcast else done, publications=decision.publications)
+    result = "accepted" if decision.broadcast else "withdrawn" if decision.withdraw else "repeated"
+    return NoticeAnswer(result=result, publications=decision.publications)

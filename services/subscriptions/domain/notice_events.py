@@ -1,4 +1,4 @@
-"""Events about notices and their broadcasts, for the public and for the dispatcher; quarantine of rejected ones."""
+"""Events about notices and their broadcasts, for the public and the dispatcher; quarantine of rejected notices."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ from shared.contracts.ids import derive_id, make_timed_id
 from shared.outcome import Rejected
 
 MAX_REASON_LENGTH = 1_000
-# Read as an answer, and as one to a check.
+# In the answer to a withdrawal, and in that to a check of one.
 NOTHING_WITHDRAWN = "no notice with this id is known: nothing is withdrawn, and none can be published under it later"
 
 
 @dataclass(frozen=True, kw_only=True)
 class EventIdentity:
-    """Ids of an event as far as they can be read, and its sender: the system, else the broker login."""
+    """Ids of an event as far as they are readable, and its sender: the system, else the broker login."""
 
     event: str
     source: str
@@ -51,20 +51,20 @@ def build_accepted(event_id: str, broadcast: Broadcast, estimate: Estimate, now:
         scheduled_at=broadcast.published_at if broadcast.scheduled else None,
         expires_at=broadcast.expires_at,
         topic=broadcast.topic,
-        headline=next(each.text for each in broadcast.template.parameters if each.name == "headline"),
+        headline=next(field.text for field in broadcast.template.parameters if field.name == "headline"),
     )
     return _build_answer(message, now)
 
 
 def build_announcement(event_id: str, broadcast: Broadcast, estimate: Estimate, now: datetime) -> Iterator[Publication]:
-    """Yield the answer to a new revision, and the start of its broadcast unless that is scheduled."""
+    """Yield the answer to a new revision, and unless its broadcast is scheduled, the event that it starts."""
     yield build_accepted(event_id, broadcast, estimate, now)
     if not broadcast.scheduled:
         yield build_broadcast_started(broadcast)
 
 
 def build_withdrawn(source: str, event_id: str, notice: str, revision: int, now: datetime) -> Publication:
-    """Return the answer to a withdrawal; `revision` is the newest that existed, 0 if there was none."""
+    """Return the answer to a withdrawal; `revision` is the newest one, 0 if there was none."""
     message = NoticeAccepted(
         source=source,
         event=event_id,
@@ -84,35 +84,35 @@ def _build_answer(message: NoticeAccepted, now: datetime) -> Publication:
 def build_checked(
     question: Envelope, problems: tuple[Problem, ...], publications: tuple[Publication, ...], now: datetime
 ) -> Publication:
-    """Return the answer to a check, made from the answer that the event itself would get."""
-    told = NoticeChecked(source=question.source, event=question.id, problems=problems)
+    """Return the answer to a check, derived from the answer that the event itself would get."""
+    answer = NoticeChecked(source=question.source, event=question.id, problems=problems)
     for publication in publications:
         accepted = decode(publication.body)
         if isinstance(accepted, NoticeAccepted):
             expected = msgspec.convert(accepted, NoticeChecked, from_attributes=True)
-            told = msgspec.structs.replace(expected, source=question.source, event=question.id)
+            answer = msgspec.structs.replace(expected, source=question.source, event=question.id)
     return build_event(
-        told, identifier=make_timed_id(now, b"checked", question.source.encode(), question.id.encode()), at=now
+        answer, identifier=make_timed_id(now, b"checked", question.source.encode(), question.id.encode()), at=now
     )
 
 
-def build_rejected(problems: tuple[Problem, ...], named: EventIdentity, now: datetime) -> Publication:
+def build_rejected(problems: tuple[Problem, ...], identity: EventIdentity, now: datetime) -> Publication:
     """Return the answer to a rejected event."""
     message = NoticeRejected(
-        source=named.source, event=named.event, notice=named.notice, system=named.system, problems=problems
+        source=identity.source, event=identity.event, notice=identity.notice, system=identity.system, problems=problems
     )
-    parts = (named.system.encode(), named.source.encode(), named.event.encode())
+    parts = (identity.system.encode(), identity.source.encode(), identity.event.encode())
     return build_event(message, identifier=make_timed_id(now, b"rejected", *parts), at=now)
 
 
-def build_quarantine(problems: tuple[Problem, ...], named: EventIdentity, now: datetime) -> Rejected:
+def build_quarantine(problems: tuple[Problem, ...], identity: EventIdentity, now: datetime) -> Rejected:
     """Return the outcome that moves a rejected event into quarantine."""
     reason = "; ".join(f"{problem.field}: {problem.problem}" for problem in problems)
     headers = {
         "kind": "notice",
-        "source": named.source,
-        "event": named.event,
-        "system": named.system,
+        "source": identity.source,
+        "event": identity.event,
+        "system": identity.system,
         "quarantined-at": now.isoformat(),
     }
     return Rejected(reason[:MAX_REASON_LENGTH], headers)

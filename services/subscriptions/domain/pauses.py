@@ -6,43 +6,43 @@ from services.subscriptions.domain.intents.intent import MAX_PAUSE_DAYS, Day, Pa
 from shared.contracts.hours import LOCAL_ZONE
 
 DEFAULT_PAUSE_DAYS = 14
-# A pause withdraws no consent: an all-clear of what came before it must find its recipients, also when it is over.
+# A pause withdraws no consent: an all-clear for an earlier notice must reach the recipients of that notice.
 _STILL_ARRIVES = "Was schon unterwegs ist, kann noch ankommen, ebenso eine Entwarnung zu einer früheren Meldung."
 
 
-def calculate_pause(parsed: ParsedIntent, said_at: datetime) -> tuple[datetime, str]:
-    """Return the midnight at which messages resume, and what may still arrive.
+def calculate_pause(parsed: ParsedIntent, sent_at: datetime) -> tuple[datetime, str]:
+    """Return the midnight at which messages resume, and a note about what may still arrive.
 
-    It has the default length if the day does not exist or has passed; the note says so, and if it was too long.
+    A missing or past day gives the default length; the note mentions that, and a request that was too long.
     """
-    today, note = said_at.astimezone(LOCAL_ZONE).date(), _STILL_ARRIVES
-    last, longest = _find_requested_day(parsed, today), today + timedelta(days=MAX_PAUSE_DAYS)
-    if last is None:
-        last = today + timedelta(days=DEFAULT_PAUSE_DAYS)
+    today, note = sent_at.astimezone(LOCAL_ZONE).date(), _STILL_ARRIVES
+    last_day, max_day = _find_requested_day(parsed, today), today + timedelta(days=MAX_PAUSE_DAYS)
+    if last_day is None:
+        last_day = today + timedelta(days=DEFAULT_PAUSE_DAYS)
         note = f"Eine Dauer haben wir nicht erkannt, deshalb sind es {DEFAULT_PAUSE_DAYS} Tage. {note}"
-    elif last > longest:
-        last, note = longest, f"Länger als ein Jahr ist nicht möglich. {note}"
-    return datetime.combine(last + timedelta(days=1), time(), LOCAL_ZONE), note
+    elif last_day > max_day:
+        last_day, note = max_day, f"Länger als ein Jahr ist nicht möglich. {note}"
+    return datetime.combine(last_day + timedelta(days=1), time(), LOCAL_ZONE), note
 
 
 def _find_requested_day(parsed: ParsedIntent, today: date) -> date | None:
-    """Return the last day of the pause as the text states it; None if there is none or it has passed."""
+    """Return the requested last day of the pause; None if there is none or it has passed."""
     if parsed.days is not None:
         return today + timedelta(days=parsed.days)
     if parsed.easter is not None:
         return _find_feast(parsed.easter, today)
-    last = _resolve_day(parsed.until, today) if parsed.until else _find_next_weekday(parsed.weekday, today)
-    return last if last and last >= today else None
+    last_day = _resolve_day(parsed.until, today) if parsed.until else _find_next_weekday(parsed.weekday, today)
+    return last_day if last_day and last_day >= today else None
 
 
 def _find_feast(after_easter: int, today: date) -> date:
-    """Return the next date of a feast that moves with Easter."""
+    """Return the next date of a moveable feast."""
     this_year = calculate_easter(today.year) + timedelta(days=after_easter)
     return this_year if this_year >= today else calculate_easter(today.year + 1) + timedelta(days=after_easter)
 
 
 def calculate_easter(year: int) -> date:
-    """Return Easter Sunday of the Gregorian calendar, by Gauss's rule as Lichtenberg corrected it."""
+    """Return Easter Sunday of the Gregorian calendar, by Gauss's algorithm with Lichtenberg's correction."""
     century = year // 100
     moon = 15 + (3 * century + 3) // 4 - (8 * century + 13) // 25
     sun = 2 - (3 * century + 3) // 4

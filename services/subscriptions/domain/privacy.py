@@ -1,4 +1,4 @@
-"""Access and erasure by chat: everything that is stored about a person, and what remains of it afterwards."""
+"""Access and erasure by chat: everything that is stored about a person, and what remains after an erasure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ from shared.contracts.retention import MAX_DELIVERY_RETENTION_DAYS, WITHDRAWAL_R
 class ErasureScope:
     """Data to delete: the rows of these subscribers, and everything that belongs to these addresses.
 
-    `former` addresses may belong to somebody else by now: of them only what was answered there is deleted.
+    Addresses under `former_indexes` may belong to somebody else by now: only the answers sent to them are deleted.
     """
 
     subscribers: tuple[UUID, ...]
     indexes: tuple[bytes, ...]
-    former: tuple[bytes, ...] = ()
+    former_indexes: tuple[bytes, ...] = ()
     authors: tuple[bytes, ...]
     moment: MessageTime
 
@@ -38,17 +38,15 @@ def build_erasure(
     sender: Addresses,
     moment: MessageTime,
     key: AuthorKey,
-    *,
-    history: Sequence[Consent] = (),
-    former: Sequence[bytes] = (),
+    state: "StoredState",
 ) -> ErasureScope:
-    """Return the scope of an erasure; `history` also names the rows that were merged into the person's."""
+    """Return the scope of an erasure; the history also names the rows that were merged into the person's."""
     indexes = collect_indexes(people, sender)
     return ErasureScope(
-        subscribers=_collect_ids(people, history),
+        subscribers=_collect_ids(people, state.history),
         indexes=indexes,
-        former=tuple(sorted({*former} - {*indexes})),
-        authors=derive_authors(key, people, {*indexes, *former}, history),
+        former_indexes=tuple(sorted({*state.former_indexes} - {*indexes})),
+        authors=derive_authors(key, people, {*indexes, *state.former_indexes}, state.history),
         moment=moment,
     )
 
@@ -56,9 +54,9 @@ def build_erasure(
 def derive_authors(
     key: AuthorKey, people: Iterable[Subscriber], addresses: Iterable[bytes], history: Iterable[Consent] = ()
 ) -> tuple[bytes, ...]:
-    """Return the authors of a person's feedback: what they wrote before they subscribed is under an address."""
-    who = (*(each.bytes for each in _collect_ids(people, history)), *sorted(addresses))
-    return tuple(key.derive_author(person) for person in who)
+    """Return the author pseudonyms of a person; feedback from before they subscribed belongs to an address."""
+    identifiers = (*(subscriber.bytes for subscriber in _collect_ids(people, history)), *sorted(addresses))
+    return tuple(map(key.derive_author, identifiers))
 
 
 def _collect_ids(people: Iterable[Subscriber], history: Iterable[Consent]) -> tuple[UUID, ...]:
@@ -67,32 +65,33 @@ def _collect_ids(people: Iterable[Subscriber], history: Iterable[Consent]) -> tu
 
 def collect_indexes(people: Iterable[Subscriber], sender: Addresses) -> tuple[bytes, ...]:
     """Return the blind indexes of all addresses of these people, and of the address that they write from now."""
-    known = {index for person in people for index in list_indexes(person.addresses)} | set(list_indexes(sender))
-    return tuple(sorted(known))
+    indexes = {index for person in people for index in list_indexes(person.addresses)} | set(list_indexes(sender))
+    return tuple(sorted(indexes))
 
 
-def build_erased_event(erased: ErasureScope, known: Iterable[Addresses], message_key: bytes) -> Publication:
+def build_erased_event(scope: ErasureScope, people: Iterable[Addresses], message_key: bytes) -> Publication:
     """Return the event that makes the dispatcher purge all addresses.
 
-    The dispatcher also asks Meta to delete them, for which it needs the encrypted addresses among those `known`.
+    The dispatcher also asks Meta to delete them, for which it needs the encrypted addresses of `people`.
     """
-    identifier = make_timed_id(erased.moment.at, b"erased", message_key)
-    addresses = {index: Address(kind=AddressKind.PHONE, index=index, sealed=b"") for index in erased.former}
-    found = [address for each in known for address in (each.phone, each.user) if address]
-    addresses |= {each.index: each for each in sorted(reversed(found), key=lambda each: bool(each.sealed))}
+    identifier = make_timed_id(scope.moment.at, b"erased", message_key)
+    addresses = {index: Address(kind=AddressKind.PHONE, index=index, sealed=b"") for index in scope.former_indexes}
+    known = [address for person in people for address in (person.phone, person.user) if address]
+    sealed_last = sorted(reversed(known), key=lambda address: bool(address.sealed))
+    addresses |= {address.index: address for address in sealed_last}
     message = SubscriberErased(
         erasure=identifier,
-        subscribers=erased.subscribers,
+        subscribers=scope.subscribers,
         addresses=tuple(addresses.values()),
-        at=erased.moment.at,
+        at=scope.moment.at,
     )
-    return build_event(message, identifier=identifier, at=erased.moment.received_at, required=True)
+    return build_event(message, identifier=identifier, at=scope.moment.received_at, required=True)
 
 
 # Meta repeats a webhook for up to seven days; until then a duplicate message must be recognised.
 INBOX_RETENTION_DAYS = 9
 CONVERSATION_RETENTION_DAYS = 2
-# The answer that contains a person's words is not needed once it has arrived.
+# An answer with a person's own words is not needed once it has arrived.
 PERSONAL_ANSWER_RETENTION_DAYS = 1
 DELIVERY_NOTES_RETENTION_DAYS = MAX_DELIVERY_RETENTION_DAYS + WITHDRAWAL_RETENTION_MARGIN_DAYS
 _EVENTS = {
@@ -108,26 +107,26 @@ _RATINGS = {GOOD: "Hilfreich", BAD: "Nicht hilfreich"}
 
 @dataclass(frozen=True, kw_only=True)
 class StoredState:
-    """Stored state of a sender and, as `former_by_…`, of former addresses of theirs.
+    """Stored state of a sender and, as `former_by_…`, of their former addresses.
 
-    `moved` is, if nobody is found, whoever had the address when the message was written and has moved since. `erased`
-    is when the person last had everything deleted. `history`, `feedback` (newest first, as much as is shown),
-    `all_feedback` (its ids) and `former`, the blind indexes of addresses that the sender had before, are filled only on
-    request. `trial` is the text of the newsroom's that the sender's code was for; empty if for none.
+    `moved_subscriber` is set if no row has the sender's address: the person who had it when the message was written and
+    has moved since. `last_erasure` is when the person last had everything deleted. `history`, `feedback` (newest first,
+    as much as is shown), `feedback_ids` (of all feedback) and `former_indexes` (blind indexes of the sender's earlier
+    addresses) are filled only on request. `trial_text` is the newsroom's text for the sender's code; empty if none.
     """
 
     by_user: Subscriber | None = None
     by_phone: Subscriber | None = None
     former_by_user: Subscriber | None = None
     former_by_phone: Subscriber | None = None
-    moved: Subscriber | None = None
+    moved_subscriber: Subscriber | None = None
     conversation: Conversation = NEW_CONVERSATION
-    erased: MessageTime | None = None
+    last_erasure: MessageTime | None = None
     history: tuple[Consent, ...] = ()
     feedback: tuple[Feedback, ...] = ()
-    all_feedback: tuple[UUID, ...] = ()
-    former: tuple[bytes, ...] = ()
-    trial: str = ""
+    feedback_ids: tuple[UUID, ...] = ()
+    former_indexes: tuple[bytes, ...] = ()
+    trial_text: str = ""
 
 
 NOTHING_STORED = StoredState()
@@ -136,12 +135,12 @@ NOTHING_STORED = StoredState()
 def build_access_report(
     subscriber: Subscriber | None, stored: StoredState, replies: ReplyBuilder, now: datetime, part: int = 1
 ) -> ReplyContent:
-    """Return all of it in one message; of a report longer than WhatsApp permits, one part and how to get the next."""
+    """Return everything stored in one message; if that is too long for WhatsApp, one part and how to get the next."""
     parts = split_into_parts(_list_lines(subscriber, stored, replies, now))
     number = max(1, min(part, len(parts)))  # the last one if there are fewer
-    which = f", Teil {number} von {len(parts)}" if len(parts) > 1 else ""
+    part_label = f", Teil {number} von {len(parts)}" if len(parts) > 1 else ""
     following = f"\n\nNächster Teil: Daten {number + 1}" if number < len(parts) else ""
-    return replies.build_text(f"Über Sie ist gespeichert{which}:\n{parts[number - 1]}{following}")
+    return replies.build_text(f"Über Sie ist gespeichert{part_label}:\n{parts[number - 1]}{following}")
 
 
 def _list_lines(
@@ -152,15 +151,15 @@ def _list_lines(
     yield f"Letzter allgemeiner Hinweis: {_format_time(hinted_at) if hinted_at else 'keiner'}"
     yield f"Anzahl unserer Antworten: {CONVERSATION_RETENTION_DAYS} Tage gespeichert"
     yield f"Unsere letzte Frage an Sie, wenn sie noch offen ist: höchstens {CONVERSATION_RETENTION_DAYS} Tage"
-    for what, days in (
+    for description, days in (
         ("Interne Nummern Ihrer letzten Nachrichten, ohne Text, und unsere Antworten", INBOX_RETENTION_DAYS),
         ("Meldungen an Sie, mit Zeitpunkt, Ergebnis und verschlüsselter Adresse", MAX_DELIVERY_RETENTION_DAYS),
         ("Einträge zu Abmeldungen und zu Meldungen, die nicht ankamen", DELIVERY_NOTES_RETENTION_DAYS),
         ("Nachrichten, die wir nicht verarbeiten konnten, verschlüsselt", replies.county.dead_letter_days),
     ):
-        yield f"{what}: höchstens {days} Tage"
-    if stored.erased:
-        yield f"Frühere Löschung: {stored.erased.at.astimezone(LOCAL_ZONE):%d.%m.%Y}"
+        yield f"{description}: höchstens {days} Tage"
+    if stored.last_erasure:
+        yield f"Frühere Löschung: {stored.last_erasure.at.astimezone(LOCAL_ZONE):%d.%m.%Y}"
     yield f"Namen, Bilder und andere Texte von Ihnen speichern wir nicht. Datenschutz: {replies.county.privacy_url}"
     yield "Alles löschen: Löschen"
     if stored.history:
@@ -185,11 +184,11 @@ def _describe_person(subscriber: Subscriber | None, replies: ReplyBuilder, now: 
 
 
 def _describe_addresses(subscriber: Subscriber) -> str:
-    known = subscriber.addresses
-    named = (("Telefonnummer", known.phone), ("WhatsApp-Nutzernummer", known.user))
-    names = [name for name, address in named if address]
-    kept = "verschlüsselt" if subscriber.subscribed else "nur als Prüfwert, nicht lesbar"
-    return f"{' und '.join(names)}, {kept}" if names else "keine"
+    addresses = subscriber.addresses
+    labelled = (("Telefonnummer", addresses.phone), ("WhatsApp-Nutzernummer", addresses.user))
+    names = [name for name, address in labelled if address]
+    storage = "verschlüsselt" if subscriber.subscribed else "nur als Prüfwert, nicht lesbar"
+    return f"{' und '.join(names)}, {storage}" if names else "keine"
 
 
 def _describe_consent(entry: Consent, replies: ReplyBuilder) -> str:
@@ -203,15 +202,17 @@ def _describe_all_feedback(feedback: Sequence[Feedback], replies: ReplyBuilder) 
         yield "\nRückmeldungen von Ihnen: keine"
         return
     yield f"\nRückmeldungen von Ihnen, ohne Ihre Nummer, {replies.county.feedback_days} Tage:"
-    yield from (_describe_feedback(each, replies) for each in feedback)
+    yield from (_describe_feedback(entry, replies) for entry in feedback)
     if len(feedback) >= MAX_SHOWN_FEEDBACK:
         yield f"Das sind die {MAX_SHOWN_FEEDBACK} neuesten."
 
 
 def _describe_feedback(feedback: Feedback, replies: ReplyBuilder) -> str:
     about = f" zu {replies.join_titles([feedback.topic]) or feedback.topic}" if feedback.topic else ""
-    said = f"„{feedback.said}“" if feedback.kind is FeedbackKind.TEXT else _RATINGS.get(feedback.value, feedback.value)
-    return f"{feedback.at.astimezone(LOCAL_ZONE):%d.%m.%Y %H} Uhr{about}: {said}"
+    content = (
+        f"„{feedback.text}“" if feedback.kind is FeedbackKind.TEXT else _RATINGS.get(feedback.value, feedback.value)
+    )
+    return f"{feedback.at.astimezone(LOCAL_ZONE):%d.%m.%Y %H} Uhr{about}: {content}"
 
 
 def _format_time(moment: datetime) -> str:
@@ -219,15 +220,15 @@ def _format_time(moment: datetime) -> str:
 
 
 def build_erasure_reply(replies: ReplyBuilder, now: datetime, *, consented: bool) -> ReplyContent:
-    """Return the reply about what remains, and until when; a consent that was never given leaves no proof."""
+    """Return the reply about what remains stored, and until when; without a consent there is no proof of one."""
     proof, notes, inbox = (
         format_day(now + timedelta(days=days))
         for days in (replies.county.proof_days, DELIVERY_NOTES_RETENTION_DAYS, INBOX_RETENTION_DAYS)
     )
-    what = "Ihrer Einwilligung und dieser Löschung" if consented else "dieser Löschung"
+    proven = "Ihrer Einwilligung und dieser Löschung" if consented else "dieser Löschung"
     return replies.build_text(
         "Ihre Daten sind gelöscht, Sie sind abgemeldet.\n\n"
-        f"Ohne Ihre Nummer bleiben: der Nachweis {what} bis {proof}, "
+        f"Ohne Ihre Nummer bleiben: der Nachweis {proven} bis {proof}, "
         f"Einträge zur Abmeldung und zu den Meldungen an Sie bis spätestens {notes}, "
         f"interne Nummern Ihrer Nachrichten ohne Text bis {inbox}. Danach ist auch das gelöscht. "
         "Bei WhatsApp selbst beantragen wir die Löschung Ihres Kontakteintrags.\n\n"
@@ -235,18 +236,18 @@ def build_erasure_reply(replies: ReplyBuilder, now: datetime, *, consented: bool
     )
 
 
-# WhatsApp permits 4,096 characters; the rest is for the text around a part.
+# WhatsApp permits 4,096 characters; the difference is for the text around a part.
 MAX_PART_LENGTH = 3_900
 
 
-def split_into_parts(lines: Iterable[str], longest: int = MAX_PART_LENGTH) -> tuple[str, ...]:
+def split_into_parts(lines: Iterable[str], max_length: int = MAX_PART_LENGTH) -> tuple[str, ...]:
     """Return the lines in order, in parts as full as possible; a line longer than a part is cut into pieces."""
     parts: list[str] = []
     for line in lines:
-        for piece in _split_line(line, longest):
-            fuller = f"{parts[-1]}\n{piece}" if parts else piece
-            if parts and count_utf16_units(fuller) <= longest:
-                parts[-1] = fuller
+        for piece in _split_line(line, max_length):
+            extended = f"{parts[-1]}\n{piece}" if parts else piece
+            if parts and count_utf16_units(extended) <= max_length:
+                parts[-1] = extended
             else:
                 parts.append(piece)
     return tuple(parts)
@@ -257,10 +258,10 @@ def count_utf16_units(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2
 
 
-def _split_line(line: str, longest: int) -> Iterator[str]:
-    """Cut a line that does not fit into pieces of half a part, so that none is too long in any unit."""
-    if count_utf16_units(line) <= longest:
+def _split_line(line: str, max_length: int) -> Iterator[str]:
+    """Yield the line, or if it is too long, pieces of half the maximum, none of which is too long in any unit."""
+    if count_utf16_units(line) <= max_length:
         yield line
         return
-    step = longest // 2
+    step = max_length // 2
     yield from (line[start : start + step] for start in range(0, len(line), step))

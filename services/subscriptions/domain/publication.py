@@ -13,7 +13,7 @@ SOURCE = "/kreisfunk/subscriptions"
 
 
 class Destination(StrEnum):
-    """Destination of a publication: `DISPATCH` for what is to be sent, `EVENTS` for public events."""
+    """Destination of a publication: `DISPATCH` for requests to send, `EVENTS` for public events."""
 
     DISPATCH = "dispatch"
     EVENTS = "events"
@@ -37,7 +37,7 @@ def build_event(
     required: bool = False,
     destination: Destination = Destination.EVENTS,
 ) -> Publication:
-    """Return an event about something that happened, or that the dispatcher is to send something."""
+    """Return the publication of an event, or of a request to send."""
     return Publication(
         destination=destination,
         key=message.KEY,

@@ -8,13 +8,13 @@ from shared.contracts.events import Problem
 from shared.notices.configuration import System
 
 HOUR, DAY = timedelta(hours=1), timedelta(hours=24)
-# How many events a day may send nothing, beside one for each notice: they are stored as any other.
+# Events a day that may send nothing, in addition to one for each notice: they are stored like all others.
 SILENT_EVENTS = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quota:
-    """Limit of accepted notices, of urgent ones, or of `silent` events, which send nothing, in any such window."""
+    """Limit of accepted notices, urgent notices, or `silent` events (which send nothing) in any period of `window`."""
 
     limit: int
     window: timedelta
@@ -23,37 +23,37 @@ class Quota:
 
     @property
     def description(self) -> str:
-        kind = "events that send nothing" if self.silent else "urgent notices" if self.urgent_only else "notices"
-        return f"{self.limit} {kind} in {'an hour' if self.window == HOUR else '24 hours'}"
+        noun = "events that send nothing" if self.silent else "urgent notices" if self.urgent_only else "notices"
+        return f"{self.limit} {noun} in {'an hour' if self.window == HOUR else '24 hours'}"
 
 
 def list_quotas(system: System, *, urgent: bool) -> tuple[Quota, ...]:
     """Return the quotas against which a notice of this system counts."""
-    always = (Quota(limit=system.notices_per_hour, window=HOUR), Quota(limit=system.notices_per_day, window=DAY))
-    return (*always, Quota(limit=system.urgent_per_day, window=DAY, urgent_only=True)) if urgent else always
+    general = (Quota(limit=system.notices_per_hour, window=HOUR), Quota(limit=system.notices_per_day, window=DAY))
+    return (*general, Quota(limit=system.urgent_per_day, window=DAY, urgent_only=True)) if urgent else general
 
 
 def build_silent_quota(system: System) -> Quota:
-    """Return the quota against which an event of this system counts that sends nothing."""
+    """Return the quota against which an event that sends nothing counts."""
     return Quota(limit=system.notices_per_day + SILENT_EVENTS, window=DAY, silent=True)
 
 
-def find_quota_problems(full: Mapping[Quota, datetime | None], *, silent: bool = False) -> Iterator[Problem]:
-    """Yield a problem for each quota in `full`, the exhausted quotas, of notices or of `silent` events.
+def find_quota_problems(exhausted: Mapping[Quota, datetime | None], *, silent: bool = False) -> Iterator[Problem]:
+    """Yield a problem for each exhausted quota, either of notices or of `silent` events.
 
-    Each has the time of the notice that has to leave the window first; None if its limit is 0.
+    Each quota has the time of the notice that has to leave the window first; None if its limit is 0.
     """
-    for quota, oldest in full.items():
+    for quota, oldest in exhausted.items():
         if quota.silent is not silent:
             continue
-        again = f"the next one from {(oldest + quota.window).isoformat(timespec='seconds')}" if oldest else "never"
+        retry = f"the next one from {(oldest + quota.window).isoformat(timespec='seconds')}" if oldest else "never"
         field = "urgent" if quota.urgent_only else "quota"
-        yield Problem(field=field, problem=f"this system may publish {quota.description}; {again}")
+        yield Problem(field=field, problem=f"this system may publish {quota.description}; {retry}")
 
 
 @dataclass
 class TokenBucket:
-    """Rate limit of at most `burst` at once, then `per_second`; pure, so that times are seconds of any clock."""
+    """Rate limit of at most `burst` at once, then `per_second`; times are seconds of any clock."""
 
     burst: int
     per_second: float

@@ -1,4 +1,4 @@
-"""Replies to one person: a text, with buttons or a list under it, which can all be written as text as well."""
+"""Replies to one person: a text with buttons or a list; every choice can also be written as text."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -29,22 +29,22 @@ WEEK = ReplyButton(id=build_payload(Intent.PAUSE, "7"), title="1 Woche")
 MONTH = ReplyButton(id=build_payload(Intent.PAUSE, "28"), title="4 Wochen")
 
 
-def build_topic_menu(county: County, chosen: frozenset[str]) -> ReplyMenu:
-    """Return a menu to choose each topic alone, or to add or drop it; as many as a list has room for."""
-    toggles = tuple(_build_toggle_row(topic, chosen) for topic in county.topics)
-    each = ReplySection(title="Dazu oder weg", rows=toggles[:MAX_ROWS])
+def build_topic_menu(county: County, current: frozenset[str]) -> ReplyMenu:
+    """Return a menu to choose each topic alone, or to add or drop it; as many rows as a list may have."""
+    toggle_rows = tuple(_build_toggle_row(topic, current) for topic in county.topics)
+    toggles = ReplySection(title="Dazu oder weg", rows=toggle_rows[:MAX_ROWS])
     if 2 * len(county.topics) >= MAX_ROWS:
-        return ReplyMenu(button="Themen wählen", sections=(each,))
-    alone = ReplySection(title="Nur ein Thema", rows=tuple(map(_build_only_row, county.topics)))
+        return ReplyMenu(button="Themen wählen", sections=(toggles,))
+    only = ReplySection(title="Nur ein Thema", rows=tuple(map(_build_only_row, county.topics)))
     everything = ReplyRow(id=build_payload(Intent.ONLY, EVERYTHING), title="Alle Themen")
-    return ReplyMenu(button="Themen wählen", sections=(alone, each, ReplySection(title="Alles", rows=(everything,))))
+    return ReplyMenu(button="Themen wählen", sections=(only, toggles, ReplySection(title="Alles", rows=(everything,))))
 
 
 def build_place_menu(county: County) -> ReplyMenu:
     """Return a menu of all municipalities together, followed by each of them."""
-    every = ReplyRow(id=build_payload(Intent.PLACES, EVERYTHING), title="Alle Gemeinden")
+    all_places = ReplyRow(id=build_payload(Intent.PLACES, EVERYTHING), title="Alle Gemeinden")
     rows = [ReplyRow(id=build_payload(Intent.PLACES, place), title=place) for place in county.municipalities]
-    section = ReplySection(title="Gemeinden", rows=(every, *rows)[:MAX_ROWS])
+    section = ReplySection(title="Gemeinden", rows=(all_places, *rows)[:MAX_ROWS])
     return ReplyMenu(button="Gemeinde wählen", sections=(section,))
 
 
@@ -52,8 +52,8 @@ def _build_only_row(topic: Topic) -> ReplyRow:
     return ReplyRow(id=build_payload(Intent.ONLY, topic.id), title=_truncate_title(f"Nur {topic.title}"))
 
 
-def _build_toggle_row(topic: Topic, chosen: frozenset[str]) -> ReplyRow:
-    intent, description = (Intent.REMOVE, "Abbestellen") if topic.id in chosen else (Intent.ADD, "Dazunehmen")
+def _build_toggle_row(topic: Topic, current: frozenset[str]) -> ReplyRow:
+    intent, description = (Intent.REMOVE, "Abbestellen") if topic.id in current else (Intent.ADD, "Dazunehmen")
     return ReplyRow(id=build_payload(intent, topic.id), title=_truncate_title(topic.title), description=description)
 
 
@@ -68,12 +68,12 @@ _MONTHS = ("Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August
 
 @dataclass(frozen=True)
 class ReplyContent:
-    """Text with either buttons or a menu. `asks` is the question in it, as `conversation` knows it."""
+    """Text with either buttons or a menu. `question` is the payload of the question in it, as in `conversation`."""
 
     wording: Wording
     buttons: tuple[ReplyButton, ...] = ()
     menu: ReplyMenu | None = None
-    asks: str = ""
+    question: str = ""
 
     @property
     def text(self) -> str:
@@ -123,7 +123,7 @@ class ReplyBuilder:
             f"Tippen Sie unten auf Gemeinde wählen, oder schreiben Sie zum Beispiel nur {example}. "
             "Für alle Orte schreiben Sie: alle Gemeinden"
         )
-        return self.build_text(text, menu=build_place_menu(self.county), asks=conversation.PLACES)
+        return self.build_text(text, menu=build_place_menu(self.county), question=conversation.PLACES)
 
     def build_pause(self, until: datetime, note: str) -> ReplyContent:
         last_day = format_day(until - timedelta(seconds=1))
@@ -139,66 +139,66 @@ class ReplyBuilder:
         return self.build_text(f"Die Pause ist beendet. {self._describe_state(subscriber, now)}\n\nAbmelden: Stop")
 
     def ask_start(self, topics: frozenset[str] = frozenset(), places: frozenset[str] = frozenset()) -> ReplyContent:
-        """Ask whether to subscribe, to the chosen topics and places if there are any."""
+        """Ask whether to subscribe, if given to these topics and places only."""
         button = ReplyButton(id=build_start_payload(topics, places), title="Start")
         about = f" zu {join_words(self._list_titles(topics))}" if topics else ""
-        where = f" für {join_words(sorted(places))}" if places else ""
-        text = build_start_question(self.county, about + where)
-        return ReplyContent(text, buttons=(button,), asks=button.id)
+        area = f" für {join_words(sorted(places))}" if places else ""
+        wording = build_start_question(self.county, about + area)
+        return ReplyContent(wording, buttons=(button,), question=button.id)
 
     def ask_stop(self) -> ReplyContent:
-        return ReplyContent(self.texts.ask_stop, buttons=(STOP,), asks=conversation.STOP)
+        return ReplyContent(self.texts.ask_stop, buttons=(STOP,), question=conversation.STOP)
 
     def ask_both(self) -> ReplyContent:
-        return ReplyContent(self.texts.ask_both, buttons=(START, STOP), asks=conversation.BOTH)
+        return ReplyContent(self.texts.ask_both, buttons=(START, STOP), question=conversation.BOTH)
 
     def ask_erase(self) -> ReplyContent:
-        return ReplyContent(self.texts.ask_erase, asks=conversation.ERASE)
+        return ReplyContent(self.texts.ask_erase, question=conversation.ERASE)
 
     def ask_feedback(self) -> ReplyContent:
-        return ReplyContent(self.texts.feedback_how, asks=conversation.FEEDBACK)
+        return ReplyContent(self.texts.feedback_how, question=conversation.FEEDBACK)
 
     def build_trial(self, text: str) -> ReplyContent:
-        """Return a text of the newsroom's, marked as what it is; without one, that the code is good for none."""
+        """Return a newsroom text, marked as a trial; if it is empty, the reply to an invalid code."""
         return self.build_text(f"{TRIAL_HEADING}\n\n{text}") if text else ReplyContent(self.texts.trial_over)
 
     def join_titles(self, topics: Iterable[str]) -> str:
         return ", ".join(self._list_titles(topics))
 
     def _list_titles(self, topics: Iterable[str]) -> list[str]:
-        wanted = set(topics)
-        return [topic.title for topic in self.county.topics if topic.id in wanted]
+        identifiers = set(topics)
+        return [topic.title for topic in self.county.topics if topic.id in identifiers]
 
     def build_text(
-        self, text: str, *, buttons: tuple[ReplyButton, ...] = (), menu: ReplyMenu | None = None, asks: str = ""
+        self, text: str, *, buttons: tuple[ReplyButton, ...] = (), menu: ReplyMenu | None = None, question: str = ""
     ) -> ReplyContent:
-        return ReplyContent(Wording(self.county.wording_version, text), buttons=buttons, menu=menu, asks=asks)
+        return ReplyContent(Wording(self.county.wording_version, text), buttons=buttons, menu=menu, question=question)
 
     def _describe_state(self, subscriber: Subscriber, now: datetime) -> str:
         titles = self.join_titles(subscriber.topics)
         parts = [f"Ihre Themen: {titles}." if titles else "Ihre bisherigen Themen gibt es nicht mehr."]
-        where = self._describe_places(subscriber)
-        if where:
-            parts.append(where)
+        places = self._describe_places(subscriber)
+        if places:
+            parts.append(places)
         if subscriber.paused_until and subscriber.is_paused(now):
             parts.append(f"Pause bis einschließlich {format_day(subscriber.paused_until - timedelta(seconds=1))}.")
         return " ".join(parts)
 
     def _describe_places(self, subscriber: Subscriber) -> str:
-        """Describe the chosen places; empty if all places are wanted, or no topic depends on them."""
+        """Describe the chosen places; empty if none is chosen, or no topic depends on them."""
         local = self._list_titles(self.county.local_topics & subscriber.topics)
         if not (subscriber.places and local):
             return ""
         return f"Zu {join_words(local)} erhalten Sie nur Meldungen für {join_words(sorted(subscriber.places))}."
 
     def _describe_all_places(self, subscriber: Subscriber) -> str:
-        """Describe that all places are wanted, or that none of the topics that depend on them is."""
+        """Describe that messages cover all places, or that no chosen topic depends on places."""
         local = self._list_titles(self.county.local_topics & subscriber.topics)
         if local:
             return f"Zu {join_words(local)} erhalten Sie Meldungen für alle Gemeinden."
-        stored = f" Gespeicherte Orte: {join_words(sorted(subscriber.places))}." if subscriber.places else ""
+        stored_places = f" Gespeicherte Orte: {join_words(sorted(subscriber.places))}." if subscriber.places else ""
         others = join_words(self._list_titles(self.county.local_topics))
-        return f"Zu {others} erhalten Sie keine Meldungen.{stored}\nThemen ändern: Themen"
+        return f"Zu {others} erhalten Sie keine Meldungen.{stored_places}\nThemen ändern: Themen"
 
     def _describe_options(self, subscriber: Subscriber) -> str:
         places = "Orte ändern: Gemeinden\n" if self._describe_places(subscriber) else ""

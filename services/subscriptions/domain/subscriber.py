@@ -15,7 +15,7 @@ from shared.contracts.message import Address, Addresses
 
 
 class SubscriberState(StrEnum):
-    """State of a subscriber. `MERGED` is a row that was merged into another one; it has no address any more."""
+    """State of a subscriber. `MERGED` is a row that was merged into another one; it no longer has an address."""
 
     SUBSCRIBED = "subscribed"
     UNSUBSCRIBED = "unsubscribed"
@@ -44,11 +44,11 @@ NO_ADDRESSES = Addresses()
 class Subscriber:
     """Person who wrote "Start" or "Stop" at least once.
 
-    `sequence` counts starts, choices and stops; `chosen` is the time of the newest choice of topics or places, `paused`
-    that of the newest pause or its early end.
-    No `places` means all of them. `suspended` are topics that a stop inside WhatsApp ended and that the person has not
-    decided about since; `preferred` is when they last stopped or resumed there. Of an unsubscribed person's addresses
-    only the blind index remains, so that a "Start" which arrives late is recognised as older than the "Stop".
+    `sequence` counts starts, choices and stops. `chosen_at` is the time of the newest choice of topics or places,
+    `paused_at` that of the newest pause or its early end. No `places` means all of them. `suspended` are topics that a
+    stop inside WhatsApp ended and that the person has not decided about since; `preferred_at` is when they last stopped
+    or resumed there. Of an unsubscribed person's addresses only the blind index is stored, so that a "Start" which
+    arrives late is recognised as older than the "Stop".
     """
 
     id: UUID
@@ -58,13 +58,13 @@ class Subscriber:
     topics: frozenset[str] = frozenset()
     places: frozenset[str] = frozenset()
     paused_until: datetime | None = None
-    chosen: MessageTime | None = None
-    paused: MessageTime | None = None
+    chosen_at: MessageTime | None = None
+    paused_at: MessageTime | None = None
     merged_into: UUID | None = None
     suspended: frozenset[str] = frozenset()
-    preferred: datetime | None = None
-    started: MessageTime | None = None
-    ended: MessageTime | None = None
+    preferred_at: datetime | None = None
+    started_at: MessageTime | None = None
+    ended_at: MessageTime | None = None
 
     @property
     def subscribed(self) -> bool:
@@ -73,17 +73,17 @@ class Subscriber:
     @property
     def last_change(self) -> MessageTime | None:
         """Return the newest start or stop."""
-        return find_newest(self.started, self.ended)
+        return find_newest(self.started_at, self.ended_at)
 
     @property
     def last_choice(self) -> MessageTime | None:
         """Return the newest start or choice of topics or places."""
-        return find_newest(self.started, self.chosen)
+        return find_newest(self.started_at, self.chosen_at)
 
     @property
     def last_request(self) -> MessageTime | None:
         """Return the newest start, stop, choice or pause."""
-        return find_newest(self.last_change, self.chosen, self.paused)
+        return find_newest(self.last_change, self.chosen_at, self.paused_at)
 
     def is_paused(self, now: datetime) -> bool:
         return self.paused_until is not None and now < self.paused_until
@@ -95,17 +95,17 @@ class Subscriber:
 
         A start that arrives late undoes neither a newer choice nor a newer pause.
         """
-        kept = self.subscribed and self.chosen is not None and self.chosen > moment
+        has_newer_choice = self.subscribed and self.chosen_at is not None and self.chosen_at > moment
         return replace(
             self,
             sequence=self.sequence + 1,
             state=SubscriberState.SUBSCRIBED,
             addresses=combine_addresses(sender, self.addresses),
-            topics=self.topics if kept else topics,
-            places=self.places if kept else places or self.places,
-            paused_until=self.paused_until if self.paused and self.paused > moment else None,
-            suspended=self.suspended if kept else frozenset(),
-            started=moment,
+            topics=self.topics if has_newer_choice else topics,
+            places=self.places if has_newer_choice else places or self.places,
+            paused_until=self.paused_until if self.paused_at and self.paused_at > moment else None,
+            suspended=self.suspended if has_newer_choice else frozenset(),
+            started_at=moment,
         )
 
     def stop(self, moment: MessageTime) -> "Subscriber":
@@ -118,7 +118,7 @@ class Subscriber:
             places=frozenset(),
             paused_until=None,
             suspended=frozenset(),
-            ended=moment,
+            ended_at=moment,
         )
 
     def choose(self, topics: frozenset[str], places: frozenset[str], moment: MessageTime) -> "Subscriber":
@@ -131,25 +131,25 @@ class Subscriber:
             topics=topics,
             places=places,
             suspended=frozenset(),
-            chosen=moment,
+            chosen_at=moment,
         )
 
     def drop(self, topics: frozenset[str], existing: frozenset[str], moment: MessageTime) -> "Subscriber":
-        """Drop these topics; if none of the existing ones is left, it is a stop."""
-        left = self.topics - topics
-        return self.choose(left if left & existing else frozenset(), self.places, moment)
+        """Drop these topics; if none of the existing ones remains, it is a stop."""
+        remaining = self.topics - topics
+        return self.choose(remaining if remaining & existing else frozenset(), self.places, moment)
 
     def pause(self, until: datetime | None, moment: MessageTime) -> "Subscriber":
         """Pause all messages until then; None ends a pause."""
-        return replace(self, sequence=self.sequence + 1, paused_until=until, paused=moment)
+        return replace(self, sequence=self.sequence + 1, paused_until=until, paused_at=moment)
 
     def suspend(self, topics: frozenset[str], moment: MessageTime) -> "Subscriber":
-        """Withdraw some topics because of a stop inside WhatsApp; if none is left, it is a complete stop."""
-        left = self.topics - topics
+        """Withdraw some topics because of a stop inside WhatsApp; if none remains, it is a complete stop."""
+        remaining = self.topics - topics
         suspended = self.suspended | (self.topics & topics)
-        if not left:
+        if not remaining:
             return replace(self.stop(moment), suspended=suspended)
-        return replace(self, sequence=self.sequence + 1, topics=left, suspended=suspended, ended=moment)
+        return replace(self, sequence=self.sequence + 1, topics=remaining, suspended=suspended, ended_at=moment)
 
     def restore(self, topics: frozenset[str], sender: Addresses) -> "Subscriber":
         """Undo a suspension. This is not a start: a "Stop" from before it that arrives late still counts."""
@@ -175,12 +175,12 @@ def create_subscriber(message: InboundMessage) -> Subscriber:
 
 
 def combine_addresses(newer: Addresses, older: Addresses) -> Addresses:
-    """Return all addresses of a person; of each kind the newer one."""
+    """Return all addresses of a person, the newer one of each kind."""
     return Addresses(phone=newer.phone or older.phone, user=newer.user or older.user)
 
 
 def remove_sealed(addresses: Addresses) -> Addresses:
-    """Return only the blind indexes, for somebody who is not sent anything; drop the encrypted addresses."""
+    """Return only the blind indexes, for somebody who is sent nothing; drop the encrypted addresses."""
     return Addresses(phone=_remove_sealed(addresses.phone), user=_remove_sealed(addresses.user))
 
 
@@ -214,7 +214,7 @@ def is_relevant(change: PreferenceChange) -> bool:
 
 
 def derive_key(change: PreferenceChange) -> bytes:
-    """Return a key that is equal for a redelivered change, as there is no message id."""
+    """Return a key that is equal for a redelivered change, which has no message id."""
     return _hash_change(change, list_indexes(change.person))
 
 
@@ -224,26 +224,26 @@ def derive_alternate_keys(change: PreferenceChange) -> tuple[bytes, ...]:
 
 
 def _hash_change(change: PreferenceChange, person: Sequence[bytes]) -> bytes:
-    words = (change.category, change.value, change.at.isoformat())
-    return hashlib.sha256(b"\0".join([*person, *(word.encode() for word in words)])).digest()
+    values = (change.category, change.value, change.at.isoformat())
+    return hashlib.sha256(b"\0".join([*person, *(value.encode() for value in values)])).digest()
 
 
 def apply_preference(subscriber: Subscriber | None, change: PreferenceChange, county: County) -> Subscriber | None:
-    """Apply a stop or resume inside WhatsApp itself, which is obeyed and never answered.
+    """Apply a stop or resume inside WhatsApp itself; it is obeyed and never answered.
 
     Return None for an unknown person, and if a "Start" or another preference is newer.
     """
     if subscriber is None:
         return None
-    known = (subscriber.preferred, subscriber.started and subscriber.started.at)
-    if any(moment and change.at < moment for moment in known):
+    newest = (subscriber.preferred_at, subscriber.started_at and subscriber.started_at.at)
+    if any(moment and change.at < moment for moment in newest):
         return None
-    preferring = replace(subscriber, preferred=change.at)
-    return (_suspend_marketing if change.value == STOP else _restore_marketing)(preferring, change, county)
+    apply = _suspend_marketing if change.value == STOP else _restore_marketing
+    return apply(replace(subscriber, preferred_at=change.at), change, county)
 
 
 def _suspend_marketing(subscriber: Subscriber, change: PreferenceChange, county: County) -> Subscriber:
-    """Suspend the marketing topics, and with them those that no longer exist if nothing else is left."""
+    """Suspend the marketing topics; if no other existing topic remains, suspend all topics."""
     topics = subscriber.topics & county.marketing_topics
     if not topics:
         return subscriber

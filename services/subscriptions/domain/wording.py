@@ -1,4 +1,4 @@
-"""Texts that citizens read: formal, short, and stored by hash, as proof of what was shown."""
+"""Texts that citizens read: formal, short, and stored by hash as proof of what they were shown."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from services.subscriptions.domain.county import County
 
 @dataclass(frozen=True)
 class Wording:
-    """Text with the version that the county gave to all of them."""
+    """Text, and the county's version number of all texts."""
 
     version: str
     text: str
@@ -68,7 +68,7 @@ def build_receipt_wording(county: County, topics: str, where: str) -> Wording:
 
 
 def build_start_question(county: County, about: str) -> Wording:
-    """Return the question whether to subscribe; `about` is what was chosen, such as " zu Baustellen"."""
+    """Return the question whether to subscribe; `about` names the choice, such as " zu Baustellen"."""
     text = (
         f"Möchten Sie vom {county.name} über WhatsApp Meldungen{about} erhalten?\n\n"
         "Dann tippen Sie bitte auf Start oder antworten Sie mit Start oder Ja."

@@ -30,8 +30,8 @@ _log = structlog.get_logger()
 class BroadcastExpander:
     """Worker that expands one broadcast at a time, the most urgent first, and chooses again after a few pages.
 
-    `work_available` is set when there is something new. `count` gets the number of recipients in pages that the broker
-    confirmed. `pages_ahead` pages are read at a time; up to `rounds` times in a turn the next pages are read while the
+    `work_available` is set for each new broadcast. `count` gets the number of recipients on pages that the broker
+    confirmed. `pages_ahead` pages are read at a time; up to `rounds` times in a turn, the next pages are read while the
     previous ones are published.
     """
 
@@ -46,10 +46,9 @@ class BroadcastExpander:
     async def start_due(self) -> None:
         """Start the scheduled broadcasts that are due.
 
-        Publish, then begin: after a crash in between the same id is sent again.
-
-        One that cannot begin, for example because a frozen replica holds its lock, does not hold back the others.
-        Raises DependencyUnavailable at the end.
+        Publish, then begin: after a crash in between, the same id is published again. A broadcast that cannot begin,
+        for example because a frozen replica holds its lock, does not delay the others. Raises DependencyUnavailable
+        after all of them.
         """
         failures = []
         for broadcast in await self.broadcasts.list_due(self.clock()):
@@ -64,28 +63,28 @@ class BroadcastExpander:
             raise failures[0]
 
     async def run(self) -> None:
-        """Expand for ever; wait a little longer each time while a dependency is unavailable or a lane is full.
+        """Expand forever; wait a little longer each time while a dependency is unavailable or a lane is full.
 
-        The first failure in a row that is more than a full lane is a warning.
+        In a row of failures, the first one that is not just a full lane is logged as a warning.
         """
-        pauses, warned = 0, False
+        failures, warned = 0, False
         while True:
             self.work_available.clear()
             try:
-                busy = await self.expand_next()
-                pauses, warned = 0, False
+                is_busy = await self.expand_next()
+                failures, warned = 0, False
             except DependencyUnavailable as error:
-                worth_a_warning = not warned and not isinstance(error, PublicationRefused)
-                (_log.warning if worth_a_warning else _log.debug)("expansion_waits", reason=str(error))
-                warned = warned or worth_a_warning
-                pause = RETRY_DELAYS_SECONDS[min(pauses, len(RETRY_DELAYS_SECONDS) - 1)]
-                pauses += 1
-            except Exception:  # a bug is logged, and an operator may cancel the broadcast that it hits
+                warns = not warned and not isinstance(error, PublicationRefused)
+                (_log.warning if warns else _log.debug)("expansion_waits", reason=str(error))
+                warned = warned or warns
+                delay = RETRY_DELAYS_SECONDS[min(failures, len(RETRY_DELAYS_SECONDS) - 1)]
+                failures += 1
+            except Exception:  # a bug is logged, and an operator may cancel the affected broadcast
                 _log.exception("expansion_failed")
-                pause = BUG_DELAY_SECONDS
+                delay = BUG_DELAY_SECONDS
             else:
-                pause = 0 if busy else POLL_INTERVAL_SECONDS
-            await wait_until_set(self.work_available, pause)  # a new notice may be urgent
+                delay = 0 if is_busy else POLL_INTERVAL_SECONDS
+            await wait_until_set(self.work_available, delay)  # a new notice may be urgent
 
     async def expand_next(self) -> bool:
         """Publish the next pages of one broadcast. Return False if there is no work. Raises DependencyUnavailable."""
@@ -102,18 +101,18 @@ class BroadcastExpander:
     async def _publish_and_prefetch(
         self, claim: BroadcastClaim, pages: Sequence[BroadcastPage]
     ) -> tuple[BroadcastPage, ...]:
-        """Publish pages and read the next ones meanwhile: publishing does not need the database."""
-        published, following = await asyncio.gather(
+        """Publish pages and meanwhile read the next ones: publishing does not need the database."""
+        results, next_pages = await asyncio.gather(
             self._send(pages), claim.prepare_next_pages(self.pages_ahead, self._build_pages), return_exceptions=True
         )
-        await self._record_results(claim, pages, published)
-        if isinstance(following, BaseException):
-            raise following
-        return following
+        await self._record_results(claim, pages, results)
+        if isinstance(next_pages, BaseException):
+            raise next_pages
+        return next_pages
 
     def _build_pages(self, broadcast: Broadcast, recipients: Sequence[Recipient]) -> tuple[BroadcastPage, ...]:
-        ahead = self.pages_ahead * MAX_PAGE_RECIPIENTS
-        return build_pages(broadcast, recipients[:ahead], more=len(recipients) > ahead, now=self.clock())
+        limit = self.pages_ahead * MAX_PAGE_RECIPIENTS
+        return build_pages(broadcast, recipients[:limit], more=len(recipients) > limit, now=self.clock())
 
     async def _send(self, pages: Sequence[BroadcastPage]) -> list[BaseException | None]:
         return await asyncio.gather(
@@ -123,13 +122,13 @@ class BroadcastExpander:
     async def _record_results(
         self, claim: BroadcastClaim, pages: Sequence[BroadcastPage], results: list[BaseException | None] | BaseException
     ) -> None:
-        """Record confirmed pages, even if the lane was full for the others; then raise the first failure."""
+        """Record the confirmed pages, even if others failed; then raise the first failure."""
         if isinstance(results, BaseException):
             raise results
-        done = [page for page, result in zip(pages, results, strict=True) if result is None]
-        if done:
-            await claim.mark_published([page.page for page in done])
-            self.count(sum(page.recipients for page in done))
+        confirmed = [page for page, result in zip(pages, results, strict=True) if result is None]
+        if confirmed:
+            await claim.mark_published([page.page for page in confirmed])
+            self.count(sum(page.recipients for page in confirmed))
         failures = [result for result in results if result is not None]
         if failures:
             raise failures[0]

@@ -1,9 +1,9 @@
 """Fair queue: one person's messages are handled in order, and nobody's backlog delays anybody else.
 
 Weighted fair queueing (Demers, Keshav, Shenker, SIGCOMM 1989): a turn finishes, in virtual time, its cost after the
-later of the clock and the person's previous turn, and the earliest finish goes first. The clock advances as if
-everybody who has a turn or waits for one were served at the same time: one long message from each of a thousand people
-advances it by the cost of one.
+later of the clock and the person's previous turn, and the earliest finish goes first. The clock advances as if all who
+have a turn or wait for one were served at the same time: one long message from each of a thousand people advances it by
+the cost of one.
 """
 
 import asyncio
@@ -18,10 +18,10 @@ from itertools import count
 class _Turn:
     """Turn of a person.
 
-    `blockers` counts the turns of the same person that have to end before it; `followers` wait for this one.
+    `blockers` is the number of the person's turns that have to end before it; `followers` wait for this one.
     """
 
-    begins: asyncio.Future[None]
+    started: asyncio.Future[None]
     cost: float
     blockers: int = 0
     earliest: float = 0.0
@@ -29,8 +29,8 @@ class _Turn:
     followers: "list[_Turn]" = field(default_factory=list)
 
     @property
-    def begun(self) -> bool:
-        return self.begins.done() and not self.begins.cancelled()
+    def is_started(self) -> bool:
+        return self.started.done() and not self.started.cancelled()
 
 
 class FairQueue:
@@ -48,15 +48,15 @@ class FairQueue:
         """Wait for the person's turn, which lasts until the block ends."""
         turn = self._enter(person, cost)
         try:
-            await turn.begins
+            await turn.started
             yield
         finally:
             self._leave(turn, person)
 
     def _enter(self, person: Sequence[bytes], cost: float) -> _Turn:
         turn = _Turn(asyncio.get_running_loop().create_future(), cost)
-        for before in {self._latest[index]: None for index in person if index in self._latest}:
-            before.followers.append(turn)
+        for previous in {self._latest[index]: None for index in person if index in self._latest}:
+            previous.followers.append(turn)
             turn.blockers += 1
         self._latest.update(dict.fromkeys(person, turn))
         self._enqueue(turn)
@@ -64,7 +64,7 @@ class FairQueue:
         return turn
 
     def _leave(self, turn: _Turn, person: Sequence[bytes]) -> None:
-        self._free += turn.begun
+        self._free += turn.is_started
         for index in person:
             if self._latest.get(index) is turn:
                 del self._latest[index]
@@ -83,7 +83,7 @@ class FairQueue:
     def _start_ready(self) -> None:
         while self._free and self._ready:
             _, _, turn = heappop(self._ready)
-            if not turn.begins.done():  # else the task that waited for it was cancelled
+            if not turn.started.done():  # else the task that waited for it was cancelled
                 self._free -= 1
                 self._clock += turn.cost / (self._max_concurrent - self._free + len(self._ready))
-                turn.begins.set_result(None)
+                turn.started.set_result(None)

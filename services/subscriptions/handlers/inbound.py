@@ -1,4 +1,4 @@
-"""Citizens' messages, and what the dispatcher reports of citizens.
+"""Handlers of citizens' messages, and of the dispatcher's reports about citizens.
 
 Each is decided once, and answered with the same bytes however often it arrives.
 """
@@ -48,7 +48,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class InboundConsumer:
-    """Consumer of everything about citizens. `count` gets the result of each message that is new."""
+    """Consumer of everything about citizens. `count` gets the result of each new message."""
 
     subscribers: SubscriberRepository
     feedback: FeedbackRepository
@@ -63,46 +63,46 @@ class InboundConsumer:
     async def handle(self, body: bytes) -> Outcome:
         """Handle a group: store, publish, and only then return Done.
 
-        Raises DependencyUnavailable: the group is to be handled again.
+        Raises DependencyUnavailable: the whole group has to be handled again.
         """
         try:
             parts = read_group(body)
         except ContractError as error:
             return Dead(str(error))
         results = await asyncio.gather(*map(self._handle_part, parts), return_exceptions=True)
-        away = next((error for error in results if isinstance(error, DependencyUnavailable)), None)
-        if away:
-            raise away
+        unavailable = next((error for error in results if isinstance(error, DependencyUnavailable)), None)
+        if unavailable:
+            raise unavailable
         failed = [(part, error) for part, error in zip(parts, results, strict=True) if error]
         return _split_failed(failed) if failed else Done()
 
     async def handle_reaction(self, body: bytes) -> Outcome:
         """Store a located reaction as feedback; an empty one removes the previous one. Raises DependencyUnavailable."""
         try:
-            located = read_data(read_envelope(body), ReactionLocated)
+            reaction = read_data(read_envelope(body), ReactionLocated)
         except ContractError as error:
             return Dead(str(error))
-        topic = await self.feedback.find_topic(located.broadcast)
+        topic = await self.feedback.find_topic(reaction.broadcast)
         if topic is not None:
-            feedback = build_reaction(located, topic, self.author_key)
-            if await self.feedback.save(feedback, located.subscriber):
+            feedback = build_reaction(reaction, topic, self.author_key)
+            if await self.feedback.save(feedback, reaction.subscriber):
                 await self.publisher.publish(build_feedback_received(feedback))
         return Done()
 
     async def handle_refusal(self, body: bytes) -> Outcome:
-        """Obey a stop that a failed delivery reveals; only count anything else. Raises DependencyUnavailable."""
+        """Obey a stop that a failed delivery reveals; just count any other refusal. Raises DependencyUnavailable."""
         try:
             envelope = read_envelope(body)
-            refused = read_data(envelope, DeliveryRefused)
+            refusal = read_data(envelope, DeliveryRefused)
         except ContractError as error:
             return Dead(str(error))
-        person = await self.subscribers.find_addresses(refused.subscriber)
-        if refused.code != STOPPED_MARKETING or person is None:
+        person = await self.subscribers.find_addresses(refusal.subscriber)
+        if refusal.code != STOPPED_MARKETING or person is None:
             self.count("refused")
             return Done()
         change = PreferenceChange(person=person, category=MARKETING, value=STOP, at=envelope.time)
         decide = partial(decide_preference, change=change, county=self.county)
-        decision = await self.subscribers.process_once(refused.delivery.bytes, person, envelope.time, decide)
+        decision = await self.subscribers.process_once(refusal.delivery.bytes, person, envelope.time, decide)
         for publication in decision.publications:
             await self.publisher.publish(publication)
         self.count("stopped_marketing")
@@ -122,8 +122,8 @@ class InboundConsumer:
     async def _handle_message(self, message: InboundMessage) -> None:
         text = CitizenText(message.text or "")
         parsed = await self._detect_intent(message, text)
-        reacts = parsed.intent is Intent.REACTION and message.about_key is not None
-        rated = find_rated_broadcast(parsed)
+        is_reaction = parsed.intent is Intent.REACTION and message.about_key is not None
+        rated_broadcast = find_rated_broadcast(parsed)
         context = DecisionContext(
             message=message,
             text=text,
@@ -131,8 +131,8 @@ class InboundConsumer:
             replies=ReplyBuilder(self.county),
             now=self.clock(),
             author_key=self.author_key,
-            recent_broadcasts=await self.feedback.list_recent_broadcasts(self.clock()) if reacts else (),
-            rated_topic=await self.feedback.find_topic(rated) if rated else None,
+            recent_broadcasts=await self.feedback.list_recent_broadcasts(self.clock()) if is_reaction else (),
+            rated_topic=await self.feedback.find_topic(rated_broadcast) if rated_broadcast else None,
         )
         decision = await self.subscribers.process_once(
             message.message_key,
@@ -140,14 +140,14 @@ class InboundConsumer:
             message.received_at,
             partial(decide_message, context=context),
             history=parsed.intent in (Intent.DATA, Intent.ERASE),
-            said=context.moment.at,
-            ends=parsed.intent in (Intent.STOP, Intent.ERASE),
-            trial=parsed.value if parsed.intent is Intent.TRIAL else "",
+            sent_at=context.moment.at,
+            unsubscribes=parsed.intent in (Intent.STOP, Intent.ERASE),
+            trial_code=parsed.value if parsed.intent is Intent.TRIAL else "",
         )
         await self._publish(message.message_key, decision)
 
     async def _detect_intent(self, message: InboundMessage, text: CitizenText) -> ParsedIntent:
-        """Detect the intent; of a long text in a thread, as it takes milliseconds and the loop serves the broker."""
+        """Detect the intent; a long text takes milliseconds, so a thread parses it while the loop serves the broker."""
         if len(text.raw) <= MAX_INLINE_TEXT_LENGTH:
             return detect_intent(message, text, self.county)
         loop = asyncio.get_running_loop()
@@ -157,8 +157,8 @@ class InboundConsumer:
         if not is_relevant(change):
             return
         decide = partial(decide_preference, change=change, county=self.county)
-        key, keys_also = derive_key(change), derive_alternate_keys(change)
-        decision = await self.subscribers.process_once(key, change.person, self.clock(), decide, keys_also=keys_also)
+        key, others = derive_key(change), derive_alternate_keys(change)
+        decision = await self.subscribers.process_once(key, change.person, self.clock(), decide, alternate_keys=others)
         await self._publish(key, decision)
 
     async def _handle_move(self, change: IdentityChange) -> None:
@@ -169,33 +169,33 @@ class InboundConsumer:
         await self._publish(change.message_key, decision)
 
     async def _publish(self, message_key: bytes, decision: StoredDecision) -> None:
-        """Publish; then drop words that are stored as feedback, and an erased person's addresses.
+        """Publish; then drop publications with the words of feedback or an erased person's addresses.
 
-        A redelivery would repeat them.
+        Otherwise a redelivery would repeat them.
         """
         for publication in decision.publications:
             await self.publisher.publish(publication)
         if not decision.duplicate:
             self.count(decision.result)
         if decision.result == MessageResult.FEEDBACK:
-            answers = tuple(each for each in decision.publications if each.destination is Destination.DISPATCH)
-            await self.subscribers.trim_stored_replies(message_key, answers)
+            replies = tuple(reply for reply in decision.publications if reply.destination is Destination.DISPATCH)
+            await self.subscribers.trim_stored_replies(message_key, replies)
         elif decision.result == MessageResult.ERASED:
             await self.subscribers.trim_stored_replies(message_key, ())
 
 
 def _split_failed(failed: Sequence[tuple[GroupPart, BaseException]]) -> Separate:
-    """Return each failed part as a message of its own, so that it delays nobody else."""
+    """Return each failed part as a separate message, so that it delays nobody else."""
     for _, error in failed:
         _log.error("message_failed", error=type(error).__name__, where=_extract_locations(error))
-    kinds = sorted({type(error).__name__ for _, error in failed})
+    errors = sorted({type(error).__name__ for _, error in failed})
     parts = {part.identifier: part.encode_alone() for part, _ in failed}
-    return Separate(parts, RETRY_DELAY_SECONDS, f"unexpected {', '.join(kinds)}")
+    return Separate(parts, RETRY_DELAY_SECONDS, f"unexpected {', '.join(errors)}")
 
 
 def _extract_locations(error: BaseException) -> list[str]:
     """Return the locations of an error without its text, which may repeat a citizen's words."""
-    return [f"{Path(each.filename).name}:{each.lineno}" for each in extract_tb(error.__traceback__)]
+    return [f"{Path(frame.filename).name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)]
 
 
 REPLAY_INTERVAL_SECONDS = 2.0
@@ -215,7 +215,7 @@ class DeadLetterHandler:
         except DependencyUnavailable:
             raise
         except Exception as error:
-            raise DependencyUnavailable(f"cannot keep a dead letter: {type(error).__name__}") from None
+            raise DependencyUnavailable(f"cannot store a dead letter: {type(error).__name__}") from None
         return Done()
 
     async def _store_parts(self, body: bytes, reason: str) -> None:

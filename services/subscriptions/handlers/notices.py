@@ -1,4 +1,4 @@
-"""Notices of municipal systems: each becomes a broadcast, or is rejected with every problem named."""
+"""Notices of municipal systems: each becomes a broadcast, or is rejected with all of its problems."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -22,13 +22,13 @@ from shared.notices.cloudevents import AmqpMessage
 from shared.outcome import Outcome, RetryLater
 from shared.runtime.clock import Clock
 
-# By attempt; together longer than the broker takes to notice a dead replica and to deliver its messages again.
+# By attempt. Their sum exceeds the time in which the broker notices a dead replica and redelivers its messages.
 EARLY_DELAYS_SECONDS: Mapping[int | None, float] = {1: 1.0, 2: 10.0, 3: 10.0, 4: 10.0}
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoticeConsumer:
-    """Consumer of notices. `work_available` is set when there is something new to expand."""
+    """Consumer of notices. `work_available` is set for each new broadcast."""
 
     notices: NoticeRepository
     publisher: EventPublisher
@@ -41,8 +41,8 @@ class NoticeConsumer:
     async def handle(self, message: AmqpMessage, *, attempt: int | None = None) -> Outcome:
         """Store, publish, and only then return Done: a failure repeats everything. Raises DependencyUnavailable.
 
-        At its first attempts, an event about a notice that is not there is retried later: another replica may have the
-        notice. With no `attempt` it is answered at once.
+        At its first attempts, an event about an unknown notice is retried later: another replica may be handling that
+        notice. Without an `attempt` it is answered at once.
         """
         now = self.clock()
         request = read_request(message, self.county, now)
@@ -59,11 +59,11 @@ class NoticeConsumer:
         return answer.outcome
 
     async def _decide(self, request: NoticeRequest, now: datetime) -> NoticeDecision:
-        """Decide; repeat the answer to an event with a known id, even if it would be too late for it by now."""
+        """Decide. An event with a known id gets its old answer, even if it would be too late by now."""
         event, command = request.answerable, request.command
         if command is None:
-            answered = await self.notices.find_answer(event.source, event.id) if event else None
-            return repeat_answer(request.digest, answered) if answered else NoticeDecision(problems=request.problems)
+            answer = await self.notices.find_answer(event.source, event.id) if event else None
+            return repeat_answer(request.digest, answer) if answer else NoticeDecision(problems=request.problems)
         policy = Policy(now=now, county=self.county, messages_per_second=self.messages_per_second)
         decide = partial(decide_notice, command, policy=policy)
         return await self.notices.process_once(command, now, decide, store=request.question is None)

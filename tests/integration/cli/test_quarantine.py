@@ -83,7 +83,7 @@ async def test_one_is_opened_by_the_beginning_of_its_id(ward: QuarantineHarness)
     [
         ({}, "no sealing key is set"),
         ({"KREISFUNK_ENCRYPTION_KEYS": KEYS["KREISFUNK_ENCRYPTION_KEYS"].replace("1:", "2:")}, "not in the ring"),
-        ({"KREISFUNK_ENCRYPTION_KEYS": f"1:{KEYS['KREISFUNK_INDEX_KEY']}"}, "does not open with this key"),
+        ({"KREISFUNK_ENCRYPTION_KEYS": f"1:{KEYS['KREISFUNK_INDEX_KEY']}"}, "cannot be decrypted with this key"),
     ],
 )
 async def test_without_the_right_key_it_stays_closed_and_says_what_to_do(

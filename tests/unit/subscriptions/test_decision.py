@@ -69,7 +69,7 @@ def test_another_start_is_a_consent_and_answered_shortly() -> None:
         after([build_message("Start")]), build_message("Start", seconds=5), build_context(seconds=6)
     )
     assert subscriber is not None
-    assert (subscriber.sequence, subscriber.started) == (2, MessageTime(build_time(5), build_time(5.3)))
+    assert (subscriber.sequence, subscriber.started_at) == (2, MessageTime(build_time(5), build_time(5.3)))
     assert (outcome.result, outcome.reply) == (
         MessageResult.RENEWED,
         ANSWERS.build_already_subscribed(subscriber, build_time(6)),
@@ -142,7 +142,7 @@ def test_a_start_that_a_newer_word_overtakes_undoes_none_of_it(newer: str) -> No
     """It is still a start: a stop from before it counts no more."""
     before = after([build_message("Start"), build_message(newer, seconds=20)])
     late, outcome = understand_message(before, build_message("Start", seconds=10), build_context(seconds=30))
-    assert late == replace(before, sequence=3, started=MessageTime(build_time(10), build_time(10.3)))
+    assert late == replace(before, sequence=3, started_at=MessageTime(build_time(10), build_time(10.3)))
     assert (outcome.result, outcome.reply) == (
         MessageResult.RENEWED,
         ANSWERS.build_already_subscribed(late, build_time(30)),

@@ -209,7 +209,7 @@ def test_whoever_asks_is_told_whether_they_are_subscribed_and_to_what(question: 
 
 
 SAID = Feedback(
-    id=UUID(int=1), kind=FeedbackKind.TEXT, at=NOON, author=b"a", said="Sehr gut, danke!\nAuch für Worpswede."
+    id=UUID(int=1), kind=FeedbackKind.TEXT, at=NOON, author=b"a", text="Sehr gut, danke!\nAuch für Worpswede."
 )
 TAPPED = (
     Feedback(id=UUID(int=2), kind=FeedbackKind.RATING, at=NOON, author=b"a", value="bad", topic="stellen"),
@@ -232,7 +232,7 @@ def test_the_record_tells_what_was_stopped_inside_whatsapp() -> None:
 
 def test_a_record_that_is_too_long_comes_part_by_part_and_nothing_is_left_out() -> None:
     texts = [f"Meinung {number}: " + "😀" * number for number in range(1, 300, 7)]
-    feedback = tuple(replace(SAID, said=text) for text in texts)
+    feedback = tuple(replace(SAID, text=text) for text in texts)
     first = build_access_report(None, StoredState(feedback=feedback), ANSWERS, NOON).text
     count = int(re.findall(r"Teil 1 von (\d+):", first)[0])
     parts = [

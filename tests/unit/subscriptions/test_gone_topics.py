@@ -94,11 +94,11 @@ def test_a_button_that_names_nothing_known_asks_and_its_label_does_not_count(
 @pytest.mark.parametrize("answer", ["Start", "Ja", "Ja bitte"])
 @pytest.mark.parametrize("asked", [build_start_payload(["stellen"]), build_start_payload([], ["Grasberg"])])
 def test_an_answer_to_a_question_about_what_is_gone_subscribes_to_nothing(asked: str, answer: str) -> None:
-    conversation = Conversation(asked=asked, counted_at=build_time(0))
+    conversation = Conversation(open_question=asked, counted_at=build_time(0))
     decision = say(None, answer, conversation=conversation)
     assert (decision.subscriber, decision.reply) == (None, REPLIES.ask_start())
     assert say(None, "Start", payload=asked, conversation=conversation).subscriber is None
-    again = say(None, answer, conversation=Conversation(asked="start", counted_at=build_time(0))).subscriber
+    again = say(None, answer, conversation=Conversation(open_question="start", counted_at=build_time(0))).subscriber
     assert again is not None
     assert again.topics == LATER.topic_ids
 

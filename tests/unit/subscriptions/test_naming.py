@@ -54,7 +54,7 @@ def test_what_is_said_of_the_rest(text: str, rest: bool | None) -> None:
 
 
 def test_what_somebody_has_already_is_not_what_they_want() -> None:
-    assert extract_entities(CitizenText("Zu den Sperrungen bitte noch die Baustellen"), COUNTY).had == {CLOSURES}
+    assert extract_entities(CitizenText("Zu den Sperrungen bitte noch die Baustellen"), COUNTY).existing == {CLOSURES}
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_a_yes_after_the_question_whether_to_subscribe_subscribes(yes: str) -> N
 @pytest.mark.parametrize("no", ["nein", "Nein danke", "nö", "lieber nicht", "nee", "Nein, das möchte ich nicht"])
 def test_a_no_changes_nothing_and_is_answered(no: str) -> None:
     subscriber, answer, conversation = converse(HOW, no)
-    assert (subscriber, answer, conversation.asked) == (None, TEXTS.not_subscribed.text, "")
+    assert (subscriber, answer, conversation.open_question) == (None, TEXTS.not_subscribed.text, "")
     subscriber, answer, conversation = converse("Start", "Das nervt", no)
     assert subscriber is not None
     assert subscriber.subscribed
@@ -59,7 +59,7 @@ def test_a_yes_after_the_question_whether_to_leave_leaves() -> None:
 
 def test_a_yes_erases_nothing() -> None:
     subscriber, _, conversation = converse("Start")
-    where = build_context(seconds=61, conversation=replace(conversation, asked="ask_erase"))
+    where = build_context(seconds=61, conversation=replace(conversation, open_question="ask_erase"))
     _, outcome = understand_message(subscriber, build_message("Ja", seconds=60), where)
     assert (outcome.result, outcome.reply and outcome.reply.wording) == (MessageResult.INFORMED, TEXTS.ask_erase)
 

@@ -1,7 +1,7 @@
-"""Intent classifier: the features of a text, and what a model trained on examples makes of them.
+"""Intent classifier: features of a text, and a model trained on examples that predicts the intent from them.
 
-The examples are messages and what they mean, in the folder `examples`, one file for each common intent. The linear
-model is written by `python -m tools.intents`; its weights are whole numbers, so that a change of the file can be read.
+The examples are messages with their intents, in the folder `examples`, one file for each common intent. `python -m
+tools.intents` writes the linear model; its weights are integers, so that changes of the file are readable.
 """
 
 import re
@@ -31,7 +31,7 @@ MODEL_FILE = "model.json"
 # Units of the weights, and how strongly a difference of two scores separates their probabilities.
 SCALE = 32
 SHARPNESS = 7
-# Of a longer text the first and the last words count, as people say at the end what they want.
+# Of a longer text only the first and the last words count, as requests often come at the end.
 MAX_FIRST_WORDS, MAX_LAST_WORDS = 84, 36
 # "Melden Sie mich ab": the largest distance between the words of a pair.
 MAX_PAIR_DISTANCE = 4
@@ -46,12 +46,10 @@ _MAX_CACHED_WORDS = 20_000
 
 PLACE, TOPIC, UNIT, NUMBER, DAY = "PLACE", "TOPIC", "UNIT", "9", "DAY"
 _ARTICLES = read_words("ein eine einen einem einer ne nen")
-
-
-# Words that mean the same in a request, by the name of their class.
-_ALIKE = {
-    word: sort
-    for sort, words in {
+# Words that mean the same in a request, with the name of their class.
+_WORD_CLASSES = {
+    word: word_class
+    for word_class, words in {
         "NEWS": """nachricht nachrichten meldung meldungen info infos information informationen mitteilung mitteilungen
         news benachrichtigung benachrichtigungen neuigkeit neuigkeiten rundschreiben updates messages""",
         "SERVICE": """dienst dienstes nachrichtendienst informationsdienst infodienst newsletter kanal infokanal
@@ -75,7 +73,7 @@ _ALIKE = {
 
 
 class Example(NamedTuple):
-    """Message and its readings, the best first."""
+    """Message and its possible intents, the best first."""
 
     text: str
     intents: tuple[Intent, ...]
@@ -91,8 +89,8 @@ def read_examples() -> tuple[Example, ...]:
 def parse_examples(text: str) -> Iterator[Example]:
     """Yield the examples of one file: a line is a message.
 
-    A heading such as `[stop ask_stop]` gives the intents of the lines below it, the best reading first. Raises
-    ValueError if a heading names an unknown intent.
+    A heading such as `[stop ask_stop]` gives the intents of the lines below it, the best one first. Raises ValueError
+    if a heading names an unknown intent.
     """
     intents: tuple[Intent, ...] = ()
     for line in filter(None, map(str.strip, text.splitlines())):
@@ -105,9 +103,9 @@ def parse_examples(text: str) -> Iterator[Example]:
 class Prediction:
     """Probability of each intent; the probabilities sum to 1."""
 
-    def __init__(self, chances: Mapping[Intent, float]) -> None:
-        self._probabilities = chances
-        self.intent = max(chances, key=lambda intent: (chances[intent], intent))
+    def __init__(self, probabilities: Mapping[Intent, float]) -> None:
+        self._probabilities = probabilities
+        self.intent = max(probabilities, key=lambda intent: (probabilities[intent], intent))
 
     @property
     def probability(self) -> float:
@@ -115,22 +113,22 @@ class Prediction:
         return self._probabilities[self.intent]
 
     def drop(self, intents: Collection[Intent]) -> "Prediction":
-        """Return the prediction among all other intents, their probabilities as they were."""
-        return Prediction({intent: chance for intent, chance in self._probabilities.items() if intent not in intents})
+        """Return the prediction among all other intents, with unchanged probabilities."""
+        return Prediction({intent: share for intent, share in self._probabilities.items() if intent not in intents})
 
     def sum_probability(self, *intents: Intent) -> float:
         return sum(self._probabilities.get(intent, 0.0) for intent in intents)
 
 
 class Feature(Struct, frozen=True, array_like=True):
-    """How rare a feature is (its inverse document frequency), and its weight for each intent of the model."""
+    """Rarity of a feature (its inverse document frequency), and its weight for each intent of the model."""
 
     rarity: float
     weights: tuple[int, ...]
 
 
 class LinearModel(Struct, frozen=True, kw_only=True):
-    """Weights of features for each intent; `digest` names the examples and features that it was trained on."""
+    """Weights of features for each intent; `digest` identifies the examples and features of the training."""
 
     digest: str
     intents: tuple[Intent, ...]
@@ -138,11 +136,11 @@ class LinearModel(Struct, frozen=True, kw_only=True):
     features: dict[str, Feature]
 
     def calculate_probabilities(self, features: Iterable[str]) -> dict[Intent, float]:
-        """Return the probability of each intent; a text without known features gets what most examples have."""
-        known = [found for feature in features if (found := self.features.get(feature))]
+        """Return the probability of each intent; without known features, the most common intent is the likeliest."""
+        known = [feature for name in features if (feature := self.features.get(name))]
         sums = [0.0] * len(self.intents)
-        for rarity, weights in ((feature.rarity, feature.weights) for feature in known):
-            sums = [total + rarity * weight for total, weight in zip(sums, weights, strict=True)]
+        for feature in known:
+            sums = [total + feature.rarity * weight for total, weight in zip(sums, feature.weights, strict=True)]
         length = sqrt(sum(feature.rarity**2 for feature in known)) or 1.0
         scores = [total / length + bias for total, bias in zip(sums, self.biases, strict=True)]
         highest = max(scores)
@@ -152,12 +150,12 @@ class LinearModel(Struct, frozen=True, kw_only=True):
 
 @cache
 def read_model() -> LinearModel:
-    """Return the model of our examples."""
+    """Return the model trained on our examples."""
     return msgspec.json.decode(resources.files(__package__).joinpath(MODEL_FILE).read_bytes(), type=LinearModel)
 
 
 class IntentClassifier:
-    """Classifier of texts to one county."""
+    """Classifier of texts for one county."""
 
     def __init__(self, model: LinearModel, county: County) -> None:
         self._model = model
@@ -174,28 +172,27 @@ def load_classifier(county: County) -> IntentClassifier:
     return IntentClassifier(read_model(), county)
 
 
-def extract_features(normalized: str, sort: Callable[[str], str]) -> Sequence[str]:
+def extract_features(normalized: str, classify_token: Callable[[str], str]) -> Sequence[str]:
     """Return each feature of a normalized text once: words, n-grams and skip-grams, and character n-grams.
 
-    Character n-grams begin with `#`. `sort` maps a word to its class, or to itself.
+    Character n-grams begin with `#`. `classify_token` maps a word to its class, or to itself.
     """
     words = _strip_greeting(normalize_words(_split_words(normalized)))
-    sorts = [sort(word) for word in words]
+    tokens = [classify_token(word) for word in words]
     return list(
-        dict.fromkeys(chain(sorts, _build_ngrams(sorts), _build_skip_grams(sorts), *map(_build_char_ngrams, words)))
+        dict.fromkeys(chain(tokens, _build_ngrams(tokens), _build_skip_grams(tokens), *map(_build_char_ngrams, words)))
     )
 
 
 def _split_words(normalized: str) -> list[str]:
-    """Return the words, every number as "9". A question mark counts as a word: "Kostet das etwas?"."""
-    numbered = _NUMBER.sub("9", normalized)
-    words = _WORD.findall(_STRETCHED.sub(r"\1", numbered))
-    many = len(words) > MAX_FIRST_WORDS + MAX_LAST_WORDS
-    return words[:MAX_FIRST_WORDS] + words[-MAX_LAST_WORDS:] if many else words
+    """Return the words, with every number as "9". A question mark counts as a word: "Kostet das etwas?"."""
+    words = _WORD.findall(_STRETCHED.sub(r"\1", _NUMBER.sub("9", normalized)))
+    is_long = len(words) > MAX_FIRST_WORDS + MAX_LAST_WORDS
+    return words[:MAX_FIRST_WORDS] + words[-MAX_LAST_WORDS:] if is_long else words
 
 
 def _strip_greeting(words: list[str]) -> list[str]:
-    """Remove the greeting, the closing formula and the name below it, which say nothing about the intent."""
+    """Return the words without the greeting, the closing formula and the name below it, which reveal no intent."""
     if len(words) < MIN_LETTER_WORDS:
         return words
     start = next((index for index, word in enumerate(words) if word not in POLITE), 0)
@@ -214,7 +211,7 @@ def _build_ngrams(words: Sequence[str]) -> Iterator[str]:
 
 
 def _build_skip_grams(words: Sequence[str]) -> Iterator[str]:
-    """Yield pairs of words that belong together across others; as rare as three adjacent words, and treated as such."""
+    """Yield pairs of words with others in between; they are as rare as three adjacent words, and treated like them."""
     for distance in range(2, MAX_PAIR_DISTANCE + 1):
         yield from map(" .. ".join, zip(words, words[distance:], strict=False))
 
@@ -236,14 +233,14 @@ def build_token_classifier(county: County) -> Callable[[str], str]:
     patterns = [pattern for _, pattern in compile_topic_patterns(county)]
 
     @lru_cache(maxsize=_MAX_CACHED_WORDS)
-    def sort(word: str) -> str:
+    def classify_token(word: str) -> str:
         if word in places:
             return PLACE
         if any(pattern.match(word) for pattern in patterns):
             return TOPIC
-        return _ALIKE.get(word) or _classify_time(word)
+        return _WORD_CLASSES.get(word) or _classify_time(word)
 
-    return sort
+    return classify_token
 
 
 def _classify_time(word: str) -> str:

@@ -1,4 +1,4 @@
-"""Signs that somebody needs 112 or 110 instead of this channel."""
+"""Signs that somebody should call 112 or 110 instead of using this channel."""
 
 import re
 from functools import cached_property
@@ -48,7 +48,7 @@ _DYING = re.compile(
     r"\b(?:suizid\w*|selbstmord\w*|freitod|umbringen|bringe? mich um|das leben nehmen|nicht mehr leben|sterben|"
     r"nicht mehr weiter ?leben|lebensmuede|tot sein|suicid\w*|kill myself|want to die|end my life)\b"
 )
-# Somebody who does not want to live, with the words of a stop: "Seit er tot ist, will ich auch nicht mehr".
+# Somebody who does not want to live, in words of a stop: "Seit er tot ist, will ich auch nicht mehr".
 _DESPAIR = re.compile(
     r"\b(?:(?:will|mag|moechte|kann) (?:ich )?(?:\w+ ){0,2}nicht mehr (?:weiter ?)?leben|"
     r"(?:will|moechte) (?:ich )?(?:\w+ ){0,3}(?:sterben|tot sein)|"
@@ -93,39 +93,39 @@ class EmergencySigns(Signs):
 
     @cached_property
     def is_despair(self) -> bool:
-        """Return whether somebody says that they do not want to live, which no word of leaving outweighs."""
+        """Return whether somebody does not want to live; this prevails over any word of leaving."""
         return bool(_DESPAIR.search(self.sentence))
 
     @cached_property
     def is_call(self) -> bool:
-        """Return whether somebody says what has happened: "Mein Kind ist weg"."""
-        return bool(_CALLS.search(self.sentence)) and not self.said & _CALM
+        """Return whether somebody reports an emergency: "Mein Kind ist weg"."""
+        return bool(_CALLS.search(self.sentence)) and not self.word_set & _CALM
 
     @property
     def is_emergency(self) -> bool:
         """Return whether a text looks like an emergency.
 
-        False alarms are acceptable: the answer costs a few cents and names numbers that everybody should know.
+        False alarms are acceptable: the answer costs a few cents and contains numbers that everybody should know.
         """
-        said, length = self.said, len(self.words)
+        words, length = self.word_set, len(self.words)
         if self.is_despair:
             return True
-        if said & _ALWAYS or self.is_call:
+        if words & _ALWAYS or self.is_call:
             return length <= _MAX_WORDS
-        if said & _CALM or self.text.asks or length > MAX_EMERGENCY_WORDS:
+        if words & _CALM or self.text.asks or length > MAX_EMERGENCY_WORDS:
             return False
-        if said & _URGENT:
-            return length <= MAX_SHORT_WORDS or bool(said & _NOW)
-        return bool(said & _HELP) and self._has_place
+        if words & _URGENT:
+            return length <= MAX_SHORT_WORDS or bool(words & _NOW)
+        return bool(words & _HELP) and self._has_place
 
     @property
     def has_emergency_part(self) -> bool:
-        """Return whether a part of the text looks like an emergency, whatever is said beside it."""
-        parts = (part for part in self.text.clauses if not _NOTHING & part.said)
+        """Return whether a part of the text looks like an emergency, whatever the other parts are about."""
+        parts = (part for part in self.text.clauses if not _NOTHING & part.word_set)
         return any(EmergencySigns(part, part).is_emergency for part in parts)
 
     @property
     def _has_place(self) -> bool:
-        """Return whether a place is named: "Hilfe, ich bin in der Bahnhofstraße 5"."""
-        streets = any(word.endswith(("strasse", "str", "weg", "platz", "allee")) for word in self.words)
-        return streets or bool(self.said & _PLACE)
+        """Return whether the text names a place: "Hilfe, ich bin in der Bahnhofstraße 5"."""
+        has_street = any(word.endswith(("strasse", "str", "weg", "platz", "allee")) for word in self.words)
+        return has_street or bool(self.word_set & _PLACE)

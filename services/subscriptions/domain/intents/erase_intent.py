@@ -1,4 +1,4 @@
-"""Signs of a wish that all data are erased, and words about erasing that ask for nothing."""
+"""Signs of a request to erase all data, and words about erasing that request nothing."""
 
 import re
 from collections.abc import Sequence
@@ -64,7 +64,7 @@ _ASKS_WHETHER = re.compile(
     r"^(?:\w+ ){0,2}(?:wann|ob|warum|wieso|weshalb|welche) .*\bgeloescht\b|"
     r"^(?:werden|wird|wurden|sind) .*\bgeloescht\b|\bund wann (?:\w+ ){0,6}geloescht\b"
 )
-# Words of a sentence that says something else than "alle meine Daten löschen".
+# Words of a sentence with another meaning than "alle meine Daten löschen".
 _FINITE = HOW | read_words(
     "habe hab haben hat ist sind war bin wird werden wurde wurden lassen lasst lass sei seid dass"
 )
@@ -73,7 +73,7 @@ _KEEPS = re.compile(
     r"\b(?:vergiss|vergesst|vergessen|loesch\w*)(?: sie)? (?:mich|uns|(?:meine|unsere) \w+) "
     r"(?:bitte |bloss |ja |auch )*nicht\b"
 )
-# "Hab das Bild aus Versehen gelöscht", "mein Handy hat alle Chats gelöscht": deleted on their own phone.
+# "Hab das Bild aus Versehen gelöscht", "mein Handy hat alle Chats gelöscht": deleted on the sender's own phone.
 _DELETED = re.compile(
     r"^(?!.*\b(?:will|wollen|wollte|moechten?|wuerden?|wuenschen?|dass|gehoer\w*|start)\b.* geloescht\b).*"
     r"\b(?:versehentlich|aus ?versehen|(?:bild|foto|video|link|datei|anhang)\w*|chats|handy) "
@@ -87,82 +87,81 @@ _REPORTED = re.compile(r"\b(?:hab|habe|hat|wurden?) (?:\w+ ){0,8}geloescht\b(?! 
 _TO_BE_DELETED = read_words("""werden wird haben will moechte soll sollen muss muessen wuensche bitte gehoert gehoeren
     sein beantrage verlange""")
 LEAVING = STOP_WORDS | ERASE | read_words("aufhoeren aufhoert")
-# Words with which somebody who has deleted something may want to leave as well.
+# Words that show that somebody who deleted something may also want to leave.
 _BESIDE_DELETED = (LEAVING | NO | STOP_ALONE_WORDS) - read_words("geloescht aus weg")
 NOT_THAT = re.compile(r"\bnicht dass (?:\w+ ){0,3}(?:aufhoer\w*|abmelde\w*|stopp\w*|loesch\w*)\b")
-
-
-# "Stop und alles löschen"; "Abmeldung löschen" is left out, and "Stop, vergessen".
+# "Stop und alles löschen", but neither "Abmeldung löschen" nor "Stop, vergessen".
 _ERASE_ALL = ERASE - read_words("vergessen vergesst")
 _NOUNS = read_words("abmeldung abbestellung austragung kuendigung widerruf")
 _ALL_OF_ME = read_words("ich wir mich uns alles sie will wollen moechte moechten werden lassen auch dann jetzt mit")
 
 
 class EraseSigns(Signs):
-    """Signs of erasing in a phrase, and which words in it are denied."""
+    """Signs of an erasure in a phrase."""
 
     @cached_property
     def is_erasure(self) -> bool:
         """Return whether the person wants their data erased, which ends the subscription as well."""
-        said, erasing = self.said, self.said & ERASE
-        if not erasing or said & FAMILY or {"neue", "nummer"} <= said or self.has_deleted:
+        words, erase_words = self.word_set, self.word_set & ERASE
+        if not erase_words or words & FAMILY or {"neue", "nummer"} <= words or self.has_deleted:
             return False
-        if self.is_report or any(each.search(self.sentence) for each in (_ASKS_WHETHER, _KEEPS, NOT_THAT)):
+        if self.is_report or any(pattern.search(self.sentence) for pattern in (_ASKS_WHETHER, _KEEPS, NOT_THAT)):
             return False
-        told = erasing <= {"geloescht"} and not said & _TO_BE_DELETED
-        if told or said & OTHER_BUSINESS - _RELATIVES or not has_undenied(self.words, ERASE):
+        is_told = erase_words <= {"geloescht"} and not words & _TO_BE_DELETED
+        if is_told or words & OTHER_BUSINESS - _RELATIVES or not has_undenied(self.words, ERASE):
             return False
-        if "daten" not in said and any(word.endswith("verteiler") for word in said):
+        if "daten" not in words and any(word.endswith("verteiler") for word in words):
             return False  # "Meine Nummer bitte aus dem Verteiler löschen"
         if _ERASED.search(self.sentence):
             return True
-        if said & _LISTS and not said & {"daten", "nummer"}:
+        if words & _LISTS and not words & {"daten", "nummer"}:
             return False
-        if "daten" in said and said <= _ERASING | STOP_WORDS:
+        if "daten" in words and words <= _ERASING | STOP_WORDS:
             return True
-        return said <= ERASE or (said <= _ERASING and bool({"geloescht", "werden"} <= said or said & _PERSONAL))
+        return words <= ERASE or (words <= _ERASING and bool({"geloescht", "werden"} <= words or words & _PERSONAL))
 
     @property
     def is_stop_and_erasure(self) -> bool:
-        """Return whether little but stopping and erasing is said: "Stop und alles löschen"."""
-        erasing = self.said & _ERASE_ALL
-        stopping = self.said & ((STOP | LEAVE_US) - (_NOUNS if "loeschung" not in erasing else set()))
-        if not (erasing and stopping) or self.text.asks or (erasing == {"geloescht"} and "werden" not in self.said):
+        """Return whether the text is only about stopping and erasing: "Stop und alles löschen"."""
+        erasing = self.word_set & _ERASE_ALL
+        stopping = self.word_set & ((STOP | LEAVE_US) - (_NOUNS if "loeschung" not in erasing else set()))
+        if not (erasing and stopping) or self.text.asks or (erasing == {"geloescht"} and "werden" not in self.word_set):
             return False
-        return self.said <= erasing | stopping | _ALL_OF_ME
+        return self.word_set <= erasing | stopping | _ALL_OF_ME
 
     @property
     def is_erasure_doubtful(self) -> bool:
-        """Return whether erasing is only asked about or supposed: each sentence about it is, or the text says so."""
+        """Return whether erasing is only a question or hypothetical, in each sentence about it or in the whole text."""
         if phrases.IN_THEORY.search(self.text.sentence):
             return True
-        return all(_is_supposed(sentence) for sentence in self.text.sentences if sentence.said & ERASE)
+        return all(_is_hypothetical(sentence) for sentence in self.text.sentences if sentence.word_set & ERASE)
 
     @cached_property
     def is_report(self) -> bool:
-        """Return whether somebody says that something has been deleted: "Das Gewitter hat alles gelöscht"."""
+        """Return whether somebody reports that something was deleted: "Das Gewitter hat alles gelöscht"."""
         return bool(_REPORTED.search(self.sentence))
 
     @cached_property
     def has_deleted(self) -> bool:
-        """Return whether somebody only says that something is gone from their phone."""
-        if "geloescht" not in self.said or self.said & _BESIDE_DELETED or phrases.FED_UP.search(self.sentence):
+        """Return whether somebody only reports a deletion on their own phone."""
+        if "geloescht" not in self.word_set or self.word_set & _BESIDE_DELETED or phrases.FED_UP.search(self.sentence):
             return False
         return bool(_DELETED.search(self.sentence))
 
 
-def _is_supposed(sentence: CitizenText) -> bool:
-    wanted = phrases.ASKED_OF_US.search(sentence.sentence) and {"bitte", "please"} & sentence.said
-    requested = phrases.REQUESTS.search(sentence.sentence) or not _FINITE & sentence.said
-    return (sentence.asks and not wanted) or not requested or bool(phrases.NO_REQUEST.search(sentence.sentence))
+def _is_hypothetical(sentence: CitizenText) -> bool:
+    is_polite_request = phrases.ASKED_OF_US.search(sentence.sentence) and {"bitte", "please"} & sentence.word_set
+    is_request = phrases.REQUESTS.search(sentence.sentence) or not _FINITE & sentence.word_set
+    is_question = sentence.asks and not is_polite_request
+    return is_question or not is_request or bool(phrases.NO_REQUEST.search(sentence.sentence))
 
 
-def has_undenied(words: Sequence[str], wanted: frozenset[str]) -> bool:
-    return any(word in wanted and not is_denied_word(words, index) for index, word in enumerate(words))
+def has_undenied(words: Sequence[str], targets: frozenset[str]) -> bool:
+    return any(word in targets and not is_denied_word(words, index) for index, word in enumerate(words))
 
 
 def is_denied_word(words: Sequence[str], index: int) -> bool:
-    """Return whether a negation belongs to the word. Somebody who says that they cannot stop wants to."""
+    """Return whether a negation belongs to the word. Somebody who "cannot" unsubscribe wants to."""
     after = [word for word in words[index + 1 :] if word not in _BETWEEN]
     if after[-1:] == ["nicht"] and tuple(after[:2]) in _REFUSALS:
         return True
@@ -171,5 +170,5 @@ def is_denied_word(words: Sequence[str], index: int) -> bool:
     before = [word for word in words[max(0, index - MAX_SHORT_WORDS) : index] if word not in _BETWEEN]
     if words[index] in _I_LEAVE and after[:1] == ["nicht"] and not _BEYOND & set(after[1:2]):
         return True  # "Keine Sorge, ich kündige nicht"
-    denying = NEVER | _NOTHING if words[index] in _WITH_OBJECT else NEVER  # "Ich will nichts löschen lassen"
-    return bool(before and before[-1] in denying) or after == ["nicht"]
+    negations = NEVER | _NOTHING if words[index] in _WITH_OBJECT else NEVER  # "Ich will nichts löschen lassen"
+    return bool(before and before[-1] in negations) or after == ["nicht"]

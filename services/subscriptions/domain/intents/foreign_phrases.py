@@ -119,7 +119,7 @@ OTHERS = tuple((intent, re.compile(rf"^(?:{pattern})$")) for intent, pattern in 
 # At the end are those of its northern neighbours.
 #
 # The selection follows the Federal Statistical Office, Mikrozensus 2021 (Turkish, Russian, Arabic, Polish, English),
-# and the nationalities of residents for the rest. Sources are given beside each language: `ftl` is the label for
+# and the nationalities of residents for the rest. Sources are given next to each language: `ftl` is the label for
 # unsubscribing in `locales/<code>/unsubscribe.ftl` of github.com/mozilla/blurts-server, `aws` the required opt-out
 # keywords in docs.aws.amazon.com/sms-voice/latest/userguide/opt-out-list-keywords.html, `w:` the headword in
 # en.wiktionary.org from which the phrase is formed. An asterisk leaves the end of a word open.

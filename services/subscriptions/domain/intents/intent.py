@@ -1,4 +1,4 @@
-"""The intents of messages, the intent of one message with its slots, and ids of buttons and list rows that mean one."""
+"""Intents of messages, the intent of one message with its slots, and ids of buttons and list rows for intents."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ GOOD, BAD = "good", "bad"
 class Intent(StrEnum):
     """Request that a message expresses.
 
-    `ASK_…` means that it is uncertain and the reply asks the person. `NOTHING` is not answered at all. `DECLINE` is a
-    "Nein" to a question of ours.
+    `ASK_…` means that it is uncertain, so that the reply asks the person. `NOTHING` gets no answer. `DECLINE` is a
+    "Nein" to one of our questions.
     """
 
     START = "start"
@@ -49,7 +49,7 @@ class Intent(StrEnum):
 
 @dataclass(frozen=True)
 class Day:
-    """Day as people write it; without a year the next one."""
+    """Day as people write it; without a year, the next such day."""
 
     day: int
     month: int
@@ -89,21 +89,21 @@ _ABOUT_TOPICS = frozenset((Intent.ONLY, Intent.ADD, Intent.REMOVE))
 
 
 def build_payload(intent: Intent, about: str = "") -> str:
-    """Return the id of a button that means this intent."""
+    """Return the id of a button for this intent."""
     return f"{intent.value}:{about}" if about else intent.value
 
 
 def build_start_payload(topics: Iterable[str] = (), places: Iterable[str] = ()) -> str:
-    """Return the id of a button that subscribes to these; the places are omitted where it would be too long."""
-    about, where = ",".join(sorted(topics)), ",".join(sorted(places))
-    whole = build_payload(Intent.START, f"{about};{where}" if where else about)
-    return whole if len(whole) <= MAX_ID_LENGTH else build_payload(Intent.START, about)
+    """Return the id of a button that subscribes to these; without the places if it would be too long."""
+    topic_list, place_list = ",".join(sorted(topics)), ",".join(sorted(places))
+    payload = build_payload(Intent.START, f"{topic_list};{place_list}" if place_list else topic_list)
+    return payload if len(payload) <= MAX_ID_LENGTH else build_payload(Intent.START, topic_list)
 
 
 def parse_payload(payload: str, county: County) -> ParsedIntent | None:
     """Return the intent of one of our buttons; None for an unknown id, in which case the label counts.
 
-    A button whose topics or places are no longer in the county's file shows what there is, or asks.
+    If the county file no longer contains its topics or places, the intent is to list the existing ones, or to ask.
     """
     name, _, about = payload.strip().casefold().partition(":")
     if name in _PLAIN and not about:
@@ -122,12 +122,12 @@ def parse_payload(payload: str, county: County) -> ParsedIntent | None:
 
 
 def _parse_start(about: str, county: County) -> ParsedIntent:
-    """Return START, or the question whether to start if nothing is left of the topics or the places that were named."""
-    named, _, where = about.partition(";")
-    topics = county.topic_ids & set(named.split(","))
-    places = frozenset(name for name in county.municipalities if name.casefold() in where.split(","))
-    left = (topics or not named) and (places or not where) and (topics or places)
-    return ParsedIntent(intent=Intent.START if left else Intent.ASK_START, topics=topics, places=places)
+    """Return START, or the question whether to start if none of the named topics or places exists any longer."""
+    topic_list, _, place_list = about.partition(";")
+    topics = county.topic_ids & set(topic_list.split(","))
+    places = frozenset(name for name in county.municipalities if name.casefold() in place_list.split(","))
+    exist = (topics or not topic_list) and (places or not place_list) and (topics or places)
+    return ParsedIntent(intent=Intent.START if exist else Intent.ASK_START, topics=topics, places=places)
 
 
 def _parse_topics(intent: Intent, about: str, county: County) -> ParsedIntent:

@@ -11,7 +11,7 @@ from services.subscriptions.domain.intents.phrases import MISSING, SILENCE
 from services.subscriptions.domain.intents.text import CitizenText, Signs, read_words
 from services.subscriptions.domain.intents.vocabulary import FILLER_WORDS, NO, POLITE, STOP_WORDS
 
-# One day more than is granted, so that the answer can say that the pause was too long.
+# One day more than the maximum, so that the answer can state that the pause was too long.
 _MAX_READ_DAYS = MAX_PAUSE_DAYS + 1
 _SHORT_NUMBER = 3
 
@@ -178,10 +178,10 @@ class PauseSigns(Signs):
 
     @cached_property
     def limit(self) -> ParsedIntent | None:
-        """Return PAUSE with the length or end that the text states; None if it states none."""
-        said = self.text.in_german
-        dated = _parse_date(said) or _parse_feast(said) or _parse_month(said)
-        return dated or _parse_amount(said) or _parse_days(self.words) or _parse_return(said)
+        """Return PAUSE with the length or end in the text; None if it has none."""
+        text = self.text.in_german
+        end = _parse_date(text) or _parse_feast(text) or _parse_month(text)
+        return end or _parse_amount(text) or _parse_days(self.words) or _parse_return(text)
 
     @property
     def pause(self) -> ParsedIntent:
@@ -201,7 +201,7 @@ class PauseSigns(Signs):
 
     @property
     def is_question(self) -> bool:
-        """Return whether somebody asks about their own pause; the answer with their topics says when it ends."""
+        """Return whether somebody asks about their own pause; the answer with their topics includes its end."""
         return bool(_ABOUT_OWN_PAUSE.search(" ".join(word for word in self.words if word not in POLITE)))
 
     @property
@@ -211,13 +211,13 @@ class PauseSigns(Signs):
 
     @property
     def is_temporary(self) -> bool:
-        """Return whether anything says that it is for a time: a length, an end, or a word."""
-        return bool(self.limit or self.said & _TEMPORARY or _FOREIGN_UNTIL.search(self.sentence))
+        """Return whether a length, an end or a word limits it in time."""
+        return bool(self.limit or self.word_set & _TEMPORARY or _FOREIGN_UNTIL.search(self.sentence))
 
     @property
     def is_holiday_talk(self) -> bool:
-        """Return whether somebody tells of a holiday and asks for nothing."""
-        if not self.said & _TIME_OFF or self.said & (_PAUSE | _REQUEST | NO | STOP_WORDS) or self.limit:
+        """Return whether somebody mentions a holiday without a request."""
+        if not self.word_set & _TIME_OFF or self.word_set & (_PAUSE | _REQUEST | NO | STOP_WORDS) or self.limit:
             return False
         return bool(_SMALL_TALK.search(self.sentence))
 
@@ -227,9 +227,9 @@ class PauseSigns(Signs):
 
     @property
     def _pause_before(self) -> ParsedIntent | None:
-        """Return the pause that something else is to follow, which can be said again after it."""
+        """Return the pause before another request, which the person can repeat after it."""
         first, *rest = _AFTERWARDS.split(self.text.excerpt, maxsplit=1)
-        if not rest or STOP_WORDS & CitizenText(rest[0]).said:
+        if not rest or STOP_WORDS & CitizenText(rest[0]).word_set:
             return None
         before = CitizenText(first + "?" * self.text.asks)
         parsed = PauseSigns(before, before).request
@@ -237,12 +237,12 @@ class PauseSigns(Signs):
 
     @property
     def _is_pause(self) -> bool:
-        said, asked = self._joined, self._joined & _PAUSE or (self._joined & _HOLIDAY and self.limit)
-        if asked and said <= _PAUSE | _AROUND | STOP_WORDS | _ASKING and (not self.text.asks or said & _ASKING):
+        words, is_request = self._joined, self._joined & _PAUSE or (self._joined & _HOLIDAY and self.limit)
+        if is_request and words <= _PAUSE | _AROUND | STOP_WORDS | _ASKING and (not self.text.asks or words & _ASKING):
             return True
         if self.text.asks or not self.limit:
             return False
-        return bool(_NOT_BEFORE.search(self.sentence)) or bool(said & _QUIET and said <= _AROUND | NO)
+        return bool(_NOT_BEFORE.search(self.sentence)) or bool(words & _QUIET and words <= _AROUND | NO)
 
     @property
     def _is_silence(self) -> bool:
@@ -253,33 +253,35 @@ class PauseSigns(Signs):
 
     @property
     def _is_resume(self) -> bool:
-        said = self._joined
-        if said & _PAUSE and said & (_END | NO) and "bis" not in said and said <= _PAUSE | _END | _AROUND | NO | _ON:
+        words = self._joined
+        ends_pause = words & _PAUSE and words & (_END | NO) and "bis" not in words
+        if ends_pause and words <= _PAUSE | _END | _AROUND | NO | _ON:
             return True
-        if said & NO or said == {"weiter", "so"}:
+        if words & NO or words == {"weiter", "so"}:
             return False
-        if said & _ON and said <= _ON | FILLER_WORDS | _HOLIDAY | _END | _ASKING:
+        if words & _ON and words <= _ON | FILLER_WORDS | _HOLIDAY | _END | _ASKING:
             return True
-        if said & (_BACK | _HOLIDAY) and said & (_END | {"wieder"}) and said <= _BACK | FILLER_WORDS | _HOLIDAY | _END:
+        is_back = words & (_BACK | _HOLIDAY) and words & (_END | {"wieder"})
+        if is_back and words <= _BACK | FILLER_WORDS | _HOLIDAY | _END:
             return True
-        return "wieder" in said and bool(said & _AGAIN) and said <= FILLER_WORDS | _AGAIN | _HOLIDAY | _END | _ASKING
+        return "wieder" in words and bool(words & _AGAIN) and words <= FILLER_WORDS | _AGAIN | _HOLIDAY | _END | _ASKING
 
     @property
     def _is_restart_request(self) -> bool:
         """Return whether messages should resume: "Ich bekomme keine Nachrichten mehr, bitte wieder einschalten"."""
-        parsed = self.sentence.removeprefix("bitte ").removesuffix(" bitte")
-        return bool(_ONLY_AGAIN.search(parsed) or (_AGAIN_PLEASE.search(parsed) and MISSING.search(parsed)))
+        sentence = self.sentence.removeprefix("bitte ").removesuffix(" bitte")
+        return bool(_ONLY_AGAIN.search(sentence) or (_AGAIN_PLEASE.search(sentence) and MISSING.search(sentence)))
 
 
 def _find_month_number(name: str) -> int | None:
     """Return the number of a month from at least three letters of its name; None for any other word."""
-    found = (number for known, number in _MONTH_NUMBERS.items() if len(name) > 2 and known.startswith(name))
-    return next(found, None)
+    numbers = (number for month, number in _MONTH_NUMBERS.items() if len(name) > 2 and month.startswith(name))
+    return next(numbers, None)
 
 
-def _parse_date(said: str) -> ParsedIntent | None:
-    day_first = _DATE.search(_ORDINAL.sub(lambda word: f"{_ORDINALS[word[1]]}.", said))
-    month_first = _MONTH_FIRST.search(said)
+def _parse_date(text: str) -> ParsedIntent | None:
+    day_first = _DATE.search(_ORDINAL.sub(lambda word: f"{_ORDINALS[word[1]]}.", text))
+    month_first = _MONTH_FIRST.search(text)
     if day_first:
         day, month, year = day_first[1], day_first[2] or day_first[3], int(day_first[4] or 0)
     elif month_first:
@@ -292,23 +294,23 @@ def _parse_date(said: str) -> ParsedIntent | None:
     return _build_pause(until=Day(int(day), number, year or None)) if number else None
 
 
-def _parse_return(said: str) -> ParsedIntent | None:
+def _parse_return(text: str) -> ParsedIntent | None:
     """Return the day on which somebody comes back: "Ich komme am 20.12. wieder"."""
-    found = _RETURN.search(said)
-    return _parse_date(f"bis {found[1] or found[2]}") if found else None
+    match = _RETURN.search(text)
+    return _parse_date(f"bis {match[1] or match[2]}") if match else None
 
 
-def _parse_feast(said: str) -> ParsedIntent | None:
-    found = _NAMED.search(said)
-    if found is None:
+def _parse_feast(text: str) -> ParsedIntent | None:
+    match = _NAMED.search(text)
+    if match is None:
         return None
-    name = found[1] or found[2] or found[3]
+    name = match[1] or match[2] or match[3]
     return _build_pause(days=_SOON.get(name), until=_FEASTS.get(name), easter=_MOVING_FEASTS.get(name))
 
 
-def _parse_month(said: str) -> ParsedIntent | None:
-    found, alone = _MONTH.search(said), _MONTH_ALONE.search(said)
-    name, part = (next(filter(None, alone.groups())), None) if alone else (found[2], found[1]) if found else ("", None)
+def _parse_month(text: str) -> ParsedIntent | None:
+    match, alone = _MONTH.search(text), _MONTH_ALONE.search(text)
+    name, part = (next(filter(None, alone.groups())), None) if alone else (match[2], match[1]) if match else ("", None)
     if name in _DAY_NUMBERS:
         return _build_pause(weekday=_DAY_NUMBERS[name])
     if name == "monats":
@@ -320,27 +322,25 @@ def _parse_month(said: str) -> ParsedIntent | None:
 
 
 def _parse_days(words: Sequence[str]) -> ParsedIntent | None:
-    """Return the days that the first number before a unit amounts to; "Guten Tag" has no number.
+    """Return a pause of the days that the first number and its unit give; "Guten Tag" has no number.
 
-    "Nächste" counts only alone: "nächste Woche muss ich ins Krankenhaus, sechs Wochen".
+    "Nächste" counts only without a number: "nächste Woche muss ich ins Krankenhaus, sechs Wochen".
     """
     pairs = list(pairwise(words))
-    numbers = ((_parse_number(before), word) for before, word in pairs if word in UNITS)
-    days = next((number * UNITS[word] for number, word in numbers if number is not None), None)
+    amounts = ((_parse_number(before), word) for before, word in pairs if word in UNITS)
+    days = next((number * UNITS[word] for number, word in amounts if number is not None), None)
     half = (_HALF_WORDS[word] for word in words if word in _HALF_WORDS)
     coming = (UNITS[word] for before, word in pairs if before in _COMING and word in UNITS)
     return _build_length(next(chain(() if days is None else (days,), half, coming), None))
 
 
-def _parse_amount(said: str) -> ParsedIntent | None:
-    amounts = (
-        float(f"{whole}.{tenth or 0}") * UNITS[unit] for whole, tenth, unit in _AMOUNT.findall(said) if unit in UNITS
-    )
-    return _build_length(next(amounts, None))
+def _parse_amount(text: str) -> ParsedIntent | None:
+    amounts = ((float(f"{whole}.{tenth or 0}"), unit) for whole, tenth, unit in _AMOUNT.findall(text))
+    return _build_length(next((number * UNITS[unit] for number, unit in amounts if unit in UNITS), None))
 
 
 def _build_length(days: float | None) -> ParsedIntent | None:
-    """Build a pause of whole days; one that is too long stays too long."""
+    """Return a pause of whole days, of at most one day more than permitted."""
     return None if days is None else _build_pause(days=max(1, min(_MAX_READ_DAYS, round(days))))
 
 

@@ -1,6 +1,6 @@
 """Phrases about stopping, starting, erasing and missing messages; matched against normalized words joined by spaces.
 
-`STOP` is a stop whatever else is said.
+`STOP` means a stop, whatever else the text contains.
 """
 
 import re
@@ -257,7 +257,7 @@ MISTAKEN = re.compile(
     r" weiter(?:hin)? (?:haben|bekommen|erhalten|kriegen|lesen)$"
 )
 
-# Words of somebody who is fed up but does not ask to stop: the person is asked.
+# Words of somebody who is fed up without asking to stop: the reply asks the person.
 FED_UP = re.compile(
     r"\b(?:nervt|nerven|nervig|belaestig\w*|nein danke|no thanks?|no thank you|tschuess|tschuss|auf wiedersehen|"
     r"(?:stop|stopp|abmelde) ?(?:knopf|taste|button|funktion|link)|kein interesse|nicht interessiert|"

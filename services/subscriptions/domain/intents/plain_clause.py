@@ -1,4 +1,4 @@
-"""Clauses that tell us to take the sender off the list, whatever the rest of the text says."""
+"""Clauses that request to unsubscribe the sender, whatever the rest of the text is about."""
 
 import re
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _START = read_words("start starten")
 _CLAUSE = re.compile(
     r"[,:]\s+|\s[–—-]+\s|\s+und\s+(?=(?:wann|wie|wo|wer|was|warum|woher|sag\w*|ist|gibt)\b)", re.IGNORECASE
 )
-_TOLD = re.compile(
+_REQUESTED = re.compile(
     r"\b(?:(?:melden?|meldet|meld|tragen?|tragt|trag)(?: sie)? (?:mich|uns|meine nummer)\b.*\b(?:ab|aus)|"
     r"(?:nehmt|nehm|nimm|nehmen|streich\w*|entfern\w*|schmeiss\w*|werft|werfen|loesch\w*)(?: sie)? "
     r"(?:mich|uns|meine nummer)\b.*\b(?:raus|heraus|runter|(?:aus|von) (?:\w+ )?(?:verteiler|liste|gruppe))|"
@@ -43,7 +43,7 @@ _AROUND = (
 ) - NEVER
 UNSURE = read_words("wenn falls sobald bevor ob oder vielleicht eventuell irgendwann sagt sagte meint meinte")
 _AROUND_LEAVING = _AROUND - UNSURE - NO - {"noch"}
-# "Baustellen, Jobs, Märkte, alles bitte abbestellen": everything is meant, whatever was named before.
+# "Baustellen, Jobs, Märkte, alles bitte abbestellen": this is about everything, despite the topics before it.
 _ENDS = (
     r"(?:abmelden|abmeldung|abbestellen|austragen|kuendigen|beenden|stopp?|raus|weg|abschalten|ausschalten|einstellen|"
     r"abstellen|aus|schluss|aufhoeren|abbestellt)"
@@ -60,7 +60,7 @@ _THE_REST_TOO = re.compile(
 )
 # "Nicht nur die Jobs abbestellen, sondern alles"
 _NOT_ONLY_A_PART = re.compile(rf"\bnicht (?:nur|bloss) (?:\w+ ){{1,4}}{_ENDS} sondern (?:\w+ )?{_WHOLE}\b")
-# "Ganz abmelden wollte ich mich nicht, lasst mir die Baustellen": a part is to stay.
+# "Ganz abmelden wollte ich mich nicht, lasst mir die Baustellen": a part should remain.
 _PARTLY = re.compile(
     rf"\b(?:(?<!nicht )nur (?!wegen\b|{_ENDS}\b)|(?<!nicht )bloss|lediglich|ausschliesslich|ausser|bis auf|"
     r"behalte\w*|bleib\w*|weiter\w*|ausgenommen|lass\w*|reich\w*|genueg\w*|except|only|but)"
@@ -68,82 +68,83 @@ _PARTLY = re.compile(
 _PARTS = re.compile(r"[.!?;,\n\r]+\s*|\s[–—-]+\s|\s+(?:aber|sondern|also|deshalb|deswegen|daher|und)\s+", re.IGNORECASE)
 _OF_A_PART = frozenset((Intent.ONLY, Intent.REMOVE, Intent.PLACES, Intent.PAUSE, Intent.ASK_STOP))
 _EXCUSES = read_words("krank kommen teilnehmen")  # "Bin krank und kann nicht kommen, melde mich ab"
-# What the question beside a wish to leave may have been taken for.
+# Possible intents of a question next to a request to leave.
 _BESIDE = frozenset((Intent.OTHER, Intent.HELP, Intent.WHY, Intent.TOPICS, Intent.DATA, Intent.NOTHING, Intent.FEEDBACK,
     Intent.ASK_STOP, Intent.ASK_START))  # fmt: skip
 
 
 def apply_plain_clause(parsed: ParsedIntent, text: CitizenText) -> ParsedIntent:
-    """Return STOP if a clause tells us to take the sender off the list, whatever the others ask.
+    """Return STOP if a clause requests to unsubscribe the sender, whatever the other clauses ask.
 
-    It may be about something else that is named: "Mein Hund ist gestorben. Bitte abmelden." A "Start" is asked about.
+    Ask about a "Start", and if it may be about something else: "Mein Hund ist gestorben. Bitte abmelden."
     """
     if parsed.intent in _OF_A_PART and not _is_about_a_part(parsed, text) and _is_leaving_altogether(text):
         return ParsedIntent(intent=Intent.STOP)
     if parsed.intent not in _BESIDE:
         return parsed
-    said = [(sentence, sentence.split_at(_CLAUSE) or [sentence]) for sentence in text.sentences]
-    told = any(_is_told_to_leave(sentence, clauses) for sentence, clauses in said)
-    if not told and not any(_is_only_leaving(sentence, clauses[0]) for sentence, clauses in said):
+    sentences = [(sentence, sentence.split_at(_CLAUSE) or [sentence]) for sentence in text.sentences]
+    is_requested = any(_has_leaving_request(sentence, clauses) for sentence, clauses in sentences)
+    if not is_requested and not any(_is_only_leaving(sentence, clauses[0]) for sentence, clauses in sentences):
         joins = parsed.intent is Intent.OTHER and has_lone_word(text, _START)
         return ParsedIntent(intent=Intent.ASK_START) if joins else parsed
     if parsed.intent is Intent.ASK_START:
         return ParsedIntent(intent=Intent.ASK_BOTH)
-    sure = not (OTHER_BUSINESS | _EXCUSES) & text.said or (told and text.asks)
+    sure = not (OTHER_BUSINESS | _EXCUSES) & text.word_set or (is_requested and text.asks)
     return ParsedIntent(intent=Intent.STOP if sure else Intent.ASK_STOP)
 
 
 def _is_about_a_part(parsed: ParsedIntent, text: CitizenText) -> bool:
-    """Return whether less may be meant: "Urlaub, alles aus", "die Jobs, bitte ganz raus", "Hund tot, ganz abmelden"."""
+    """Return whether it may mean less: "Urlaub, alles aus", "die Jobs, bitte ganz raus", "Hund tot, ganz abmelden"."""
     if parsed.intent is Intent.ASK_STOP:
-        return bool((OTHER_BUSINESS | _EXCUSES) & text.said)
+        return bool((OTHER_BUSINESS | _EXCUSES) & text.word_set)
     if parsed.intent is Intent.PAUSE:
-        return parsed.has_limit or not NO & text.said
-    return parsed.intent is Intent.REMOVE and len(parsed.topics) == 1 and not _ALL_OR_ME & text.said
+        return parsed.has_limit or not NO & text.word_set
+    return parsed.intent is Intent.REMOVE and len(parsed.topics) == 1 and not _ALL_OR_ME & text.word_set
 
 
 def _is_leaving_altogether(text: CitizenText) -> bool:
     """Return whether a clause ends all messages and none keeps any: "Bin weggezogen, bitte ganz abmelden"."""
     parts = text.split_at(_PARTS)
-    if text.asks or {"wenn", "falls"} & text.said or _PARTLY.search(text.sentence):
+    if text.asks or {"wenn", "falls"} & text.word_set or _PARTLY.search(text.sentence):
         return False
     return bool(_NOT_ONLY_A_PART.search(text.sentence)) or any(
         (
-            part.said - _ALL_GONE <= _AROUND - UNSURE
-            and (_EVERYTHING.search(part.sentence) or _TOLD.search(part.sentence))
+            part.word_set - _ALL_GONE <= _AROUND - UNSURE
+            and (_EVERYTHING.search(part.sentence) or _REQUESTED.search(part.sentence))
         )
         or _THE_REST_TOO.search(part.sentence)
         for part in parts
     )
 
 
-def _is_told_to_leave(sentence: CitizenText, clauses: Sequence[CitizenText]) -> bool:
-    """Return whether a clause tells us to take the sender off the list: "Meld mich ab, und wo ist der Markt?"."""
-    if UNSURE & sentence.said:
+def _has_leaving_request(sentence: CitizenText, clauses: Sequence[CitizenText]) -> bool:
+    """Return whether a clause requests to unsubscribe the sender: "Meld mich ab, und wo ist der Markt?"."""
+    if UNSURE & sentence.word_set:
         return False
     return any(
-        (clause.said <= _AROUND and _TOLD.search(" ".join(word for word in clause.words if word not in POLITE)))
-        or (clause.said - {"keine"} <= _AROUND and _NO_MORE.search(clause.sentence))
+        (clause.word_set <= _AROUND and _REQUESTED.search(_strip_polite_words(clause).sentence))
+        or (clause.word_set - {"keine"} <= _AROUND and _NO_MORE.search(clause.sentence))
         for clause in (clauses[:-1] if sentence.is_question else clauses)
     )
 
 
 def _is_only_leaving(sentence: CitizenText, first: CitizenText) -> bool:
-    """Return whether a sentence, or its polite first clause, holds a word of leaving and nothing else.
+    """Return whether a sentence, or its polite first clause, contains a word of leaving and nothing else.
 
-    As in "Was kostet das? Dann bitte kündigen." and "Abmelden bitte, und wo ist der Markt?".
+    For example "Was kostet das? Dann bitte kündigen." and "Abmelden bitte, und wo ist der Markt?".
     """
-    plain = Phrase([word for word in sentence.words if word not in POLITE])
-    words = set(correct_stop_typos(plain.joined))
+    words = set(correct_stop_typos(_strip_polite_words(sentence).joined))
     alone = words & LEAVE_US and words <= _AROUND_LEAVING and not sentence.is_question
-    politely = "bitte" in first.said and first.said <= LEAVE_US | POLITE and first.said & LEAVE_US
+    politely = "bitte" in first.word_set and first.word_set <= LEAVE_US | POLITE and first.word_set & LEAVE_US
     return bool(alone or politely)
 
 
-def has_lone_word(text: CitizenText, wanted: frozenset[str]) -> bool:
-    """Return whether a sentence holds only a wanted and polite words, and is no question within a longer text."""
-    spoken = [sentence for sentence in text.sentences if sentence.words]
-    return any(
-        each.said & wanted and each.said <= wanted | _MAY_SURROUND and (len(spoken) == 1 or not each.is_question)
-        for each in spoken
-    )
+def _strip_polite_words(text: CitizenText) -> Phrase:
+    return Phrase([word for word in text.words if word not in POLITE])
+
+
+def has_lone_word(text: CitizenText, words: frozenset[str]) -> bool:
+    """Return whether a sentence contains only one of `words` and polite words, and is no question in a longer text."""
+    sentences = [sentence for sentence in text.sentences if sentence.words]
+    statements = [sentence for sentence in sentences if len(sentences) == 1 or not sentence.is_question]
+    return any(part.word_set & words and part.word_set <= words | _MAY_SURROUND for part in statements)

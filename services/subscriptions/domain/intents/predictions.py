@@ -1,4 +1,4 @@
-"""Intents that the examples suggest: only where it is certain enough, corrected where it misleads, with their slots.
+"""Intents predicted from the examples: accepted if probable enough, corrected where misleading, with their slots.
 
 The slots are topics and municipalities mentioned anywhere in a text, in any wording, wanted or not.
 """
@@ -15,18 +15,17 @@ from services.subscriptions.domain.intents.text import CitizenText, read_words, 
 from services.subscriptions.domain.intents.topic_selection import compile_topic_patterns, find_names
 from services.subscriptions.domain.intents.vocabulary import OTHER_BUSINESS, POLITE, RECEIVED
 
-# Minimum probability at which a prediction alone counts for something, and at which it alone unsubscribes somebody of
-# whose words none hints at leaving.
+# Minimum probability at which a prediction alone unsubscribes somebody, and at which it does so without any word that
+# hints at leaving.
 MIN_PROBABILITY_HIGH, MIN_PROBABILITY_HIGHEST = 0.7, 0.9
-# Minimum probability of stopping at which the person is asked, and the probability from which a prediction is not
-# doubtful.
+# Minimum probability of stopping at which the person is asked, and probability from which a prediction is not doubtful.
 MIN_STOP_PROBABILITY = 0.2
 MAX_DOUBTFUL_PROBABILITY = 0.4
-# Minimum probability of an opinion from somebody who says that they stay.
+# Minimum probability of an opinion from somebody who states that they are staying.
 MIN_OTHER_PROBABILITY = 0.25
 # Minimum probability of both stopping and starting at which a single word is ambiguous.
 MIN_EITHER_PROBABILITY = 0.05
-# Somebody who reports a death means the owner of the number.
+# A reported death is that of the number's owner.
 _OF_OTHERS = OTHER_BUSINESS - read_words("verstorben verstorbenen")
 
 _ASKING_WORDS = read_words("wer wann")  # "Wer hat den Baum am Rathaus entfernt?"
@@ -106,14 +105,14 @@ _THAT = re.compile(r"^(?:(?:das|dies|es|da) )?(?:ist|liegt|waere)\b")
 
 @dataclass(frozen=True)
 class Entities:
-    """Topics that somebody wants, does not want, already has (`had`) or expressly wants to keep, and places.
+    """Topics that somebody wants, does not want, already has (`existing`) or expressly wants to keep, and places.
 
-    `rest` tells whether they want all other topics; None if they do not say.
+    `rest` is whether they want all other topics; None if the text does not say.
     """
 
     wanted: frozenset[str]
     unwanted: frozenset[str]
-    had: frozenset[str]
+    existing: frozenset[str]
     kept: frozenset[str]
     places: frozenset[str]
     rest: bool | None = None
@@ -123,40 +122,40 @@ class Entities:
         return self.wanted | self.unwanted
 
 
-def apply_prediction(prediction: Prediction, found: Findings, county: County) -> ParsedIntent:
+def apply_prediction(prediction: Prediction, findings: Findings, county: County) -> ParsedIntent:
     """Return the intent of a text as predicted, with its slots; a question or OTHER where it is doubtful."""
-    doubt, unfounded = _find_doubt(prediction, found), found.stop.is_mere_question
-    if (doubt or prediction.intent in _COMING_OR_GOING) and found.stop.is_denied:
+    doubt, unfounded = _find_doubt(prediction, findings), findings.stop.is_mere_question
+    if (doubt or prediction.intent in _COMING_OR_GOING) and findings.stop.is_denied:
         # "Ich will nicht raus, aber die Qualität hat nachgelassen"
         other = prediction.drop(_COMING_OR_GOING)
-        sure = other.intent is Intent.FEEDBACK and other.probability >= MIN_OTHER_PROBABILITY
-        return _add_slots(other, found, county) if sure else ParsedIntent(intent=Intent.OTHER)
+        is_feedback = other.intent is Intent.FEEDBACK and other.probability >= MIN_OTHER_PROBABILITY
+        return _add_slots(other, findings, county) if is_feedback else ParsedIntent(intent=Intent.OTHER)
     if doubt and prediction.intent not in LEAVING:
         return ParsedIntent(intent=Intent.OTHER if unfounded and doubt is Intent.ASK_STOP else doubt)
-    one = len(found.phrase.words) == 1 and prediction.intent in _COMING_OR_GOING
-    if one and (prediction.intent is not Intent.RESUME or prediction.probability < MIN_PROBABILITY_HIGHEST):
+    is_one_word = len(findings.phrase.words) == 1 and prediction.intent in _COMING_OR_GOING
+    if is_one_word and (prediction.intent is not Intent.RESUME or prediction.probability < MIN_PROBABILITY_HIGHEST):
         return ParsedIntent(intent=_classify_one_word(prediction))
-    corrected = _correct_prediction(prediction, found)
+    corrected = _correct_prediction(prediction, findings)
     if corrected:
         return ParsedIntent(intent=corrected)
-    if prediction.intent is Intent.STOP and prediction.probability < _require_for_stop(found):
+    if prediction.intent is Intent.STOP and prediction.probability < _require_for_stop(findings):
         return ParsedIntent(intent=Intent.OTHER if unfounded else Intent.ASK_STOP)
-    return _add_slots(prediction, found, county)
+    return _add_slots(prediction, findings, county)
 
 
-def _find_doubt(prediction: Prediction, found: Findings) -> Intent | None:
+def _find_doubt(prediction: Prediction, findings: Findings) -> Intent | None:
     """Return the question to ask if no intent is probable and the person may want to stop, else None."""
     leaving = prediction.sum_probability(*LEAVING)
     if prediction.probability >= MAX_DOUBTFUL_PROBABILITY or leaving < MIN_STOP_PROBABILITY:
         return None
-    joining = prediction.sum_probability(*COMING) > 2 * leaving and not found.stop.has_stop_word
+    joining = prediction.sum_probability(*COMING) > 2 * leaving and not findings.stop.has_stop_word
     return Intent.ASK_START if joining else Intent.ASK_STOP
 
 
 def _classify_one_word(prediction: Prediction) -> Intent:
     """Return the question to ask about a single word, which may be a typo of a stop word, a start word, or either.
 
-    OTHER if it is hardly like any of them.
+    Return OTHER if it hardly resembles any of them.
     """
     if prediction.probability < MAX_DOUBTFUL_PROBABILITY:
         return Intent.OTHER
@@ -166,95 +165,97 @@ def _classify_one_word(prediction: Prediction) -> Intent:
     return Intent.ASK_STOP if leaves > joins else Intent.ASK_START
 
 
-def _require_for_stop(found: Findings) -> float:
+def _require_for_stop(findings: Findings) -> float:
     """Return the probability at which a prediction alone unsubscribes somebody."""
-    asks = found.phrase.words[0] in _ASKING_WORDS
-    doubtful = asks or _OF_OTHERS & found.phrase.said or not found.stop.has_hint
+    asks = findings.phrase.words[0] in _ASKING_WORDS
+    doubtful = asks or _OF_OTHERS & findings.phrase.word_set or not findings.stop.has_hint
     return MIN_PROBABILITY_HIGHEST if doubtful else MIN_PROBABILITY_HIGH
 
 
-def _correct_prediction(prediction: Prediction, found: Findings) -> Intent | None:
-    """Return the intent of a text that only resembles the examples of the predicted one; None if it does not."""
+def _correct_prediction(prediction: Prediction, findings: Findings) -> Intent | None:
+    """Return the intent of a text that merely resembles examples of the predicted intent; None for any other."""
     match prediction.intent:
         case Intent.ERASE:
-            return Intent.OTHER if found.stop.is_report else Intent.ASK_ERASE
-        case Intent.STOP if found.stop.is_enjoying:
+            return Intent.OTHER if findings.stop.is_report else Intent.ASK_ERASE
+        case Intent.STOP if findings.stop.is_enjoying:
             return Intent.OTHER
-        case Intent.FEEDBACK if _GO_ON.search(found.phrase.sentence):
+        case Intent.FEEDBACK if _GO_ON.search(findings.phrase.sentence):
             return Intent.OTHER
-        case Intent.STOP if found.stop.is_hypothetical and (
-            found.text.asks or prediction.probability < MIN_PROBABILITY_HIGHEST
+        case Intent.STOP if findings.stop.is_hypothetical and (
+            findings.text.asks or prediction.probability < MIN_PROBABILITY_HIGHEST
         ):
             return Intent.ASK_STOP
-        case Intent.STOP | Intent.ASK_STOP if _OF_ANOTHER.search(found.phrase.sentence):
+        case Intent.STOP | Intent.ASK_STOP if _OF_ANOTHER.search(findings.phrase.sentence):
             return Intent.HELP
         case Intent.PAUSE | Intent.RESUME:
-            return _correct_pause(prediction.intent, found)
+            return _correct_pause(prediction.intent, findings)
         case _:
             return None
 
 
-def _correct_pause(intent: Intent, found: Findings) -> Intent | None:
-    if intent is Intent.RESUME and found.text.asks and found.phrase.words[0] in _HOW and not _OF_US & found.phrase.said:
+def _correct_pause(intent: Intent, findings: Findings) -> Intent | None:
+    phrase, sentence = findings.phrase, findings.phrase.sentence
+    asks_how = intent is Intent.RESUME and findings.text.asks and phrase.words[0] in _HOW
+    if asks_how and not _OF_US & phrase.word_set:
         return Intent.OTHER  # "Wie geht es weiter mit dem Krankenhaus?"
-    told = found.phrase.sentence
-    of_a_thing = intent is Intent.PAUSE and _OF_A_THING.search(told)
-    talk = found.pause.is_holiday_talk or _NO_PAUSE.search(told) or of_a_thing
-    return Intent.OTHER if talk else None
+    of_a_thing = intent is Intent.PAUSE and _OF_A_THING.search(sentence)
+    is_talk = findings.pause.is_holiday_talk or _NO_PAUSE.search(sentence) or of_a_thing
+    return Intent.OTHER if is_talk else None
 
 
-def _add_slots(prediction: Prediction, found: Findings, county: County) -> ParsedIntent:
+def _add_slots(prediction: Prediction, findings: Findings, county: County) -> ParsedIntent:
     match prediction.intent:
         case Intent.PAUSE:
-            return found.pause.pause
+            return findings.pause.pause
         case Intent.FEEDBACK:
-            return ParsedIntent(intent=Intent.FEEDBACK, text=found.text.raw.strip()[:MAX_FEEDBACK_LENGTH])
+            return ParsedIntent(intent=Intent.FEEDBACK, text=findings.text.raw.strip()[:MAX_FEEDBACK_LENGTH])
         case Intent.START | Intent.ASK_START | Intent.ONLY | Intent.ADD | Intent.REMOVE | Intent.PLACES:
-            return _build_choice(prediction, extract_entities(found.text, county), found.text)
+            return _build_choice(prediction, extract_entities(findings.text, county), findings.text)
         case _:
             return ParsedIntent(intent=prediction.intent)
 
 
-def _build_choice(prediction: Prediction, about: Entities, text: CitizenText) -> ParsedIntent:
+def _build_choice(prediction: Prediction, entities: Entities, text: CitizenText) -> ParsedIntent:
     match prediction.intent:
         case Intent.START | Intent.ASK_START:
-            return ParsedIntent(intent=Intent.ASK_START, topics=about.wanted)
+            return ParsedIntent(intent=Intent.ASK_START, topics=entities.wanted)
         case Intent.ADD:
-            return _build_add(about)
+            return _build_add(entities)
         case Intent.ONLY:
-            return _build_only(about, text)
+            return _build_only(entities, text)
         case Intent.REMOVE:
-            return _build_remove(about, text)
+            return _build_remove(entities, text)
         case _:
-            return ParsedIntent(intent=Intent.ONLY if about.places else Intent.PLACES, places=about.places)
+            return ParsedIntent(intent=Intent.ONLY if entities.places else Intent.PLACES, places=entities.places)
 
 
-def _build_only(about: Entities, text: CitizenText) -> ParsedIntent:
-    wanted = about.topics if about.rest is False else about.wanted
-    if wanted or about.places:
-        return ParsedIntent(intent=Intent.ONLY, topics=wanted, places=about.places)
-    return _build_remove(about, text)
+def _build_only(entities: Entities, text: CitizenText) -> ParsedIntent:
+    wanted = entities.topics if entities.rest is False else entities.wanted
+    if wanted or entities.places:
+        return ParsedIntent(intent=Intent.ONLY, topics=wanted, places=entities.places)
+    return _build_remove(entities, text)
 
 
-def _build_add(about: Entities) -> ParsedIntent:
-    topics = (about.wanted - about.had) or about.topics
-    if topics or not about.places:
+def _build_add(entities: Entities) -> ParsedIntent:
+    topics = (entities.wanted - entities.existing) or entities.topics
+    if topics or not entities.places:
         return ParsedIntent(intent=Intent.ADD if topics else Intent.TOPICS, topics=topics)
-    return ParsedIntent(intent=Intent.ADD, places=about.places)  # "Bitte auch noch Lilienthal dazunehmen"
+    return ParsedIntent(intent=Intent.ADD, places=entities.places)  # "Bitte auch noch Lilienthal dazunehmen"
 
 
-def _build_remove(about: Entities, text: CitizenText) -> ParsedIntent:
-    wanted = about.topics if about.rest is False else about.wanted if "ausschliesslich" in text.said else None
+def _build_remove(entities: Entities, text: CitizenText) -> ParsedIntent:
+    is_exclusive = "ausschliesslich" in text.word_set
+    wanted = entities.topics if entities.rest is False else entities.wanted if is_exclusive else None
     if wanted:
-        return ParsedIntent(intent=Intent.ONLY, topics=wanted, places=about.places)
-    topics = about.unwanted or (about.wanted - about.kept)
+        return ParsedIntent(intent=Intent.ONLY, topics=wanted, places=entities.places)
+    topics = entities.unwanted or (entities.wanted - entities.kept)
     return ParsedIntent(intent=Intent.REMOVE if topics else Intent.TOPICS, topics=topics)
 
 
 def extract_entities(text: CitizenText, county: County) -> Entities:
     """Return the entities of a text.
 
-    Each part of the text is affirmed or denied by itself. Of two places the one to which somebody moves counts.
+    Each part of the text is affirmed or denied on its own. The place to which somebody moves prevails over others.
     """
     wanted: set[str] = set()
     unwanted: set[str] = set()
@@ -262,7 +263,7 @@ def extract_entities(text: CitizenText, county: County) -> Entities:
     before: set[str] = set()
     for part in _split_parts(text.excerpt):
         topics, where = _find_mentions(part.words, county)
-        refused = bool(_UNWANTED & part.said)
+        refused = bool(_UNWANTED & part.word_set)
         (unwanted if refused or _is_off(part.words) else wanted).update(topics)
         elsewhere = refused and not _REST_REFUSED.search(part.sentence) and not _has_home(part.words)
         far = _TOO_FAR.search(part.sentence)
@@ -273,7 +274,7 @@ def extract_entities(text: CitizenText, county: County) -> Entities:
     kept = {
         topic
         for part in sentences
-        if _KEPT & part.said and not (_UNWANTED | _OFF) & part.said
+        if _KEPT & part.word_set and not (_UNWANTED | _OFF) & part.word_set
         for topic in _find_mentions(part.words, county)[0]
     }
     return Entities(
@@ -287,28 +288,28 @@ def extract_entities(text: CitizenText, county: County) -> Entities:
 
 
 def is_about_origin(text: CitizenText, county: County) -> bool:
-    """Return whether a place says where messages come from: "keine Meldungen mehr aus Worpswede"."""
+    """Return whether a place is the origin of messages: "keine Meldungen mehr aus Worpswede"."""
     words = text.words
-    if (_MOVED | _LIVING | _AT_ALL) & text.said:
+    if (_MOVED | _LIVING | _AT_ALL) & text.word_set:
         return False
     return any(find_names(words[index + 1 : index + 3], county)[1] for index, word in enumerate(words) if word in _FROM)
 
 
-def _split_parts(said: str) -> list[CitizenText]:
-    said = _BUT_FOR.sub(" ausser ", _NOT_ONLY.sub("", said))
-    return split_text(_INSTEAD_OF.sub(", ohne", said), _PARTS)
+def _split_parts(text: str) -> list[CitizenText]:
+    text = _BUT_FOR.sub(" ausser ", _NOT_ONLY.sub("", text))
+    return split_text(_INSTEAD_OF.sub(", ohne", text), _PARTS)
 
 
 def _is_off(words: Sequence[str]) -> bool:
     """ "Baustellen weg bitte", but not "Baustellen aus Worpswede" or "Sperrungen auf dem Weg nach Bremen"."""
-    last = next((word for word in reversed(words) if word not in _CLOSING), "")
-    return "raus" in words or last in _OFF
+    last_word = next((word for word in reversed(words) if word not in _CLOSING), "")
+    return "raus" in words or last_word in _OFF
 
 
 def _has_home(words: Sequence[str]) -> bool:
     """ "Ich wohne in Worpswede und bin nicht mehr mobil": the "not" is about something else."""
-    before = next(index for index, word in enumerate(words) if word in _UNWANTED)
-    return bool(_LIVING & set(words[: max(0, before - _FAR_FROM_HOME)]))
+    index = next(index for index, word in enumerate(words) if word in _UNWANTED)
+    return bool(_LIVING & set(words[: max(0, index - _FAR_FROM_HOME)]))
 
 
 def _find_mentions(words: Sequence[str], county: County) -> tuple[set[str], set[str]]:
@@ -321,12 +322,12 @@ def _find_existing(words: Sequence[str], county: County) -> frozenset[str]:
     """Return topics already subscribed: "Zu den Sperrungen bitte noch die Baustellen", "Jobs hab ich schon"."""
     parts: list[Sequence[str]] = []
     for index, word in enumerate(words):
-        behind = words[index + 1 : index + 5]
+        following = words[index + 1 : index + 5]
         if word in _BESIDES or words[index : index + 2] == ["nicht", "nur"]:
-            parts.append(behind[:3])
-        if word in _HAVING and _SO_FAR & set(behind[:3]):
-            parts += [words[max(0, index - 2) : index], behind[:3]]
-        if word in _HAVING and behind == ["ich"]:
+            parts.append(following[:3])
+        if word in _HAVING and _SO_FAR & set(following[:3]):
+            parts += [words[max(0, index - 2) : index], following[:3]]
+        if word in _HAVING and following == ["ich"]:
             parts.append(words[:index])
     return frozenset(topic for part in parts for topic in _find_mentions(part, county)[0])
 
@@ -338,8 +339,8 @@ def _parse_rest(sentence: str) -> bool | None:
 
 
 def _find_new_place(text: CitizenText, county: County) -> frozenset[str]:
-    if not _MOVED & text.said:
+    if not _MOVED & text.word_set:
         return frozenset()
-    after = [text.words[index + 1 :] for index, word in enumerate(text.words) if word in _THITHER]
-    found = (find_names(rest[:3], county)[1] for rest in after)
-    return next((frozenset(places) for places in found if places), frozenset())
+    following = [text.words[index + 1 : index + 4] for index, word in enumerate(text.words) if word in _THITHER]
+    mentions = (find_names(words, county)[1] for words in following)
+    return next((frozenset(places) for places in mentions if places), frozenset())

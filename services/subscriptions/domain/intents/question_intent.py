@@ -63,8 +63,6 @@ _WHY_AROUND = (
     | read_words("""bekomme erhalte kriege habt sowas krieg dauernd staendig ploetzlich zeug handynummer kommt schreibst
         du kontakt adresse kennen bist steckt dahinter are angemeldet this getting is""")
 )
-
-
 _INFO = read_words("info infos information informationen")
 _WHAT_TOPICS = re.compile(
     r"\b(?:stelle|stell|lege|waehle|suche|bestimme) (?:ich|man) (?:\w+ ){0,3}(?:was|welche)\b|"
@@ -76,8 +74,6 @@ _WHAT_TOPICS = re.compile(
     r"(?! loeschen)|(?:was|welche) (?:\w+ ){0,3}(?:nachrichten|infos|meldungen) (?:gibt|gibts|kann|bekomme|habt|haben|"
     r"kriege)\b)"
 )
-
-
 _WHAT_HAPPENS = re.compile(
     r"^(?:\w+ ){0,2}was (?:passiert|geschieht|bedeutet|heisst|bewirkt|macht|kommt) (?:\w+ ){0,5}"
     r"(?:start|stop|stopp|pause|themen|anmelde\w*|abmelde\w*|antworte|schreibe|anmeldung|abmeldung)\b|"
@@ -92,22 +88,21 @@ class QuestionSigns(Signs):
     @property
     def question(self) -> ParsedIntent | None:
         """Return the intent that answers a question: DATA, WHY, HELP or TOPICS; None if there is none."""
-        said = self.said
-        if not said:
+        words = self.word_set
+        if not words:
             return ParsedIntent(intent=Intent.HELP) if self.text.asks and not self.text.words else None
-        data = self._data_request
-        if data:
-            return data
-        if said & _WHY and said <= _WHY_AROUND:
+        if data_request := self._data_request:
+            return data_request
+        if words & _WHY and words <= _WHY_AROUND:
             return ParsedIntent(intent=Intent.WHY)
         if _ODD.search(self.sentence) or _NEVER.search(self.sentence):
             return ParsedIntent(intent=Intent.WHY)
-        if len(self.text.words) <= MAX_SHORT_WORDS and said <= _INFO:
+        if len(self.text.words) <= MAX_SHORT_WORDS and words <= _INFO:
             return ParsedIntent(intent=Intent.HELP)
-        if {"was"} < said <= _DATA_AROUND and said & _KNOWING and said & _OF_ME:
+        if {"was"} < words <= _DATA_AROUND and words & _KNOWING and words & _OF_ME:
             return ParsedIntent(intent=Intent.DATA)
         if _WHAT_TOPICS.search(self.sentence):
-            return ParsedIntent(intent=Intent.PLACES if said & PLACE_WORDS else Intent.TOPICS)
+            return ParsedIntent(intent=Intent.PLACES if words & PLACE_WORDS else Intent.TOPICS)
         return ParsedIntent(intent=Intent.HELP) if self._is_for_help or self.asks_what_happens else None
 
     @property
@@ -118,15 +113,15 @@ class QuestionSigns(Signs):
     @property
     def feedback(self) -> ParsedIntent | None:
         """Return FEEDBACK with the text after a word such as "Feedback", which may be empty; None without it."""
-        found = _FEEDBACK.match(self.text.raw)
-        if found is None:
+        match = _FEEDBACK.match(self.text.raw)
+        if match is None:
             return None
-        said = found["text"].strip()
+        text = match["text"].strip()
         # "Vorschlag der Woche" is no feedback without a colon; "Feedback" and "Rückmeldung" need none.
-        plain = self.text.raw.casefold().lstrip().startswith(("feedback", "rückmeldung", "rueckmeldung"))
-        if said and not plain and ":" not in found["colon"]:
+        needs_no_colon = self.text.raw.casefold().lstrip().startswith(("feedback", "rückmeldung", "rueckmeldung"))
+        if text and not needs_no_colon and ":" not in match["colon"]:
             return None
-        return ParsedIntent(intent=Intent.FEEDBACK, text=said[:MAX_FEEDBACK_LENGTH])
+        return ParsedIntent(intent=Intent.FEEDBACK, text=text[:MAX_FEEDBACK_LENGTH])
 
     @property
     def stars(self) -> ParsedIntent | None:
@@ -140,12 +135,12 @@ class QuestionSigns(Signs):
         part = _DATA_PART.fullmatch(self.sentence)
         if part:
             return ParsedIntent(intent=Intent.DATA, part=int(part["part"]))
-        asked = self.said & _DATA and self.said <= _DATA_AROUND
-        return ParsedIntent(intent=Intent.DATA) if asked else None
+        is_request = self.word_set & _DATA and self.word_set <= _DATA_AROUND
+        return ParsedIntent(intent=Intent.DATA) if is_request else None
 
     @property
     def _is_for_help(self) -> bool:
         """Return whether somebody asks how to use this: "Wie funktioniert das hier?", "Was kann ich schreiben?"."""
-        if self.said & (_HELP | _NOT_UNDERSTOOD) and self.said <= _HELP_AROUND | _NOT_UNDERSTOOD:
+        if self.word_set & (_HELP | _NOT_UNDERSTOOD) and self.word_set <= _HELP_AROUND | _NOT_UNDERSTOOD:
             return True
-        return bool(self.said & {"wie", "was"}) and self.said <= _HELP_AROUND and len(self.said) > 1
+        return bool(self.word_set & {"wie", "was"}) and self.word_set <= _HELP_AROUND and len(self.word_set) > 1

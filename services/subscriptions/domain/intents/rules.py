@@ -1,4 +1,4 @@
-"""Rules for certain cases: texts of known words and little else."""
+"""Rules for certain cases: texts with little but known words."""
 
 import re
 from collections.abc import Sequence
@@ -40,7 +40,8 @@ _ABOUT_ONESELF = frozenset((Intent.STOP, Intent.START, Intent.ASK_START, Intent.
 _ANOTHER = read_words("ihn es ihm er")
 _KNOWN = STOP_WORDS | START_LIKE_WORDS | STOP_ALONE_WORDS | STOP | NO
 
-# "Stop mal, gilt die Umleitung noch?"; whoever says a plain "Stop" is heard in any case.
+# "Stop mal, gilt die Umleitung noch?"; a plain "Stop" is recognised in any case.
+_BARE_STOP = STOP_ALONE_WORDS | POLITE
 _HOLD_ON = STOP | read_words("mal halt moment kurz warte")
 _STARTING = read_words("start starten")
 # "Start Stop, was denn nun?"
@@ -57,7 +58,7 @@ NOTHING = ParsedIntent(intent=Intent.NOTHING)
 
 
 class Findings:
-    """Signs of all intents in a text, or in a `phrase` of it; `everything` is the phrase with its polite words."""
+    """Signs of all intents in a text or a `phrase` of it; `everything` is the phrase including its polite words."""
 
     def __init__(self, text: CitizenText, phrase: Phrase | None = None, everything: Phrase | None = None) -> None:
         self.text, self.phrase, self.everything = text, phrase or text, everything or text
@@ -71,15 +72,14 @@ class Findings:
 def apply_rules(whole: Findings, county: County) -> ParsedIntent:
     """Return the intent of a whole text; OTHER if no rule matches.
 
-    If both a stop and something else could be meant, it is a stop. A text that matches no rule as a whole may have a
-    part that does.
+    A stop takes precedence over other possible intents. In a text that matches no rule as a whole, a part may match.
     """
     text = whole.text
     parsed = _match_text(text, county)
     hypothetical = (text.asks and whole.stop.is_hypothetical) or whole.stop.is_pondered or whole.stop.is_staying
     if parsed.intent not in _UNCLEAR or hypothetical:
         return parsed
-    best = min([parsed, *_match_parts(text.clauses, county)], key=lambda each: _RANK.index(each.intent))
+    best = min([parsed, *_match_parts(text.clauses, county)], key=lambda candidate: _RANK.index(candidate.intent))
     if best.intent is Intent.PAUSE and not best.has_limit:
         return whole.pause.pause  # "Bin bis 12. Dezember weg. Bitte Pause"
     return ParsedIntent(intent=Intent.ASK_START, topics=best.topics) if best.intent is Intent.START else best
@@ -92,137 +92,132 @@ def has_joining_part(text: CitizenText, county: County) -> bool:
 
 
 def _match_parts(parts: Sequence[CitizenText], county: County) -> list[ParsedIntent]:
-    """Return the intents of the parts that count; a request to deregister a dog that has died does not."""
+    """Return the intents of the relevant parts; a request to deregister a dog that has died is not relevant."""
     asks = any(part.asks for part in parts)
-    spoken = [
-        part for part in parts if not part.said <= STOP_ALONE_WORDS | POLITE and not (asks and part.said <= _HOLD_ON)
-    ]
-    wishes = [_match_text(part, county, whole=False) for part in spoken]
-    if len(spoken) > 1 and not any(wish.intent is Intent.STOP for wish in wishes):
-        others = any(FAMILY & part.said for part in parts)
-        wishes = [_soften_erasure(wish, part, others=others) for wish, part in zip(wishes, spoken, strict=True)]
-    unsure = _ABOUT_ONESELF if any(OTHER_BUSINESS & part.said for part in parts) else frozenset[Intent]()
+    relevant = [part for part in parts if not (part.word_set <= _BARE_STOP or (asks and part.word_set <= _HOLD_ON))]
+    intents = [_match_text(part, county, whole=False) for part in relevant]
+    if len(relevant) > 1 and not any(parsed.intent is Intent.STOP for parsed in intents):
+        others = any(FAMILY & part.word_set for part in parts)
+        pairs = zip(intents, relevant, strict=True)
+        intents = [_soften_erasure(parsed, part, others=others) for parsed, part in pairs]
+    unsure = _ABOUT_ONESELF if any(OTHER_BUSINESS & part.word_set for part in parts) else frozenset[Intent]()
     if sum(len(part.words) for part in parts) > MAX_EMERGENCY_WORDS:
         unsure |= {Intent.EMERGENCY}
-    if unsure and _is_sign_off(parts, wishes):
-        wishes.append(ParsedIntent(intent=Intent.ASK_STOP))
+    if unsure and _is_sign_off(parts, intents):
+        intents.append(ParsedIntent(intent=Intent.ASK_STOP))
         unsure -= {Intent.ASK_STOP}
     return [
-        wish
-        for wish in wishes
-        if wish.intent in _RANK
-        and wish.intent not in unsure
-        and (wish.topics == county.topic_ids or not _is_mere_mention(wish, parts))
+        parsed
+        for parsed in intents
+        if parsed.intent in _RANK
+        and parsed.intent not in unsure
+        and (parsed.topics == county.topic_ids or not _is_mere_mention(parsed, parts))
     ]
 
 
 def _soften_erasure(parsed: ParsedIntent, part: CitizenText, *, others: bool) -> ParsedIntent:
     """Return ASK_ERASE for an erasure that may be about something else in the text.
 
-    A single word may refer to the part beside it: "Auf Ihrer Seite steht ein falscher Kommentar, bitte löschen".
+    A single word may refer to the adjacent part: "Auf Ihrer Seite steht ein falscher Kommentar, bitte löschen".
     """
-    reported = part.words[-1] == "geloescht"  # "Neues Handy, alle Nachrichten gelöscht"
-    doubtful = others or reported or len(part.said - POLITE) == 1
-    return ParsedIntent(intent=Intent.ASK_ERASE) if parsed.intent is Intent.ERASE and doubtful else parsed
+    is_report = part.words[-1] == "geloescht"  # "Neues Handy, alle Nachrichten gelöscht"
+    is_doubtful = others or is_report or len(part.word_set - POLITE) == 1
+    return ParsedIntent(intent=Intent.ASK_ERASE) if parsed.intent is Intent.ERASE and is_doubtful else parsed
 
 
-def _is_sign_off(parts: Sequence[CitizenText], wishes: Sequence[ParsedIntent]) -> bool:
+def _is_sign_off(parts: Sequence[CitizenText], intents: Sequence[ParsedIntent]) -> bool:
     """Return whether a stop is about the number itself and not about anybody else.
 
     "Das Handy gehört einem Kind, bitte abmelden", but not "mein Hund ist tot, ich möchte ihn abmelden".
     """
-    stops = any(wish.intent is Intent.STOP for wish in wishes)
-    return stops and not any(_ANOTHER & part.said for part in parts)
+    has_stop = any(parsed.intent is Intent.STOP for parsed in intents)
+    return has_stop and not any(_ANOTHER & part.word_set for part in parts)
 
 
 def _is_mere_mention(parsed: ParsedIntent, parts: Sequence[CitizenText]) -> bool:
     """Return whether topics or places only occur among other words, which is no choice."""
-    return parsed.intent is Intent.ONLY and not any(ONLY & part.said for part in parts)
+    return parsed.intent is Intent.ONLY and not any(ONLY & part.word_set for part in parts)
 
 
 def _match_text(text: CitizenText, county: County, *, whole: bool = True) -> ParsedIntent:
     """Match a text without its signature; START becomes a question if any word was removed as a signature."""
     everything = Phrase(_strip_signature(text.words))
     parsed = _match_unsigned_text(everything, text, county, whole=whole)
-    overlooked = set(text.words[len(everything.words) :]) - POLITE
-    return (
-        ParsedIntent(intent=Intent.ASK_START, topics=parsed.topics)
-        if parsed.intent is Intent.START and overlooked
-        else parsed
-    )
+    has_signature = bool(set(text.words[len(everything.words) :]) - POLITE)
+    is_doubtful = parsed.intent is Intent.START and has_signature
+    return ParsedIntent(intent=Intent.ASK_START, topics=parsed.topics) if is_doubtful else parsed
 
 
 def _strip_signature(words: Sequence[str]) -> Sequence[str]:
     """Return the words without "Mit freundlichen Grüßen" and the name after it, unless a known word follows it."""
     index = next((index for index, word in enumerate(words) if word in SIGN_OFF), 0)
     tail = words[index + 1 :]
-    signed = index and len(tail) <= _MAX_SIGN_OFF_WORDS and not _KNOWN & set(tail)
-    return words[:index] if signed else words
+    is_signed = index and len(tail) <= _MAX_SIGN_OFF_WORDS and not _KNOWN & set(tail)
+    return words[:index] if is_signed else words
 
 
 def _match_unsigned_text(everything: Phrase, text: CitizenText, county: County, *, whole: bool) -> ParsedIntent:
     """Match a text without signature. A part of a text is not searched for typos: any word would match."""
     plain = Phrase([word for word in everything.words if word not in POLITE])
-    found = Findings(text, Phrase(correct_stop_typos(plain.joined)), everything)
-    feedback = found.question.feedback
+    findings = Findings(text, Phrase(correct_stop_typos(plain.joined)), everything)
+    feedback = findings.question.feedback
     if feedback and not _is_stop(CitizenText(feedback.text)):
         return feedback
-    if found.emergency.is_despair:
+    if findings.emergency.is_despair:
         return ParsedIntent(intent=Intent.EMERGENCY)
-    choice = match_selection(found.phrase, text, county)
-    if whole and found.stop.is_stop_and_erasure:
+    choice = match_selection(findings.phrase, text, county)
+    if whole and findings.stop.is_stop_and_erasure:
         return ParsedIntent(intent=Intent.ERASE)
-    leaving = _match_leaving(found, choice)
+    leaving = _match_leaving(findings, choice)
     if leaving:
         return leaving
-    if found.emergency.is_emergency:
+    if findings.emergency.is_emergency:
         return ParsedIntent(intent=Intent.EMERGENCY)
     if phrases.AUTOMATIC.search(everything.sentence):
         return NOTHING
-    if found.stop.is_about_hours:
+    if findings.stop.is_about_hours:
         return ParsedIntent(intent=Intent.FEEDBACK, text=text.raw.strip()[:MAX_FEEDBACK_LENGTH])
-    parsed = _match_request(found, choice) or feedback or found.question.stars
-    return parsed or (_match_typo(found) if whole else OTHER)
+    parsed = _match_request(findings, choice) or feedback or findings.question.stars
+    return parsed or (_match_typo(findings) if whole else OTHER)
 
 
 def _is_stop(text: CitizenText) -> bool:
     return StopSigns(text, text).is_stop
 
 
-def _match_leaving(found: Findings, choice: ParsedIntent | None) -> ParsedIntent | None:
-    words = found.phrase
-    if found.stop.is_erasure:
+def _match_leaving(findings: Findings, choice: ParsedIntent | None) -> ParsedIntent | None:
+    phrase = findings.phrase
+    if findings.stop.is_erasure:
         # "Wie lösche ich meine Daten?" asks for instructions.
-        return ParsedIntent(intent=Intent.ASK_ERASE if found.stop.is_erasure_doubtful else Intent.ERASE)
-    if phrases.MISTAKEN.search(words.sentence) and not phrases.SILENCE.search(
-        phrases.MISTAKEN.sub(" ", words.sentence)
-    ):
+        return ParsedIntent(intent=Intent.ASK_ERASE if findings.stop.is_erasure_doubtful else Intent.ERASE)
+    rest, mistakes = phrases.MISTAKEN.subn(" ", phrase.sentence)
+    if mistakes and not phrases.SILENCE.search(rest):
         return ParsedIntent(intent=Intent.ASK_START)
-    if _is_start_or_stop(found):
+    if _is_start_or_stop(findings):
         return ParsedIntent(intent=Intent.ASK_BOTH)
-    pause = found.pause.request if not words.said & STOP else None
-    if pause and pause.intent is Intent.PAUSE and found.pause.is_endless:
+    pause = findings.pause.request if not phrase.word_set & STOP else None
+    if pause and pause.intent is Intent.PAUSE and findings.pause.is_endless:
         return ParsedIntent(intent=Intent.ASK_STOP)
     if pause:
         return pause
     if choice and choice.intent is not Intent.TOPICS:
         return choice
-    if not found.stop.is_stop:
+    if not findings.stop.is_stop:
         return None
-    return ParsedIntent(intent=Intent.ASK_STOP if found.stop.is_pondered else Intent.STOP)
+    return ParsedIntent(intent=Intent.ASK_STOP if findings.stop.is_pondered else Intent.STOP)
 
 
-def _match_request(found: Findings, choice: ParsedIntent | None) -> ParsedIntent | None:
-    if found.stop.is_complaint:
+def _match_request(findings: Findings, choice: ParsedIntent | None) -> ParsedIntent | None:
+    if findings.stop.is_complaint:
         return ParsedIntent(intent=Intent.TOPICS)
-    if found.start.is_start:
+    if findings.start.is_start:
         return ParsedIntent(intent=Intent.START)
-    asked = _match_foreign(found.phrase.sentence) or _match_foreign(found.everything.sentence)
-    if asked:
-        return ParsedIntent(intent=asked)
-    if found.start.is_joining and found.start.may_be_start:
+    foreign = _match_foreign(findings.phrase.sentence) or _match_foreign(findings.everything.sentence)
+    if foreign:
+        return ParsedIntent(intent=foreign)
+    if findings.start.is_joining and findings.start.may_be_start:
         return ParsedIntent(intent=Intent.ASK_START)
-    return found.question.question or choice or _match_doubt(found)
+    return findings.question.question or choice or _match_doubt(findings)
 
 
 def _match_foreign(sentence: str) -> Intent | None:
@@ -230,27 +225,27 @@ def _match_foreign(sentence: str) -> Intent | None:
     return next((intent for intent, pattern in foreign_phrases.OTHERS if pattern.search(sentence)), None)
 
 
-def _match_doubt(found: Findings) -> ParsedIntent | None:
+def _match_doubt(findings: Findings) -> ParsedIntent | None:
     """Return the question to ask, if any."""
-    if found.start.is_denied:
+    if findings.start.is_denied:
         return ParsedIntent(intent=Intent.ASK_STOP)
-    if found.start.may_be_start:
+    if findings.start.may_be_start:
         return ParsedIntent(intent=Intent.ASK_START)
-    may_be_stop = StopSigns(found.text, found.everything).may_be_stop or found.stop.may_be_stop
+    may_be_stop = StopSigns(findings.text, findings.everything).may_be_stop or findings.stop.may_be_stop
     return ParsedIntent(intent=Intent.ASK_STOP) if may_be_stop else None
 
 
-def _is_start_or_stop(found: Findings) -> bool:
-    """Return whether both are named: "Anmelden oder abmelden?", "an- und abmelden"."""
-    said = found.phrase.said
-    undecided = not NEVER & said or "weiss" in said
-    if said <= STOP | _STARTING | _WONDERING and said & STOP and said & _STARTING and undecided:
+def _is_start_or_stop(findings: Findings) -> bool:
+    """Return whether the text names both: "Anmelden oder abmelden?", "an- und abmelden"."""
+    words = findings.phrase.word_set
+    undecided = not NEVER & words or "weiss" in words
+    if words <= STOP | _STARTING | _WONDERING and words & STOP and words & _STARTING and undecided:
         return True
-    if _BOTH.search(found.phrase.sentence) and not said & OTHER_BUSINESS:
+    if _BOTH.search(findings.phrase.sentence) and not words & OTHER_BUSINESS:
         return True
-    return "oder" in said and bool(said & START) and found.stop.has_stop_word
+    return "oder" in words and bool(words & START) and findings.stop.has_stop_word
 
 
-def _match_typo(found: Findings) -> ParsedIntent:
-    intent = found.start.typo
+def _match_typo(findings: Findings) -> ParsedIntent:
+    intent = findings.start.typo
     return ParsedIntent(intent=intent) if intent else OTHER

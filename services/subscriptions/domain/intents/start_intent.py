@@ -1,4 +1,4 @@
-"""Signs of a start, which counts only with exactly these words, and words that are nearly one of ours."""
+"""Signs of a start, which counts only with exactly these words; and typos of the words that we know."""
 
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
@@ -30,7 +30,7 @@ _PEOPLE = read_words("mann frau partner partnerin freund freundin bekannte bekan
 _CONSENT = read_words("einwilligung einverstaendnis zustimmung erlaubnis erhalt empfang bezug versand zusendung")
 _ARTICLES = read_words("ein das ihr euer ihren diesen")
 _TO = read_words("fuer zu zum zur bei beim in im von vom an am auf aus")
-# Words of somebody who starts; "Start" and "Abo" are names as well, and count only where nothing else is said.
+# Words of somebody who starts. "Start" and "Abo" are also names, and count only on their own.
 _JOINING = START_LIKE_WORDS - read_words(
     "start startet starte abo abonnement zurueck neu angemeldet abonniert mnie ol baslat"
 )
@@ -51,7 +51,7 @@ MIN_LONG_WORD_SIMILARITY = 0.85
 _LEAVE = read_words("""abmelden abmeldung abbestellen abbestellung austragen kuendigen kuendigung kuendige widerrufen
     widerrufe widerruf deabonnieren unsubscribe stornieren""")
 _JOIN = read_words("anmelden anmeldung abonnieren abonniere registrieren eintragen freischalten subscribe")
-# Words that look like a typo and are none.
+# Words that look like a typo but are not.
 _NO_SLIP = read_words("""vermelden melden ummelden auftragen vertragen anmeldet anmelden angemeldet abgemeldet
     auszutragen zutragen ausfragen beantragen betragen antragen ankuendigen ankuendigung erkundigen verkuendigen
     aushaengen anbestellen bestellen bestellung vorbestellen nachbestellen abstellen anstellen verbestellen anmeldungen
@@ -60,7 +60,7 @@ _NO_SLIP = read_words("""vermelden melden ummelden auftragen vertragen anmeldet 
 
 _STOP = sorted("stop")
 
-# Transpositions and typos of four-letter words, which are not similar enough to be found.
+# Transpositions and typos of four-letter words, which are not similar enough for a match.
 _EXPLICIT = {
     Intent.ASK_BOTH: read_words("amelden amelde amedlen anbmelden abnmelden ammelden"),
     Intent.ASK_START: read_words("""strat satrt sart statr strt stat startt tsart srart atart dtart sztart stsrt
@@ -78,7 +78,7 @@ _KNOWN_WORDS = {
     Intent.HELP: read_words("hilfe"),
     Intent.WHY: read_words("warum"),
 }
-# Ordinary words that would match one of ours.
+# Ordinary words that would match one of the known words.
 _INNOCENT = read_words("""daten thema pausen starr staat stark stadt sport spott stoff topp shop post tops pots opts
     spot spaten ende melden
     stunden bestellen vorbestellen nachbestellen tragen anfragen eintragen umtragen auftragen vertragen kuendigt
@@ -91,36 +91,36 @@ class StartSigns(Signs):
 
     @property
     def is_start(self) -> bool:
-        """Return whether these words are consent. A question never is."""
-        if not self.said or self.text.asks or len(self.words) > MAX_START_WORDS:
+        """Return whether these words are a consent; a question never is."""
+        if not self.word_set or self.text.asks or len(self.words) > MAX_START_WORDS:
             return False
         if foreign_phrases.START.search(self.sentence):
             return True
-        if self.said & NO:
+        if self.word_set & NO:
             return False
-        return (len(self.said) == 1 and self.said <= START_ALONE) or self._is_plain_request
+        return (len(self.word_set) == 1 and self.word_set <= START_ALONE) or self._is_plain_request
 
     @property
     def is_denied(self) -> bool:
         """Return whether a start is denied: "Ich möchte mich nicht anmelden"."""
-        return bool(self.said & _STARTING) and bool(self.said & NO) and self.said <= _AROUND
+        return bool(self.word_set & _STARTING) and bool(self.word_set & NO) and self.word_set <= _AROUND
 
     @cached_property
     def may_be_start(self) -> bool:
-        """Return whether the text may mean a start, so that the person is to be asked."""
-        said = self.said
-        if said & OTHER_BUSINESS or self._is_about_something_else:
+        """Return whether the text may mean a start, so that the person should be asked."""
+        words = self.word_set
+        if words & OTHER_BUSINESS or self._is_about_something_else:
             return False
-        if (self.is_joining or foreign_phrases.START_LIKE.search(self.sentence)) and not said & NO:
+        if (self.is_joining or foreign_phrases.START_LIKE.search(self.sentence)) and not words & NO:
             return True
-        if said & START_LIKE_WORDS and said <= _AROUND:
+        if words & START_LIKE_WORDS and words <= _AROUND:
             return True
-        doubtful = bool(said & _JOINING) or self._is_near_start
-        return doubtful and not said & (NO | _NOT_ABOUT_US) and len(self.words) <= MAX_DOUBT_WORDS
+        is_doubtful = bool(words & _JOINING) or self._is_near_start
+        return is_doubtful and not words & (NO | _NOT_ABOUT_US) and len(self.words) <= MAX_DOUBT_WORDS
 
     @cached_property
     def is_joining(self) -> bool:
-        """Return whether somebody says that they would like to get messages, which is no consent yet."""
+        """Return whether somebody would like to get messages, which is no consent yet."""
         return bool(phrases.JOINING.search(self.sentence))
 
     @property
@@ -133,29 +133,29 @@ class StartSigns(Signs):
             return Intent.ASK_BOTH
         if not 0 < len(self.words) <= MAX_TYPO_WORDS:
             return None
-        found = {intent for word in self.words if (intent := _match_word(word)) is not None}
-        if len(found) > 1:
-            return Intent.ASK_BOTH if found == {Intent.STOP, Intent.ASK_START} else None
-        return found.pop() if found and len(self.words) == 1 else None
+        intents = {intent for word in self.words if (intent := _match_word(word)) is not None}
+        if len(intents) > 1:
+            return Intent.ASK_BOTH if intents == {Intent.STOP, Intent.ASK_START} else None
+        return intents.pop() if intents and len(self.words) == 1 else None
 
     @property
     def _is_near_start(self) -> bool:
         """Return whether a word is close to a start word, and not to a stop word: "Abmeldung" is near "Anmeldung"."""
-        near = (word for word in self.words if _is_near(word, _JOIN))
-        return any(word not in STOP_WORDS and not _is_near(word, _LEAVE) for word in near)
+        candidates = (word for word in self.words if _is_near(word, _JOIN))
+        return any(word not in STOP_WORDS and not _is_near(word, _LEAVE) for word in candidates)
 
     @property
     def _is_about_something_else(self) -> bool:
-        """Return whether the text is about something with a name that we do not know."""
+        """Return whether the text is about something with an unknown name."""
         pairs = list(pairwise(self.words))
-        named = any(word in OWN | _TO and following not in _NAMED for word, following in pairs)
-        return named or any({*pair} & _NOUNS and {*pair} & _OF for pair in pairs)
+        has_unknown_name = any(word in OWN | _TO and following not in _NAMED for word, following in pairs)
+        return has_unknown_name or any({*pair} & _NOUNS and {*pair} & _OF for pair in pairs)
 
     @property
     def _is_plain_request(self) -> bool:
         """Return whether it is a plain request: "Ich möchte mich anmelden"."""
-        around = START_AROUND | _ARTICLES if self.said & _WISHING else START_AROUND
-        return bool(self.said & START) and self.said <= START | around
+        around = START_AROUND | _ARTICLES if self.word_set & _WISHING else START_AROUND
+        return bool(self.word_set & START) and self.word_set <= START | around
 
 
 def correct_stop_typos(words: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Signs of leaving, and words about it that ask for nothing."""
+"""Signs of leaving, and words about it that request nothing."""
 
 import re
 from collections.abc import Sequence
@@ -41,11 +41,11 @@ _REMAINS = re.compile(
     r"\bbleibe? ich (?:aber|jedoch|dabei|gern)\b|\bich bleibe?(?: (?:hier|drin|angemeldet))?$|"
     r"\bwollte (?:mich|uns) (?:\w+ ){0,2}abmelden aber (?:\w+ ){0,5}(?:gut|super|toll|klasse|prima|hilfreich|bleibe?)\b"
 )
-# "Gut, dass man sich so leicht abmelden kann": about stopping, not a request for it.
+# "Gut, dass man sich so leicht abmelden kann": about stopping, but no request.
 _ABOUT_LEAVING = re.compile(
     r"\bdass man\b|\b(?:finde?|fand) (?:ich )?(?:\w+ ){0,3}(?:abmelden|abmeldung|abbestellen|kuendigung)\b"
 )
-# "Wie kann ich mich später abmelden?": about a stop that nobody requests yet.
+# "Wie kann ich mich später abmelden?": about a stop that is not requested yet.
 _SOME_DAY = re.compile(
     r"\b(?:spaeter|irgendwann|jederzeit|falls|eines tages)\b|^(?:muss|soll|sollte) (?:ich|man|wir)\b.* (?:wenn|bevor)\b"
 )
@@ -66,7 +66,7 @@ _PONDERING = re.compile(
     r"^(?:falls|wenn|sollte) (?!es (?:geht|moeglich)).*\b(?:melde|kuendige|steige|werde?) ich\b|\bmaybe (?:i|we)\b|"
     r"\bthinking about leaving\b"
 )
-# "Nachts bitte nicht schreiben", "bitte keine Nachrichten nach 22 Uhr", which is no wish to leave
+# "Nachts bitte nicht schreiben", "bitte keine Nachrichten nach 22 Uhr": no request to leave.
 _WHEN = (
     r"(?:nachts|abends|morgens|mittags|nachmittags|feiertags|(?:mon|diens|donners|frei|sams|sonn)tags|"
     r"in der nacht|am wochenende|waehrend der (?:arbeit|arbeitszeit|schicht|nacht)|"
@@ -102,7 +102,7 @@ _HINT = re.compile(
 _CONDITIONS = read_words("wenn falls bis damit finde find if")
 # "Was passiert bei Stop", "ein Stop": about the word, or about another kind of stop.
 _NO_STOP = read_words("kein keinen")
-_CLOSING = " \n\"'“”«»)"  # what may follow the last punctuation mark
+_CLOSING = " \n\"'“”«»)"  # may follow the last punctuation mark
 _JUST_BEFORE_A_NOUN = read_words("""bedeutet heisst bei mit nach per durch wort der ein den dem am zum beim im oder auf
     einen einem dieser diesen jeder jeden kurzer kurzen erster ersten vom""")
 _WRITING = read_words("""schreibe schreib schreiben antworte antworten tippe tippen sende senden geschrieben bedeutet
@@ -140,12 +140,12 @@ class StopSigns(EraseSigns):
         """Return whether the text ends the whole subscription."""
         if not self.words:
             return any(sign in self.text.raw for sign in STOP_EMOJI)
-        if self._is_about_writing or "unterschied" in self.said or self.is_enjoying:
+        if self._is_about_writing or "unterschied" in self.word_set or self.is_enjoying:
             return False
         if self._has_plain_stop:
             return True
-        foreign = self.said & OTHER_BUSINESS and not self.said & _OURS
-        if foreign or self.is_hypothetical or self.is_about_hours or _UNDECIDED.search(self.sentence):
+        is_other_business = self.word_set & OTHER_BUSINESS and not self.word_set & _OURS
+        if is_other_business or self.is_hypothetical or self.is_about_hours or _UNDECIDED.search(self.sentence):
             return False
         if self._has_stop_phrase and not self.is_complaint and not self.is_denied:
             return True
@@ -153,31 +153,31 @@ class StopSigns(EraseSigns):
 
     @cached_property
     def has_hint(self) -> bool:
-        """Return whether any word is one of leaving, however it is meant."""
-        return bool(self.said & _HINTS) or any(map(_HINT.match, self.words)) or not "".join(self.words).isascii()
+        """Return whether any word may be one of leaving, whatever it means here."""
+        return bool(self.word_set & _HINTS) or any(map(_HINT.match, self.words)) or not "".join(self.words).isascii()
 
     @property
     def is_mere_question(self) -> bool:
-        """Return whether a question has no word of leaving: "Wo ist der Haken?"."""
+        """Return whether it is a question without a word of leaving: "Wo ist der Haken?"."""
         return self.text.asks and not self.has_hint
 
     @cached_property
     def has_stop_word(self) -> bool:
-        """Return whether a stop word is used and not denied, whatever else is said."""
+        """Return whether the text contains a stop word that is not denied."""
         return has_undenied(self.words, STOP_WORDS)
 
     @cached_property
     def is_denied(self) -> bool:
-        """Return whether no stop word is meant: "Bitte nicht abmelden", "nicht löschen", "Bild gelöscht"."""
+        """Return whether all stop words are denied: "Bitte nicht abmelden", "nicht löschen", "Bild gelöscht"."""
         if self.has_deleted:
             return True
-        if self.said & _CONDITIONS:
+        if self.word_set & _CONDITIONS:
             return False
-        if any(each.search(self.sentence) for each in (_KEEPS_IN, NOT_THAT, _REMAINS)):
+        if any(pattern.search(self.sentence) for pattern in (_KEEPS_IN, NOT_THAT, _REMAINS)):
             return True
         # "Das verstehe ich nicht. Bitte wieder rausnehmen" denies nothing.
         parts = [self.words, *(sentence.words for sentence in self.text.sentences)]
-        return bool(self.said & LEAVING) and not any(has_undenied(words, LEAVING) for words in parts)
+        return bool(self.word_set & LEAVING) and not any(has_undenied(words, LEAVING) for words in parts)
 
     @property
     def is_pondered(self) -> bool:
@@ -186,7 +186,7 @@ class StopSigns(EraseSigns):
 
     @property
     def is_staying(self) -> bool:
-        """Return whether somebody says that they remain, whatever others did."""
+        """Return whether somebody states that they are staying."""
         return bool(_REMAINS.search(self.text.sentence))
 
     @property
@@ -196,88 +196,89 @@ class StopSigns(EraseSigns):
 
     @cached_property
     def is_about_hours(self) -> bool:
-        """Return whether messages are refused at certain hours only, and nothing else is."""
-        rest, refused = _HOURS.subn(" ", self.text.in_german)
-        return bool(refused) and not set(tokenize(rest)) & (NO | STOP_WORDS | STOP_ALONE_WORDS | ERASE | START)
+        """Return whether the text refuses messages at certain hours only, and nothing else."""
+        rest, refusals = _HOURS.subn(" ", self.text.in_german)
+        return bool(refusals) and not set(tokenize(rest)) & (NO | STOP_WORDS | STOP_ALONE_WORDS | ERASE | START)
 
     @cached_property
     def may_be_stop(self) -> bool:
         """Return whether the text may mean a stop, so that the person is to be asked."""
-        unclear = phrases.FED_UP.search(self.sentence) or (self.said & LEAVE_US and has_undenied(self.words, LEAVE_US))
-        return bool(unclear) and not self.said & OTHER_BUSINESS and not self.is_hypothetical
+        is_unclear = bool(phrases.FED_UP.search(self.sentence)) or has_undenied(self.words, LEAVE_US)
+        return is_unclear and not self.word_set & OTHER_BUSINESS and not self.is_hypothetical
 
     @cached_property
     def is_complaint(self) -> bool:
         """Return whether somebody misses our messages, or asks whether they are subscribed."""
-        missing = phrases.MISSING.search(self.sentence)
-        if missing is None or self.said & WISHED:
+        match = phrases.MISSING.search(self.sentence)
+        if match is None or self.word_set & WISHED:
             return False
-        what = self.sentence[missing.end() :].split()[:1] if missing[0].split()[-1] in NO else []
-        return {*missing[0].split(), *what} <= _MISSED
+        words = match[0].split()
+        noun = self.sentence[match.end() :].split()[:1] if words[-1] in NO else []
+        return {*words, *noun} <= _MISSED
 
     @cached_property
     def is_hypothetical(self) -> bool:
-        """Return whether a stop is asked about that nobody requests yet: "Muss ich kündigen, wenn ich umziehe?"."""
-        return bool(_ASKS & self.said) and bool(_SOME_DAY.search(self.sentence))
+        """Return whether it is a question about a stop in future: "Muss ich kündigen, wenn ich umziehe?"."""
+        return bool(_ASKS & self.word_set) and bool(_SOME_DAY.search(self.sentence))
 
     @cached_property
     def ends_in_stop(self) -> bool:
-        """Return whether a statement ends in "stop" and is not about the word.
+        """Return whether a statement ends in "stop" and is not about the word itself.
 
         "Bitte nicht stop" denies it; in "das will ich nicht stop" the "nicht" belongs to the words before it.
         """
-        if self.text.raw.rstrip(_CLOSING).endswith("?") or "unterschied" in self.said:
+        if self.text.raw.rstrip(_CLOSING).endswith("?") or "unterschied" in self.word_set:
             return False
         end = next((index for index in range(len(self.words), 0, -1) if self.words[index - 1] not in POLITE), 0)
         words = self.words[:end]
         before = [word for word in words[:-1] if word not in POLITE]
         if not before or words[-1] not in STOP or _is_sign(words, end - 1):
             return False
-        denied = before[-1] in NEVER and (len(before) < MAX_SHORT_WORDS - 1 or before[-1] in _NO_STOP)
-        close = set(words[-3:])  # "schreibe ich Stop", but not "nichts mehr schreiben Stop"
-        about_writing = _WRITING & close and "mehr" not in close
-        return not (denied or about_writing or words[-2] in _JUST_BEFORE_A_NOUN)
+        is_denied = before[-1] in NEVER and (len(before) < MAX_SHORT_WORDS - 1 or before[-1] in _NO_STOP)
+        last_words = set(words[-3:])  # "schreibe ich Stop", but not "nichts mehr schreiben Stop"
+        is_about_writing = _WRITING & last_words and "mehr" not in last_words
+        return not (is_denied or is_about_writing or words[-2] in _JUST_BEFORE_A_NOUN)
 
     @property
     def ends_in_full_stop(self) -> bool:
-        """Return whether the last word is "stop" with a full stop after it, as of a sentence of its own."""
+        """Return whether the last word is "stop" with a full stop, as in a separate sentence."""
         return bool(STOP & set(self.text.words[-1:])) and self.text.raw.rstrip(_CLOSING).endswith(".")
 
     @property
     def _is_about_writing(self) -> bool:
-        """Return whether somebody speaks of writing a word: "Wenn ich Stop schreibe, …"."""
-        short = self.text.asks or len(self.words) <= MAX_SHORT_WORDS
-        return self.words[0] in _IF and short and bool((_WRITING | _SENDING) & self.said)
+        """Return whether it is about writing a word: "Wenn ich Stop schreibe, …"."""
+        is_candidate = self.text.asks or len(self.words) <= MAX_SHORT_WORDS
+        return self.words[0] in _IF and is_candidate and bool((_WRITING | _SENDING) & self.word_set)
 
     @property
     def has_foreign_stop(self) -> bool:
-        """Return whether the text says "no more messages" in another language."""
+        """Return whether the text contains "no more messages" in another language."""
         return bool(foreign_phrases.NO_MESSAGES.search(self.text.sentence))
 
     @property
     def _has_stop_phrase(self) -> bool:
         """Search with and without the polite words: some phrases need them, others do not match with them."""
-        spellings = (self.sentence, self.text.sentence)
-        return any(pattern.search(each) for each in spellings for pattern in _STOP_PHRASES)
+        sentences = (self.sentence, self.text.sentence)
+        return any(pattern.search(sentence) for sentence in sentences for pattern in _STOP_PHRASES)
 
     @property
     def _has_only_stop_words(self) -> bool:
-        if self.said & STOP_ALONE_WORDS and self.said <= STOP_ALONE_WORDS | _INSISTING:
+        if self.word_set & STOP_ALONE_WORDS and self.word_set <= STOP_ALONE_WORDS | _INSISTING:
             return True
-        return self.has_stop_word and self.said <= _AROUND_STOP_WORDS
+        return self.has_stop_word and self.word_set <= _AROUND_STOP_WORDS
 
     @property
     def _has_plain_stop(self) -> bool:
         """Find a plain "Stop" anywhere in a short text, at an end of a long one, or in a text about our messages."""
-        words, short = self.words, len(self.words) <= MAX_SHORT_WORDS
-        places = [index for index, word in enumerate(words) if word in STOP and not _is_sign(words, index)]
-        before = _JUST_BEFORE_A_NOUN | ({"und"} if "start" in self.said else set())  # "Das mit dem Start und Stop"
-        named = [index for index in places if index and words[index - 1] in before]
-        meant = [index for index in places if not is_denied_word(words, index)]
-        if not meant or (not short and (meant == named or self.text.asks)):
+        words, is_short = self.words, len(self.words) <= MAX_SHORT_WORDS
+        indexes = [index for index, word in enumerate(words) if word in STOP and not _is_sign(words, index)]
+        before = _JUST_BEFORE_A_NOUN | ({"und"} if "start" in self.word_set else set())  # "Das mit dem Start und Stop"
+        nouns = [index for index in indexes if index and words[index - 1] in before]
+        undenied = [index for index in indexes if not is_denied_word(words, index)]
+        if not undenied or (not is_short and (undenied == nouns or self.text.asks)):
             return False
-        at_an_end = 0 in meant or len(words) - 1 in meant
-        return short or at_an_end or bool(self.said & (RECEIVED | {"mir", "mich", "schreiben"}))
+        is_at_an_end = 0 in undenied or len(words) - 1 in undenied
+        return is_short or is_at_an_end or bool(self.word_set & (RECEIVED | {"mir", "mich", "schreiben"}))
 
     @property
     def _is_own_sign_off(self) -> bool:
@@ -287,19 +288,20 @@ class StopSigns(EraseSigns):
         """
         if self.text.asks or _REMAINS.search(self.sentence) or _ABOUT_LEAVING.search(self.sentence):
             return False
-        if not has_undenied(self.words, LEAVE_US) or not _ONESELF & (self.text.said | self.said):
+        if not has_undenied(self.words, LEAVE_US) or not _ONESELF & (self.text.word_set | self.word_set):
             return False
         around = FILLER_WORDS | STOP_WORDS | NO
         return not any(word in OWN and following not in around for word, following in pairwise(self.words))
 
     @property
     def _is_no_more(self) -> bool:
-        """Return whether a text holds only learners' words for a stop, in any order.
+        """Return whether a text contains only a language learner's words for a stop, in any order.
 
         For example "Nachricht nix mehr", "ich nicht wollen".
         """
-        learners = self.said & NO and self.said <= FILLER_WORDS | NO | STOP_ALONE_WORDS and not self.is_complaint
-        return bool(learners and self.said & _NO_MORE_WITH) and not _NOTHING_ELSE.search(self.sentence)
+        words = self.word_set
+        is_refusal = words & NO and words <= FILLER_WORDS | NO | STOP_ALONE_WORDS and not self.is_complaint
+        return bool(is_refusal and words & _NO_MORE_WITH) and not _NOTHING_ELSE.search(self.sentence)
 
 
 def _is_sign(words: Sequence[str], index: int) -> bool:

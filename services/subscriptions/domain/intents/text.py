@@ -1,4 +1,4 @@
-"""CitizenText of a citizen: normalized to plain words, and split into clauses."""
+"""Text of a citizen: normalized to plain words, and split into clauses."""
 
 import re
 import unicodedata
@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 MAX_TEXT_LENGTH = 1_000
-# Of a longer text only the beginning and the end are read, where people say what they want.
+# Of a longer text only the beginning and the end are parsed, where people state their request.
 BEGINNING, MAX_FIRST_CLAUSES, MAX_LAST_CLAUSES = 0.7, 8, 4
 
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
-# Low German doubles them: "Füür", "köönt".
+# Low German doubles umlauts: "Füür", "köönt".
 _DOUBLED = re.compile(r"([äöü])\1")
 _BARE = str.maketrans({"ł": "l", "ı": "i", "ø": "o", "đ": "d"})
 _STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
@@ -103,15 +103,15 @@ _BREAK = re.compile(
 
 
 def cut_middle(text: str, length: int) -> str:
-    """Return the text, of a longer one the beginning and the end as two lines of whole words."""
+    """Return the text; if it is longer, its beginning and end as two lines of whole words."""
     if len(text) <= length:
         return text
-    kept = int(length * BEGINNING)
-    return f"{_CUT_AT_END.sub('', text[:kept])}\n{_CUT_AT_START.sub('', text[kept + 1 - length :])}"
+    head = int(length * BEGINNING)
+    return f"{_CUT_AT_END.sub('', text[:head])}\n{_CUT_AT_START.sub('', text[head + 1 - length :])}"
 
 
 def normalize_text(text: str) -> str:
-    """Return the text in lower case and without accents, umlauts written out."""
+    """Return the text in lower case, without accents and with umlauts written out."""
     folded = _DOUBLED.sub(r"\1", unicodedata.normalize("NFKC", text).casefold()).translate(_UMLAUTS)
     if folded.isascii():
         return folded
@@ -120,13 +120,13 @@ def normalize_text(text: str) -> str:
 
 
 def normalize_excerpt(text: str) -> str:
-    """Return a text normalized, and cut at each step as one character may become many: U+FDFA eighteen."""
-    ends = cut_middle(unicodedata.normalize("NFKC", cut_middle(text, MAX_TEXT_LENGTH)), 2 * MAX_TEXT_LENGTH)
-    return cut_middle(_SLIPPED.sub("", normalize_text(ends)), MAX_TEXT_LENGTH)
+    """Return the normalized text, cut at each step since one character may become many: U+FDFA becomes eighteen."""
+    excerpt = cut_middle(unicodedata.normalize("NFKC", cut_middle(text, MAX_TEXT_LENGTH)), 2 * MAX_TEXT_LENGTH)
+    return cut_middle(_SLIPPED.sub("", normalize_text(excerpt)), MAX_TEXT_LENGTH)
 
 
 def tokenize(text: str) -> list[str]:
-    """Return the words of a text without punctuation or emoji, stretched and spelled-out words restored.
+    """Return the words of a text without punctuation and emoji, with stretched and spelled-out words restored.
 
     Longer texts are cut to MAX_TEXT_LENGTH characters.
     """
@@ -134,7 +134,7 @@ def tokenize(text: str) -> list[str]:
 
 
 def normalize_words(words: Iterable[str]) -> list[str]:
-    """Return the words in standard German, and each that was written as two as one."""
+    """Return the words in standard German, joining those that were written as two."""
     return _join_split([_SPOKEN.get(word, word) for word in words])
 
 
@@ -167,9 +167,9 @@ def _join_separable_verb(words: Sequence[str]) -> Sequence[str]:
     if not words or words[-1] not in _PREFIXES:
         return words
     for index in range(len(words) - 2, -1, -1):
-        whole = next((each.get(words[-1]) for forms, each in _SEPARABLE_VERBS.items() if words[index] in forms), None)
-        if whole:
-            return [*words[:index], *words[index + 1 : -1], whole]
+        verbs = next((by_prefix for forms, by_prefix in _SEPARABLE_VERBS.items() if words[index] in forms), {})
+        if words[-1] in verbs:
+            return [*words[:index], *words[index + 1 : -1], verbs[words[-1]]]
     return words
 
 
@@ -190,9 +190,9 @@ def _join_spelled(words: list[str]) -> list[str]:
 def _join_split(words: list[str]) -> list[str]:
     result: list[str] = []
     for word in words:
-        together = _SPLIT.get((result[-1], word)) if result else None
-        if together:
-            result[-1] = together
+        joined = _SPLIT.get((result[-1], word)) if result else None
+        if joined:
+            result[-1] = joined
         else:
             result.append(word)
     return result
@@ -205,7 +205,7 @@ class Phrase:
         self.words = words
 
     @cached_property
-    def said(self) -> frozenset[str]:
+    def word_set(self) -> frozenset[str]:
         return frozenset(self.words)
 
     @cached_property
@@ -219,9 +219,9 @@ class Phrase:
 
 
 class CitizenText(Phrase):
-    """CitizenText that is tokenized once.
+    """Text of a citizen, tokenized once.
 
-    `excerpt` is what is read of it, and `normalized` the same as it was tokenized, with its punctuation.
+    `excerpt` is the part that is parsed; `normalized` is its normalized form, with punctuation.
     """
 
     def __init__(self, raw: str) -> None:
@@ -239,14 +239,14 @@ class CitizenText(Phrase):
 
     @cached_property
     def in_german(self) -> str:
-        """Return what is read of the text with its punctuation, its words in standard German."""
+        """Return the normalized text with its punctuation, its words in standard German."""
         return _WORD.sub(lambda word: _SPOKEN.get(word[0], word[0]), self.normalized)
 
     @cached_property
     def clauses(self) -> "list[CitizenText]":
-        """Return the parts between punctuation marks and some conjunctions, of many the first and the last.
+        """Return the parts between punctuation marks and some conjunctions; of many, only the first and the last.
 
-        Empty if there is only one.
+        The list is empty if there is only one.
         """
         parts = self.split_at(_BREAK) if _BREAK.search(self.raw) else []
         if len(parts) > MAX_FIRST_CLAUSES + MAX_LAST_CLAUSES:
@@ -255,8 +255,8 @@ class CitizenText(Phrase):
 
     @cached_property
     def sentences(self) -> "list[CitizenText]":
-        found = SENTENCE.findall(self.excerpt)
-        return [self] if found == [self.raw] else [CitizenText(sentence) for sentence in found]
+        sentences = SENTENCE.findall(self.excerpt)
+        return [self] if sentences == [self.raw] else [CitizenText(sentence) for sentence in sentences]
 
     @property
     def is_question(self) -> bool:
@@ -274,8 +274,8 @@ def split_text(text: str, separator: re.Pattern[str]) -> list[CitizenText]:
 
 
 class Signs:
-    """Signs of an intent in a phrase, which is a text or some of its words; each is looked for when it is asked for."""
+    """Signs of an intent in a phrase, which is a text or some of its words; each sign is computed on access."""
 
     def __init__(self, text: CitizenText, phrase: Phrase) -> None:
         self.text, self.phrase = text, phrase
-        self.words, self.said, self.sentence = phrase.words, phrase.said, phrase.sentence
+        self.words, self.word_set, self.sentence = phrase.words, phrase.word_set, phrase.sentence

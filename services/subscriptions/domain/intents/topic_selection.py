@@ -1,4 +1,4 @@
-"""Detection of topics and municipalities by name, and of the choice that is made among them."""
+"""Detection of topics and municipalities by name, and of choices among them."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -103,12 +103,12 @@ class _Mentions:
     places: set[str] = field(default_factory=set)
     denied: set[str] = field(default_factory=set)
     rest: set[str] = field(default_factory=set)
-    guessed: bool = False
+    has_typo: bool = False
 
     @property
-    def starting(self) -> Intent:
-        """Return ASK_START if a name matched only nearly or the text says more than a start, else START."""
-        return Intent.ASK_START if self.guessed or not self.rest <= _STARTING else Intent.START
+    def start_intent(self) -> Intent:
+        """Return ASK_START if a name has a typo or the text contains more than a start, else START."""
+        return Intent.ASK_START if self.has_typo or not self.rest <= _STARTING else Intent.START
 
 
 def match_selection(phrase: Phrase, text: CitizenText, county: County) -> ParsedIntent | None:
@@ -116,45 +116,45 @@ def match_selection(phrase: Phrase, text: CitizenText, county: County) -> Parsed
     words = phrase.words
     if any(map(str.isdecimal, words)) and all(word.isdecimal() or word in _BESIDE_NUMBERS for word in words):
         return _select_by_number(phrase, county)
-    found = _find_mentions(_move_yes_no(_rewrite_exceptions(phrase)), county)
-    if not found.topics | found.denied and _wants_every_place(found, phrase, text):
+    mentions = _find_mentions(_move_yes_no(_rewrite_exceptions(phrase)), county)
+    if not mentions.topics | mentions.denied and _wants_every_place(mentions, phrase, text):
         return ParsedIntent(intent=Intent.PLACES, every_place=True)
     sentence, not_only = _NOT_ONLY.subn("", text.sentence)
-    if not_only and found.topics and ALL & found.rest and not _REFUSING & set(sentence.split()):
+    if not_only and mentions.topics and ALL & mentions.rest and not _REFUSING & set(sentence.split()):
         return ParsedIntent(intent=Intent.ONLY, topics=county.topic_ids)  # "Nicht nur Jobs, ich will alles"
-    if found.topics or found.places or found.denied:
-        return _select_by_sign(found, text) or _select_by_name(found, text)
-    return _match_list_request(found.rest, text, county)
+    if mentions.topics or mentions.places or mentions.denied:
+        return _select_by_sign(mentions, text) or _select_by_name(mentions, text)
+    return _match_list_request(mentions.rest, text, county)
 
 
-def _wants_every_place(found: _Mentions, phrase: Phrase, text: CitizenText) -> bool:
-    """Return whether no municipality is left out: "Ich möchte wieder aus dem ganzen Landkreis hören"."""
+def _wants_every_place(mentions: _Mentions, phrase: Phrase, text: CitizenText) -> bool:
+    """Return whether all municipalities are wanted: "Ich möchte wieder aus dem ganzen Landkreis hören"."""
     sentence, not_only = _NOT_ONLY.subn("", text.sentence)
-    said = set(sentence.split())
-    if said & _REFUSING or text.asks or len(phrase.words) > MAX_PLACE_WORDS:
+    words = set(sentence.split())
+    if words & _REFUSING or text.asks or len(phrase.words) > MAX_PLACE_WORDS:
         return False
     # "Wieder für alle Orte", "nicht nur Ritterhude sondern überall"
-    alone = found.rest & set(_EVERYWHERE.sub(" ", sentence).split()) <= FILLER_WORDS | _AGAIN
+    alone = mentions.rest & set(_EVERYWHERE.sub(" ", sentence).split()) <= FILLER_WORDS | _AGAIN
     return bool(
-        (said & _HEARING or alone) and ((not_only and said & ALL and found.places) or _EVERYWHERE.search(sentence))
+        (words & _HEARING or alone) and ((not_only and words & ALL and mentions.places) or _EVERYWHERE.search(sentence))
     )
 
 
 def is_everything(text: CitizenText) -> bool:
     """Return whether the text is "alle" and nothing else."""
-    said = text.said - POLITE
-    return bool(said & ALL) and said <= ALL | ONLY
+    words = text.word_set - POLITE
+    return bool(words & ALL) and words <= ALL | ONLY
 
 
 def find_names(words: Sequence[str], county: County) -> tuple[set[str], set[str]]:
     """Return the topics and the municipalities that occur by name, even with a typo."""
-    found = _find_mentions(words, county)
-    return found.topics | found.denied, found.places
+    mentions = _find_mentions(words, county)
+    return mentions.topics | mentions.denied, mentions.places
 
 
 @cache
 def compile_topic_patterns(county: County) -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """Return each topic's id with the pattern of words that mean it."""
+    """Return each topic's id with the pattern of its words."""
     return tuple((topic.id, _compile_any(topic.about)) for topic in county.topics if topic.about)
 
 
@@ -170,125 +170,126 @@ def _select_by_number(phrase: Phrase, county: County) -> ParsedIntent | None:
     numbers = [int(word) for word in phrase.words if word.isdecimal() and len(word) < 3]
     if not numbers or not all(1 <= number <= len(county.topics) for number in numbers):
         return None
-    intent = Intent.REMOVE if phrase.said & _STRUCK else Intent.ONLY
+    intent = Intent.REMOVE if phrase.word_set & _STRUCK else Intent.ONLY
     return ParsedIntent(intent=intent, topics=frozenset(county.topics[number - 1].id for number in numbers))
 
 
 def _find_mentions(words: Sequence[str], county: County) -> _Mentions:
     names = _collect_names(county)
-    found, denying, index = _Mentions(), False, 0
+    mentions, denying, index = _Mentions(), False, 0
     while index < len(words):
-        length, kind, name = _find_longest(words[index:], names)
-        found.guessed |= bool(length) and tuple(words[index : index + length]) not in names
+        length, name_type, name = _find_longest(words[index:], names)
+        mentions.has_typo |= bool(length) and tuple(words[index : index + length]) not in names
         if not length:
             denying = (denying or words[index] in _NOT) and words[index] not in ONLY | _BUT
-            found.rest.add(words[index])
-        elif kind == "place":
-            found.places.add(name)
+            mentions.rest.add(words[index])
+        elif name_type == "place":
+            mentions.places.add(name)
         else:
-            (found.denied if denying else found.topics).add(name)
+            (mentions.denied if denying else mentions.topics).add(name)
         index += length or 1
-    return found
+    return mentions
 
 
 @lru_cache(maxsize=4)
 def _collect_names(county: County) -> dict[tuple[str, ...], tuple[str, str]]:
-    """Tokenize the names of a county once, as they are the same for every message."""
+    """Return the tokenized names of a county, which are the same for every message."""
     return _index_names(county.topic_names, "topic") | _index_names(county.place_names, "place")
 
 
-def _index_names(names: Mapping[str, Sequence[str]], kind: str) -> dict[tuple[str, ...], tuple[str, str]]:
-    return {tuple(tokenize(word)): (kind, name) for name, spelled in names.items() for word in spelled}
+def _index_names(names: Mapping[str, Sequence[str]], name_type: str) -> dict[tuple[str, ...], tuple[str, str]]:
+    return {tuple(tokenize(alias)): (name_type, name) for name, aliases in names.items() for alias in aliases}
 
 
 def _find_longest(words: Sequence[str], names: Mapping[tuple[str, ...], tuple[str, str]]) -> tuple[int, str, str]:
-    """Return the number of words, the kind and the id of a name at the start; long words may have a typo."""
+    """Return word count, type and id of a name at the start; long words may have a typo."""
     for length in (3, 2, 1):
         if tuple(words[:length]) in names:
             return (length, *names[tuple(words[:length])])
-    for length, enough in ((2, MIN_PAIR_SIMILARITY), (1, MIN_SIMILARITY)):
-        found = _find_similar("".join(words[:length]), names, enough) if len(words) >= length else None
-        if found:
-            return (length, *found)
+    for length, min_similarity in ((2, MIN_PAIR_SIMILARITY), (1, MIN_SIMILARITY)):
+        name = _find_similar("".join(words[:length]), names, min_similarity) if len(words) >= length else None
+        if name:
+            return (length, *name)
     return 0, "", ""
 
 
-def _find_similar(word: str, names: Mapping[tuple[str, ...], tuple[str, str]], enough: float) -> tuple[str, str] | None:
+def _find_similar(
+    word: str, names: Mapping[tuple[str, ...], tuple[str, str]], min_similarity: float
+) -> tuple[str, str] | None:
     if len(word) < MIN_FUZZY_LENGTH or word in _NO_NAME:
         return None
-    for spelled, (kind, name) in names.items():
-        if len(spelled) == 1 and OSA.normalized_similarity(word, spelled[0], score_cutoff=enough):
-            return kind, name
+    for tokens, name in names.items():
+        if len(tokens) == 1 and OSA.normalized_similarity(word, tokens[0], score_cutoff=min_similarity):
+            return name
     return None
 
 
-def _select_by_sign(found: _Mentions, text: CitizenText) -> ParsedIntent | None:
+def _select_by_sign(mentions: _Mentions, text: CitizenText) -> ParsedIntent | None:
     """Match a sign before topics: "+ Jobs", "- Baustellen"."""
     sign = _SIGNS.get(text.raw.lstrip()[:1])
-    alone = found.topics and not found.rest and not found.places
-    return ParsedIntent(intent=sign, topics=frozenset(found.topics)) if sign and alone else None
+    alone = mentions.topics and not mentions.rest and not mentions.places
+    return ParsedIntent(intent=sign, topics=frozenset(mentions.topics)) if sign and alone else None
 
 
-def _select_by_name(found: _Mentions, text: CitizenText) -> ParsedIntent | None:
-    said, topics, places = found.rest, frozenset(found.topics), frozenset(found.places)
-    if _is_exclusive(found):
-        return ParsedIntent(intent=Intent.ONLY, topics=topics | found.denied, places=places)
-    if said & ONLY and said <= ONLY | _LINK | FILLER_WORDS | _START | _NOT | _ASKED | _REST and topics | places:
-        intent = found.starting if said & _START else Intent.ONLY
+def _select_by_name(mentions: _Mentions, text: CitizenText) -> ParsedIntent | None:
+    words, topics, places = mentions.rest, frozenset(mentions.topics), frozenset(mentions.places)
+    if _is_exclusive(mentions):
+        return ParsedIntent(intent=Intent.ONLY, topics=topics | mentions.denied, places=places)
+    if words & ONLY and words <= ONLY | _LINK | FILLER_WORDS | _START | _NOT | _ASKED | _REST and topics | places:
+        intent = mentions.start_intent if words & _START else Intent.ONLY
         return ParsedIntent(intent=intent, topics=topics, places=places)
-    if _is_removal(found):
-        kept = found.topics if found.denied and said & _BUT else set[str]()
-        return ParsedIntent(intent=Intent.REMOVE, topics=frozenset((found.topics | found.denied) - kept))
-    if (text.asks and not _is_polite_request(found)) or _is_greeting(said, text):
+    if _is_removal(mentions):
+        wanted = mentions.topics if mentions.denied and words & _BUT else set[str]()
+        return ParsedIntent(intent=Intent.REMOVE, topics=frozenset((mentions.topics | mentions.denied) - wanted))
+    if (text.asks and not _is_polite_request(mentions)) or _is_greeting(words, text):
         return None
-    joining = _match_start(found) if topics else None
-    if joining:
-        return ParsedIntent(intent=joining, topics=topics, places=places)
+    start = _match_start(mentions) if topics else None
+    if start:
+        return ParsedIntent(intent=start, topics=topics, places=places)
     more = _ADD | {"mehr"}
-    if said & more and said <= more | _LINK | FILLER_WORDS | _ASKED_OF_US and topics | places:
+    if words & more and words <= more | _LINK | FILLER_WORDS | _ASKED_OF_US and topics | places:
         return ParsedIntent(intent=Intent.ADD, topics=topics, places=places)
-    named = ParsedIntent(intent=Intent.ONLY, topics=topics, places=places)
-    if places and not topics and said & _LIVING and said <= _LINK | FILLER_WORDS | _LIVING and not said & _RECEIVING:
-        return named
-    wished = "ich" not in said or bool(said & _WISHING)
-    getting = _GETTING if said & _WISHING else frozenset[str]()
-    return named if wished and said <= _LINK | _WANTED | getting and topics | places else None
+    choice = ParsedIntent(intent=Intent.ONLY, topics=topics, places=places)
+    if places and not topics and words & _LIVING and words <= _LINK | FILLER_WORDS | _LIVING and not words & _RECEIVING:
+        return choice
+    is_wish = "ich" not in words or bool(words & _WISHING)
+    getting = _GETTING if words & _WISHING else frozenset[str]()
+    return choice if is_wish and words <= _LINK | _WANTED | getting and topics | places else None
 
 
-def _is_greeting(said: set[str], text: CitizenText) -> bool:
-    """Return whether a place is only where greetings come from: "Grüße aus Lilienthal"."""
-    return said <= _FROM and bool(SIGN_OFF & text.said)
+def _is_greeting(words: set[str], text: CitizenText) -> bool:
+    """Return whether a place is only the origin of greetings: "Grüße aus Lilienthal"."""
+    return words <= _FROM and bool(SIGN_OFF & text.word_set)
 
 
-def _match_start(found: _Mentions) -> Intent | None:
+def _match_start(mentions: _Mentions) -> Intent | None:
     """Match a start with topics: "Start Baustellen".
 
-    "Anmelden für Baustellen" may be about an event, so the person is asked.
+    "Anmelden für Baustellen" may be about an event, so it leads to a question.
     """
-    said, around = found.rest, _LINK | FILLER_WORDS
-    if said & _START and said <= _START | around:
-        return found.starting
-    asked = said & _JOINING and said <= _JOINING | around and not said & _AN_EVENT
-    return Intent.ASK_START if asked else None
+    words, around = mentions.rest, _LINK | FILLER_WORDS
+    if words & _START and words <= _START | around:
+        return mentions.start_intent
+    may_be_start = words & _JOINING and words <= _JOINING | around and not words & _AN_EVENT
+    return Intent.ASK_START if may_be_start else None
 
 
-def _is_polite_request(found: _Mentions) -> bool:
+def _is_polite_request(mentions: _Mentions) -> bool:
     """Return whether a question is a request: "Können Sie mir auch Jobs schicken?"."""
-    return bool(found.rest & _ASKED_OF_US and found.rest & _ADD and found.rest & {"mir", "uns"})
+    return bool(mentions.rest & _ASKED_OF_US and mentions.rest & _ADD and mentions.rest & {"mir", "uns"})
 
 
-def _is_exclusive(found: _Mentions) -> bool:
+def _is_exclusive(mentions: _Mentions) -> bool:
     """Return whether all other topics are refused: "Baustellen ja, Rest nein", "Alles abbestellen außer Stellen"."""
-    said, struck = found.rest, _NOT | STOP_WORDS | STOP_ALONE_WORDS
-    nothing = said & (_NOTHING - {"keine"}) and said <= _NOTHING | _LINK | FILLER_WORDS | {"ausser"}
-    if "ausser" in said and (nothing or (said & ALL and said & (STOP_WORDS | _WEG))):
+    words, refusals = mentions.rest, _NOT | STOP_WORDS | STOP_ALONE_WORDS
+    nothing = words & (_NOTHING - {"keine"}) and words <= _NOTHING | _LINK | FILLER_WORDS | {"ausser"}
+    if "ausser" in words and (nothing or (words & ALL and words & (STOP_WORDS | _WEG))):
         return True
-    if not found.topics | found.denied:  # "Lilienthal und Grasberg, sonst nichts"
-        return {"sonst"} < said <= _NOTHING | _LINK | FILLER_WORDS and len(said & _NOTHING) == 1 and "mehr" not in said
-    chosen = bool(found.topics) and not found.denied
-    return (
-        chosen and bool(said & _REST and said & struck) and said <= _REST | struck | _LINK | FILLER_WORDS | _BUT | ALL
-    )
+    if not mentions.topics | mentions.denied:  # "Lilienthal und Grasberg, sonst nichts"
+        is_only_nothing = {"sonst"} < words <= _NOTHING | _LINK | FILLER_WORDS and len(words & _NOTHING) == 1
+        return is_only_nothing and "mehr" not in words
+    names_rest = bool(mentions.topics and not mentions.denied and words & _REST and words & refusals)
+    return names_rest and words <= _REST | refusals | _LINK | FILLER_WORDS | _BUT | ALL
 
 
 def _rewrite_exceptions(phrase: Phrase) -> list[str]:
@@ -310,39 +311,39 @@ def _move_yes_no(words: Sequence[str]) -> list[str]:
     return result
 
 
-def _is_removal(found: _Mentions) -> bool:
+def _is_removal(mentions: _Mentions) -> bool:
     """Return whether topics are dropped: "Keine Stellen mehr", "Stop Baustellen".
 
-    A sentence about a road closure that ends drops nothing.
+    A sentence about the end of a road closure drops nothing.
     """
-    words = STOP_WORDS | _NOT
-    leaving = bool(found.rest & words) or (
-        bool(found.rest & STOP_ALONE_WORDS) and len(found.rest) == 1 and "ende" not in found.rest
+    refusals = STOP_WORDS | _NOT
+    is_refusal = bool(mentions.rest & refusals) or (
+        bool(mentions.rest & STOP_ALONE_WORDS) and len(mentions.rest) == 1 and "ende" not in mentions.rest
     )
     return (
-        bool(found.topics | found.denied)
-        and leaving
-        and found.rest <= words | FILLER_WORDS | _LINK | STOP_ALONE_WORDS | _ADD | _SEEKING
+        bool(mentions.topics | mentions.denied)
+        and is_refusal
+        and mentions.rest <= refusals | FILLER_WORDS | _LINK | STOP_ALONE_WORDS | _ADD | _SEEKING
     )
 
 
-def _is_about_all_topics(said: set[str]) -> bool:
+def _is_about_all_topics(words: set[str]) -> bool:
     """Return whether words around "all" are about topics: "Ich hätte gern alle Themen", "doch lieber alles"."""
-    if said <= ALL | TOPICS | _WHATEVER:
+    if words <= ALL | TOPICS | _WHATEVER:
         return True
-    again = said & ALL_AGAIN and said & (TOPICS | {"lieber"}) and said <= ALL | TOPICS | _AROUND_ALL_AGAIN
-    return bool(again or (said & TOPICS and said <= ALL | TOPICS | _AROUND_ALL))
+    again = words & ALL_AGAIN and words & (TOPICS | {"lieber"}) and words <= ALL | TOPICS | _AROUND_ALL_AGAIN
+    return bool(again or (words & TOPICS and words <= ALL | TOPICS | _AROUND_ALL))
 
 
-def _match_list_request(said: set[str], text: CitizenText, county: County) -> ParsedIntent | None:
-    if said in ({"liste"}, {"aendern"}, {"uebersicht"}):
+def _match_list_request(words: set[str], text: CitizenText, county: County) -> ParsedIntent | None:
+    if words in ({"liste"}, {"aendern"}, {"uebersicht"}):
         return ParsedIntent(intent=Intent.TOPICS)
-    if said & ALL and not text.asks and _is_about_all_topics(said):
+    if words & ALL and not text.asks and _is_about_all_topics(words):
         return ParsedIntent(intent=Intent.ONLY, topics=county.topic_ids)
-    if said & ALL and said & PLACE_WORDS and said <= ALL | PLACE_WORDS | _LINK:
+    if words & ALL and words & PLACE_WORDS and words <= ALL | PLACE_WORDS | _LINK:
         return ParsedIntent(intent=Intent.PLACES, every_place=True)
-    if said <= TOPICS | _AROUND_LIST and (said & TOPICS or (said & _CHOOSING and said & _ELSE)):
+    if words <= TOPICS | _AROUND_LIST and (words & TOPICS or (words & _CHOOSING and words & _ELSE)):
         return ParsedIntent(intent=Intent.TOPICS)
-    if said & PLACE_WORDS and said <= PLACE_WORDS | _AROUND_LIST | _LIMITING:
+    if words & PLACE_WORDS and words <= PLACE_WORDS | _AROUND_LIST | _LIMITING:
         return ParsedIntent(intent=Intent.PLACES)
     return None

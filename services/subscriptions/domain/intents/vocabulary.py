@@ -86,7 +86,7 @@ FILLER_WORDS = (
         мне больше не надсилайте mnie mi wiadomosci nie chce wiecej это""")
     | POLITE
 )
-# Words for our messages: somebody who uses them without a request complains, and does not want to stop.
+# Words for our messages: without a request, they are a complaint and no stop.
 RECEIVED = read_words("""nachricht nachrichten meldung meldungen info infos informationen mitteilung mitteilungen
     news benachrichtigung benachrichtigungen nichts newsletter rundschreiben texte hinweise berichte""")
 WISHED = read_words("will moechte moecht wuensche wuerde bitte wollen wollte nein stop stopp mag")
@@ -97,7 +97,7 @@ LEAVE_US = read_words("""abmelden abmeldung abbestellen abbestellung austragen a
 OWN = read_words("""mein meine meinen meiner meinem unser unsere unseren ein eine einen der die das den dem ihn es
     sein""")
 
-# Words of other things to sign up for or cancel: beside these only a plain "Stop" counts.
+# Words for other things to sign up for or cancel: next to these, only a plain "Stop" counts.
 OTHER_BUSINESS = read_words("""auto autos kfz fahrzeug pkw lkw motorrad moped roller anhaenger wohnwagen boot hund
     hunde hundesteuer katze pferd gewerbe firma betrieb wohnsitz wohnung zweitwohnsitz haus kind kinder tochter sohn
     kita kindergarten krippe hort schule schueler kurs kurse vhs volkshochschule seminar verein tonne biotonne
