@@ -46,17 +46,17 @@ class KeyRing:
         """Encrypt with the newest key."""
         version = max(self.keys)
         nonce = os.urandom(_NONCE_BYTES)
-        sealed = self.keys[version].encrypt(nonce, plain, _build_associated_data(version, purpose, index))
-        return bytes([version]) + nonce + sealed
+        ciphertext = self.keys[version].encrypt(nonce, plain, _build_associated_data(version, purpose, index))
+        return bytes([version]) + nonce + ciphertext
 
-    def decrypt(self, sealed: bytes, *, purpose: str, index: bytes = b"") -> bytes:
+    def decrypt(self, ciphertext: bytes, *, purpose: str, index: bytes = b"") -> bytes:
         """Return the plain value. Raises EncryptionError for a wrong key, purpose or index, and for changed bytes."""
-        key = self.keys.get(sealed[0]) if sealed else None
+        key = self.keys.get(ciphertext[0]) if ciphertext else None
         if key is None:
             raise EncryptionError("encrypted with a key that is not in the ring")
-        nonce, body = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
+        nonce, body = ciphertext[1 : 1 + _NONCE_BYTES], ciphertext[1 + _NONCE_BYTES :]
         try:
-            return key.decrypt(nonce, body, _build_associated_data(sealed[0], purpose, index))
+            return key.decrypt(nonce, body, _build_associated_data(ciphertext[0], purpose, index))
         except (InvalidTag, ValueError):
             raise EncryptionError("cannot be decrypted with this key, purpose and index") from None
 

@@ -52,7 +52,7 @@ async def _measure(servers: BenchmarkServers, people: int, kill_at: int | None) 
     seconds = await _rotate(environment, owner, kill_at)
     renewed = await owner.fetchval(_NEW)
     raw = await _measure_raw_update(owner)
-    print(f"{renewed:,} of {people:,} addresses sealed anew in {seconds:.1f} s: {renewed / seconds:,.0f}/s")
+    print(f"{renewed:,} of {people:,} addresses encrypted again in {seconds:.1f} s: {renewed / seconds:,.0f}/s")
     print(f"the update of as many rows alone: {raw:,.0f}/s")
 
 

@@ -50,8 +50,8 @@ class FrameWriter:
 
     def write(self, plain: bytes, *, last: bool = False) -> None:
         """Append a frame; nothing may follow the last one."""
-        sealed = self._cipher.encrypt(_build_nonce(self._written, last=last), plain, self._header)
-        self.file.write(len(sealed).to_bytes(LENGTH_BYTES, "big") + sealed)
+        ciphertext = self._cipher.encrypt(_build_nonce(self._written, last=last), plain, self._header)
+        self.file.write(len(ciphertext).to_bytes(LENGTH_BYTES, "big") + ciphertext)
         self._written += 1
 
 
@@ -66,8 +66,8 @@ def read_frames(file: BinaryIO, key: bytes) -> Iterator[bytes]:
         raise BackupFileError("was encrypted with another key")
     cipher, number, last = _build_cipher(key, header), 0, False
     while not last:
-        sealed = _read_frame(file)
-        plain, last = _decrypt(cipher, sealed, number, header)
+        ciphertext = _read_frame(file)
+        plain, last = _decrypt(cipher, ciphertext, number, header)
         yield plain
         number += 1
     if file.read(1):
@@ -78,16 +78,16 @@ def _read_frame(file: BinaryIO) -> bytes:
     length = int.from_bytes(prefix := file.read(LENGTH_BYTES), "big")
     if len(prefix) == LENGTH_BYTES and length > MAX_FRAME_BYTES:
         raise BackupFileError(_DAMAGE)
-    sealed = file.read(length)
-    if len(prefix) < LENGTH_BYTES or len(sealed) < length:
+    ciphertext = file.read(length)
+    if len(prefix) < LENGTH_BYTES or len(ciphertext) < length:
         raise BackupFileError(_END)
-    return sealed
+    return ciphertext
 
 
-def _decrypt(cipher: AESGCM, sealed: bytes, number: int, header: bytes) -> tuple[bytes, bool]:
+def _decrypt(cipher: AESGCM, ciphertext: bytes, number: int, header: bytes) -> tuple[bytes, bool]:
     for last in (False, True):
         with suppress(InvalidTag):
-            return cipher.decrypt(_build_nonce(number, last=last), sealed, header), last
+            return cipher.decrypt(_build_nonce(number, last=last), ciphertext, header), last
     raise BackupFileError(_DAMAGE)
 
 

@@ -17,9 +17,9 @@ from cli.keys.stores import (
     Store,
     count_old_dead_letters,
     find_foreign_keys,
+    list_encrypted_stores,
     list_hash_stores,
     list_message_stores,
-    list_sealed_stores,
 )
 from cli.options import DatabaseStack, Yes
 from cli.output import confirm, fail, say
@@ -78,9 +78,9 @@ def rotate(stack: DatabaseStack = None) -> None:
     unavailable or role refused.
     """
     settings = _read_settings(stack)
-    stores = list_sealed_stores(settings.ring)
-    result = _run_on_database(settings, lambda connection: _rotate_stores(connection, stores, "sealed anew"))
-    say(f"everything is sealed with version {max(settings.ring.keys)}: {result}")
+    stores = list_encrypted_stores(settings.ring)
+    result = _run_on_database(settings, lambda connection: _rotate_stores(connection, stores, "encrypted again"))
+    say(f"everything is encrypted with version {max(settings.ring.keys)}: {result}")
 
 
 @keys.command()
@@ -173,8 +173,8 @@ async def _report_status(connection: asyncpg.Connection, settings: RotationSetti
 
     Ends the command if an older key is still needed, or if the keys are not those of the database.
     """
-    sealed = {store.name: await store.count_left(connection) for store in list_sealed_stores(settings.ring)}
-    _report_remaining(sealed, "an older sealing key", "Run `kreisfunk keys rotate`.")
+    outdated = {store.name: await store.count_left(connection) for store in list_encrypted_stores(settings.ring)}
+    _report_remaining(outdated, "an older encryption key", "Run `kreisfunk keys rotate`.")
     if len(settings.ring.keys) > 1:
         say("`kreisfunk keys drop` may follow, if nothing older is on queues, in the quarantine or in dead letters")
     index = _require_index_in_use(settings)
@@ -215,7 +215,7 @@ async def _rotate_stores(connection: asyncpg.Connection, stores: Sequence[Store]
         if not fresh:
             break
     else:
-        problem = "A process still seals with an older key, or an older index key."
+        problem = "A process still encrypts with an older key, or an older index key."
         fail(problem, "Restart every dispatcher and every ingress, then run it again.")
     return f"{renewed} {verb} in {time.monotonic() - started:.1f} s"
 

@@ -21,12 +21,12 @@ class AddressRenewal:
     ring: KeyRing
     index: BlindIndexKey | None = None
 
-    def renew(self, kind: str, index: bytes, sealed: bytes | None) -> tuple[bytes, bytes | None]:
+    def renew(self, kind: str, index: bytes, ciphertext: bytes | None) -> tuple[bytes, bytes | None]:
         """Return the hash and the encrypted address, which may be erased. Raises EncryptionError."""
         after = self.index.upgrade(index) if self.index else index
-        if not sealed or (sealed[0] == max(self.ring.keys) and after == index):
-            return after, sealed
-        plain = self.ring.decrypt(sealed, purpose=kind, index=index)
+        if not ciphertext or (ciphertext[0] == max(self.ring.keys) and after == index):
+            return after, ciphertext
+        plain = self.ring.decrypt(ciphertext, purpose=kind, index=index)
         return after, self.ring.encrypt(plain, purpose=kind, index=after)
 
 
@@ -42,7 +42,7 @@ def renew_publications(stored: bytes, renewal: AddressRenewal) -> bytes:
     bodies = [renew_event(row["body"], renewal) for row in publications]
     if bodies == [row["body"] for row in publications]:
         return stored
-    return msgspec.msgpack.encode([{**it, "body": body} for it, body in zip(publications, bodies, strict=True)])
+    return msgspec.msgpack.encode([{**row, "body": body} for row, body in zip(publications, bodies, strict=True)])
 
 
 def _renew_all(value: Any, renewal: AddressRenewal) -> bool:
@@ -54,8 +54,8 @@ def _renew_all(value: Any, renewal: AddressRenewal) -> bool:
 
 
 def _renew(address: dict[str, str], renewal: AddressRenewal) -> bool:
-    index, sealed = base64.b64decode(address["index"]), base64.b64decode(address["sealed"])
-    new_index, new_sealed = renewal.renew(address["kind"], index, sealed)
+    index, ciphertext = base64.b64decode(address["index"]), base64.b64decode(address["sealed"])
+    new_index, new_ciphertext = renewal.renew(address["kind"], index, ciphertext)
     address["index"] = base64.b64encode(new_index).decode()
-    address["sealed"] = base64.b64encode(new_sealed or b"").decode()
-    return (new_index, new_sealed) != (index, sealed)
+    address["sealed"] = base64.b64encode(new_ciphertext or b"").decode()
+    return (new_index, new_ciphertext) != (index, ciphertext)

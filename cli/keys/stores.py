@@ -96,13 +96,13 @@ class AddressColumns:
 
     name: str
     table: str
-    sealed: str
+    ciphertext: str
     index: str
     kind: str
 
     @property
     def columns(self) -> Sequence[str]:
-        return f"{self.index} as index", f"{self.sealed} as sealed", f"{self.kind} as kind"
+        return f"{self.index} as index", f"{self.ciphertext} as ciphertext", f"{self.kind} as kind"
 
 
 _SUBSCRIBER = "subscriptions.subscriber"
@@ -114,9 +114,9 @@ DELIVERIES = AddressColumns("deliveries", "dispatcher.delivery", "address_sealed
 ERASURES = AddressColumns("erasures to be told", "dispatcher.erasure", "user_sealed", "user_index", "'user'")
 
 
-def list_sealed_stores(ring: KeyRing) -> Sequence[Store]:
+def list_encrypted_stores(ring: KeyRing) -> Sequence[Store]:
     columns = (*SUBSCRIBERS.values(), DELIVERIES, ERASURES)
-    return (*(build_sealed_store(address, ring) for address in columns), *list_message_stores(AddressRenewal(ring)))
+    return (*(build_encrypted_store(address, ring) for address in columns), *list_message_stores(AddressRenewal(ring)))
 
 
 def list_hash_stores(index: BlindIndexKey, ring: KeyRing) -> Sequence[Store]:
@@ -172,12 +172,12 @@ async def find_foreign_keys(connection: asyncpg.Connection, ring: KeyRing, index
         if await connection.fetchval(query, index.version):
             return "subscribers have hashes of a newer index key"
         rows = await connection.fetch(f"""
-            select {address.index} as hash, {address.sealed} as sealed from {address.table}
-            where length({address.sealed}) > 0 order by id desc limit {SAMPLE_SIZE}
+            select {address.index} as hash, {address.ciphertext} as ciphertext from {address.table}
+            where length({address.ciphertext}) > 0 order by id desc limit {SAMPLE_SIZE}
         """)
         for row in rows:
             try:
-                plain = ring.decrypt(row["sealed"], purpose=kind, index=row["hash"]).decode()
+                plain = ring.decrypt(row["ciphertext"], purpose=kind, index=row["hash"]).decode()
             except EncryptionError:
                 return "subscribers' addresses cannot be decrypted"
             if index.compute_index(kind, plain) != index.upgrade(row["hash"]):
@@ -185,20 +185,24 @@ async def find_foreign_keys(connection: asyncpg.Connection, ring: KeyRing, index
     return None
 
 
-def build_sealed_store(address: AddressColumns, ring: KeyRing) -> Store:
+def build_encrypted_store(address: AddressColumns, ring: KeyRing) -> Store:
     """Return the store of addresses that are encrypted with another key than the newest."""
     renewal = AddressRenewal(ring)
     return Store(
         name=address.name,
         table=address.table,
         columns=address.columns,
-        outdated=f"length({address.sealed}) > 0 and get_byte({address.sealed}, 0) <> {max(ring.keys)}",
+        outdated=f"length({address.ciphertext}) > 0 and get_byte({address.ciphertext}, 0) <> {max(ring.keys)}",
         write=f"""
-            update {address.table} t set {address.sealed} = renewed.after
+            update {address.table} t set {address.ciphertext} = renewed.after
             from unnest($1::uuid[], $2::bytea[], $3::bytea[]) as renewed (id, before, after)
-            where t.id = renewed.id and t.{address.sealed} = renewed.before
+            where t.id = renewed.id and t.{address.ciphertext} = renewed.before
         """,
-        renew=lambda row: (row["id"], row["sealed"], renewal.renew(row["kind"], row["index"], row["sealed"])[1]),
+        renew=lambda row: (
+            row["id"],
+            row["ciphertext"],
+            renewal.renew(row["kind"], row["index"], row["ciphertext"])[1],
+        ),
         in_columns=True,
         rows_per_page=5_000,
     )
@@ -214,8 +218,8 @@ def _build_address_store(
     taken = f"and not exists (select from {address.table} where {address.index} = $4)"
 
     def renew(row: asyncpg.Record) -> Arguments:
-        before, sealed = row["index"], row["sealed"]
-        return row["id"], before, sealed, *renewal.renew(row["kind"], before, sealed)
+        before, ciphertext = row["index"], row["ciphertext"]
+        return row["id"], before, ciphertext, *renewal.renew(row["kind"], before, ciphertext)
 
     return Store(
         name=address.name,
@@ -223,8 +227,8 @@ def _build_address_store(
         columns=address.columns,
         outdated=_build_outdated_condition(address.index, index),
         write=f"""
-            update {address.table} set {address.index} = $4, {address.sealed} = $5
-            where id = $1 and {address.index} = $2 and {address.sealed} is not distinct from $3
+            update {address.table} set {address.index} = $4, {address.ciphertext} = $5
+            where id = $1 and {address.index} = $2 and {address.ciphertext} is not distinct from $3
                 {taken if unique else ""}
         """,
         renew=renew,

@@ -72,7 +72,7 @@ class QuarantineItem(NamedTuple):
         if self.webhook is None:
             return self.queued.body
         if ring is None:
-            raise EncryptionError("no sealing key is set")
+            raise EncryptionError("no encryption key is set")
         return ring.decrypt(self.webhook.sealed, purpose="webhook")
 
 
@@ -163,7 +163,7 @@ class QuarantineSession:
         try:
             return item, item.decrypt(self.settings.ring)
         except EncryptionError as error:
-            _fail_for_keys(f"It is sealed, and {error}.")
+            _fail_for_keys(f"It is encrypted, and {error}.")
 
     async def replay(self, selection: str | None) -> list[tuple[str, ReplayResult]]:
         """Publish each selected item, then remove it; unparsable items stay. Return the results by id."""
@@ -212,7 +212,7 @@ class QuarantineSession:
         try:
             plain = item.decrypt(self.settings.ring)
         except EncryptionError as error:
-            return ReplayResult(problems=(f"it is sealed, and {error}",))
+            return ReplayResult(problems=(f"it is encrypted, and {error}",))
         parsed = parse_webhook(plain, rules)
         unpublished = select_unpublished(webhook, parsed)
         fresh = [event for event in unpublished if not is_too_old(event, now)]
@@ -231,7 +231,7 @@ class QuarantineSession:
     def _build_rules(self, webhook: WebhookQuarantined) -> Rules:
         settings = self.settings
         if settings.ring is None or settings.index is None or settings.phone_number_id is None:
-            _fail_for_keys("To send again, sealing keys, index key and phone number id are needed.")
+            _fail_for_keys("To send again, encryption keys, index key and phone number id are needed.")
         return Rules(
             phone_number_id=settings.phone_number_id,
             account_id=settings.waba_id,

@@ -201,13 +201,13 @@ class PostgresAccountRepository:
         """Mark the code as used; return False if there is no such code, or it was used before."""
         return await self._database.fetchval(_USE_CODE, account, code, now) is not None
 
-    async def add_request(self, request: AccountRequest, sealed: bytes, act: Act) -> bool:
-        """Store the request with a sealed value that its confirmation needs; return False if the login has one open."""
+    async def add_request(self, request: AccountRequest, ciphertext: bytes, act: Act) -> bool:
+        """Store the request with an encrypted value for its confirmation; return False if the login has one open."""
         payload = {
             "name": request.name,
             "roles": sorted(request.roles),
             "person": str(request.person),
-            "sealed": sealed.hex(),
+            "sealed": ciphertext.hex(),
         }
         values = (request.id, request.change, request.login, encode_json(payload))
         async with self._database.transaction() as connection:

@@ -100,19 +100,19 @@ class AccountAdministration:
 
         Raises NotPermitted unless a second person confirms, and AccountProblem.
         """
-        request, sealed = await self._find(request_id, _CONFIRMED_TWICE)
+        request, ciphertext = await self._find(request_id, _CONFIRMED_TWICE)
         request.check_decider(actor)
         half, new = None, None
         if request.change is AccountChange.INVITE:
             half = token_urlsafe(HALF_BYTES)
-            new = await self._build_account(request, self._open_half(request, sealed) + half)
+            new = await self._build_account(request, self._open_half(request, ciphertext) + half)
         if not await self.accounts.confirm(request, actor.id, self.clock(), new):
             raise AccountProblem(f"{_DECIDED}{_CONFIRMED_TWICE}")
         return half
 
-    def _open_half(self, request: AccountRequest, sealed: bytes) -> str:
+    def _open_half(self, request: AccountRequest, ciphertext: bytes) -> str:
         try:
-            return self.ring.decrypt(sealed, purpose=HALF_PURPOSE, index=request.id.bytes).decode()
+            return self.ring.decrypt(ciphertext, purpose=HALF_PURPOSE, index=request.id.bytes).decode()
         except EncryptionError:
             raise AccountProblem(
                 "Der Schlüssel der Redaktion wurde gewechselt. Bitte laden Sie noch einmal ein."
@@ -151,10 +151,10 @@ class AccountAdministration:
             requested_by=actor,
             requested_at=self.clock(),
         )
-        sealed = self.ring.encrypt(half.encode(), purpose=HALF_PURPOSE, index=request.id.bytes)
+        ciphertext = self.ring.encrypt(half.encode(), purpose=HALF_PURPOSE, index=request.id.bytes)
         detail = {"change": request.change.value, "roles": ", ".join(sorted(request.roles))}
         act = Act(account=request.requested_by.id, action="account_request.made", object=request.login, detail=detail)
-        if not await self.accounts.add_request(request, sealed, act):
+        if not await self.accounts.add_request(request, ciphertext, act):
             advice = _INVITED_TWICE if half else ""
             raise AccountProblem(f"Für diesen Anmeldenamen wartet schon ein Antrag auf eine Entscheidung.{advice}")
 

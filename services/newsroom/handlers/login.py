@@ -75,10 +75,10 @@ class LoginAttempt:
 
 @dataclass(frozen=True, kw_only=True)
 class SetupSecret:
-    """Secret of one-time codes during setup: as text for apps, and sealed for the form."""
+    """Secret of one-time codes during setup: as text for apps, and encrypted for the form."""
 
     text: str
-    sealed: str
+    ciphertext: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,30 +177,32 @@ class LoginService:
         await self.sessions.end_session(visitor.session, self.clock(), act)
 
     def begin_setup(self, visitor: Visitor) -> SetupSecret:
-        """Return a new secret of one-time codes; its sealed form is bound to this session."""
+        """Return a new secret of one-time codes; its encrypted form is bound to this session."""
         secret = token_bytes(TOTP_SECRET_BYTES)
-        sealed = self.ring.encrypt(secret, purpose=SETUP_PURPOSE, index=visitor.session)
-        return SetupSecret(text=encode_totp_secret(secret), sealed=sealed.hex())
+        ciphertext = self.ring.encrypt(secret, purpose=SETUP_PURPOSE, index=visitor.session)
+        return SetupSecret(text=encode_totp_secret(secret), ciphertext=ciphertext.hex())
 
-    def resume_setup(self, visitor: Visitor, sealed: str) -> SetupSecret:
-        """Return the secret that `begin_setup` sealed for this session. Raises NotPermitted."""
-        return SetupSecret(text=encode_totp_secret(self.open_form(visitor, sealed, SETUP_PURPOSE)), sealed=sealed)
+    def resume_setup(self, visitor: Visitor, ciphertext: str) -> SetupSecret:
+        """Return the secret that `begin_setup` encrypted for this session. Raises NotPermitted."""
+        return SetupSecret(
+            text=encode_totp_secret(self.open_form(visitor, ciphertext, SETUP_PURPOSE)), ciphertext=ciphertext
+        )
 
-    def open_form(self, visitor: Visitor, sealed: str, purpose: str) -> bytes:
+    def open_form(self, visitor: Visitor, ciphertext: str, purpose: str) -> bytes:
         """Unseal a hexadecimal value from a form of this session. Raises NotPermitted."""
         try:
-            return self.ring.decrypt(bytes.fromhex(sealed), purpose=purpose, index=visitor.session)
-        except ValueError:  # not hexadecimal, or not sealed by us for this session
+            return self.ring.decrypt(bytes.fromhex(ciphertext), purpose=purpose, index=visitor.session)
+        except ValueError:  # not hexadecimal, or not encrypted by us for this session
             raise NotPermitted(
                 "Diese Seite gehört zu einer anderen Anmeldung. Bitte beginnen Sie noch einmal."
             ) from None
 
     async def set_up(
-        self, visitor: Visitor, *, password: str, code: str, sealed: str
+        self, visitor: Visitor, *, password: str, code: str, ciphertext: str
     ) -> tuple[StartedSession, list[str]]:
         """Store password and one-time codes; return a new session and recovery codes. Raises SetupRefused."""
         account, now = visitor.account, self.clock()
-        secret = self.open_form(visitor, sealed, SETUP_PURPOSE)
+        secret = self.open_form(visitor, ciphertext, SETUP_PURPOSE)
         step = find_totp_step(encode_totp_secret(secret), code, now, after=0)
         problems = {
             "password": await self._find_password_problem(visitor, password),

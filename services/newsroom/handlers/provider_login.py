@@ -47,14 +47,14 @@ class ProviderLogin:
             destination=choose_destination(destination),
             session=setting_up.session.hex() if setting_up else "",
         )
-        sealed = self.login.ring.encrypt(_encode(pending), purpose=PENDING_PURPOSE)
-        return BegunLogin(await self.provider.build_login_url(pending), base64.urlsafe_b64encode(sealed).decode())
+        ciphertext = self.login.ring.encrypt(_encode(pending), purpose=PENDING_PURPOSE)
+        return BegunLogin(await self.provider.build_login_url(pending), base64.urlsafe_b64encode(ciphertext).decode())
 
     async def finish(self, cookie: str, answer: Mapping[str, str]) -> tuple[PendingLogin, ProviderIdentity]:
         """Return the login that this browser began, and the identity. Raises IdentityRefused and ProviderAway."""
         try:
             plain = self.login.ring.decrypt(base64.urlsafe_b64decode(cookie), purpose=PENDING_PURPOSE)
-        except ValueError:  # not base64, or not sealed by us
+        except ValueError:  # not base64, or not encrypted by us
             raise IdentityRefused("this browser has begun no login") from None
         pending = _decode_pending(plain)
         return pending, await self.provider.identify(pending, answer, self.login.clock())
@@ -67,7 +67,7 @@ class ProviderLogin:
         return started
 
     def prepare_connection(self, pending: PendingLogin, identity: ProviderIdentity, visitor: Visitor | None) -> str:
-        """Return the identity, sealed for the form in which its owner confirms it. Raises NotPermitted.
+        """Return the identity, encrypted for the form in which its owner confirms it. Raises NotPermitted.
 
         Without the form, a foreign page could send the browser here with an identity of its own.
         """
@@ -75,9 +75,9 @@ class ProviderLogin:
             raise NotPermitted(ENDED)
         return self.login.ring.encrypt(_encode(identity.subject), purpose=OFFER_PURPOSE, index=visitor.session).hex()
 
-    async def connect(self, visitor: Visitor, sealed: str) -> StartedSession:
+    async def connect(self, visitor: Visitor, ciphertext: str) -> StartedSession:
         """Connect the account to an identity instead of a password. Raises NotPermitted and AccountProblem."""
-        plain = self.login.open_form(visitor, sealed, OFFER_PURPOSE)
+        plain = self.login.open_form(visitor, ciphertext, OFFER_PURPOSE)
         accounts, subject, account = self.login.accounts, _decode_subject(plain), visitor.account
         act = Act(account=account.id, action="account.connected", object=account.login)
         if not await accounts.connect(visitor, subject, self.login.clock(), act):

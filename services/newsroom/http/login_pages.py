@@ -81,13 +81,13 @@ async def show_setup(newsroom: Newsroom, request: web.Request) -> web.Response:
 
 async def set_up(newsroom: Newsroom, request: web.Request) -> web.Response:
     form, visitor = request[FORM], request[VISITOR]
-    sealed = form.get("secret", "")
+    ciphertext = form.get("secret", "")
     try:
         started, codes = await newsroom.login.set_up(
-            visitor, password=form.get("password", ""), code=form.get("code", ""), sealed=sealed
+            visitor, password=form.get("password", ""), code=form.get("code", ""), ciphertext=ciphertext
         )
     except SetupRefused as refused:
-        secret = newsroom.login.resume_setup(visitor, sealed)
+        secret = newsroom.login.resume_setup(visitor, ciphertext)
         return _render_setup(newsroom, request, secret, problems=refused.problems, status=422)
     return _set_cookies(newsroom, render_page(request, "recovery_codes.html", codes=codes), started)
 
@@ -181,7 +181,7 @@ def _render_setup(
         "setup.html",
         status=status,
         problems=problems or {},
-        sealed_secret=secret.sealed,
+        encrypted_secret=secret.ciphertext,
         secret=" ".join(secret.text[index : index + 4] for index in range(0, len(secret.text), 4)),
         provider=newsroom.provider_label,
         qr=segno.make(uri).svg_data_uri(scale=6),

@@ -64,8 +64,10 @@ async def finish(external: ProviderLogin, newsroom: Newsroom, request: web.Reque
     """Log in the user whom the provider identified, or ask whether to connect their account."""
     pending, identity = await external.finish(newsroom.cookies.read(request, _COOKIE) or "", request.query)
     if pending.session:
-        sealed = external.prepare_connection(pending, identity, request.get(VISITOR))
-        response = render_page(request, "connect.html", identity=identity, sealed=sealed, problem="")
+        encrypted_identity = external.prepare_connection(pending, identity, request.get(VISITOR))
+        response = render_page(
+            request, "connect.html", identity=identity, encrypted_identity=encrypted_identity, problem=""
+        )
     elif started := await external.log_in(identity):
         if VISITOR in request:
             await newsroom.login.log_out(request[VISITOR])  # opened meanwhile, and replaced in this browser
@@ -83,7 +85,9 @@ async def connect(external: ProviderLogin, newsroom: Newsroom, request: web.Requ
     try:
         started = await external.connect(request[VISITOR], request[FORM].get("identity", ""))
     except AccountProblem as problem:
-        return render_page(request, "connect.html", status=409, identity=None, sealed="", problem=str(problem))
+        return render_page(
+            request, "connect.html", status=409, identity=None, encrypted_identity="", problem=str(problem)
+        )
     response = redirect("/")
     newsroom.cookies.set(response, "session", started.token)
     return response

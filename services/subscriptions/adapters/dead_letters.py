@@ -33,18 +33,18 @@ class PostgresDeadLetterRepository:
         self, body: bytes, reason: str, people: Sequence[bytes] = (), written_at: MessageTime | None = None
     ) -> None:
         identifier = UUID(bytes=hashlib.sha256(body).digest()[:16])
-        sealed = self._ring.encrypt(body, purpose=PURPOSE, index=identifier.bytes)
+        ciphertext = self._ring.encrypt(body, purpose=PURPOSE, index=identifier.bytes)
         async with self._database.transaction() as connection:
             await lock_people(connection, people)
             last_erasure = await find_last_erasure(connection, people)
             if written_at is None or last_erasure is None or written_at >= last_erasure:
-                await connection.execute(_SAVE, identifier, reason, sealed, people)
+                await connection.execute(_SAVE, identifier, reason, ciphertext, people)
 
     async def list_due(self) -> Mapping[UUID, bytes]:
         bodies: dict[UUID, bytes] = {}
-        for identifier, sealed in await self._database.fetch(_DUE, MAX_REPLAYED_AT_ONCE):
+        for identifier, ciphertext in await self._database.fetch(_DUE, MAX_REPLAYED_AT_ONCE):
             try:
-                bodies[identifier] = self._ring.decrypt(sealed, purpose=PURPOSE, index=identifier.bytes)
+                bodies[identifier] = self._ring.decrypt(ciphertext, purpose=PURPOSE, index=identifier.bytes)
             except EncryptionError:
                 await self.fail(identifier, UNREADABLE)
         return bodies

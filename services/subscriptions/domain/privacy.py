@@ -77,8 +77,8 @@ def build_erased_event(scope: ErasureScope, people: Iterable[Addresses], message
     identifier = make_timed_id(scope.moment.at, b"erased", message_key)
     addresses = {index: Address(kind=AddressKind.PHONE, index=index, sealed=b"") for index in scope.former_indexes}
     known = [address for person in people for address in (person.phone, person.user) if address]
-    sealed_last = sorted(reversed(known), key=lambda address: bool(address.sealed))
-    addresses |= {address.index: address for address in sealed_last}
+    encrypted_last = sorted(reversed(known), key=lambda address: bool(address.sealed))
+    addresses |= {address.index: address for address in encrypted_last}
     message = SubscriberErased(
         erasure=identifier,
         subscribers=scope.subscribers,

@@ -1,4 +1,4 @@
-"""New sealing keys on a real database, with the rights of the role that rotates."""
+"""New encryption keys on a real database, with the rights of the role that rotates."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from cli.keys.stores import SUBSCRIBERS, build_sealed_store
+from cli.keys.stores import SUBSCRIBERS, build_encrypted_store
 from services.subscriptions.domain.publication import Destination, build_event
 from shared.contracts.dispatch import BroadcastBatch, Recipient, ReplyRequested
 from shared.contracts.envelope import decode
@@ -33,7 +33,7 @@ MANY = 40_000
 NOW = datetime.now(UTC)
 COMMAND = [sys.executable, "-m", "cli.main", "keys", "rotate"]
 EXAMPLES = Path(__file__).parents[3] / "shared" / "contracts" / "examples"
-PHONES = build_sealed_store(SUBSCRIBERS[AddressKind.PHONE], KeyRing.parse(BOTH))
+PHONES = build_encrypted_store(SUBSCRIBERS[AddressKind.PHONE], KeyRing.parse(BOTH))
 BROADCAST = """
     with notice as (insert into subscriptions.notice (source, notice) values ('s', 'n'))
     insert into subscriptions.broadcast (id, source, notice, revision, digest, topic, lane, template, published_at,
@@ -131,7 +131,7 @@ async def test_everything_opens_with_the_new_key_alone_afterwards_and_nothing_ch
     assert await versions(owner) == {1: PEOPLE}
     finished = await rotate(database, BOTH)
     assert (finished.status, finished.errors) == (0, "")
-    assert f"{PEOPLE} sealed anew" in finished.output
+    assert f"{PEOPLE} encrypted again" in finished.output
     assert await versions(owner) == {2: PEOPLE}
     ring = KeyRing.parse(NEW)
     rows = await owner.fetch("select phone_index, phone_sealed from subscriptions.subscriber")
@@ -141,7 +141,7 @@ async def test_everything_opens_with_the_new_key_alone_afterwards_and_nothing_ch
     for address in await stored_addresses(owner):
         assert ring.decrypt(address.sealed, purpose="phone", index=address.index) == _number(7)
     again = await rotate(database, BOTH)
-    assert "version 2: 0 sealed anew" in again.output
+    assert "version 2: 0 encrypted again" in again.output
 
 
 async def test_what_arrives_under_the_old_key_after_a_rotation_keeps_that_key(
@@ -167,7 +167,7 @@ async def test_what_arrives_under_the_old_key_after_a_rotation_keeps_that_key(
         await owner.execute(*insertion)
         for ring in (BOTH, NEW):
             status = await rotate(database, ring, "status")
-            assert (status.status, "1 under an older sealing key" in status.output) == (1, True), status.output
+            assert (status.status, "1 under an older encryption key" in status.output) == (1, True), status.output
             assert "keys rotate`" in status.errors
 
 
@@ -232,7 +232,7 @@ async def test_whoever_still_seals_with_the_old_key_is_noticed(
     )
     finished = await rotate(database, BOTH)
     assert finished.status == 1
-    assert "still seals with an older key" in finished.errors
+    assert "still encrypts with an older key" in finished.errors
 
 
 async def test_what_changes_meanwhile_stays_as_it_was_written(

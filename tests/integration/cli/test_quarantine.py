@@ -81,7 +81,7 @@ async def test_one_is_opened_by_the_beginning_of_its_id(ward: QuarantineHarness)
 @pytest.mark.parametrize(
     ("keys", "complaint"),
     [
-        ({}, "no sealing key is set"),
+        ({}, "no encryption key is set"),
         ({"KREISFUNK_ENCRYPTION_KEYS": KEYS["KREISFUNK_ENCRYPTION_KEYS"].replace("1:", "2:")}, "not in the ring"),
         ({"KREISFUNK_ENCRYPTION_KEYS": f"1:{KEYS['KREISFUNK_INDEX_KEY']}"}, "cannot be decrypted with this key"),
     ],

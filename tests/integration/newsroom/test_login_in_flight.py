@@ -104,7 +104,7 @@ class LoginDesk:
         await self.reset()
         visitor = await self.visit(await self.log_in(FIRST))
         secret = self.service.begin_setup(visitor)
-        return visitor, {"password": NEW, "code": pyotp.TOTP(secret.text).now(), "sealed": secret.sealed}
+        return visitor, {"password": NEW, "code": pyotp.TOTP(secret.text).now(), "ciphertext": secret.ciphertext}
 
     async def reset(self) -> None:
         now = system_clock()

@@ -88,7 +88,7 @@ async def test_the_monitor_sees_hashes_of_messages_only_and_changes_nothing(owne
 
 
 def _opens(role: str) -> bool:
-    """Whether the sealing keys are in the folder where the password of the role is."""
+    """Whether the encryption keys are in the folder where the password of the role is."""
     holders = {file.partition("/")[0] for secret in SECRETS if secret.login == role for file in secret.files}
     keys = {file.partition("/")[0] for secret in SECRETS for file in secret.files if file.endswith("encryption_keys")}
     assert holders

@@ -36,8 +36,8 @@ def test_the_known_person_is_unchanged_although_each_webhook_seals_anew() -> Non
     known = subscribed(build_both(1))
     seen = build_both(1)
     assert seen.phone is not None
-    resealed = Addresses(phone=msgspec.structs.replace(seen.phone, sealed=b"sealed anew"), user=seen.user)
-    assert resolve_person(known, known, resealed).subscriber == known
+    encrypted_again = Addresses(phone=msgspec.structs.replace(seen.phone, sealed=b"encrypted again"), user=seen.user)
+    assert resolve_person(known, known, encrypted_again).subscriber == known
 
 
 @pytest.mark.parametrize("known", [build_phone(1), build_user(1)])
