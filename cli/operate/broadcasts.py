@@ -22,9 +22,9 @@ REFUSALS: Mapping[str, str] = {
     "finished": "The broadcast has finished.",
     "expired": "The broadcast has expired: nobody may get it any more.",
     "running": "The broadcast is not paused.",
-    "held": "The broadcast is not paused; its template is paused: see `kreisfunk templates list`.",
+    "template_paused": "The broadcast is not paused; its template is paused: see `kreisfunk templates list`.",
 }
-UNFINISHED = ("running", "held", "paused")
+UNFINISHED = ("running", "template_paused", "paused")
 _COLUMNS = (
     *("broadcast", "notice", "revision", "lane", "standing"),
     *("audience", "accepted", "failed", "unknown", "waiting", "headline"),
@@ -39,7 +39,7 @@ from subscriptions.cancel_expansion($1, $2) expansion,
     dispatcher.cancel_broadcast($1, $2, expansion is not null) before
 """
 _IS_EXPANDED = "select exists (select from subscriptions.broadcast where id = $1 and state = 'expanded')"
-_BOOKS = ("accepted", "failed", "expired", "cancelled", "suppressed", "unknown", "waiting")
+_COUNTS = ("accepted", "failed", "expired", "cancelled", "suppressed", "unknown", "waiting")
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -117,7 +117,7 @@ async def _describe_waiting(connection: asyncpg.Connection, broadcast: UUID) -> 
         return f"{broadcast}: those whose messages wait at the broker will not get it." if is_expanded else None
     if row["standing"] not in (*UNFINISHED, "expanding"):
         return None
-    number = f"{row['books']['waiting']}{'' if row['books']['complete'] else ' so far'}"
+    number = f"{row['counts']['waiting']}{'' if row['counts']['complete'] else ' so far'}"
     return f"{row['headline'] or broadcast}: those who wait ({number}) will not get it."
 
 
@@ -167,7 +167,7 @@ def _format_line(broadcast: Row) -> tuple[object, ...]:
     headline = broadcast["headline"] or "-"
     if len(headline) > MAX_HEADLINE_LENGTH:
         headline = f"{headline[: MAX_HEADLINE_LENGTH - 1]}…"
-    values = {**broadcast["books"], **broadcast, "headline": headline}
+    values = {**broadcast["counts"], **broadcast, "headline": headline}
     return tuple(values[name] for name in _COLUMNS)
 
 
@@ -201,12 +201,12 @@ def _format_head(broadcast: Row) -> str:
 
 
 def _format_recipients(broadcast: Row) -> str:
-    books = broadcast["books"]
+    counts = broadcast["counts"]
     steps = ", ".join(f"{count} {state}" for state, count in broadcast["steps"].items() if count)
-    remark = "" if books["complete"] else "so far: not everybody has been read"
+    remark = "" if counts["complete"] else "so far: not everybody has been read"
     if broadcast["standing"] == SCHEDULED:
         remark = "so far: everybody is read when it begins"
-    rows = [("audience", books["audience"], remark)]
-    rows += [(name, books[name], f"= {steps}" if name == "accepted" and steps else "") for name in _BOOKS]
-    rows.append(("unaccounted", books["unaccounted"], "report this: it must be 0" if books["unaccounted"] else ""))
+    rows = [("audience", counts["audience"], remark)]
+    rows += [(name, counts[name], f"= {steps}" if name == "accepted" and steps else "") for name in _COUNTS]
+    rows.append(("unaccounted", counts["unaccounted"], "report this: it must be 0" if counts["unaccounted"] else ""))
     return format_table(("recipients", "number", ""), rows)

@@ -85,13 +85,13 @@ def _build_begun(row: asyncpg.Record, waits: Sequence[Row] = (), failures: Seque
     audience = row["audience"]
     if (row["cancelled_reason"] and row["finished_at"]) or (row["restored"] and row["ended"]):
         audience = sum(states.values())  # a cancellation may have stopped the remaining pages, a restore lost them
-    books = _count_recipients(states, audience=audience, expanded=row["expanded"], ended=row["ended"])
-    view = _build_view(row, row["cancelled_reason"] or row["paused_reason"] or row["template_reason"], books)
-    if row["cancelled_reason"] == SUPERSEDED and books["complete"] and not (books["cancelled"] or books["waiting"]):
+    counts = _count_recipients(states, audience=audience, expanded=row["expanded"], ended=row["ended"])
+    view = _build_view(row, row["cancelled_reason"] or row["paused_reason"] or row["template_reason"], counts)
+    if row["cancelled_reason"] == SUPERSEDED and counts["complete"] and not (counts["cancelled"] or counts["waiting"]):
         view["standing"] = REPLACED  # it had already been sent to everybody
     return view | {
         "steps": {state: states.get(state, 0) for state in ACCEPTED},
-        "waits": [*waits, *_build_other_waits(states, books["waiting"])],
+        "waits": [*waits, *_build_other_waits(states, counts["waiting"])],
         "failures": failures,
     }
 
@@ -100,7 +100,7 @@ def _build_planned(row: asyncpg.Record) -> Row:
     return _build_view(row, row["reason"], _count_recipients({}, audience=None, expanded=0, ended=False))
 
 
-def _build_view(row: asyncpg.Record, reason: str | None, books: Row) -> Row:
+def _build_view(row: asyncpg.Record, reason: str | None, counts: Row) -> Row:
     """Return one broadcast. `reason` is that of its pause or cancellation; `steps` counts accepted messages by status.
 
     `waits` has the number of deliveries and the first due time by cause, `failures` the number by Meta's code.
@@ -108,7 +108,7 @@ def _build_view(row: asyncpg.Record, reason: str | None, books: Row) -> Row:
     return {
         **{name: row[name] for name in _IDENTITY},
         "reason": reason,
-        "books": books,
+        "counts": counts,
         "steps": {},
         **{name: row.get(name) for name in _TIMES},
         "waits": [],

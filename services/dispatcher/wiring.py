@@ -190,7 +190,7 @@ def _build_maintenance_jobs(resources: Resources, ledger: PostgresLedger, lanes:
         every(0.25, publish_progress, "progress"),
         every(60.0, partial(publish_progress, late=True)),
         every(1.0, lambda: maintenance.publish_refusals(ledger, resources.publish_mandatory), "refusals"),
-        every(2.0, lambda: maintenance.finish_erasures(people, resources.graph.forget_contact), "erasures"),
+        every(2.0, lambda: maintenance.finish_erasures(people, resources.graph.delete_contact), "erasures"),
         every(0.25, lambda: maintenance.extend_follow_ups(ledger), "follow_ups"),
     ]
 

@@ -22,7 +22,7 @@ MAX_SETTLED_PER_ROUND = 5
 MIN_UNKNOWN_AGE_SECONDS = 10.0
 # By then Meta has reported the failure of a message, if it failed.
 FINAL_SECONDS = 30.0
-RUNNING = ("running", "held", "paused")
+RUNNING = ("running", "template_paused", "paused")
 
 _FIND = "select id from dispatcher.broadcast where notice = $1"
 # As `kreisfunk broadcasts cancel` does it.

@@ -43,7 +43,7 @@ TIERS = """All queues are quorum queues. Each queue that a service reads has
 - a dead-letter queue `<queue>.dead`, where a message stays with its reason until an operator looks, including one
   that the broker has delivered more than {limit} times. Messages in {expiring}
   may quote a citizen and are dropped after {days} days;
-- delay tiers `<queue>.retry.<tier>` ({tiers}), which lead back to the same queue only. Its owner parks
+- delay tiers `<queue>.retry.<tier>` ({tiers}), which lead back to the same queue only. Its owner publishes
   messages through the exchange `<owner>.retry`.
 
 `{quarantine}` keeps what the ingress could not parse, encrypted; `{notices}` keeps rejected

@@ -95,7 +95,7 @@ class GraphApi:
             _log.exception("send_failed")
             return NoResponse("failed")
 
-    async def forget_contact(self, user: Address) -> bool:
+    async def delete_contact(self, user: Address) -> bool:
         """Have Meta delete a number's pairing with a user id; return False if it must be retried.
 
         Meta, "Business-scoped user IDs" (June 2026). Meta takes the user id in the URL of the request; it is sent to

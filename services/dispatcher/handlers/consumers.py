@@ -80,7 +80,7 @@ class StatusHandler:
         self.meter.count("statuses", applied.changed, "changed")
         self.meter.count("statuses", applied.unmatched, "unmatched")
         for broadcast in applied.reached:
-            self._rejections.forget(broadcast)
+            self._rejections.restart(broadcast)
         self._refused.update(dict.fromkeys(self._refused if applied.reached else (), True))
         for failure in applied.failures:
             action = find_error_rule(failure.code).action
@@ -201,4 +201,4 @@ async def apply_account_events(
         meter.count("account_events", label=event.field if event.field in ACCOUNT_FIELDS else "other")
         if update is not None:
             meter.count("account_updates", label=update)
-        _log.warning("account_event", field=event.field, change=change and change.update, news=update)
+        _log.warning("account_event", field=event.field, change=change and change.update, update=update)

@@ -111,9 +111,11 @@ def build_progress_event(progress: BroadcastProgress) -> Message:
     )
 
 
-async def finish_erasures(recipients: RecipientRepository, forget: Callable[[Address], Awaitable[bool]]) -> None:
+async def finish_erasures(
+    recipients: RecipientRepository, delete_contact: Callable[[Address], Awaitable[bool]]
+) -> None:
     """Complete due erasures: at Meta, and in the ledger once nothing is pending for the address."""
     for erasure in await recipients.claim_due_erasures():
-        if erasure.user is not None and await forget(erasure.user):
+        if erasure.user is not None and await delete_contact(erasure.user):
             await recipients.mark_contact_deleted(erasure)
         await recipients.erase(erasure)

@@ -71,6 +71,6 @@ class Rejections:
         self._by_broadcast[broadcast] = (code, rejected)
         return False
 
-    def forget(self, broadcast: UUID) -> None:
+    def restart(self, broadcast: UUID) -> None:
         """Restart counting, as Meta accepted a message."""
         self._by_broadcast.pop(broadcast, None)

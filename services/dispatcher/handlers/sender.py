@@ -104,7 +104,7 @@ class Sender:
         answer = self._read(claim, request)
         self._settle(claim, answer, started)
         if isinstance(answer, Accepted) and claim.broadcast:
-            self._rejections.forget(claim.broadcast)
+            self._rejections.restart(claim.broadcast)
         elif isinstance(answer, ErrorResponse):
             self._track(asyncio.ensure_future(self._apply_result(claim, answer, probe=False)), self._stop_tracking)
 

@@ -36,7 +36,7 @@ _KEYS_UNCONFIRMED = (
     "Die Datenbank wurde aus einer Sicherung wiederhergestellt, und ihre Schlüssel sind noch nicht geprüft. Ein „Stop“"
     " fände vielleicht niemanden. Wer das System betreibt, prüft sie mit „kreisfunk keys status“."
 )
-_UNFINISHED = ("running", "held", "paused")
+_UNFINISHED = ("running", "template_paused", "paused")
 # For each change: the statement, which returns the broadcast's previous standing and how many people will get the
 # message again, and the standings that permit the change.
 _BROADCAST_CHANGES: Mapping[BroadcastChange, tuple[str, Collection[str]]] = {

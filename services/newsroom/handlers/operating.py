@@ -24,7 +24,7 @@ _OBSTACLES: Mapping[str, str] = {
     "finished": "Die Aussendung ist schon abgeschlossen.",
     "expired": "Die Meldung gilt nicht mehr. Niemand bekommt sie noch.",
     "running": "Die Aussendung ist nicht angehalten.",
-    "held": "Angehalten ist nicht diese Aussendung, sondern ihre Vorlage. Die gibt der Betrieb frei.",
+    "template_paused": "Angehalten ist nicht diese Aussendung, sondern ihre Vorlage. Die gibt der Betrieb frei.",
 }
 _ALL_PAUSED = (
     "Der gesamte Versand ist angehalten, auch diese Aussendung wartet. Sie können sie beenden; wer die Meldung"
@@ -89,7 +89,12 @@ class OperatingService:
         if standing == "missing":
             raise SendingRefused(await self._explain_missing(status))
         if standing:
-            is_sendable = change is BroadcastChange.RESEND and standing in ("running", "held", "paused", "finished")
+            is_sendable = change is BroadcastChange.RESEND and standing in (
+                "running",
+                "template_paused",
+                "paused",
+                "finished",
+            )
             raise SendingRefused(_NOTHING_TO_RESEND if is_sendable else _OBSTACLES[standing])
 
     async def _explain_missing(self, status: BroadcastStatus) -> str:

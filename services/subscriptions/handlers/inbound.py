@@ -58,7 +58,7 @@ class InboundConsumer:
     author_key: AuthorKey
     count: Callable[[str], None]
     queue: FairQueue = field(default_factory=lambda: FairQueue(MAX_CONCURRENT_PARTS))
-    executor: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "understanding"))
+    executor: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "intents"))
 
     async def handle(self, body: bytes) -> Outcome:
         """Handle a group: store, publish, and only then return Done.

@@ -103,7 +103,7 @@ class SteeringHarness:
 
         async def settled() -> bool:
             shown = [await self.show_broadcast(broadcast) for broadcast in broadcasts]
-            return all(one["books"]["complete"] and not one["books"]["waiting"] for one in shown)
+            return all(one["counts"]["complete"] and not one["counts"]["waiting"] for one in shown)
 
         await wait_for(settled, seconds)
 

@@ -93,7 +93,7 @@ async def run(command: Sequence[str], folder: Path, environment: Mapping[str, st
 
 async def audience(town: SteeringHarness, broadcast: str) -> int:
     await town.wait_until_settled(broadcast)
-    return int((await town.show_broadcast(broadcast))["books"]["audience"])
+    return int((await town.show_broadcast(broadcast))["counts"]["audience"])
 
 
 @pytest.mark.parametrize("name", NOT_IN_THE_GUIDE)

@@ -113,11 +113,11 @@ async def test_nobody_gets_twice_what_was_sent_after_the_backup(
     await town.wait_until_settled(afterwards, broadcast)
     assert has_everybody_once(await town.accepted.find(third))
     assert await count_twice(town, first, second) == 0
-    books = (await town.show_broadcast(broadcast))["books"]
+    books = (await town.show_broadcast(broadcast))["counts"]
     assert is_accounted(books)
     assert (books["audience"], books["unknown"] > 0) == (CITIZENS, True)
     if broker_survives:
-        assert (await town.show_broadcast(unknown_to_backup))["books"]["unknown"] > 0
+        assert (await town.show_broadcast(unknown_to_backup))["counts"]["unknown"] > 0
     await wait_for_answer(town, citizen["id"], len(got))
     await decide(town, broadcast, first)
     assert await count_twice(town, first, second) == 0

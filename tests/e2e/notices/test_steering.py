@@ -31,7 +31,7 @@ async def test_nobody_gets_the_older_revision_after_the_newer_was_accepted(town:
     assert [late for late in old if late.accepted_at > accepted_at + MAX_SECONDS_AFTER_ANSWER] == []
     news = {message.citizen: message.accepted_at for message in new}
     assert [message for message in old if message.accepted_at > news[message.citizen]] == []
-    books = (await town.show_broadcast(older))["books"]
+    books = (await town.show_broadcast(older))["counts"]
     assert is_accounted(books)
     assert books["cancelled"] == CITIZENS - len(old)
 
@@ -53,7 +53,7 @@ async def test_an_all_clear_reaches_exactly_those_who_got_what_was_withdrawn_who
     warned, cleared = await town.accepted.find("Trinkwasser verunreinigt"), await town.accepted.find("Alles wieder gut")
     assert SOME <= len(warned) < CITIZENS
     assert sorted(one.citizen for one in cleared) == sorted(one.citizen for one in warned)
-    assert is_accounted((await town.show_broadcast(clear))["books"])
+    assert is_accounted((await town.show_broadcast(clear))["counts"])
 
 
 async def test_a_paused_broadcast_waits_while_others_go_and_a_resumed_one_reaches_everybody(

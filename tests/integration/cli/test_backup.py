@@ -186,7 +186,7 @@ async def test_a_restored_database_sends_nothing_and_holds_what_may_have_been_se
         paused = "select paused_by_operator, paused_reason like 'restored from %' from dispatcher.rate"
         assert await fetch(empty.url, paused) == [(True, True)]
         books = {"KREISFUNK_DATABASE_URL": empty.build_role_url("kreisfunk_operator")}
-        shown = (await run(books, "broadcasts", "show", mixed[0].broadcast, "--json")).json["books"]
+        shown = (await run(books, "broadcasts", "show", mixed[0].broadcast, "--json")).json["counts"]
         assert (shown["accepted"], shown["failed"], shown["unknown"], shown["waiting"]) == (3, 2, 4, 1)
         listed = (await run(books, "deliveries", "unknown", "--json")).json["unknown"]
         assert [one["restored"] for one in listed] == [True] * 4

@@ -32,14 +32,14 @@ from dispatcher.delivery_id($1, gen_random_uuid()) person
 
 async def books(environment: Mapping[str, str], broadcast: UUID) -> dict[str, int]:
     ended = await run(environment, "broadcasts", "show", broadcast, "--json")
-    return {name: count for name, count in ended.json["books"].items() if count and name != "complete"}
+    return {name: count for name, count in ended.json["counts"].items() if count and name != "complete"}
 
 
 async def test_every_recipient_of_a_broadcast_is_somewhere_for_scripts_and_for_people(
     mixed: tuple[BroadcastBatch, list[Claim]], environment: Mapping[str, str]
 ) -> None:
     shown = (await run(environment, "broadcasts", "show", mixed[0].broadcast, "--json")).json
-    assert shown["books"] == {
+    assert shown["counts"] == {
         "audience": 10,
         "complete": True,
         "accepted": 3,

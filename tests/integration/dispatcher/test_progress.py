@@ -139,7 +139,7 @@ async def test_a_cancellation_that_stopped_pages_ends_with_those_that_came(
     assert await ledger.collect_progress(60) == []
     shown = await operate.fetch_one(owner, came.broadcast)
     assert shown is not None
-    books = shown["books"]
+    books = shown["counts"]
     assert (books["audience"], books["complete"], books["unaccounted"]) == (2, True, 0)
 
 

@@ -63,7 +63,7 @@ CAUSES: dict[str, list[tuple[str, timedelta | None, int]]] = {
         ("pair", LATER, 1),
     ],
     "paused": [("resume", None, 0), ("spread", LATER, 0)],
-    "held": [("template", None, 1), ("spread", LATER, 0)],
+    "template_paused": [("template", None, 1), ("spread", LATER, 0)],
 }
 
 
@@ -114,14 +114,16 @@ async def test_what_waits_costs_what_may_be_sent_nothing_whatever_it_waits_for(
     broadcasts = {name: build_batch_message(generate_subscribers(DUE)).broadcast for name in CAUSES}
     running = build_batch_message(generate_subscribers(DUE), broadcast=broadcasts["running"])
     due = await claim(ledger, running)
-    for name in ("paused", "held"):
+    for name in ("paused", "template_paused"):
         message = build_batch_message([], broadcast=broadcasts[name])
         await ledger.register(message, {})
     await ledger.record([build_record(one, DeliveryState.WAITING) for one in due])
     await exhaust_limits(ledger, owner)
     await owner.execute("update dispatcher.broadcast set paused_reason = 'a test' where id = $1", broadcasts["paused"])
-    await owner.execute("update dispatcher.broadcast set template = 'held/de' where id = $1", broadcasts["held"])
-    await owner.execute("insert into dispatcher.template_pause values ('held/de', 'a test')")
+    await owner.execute(
+        "update dispatcher.broadcast set template = 'template_paused/de' where id = $1", broadcasts["template_paused"]
+    )
+    await owner.execute("insert into dispatcher.template_pause values ('template_paused/de', 'a test')")
 
     async def add(each: int) -> dict[str, int]:
         for name, broadcast in broadcasts.items():

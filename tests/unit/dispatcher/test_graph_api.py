@@ -82,7 +82,7 @@ async def test_a_user_id_is_not_taken_elsewhere_by_a_redirect() -> None:
     app.router.add_route("*", "/{path:.*}", redirect)
     async with TestServer(app) as server, aiohttp.ClientSession() as session:
         api = replace(graph(session, KEY), contact_book_url=str(server.make_url("/contacts")))
-        assert not await api.forget_contact(claim().address)
+        assert not await api.delete_contact(claim().address)
     assert asked == ["/contacts"]
 
 

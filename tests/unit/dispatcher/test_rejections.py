@@ -20,7 +20,7 @@ def test_it_pauses_exactly_after_so_many_in_a_row(before: list[tuple[UUID, int]]
     for broadcast, answer in [*before, *[(UUID(int=1), code)] * MAX_REJECTIONS_IN_A_ROW]:
         row = rows.setdefault(broadcast, [])
         if answer == ACCEPTED:
-            rejections.forget(broadcast)
+            rejections.restart(broadcast)
             row.clear()
             continue
         row[:] = [*row, answer] if set(row) <= {answer} else [answer]

@@ -7,7 +7,7 @@ classify clean clear close collect combine commit compare compile complete compo
 connect consume contains convert copy correct count create cut decide declare decline decode decompress
 decrypt delete deliver derive describe detect disable discard download drain draw drop enable encode encrypt end
 enqueue ensure enter erase escape estimate evaluate examine expand expect explain extend extract fail feed
-fetch fill filter find fit finish fix flatten fold follow forget format generate get give grant
+fetch fill filter find fit finish fix flatten fold follow format generate get give grant
 group handle has hash hold identify ignore index initialize insert install interpolate interpret invite is
 iterate
 join keep kill launch leave limit list load locate lock log main make mark mask match may
