@@ -46,8 +46,8 @@ class StackOperator:
 
 
 @pytest.fixture
-def stack(town: SteeringHarness) -> Stack:
-    return town.stack
+def stack(system: SteeringHarness) -> Stack:
+    return system.stack
 
 
 @pytest.fixture

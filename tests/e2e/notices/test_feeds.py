@@ -41,9 +41,9 @@ TOLD = ("Wasser abkochen", "Zehn Minuten kochen", "Entwarnung: Das Wasser ist re
 
 @dataclass
 class County:
-    """A town with a website, and a folder in which a control centre leaves its alerts."""
+    """A whole system with a website, and a folder in which a control centre leaves its alerts."""
 
-    town: SteeringHarness
+    system: SteeringHarness
     website: FakeWebsite
     folder: Path
     news: list[str] = field(default_factory=list)
@@ -63,7 +63,7 @@ class County:
 
     async def once(self) -> CommandResult:
         ended = await run_in_process(
-            "feeds", "once", *self.arguments, "--stack", str(self.town.stack.folder), environment={}
+            "feeds", "once", *self.arguments, "--stack", str(self.system.stack.folder), environment={}
         )
         assert ended.status == 0, ended.everything
         return ended
@@ -75,7 +75,7 @@ class County:
         return {path: path.read_bytes() for path in (self.folder / "kept" / "memory").glob("*.json")}
 
     async def got(self, words: str) -> list[AcceptedMessage]:
-        return await self.town.accepted.find(words)
+        return await self.system.accepted.find(words)
 
     async def until_everybody_got(self, words: str) -> None:
         async def everybody() -> bool:
@@ -85,9 +85,9 @@ class County:
 
 
 @pytest.fixture(scope="module")
-async def county(town: SteeringHarness, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[County]:
+async def county(system: SteeringHarness, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[County]:
     async with run_website() as website:
-        county = County(town=town, website=website, folder=tmp_path_factory.mktemp("office"))
+        county = County(system=system, website=website, folder=tmp_path_factory.mktemp("county"))
         (county.folder / "alerts").mkdir()
         county.publish(0, "Was schon da war")
         await county.once()
@@ -136,8 +136,8 @@ async def moments(county: County, words: str) -> list[float]:
 
 async def nothing_more_comes(county: County) -> None:
     """A notice that is published after all of this comes last; then everything that was to come is there."""
-    last, _ = await county.town.publish("Zum Schluss")
-    await county.town.wait_until_settled(last)
+    last, _ = await county.system.publish("Zum Schluss")
+    await county.system.wait_until_settled(last)
     heard: Counter[tuple[int, str]] = Counter()
     for words in (*TOLD, "Nummer 1", "Nummer 2", "Nummer 3"):
         heard.update((message.citizen, words) for message in await county.got(words))

@@ -1,4 +1,4 @@
-"""How an event is followed over HTTP, from a real HTTP server that tells what a door tells, in the door's own words."""
+"""How an event is followed over HTTP, from a real HTTP server that answers like the notices API, in its own words."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -40,7 +40,7 @@ FINISHED = told(EventState.FINISHED, audience=3, states={"accepted": 3})
 
 @dataclass
 class Telling:
-    """A door that takes everything in and tells these in turn, the last again and again; None is not known yet."""
+    """A notices API that takes everything in and tells these in turn, the last again and again; None: not known yet."""
 
     course: list[EventProgress | None]
     taken: list[tuple[str, bytes]] = field(default_factory=list)

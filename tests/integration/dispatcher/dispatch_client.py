@@ -34,7 +34,7 @@ class DispatchClient:
     """The broker's and the database's side of dispatchers that run."""
 
     publisher: Publisher
-    books: asyncpg.Connection
+    owner: asyncpg.Connection
     keys: KeyRing
     index_key: BlindIndexKey
 
@@ -94,7 +94,7 @@ class DispatchClient:
 
     async def count_states(self, source: UUID | None = None) -> dict[str, int]:
         """How many deliveries of a source, or of all, are in which state."""
-        return dict([tuple(row) for row in await self.books.fetch(_STATES, source)])
+        return dict([tuple(row) for row in await self.owner.fetch(_STATES, source)])
 
     async def wait_for_states(
         self, expected: Mapping[str, int], source: UUID | None = None, seconds: float = WAIT_TIMEOUT_SECONDS
@@ -108,7 +108,7 @@ class DispatchClient:
         """Wait until the ledger has this value."""
 
         async def is_there() -> bool:
-            return bool(await self.books.fetchval(statement, *arguments) == value)
+            return bool(await self.owner.fetchval(statement, *arguments) == value)
 
         await self.wait_until(is_there)
 

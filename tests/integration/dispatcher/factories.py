@@ -105,12 +105,12 @@ def build_reply(withdrawal: Withdrawal | None = None, *, expires_in: float = 360
     )
 
 
-async def wait_until_locked(books: Database | asyncpg.Connection, number: int = 1) -> None:
+async def wait_until_locked(connection: Database | asyncpg.Connection, number: int = 1) -> None:
     """Until so many transactions wait for another one."""
 
     async def one_waits() -> bool:
         query = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-        return bool(await books.fetchval(query) >= number)
+        return bool(await connection.fetchval(query) >= number)
 
     await wait_for(one_waits)
 

@@ -139,8 +139,8 @@ async def test_a_cancellation_that_stopped_pages_ends_with_those_that_came(
     assert await ledger.collect_progress(60) == []
     shown = await operate.fetch_one(owner, came.broadcast)
     assert shown is not None
-    books = shown["counts"]
-    assert (books["audience"], books["complete"], books["unaccounted"]) == (2, True, 0)
+    counts = shown["counts"]
+    assert (counts["audience"], counts["complete"], counts["unaccounted"]) == (2, True, 0)
 
 
 async def test_progress_says_who_waits_for_metas_limit_for_one_person(

@@ -24,7 +24,7 @@ _NOBODY = "Niemand hat die erste Meldung bekommen."
 _UNKNOWN: NoticeForecast = msgspec.structs.replace(FORECAST, audience=None, costs={})
 
 
-def open_desk(store: Store) -> DraftingService:
+def create_drafting(store: Store) -> DraftingService:
     assessor = replace(store.drafting.assessor, notices=ScriptedNoticesApi(forecast=_UNKNOWN))
     return replace(store.drafting, assessor=assessor)
 
@@ -73,7 +73,7 @@ async def begin(store: Store, owner: asyncpg.Connection, *revisions: dict[str, o
 async def test_a_follow_up_goes_to_those_who_have_the_notice_or_still_get_it(
     store: Store, owner: asyncpg.Connection, revisions: list[dict[str, object]], people: int | None, words: str
 ) -> None:
-    drafting, draft = open_desk(store), await begin(store, owner, *revisions)
+    drafting, draft = create_drafting(store), await begin(store, owner, *revisions)
     found = await drafting.assessor.evaluate(draft, store.ben)
     assert found.forecast is not None
     assert found.forecast.audience == people
