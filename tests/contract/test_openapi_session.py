@@ -13,8 +13,8 @@ from tests.contract_recorder.coverage import SEEN
 from tests.contract_recorder.openapi_session import NotDescribedError, trace_contract
 from tests.harness.notices_api import STRUCTURED, data, event
 
-RECEIPT = {"id": "1", "source": "/a", "event": "/events/0", "notice": "n"}
-PROGRESS = {**RECEIPT, "state": "received", "changed_at": "2026-01-01T00:00:00Z"}
+RESULT = {"id": "1", "source": "/a", "event": "/events/0", "notice": "n"}
+PROGRESS = {**RESULT, "state": "received", "changed_at": "2026-01-01T00:00:00Z"}
 PROBLEM = {"type": "/docs#invalid", "title": "Invalid", "status": 422, "detail": "x"}
 FOLLOWED = f"/events/{'0' * 32}"
 
@@ -27,7 +27,7 @@ class FakeNoticesApi:
     url: str = ""
     status: int = 202
     media: str = "application/json"
-    answer: object = field(default_factory=lambda: RECEIPT)
+    answer: object = field(default_factory=lambda: RESULT)
     headers: Mapping[str, str] = field(default_factory=dict)
 
     async def handle(self, _: web.Request) -> web.Response:
@@ -67,7 +67,7 @@ async def notices_api(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeNoti
     ("answer", "told"),
     [
         ({"status": 201}, "this status is not described"),
-        ({"answer": {**RECEIPT, "notice": 7}}, "not valid"),
+        ({"answer": {**RESULT, "notice": 7}}, "not valid"),
         ({"media": "text/plain"}, "text/plain is not described"),
         ({"status": 422, "answer": PROBLEM}, "application/json is not described"),
         ({"status": 422, "media": "application/problem+json", "answer": {**PROBLEM, "status": "422"}}, "status: "),

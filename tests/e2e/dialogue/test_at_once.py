@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(400)
 
 CITIZENS = 8
 STATES = {"Start": "subscribed", "Stop": "unsubscribed"}
-_PEOPLE = "select id, state, sequence from subscriptions.subscriber where (phone_index = $1 or user_index = $2)"
+_SUBSCRIBERS = "select id, state, sequence from subscriptions.subscriber where (phone_index = $1 or user_index = $2)"
 _CHAIN = "select sequence, event from subscriptions.consent where subscriber_id = $1 order by sequence"
 
 
@@ -59,7 +59,7 @@ async def _outcome(
     """The person's state and chain, after looking at them and at the phone."""
     who = await phone.fetch_identity()
     row, *others = await system.database.fetch(
-        _PEOPLE, system.compute_index("phone", who["phone"]), system.compute_index("user", who["user_id"])
+        _SUBSCRIBERS, system.compute_index("phone", who["phone"]), system.compute_index("user", who["user_id"])
     )
     assert others == []
     chain = [(entry["sequence"], entry["event"]) for entry in await system.database.fetch(_CHAIN, row["id"])]

@@ -130,8 +130,8 @@ async def test_feedback_by_text_button_and_reaction(system: DialogueHarness) -> 
     assert await phone.write("Start", "Feedback: Sehr nützlich") == TEXTS.feedback_thanks.text
     await system.publish("Bewertet")
     assert await phone.press("Hilfreich") == TEXTS.feedback_thanks.text
-    news = next(entry["message"] for entry in await phone.fetch_received() if entry["template"])
-    await phone.run_and_wait(reaction="👍", message=news)
+    message_id = next(entry["message"] for entry in await phone.fetch_received() if entry["template"])
+    await phone.run_and_wait(reaction="👍", message=message_id)
 
     async def all_are_kept() -> bool:
         rows = await system.database.fetch(

@@ -22,7 +22,7 @@ TESTS = ("alerts_test.yml", "alerts_long_test.yml")
 QUERIES: Mapping[str, str] = {
     "annotation: broadcasts": BROADCASTS.replace("$__rate_interval", "15m"),
     "annotation: starts": STARTS,
-    **{f"{board.name}: variable": f'up{{job=~"{board.job}"}}' for board in BOARDS if board.job},
+    **{f"{dashboard.name}: variable": f'up{{job=~"{dashboard.job}"}}' for dashboard in BOARDS if dashboard.job},
 }
 
 
@@ -56,10 +56,10 @@ async def test_every_query_has_an_answer_and_every_panel_is_drawn(busy: Monitore
         await wait_for(answered, PATIENCE)
     except TimeoutError:
         pytest.fail(f"no data: {missing}")
-    for board in BOARDS:
+    for dashboard in BOARDS:
         period = choose_period()
-        charts = await fetch_charts(busy.prometheus.session, busy.prometheus.url, board, period)
-        assert "No data" not in render_page(board, charts, (), period)
+        charts = await fetch_charts(busy.prometheus.session, busy.prometheus.url, dashboard, period)
+        assert "No data" not in render_page(dashboard, charts, (), period)
 
 
 def choose_period() -> Period:
@@ -68,9 +68,9 @@ def choose_period() -> Period:
 
 async def list_empty_queries(prometheus: PrometheusClient) -> list[str]:
     return [
-        f"{board.name}: {panel.title}: {query.legend}"
-        for board in BOARDS
-        for panel in board.panels
+        f"{dashboard.name}: {panel.title}: {query.legend}"
+        for dashboard in BOARDS
+        for panel in dashboard.panels
         for query in panel.queries
         if not await fetch_lines(prometheus.session, prometheus.url, query, choose_period())
     ]

@@ -284,18 +284,18 @@ async def test_somebody_blocks_the_tables_of_the_newsroom_and_takes_a_right_from
     shift: NightShift,
 ) -> None:
     """ArchiveStale, NewsroomEventsGrow, OptOutsUnusual, ExpansionStalled."""
-    people, shift.citizens[:60] = shift.citizens[:60], []
+    citizens, shift.citizens[:60] = shift.citizens[:60], []
     simulator = shift.system.editors.simulator
     before = await shift.system.editors.count_subscribed()
     report = await asyncpg.connect(shift.system.stack.database_url, server_settings={"application_name": "report"})
     try:
         await report.execute("begin")
         await report.execute(LOCK)
-        await simulator.send_text(people, "Start", per_second=200)
-        await shift.system.editors.wait_until_subscribed(before + len(people))
+        await simulator.send_text(citizens, "Start", per_second=200)
+        await shift.system.editors.wait_until_subscribed(before + len(citizens))
         await shift.database.execute(REVOKE_PAGES)
         await shift.publish("baustellen")
-        await simulator.send_text(people, "Stop", per_second=200)
+        await simulator.send_text(citizens, "Stop", per_second=200)
         await shift.watch.wait_for("OptOutsUnusual", "ArchiveStale", "NewsroomEventsGrow", "ExpansionStalled")
         assert "expansion_failed" in await shift.operator.look("ExpansionStalled")
         await shift.database.execute(GRANT_PAGES)

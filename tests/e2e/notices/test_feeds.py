@@ -46,22 +46,22 @@ class County:
     system: SteeringHarness
     website: FakeWebsite
     folder: Path
-    news: list[str] = field(default_factory=list)
+    items: list[str] = field(default_factory=list)
 
     @property
     def arguments(self) -> tuple[str, ...]:
         file = self.folder / "feeds.toml"
         file.write_text(FILE.format(url=self.website.url))
-        return ("--file", str(file), "--folder", str(self.folder / "kept"))
+        return ("--file", str(file), "--folder", str(self.folder / "state"))
 
     def publish(self, number: int, title: str) -> None:
-        self.news.insert(0, build_item(number, title=title))
-        self.website.pages["/presse"] = build_text_answer(build_rss(self.news))
+        self.items.insert(0, build_item(number, title=title))
+        self.website.pages["/presse"] = build_text_answer(build_rss(self.items))
 
     def warn(self, file: str, body: bytes) -> None:
         (self.folder / "alerts" / file).write_bytes(body)
 
-    async def once(self) -> CommandResult:
+    async def run_once(self) -> CommandResult:
         ended = await run_in_process(
             "feeds", "once", *self.arguments, "--stack", str(self.system.stack.folder), environment={}
         )
@@ -72,7 +72,7 @@ class County:
         """Everything is decided and stored, and nothing published: as after a kill."""
         ended = await run_in_process("feeds", "once", *self.arguments, environment=NOWHERE)
         assert ended.status == 4
-        return {path: path.read_bytes() for path in (self.folder / "kept" / "memory").glob("*.json")}
+        return {path: path.read_bytes() for path in (self.folder / "state" / "memory").glob("*.json")}
 
     async def got(self, words: str) -> list[AcceptedMessage]:
         return await self.system.accepted.find(words)
@@ -90,7 +90,7 @@ async def county(system: SteeringHarness, tmp_path_factory: pytest.TempPathFacto
         county = County(system=system, website=website, folder=tmp_path_factory.mktemp("county"))
         (county.folder / "alerts").mkdir()
         county.publish(0, "Was schon da war")
-        await county.once()
+        await county.run_once()
         yield county
 
 
@@ -113,10 +113,10 @@ async def test_a_warning_its_update_and_its_all_clear_reach_the_phones_once_each
         county.warn(f"{number}.xml", body)
         county.publish(number, f"Neues vom Landkreis Nummer {number}")
         decided = await county.decide_and_die()
-        await county.once()
+        await county.run_once()
         for path, content in decided.items():
             path.write_bytes(content)  # as if it had been killed after publishing, before it could forget
-        await county.once()
+        await county.run_once()
         await county.until_everybody_got(words)
         await county.until_everybody_got(f"Nummer {number}")
     await nothing_more_comes(county)

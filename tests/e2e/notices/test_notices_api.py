@@ -69,7 +69,7 @@ WRONG: Mapping[str, tuple[str, Callable[[], Event]]] = MappingProxyType(
         "picture of others": ("picture", lambda: notice(picture="https://example.org/bild.png")),
     }
 )
-WAYS: Mapping[str, Callable[[SteeringHarness, Event], Awaitable[PublishOutcome]]] = MappingProxyType(
+TRANSPORTS: Mapping[str, Callable[[SteeringHarness, Event], Awaitable[PublishOutcome]]] = MappingProxyType(
     {
         "amqp": publish_over_amqp,
         "amqp check": check_over_amqp,
@@ -108,9 +108,13 @@ async def nobody_gets_it(system: SteeringHarness) -> AsyncIterator[None]:
     assert {pair: count for pair, count in got.items() if count > 1} == {}
 
 
-@pytest.mark.parametrize("way", [pytest.param(way, marks=FOREIGN if way in UNCHECKED else ()) for way in WAYS])
-async def test_each_wrong_notice_is_rejected_by_its_field_and_nobody_gets_it(system: SteeringHarness, way: str) -> None:
-    found = {name: (await WAYS[way](system, make())).fields for name, (_, make) in WRONG.items()}
+@pytest.mark.parametrize(
+    "transport", [pytest.param(transport, marks=FOREIGN if transport in UNCHECKED else ()) for transport in TRANSPORTS]
+)
+async def test_each_wrong_notice_is_rejected_by_its_field_and_nobody_gets_it(
+    system: SteeringHarness, transport: str
+) -> None:
+    found = {name: (await TRANSPORTS[transport](system, make())).fields for name, (_, make) in WRONG.items()}
     assert found == {name: {field} for name, (field, _) in WRONG.items()}
     await nobody_got_it(system)
 
@@ -123,25 +127,25 @@ async def nobody_got_it(system: SteeringHarness) -> None:
     assert [broadcast for broadcast in broadcasts if broadcast["notice"].startswith(WRONG_NOTICE)] == []
 
 
-EVERY_WAY = ("amqp", "http", "publish a file")
+EVERY_TRANSPORT = ("amqp", "http", "publish a file")
 
 
 @pytest.mark.parametrize("first", ["amqp", "http"])
-async def test_the_same_event_by_every_way_twice_is_sent_once(system: SteeringHarness, first: str) -> None:
+async def test_the_same_event_by_every_transport_twice_is_sent_once(system: SteeringHarness, first: str) -> None:
     words = f"Einmal, zuerst so: {first}."
     same = build_right(words)
-    for way in (first, *EVERY_WAY, *EVERY_WAY):
-        told = await WAYS[way](system, same)
+    for transport in (first, *EVERY_TRANSPORT, *EVERY_TRANSPORT):
+        told = await TRANSPORTS[transport](system, same)
         assert told.accepted, told.everything
     await system.wait_for_accepted(words, CITIZENS)
 
 
-async def test_the_same_id_with_other_words_is_rejected_by_every_way(system: SteeringHarness) -> None:
+async def test_the_same_id_with_other_words_is_rejected_by_every_transport(system: SteeringHarness) -> None:
     right = build_right("Das Erste.")
     assert (await publish_over_http(system, right)).accepted
-    for way in EVERY_WAY:
-        told = await WAYS[way](system, {**right, "data": data(headline=f"{MARK} {way}")})
-        assert told.fields == {"id"}, way
+    for transport in EVERY_TRANSPORT:
+        told = await TRANSPORTS[transport](system, {**right, "data": data(headline=f"{MARK} {transport}")})
+        assert told.fields == {"id"}, transport
     await nobody_got_it(system)
     await system.wait_for_accepted("Das Erste.", CITIZENS)
 

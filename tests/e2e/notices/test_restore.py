@@ -92,10 +92,10 @@ async def test_nobody_gets_twice_what_was_sent_after_the_backup(
     if not broker_survives:
         await empty_broker(system)
 
-    held = await system.run_kreisfunk("restore", backup)
-    assert held["unfinished"] >= 1
+    work = await system.run_kreisfunk("restore", backup)
+    assert work["unfinished"] >= 1
     listed = (await system.run_kreisfunk("deliveries", "unknown"))["unknown"]
-    assert len(listed) == held["deliveries"] + held["replies"]
+    assert len(listed) == work["deliveries"] + work["replies"]
     assert all(one["restored"] for one in listed)
     got = await list_deliveries(system)
     for text in (first, second):
@@ -145,9 +145,9 @@ async def wait_for_answer(system: SteeringHarness, citizen: int, before: int) ->
 async def decide(system: SteeringHarness, broadcast: str, text: str) -> None:
     """An operator has one sent that nobody got, and leaves the others."""
     sent = {message.delivery for message in await system.accepted.find(text)}
-    held = await list_unknown(system, broadcast)
-    assert {one["restored"] for one in held} == {True}
-    chosen = next(one["delivery"] for one in held if one["delivery"] not in sent)
+    unknown = await list_unknown(system, broadcast)
+    assert {one["restored"] for one in unknown} == {True}
+    chosen = next(one["delivery"] for one in unknown if one["delivery"] not in sent)
     await system.run_kreisfunk("deliveries", "settle", chosen, "--as", "resend", "--yes")
     await system.wait_for_accepted(text, len(sent) + 1)
     assert {message.delivery for message in await system.accepted.find(text)} == sent | {chosen}

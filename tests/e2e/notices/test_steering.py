@@ -29,8 +29,8 @@ async def test_nobody_gets_the_older_revision_after_the_newer_was_accepted(syste
     assert has_everybody_once(new)
     assert SOME <= len(old) < CITIZENS
     assert [late for late in old if late.accepted_at > accepted_at + MAX_SECONDS_AFTER_ANSWER] == []
-    news = {message.citizen: message.accepted_at for message in new}
-    assert [message for message in old if message.accepted_at > news[message.citizen]] == []
+    received_at = {message.citizen: message.accepted_at for message in new}
+    assert [message for message in old if message.accepted_at > received_at[message.citizen]] == []
     counts = (await system.show_broadcast(older))["counts"]
     assert is_accounted(counts)
     assert counts["cancelled"] == CITIZENS - len(old)
@@ -82,10 +82,10 @@ async def test_a_paused_broadcast_waits_while_others_go_and_a_resumed_one_reache
     assert has_everybody_once(await system.accepted.find("Markt"))
 
 
-async def test_a_hold_stops_everything_until_it_is_released(system: SteeringHarness) -> None:
+async def test_a_pause_stops_everything_until_it_ends(system: SteeringHarness) -> None:
     await system.run_kreisfunk("sending", "pause", "--reason", "Wartung")
     paused_at = time.time()
-    held, _ = await system.publish("Baustelle", "--notice", "baustelle-1")
+    broadcast, _ = await system.publish("Baustelle", "--notice", "baustelle-1")
 
     async def reasons() -> list[str]:
         numbers: list[dict[str, list[str]]] = (await system.run_kreisfunk("sending"))["numbers"]
@@ -97,5 +97,5 @@ async def test_a_hold_stops_everything_until_it_is_released(system: SteeringHarn
     assert [message for message in early if message.accepted_at > paused_at + 1] == []
     assert len(early) < CITIZENS / 4
     await system.run_kreisfunk("sending", "resume")
-    await system.wait_until_settled(held)
+    await system.wait_until_settled(broadcast)
     assert has_everybody_once(await system.accepted.find("Baustelle"))

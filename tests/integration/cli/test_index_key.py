@@ -41,7 +41,7 @@ from tests.servers import wait_for
 
 COMMAND = [sys.executable, "-m", "cli.main", "keys", "rotate-index"]
 MANY = 20_000
-PEOPLE = 30
+CITIZENS = 30
 STATES = "select state, count(*)::int from subscriptions.subscriber group by 1"
 
 
@@ -82,7 +82,7 @@ async def lifted(owner: asyncpg.Connection) -> int:
     return counted
 
 
-async def talk(
+async def send_texts(
     harness: SubscriptionsHarness, citizens: Sequence[int], seed: int, ended: asyncio.Event
 ) -> dict[int, str]:
     """Starts and stops through one replica, now and then delivered twice, under either key; the last word of each."""
@@ -102,20 +102,20 @@ async def talk(
 async def test_while_citizens_write_and_the_command_is_killed_everybody_stays_one_person(
     owner: asyncpg.Connection, database: FreshDatabase, pool: Pool
 ) -> None:
-    stands = [build_harness(pool) for _ in range(2)]
-    for citizen in range(PEOPLE):
-        await stands[0].receive(build_message(("Start", "Stop")[citizen % 2], citizen, OLD))
+    harnesses = [build_harness(pool) for _ in range(2)]
+    for citizen in range(CITIZENS):
+        await harnesses[0].receive(build_message(("Start", "Stop")[citizen % 2], citizen, OLD))
     await crowd(owner)
     before = await owner.fetchval("select count(*) from subscriptions.subscriber")
     ended = asyncio.Event()
-    halves = [range(PEOPLE // 2), range(PEOPLE // 2, PEOPLE)]
-    talks = [asyncio.create_task(talk(stands[half], halves[half], half, ended)) for half in range(2)]
+    halves = [range(CITIZENS // 2), range(CITIZENS // 2, CITIZENS)]
+    senders = [asyncio.create_task(send_texts(harnesses[half], halves[half], half, ended)) for half in range(2)]
     for _ in range(2):
         known = await lifted(owner)
         running = await asyncio.create_subprocess_exec(*COMMAND, env=build_environment(database, USED), stdout=DEVNULL)
 
         async def begun(known: int = known) -> bool:
-            return await lifted(owner) > known + PEOPLE
+            return await lifted(owner) > known + CITIZENS
 
         await wait_for(begun)
         running.kill()
@@ -123,7 +123,7 @@ async def test_while_citizens_write_and_the_command_is_killed_everybody_stays_on
         assert await lifted(owner) < MANY, "it was killed too late to prove anything"
     await run_keys(database, "rotate-index", USED)
     ended.set()
-    last = {citizen: word for words in await asyncio.gather(*talks) for citizen, word in words.items()}
+    last = {citizen: word for words in await asyncio.gather(*senders) for citizen, word in words.items()}
     assert await owner.fetchval("select count(*) from subscriptions.subscriber") == before
     await rotate(database)
     for citizen, word in last.items():
@@ -135,7 +135,7 @@ async def test_while_citizens_write_and_the_command_is_killed_everybody_stays_on
         assert row is not None
         assert row["state"] == {"Start": "subscribed", "Stop": "unsubscribed"}[word], citizen
     rows = await owner.fetch("select phone_index, phone_sealed from subscriptions.subscriber where phone_sealed > ''")
-    opened = [RING.decrypt(sealed, purpose="phone", index=index).decode() for index, sealed in rows]
+    opened = [RING.decrypt(encrypted, purpose="phone", index=index).decode() for index, encrypted in rows]
     assert [NEW.compute_index("phone", number) for number in opened] == [row["phone_index"] for row in rows]
 
 
@@ -243,19 +243,19 @@ async def test_a_preference_that_is_delivered_again_is_known_under_the_other_has
 async def store_one_in_the_ledger(owner: asyncpg.Connection) -> None:
     """A reply and an erasure of somebody under the older hash, and a reply without an address."""
     index = OLD.compute_index("user", "DE.9")
-    sealed = RING.encrypt(b"DE.9", purpose="user", index=index)
+    encrypted = RING.encrypt(b"DE.9", purpose="user", index=index)
     await owner.execute(
         "insert into dispatcher.delivery (id, source, lane, state, address_kind, address_index, address_sealed,"
         " asked_at, expires_at) values (gen_random_uuid(), gen_random_uuid(), 'reply', 'read', 'user', $1, $2,"
         " now(), now()), (gen_random_uuid(), gen_random_uuid(), 'reply', 'read', 'user', '', '', now(), now())",
         index,
-        sealed,
+        encrypted,
     )
     await owner.execute(
         "insert into dispatcher.erasure (id, subscribers, indexes, user_index, user_sealed)"
         " values (gen_random_uuid(), '{}', array[$1::bytea], $1, $2)",
         index,
-        sealed,
+        encrypted,
     )
 
 

@@ -155,8 +155,8 @@ async def test_limits_say_why_everybody_waits(
     assert "slowed down by Meta" in slowed
     assert "paused by Meta" in slowed
     assert slowed.endswith("\nnothing waits\n")
-    held = await run(environment, "sending", "pause", "--reason", "Wartung")
-    assert (held.status, held.output) == (0, "paused: Wartung\n")
+    paused = await run(environment, "sending", "pause", "--reason", "Wartung")
+    assert (paused.status, paused.output) == (0, "paused: Wartung\n")
     assert "waits at the broker" in (await run(environment, "sending")).output
     (number,) = (await run(environment, "sending", "--json")).json["numbers"]
     assert (number["rate_permitted"], number["paused_reason"], number["paused_by_operator"]) == (0, "Wartung", True)
@@ -184,11 +184,11 @@ async def test_limits_say_which_dispatcher_does_not_reach_meta_as_long_as_it_say
     assert "not reachable" not in (await run(environment, "sending")).output
 
 
-async def test_held_templates_are_listed_and_released(ledger: PostgresLedger, environment: Mapping[str, str]) -> None:
+async def test_paused_templates_are_listed_and_resumed(ledger: PostgresLedger, environment: Mapping[str, str]) -> None:
     assert (await run(environment, "templates", "list")).output == "no template is paused\n"
     await ledger.pause_template("t/de", "Meta: PAUSED")
-    (held,) = (await run(environment, "templates", "list", "--json")).json["paused"]
-    assert (held["template"], held["reason"]) == ("t/de", "Meta: PAUSED")
+    (paused,) = (await run(environment, "templates", "list", "--json")).json["paused"]
+    assert (paused["template"], paused["reason"]) == ("t/de", "Meta: PAUSED")
     assert (await run(environment, "templates", "resume", "t/de")).output == "resumed: template t/de\n"
     assert (await run(environment, "templates", "resume", "t/de")).status == 3
 

@@ -232,7 +232,7 @@ async def test_a_token_that_is_not_valid_is_told_and_not_shown(notices_api: Noti
 
 
 @pytest.mark.parametrize("more", [(), ("--check",), ("--watch",)])
-async def test_a_door_that_is_away_is_named(more: tuple[str, ...]) -> None:
+async def test_an_api_that_is_away_is_named(more: tuple[str, ...]) -> None:
     with reserve_ports(1) as (port,):
         ended = await run_in_process(*NOTICE, *more, environment=access(f"http://{LOOPBACK}:{port}"))
     assert (ended.status, ended.output) == (4, "")

@@ -115,7 +115,7 @@ async def test_after_a_try_without_an_answer_no_other_answer_says_that_nothing_w
     assert failed.value.advice.startswith(UNCERTAIN)
 
 
-async def test_after_a_try_without_an_answer_a_door_that_is_gone_does_not_say_that_nothing_was_published() -> None:
+async def test_after_a_try_without_an_answer_an_api_that_is_gone_does_not_say_that_nothing_was_published() -> None:
     answering = Answering([None])
     async with serve(answering) as server, connect_client(server) as client:
         asking = asyncio.create_task(client.request(*NOTICE, seconds=WAIT_TIMEOUT_SECONDS))

@@ -119,10 +119,10 @@ class EndpointHarness(DispatchClient):
         async def report() -> None:
             told = 0
             while True:
-                news = self.endpoint.accepted[told : told + 200]
-                told += len(news)
-                if news:
-                    await self.publish_statuses(news)
+                requests = self.endpoint.accepted[told : told + 200]
+                told += len(requests)
+                if requests:
+                    await self.publish_statuses(requests)
                 await asyncio.sleep(0.01)
 
         async with run_in_background(report()):

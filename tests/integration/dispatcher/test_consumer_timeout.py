@@ -28,7 +28,7 @@ IMPATIENT = {
     "consumer_timeout": round(CONSUMER_TIMEOUT_SECONDS * 1000),
     "channel_tick_interval": round(CHECK_SECONDS * 1000),
 }
-KEPT = "test.kept"
+QUEUE = "test.delayed"
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ async def impatient(database: FreshDatabase, tmp_path: Path) -> AsyncIterator[Im
             yield ImpatientBroker(harness, folder / "rabbitmq.log")
 
 
-async def keep(_: aio_pika.abc.AbstractIncomingMessage) -> None:
+async def leave_unacknowledged(_: aio_pika.abc.AbstractIncomingMessage) -> None:
     """Never acknowledge."""
 
 
@@ -61,9 +61,9 @@ async def lose_a_channel(harness: EndpointHarness) -> None:
     """Keep copies of the bulk lane's messages until RabbitMQ closes the channel."""
     async with await aio_pika.connect(harness.broker_url) as connection:
         channel = await connection.channel()
-        queue = await channel.declare_queue(KEPT, durable=True, arguments={"x-queue-type": "quorum"})
+        queue = await channel.declare_queue(QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
         await queue.bind(topology.DISPATCH, Lane.BULK.value)
-        await queue.consume(keep)
+        await queue.consume(leave_unacknowledged)
         await harness.publish_broadcast(harness.build_citizens(300))
         async with asyncio.timeout(CONSUMER_TIMEOUT_SECONDS + 20):
             await channel.closed()

@@ -4,7 +4,7 @@ import time
 
 from tests.databases import FreshDatabase
 from tests.integration.dispatcher.endpoint_harness import ROLE, EndpointHarness, wait_until_moment
-from tests.integration.dispatcher.fake_graph_api import GraphAnswer, SendRequest, build_refusal
+from tests.integration.dispatcher.fake_graph_api import GraphAnswer, SendRequest, build_error
 from tests.integration.dispatcher.lost_commits import run_commit_loser
 
 ROUNDS = 4
@@ -22,7 +22,7 @@ async def test_a_result_that_is_committed_twice_sends_nothing_twice(
     def behave(request: SendRequest) -> GraphAnswer:
         if refusing and request.recipient not in refused:
             refused.add(request.recipient)
-            return build_refusal(130429)
+            return build_error(130429)
         return GraphAnswer(after=SLOW_ANSWER_SECONDS)
 
     harness.endpoint.behave = behave

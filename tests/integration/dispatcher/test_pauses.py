@@ -21,8 +21,8 @@ from tests.integration.dispatcher.fake_graph_api import (
     Behaviour,
     GraphAnswer,
     SendRequest,
+    build_error,
     build_proxy_page,
-    build_refusal,
     run_fake_graph_api,
 )
 
@@ -95,7 +95,7 @@ async def test_that_meta_is_not_reachable_is_said_once_and_told_to_operators(har
 
 async def one_429(harness: EndpointHarness) -> None:
     """Let Meta answer one request of a running broadcast with a long Retry-After."""
-    long = replace(build_refusal(130429, 429), headers={"Retry-After": "600"})
+    long = replace(build_error(130429, 429), headers={"Retry-After": "600"})
     answered: list[int] = []
 
     def behave(request: SendRequest) -> GraphAnswer:

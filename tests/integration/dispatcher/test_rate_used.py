@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from tests.integration.dispatcher.endpoint_harness import MAX_DISPATCHERS, RATE, EndpointHarness, wait_until_moment
-from tests.integration.dispatcher.fake_graph_api import GraphAnswer, SendRequest, build_refusal
+from tests.integration.dispatcher.fake_graph_api import GraphAnswer, SendRequest, build_error
 
 SETTLING_SECONDS = 2.0
 MEASURED_SECONDS = 15.0
@@ -25,7 +25,7 @@ class RefusedOnce:
     def __call__(self, request: SendRequest) -> GraphAnswer:
         again = request.recipient in self.refused
         self.refused.add(request.recipient)
-        return GraphAnswer() if again else build_refusal(131016, 503)
+        return GraphAnswer() if again else build_error(131016, 503)
 
 
 @pytest.mark.alone

@@ -13,7 +13,7 @@ from shared.amqp import topology
 from shared.contracts.inbound import AccountEvent, AccountEvents
 from shared.runtime.clock import system_clock
 from tests.integration.dispatcher.endpoint_harness import EndpointHarness, run_separate_harness, wait_until_moment
-from tests.integration.dispatcher.fake_graph_api import GraphAnswer, build_acceptance, build_proxy_page, build_refusal
+from tests.integration.dispatcher.fake_graph_api import GraphAnswer, build_acceptance, build_error, build_proxy_page
 from tests.integration.dispatcher.test_pauses import (
     MARGIN_SECONDS,
     MOST_PROBES,
@@ -26,7 +26,7 @@ from tests.servers import Servers
 
 REFUSING_SECONDS = 20.0
 REQUEST_SECONDS = 20  # as usual: on a busy machine an answer may take longer than the two of other tests
-LOCKED = build_refusal(131031, 403)
+LOCKED = build_error(131031, 403)
 DISABLED = {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "DISABLE"}}
 
 
@@ -97,7 +97,7 @@ async def test_a_sender_that_is_refused_for_a_while_sends_again_by_itself(
         async with run_separate_harness(servers, database_template, tmp_path_factory.mktemp("recovery")) as harness:
             await trouble(harness)
 
-    expired = partial(refuse_for_a_while, answer=build_refusal(190, 401), reason="token expired (Meta's code 190)")
+    expired = partial(refuse_for_a_while, answer=build_error(190, 401), reason="token expired (Meta's code 190)")
     proxied = partial(refuse_for_a_while, answer=build_proxy_page(403), reason=None)
     async with asyncio.TaskGroup() as troubles:
         for trouble in (expired, proxied, take_account_away_for_a_while, report_failures_for_a_while):

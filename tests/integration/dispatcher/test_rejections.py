@@ -8,7 +8,7 @@ from services.dispatcher.domain.pacing import PROBE_DELAY_SECONDS
 from services.dispatcher.handlers.pauses import MAX_REJECTIONS_IN_A_ROW as MANY
 from services.dispatcher.handlers.pauses import explain_code
 from tests.integration.dispatcher.endpoint_harness import EndpointHarness, build_phone
-from tests.integration.dispatcher.fake_graph_api import GraphAnswer, SendRequest, build_acceptance, build_refusal
+from tests.integration.dispatcher.fake_graph_api import GraphAnswer, SendRequest, build_acceptance, build_error
 
 RECIPIENTS, OTHERS = 300, 40
 # Messages that leave before the pause is committed.
@@ -26,7 +26,7 @@ def build_reason(code: int) -> str:
 
 async def test_a_broadcast_that_meta_rejects_again_and_again_pauses_and_no_other_does(harness: EndpointHarness) -> None:
     def reject(request: SendRequest) -> GraphAnswer:
-        return build_refusal(131009) if "Umleitung" in str(request.content) else build_acceptance(request)
+        return build_error(131009) if "Umleitung" in str(request.content) else build_acceptance(request)
 
     harness.endpoint.behave = reject
     (dispatcher,) = await harness.start()
@@ -143,7 +143,7 @@ async def test_a_small_broadcast_that_failed_as_a_whole_goes_again_when_an_opera
 
 
 def refuse_one(request: SendRequest) -> GraphAnswer:
-    return build_refusal(ACCESS_DENIED, 403) if request.recipient == UNLUCKY else GraphAnswer()
+    return build_error(ACCESS_DENIED, 403) if request.recipient == UNLUCKY else GraphAnswer()
 
 
 async def unlucky_ones_are(harness: EndpointHarness, count: int) -> None:

@@ -28,7 +28,7 @@ from tests.databases import FreshDatabase
 from tests.factories.ids import generate_id
 from tests.integration.dispatcher.dispatch_client import TEMPLATE
 from tests.integration.dispatcher.endpoint_harness import PHONE_PREFIX, EndpointHarness, run_endpoint_harness
-from tests.integration.dispatcher.fake_graph_api import GraphAnswer, build_acceptance, build_refusal
+from tests.integration.dispatcher.fake_graph_api import GraphAnswer, build_acceptance, build_error
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 RATE = 100
@@ -104,7 +104,7 @@ async def test_a_passing_error_is_tried_again_until_it_has_passed(
     harness: EndpointHarness, code: int, status: int
 ) -> None:
     citizens = harness.build_citizens(40)
-    harness.endpoint.behave = lambda _: build_refusal(code, status)
+    harness.endpoint.behave = lambda _: build_error(code, status)
     source = await harness.publish_broadcast(citizens)
     await harness.wait_for_value(
         "select count(*) > 0 from dispatcher.delivery where source = $1 and state = 'waiting'", source
@@ -116,20 +116,20 @@ async def test_a_passing_error_is_tried_again_until_it_has_passed(
 
 async def test_a_paused_template_makes_its_broadcasts_wait_until_meta_releases_it(harness: EndpointHarness) -> None:
     citizens = harness.build_citizens(30)
-    harness.endpoint.behave = lambda _: build_refusal(132015)
+    harness.endpoint.behave = lambda _: build_error(132015)
     source = await harness.publish_broadcast(citizens)
     await harness.wait_for_states({"waiting": 30}, source)
     harness.endpoint.behave = build_acceptance
     now = system_clock()
-    released = AccountEvent(field="message_template_status_update", value=APPROVED, at=now, received_at=now)
-    await harness.send(AccountEvents(events=(released,)), topology.INBOUND, AccountEvents.KEY)
+    approved = AccountEvent(field="message_template_status_update", value=APPROVED, at=now, received_at=now)
+    await harness.send(AccountEvents(events=(approved,)), topology.INBOUND, AccountEvents.KEY)
     await harness.wait_for_states({"delivered": 30}, source)
     assert harness.count_accepted(citizens) == [1] * 30
 
 
 async def test_subscriptions_is_told_whom_meta_will_not_reach(harness: EndpointHarness) -> None:
     citizens = harness.build_citizens(2)
-    harness.endpoint.behave = lambda _: build_refusal(131050)
+    harness.endpoint.behave = lambda _: build_error(131050)
     source = await harness.publish_broadcast(citizens)
     await harness.wait_for_states({"failed": 2}, source)
     told = "select count(*) from dispatcher.refusal where told_at is not null and subscriber = any($1)"
@@ -220,8 +220,8 @@ async def test_who_asks_about_a_broadcast_is_answered_and_who_wants_to_be_forgot
     await harness.send(asked, topology.EVENTS, NoticeAccepted.KEY)
     assert await receive(answers) == msgspec.structs.replace(cancelled, notice="n again")
 
-    people, addresses = (citizen.subscriber,), (citizen.address,)
-    erased = SubscriberErased(erasure=generate_id(), subscribers=people, addresses=addresses, at=now)
+    subscribers, addresses = (citizen.subscriber,), (citizen.address,)
+    erased = SubscriberErased(erasure=generate_id(), subscribers=subscribers, addresses=addresses, at=now)
     await harness.send(erased, topology.EVENTS, SubscriberErased.KEY)
     await harness.wait_for_value("select address_index = '' from dispatcher.delivery where source = $1", source)
 
@@ -255,7 +255,7 @@ async def test_everybody_gets_a_broadcast_once_however_often_it_is_published(har
 
 
 async def test_no_log_line_names_a_phone(harness: EndpointHarness) -> None:
-    harness.endpoint.behave = lambda _: build_refusal(131009)
+    harness.endpoint.behave = lambda _: build_error(131009)
     await harness.request_reply(harness.build_citizens(1)[0], "Guten Tag")
 
     def read_logs() -> str:

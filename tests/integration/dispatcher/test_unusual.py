@@ -7,7 +7,7 @@ import pytest
 
 from deploy.paths import ROOT
 from tests.integration.dispatcher.endpoint_harness import EndpointHarness, build_phone, wait_until_moment
-from tests.integration.dispatcher.fake_graph_api import GraphAnswer, SendRequest, build_refusal
+from tests.integration.dispatcher.fake_graph_api import GraphAnswer, SendRequest, build_error
 
 PAIR_LIMIT, PAYMENT_PROBLEM, BEYOND_INT4 = 131056, 131042, 99_999_999_999
 # Longer than a request may take, from its claim.
@@ -30,7 +30,7 @@ async def test_answers_in_two_segments_are_the_answers_that_they_are(
         if code == PAIR_LIMIT and request.recipient in refused:
             return GraphAnswer(pause=0.02)
         refused.add(request.recipient)
-        return build_refusal(code, pause=0.02)
+        return build_error(code, pause=0.02)
 
     harness.endpoint.behave = behave
     await harness.start()
@@ -49,7 +49,7 @@ async def test_a_value_that_postgresql_refuses_ends_no_dispatcher_and_stops_nobo
     """In Meta's answer, in a status, and in a reply."""
 
     def behave(request: SendRequest) -> GraphAnswer:
-        return build_refusal(BEYOND_INT4) if request.number in range(3, 100, 10) else GraphAnswer()
+        return build_error(BEYOND_INT4) if request.number in range(3, 100, 10) else GraphAnswer()
 
     harness.endpoint.behave = behave
     services = await harness.start(2)
@@ -112,7 +112,7 @@ async def test_a_replica_whose_clock_is_wrong_neither_drops_messages_nor_retries
     dispatcher = harness.prepare()
     environment = {**dispatcher.command.environment, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
     dispatcher.command = replace(dispatcher.command, environment=environment)
-    harness.endpoint.behave = lambda request: build_refusal(PAIR_LIMIT) if request.number == 1 else GraphAnswer()
+    harness.endpoint.behave = lambda request: build_error(PAIR_LIMIT) if request.number == 1 else GraphAnswer()
     await dispatcher.start()
     await harness.publish_broadcast(harness.build_citizens(2), expires_in=300)
     await harness.wait_for_states({"accepted": 1, "waiting": 1})

@@ -102,20 +102,20 @@ async def test_what_holds_a_notice_up_is_said_before_anything_else(
     await anna.act(path, "einreichen")
     await ben.act(path, "freigeben")
     green = "Die Meldung kann gesendet werden."
-    held = "Die Meldung kann veröffentlicht werden, geht aber erst hinaus, wenn der Versand fortgesetzt ist."
+    paused = "Die Meldung kann veröffentlicht werden, geht aber erst hinaus, wenn der Versand fortgesetzt ist."
     delay = "Der Versand ist zurzeit angehalten (Übung)."
     shown = await anna.read(f"{path}/pruefung")
-    assert [words in shown for words in (green, held, delay)] == [True, False, False]
+    assert [words in shown for words in (green, paused, delay)] == [True, False, False]
     await newsroom.owner.execute("update dispatcher.rate set paused_reason = 'Übung'")
     try:
         top, rest = (await anna.read(f"{path}/pruefung")).split(">Wer bekommt sie?</h2>")
         waiting = await anna.read(f"{await anna.begin()}/pruefung")
     finally:
         await newsroom.owner.execute("update dispatcher.rate set paused_reason = null")
-    assert [words in top for words in (green, held, delay)] == [False, True, True]
+    assert [words in top for words in (green, paused, delay)] == [False, True, True]
     assert delay not in rest
     assert f"{path}/veroeffentlichen" in rest
-    assert [words in waiting for words in (green, held, delay)] == [False, False, True]
+    assert [words in waiting for words in (green, paused, delay)] == [False, False, True]
 
 
 async def test_whoever_may_approve_reads_that_it_is_for_them(anna: WritingDesk, ben: WritingDesk) -> None:

@@ -142,8 +142,8 @@ async def logins(module_database: FreshDatabase) -> AsyncIterator[Logins]:
         id=uuid4(), login=f"f-{secrets.token_hex(5)}", name="Fee", person=uuid4(), roles=frozenset({Role.EDITOR})
     )
     secret = secrets.token_bytes(20)
-    sealed = ring.encrypt(secret, purpose=TOTP_PURPOSE, index=account.id.bytes)
-    await insert_account(owner, account, password_hash=f"hash of {OLD}", totp_secret=sealed)
+    encrypted = ring.encrypt(secret, purpose=TOTP_PURPOSE, index=account.id.bytes)
+    await insert_account(owner, account, password_hash=f"hash of {OLD}", totp_secret=encrypted)
     hasher = InterruptedHasher()
     async with open_database(url, password=None, name="test", size=5) as database:
         accounts = PostgresAccountRepository(database)
