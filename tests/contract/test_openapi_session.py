@@ -48,18 +48,18 @@ class FakeNoticesApi:
 
 
 @pytest.fixture
-async def notices_api(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeNoticesApi]:
+async def api(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeNoticesApi]:
     monkeypatch.setattr(SEEN, "counts", Counter())  # this is none of the APIs that have to be seen
-    notices_api = FakeNoticesApi()
+    api = FakeNoticesApi()
     application = web.Application()
-    application.router.add_route("*", "/{path:.*}", notices_api.handle)
+    application.router.add_route("*", "/{path:.*}", api.handle)
     runner = web.AppRunner(application)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0][:2]
-    notices_api.url = f"http://{host}:{port}"
-    async with ClientSession(trace_configs=[trace_contract(notices_api.url)]) as notices_api.session:
-        yield notices_api
+    api.url = f"http://{host}:{port}"
+    async with ClientSession(trace_configs=[trace_contract(api.url)]) as api.session:
+        yield api
     await runner.cleanup()
 
 
@@ -74,23 +74,23 @@ async def notices_api(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeNoti
         ({"status": 429, "media": "application/problem+json", "answer": PROBLEM}, "without Retry-After"),
     ],
 )
-async def test_an_answer_that_is_not_is_found(notices_api: FakeNoticesApi, answer: dict[str, Any], told: str) -> None:
-    notices_api.will(**answer)
+async def test_an_answer_that_is_not_is_found(api: FakeNoticesApi, answer: dict[str, Any], told: str) -> None:
+    api.will(**answer)
     with pytest.raises(NotDescribedError, match=told):
-        await notices_api.publish(event(data=data()))
+        await api.publish(event(data=data()))
 
 
-async def test_what_is_accepted_must_be_described(notices_api: FakeNoticesApi) -> None:
+async def test_what_is_accepted_must_be_described(api: FakeNoticesApi) -> None:
     with pytest.raises(NotDescribedError, match="accepted, but"):
-        await notices_api.publish(event(data=data(), expirytime=None))
+        await api.publish(event(data=data(), expirytime=None))
     with pytest.raises(NotDescribedError, match="accepted text/plain"):
-        await notices_api.publish(event(data=data()), "text/plain")
+        await api.publish(event(data=data()), "text/plain")
 
 
-async def test_each_message_of_a_stream_is_looked_at(notices_api: FakeNoticesApi) -> None:
+async def test_each_message_of_a_stream_is_looked_at(api: FakeNoticesApi) -> None:
     lines = f"id: 1\nevent: received\ndata: {json.dumps(PROGRESS)}\n\n"
-    notices_api.will(status=200, media="text/event-stream", answer=lines)
-    await notices_api.ask("GET", FOLLOWED)
-    notices_api.will(answer=lines.replace('"received"', '"lost"'))
+    api.will(status=200, media="text/event-stream", answer=lines)
+    await api.ask("GET", FOLLOWED)
+    api.will(answer=lines.replace('"received"', '"lost"'))
     with pytest.raises(NotDescribedError, match="lost"):
-        await notices_api.ask("GET", FOLLOWED)
+        await api.ask("GET", FOLLOWED)

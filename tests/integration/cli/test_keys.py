@@ -201,7 +201,7 @@ async def test_killed_in_the_middle_it_goes_on_and_leaves_nothing_under_the_old_
 async def test_every_encrypted_column_there_is_is_rotated(owner: asyncpg.Connection, database: FreshDatabase) -> None:
     """What ends in `_sealed`, and what holds whole messages.
 
-    Answers to publishers name nobody. Dead letters have a ring that only subscriptions holds, so nobody can encrypt
+    Answers to publishers name nobody. Dead letters have a ring that only subscriptions holds, so no other can encrypt
     them anew: they are gone after `dead_letter_days`, and then the older key may go.
     """
     found = await owner.fetch(

@@ -41,7 +41,7 @@ BROADCAST_ROW = """
 
 
 class FakeContacts:
-    """Meta's contact contacts, which is away the first time."""
+    """Meta's contact book, which is away the first time."""
 
     def __init__(self) -> None:
         self.asked: list[Address] = []
