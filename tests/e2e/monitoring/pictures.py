@@ -33,8 +33,8 @@ async def have_a_day(system: MonitoredSystem) -> None:
     await simulator.send_text(citizens, "Start", per_second=RATE / 2)
 
     async def subscribed() -> bool:
-        people = 'max(kreisfunk_subscriptions_subscribers{state="subscribed"})'
-        return await system.prometheus.query_number(people) > CITIZENS
+        subscribers = 'max(kreisfunk_subscriptions_subscribers{state="subscribed"})'
+        return await system.prometheus.query_number(subscribers) > CITIZENS
 
     await wait_for(subscribed, 300)
     for topic, headline, text in NOTICES:

@@ -195,6 +195,6 @@ async def test_what_is_in_hand_waits_in_the_ledger_unclaimed_and_uses_no_limit_u
         await harness.wait_until(are_all_stored)
     async with ledger.database.connection() as connection:
         [(claimed, claimed_since)] = await connection.fetch(_CLAIMED, gateway.answered_at[0])
-        people = await connection.fetchval("select coalesce(sum(people), 0) from dispatcher.reached_minute")
+        reached = await connection.fetchval("select coalesce(sum(people), 0) from dispatcher.reached_minute")
     assert claimed_since < len(gateway.sent) + OPEN_SLOTS
-    assert people <= claimed
+    assert reached <= claimed

@@ -308,13 +308,13 @@ async def find_request(logins: Logins, login: str) -> UUID:
 @pytest.mark.parametrize("who", ["requester", "decider"])
 async def test_whoever_loses_the_right_meanwhile_gets_no_account_confirmed(logins: Logins, who: str, lost: str) -> None:
     administration, login = build_administration(logins), f"g-{secrets.token_hex(5)}"
-    people = {each: await logins.add_operator() for each in ("requester", "decider")}
+    operators = {each: await logins.add_operator() for each in ("requester", "decider")}
     invitation = Invitation(login=login, name="Gast", roles=["editor"], same_person_as="")
-    await administration.invite(people["requester"], invitation)
+    await administration.invite(operators["requester"], invitation)
     request, statement = await find_request(logins, login), f"update newsroom.account set {lost} where id = $1"  # noqa: S608 - ours
-    logins.hasher.interrupt = lambda: logins.owner.execute(statement, people[who].id)
+    logins.hasher.interrupt = lambda: logins.owner.execute(statement, operators[who].id)
     with pytest.raises(NotPermitted):
-        await administration.confirm(people["decider"], request)
+        await administration.confirm(operators["decider"], request)
     assert await logins.accounts.find_account(login) is None
     await administration.refuse(await logins.add_operator(), request)
 

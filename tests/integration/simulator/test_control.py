@@ -113,11 +113,11 @@ async def test_the_account_tells_when_each_request_came_refused_ones_too(harness
     assert (await harness.fetch_account())["attempted"] == 2
 
 
-@pytest.mark.parametrize(("people", "told"), [(1000, 1000), (None, -1)])
+@pytest.mark.parametrize(("limit", "told"), [(1000, 1000), (None, -1)])
 async def test_the_business_is_told_to_how_many_people_it_may_write(
-    harness: SimulatorHarness, people: int | None, told: int
+    harness: SimulatorHarness, limit: int | None, told: int
 ) -> None:
-    await harness.call_control("PUT", "tier", {"people_a_day": people})
+    await harness.call_control("PUT", "tier", {"people_a_day": limit})
     await harness.business.wait_until(lambda: bool(harness.business.changes))
     (change,) = harness.business.changes
     assert change["field"] == "business_capability_update"

@@ -74,8 +74,8 @@ def test_each_ring_has_its_own_keys(tmp_path: Path, ring: Ring) -> None:
 
 def test_several_who_add_at_once_add_a_version_each(tmp_path: Path) -> None:
     create_secrets(tmp_path)
-    with ThreadPoolExecutor(8) as people:
-        versions = list(people.map(add_key, [tmp_path] * 8))
+    with ThreadPoolExecutor(8) as executor:
+        versions = list(executor.map(add_key, [tmp_path] * 8))
     assert sorted(versions) == [2, 3, 4, 5, 6, 7, 8, 9]
     (ring,) = read_texts(tmp_path)["kreisfunk_encryption_keys"]
     assert sorted(KeyRing.parse(ring).keys) == [1, *sorted(versions)]
