@@ -324,7 +324,7 @@ async def test_a_row_that_changes_meanwhile_stays_as_it_was_written(
     connection = await asyncpg.connect(database.build_role_url(ROLE))
     store = next(store for store in list_hash_stores(NEW, RING) if "phone" in store.name)
     rows = await connection.fetch(
-        "select id, phone_index as index, phone_sealed as sealed, 'phone' as kind from subscriptions.subscriber"
+        "select id, phone_index as index, phone_sealed as ciphertext, 'phone' as kind from subscriptions.subscriber"
     )
     ours, _ = store.renew_rows(rows)
     await harness.receive(build_message("Stop", 1, KNOWN))
