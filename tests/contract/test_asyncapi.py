@@ -56,7 +56,7 @@ def validator(name: str) -> Draft7Validator:
     return Draft7Validator({**payload, "components": DOCUMENT["components"]})
 
 
-def test_the_file_is_what_the_code_says_and_lies_where_the_door_serves_it() -> None:
+def test_the_file_is_what_the_code_says_and_lies_where_the_notices_api_serves_it() -> None:
     assert FILE.read_text() == render_asyncapi(), "run `python -m tools.asyncapi`"
     assert FILE.samefile(ASYNCAPI)
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document is valid, is that of the code, and every answer of the door is in it."""
+"""The OpenAPI document is valid, is that of the code, and every answer of the notices API is in it."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""A door that does what its document does not say is found by the client that the tests have."""
+"""An API that does what its document does not say is found by the client that the tests have."""
 
 import json
 from collections import Counter
@@ -13,8 +13,8 @@ from tests.contract_recorder.coverage import SEEN
 from tests.contract_recorder.openapi_session import NotDescribedError, trace_contract
 from tests.harness.notices_api import STRUCTURED, data, event
 
-RECEIPT = {"id": "1", "source": "/a", "event": "/events/0", "notice": "n"}
-PROGRESS = {**RECEIPT, "state": "received", "changed_at": "2026-01-01T00:00:00Z"}
+RESULT = {"id": "1", "source": "/a", "event": "/events/0", "notice": "n"}
+PROGRESS = {**RESULT, "state": "received", "changed_at": "2026-01-01T00:00:00Z"}
 PROBLEM = {"type": "/docs#invalid", "title": "Invalid", "status": 422, "detail": "x"}
 FOLLOWED = f"/events/{'0' * 32}"
 
@@ -27,7 +27,7 @@ class FakeNoticesApi:
     url: str = ""
     status: int = 202
     media: str = "application/json"
-    answer: object = field(default_factory=lambda: RECEIPT)
+    answer: object = field(default_factory=lambda: RESULT)
     headers: Mapping[str, str] = field(default_factory=dict)
 
     async def handle(self, _: web.Request) -> web.Response:
@@ -48,18 +48,18 @@ class FakeNoticesApi:
 
 
 @pytest.fixture
-async def door(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeNoticesApi]:
-    monkeypatch.setattr(SEEN, "counts", Counter())  # this is none of the doors that have to be seen
-    door = FakeNoticesApi()
+async def api(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeNoticesApi]:
+    monkeypatch.setattr(SEEN, "counts", Counter())  # this is none of the APIs that have to be seen
+    api = FakeNoticesApi()
     application = web.Application()
-    application.router.add_route("*", "/{path:.*}", door.handle)
+    application.router.add_route("*", "/{path:.*}", api.handle)
     runner = web.AppRunner(application)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0][:2]
-    door.url = f"http://{host}:{port}"
-    async with ClientSession(trace_configs=[trace_contract(door.url)]) as door.session:
-        yield door
+    api.url = f"http://{host}:{port}"
+    async with ClientSession(trace_configs=[trace_contract(api.url)]) as api.session:
+        yield api
     await runner.cleanup()
 
 
@@ -67,30 +67,30 @@ async def door(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeNoticesApi]
     ("answer", "told"),
     [
         ({"status": 201}, "this status is not described"),
-        ({"answer": {**RECEIPT, "notice": 7}}, "not valid"),
+        ({"answer": {**RESULT, "notice": 7}}, "not valid"),
         ({"media": "text/plain"}, "text/plain is not described"),
         ({"status": 422, "answer": PROBLEM}, "application/json is not described"),
         ({"status": 422, "media": "application/problem+json", "answer": {**PROBLEM, "status": "422"}}, "status: "),
         ({"status": 429, "media": "application/problem+json", "answer": PROBLEM}, "without Retry-After"),
     ],
 )
-async def test_an_answer_that_is_not_is_found(door: FakeNoticesApi, answer: dict[str, Any], told: str) -> None:
-    door.will(**answer)
+async def test_an_answer_that_is_not_is_found(api: FakeNoticesApi, answer: dict[str, Any], told: str) -> None:
+    api.will(**answer)
     with pytest.raises(NotDescribedError, match=told):
-        await door.publish(event(data=data()))
+        await api.publish(event(data=data()))
 
 
-async def test_what_is_accepted_must_be_described(door: FakeNoticesApi) -> None:
+async def test_what_is_accepted_must_be_described(api: FakeNoticesApi) -> None:
     with pytest.raises(NotDescribedError, match="accepted, but"):
-        await door.publish(event(data=data(), expirytime=None))
+        await api.publish(event(data=data(), expirytime=None))
     with pytest.raises(NotDescribedError, match="accepted text/plain"):
-        await door.publish(event(data=data()), "text/plain")
+        await api.publish(event(data=data()), "text/plain")
 
 
-async def test_each_message_of_a_stream_is_looked_at(door: FakeNoticesApi) -> None:
+async def test_each_message_of_a_stream_is_looked_at(api: FakeNoticesApi) -> None:
     lines = f"id: 1\nevent: received\ndata: {json.dumps(PROGRESS)}\n\n"
-    door.will(status=200, media="text/event-stream", answer=lines)
-    await door.ask("GET", FOLLOWED)
-    door.will(answer=lines.replace('"received"', '"lost"'))
+    api.will(status=200, media="text/event-stream", answer=lines)
+    await api.ask("GET", FOLLOWED)
+    api.will(answer=lines.replace('"received"', '"lost"'))
     with pytest.raises(NotDescribedError, match="lost"):
-        await door.ask("GET", FOLLOWED)
+        await api.ask("GET", FOLLOWED)

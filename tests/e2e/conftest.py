@@ -34,7 +34,7 @@ async def stack() -> AsyncIterator[Stack]:
     with make_folder() as folder:
         async with (
             run_stack(
-                folder / "town", subscriptions=2, ingresses=2, messages_per_second=200, settings=settings
+                folder / "system", subscriptions=2, ingresses=2, messages_per_second=200, settings=settings
             ) as stack,
             record_contracts(stack.broker_url, stack.broker_api_url),
         ):
@@ -42,6 +42,6 @@ async def stack() -> AsyncIterator[Stack]:
 
 
 @pytest.fixture
-async def town(stack: Stack) -> AsyncIterator[DialogueHarness]:
-    async with open_dialogue_harness(stack) as town:
-        yield town
+async def system(stack: Stack) -> AsyncIterator[DialogueHarness]:
+    async with open_dialogue_harness(stack) as system:
+        yield system

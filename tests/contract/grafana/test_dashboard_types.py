@@ -44,13 +44,13 @@ def errors() -> Mapping[str, list[str]]:
 
 
 def render_boards(path: tuple[str, ...] = (), value: object = None) -> str:
-    boards: list[dict[str, Any]] = [json.loads(board.render()) for board in BOARDS]
-    part = boards[0]["panels"][-1]
+    dashboards: list[dict[str, Any]] = [json.loads(dashboard.render()) for dashboard in BOARDS]
+    part = dashboards[0]["panels"][-1]
     for name in path[:-1]:
         part = part[name]
     if path:
         part[path[-1]] = value
-    return (FOLDER / "board.ts").read_text().replace("BOARDS", json.dumps(boards))
+    return (FOLDER / "dashboard.ts").read_text().replace("BOARDS", json.dumps(dashboards))
 
 
 def test_every_dashboard_is_of_grafanas_types(errors: Mapping[str, list[str]]) -> None:

@@ -11,9 +11,9 @@ ADD, ADD_UNNUMBERED = "Telefon hinzufügen", "Ohne Rufnummer hinzufügen"
 
 @dataclass(frozen=True)
 class BrowserChat:
-    """`town` tells when the county has dealt with what the citizen did."""
+    """`system` tells when the county has dealt with what the citizen did."""
 
-    town: DialogueHarness
+    system: DialogueHarness
     page: Page
     phone: Locator
 
@@ -38,7 +38,7 @@ class BrowserChat:
         """Press it and wait for the county; exactly one answer or none."""
         before = await self.received.count()
         await (where or self.phone).get_by_role("button", name=name, exact=where is None).first.click()
-        await self.town.wait_for_acts()
+        await self.system.wait_for_acts()
         told = await self.count_messages()
         await expect(self.received).to_have_count(told)
         assert told - before in (0, 1), "one answer per event"
@@ -46,7 +46,7 @@ class BrowserChat:
 
     async def count_messages(self) -> int:
         """How many messages of the county the phone has, as the simulator knows it."""
-        shown = await self.town.call("GET", f"citizens/{await self.number()}/messages")
+        shown = await self.system.call("GET", f"citizens/{await self.number()}/messages")
         return sum(entry["direction"] == "received" for entry in shown["messages"])
 
     async def number(self) -> int:
@@ -61,11 +61,11 @@ class BrowserChat:
         return self.phone.locator(".line.received")
 
 
-async def open_chat(town: DialogueHarness, page: Page, button: str = ADD) -> BrowserChat:
+async def open_chat(system: DialogueHarness, page: Page, button: str = ADD) -> BrowserChat:
     """A new phone."""
-    before = (await town.call("GET", "citizens?limit=0"))["total"]
+    before = (await system.call("GET", "citizens?limit=0"))["total"]
     await page.get_by_role("button", name=button, exact=True).click()
     # Its name changes with its number.
     phone = page.locator(f".phone:has(#phone-{before + 1})")
     await phone.wait_for()
-    return BrowserChat(town, page, phone)
+    return BrowserChat(system, page, phone)

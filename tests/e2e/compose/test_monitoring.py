@@ -13,10 +13,10 @@ pytestmark = pytest.mark.timeout(900)
 
 # What containers leave out: feeds, and a newsroom in which somebody works.
 EXPRESSIONS = {
-    f"{board.name}: {panel.title}: {query.legend}": query.expression
-    for board in BOARDS
-    if board.name not in ("feeds", "newsroom")
-    for panel in board.panels
+    f"{dashboard.name}: {panel.title}: {query.legend}": query.expression
+    for dashboard in BOARDS
+    if dashboard.name not in ("feeds", "newsroom")
+    for panel in dashboard.panels
     for query in panel.queries
 }
 

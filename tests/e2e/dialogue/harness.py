@@ -95,7 +95,7 @@ class DialogueHarness:
             subject=subject,
             expirytime=now + timedelta(hours=2),
         )
-        async with await aio_pika.connect(self._press_url) as connection, connection.channel() as channel:
+        async with await aio_pika.connect(self._publisher_url) as connection, connection.channel() as channel:
             exchange = await channel.get_exchange(topology.MUNICIPAL_EVENTS, ensure=False)
             message = aio_pika.Message(
                 body, user_id="pressestelle", content_type=CONTENT_TYPE, delivery_mode=aio_pika.DeliveryMode.PERSISTENT
@@ -104,7 +104,7 @@ class DialogueHarness:
         await wait_for(lambda: self._is_sent(subject))
 
     @property
-    def _press_url(self) -> str:
+    def _publisher_url(self) -> str:
         password = (self.stack.folder / "secrets/pressestelle/kreisfunk_broker_password").read_text().strip()
         return self.stack.publisher["KREISFUNK_BROKER_URL"].replace("pressestelle@", f"pressestelle:{password}@")
 
@@ -137,16 +137,16 @@ class DialogueHarness:
 class CitizenPhone:
     """One citizen's phone."""
 
-    town: DialogueHarness
+    system: DialogueHarness
     id: int
 
     async def run_and_wait(self, **what: object) -> None:
         """Do something, and wait until the county has answered or kept silent."""
         await self.send(**what)
-        await self.town.wait_for_acts()
+        await self.system.wait_for_acts()
 
     async def send(self, **what: object) -> None:
-        await self.town.call("POST", f"citizens/{self.id}/messages", what)
+        await self.system.call("POST", f"citizens/{self.id}/messages", what)
 
     async def write(self, *texts: str) -> str:
         """The answer to the last text; empty if there was none."""
@@ -154,14 +154,14 @@ class CitizenPhone:
             await self.run_and_wait(text=text)
         before = len(await self.fetch_received())
         await self.run_and_wait(text=texts[-1])
-        if await self.town.fetch_last_result() == "erased":  # whose answer is forgotten as soon as it is published
+        if await self.system.fetch_last_result() == "erased":  # whose answer is forgotten as soon as it is published
             await wait_for(lambda: self._has_received(before + 1))
         new = (await self.fetch_received())[before:]
         assert len(new) <= 1, "one answer per event"
         return str(new[0]["text"]) if new else ""
 
     async def fetch_messages(self) -> list[dict[str, Any]]:
-        entries: Any = await self.town.call("GET", f"citizens/{self.id}/messages")
+        entries: Any = await self.system.call("GET", f"citizens/{self.id}/messages")
         return list(entries["messages"] if isinstance(entries, dict) else entries)
 
     async def fetch_received(self) -> list[dict[str, Any]]:
@@ -186,7 +186,7 @@ class CitizenPhone:
         return str(new[0]["text"]) if new else ""
 
     async def fetch_identity(self) -> dict[str, Any]:
-        listed = await self.town.call("GET", f"citizens?search=Telefon {self.id}&limit=1000")
+        listed = await self.system.call("GET", f"citizens?search=Telefon {self.id}&limit=1000")
         (mine,) = [citizen for citizen in listed["citizens"] if citizen["id"] == self.id]
         return dict(mine)
 

@@ -15,25 +15,25 @@ pytestmark = pytest.mark.timeout(400)
 
 CITIZENS = 8
 STATES = {"Start": "subscribed", "Stop": "unsubscribed"}
-_PEOPLE = "select id, state, sequence from subscriptions.subscriber where (phone_index = $1 or user_index = $2)"
+_SUBSCRIBERS = "select id, state, sequence from subscriptions.subscriber where (phone_index = $1 or user_index = $2)"
 _CHAIN = "select sequence, event from subscriptions.consent where subscriber_id = $1 order by sequence"
 
 
 @pytest.mark.parametrize("seed", range(2))
-async def test_one_subscriber_a_whole_chain_and_one_answer_each(town: DialogueHarness, seed: int) -> None:
+async def test_one_subscriber_a_whole_chain_and_one_answer_each(system: DialogueHarness, seed: int) -> None:
     """In even rounds all three are said in the same second of Meta's clock, in odd ones at known moments."""
     random = Random(seed)
-    phones = await town.add_citizens(CITIZENS, bsuid_only=random.randint(0, 2))
+    phones = await system.add_citizens(CITIZENS, bsuid_only=random.randint(0, 2))
     await _ask_for_help(phones)
     said = [await _conversation(phone, random, together=seed % 2 == 0) for phone in phones]
     everything = [each for conversation in said for each in conversation]
-    await deliver_badly(town, everything, random)
-    await town.wait_for_acts(len(everything))
-    before = [await _outcome(town, phone, conversation) for phone, conversation in zip(phones, said, strict=True)]
+    await deliver_badly(system, everything, random)
+    await system.wait_for_acts(len(everything))
+    before = [await _outcome(system, phone, conversation) for phone, conversation in zip(phones, said, strict=True)]
 
-    await deliver_badly(town, everything, random)
+    await deliver_badly(system, everything, random)
     await _ask_for_help(phones)
-    after = [await _outcome(town, phone, each, helped=2) for phone, each in zip(phones, said, strict=True)]
+    after = [await _outcome(system, phone, each, helped=2) for phone, each in zip(phones, said, strict=True)]
     assert after == before
 
 
@@ -54,15 +54,15 @@ async def _conversation(phone: CitizenPhone, random: Random, *, together: bool) 
 
 
 async def _outcome(
-    town: DialogueHarness, phone: CitizenPhone, said: Sequence[CitizenText], helped: int = 1
+    system: DialogueHarness, phone: CitizenPhone, said: Sequence[CitizenText], helped: int = 1
 ) -> tuple[Any, ...]:
     """The person's state and chain, after looking at them and at the phone."""
     who = await phone.fetch_identity()
-    row, *others = await town.database.fetch(
-        _PEOPLE, town.compute_index("phone", who["phone"]), town.compute_index("user", who["user_id"])
+    row, *others = await system.database.fetch(
+        _SUBSCRIBERS, system.compute_index("phone", who["phone"]), system.compute_index("user", who["user_id"])
     )
     assert others == []
-    chain = [(entry["sequence"], entry["event"]) for entry in await town.database.fetch(_CHAIN, row["id"])]
+    chain = [(entry["sequence"], entry["event"]) for entry in await system.database.fetch(_CHAIN, row["id"])]
     assert [sequence for sequence, _ in chain] == list(range(1, row["sequence"] + 1))
     assert (chain[-1][1] == "given") == (row["state"] == "subscribed")
     _was_the_last_word(row["state"], said)
@@ -83,13 +83,13 @@ async def _was_answered(phone: CitizenPhone, events: Sequence[str], helped: int)
     assert shown.count(TEXTS.unsubscribe_confirmation.text) == events.count("withdrawn")
 
 
-async def test_the_same_post_at_both_replicas_is_one_message(town: DialogueHarness) -> None:
-    phone = await town.add_citizen()
+async def test_the_same_post_at_both_replicas_is_one_message(system: DialogueHarness) -> None:
+    phone = await system.add_citizen()
     await _ask_for_help([phone])
     body = build_webhook([(await build_text(phone, 1, "Start", int(time.time()))).item])
     for replica in (0, 1, 0, 1):
-        await deliver(town, body, replica)
-    await town.wait_for_acts()
+        await deliver(system, body, replica)
+    await system.wait_for_acts()
     assert await phone.write("Stop") == TEXTS.unsubscribe_confirmation.text
     shown = [entry["text"] for entry in await phone.fetch_received()]
     assert shown == [TEXTS.help.text, TEXTS.receipt.text, TEXTS.unsubscribe_confirmation.text]

@@ -13,65 +13,67 @@ from tests.servers import wait_for
 pytestmark = pytest.mark.timeout(400)
 
 
-async def test_start_a_notice_and_stop(town: DialogueHarness) -> None:
-    phone = await town.add_citizen()
+async def test_start_a_notice_and_stop(system: DialogueHarness) -> None:
+    phone = await system.add_citizen()
     assert await phone.write("Start") == TEXTS.receipt.text
-    await town.publish("Erste Sperrung")
+    await system.publish("Erste Sperrung")
     assert "Erste Sperrung" in (await phone.list_broadcasts())[-1]
     assert await phone.write("Ich möchte keine Nachrichten mehr, bitte") == TEXTS.unsubscribe_confirmation.text
-    await town.publish("Zweite Sperrung")
+    await system.publish("Zweite Sperrung")
     assert len(await phone.list_broadcasts()) == 1
 
 
-async def test_topics_from_the_list_by_number_and_by_word(town: DialogueHarness) -> None:
-    phone = await town.add_citizen()
+async def test_topics_from_the_list_by_number_and_by_word(system: DialogueHarness) -> None:
+    phone = await system.add_citizen()
     await phone.write("Start")
     assert "Ihre Themen: Baustellen." in await phone.press("Nur Baustellen")
     assert "1 Veranstaltungen" in await phone.write("Themen")
     assert "Baustellen, Straßensperrungen" in await phone.press("Straßensperrungen")
     assert "Ihre Themen: Veranstaltungen, Baustellen." in await phone.write("1 3")
     assert "Ihre Themen: Stellen." in await phone.write("nur Stellen")
-    await town.publish("Nicht für alle")
+    await system.publish("Nicht für alle")
     assert await phone.list_broadcasts() == []
     assert await phone.write("stop stellen") == TEXTS.unsubscribe_confirmation.text
 
 
-async def test_a_municipality_narrows_closures_only(town: DialogueHarness) -> None:
-    phone, neighbour = await town.add_citizens(2)
+async def test_a_municipality_narrows_closures_only(system: DialogueHarness) -> None:
+    phone, neighbour = await system.add_citizens(2)
     for each in (phone, neighbour):
         await each.write("Start")
     assert "alle Gemeinden" in await phone.write("Gemeinden")
     assert "erhalten Sie nur Meldungen für Worpswede." in await phone.press("Worpswede")
-    await town.publish("Sperrung in Lilienthal", municipalities=("Lilienthal",))
-    await town.publish("Sperrung in Worpswede", municipalities=("Worpswede",))
-    await town.publish("Sperrung überall")
+    await system.publish("Sperrung in Lilienthal", municipalities=("Lilienthal",))
+    await system.publish("Sperrung in Worpswede", municipalities=("Worpswede",))
+    await system.publish("Sperrung überall")
     assert ["Worpswede" in text or "überall" in text for text in await phone.list_broadcasts()] == [True, True]
     assert len(await neighbour.list_broadcasts()) == 3
 
 
-async def test_a_pause_and_the_way_back(town: DialogueHarness) -> None:
-    phone = await town.add_citizen()
+async def test_a_pause_and_the_way_back(system: DialogueHarness) -> None:
+    phone = await system.add_citizen()
     assert "Pause bis einschließlich" in await phone.write("Start", "Pause 2 Wochen")
-    await town.publish("Während der Pause")
+    await system.publish("Während der Pause")
     assert await phone.list_broadcasts() == []
     assert "Die Pause ist beendet" in await phone.press("Weiter")
-    await town.publish("Nach der Pause")
+    await system.publish("Nach der Pause")
     assert len(await phone.list_broadcasts()) == 1
 
 
 @pytest.mark.parametrize(
     ("text", "about"), [("Strat", ""), ("Wie kann ich mich anmelden?", ""), ("nur Baustellen", " zu Baustellen")]
 )
-async def test_who_nearly_starts_is_asked_and_joins_by_the_button(town: DialogueHarness, text: str, about: str) -> None:
-    phone = await town.add_citizen()
+async def test_who_nearly_starts_is_asked_and_joins_by_the_button(
+    system: DialogueHarness, text: str, about: str
+) -> None:
+    phone = await system.add_citizen()
     assert await phone.write(text) == build_start_question(COUNTY, about).text
     answer = await phone.press("Start")
     assert "Vielen Dank, Sie sind angemeldet" in answer
     assert ("informiert Sie hier zu: Baustellen." in answer) == bool(about)
 
 
-async def test_everything_else_gets_one_polite_answer_a_day(town: DialogueHarness) -> None:
-    phone = await town.add_citizen()
+async def test_everything_else_gets_one_polite_answer_a_day(system: DialogueHarness) -> None:
+    phone = await system.add_citizen()
     assert await phone.write("Wann haben Sie geöffnet?") == TEXTS.hint.text
     assert COUNTY.telephone in TEXTS.hint.text
     for act in (
@@ -85,52 +87,54 @@ async def test_everything_else_gets_one_polite_answer_a_day(town: DialogueHarnes
     assert len(await phone.fetch_received()) == 1
 
 
-async def test_voice_pictures_and_places_get_the_same_answer(town: DialogueHarness) -> None:
+async def test_voice_pictures_and_places_get_the_same_answer(system: DialogueHarness) -> None:
     for act in ({"media": "voice"}, {"media": "document"}, {"media": "video"}, {"location": True}, {"contact": True}):
-        phone = await town.add_citizen()
+        phone = await system.add_citizen()
         await phone.run_and_wait(**act)
         assert [entry["text"] for entry in await phone.fetch_received()] == [TEXTS.hint.text], act
 
 
-async def test_an_emergency_is_answered_each_time(town: DialogueHarness) -> None:
-    phone = await town.add_citizen()
+async def test_an_emergency_is_answered_each_time(system: DialogueHarness) -> None:
+    phone = await system.add_citizen()
     for _ in range(3):
         assert await phone.write("Hilfe, Überfall in der Bahnhofstraße!") == TEXTS.emergency.text
 
 
-async def test_help_why_and_data(town: DialogueHarness) -> None:
-    phone = await town.add_citizen()
+async def test_help_why_and_data(system: DialogueHarness) -> None:
+    phone = await system.add_citizen()
     assert await phone.write("Hilfe") == TEXTS.help.text
     assert await phone.write("Woher haben Sie meine Nummer?") == TEXTS.why.text
     assert "angemeldet, Themen: Veranstaltungen" in await phone.write("Start", "Daten")
 
 
-async def test_marketing_stopped_and_resumed_inside_whatsapp_is_obeyed_and_not_answered(town: DialogueHarness) -> None:
-    phone = await town.add_citizen()
+async def test_marketing_stopped_and_resumed_inside_whatsapp_is_obeyed_and_not_answered(
+    system: DialogueHarness,
+) -> None:
+    phone = await system.add_citizen()
     await phone.write("Start")
-    await town.call("POST", f"citizens/{phone.id}/preferences", {"value": "stop"})
-    await town.wait_for_acts()
-    await town.publish("Ein Konzert", topic="veranstaltungen")
-    await town.publish("Eine Sperrung")
+    await system.call("POST", f"citizens/{phone.id}/preferences", {"value": "stop"})
+    await system.wait_for_acts()
+    await system.publish("Ein Konzert", topic="veranstaltungen")
+    await system.publish("Eine Sperrung")
     assert ["Sperrung" in text for text in await phone.list_broadcasts()] == [True]
     assert len(await phone.fetch_received()) == 2
-    await town.call("POST", f"citizens/{phone.id}/preferences", {"value": "resume"})
-    await town.wait_for_acts()
-    await town.publish("Ein Theaterabend", topic="veranstaltungen")
+    await system.call("POST", f"citizens/{phone.id}/preferences", {"value": "resume"})
+    await system.wait_for_acts()
+    await system.publish("Ein Theaterabend", topic="veranstaltungen")
     assert "Ein Theaterabend" in (await phone.list_broadcasts())[-1]
     assert len(await phone.fetch_received()) == 3
 
 
-async def test_feedback_by_text_button_and_reaction(town: DialogueHarness) -> None:
-    phone = await town.add_citizen()
+async def test_feedback_by_text_button_and_reaction(system: DialogueHarness) -> None:
+    phone = await system.add_citizen()
     assert await phone.write("Start", "Feedback: Sehr nützlich") == TEXTS.feedback_thanks.text
-    await town.publish("Bewertet")
+    await system.publish("Bewertet")
     assert await phone.press("Hilfreich") == TEXTS.feedback_thanks.text
-    news = next(entry["message"] for entry in await phone.fetch_received() if entry["template"])
-    await phone.run_and_wait(reaction="👍", message=news)
+    message_id = next(entry["message"] for entry in await phone.fetch_received() if entry["template"])
+    await phone.run_and_wait(reaction="👍", message=message_id)
 
     async def all_are_kept() -> bool:
-        rows = await town.database.fetch(
+        rows = await system.database.fetch(
             "select kind, value, topic from subscriptions.feedback where said = 'Sehr nützlich' or topic is not null"
         )
         return {(row["kind"], row["value"], row["topic"]) for row in rows} >= {
@@ -142,16 +146,16 @@ async def test_feedback_by_text_button_and_reaction(town: DialogueHarness) -> No
     await wait_for(all_are_kept)
 
 
-async def test_somebody_with_a_user_id_only_has_it_all(town: DialogueHarness) -> None:
-    phone = await town.add_citizen(bsuid_only=1)
+async def test_somebody_with_a_user_id_only_has_it_all(system: DialogueHarness) -> None:
+    phone = await system.add_citizen(bsuid_only=1)
     assert await phone.write("Start") == TEXTS.receipt.text
-    await town.publish("Für alle")
+    await system.publish("Für alle")
     assert len(await phone.list_broadcasts()) == 1
     assert await phone.write("Stop") == TEXTS.unsubscribe_confirmation.text
 
 
-async def test_an_edit_counts_and_what_is_taken_back_is_not_answered(town: DialogueHarness) -> None:
-    phone = await town.add_citizen()
+async def test_an_edit_counts_and_what_is_taken_back_is_not_answered(system: DialogueHarness) -> None:
+    phone = await system.add_citizen()
     await phone.write("Start")
     await phone.run_and_wait(edit="Stop")
     await phone.run_and_wait(revoke=True)
@@ -165,31 +169,31 @@ async def test_an_edit_counts_and_what_is_taken_back_is_not_answered(town: Dialo
     ("sharing", "told"), [({}, {}), ({}, {"older_shape": True}), ({"bsuid_only": 1}, {}), ({"bsuid_in_from": 1}, {})]
 )
 async def test_after_a_new_number_the_next_broadcast_comes_once(
-    town: DialogueHarness, sharing: dict[str, int], told: dict[str, bool]
+    system: DialogueHarness, sharing: dict[str, int], told: dict[str, bool]
 ) -> None:
-    phone = await town.add_citizen(**sharing)
+    phone = await system.add_citizen(**sharing)
     await phone.write("Start", "nur Straßensperrungen")
-    await town.call("POST", f"citizens/{phone.id}/number", told)
-    await town.wait_for_acts()
-    await town.publish("Nach dem Umzug")
+    await system.call("POST", f"citizens/{phone.id}/number", told)
+    await system.wait_for_acts()
+    await system.publish("Nach dem Umzug")
     assert len(await phone.list_broadcasts()) == 1
     assert await phone.write("Stop") == TEXTS.unsubscribe_confirmation.text
-    await town.publish("Nach dem Abschied")
+    await system.publish("Nach dem Abschied")
     assert len(await phone.list_broadcasts()) == 1
 
 
-async def test_doubled_and_shuffled_webhooks_change_nothing(town: DialogueHarness) -> None:
-    phones = await town.add_citizens(6)
-    await town.call("PUT", "faults", {"webhook_duplicate_share": 1.0, "webhook_shuffle": True, "seed": 7})
+async def test_doubled_and_shuffled_webhooks_change_nothing(system: DialogueHarness) -> None:
+    phones = await system.add_citizens(6)
+    await system.call("PUT", "faults", {"webhook_duplicate_share": 1.0, "webhook_shuffle": True, "seed": 7})
     try:
         for phone in phones:
             await phone.send(text="Start")
-        await town.wait_for_acts(len(phones))
+        await system.wait_for_acts(len(phones))
         for phone in phones[:3]:
             await phone.send(text="Stop")
-        await town.wait_for_acts(3)
+        await system.wait_for_acts(3)
     finally:
-        await town.call("PUT", "faults", {})
+        await system.call("PUT", "faults", {})
     for phone in phones[:3]:
         assert [entry["text"] for entry in await phone.fetch_received()] == [
             TEXTS.receipt.text,
@@ -204,22 +208,24 @@ async def test_doubled_and_shuffled_webhooks_change_nothing(town: DialogueHarnes
     [({}, 0), ({"bsuid_only": 1}, 0), ({}, 2), ({"bsuid_only": 1}, 1), ({"bsuid_in_from": 1}, 1)],
     ids=["number", "user id", "number moved", "user id moved", "user id as number moved"],
 )
-async def test_erasing_leaves_nothing_but_the_proof(town: DialogueHarness, sharing: dict[str, int], moves: int) -> None:
+async def test_erasing_leaves_nothing_but_the_proof(
+    system: DialogueHarness, sharing: dict[str, int], moves: int
+) -> None:
     """Of any address that the person ever had, and of what they said."""
-    phone, neighbour = await town.add_citizen(**sharing), await town.add_citizen()
+    phone, neighbour = await system.add_citizen(**sharing), await system.add_citizen()
     for each in (phone, neighbour):
         await each.write("Feedback: Geheim" if each is phone else "Hallo", "Start", "nur Straßensperrungen")
-    await town.publish("Vor dem Löschen")
+    await system.publish("Vor dem Löschen")
     identities = [await phone.fetch_identity()]
     for _ in range(moves):
-        await town.call("POST", f"citizens/{phone.id}/number", {})
-        await town.wait_for_acts()
+        await system.call("POST", f"citizens/{phone.id}/number", {})
+        await system.wait_for_acts()
         assert "„Geheim“" in await phone.write("Daten")
         identities.append(await phone.fetch_identity())
     other = await neighbour.fetch_identity()
-    mine = [index for who in identities for index in _hashes(town, who)]
-    person, theirs = str(await _subscriber(town, identities[-1])), str(await _subscriber(town, other))
-    before = await _settled_dump(town)
+    mine = [index for who in identities for index in _hashes(system, who)]
+    person, theirs = str(await _subscriber(system, identities[-1])), str(await _subscriber(system, other))
+    before = await _settled_dump(system)
     assert {_table(row) for row in _about(before, [*mine, person])} >= {
         "subscriptions.consent",
         "dispatcher.delivery",
@@ -231,19 +237,19 @@ async def test_erasing_leaves_nothing_but_the_proof(town: DialogueHarness, shari
     assert "Nachweis" in answer
 
     async def the_ledger_forgot() -> bool:
-        await town.database.execute("update dispatcher.erasure set asked_at = asked_at - interval '1 minute'")
-        left = await town.database.fetchval("select count(*) from dispatcher.erasure")
+        await system.database.execute("update dispatcher.erasure set asked_at = asked_at - interval '1 minute'")
+        left = await system.database.fetchval("select count(*) from dispatcher.erasure")
         return left == 0 and not (await phone.fetch_identity())["in_contact_book"]
 
     await wait_for(the_ledger_forgot)
-    after = await _settled_dump(town)
+    after = await _settled_dump(system)
     assert {_table(row) for row in _about(after, mine)} == {"subscriptions.erasure", "subscriptions.inbox"}
     assert {_table(row) for row in _about(after, [person])} == REMAINS
     words = [word for who in identities for word in (who["phone"], who["user_id"])]
     assert not _about(after, [*words, "Geheim", b"Geheim".hex()])
-    about_neighbour = [*_hashes(town, other), theirs]
+    about_neighbour = [*_hashes(system, other), theirs]
     assert set(_about(before, about_neighbour)) == set(_about(after, about_neighbour)), "a neighbour keeps everything"
-    await town.publish("Nach dem Löschen")
+    await system.publish("Nach dem Löschen")
     assert len(await phone.list_broadcasts()) == 1
 
 
@@ -260,26 +266,26 @@ def _about(rows: list[str], values: list[str]) -> list[str]:
     return [row for row in rows if any(value in row for value in values)]
 
 
-def _hashes(town: DialogueHarness, who: dict[str, Any]) -> list[str]:
-    return [town.compute_index("phone", who["phone"]).hex(), town.compute_index("user", who["user_id"]).hex()]
+def _hashes(system: DialogueHarness, who: dict[str, Any]) -> list[str]:
+    return [system.compute_index("phone", who["phone"]).hex(), system.compute_index("user", who["user_id"]).hex()]
 
 
-async def _subscriber(town: DialogueHarness, who: dict[str, Any]) -> object:
-    return await town.database.fetchval(
+async def _subscriber(system: DialogueHarness, who: dict[str, Any]) -> object:
+    return await system.database.fetchval(
         "select id from subscriptions.subscriber where phone_index = $1 or user_index = $2",
-        town.compute_index("phone", who["phone"]),
-        town.compute_index("user", who["user_id"]),
+        system.compute_index("phone", who["phone"]),
+        system.compute_index("user", who["user_id"]),
     )
 
 
-async def _settled_dump(town: DialogueHarness) -> list[str]:
+async def _settled_dump(system: DialogueHarness) -> list[str]:
     """Once phones have told all that they are going to tell."""
 
     async def quiet() -> bool:
-        moving = await town.database.fetchval(
+        moving = await system.database.fetchval(
             "select count(*) from dispatcher.delivery where state in ('accepted', 'sent')"
         )
-        return not moving and not (await town.call("GET", "account"))["webhooks"]["pending"]
+        return not moving and not (await system.call("GET", "account"))["webhooks"]["pending"]
 
     await wait_for(quiet)
-    return await town.dump()
+    return await system.dump()

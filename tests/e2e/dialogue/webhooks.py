@@ -48,16 +48,16 @@ def _build_entry(field: str, value: dict[str, Any]) -> dict[str, Any]:
     return {"id": "100200300400500", "changes": [{"field": field, "value": value}]}
 
 
-async def deliver(town: DialogueHarness, body: bytes, replica: int = 0) -> None:
+async def deliver(system: DialogueHarness, body: bytes, replica: int = 0) -> None:
     """Posted until it is taken, as Meta does it."""
-    secret = (town.stack.folder / "secrets" / APP_SECRETS).read_bytes().split()[0]
+    secret = (system.stack.folder / "secrets" / APP_SECRETS).read_bytes().split()[0]
     headers = {HEADER: sign(secret, body), "Content-Type": "application/json"}
-    url = f"{town.stack.ingress_urls[replica]}/webhook"
-    async with town.session.post(url, data=body, headers=headers) as answer:
+    url = f"{system.stack.ingress_urls[replica]}/webhook"
+    async with system.session.post(url, data=body, headers=headers) as answer:
         assert answer.status == 200, await answer.text()
 
 
-async def deliver_badly(town: DialogueHarness, said: Sequence[CitizenText], random: Random) -> None:
+async def deliver_badly(system: DialogueHarness, said: Sequence[CitizenText], random: Random) -> None:
     """Each message one to three times, in batches of any size, to any replica, all of it at once."""
     copies = [each for each in said for _ in range(random.choice((1, 2, 2, 3)))]
     random.shuffle(copies)
@@ -66,5 +66,5 @@ async def deliver_badly(town: DialogueHarness, said: Sequence[CitizenText], rand
         size = random.randint(1, 5)
         batches.append(build_webhook([each.item for each in copies[:size]]))
         copies = copies[size:]
-    replicas = len(town.stack.ingress_urls)
-    await asyncio.gather(*(deliver(town, body, random.randrange(replicas)) for body in batches))
+    replicas = len(system.stack.ingress_urls)
+    await asyncio.gather(*(deliver(system, body, random.randrange(replicas)) for body in batches))

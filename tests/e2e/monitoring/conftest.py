@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.e2e.monitoring.watched_town import WatchedTown, run_watched_town
+from tests.e2e.monitoring.monitored_system import MonitoredSystem, run_monitored_system
 
 
 @pytest.fixture(scope="package")
-async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[WatchedTown]:
-    async with run_watched_town(tmp_path_factory.mktemp("watched")) as running:
+async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[MonitoredSystem]:
+    async with run_monitored_system(tmp_path_factory.mktemp("watched")) as running:
         yield running
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from deploy.local.postgres_paths import find_wheel_programs
 from deploy.paths import ROOT
-from tests.e2e.monitoring.watched_town import WatchedTown
+from tests.e2e.monitoring.monitored_system import MonitoredSystem
 from tests.harness.commands import run_in_process, run_on_terminal
 from tests.prometheus import ALERTS
 from tests.runbook_pages import read_commands
@@ -24,7 +24,7 @@ ASKS = ("cancel", "drop", "resend")
 class NightOperator:
     """Runs what a page says, which must succeed; `names` stand for the words in capitals."""
 
-    town: WatchedTown
+    system: MonitoredSystem
 
     async def look(self, alert: str, **names: str) -> str:
         """Everything under "Look"; what it prints."""
@@ -69,7 +69,7 @@ class NightOperator:
         program, *given = COMPOSE[service].get("entrypoint") or arguments[:1]
         assert program == "kreisfunk"
         ours = [word for word in given if "=" not in word] + (arguments if "entrypoint" in COMPOSE[service] else [])
-        folder = str(self.town.stack.folder)
+        folder = str(self.system.stack.folder)
         ours = [word.replace("/backups", folder) for word in ours] + ["--stack", folder]
         asks = any(word in ours for word in ASKS) and "--yes" not in ours
         ended = await (
@@ -79,7 +79,7 @@ class NightOperator:
         return ended.everything
 
     async def _run_inside(self, service: str, words: list[str]) -> str:
-        stack = self.town.stack
+        stack = self.system.stack
         match service, words[0]:
             case "rabbitmq", "rabbitmqctl":
                 return await stack.servers.rabbitmq.run_rabbitmqctl(*(word for word in words[1:] if word != "-q"))
@@ -96,26 +96,26 @@ class NightOperator:
                 raise AssertionError(f"{service} has no {words[0]} here")
 
     def _list_processes(self, service: str) -> list[str]:
-        names = {name for name in self.town.stack.metrics_urls if name.rpartition("-")[0] == service}
+        names = {name for name in self.system.stack.metrics_urls if name.rpartition("-")[0] == service}
         return sorted(names) or [service]
 
     def _read_log(self, service: str) -> str:
-        folder = self.town.stack.folder / "logs"
-        named = {"feeds": [self.town.feeds.command.log], "postgres": [], "rabbitmq": []}
+        folder = self.system.stack.folder / "logs"
+        named = {"feeds": [self.system.feeds.command.log], "postgres": [], "rabbitmq": []}
         files = named.get(service, [folder / f"{name}.log" for name in self._list_processes(service)])
         return "\n".join(file.read_text() for file in files)
 
     def _describe(self, service: str) -> str:
         if service == "feeds":
-            return f"feeds {self.town.feeds.pid}"
-        found = [self.town.stack.supervisor.find(name) for name in self._list_processes(service)]
+            return f"feeds {self.system.feeds.pid}"
+        found = [self.system.stack.supervisor.find(name) for name in self._list_processes(service)]
         return "\n".join(f"{one.name} {one.pid}" for one in found)
 
     async def _start_again(self, services: Sequence[str], profile: str) -> None:
         """What does not run; and feeds with their file, which is in the image."""
-        supervisor = self.town.stack.supervisor
+        supervisor = self.system.stack.supervisor
         if profile == "feeds":
-            await self.town.restart_feeds()
+            await self.system.restart_feeds()
         for name in supervisor.restarts:
             wanted = not services or any(name in self._list_processes(service) for service in services)
             if wanted and supervisor.find(name).pid is None:
@@ -124,8 +124,8 @@ class NightOperator:
     async def _restart(self, services: Sequence[str]) -> None:
         for service in services:
             for name in self._list_processes(service):
-                await self.town.stack.supervisor.stop_one(name)
-                await self.town.stack.supervisor.start_one(name)
+                await self.system.stack.supervisor.stop_one(name)
+                await self.system.stack.supervisor.start_one(name)
 
 
 def _fill_in(command: str, names: dict[str, str]) -> str:

@@ -20,8 +20,8 @@ from deploy.local.services import Service
 from deploy.stack_file import BUSINESS_ACCOUNT_ID
 from shared.amqp import topology
 from tests.e2e.monitoring.hurried_watch import HurriedWatch
+from tests.e2e.monitoring.monitored_system import MonitoredSystem
 from tests.e2e.monitoring.night_operator import NightOperator
-from tests.e2e.monitoring.watched_town import WatchedTown
 from tests.proxy import NetworkConditions, Proxy, run_proxy
 from tests.servers import wait_for
 
@@ -33,7 +33,7 @@ MOVED = ("/presse", "/umgezogen")
 class NightShift:
     """`citizens` are known to nobody else, and have subscribed to nothing."""
 
-    town: WatchedTown
+    system: MonitoredSystem
     watch: HurriedWatch
     operator: NightOperator
     database: asyncpg.Connection
@@ -55,18 +55,18 @@ class NightShift:
     async def write(self, count: int, text: str) -> None:
         """Each time other citizens, as Meta makes a person wait who gets several messages."""
         chosen, self.citizens[:count] = self.citizens[:count], []
-        await self.town.press.simulator.send_text(chosen, text, per_second=100)
+        await self.system.editors.simulator.send_text(chosen, text, per_second=100)
 
     async def say_as_meta(self, *changes: tuple[str, dict[str, Any]]) -> None:
         """What Meta says about the account."""
         listed = [{"field": field, "value": value} for field, value in changes]
         entry = {"id": BUSINESS_ACCOUNT_ID, "time": int(time.time()), "changes": listed}
         body = msgspec.json.encode({"object": "whatsapp_business_account", "entry": [entry]})
-        assert await self.town.post_webhook(body) == 200
+        assert await self.system.post_webhook(body) == 200
 
     async def publish(self, topic: str) -> None:
         text = f"Bis Freitag, {uuid4().hex[:8]}."
-        await self.town.run_kreisfunk("publish", "--topic", topic, "--headline", "L 149", "--text", text)
+        await self.system.run_kreisfunk("publish", "--topic", topic, "--headline", "L 149", "--text", text)
 
     async def find_ended_broadcast(self) -> UUID:
         """The newest, or else a new one."""
@@ -95,7 +95,7 @@ class NightShift:
 
     async def send_to_queue(self, queue: str, count: int) -> None:
         """What nobody understands."""
-        async with await aio_pika.connect(self.town.stack.broker_url) as connection:
+        async with await aio_pika.connect(self.system.stack.broker_url) as connection:
             channel = await connection.channel()
             for start in range(0, count, 500):
                 messages = [self._build_nonsense() for _ in range(start, min(count, start + 500))]
@@ -108,7 +108,7 @@ class NightShift:
     async def break_for_long(self) -> None:
         """What is seen after a minute only."""
         self._replace_in_feeds_file(*MOVED)
-        await self.town.restart_feeds()
+        await self.system.restart_feeds()
         await self.database.execute("revoke delete on dispatcher.refusal from kreisfunk_dispatcher")
         await self.database.execute("revoke insert on subscriptions.feedback from kreisfunk_subscriptions")
         await self.write(1, "Feedback: gut so")
@@ -118,15 +118,15 @@ class NightShift:
         self._replace_in_feeds_file(*reversed(MOVED))
 
     def _replace_in_feeds_file(self, old: str, new: str) -> None:
-        file = Path(self.town.feeds.command.environment["KREISFUNK_FEEDS_FILE"])
+        file = Path(self.system.feeds.command.environment["KREISFUNK_FEEDS_FILE"])
         file.write_text(file.read_text().replace(old, new))
 
 
 @asynccontextmanager
-async def put_behind_a_firewall(town: WatchedTown, name: str) -> AsyncIterator[Proxy]:
+async def put_behind_a_firewall(system: MonitoredSystem, name: str) -> AsyncIterator[Proxy]:
     """A dispatcher whose way to Meta leads through a proxy that answers in Meta's place at first."""
-    supervisor = town.stack.supervisor
-    dispatcher, simulator = supervisor.find(name), urlsplit(town.stack.simulator_url).port
+    supervisor = system.stack.supervisor
+    dispatcher, simulator = supervisor.find(name), urlsplit(system.stack.simulator_url).port
     assert isinstance(dispatcher, Service)
     assert simulator
     usual = dispatcher.command

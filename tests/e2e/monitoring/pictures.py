@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from tests.e2e.monitoring.watched_town import WatchedTown, run_watched_town
+from tests.e2e.monitoring.monitored_system import MonitoredSystem, run_monitored_system
 from tests.servers import wait_for
 from tools.dashboards import Period, save_pictures
 
@@ -26,40 +26,42 @@ NOTICES = (
 WORDS = {"Danke!": 2, "Feedback: sehr hilfreich": 7, "Hilfe": 5, "Keine Stellen": 12, "Nur Worpswede": 8, "Stop": 3}
 
 
-async def have_a_day(town: WatchedTown) -> None:
+async def have_a_day(system: MonitoredSystem) -> None:
     """In some minutes: people subscribe, editors publish, citizens answer, a few leave."""
-    simulator = town.press.simulator
+    simulator = system.editors.simulator
     citizens = await simulator.add_citizens(CITIZENS, bsuid_only=CITIZENS // 12)
     await simulator.send_text(citizens, "Start", per_second=RATE / 2)
 
     async def subscribed() -> bool:
-        people = 'max(kreisfunk_subscriptions_subscribers{state="subscribed"})'
-        return await town.prometheus.query_number(people) > CITIZENS
+        subscribers = 'max(kreisfunk_subscriptions_subscribers{state="subscribed"})'
+        return await system.prometheus.query_number(subscribers) > CITIZENS
 
     await wait_for(subscribed, 300)
     for topic, headline, text in NOTICES:
-        path = await town.press.publish(topic=topic, headline=headline, text=text)
-        await town.run_kreisfunk("publish", "--topic", topic, "--headline", headline, "--text", f"{text} Vielen Dank.")
+        path = await system.editors.publish(topic=topic, headline=headline, text=text)
+        await system.run_kreisfunk(
+            "publish", "--topic", topic, "--headline", headline, "--text", f"{text} Vielen Dank."
+        )
         for words, count in WORDS.items():
             chosen, citizens = citizens[:count], citizens[count:]
             await simulator.send_text(chosen, words, per_second=1)
-        await town.knock()
-        await town.press.wait_for_text(await town.press.follow(path), "abgeschlossen")
+        await system.knock()
+        await system.editors.wait_for_text(await system.editors.follow(path), "abgeschlossen")
 
 
 async def draw(folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="kreisfunk-") as name:
-        async with run_watched_town(Path(name), RATE) as town:
+        async with run_monitored_system(Path(name), RATE) as system:
             started = int(time.time())
-            await have_a_day(town)
-            accepted = await town.press.simulator.count_accepted()
-            await town.press.publish(text="Die Umleitung führt über Hüttenbusch.")
+            await have_a_day(system)
+            accepted = await system.editors.simulator.count_accepted()
+            await system.editors.publish(text="Die Umleitung führt über Hüttenbusch.")
 
             async def half() -> bool:
-                return await town.press.simulator.count_accepted() > accepted + CITIZENS // 2
+                return await system.editors.simulator.count_accepted() > accepted + CITIZENS // 2
 
             await wait_for(half)
-            await save_pictures(town.prometheus.url, folder, Period(started, int(time.time())))
+            await save_pictures(system.prometheus.url, folder, Period(started, int(time.time())))
 
 
 def main(folder: Path) -> None:

@@ -8,9 +8,9 @@ import aiohttp
 import pytest
 
 from deploy.grafana.dashboard import BOARDS, BROADCASTS, STARTS
+from tests.e2e.monitoring.editorial_system import PATIENCE
+from tests.e2e.monitoring.monitored_system import MonitoredSystem
 from tests.e2e.monitoring.night_operator import run_program
-from tests.e2e.monitoring.press_town import PATIENCE
-from tests.e2e.monitoring.watched_town import WatchedTown
 from tests.e2e.notices.harness import CITIZENS
 from tests.prometheus import PrometheusClient, ensure_prometheus
 from tests.servers import wait_for
@@ -22,27 +22,27 @@ TESTS = ("alerts_test.yml", "alerts_long_test.yml")
 QUERIES: Mapping[str, str] = {
     "annotation: broadcasts": BROADCASTS.replace("$__rate_interval", "15m"),
     "annotation: starts": STARTS,
-    **{f"{board.name}: variable": f'up{{job=~"{board.job}"}}' for board in BOARDS if board.job},
+    **{f"{dashboard.name}: variable": f'up{{job=~"{dashboard.job}"}}' for dashboard in BOARDS if dashboard.job},
 }
 
 
 @pytest.fixture(scope="module")
-async def busy(town: WatchedTown) -> WatchedTown:
+async def busy(system: MonitoredSystem) -> MonitoredSystem:
     """What a day has, in a minute: notices from editors and over HTTP, answers, feedback, somebody who leaves."""
-    press = town.press
+    editors = system.editors
     text = f"Ein Tag, {uuid4().hex[:8]}."
-    path = await press.publish(text=text)
+    path = await editors.publish(text=text)
     for words in ("Feedback: gut so", "Hilfe", "Start"):
-        await town.let_somebody_write(words)
-    stranger = await press.simulator.add_citizens(1, bsuid_only=0)
+        await system.let_somebody_write(words)
+    stranger = await editors.simulator.add_citizens(1, bsuid_only=0)
     for words, subscribed in (("Start", CITIZENS + 1), ("Stop", CITIZENS)):
-        await press.simulator.send_text(stranger, words, per_second=10)
-        await press.wait_until_subscribed(subscribed)
-    await press.wait_for_text(await press.follow(path), "abgeschlossen")
-    return town
+        await editors.simulator.send_text(stranger, words, per_second=10)
+        await editors.wait_until_subscribed(subscribed)
+    await editors.wait_for_text(await editors.follow(path), "abgeschlossen")
+    return system
 
 
-async def test_every_query_has_an_answer_and_every_panel_is_drawn(busy: WatchedTown) -> None:
+async def test_every_query_has_an_answer_and_every_panel_is_drawn(busy: MonitoredSystem) -> None:
     missing: list[str] = []
 
     async def answered() -> bool:
@@ -56,10 +56,10 @@ async def test_every_query_has_an_answer_and_every_panel_is_drawn(busy: WatchedT
         await wait_for(answered, PATIENCE)
     except TimeoutError:
         pytest.fail(f"no data: {missing}")
-    for board in BOARDS:
+    for dashboard in BOARDS:
         period = choose_period()
-        charts = await fetch_charts(busy.prometheus.session, busy.prometheus.url, board, period)
-        assert "No data" not in render_page(board, charts, (), period)
+        charts = await fetch_charts(busy.prometheus.session, busy.prometheus.url, dashboard, period)
+        assert "No data" not in render_page(dashboard, charts, (), period)
 
 
 def choose_period() -> Period:
@@ -68,15 +68,15 @@ def choose_period() -> Period:
 
 async def list_empty_queries(prometheus: PrometheusClient) -> list[str]:
     return [
-        f"{board.name}: {panel.title}: {query.legend}"
-        for board in BOARDS
-        for panel in board.panels
+        f"{dashboard.name}: {panel.title}: {query.legend}"
+        for dashboard in BOARDS
+        for panel in dashboard.panels
         for query in panel.queries
         if not await fetch_lines(prometheus.session, prometheus.url, query, choose_period())
     ]
 
 
-async def test_no_alert_is_true_while_all_is_well(busy: WatchedTown) -> None:
+async def test_no_alert_is_true_while_all_is_well(busy: MonitoredSystem) -> None:
     async def is_quiet() -> bool:
         """Not even one that has not lasted for long enough; what another test broke may have to end first."""
         return await busy.prometheus.query("ALERTS") == []
@@ -90,7 +90,7 @@ async def test_promtool_is_content_with_the_rules(arguments: tuple[str, ...]) ->
     assert "SUCCESS" in said
 
 
-async def test_promtool_is_content_with_every_metric(busy: WatchedTown) -> None:
+async def test_promtool_is_content_with_every_metric(busy: MonitoredSystem) -> None:
     async with aiohttp.ClientSession() as session:
         ours = {name: url for name, url in busy.stack.metrics_urls.items() if name != "rabbitmq"}
         assert len(ours) == 6

@@ -17,9 +17,9 @@ from deploy.secrets import NOTICES_API_TOKEN
 from deploy.stack_file import find_running_stack
 from shared.amqp import topology
 from tests.e2e.monitoring.hurried_watch import ALERT_NAMES
+from tests.e2e.monitoring.monitored_system import MonitoredSystem
 from tests.e2e.monitoring.night_operator import NightOperator
 from tests.e2e.monitoring.night_shift import NightShift, put_behind_a_firewall
-from tests.e2e.monitoring.watched_town import WatchedTown
 from tests.harness.commands import run_in_process
 from tests.proxy import UNDISTURBED_NETWORK
 from tests.servers import wait_for
@@ -57,17 +57,17 @@ DROP_SLOT = "select pg_drop_replication_slot(slot_name) from pg_replication_slot
 
 
 @pytest.fixture(scope="module")
-async def shift(town: WatchedTown) -> AsyncIterator[NightShift]:
-    database = await asyncpg.connect(town.stack.database_url)
-    operator, citizens = NightOperator(town), await town.press.simulator.add_citizens(110, bsuid_only=0)
-    shift = NightShift(town=town, watch=town.watch, operator=operator, database=database, citizens=citizens)
-    await town.watch.wait_for_end(*ALERT_NAMES)
+async def shift(system: MonitoredSystem) -> AsyncIterator[NightShift]:
+    database = await asyncpg.connect(system.stack.database_url)
+    operator, citizens = NightOperator(system), await system.editors.simulator.add_citizens(110, bsuid_only=0)
+    shift = NightShift(system=system, watch=system.watch, operator=operator, database=database, citizens=citizens)
+    await system.watch.wait_for_end(*ALERT_NAMES)
     await shift.break_for_long()
     try:
         yield shift
     finally:
         shift.mend_feeds()
-        await town.restart_feeds()
+        await system.restart_feeds()
         await database.execute(f"{GRANT_RETENTION}; {GRANT_FEEDBACK}; {GRANT_PAGES}")
         await database.close()
 
@@ -76,7 +76,7 @@ async def test_meta_stops_account_and_template(shift: NightShift) -> None:
     """AccountStopped, TemplateStopped, AccountLimitLowered, QualityLow, TemplateCategoryChanged, BulkStalled,
     BroadcastBudgetBurnsFast, BroadcastBudgetBurnsSlowly, AnswerBudgetBurnsFast, AnswerBudgetBurnsSlowly.
     """
-    town, watch, operator = shift.town, shift.watch, shift.operator
+    system, watch, operator = shift.system, shift.watch, shift.operator
     # As a dispatcher with KREISFUNK_PEOPLE_PER_DAY sets it when it starts.
     await shift.database.execute("update dispatcher.rate set people_setting = 1000, people_a_day = 1000")
     await shift.say_as_meta(
@@ -94,7 +94,7 @@ async def test_meta_stops_account_and_template(shift: NightShift) -> None:
     await watch.wait_for("BulkStalled")
     await operator.look("BulkStalled")
 
-    await town.press.simulator.set_faults(ACCOUNT_LOCKED)
+    await system.editors.simulator.set_faults(ACCOUNT_LOCKED)
     await shift.say_as_meta(("account_update", {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "DISABLE"}}))
     await watch.wait_for("AccountStopped", "SendingPaused")
     assert "Meta: account disabled" in await operator.look("AccountStopped")
@@ -103,7 +103,7 @@ async def test_meta_stops_account_and_template(shift: NightShift) -> None:
     await watch.wait_for("BroadcastBudgetBurnsFast", "BroadcastBudgetBurnsSlowly", "LaneDelayed")
     await operator.look("BroadcastBudgetBurnsFast")
 
-    await town.press.simulator.set_faults({})
+    await system.editors.simulator.set_faults({})
     await shift.say_as_meta(
         ("account_update", {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "REINSTATE"}}),
         ("business_capability_update", {"max_daily_conversations_per_business": -1}),
@@ -118,7 +118,7 @@ async def test_meta_rejects_every_message_of_a_broadcast(shift: NightShift) -> N
     """BroadcastStopped, AnswersRefused."""
     await shift.database.execute(SLOW)  # a busy machine could send all messages before the pause
     try:
-        async with shift.town.set_faults(INVALID_VALUE):
+        async with shift.system.set_faults(INVALID_VALUE):
             await shift.publish("strassensperrungen")
             await shift.watch.wait_for("BroadcastStopped")
             await shift.write(15, "Hilfe")
@@ -126,7 +126,7 @@ async def test_meta_rejects_every_message_of_a_broadcast(shift: NightShift) -> N
             assert '"code":131009' in await shift.operator.look("AnswersRefused")
     finally:
         await shift.database.execute(FAST)
-    listed = await shift.town.run_kreisfunk("broadcasts", "list")
+    listed = await shift.system.run_kreisfunk("broadcasts", "list")
     [broadcast] = re.findall(rf"^({IDENTIFIER}) .+ paused ", listed, re.MULTILINE)
     assert " 131009 " in await shift.operator.look("BroadcastStopped", BROADCAST=broadcast)
     assert "sent again" in await shift.operator.do("BroadcastStopped", 2, BROADCAST=broadcast)
@@ -135,7 +135,7 @@ async def test_meta_rejects_every_message_of_a_broadcast(shift: NightShift) -> N
 
 async def test_a_dispatcher_does_not_reach_meta(shift: NightShift) -> None:
     """MetaUnreachable."""
-    async with put_behind_a_firewall(shift.town, "dispatcher-1") as network:
+    async with put_behind_a_firewall(shift.system, "dispatcher-1") as network:
         await shift.write(12, "Hilfe")
         await shift.watch.wait_for("MetaUnreachable")
         seen = await shift.operator.look("MetaUnreachable")
@@ -156,7 +156,7 @@ async def test_meta_does_not_answer(shift: NightShift) -> None:
         listed[:] = re.findall(rf"^({IDENTIFIER}) .+ reply .+ no answer$", seen, re.MULTILINE)
         return bool(listed)
 
-    async with shift.town.set_faults(NO_ANSWER):
+    async with shift.system.set_faults(NO_ANSWER):
         await shift.write(1, "Hilfe")
         await shift.watch.wait_for("OutcomesUnknown")
         await wait_for(is_listed)
@@ -172,7 +172,7 @@ async def test_meta_does_not_answer(shift: NightShift) -> None:
 
 async def test_the_database_refuses_what_meta_says(shift: NightShift) -> None:
     """RowsRefused."""
-    await shift.town.press.simulator.set_faults(NOBODY_READS)
+    await shift.system.editors.simulator.set_faults(NOBODY_READS)
     await shift.change_ledger(REFUSE)
     try:
         await shift.write(1, "Hilfe")
@@ -188,7 +188,7 @@ async def test_the_database_refuses_what_meta_says(shift: NightShift) -> None:
     settled = [await shift.operator.do("RowsRefused", 2, ID=delivery) for delivery in refused]
     assert all("accepted: 1" in each for each in settled)
     assert not await are_listed()
-    await shift.town.press.simulator.set_faults({})
+    await shift.system.editors.simulator.set_faults({})
     await shift.watch.wait_for_end("RowsRefused")
 
 
@@ -210,7 +210,7 @@ async def test_the_ledger_has_lost_a_recipient(shift: NightShift) -> None:
 
 async def test_the_broker_has_no_space(shift: NightShift) -> None:
     """DiskShort, BrokerAlarm."""
-    rabbitmq = shift.town.stack.servers.rabbitmq
+    rabbitmq = shift.system.stack.servers.rabbitmq
     await rabbitmq.run_rabbitmqctl("set_disk_free_limit", "100000GB")
     try:
         await shift.watch.wait_for("DiskShort", "BrokerAlarm")
@@ -238,7 +238,7 @@ async def test_a_replica_of_the_database_never_comes_back(shift: NightShift) -> 
 
 async def test_a_transaction_keeps_rows_from_being_frozen(shift: NightShift) -> None:
     """DatabaseTransactionAge, whose 500 million transactions nobody waits for here."""
-    report = await asyncpg.connect(shift.town.stack.database_url, server_settings={"application_name": "report"})
+    report = await asyncpg.connect(shift.system.stack.database_url, server_settings={"application_name": "report"})
     try:
         await report.execute("begin")
         await report.execute("select pg_current_xact_id()")
@@ -266,17 +266,17 @@ async def test_a_system_publishes_nonsense_for_days(shift: NightShift) -> None:
         await shift.operator.do("QuarantineNearlyFull", 3)
         await shift.watch.wait_for_end("QuarantineNearlyFull")
     finally:
-        await let_our_own_systems_in_again(shift.town)
+        await let_our_own_systems_in_again(shift.system)
 
 
-async def let_our_own_systems_in_again(town: WatchedTown) -> None:
+async def let_our_own_systems_in_again(system: MonitoredSystem) -> None:
     """The login as `docker compose up` does, and a new token."""
-    folder = town.stack.folder
+    folder = system.stack.folder
     addresses = find_running_stack(folder)
     assert addresses
     administrator = build_from_stack(RunningStack(folder, addresses)).processes["admin"]
     assert (await run_in_process("migrate", environment=administrator)).status == 0
-    token = await town.run_kreisfunk("tokens", "create", "pressestelle")
+    token = await system.run_kreisfunk("tokens", "create", "pressestelle")
     (folder / "secrets" / NOTICES_API_TOKEN).write_text(token)
 
 
@@ -284,18 +284,18 @@ async def test_somebody_blocks_the_tables_of_the_newsroom_and_takes_a_right_from
     shift: NightShift,
 ) -> None:
     """ArchiveStale, NewsroomEventsGrow, OptOutsUnusual, ExpansionStalled."""
-    people, shift.citizens[:60] = shift.citizens[:60], []
-    simulator = shift.town.press.simulator
-    before = await shift.town.press.count_subscribed()
-    report = await asyncpg.connect(shift.town.stack.database_url, server_settings={"application_name": "report"})
+    citizens, shift.citizens[:60] = shift.citizens[:60], []
+    simulator = shift.system.editors.simulator
+    before = await shift.system.editors.count_subscribed()
+    report = await asyncpg.connect(shift.system.stack.database_url, server_settings={"application_name": "report"})
     try:
         await report.execute("begin")
         await report.execute(LOCK)
-        await simulator.send_text(people, "Start", per_second=200)
-        await shift.town.press.wait_until_subscribed(before + len(people))
+        await simulator.send_text(citizens, "Start", per_second=200)
+        await shift.system.editors.wait_until_subscribed(before + len(citizens))
         await shift.database.execute(REVOKE_PAGES)
         await shift.publish("baustellen")
-        await simulator.send_text(people, "Stop", per_second=200)
+        await simulator.send_text(citizens, "Stop", per_second=200)
         await shift.watch.wait_for("OptOutsUnusual", "ArchiveStale", "NewsroomEventsGrow", "ExpansionStalled")
         assert "expansion_failed" in await shift.operator.look("ExpansionStalled")
         await shift.database.execute(GRANT_PAGES)

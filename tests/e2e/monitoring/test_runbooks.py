@@ -11,8 +11,8 @@ import asyncpg
 import pytest
 
 from tests.e2e.monitoring.hurried_watch import ALERT_NAMES, HurriedWatch, run_hurried_watch
+from tests.e2e.monitoring.monitored_system import MonitoredSystem, list_targets
 from tests.e2e.monitoring.night_operator import NightOperator
-from tests.e2e.monitoring.watched_town import WatchedTown, list_targets
 from tests.servers import wait_for
 
 pytestmark = pytest.mark.timeout(600)
@@ -22,116 +22,118 @@ NO_WEBHOOK = b'{"object": "whatsapp_business_account", "entry": "none"}'
 
 
 @pytest.fixture
-async def watch(town: WatchedTown) -> HurriedWatch:
+async def watch(system: MonitoredSystem) -> HurriedWatch:
     """While nothing fires."""
-    await town.watch.wait_for_end(*ALERT_NAMES)
-    return town.watch
+    await system.watch.wait_for_end(*ALERT_NAMES)
+    return system.watch
 
 
-async def test_a_dispatcher_ends(town: WatchedTown, watch: HurriedWatch) -> None:
+async def test_a_dispatcher_ends(system: MonitoredSystem, watch: HurriedWatch) -> None:
     """ProcessUnavailable, DispatcherMissing."""
-    async with town.stop("dispatcher-1"):
+    async with system.stop("dispatcher-1"):
         await watch.wait_for("ProcessUnavailable", "DispatcherMissing")
         assert "ServiceUnavailable" not in await watch.list_firing()
     await watch.wait_for_end("ProcessUnavailable", "DispatcherMissing")
 
 
-async def test_the_notices_api_is_away_and_sending_is_paused(town: WatchedTown, watch: HurriedWatch) -> None:
+async def test_the_notices_api_is_away_and_sending_is_paused(system: MonitoredSystem, watch: HurriedWatch) -> None:
     """ServiceUnavailable, NewsroomOutboxWaits, SendingPaused, LaneDelayed."""
-    path = await town.press.approve(text=f"Bald, {uuid4().hex[:8]}.")
+    path = await system.editors.approve(text=f"Bald, {uuid4().hex[:8]}.")
     try:
-        async with town.stop("notices-1"):
-            await town.run_kreisfunk("sending", "pause", "--reason", "ein Versuch")
-            assert (await town.press.ben.send(path, "veroeffentlichen", 2)).status == 303
-            await town.let_somebody_write("Hilfe")
+        async with system.stop("notices-1"):
+            await system.run_kreisfunk("sending", "pause", "--reason", "ein Versuch")
+            assert (await system.editors.ben.send(path, "veroeffentlichen", 2)).status == 303
+            await system.let_somebody_write("Hilfe")
             await watch.wait_for("ServiceUnavailable", "SendingPaused", "NewsroomOutboxWaits", "LaneDelayed")
     finally:
-        await town.run_kreisfunk("sending", "resume")
+        await system.run_kreisfunk("sending", "resume")
     await watch.wait_for_end("ServiceUnavailable", "SendingPaused", "NewsroomOutboxWaits", "LaneDelayed")
-    await town.press.wait_for_text(await town.press.follow(path), "abgeschlossen")
+    await system.editors.wait_for_text(await system.editors.follow(path), "abgeschlossen")
 
 
-async def test_meta_refuses_the_token(town: WatchedTown, watch: HurriedWatch) -> None:
+async def test_meta_refuses_the_token(system: MonitoredSystem, watch: HurriedWatch) -> None:
     """SenderStopped, SendingPaused."""
-    async with town.set_faults(TOKEN_EXPIRED):
-        await town.let_somebody_write("Hilfe")
+    async with system.set_faults(TOKEN_EXPIRED):
+        await system.let_somebody_write("Hilfe")
         await watch.wait_for("SenderStopped", "SendingPaused")
-    await town.try_meta_now()
+    await system.try_meta_now()
     await watch.wait_for_end("SenderStopped", "SendingPaused")
 
 
-async def test_the_broker_stops(town: WatchedTown, watch: HurriedWatch) -> None:
+async def test_the_broker_stops(system: MonitoredSystem, watch: HurriedWatch) -> None:
     """BrokerUnavailable, WebhooksRefused."""
-    async with town.stop("rabbitmq"):
-        await town.let_somebody_write("Hilfe")
+    async with system.stop("rabbitmq"):
+        await system.let_somebody_write("Hilfe")
         await watch.wait_for("BrokerUnavailable", "WebhooksRefused")
     await watch.wait_for_end("BrokerUnavailable", "WebhooksRefused")
 
 
-async def test_the_database_stops(town: WatchedTown, watch: HurriedWatch) -> None:
+async def test_the_database_stops(system: MonitoredSystem, watch: HurriedWatch) -> None:
     """DatabaseUnavailable."""
-    async with town.stop("postgres"):
+    async with system.stop("postgres"):
         await watch.wait_for("DatabaseUnavailable")
 
         async def every_service_says_so() -> bool:
-            services = await town.prometheus.query('min by (job) (kreisfunk_ready{check="database"}) == 0')
+            services = await system.prometheus.query('min by (job) (kreisfunk_ready{check="database"}) == 0')
             return {each["metric"]["job"] for each in services} == {"dispatcher", "newsroom", "subscriptions"}
 
         await wait_for(every_service_says_so)
     await watch.wait_for_end("DatabaseUnavailable")
 
 
-async def test_the_connections_of_the_database_run_short(town: WatchedTown, watch: HurriedWatch) -> None:
+async def test_the_connections_of_the_database_run_short(system: MonitoredSystem, watch: HurriedWatch) -> None:
     """DatabaseConnectionsShort."""
     async with AsyncExitStack() as strangers:
         with suppress(asyncpg.TooManyConnectionsError):
             for _ in range(165):
-                connection = await asyncpg.connect(town.stack.database_url)
+                connection = await asyncpg.connect(system.stack.database_url)
                 strangers.push_async_callback(connection.close)
         await watch.wait_for("DatabaseConnectionsShort")
     await watch.wait_for_end("DatabaseConnectionsShort")
 
 
-async def test_subscriptions_does_not_work_off_its_queue(town: WatchedTown, watch: HurriedWatch) -> None:
+async def test_subscriptions_does_not_work_off_its_queue(system: MonitoredSystem, watch: HurriedWatch) -> None:
     """QueueNotWorkedOff."""
-    async with town.stop("subscriptions-1"):
-        await town.let_somebody_write("Hilfe")
+    async with system.stop("subscriptions-1"):
+        await system.let_somebody_write("Hilfe")
         await watch.wait_for("QueueNotWorkedOff")
     await watch.wait_for_end("QueueNotWorkedOff")
 
 
-async def test_meta_sends_what_we_cannot_parse(town: WatchedTown, watch: HurriedWatch) -> None:
+async def test_meta_sends_what_we_cannot_parse(system: MonitoredSystem, watch: HurriedWatch) -> None:
     """QuarantineNotEmpty."""
-    assert await town.post_webhook(NO_WEBHOOK) == 200
+    assert await system.post_webhook(NO_WEBHOOK) == 200
     await watch.wait_for("QuarantineNotEmpty")
-    await town.run_kreisfunk("quarantine", "drop", "--all", "--yes")
+    await system.run_kreisfunk("quarantine", "drop", "--all", "--yes")
     await watch.wait_for_end("QuarantineNotEmpty")
 
 
-async def test_somebody_who_is_not_meta_sends_webhooks(town: WatchedTown, watch: HurriedWatch) -> None:
+async def test_somebody_who_is_not_meta_sends_webhooks(system: MonitoredSystem, watch: HurriedWatch) -> None:
     """SignaturesRefused."""
     for _ in range(40):
-        assert await town.post_webhook(NO_WEBHOOK, b"another secret") == 401
+        assert await system.post_webhook(NO_WEBHOOK, b"another secret") == 401
     await watch.wait_for("SignaturesRefused")
     await watch.wait_for_end("SignaturesRefused")
 
 
-async def test_prometheus_does_not_read_the_queues(town: WatchedTown, watch: HurriedWatch, tmp_path: Path) -> None:
+async def test_prometheus_does_not_read_the_queues(
+    system: MonitoredSystem, watch: HurriedWatch, tmp_path: Path
+) -> None:
     """MetricMissing, as another Prometheus sees it, without one of the jobs."""
-    targets = {job: found for job, found in list_targets(town.stack).items() if job != "rabbitmq-queues"}
+    targets = {job: found for job, found in list_targets(system.stack).items() if job != "rabbitmq-queues"}
     async with run_hurried_watch(tmp_path / "prometheus", targets) as blind:
         await blind.wait_for("MetricMissing")
         found = await blind.prometheus.query('ALERTS{alertname="MetricMissing"}')
         assert [each["metric"]["metric"] for each in found] == ["rabbitmq_detailed_queue_messages"]
-    assert "kreisfunk_dispatcher_rate_limit" in await NightOperator(town).look("MetricMissing")
+    assert "kreisfunk_dispatcher_rate_limit" in await NightOperator(system).look("MetricMissing")
     assert "MetricMissing" not in await watch.list_firing()
 
 
-async def test_feeds_end(town: WatchedTown, watch: HurriedWatch) -> None:
+async def test_feeds_end(system: MonitoredSystem, watch: HurriedWatch) -> None:
     """FeedsMissing."""
-    await town.feeds.stop()
+    await system.feeds.stop()
     try:
         await watch.wait_for("FeedsMissing")
     finally:
-        await town.feeds.start()
+        await system.feeds.start()
     await watch.wait_for_end("FeedsMissing")

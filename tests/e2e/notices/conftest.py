@@ -16,7 +16,7 @@ ALL_TOPICS = 'topics = ["veranstaltungen", "stellen", "baustellen", "strassenspe
 
 
 @pytest.fixture(scope="package")
-async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SteeringHarness]:
+async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SteeringHarness]:
     """A county whose press office may not publish about jobs, with the system that the integrators' guide registers."""
     county = tmp_path_factory.mktemp("county") / "county.toml"
     usual = (CONFIG / "county.toml").read_text()
@@ -25,10 +25,10 @@ async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Steeri
     arguments = shlex.split(registration.replace("\\\n", " "))
     registered = await run_in_process(*arguments, environment={"KREISFUNK_COUNTY_FILE": str(county)})
     assert registered.status == 0, registered.everything
-    async with run_steering_harness(tmp_path_factory.mktemp("town"), county) as running:
+    async with run_steering_harness(tmp_path_factory.mktemp("system"), county) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-async def recorder(town: SteeringHarness) -> ContractRecorder:
-    return town.recorder
+async def recorder(system: SteeringHarness) -> ContractRecorder:
+    return system.recorder

@@ -113,9 +113,9 @@ def has_everybody_once(messages: Sequence[AcceptedMessage]) -> bool:
     return len(citizens) == len(set(citizens)) == CITIZENS
 
 
-def is_accounted(books: dict[str, int]) -> bool:
+def is_accounted(counts: dict[str, int]) -> bool:
     parts = ("accepted", "failed", "expired", "cancelled", "suppressed", "unknown", "waiting")
-    return books["audience"] == sum(books[part] for part in parts) and books["unaccounted"] == 0
+    return counts["audience"] == sum(counts[part] for part in parts) and counts["unaccounted"] == 0
 
 
 @asynccontextmanager
@@ -127,18 +127,18 @@ async def run_steering_harness(folder: Path, county: Path) -> AsyncIterator[Stee
         )
         recorder = await ends.enter_async_context(record_contracts(stack.broker_url, stack.broker_api_url))
         simulator = await ends.enter_async_context(open_simulator_client(stack.simulator_url, stack.control_token))
-        async with open_ledger_reader(stack.monitor_database_url) as books:
-            await subscribe_everybody(simulator, books)
+        async with open_ledger_reader(stack.monitor_database_url) as ledger:
+            await subscribe_everybody(simulator, ledger)
         yield SteeringHarness(
             stack=stack, recorder=recorder, simulator=simulator, accepted=AcceptedLog(simulator), county=county
         )
 
 
-async def subscribe_everybody(simulator: SimulatorClient, books: LedgerReader) -> None:
+async def subscribe_everybody(simulator: SimulatorClient, ledger: LedgerReader) -> None:
     citizens = await simulator.add_citizens(CITIZENS, bsuid_only=CITIZENS // 12)
     await simulator.send_text(citizens, "Start", per_second=200)
 
     async def subscribed() -> bool:
-        return await books.count_subscribed() == CITIZENS
+        return await ledger.count_subscribed() == CITIZENS
 
     await wait_for(subscribed)

@@ -43,25 +43,25 @@ def _build_outcome(problems: list[dict[str, str]], everything: str) -> PublishOu
     return PublishOutcome(fields=frozenset(problem["field"] for problem in problems), everything=everything)
 
 
-def read_secret(town: SteeringHarness, file: str) -> str:
-    return (town.stack.folder / "secrets" / file).read_text().strip()
+def read_secret(system: SteeringHarness, file: str) -> str:
+    return (system.stack.folder / "secrets" / file).read_text().strip()
 
 
-async def publish_over_amqp(town: SteeringHarness, event: Event, login: str = LOGIN) -> PublishOutcome:
+async def publish_over_amqp(system: SteeringHarness, event: Event, login: str = LOGIN) -> PublishOutcome:
     """With a client of the broker, as any other system."""
-    return await _exchange_over_amqp(town, event, login, NoticePublished.KEY, ANSWERS)
+    return await _exchange_over_amqp(system, event, login, NoticePublished.KEY, ANSWERS)
 
 
-async def check_over_amqp(town: SteeringHarness, event: Event) -> PublishOutcome:
+async def check_over_amqp(system: SteeringHarness, event: Event) -> PublishOutcome:
     """The event in a request to check it."""
     request = build_event(type=NoticeCheck.TYPE, data={"event": event})
-    return await _exchange_over_amqp(town, request, LOGIN, NoticeCheck.KEY, (NoticeChecked.KEY,))
+    return await _exchange_over_amqp(system, request, LOGIN, NoticeCheck.KEY, (NoticeChecked.KEY,))
 
 
 async def _exchange_over_amqp(
-    town: SteeringHarness, event: Event, login: str, key: str, answer_keys: Collection[str]
+    system: SteeringHarness, event: Event, login: str, key: str, answer_keys: Collection[str]
 ) -> PublishOutcome:
-    url = build_login_url(town.stack.broker_url, login, read_secret(town, f"{login}/kreisfunk_broker_password"))
+    url = build_login_url(system.stack.broker_url, login, read_secret(system, f"{login}/kreisfunk_broker_password"))
     async with await aio_pika.connect(url) as connection:
         channel = await connection.channel()
         await channel.set_qos(prefetch_count=100)
@@ -95,16 +95,16 @@ def _is_about(message: AbstractIncomingMessage, event: Event) -> bool:
     return (data["source"], data["event"]) == (event["source"], event["id"])
 
 
-def _open_client(town: SteeringHarness, headers: Mapping[str, str]) -> ClientSession:
+def _open_client(system: SteeringHarness, headers: Mapping[str, str]) -> ClientSession:
     return ClientSession(
-        town.stack.notices_api_url, headers=headers, trace_configs=[trace_contract(town.stack.notices_api_url)]
+        system.stack.notices_api_url, headers=headers, trace_configs=[trace_contract(system.stack.notices_api_url)]
     )
 
 
-async def publish_over_http(town: SteeringHarness, event: Event, path: str = "/notices") -> PublishOutcome:
+async def publish_over_http(system: SteeringHarness, event: Event, path: str = "/notices") -> PublishOutcome:
     """With a client of HTTP; what was taken is followed until it is accepted or rejected."""
-    headers = {"Authorization": f"Bearer {read_secret(town, NOTICES_API_TOKEN)}"}
-    async with _open_client(town, headers) as client:
+    headers = {"Authorization": f"Bearer {read_secret(system, NOTICES_API_TOKEN)}"}
+    async with _open_client(system, headers) as client:
         status, body = await _request(client, "POST", path, event)
         assert status in (200, 202, 403, 422), body
         return _build_outcome(body["errors"], str(body)) if status > 400 else await _follow(client, body["event"])
@@ -135,10 +135,10 @@ async def _follow(client: ClientSession, location: str) -> PublishOutcome:
     return _build_outcome(known.get("problems", []), str(known))
 
 
-async def check_over_http(town: SteeringHarness, event: Event) -> PublishOutcome:
+async def check_over_http(system: SteeringHarness, event: Event) -> PublishOutcome:
     """Nothing is published, so there is nothing to follow."""
-    headers = {"Authorization": f"Bearer {read_secret(town, NOTICES_API_TOKEN)}"}
-    async with _open_client(town, headers) as client:
+    headers = {"Authorization": f"Bearer {read_secret(system, NOTICES_API_TOKEN)}"}
+    async with _open_client(system, headers) as client:
         _, body = await _request(client, "POST", "/notices/check", event)
         return _build_outcome(body.get("errors", []), str(body))
 
@@ -149,14 +149,14 @@ class PublishCommand:
 
     words: tuple[str, ...] = ()
 
-    async def __call__(self, town: SteeringHarness, event: Event) -> PublishOutcome:
-        where = ("--stack", str(town.stack.folder), "--json")
-        given = self._build_arguments(town, event)
+    async def __call__(self, system: SteeringHarness, event: Event) -> PublishOutcome:
+        where = ("--stack", str(system.stack.folder), "--json")
+        given = self._build_arguments(system, event)
         ended = await run_in_process("publish", *given, *self.words, *where, environment={})
         return self._parse_outcome(ended)
 
-    def _build_arguments(self, town: SteeringHarness, event: Event) -> tuple[str, ...]:
-        file: Path = town.stack.folder / f"{event['id']}.json"
+    def _build_arguments(self, system: SteeringHarness, event: Event) -> tuple[str, ...]:
+        file: Path = system.stack.folder / f"{event['id']}.json"
         file.write_text(json.dumps(event))
         return (str(file),)
 
@@ -170,7 +170,7 @@ class PublishCommand:
 class PublishOptionsCommand(PublishCommand):
     """The same from options, which have an id of their own each time."""
 
-    def _build_arguments(self, town: SteeringHarness, event: Event) -> tuple[str, ...]:
+    def _build_arguments(self, system: SteeringHarness, event: Event) -> tuple[str, ...]:
         data = {name.replace("_", "-"): value for name, value in event["data"].items()}
         more = {"source": event["source"], "notice": event["subject"], "expires-at": event["expirytime"]}
         return tuple(f"--{name}={value}" for name, value in {**data, **more}.items())

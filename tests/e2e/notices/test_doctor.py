@@ -46,8 +46,8 @@ class StackOperator:
 
 
 @pytest.fixture
-def stack(town: SteeringHarness) -> Stack:
-    return town.stack
+def stack(system: SteeringHarness) -> Stack:
+    return system.stack
 
 
 @pytest.fixture
@@ -85,8 +85,8 @@ async def test_all_is_well_in_a_stack(stack: Stack) -> None:
     assert lines[-1] == f"{len(lines) - 1} checks, 0 problems"
     for name in PROCESS_KINDS.keys() - {"newsroom"}:  # this stack has none
         assert f"ok       settings of {name}" in lines
-    kept = ("dead-letter queues", "dead letters")
-    for name in ("broker topology", *kept, "rights of kreisfunk_dispatcher", "Graph API token"):
+    dead_letters = ("dead-letter queues", "dead letters")
+    for name in ("broker topology", *dead_letters, "rights of kreisfunk_dispatcher", "Graph API token"):
         assert f"ok       {name}" in lines
 
 

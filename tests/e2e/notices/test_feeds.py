@@ -41,29 +41,29 @@ TOLD = ("Wasser abkochen", "Zehn Minuten kochen", "Entwarnung: Das Wasser ist re
 
 @dataclass
 class County:
-    """A town with a website, and a folder in which a control centre leaves its alerts."""
+    """A whole system with a website, and a folder in which a control centre leaves its alerts."""
 
-    town: SteeringHarness
+    system: SteeringHarness
     website: FakeWebsite
     folder: Path
-    news: list[str] = field(default_factory=list)
+    items: list[str] = field(default_factory=list)
 
     @property
     def arguments(self) -> tuple[str, ...]:
         file = self.folder / "feeds.toml"
         file.write_text(FILE.format(url=self.website.url))
-        return ("--file", str(file), "--folder", str(self.folder / "kept"))
+        return ("--file", str(file), "--folder", str(self.folder / "state"))
 
     def publish(self, number: int, title: str) -> None:
-        self.news.insert(0, build_item(number, title=title))
-        self.website.pages["/presse"] = build_text_answer(build_rss(self.news))
+        self.items.insert(0, build_item(number, title=title))
+        self.website.pages["/presse"] = build_text_answer(build_rss(self.items))
 
     def warn(self, file: str, body: bytes) -> None:
         (self.folder / "alerts" / file).write_bytes(body)
 
-    async def once(self) -> CommandResult:
+    async def run_once(self) -> CommandResult:
         ended = await run_in_process(
-            "feeds", "once", *self.arguments, "--stack", str(self.town.stack.folder), environment={}
+            "feeds", "once", *self.arguments, "--stack", str(self.system.stack.folder), environment={}
         )
         assert ended.status == 0, ended.everything
         return ended
@@ -72,10 +72,10 @@ class County:
         """Everything is decided and stored, and nothing published: as after a kill."""
         ended = await run_in_process("feeds", "once", *self.arguments, environment=NOWHERE)
         assert ended.status == 4
-        return {path: path.read_bytes() for path in (self.folder / "kept" / "memory").glob("*.json")}
+        return {path: path.read_bytes() for path in (self.folder / "state" / "memory").glob("*.json")}
 
     async def got(self, words: str) -> list[AcceptedMessage]:
-        return await self.town.accepted.find(words)
+        return await self.system.accepted.find(words)
 
     async def until_everybody_got(self, words: str) -> None:
         async def everybody() -> bool:
@@ -85,12 +85,12 @@ class County:
 
 
 @pytest.fixture(scope="module")
-async def county(town: SteeringHarness, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[County]:
+async def county(system: SteeringHarness, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[County]:
     async with run_website() as website:
-        county = County(town=town, website=website, folder=tmp_path_factory.mktemp("office"))
+        county = County(system=system, website=website, folder=tmp_path_factory.mktemp("county"))
         (county.folder / "alerts").mkdir()
         county.publish(0, "Was schon da war")
-        await county.once()
+        await county.run_once()
         yield county
 
 
@@ -113,10 +113,10 @@ async def test_a_warning_its_update_and_its_all_clear_reach_the_phones_once_each
         county.warn(f"{number}.xml", body)
         county.publish(number, f"Neues vom Landkreis Nummer {number}")
         decided = await county.decide_and_die()
-        await county.once()
+        await county.run_once()
         for path, content in decided.items():
             path.write_bytes(content)  # as if it had been killed after publishing, before it could forget
-        await county.once()
+        await county.run_once()
         await county.until_everybody_got(words)
         await county.until_everybody_got(f"Nummer {number}")
     await nothing_more_comes(county)
@@ -136,8 +136,8 @@ async def moments(county: County, words: str) -> list[float]:
 
 async def nothing_more_comes(county: County) -> None:
     """A notice that is published after all of this comes last; then everything that was to come is there."""
-    last, _ = await county.town.publish("Zum Schluss")
-    await county.town.wait_until_settled(last)
+    last, _ = await county.system.publish("Zum Schluss")
+    await county.system.wait_until_settled(last)
     heard: Counter[tuple[int, str]] = Counter()
     for words in (*TOLD, "Nummer 1", "Nummer 2", "Nummer 3"):
         heard.update((message.citizen, words) for message in await county.got(words))

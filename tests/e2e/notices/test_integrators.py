@@ -64,18 +64,18 @@ async def curl() -> None:
 
 
 @pytest.fixture
-def given(town: SteeringHarness) -> dict[str, str]:
+def given(system: SteeringHarness) -> dict[str, str]:
     """What the operator hands over, as the programs want it."""
-    password = secret(town, "pressestelle/kreisfunk_broker_password")
+    password = secret(system, "pressestelle/kreisfunk_broker_password")
     return {
-        "KREISFUNK_URL": town.stack.notices_api_url,
-        "KREISFUNK_TOKEN": secret(town, NOTICES_API_TOKEN),
-        "BROKER_URL": build_login_url(town.stack.broker_url, "pressestelle", password),
+        "KREISFUNK_URL": system.stack.notices_api_url,
+        "KREISFUNK_TOKEN": secret(system, NOTICES_API_TOKEN),
+        "BROKER_URL": build_login_url(system.stack.broker_url, "pressestelle", password),
     }
 
 
-def secret(town: SteeringHarness, file: str) -> str:
-    return (town.stack.folder / "secrets" / file).read_text().strip()
+def secret(system: SteeringHarness, file: str) -> str:
+    return (system.stack.folder / "secrets" / file).read_text().strip()
 
 
 async def run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Run:
@@ -91,20 +91,20 @@ async def run(command: Sequence[str], folder: Path, environment: Mapping[str, st
     return Run(status=process.returncode, output=output.decode())
 
 
-async def audience(town: SteeringHarness, broadcast: str) -> int:
-    await town.wait_until_settled(broadcast)
-    return int((await town.show_broadcast(broadcast))["counts"]["audience"])
+async def audience(system: SteeringHarness, broadcast: str) -> int:
+    await system.wait_until_settled(broadcast)
+    return int((await system.show_broadcast(broadcast))["counts"]["audience"])
 
 
 @pytest.mark.parametrize("name", NOT_IN_THE_GUIDE)
 async def test_a_program_publishes_over_http_and_tells_the_end(
-    town: SteeringHarness, given: Mapping[str, str], tmp_path: Path, name: str
+    system: SteeringHarness, given: Mapping[str, str], tmp_path: Path, name: str
 ) -> None:
     ended = await run([*ALL_OVER_HTTP[name], f"ueber-http-{name}"], tmp_path, given)
     assert ended.status == 0, ended.output
     last = json.loads(ended.output.splitlines()[-1])
     assert (last["state"], last["notice"]) == ("finished", f"ueber-http-{name}")
-    assert await audience(town, last["broadcast"]) == CITIZENS
+    assert await audience(system, last["broadcast"]) == CITIZENS
 
 
 @pytest.mark.parametrize("name", ALL_OVER_HTTP)
@@ -144,19 +144,19 @@ async def final(client: ClientSession, event: str) -> dict[str, Any]:
     return known
 
 
-async def test_the_guide_from_its_first_command_to_its_last(town: SteeringHarness, tmp_path: Path) -> None:
+async def test_the_guide_from_its_first_command_to_its_last(system: SteeringHarness, tmp_path: Path) -> None:
     blocks = BLOCK.findall(GUIDE.read_text())
     script = "\n".join(["set -euo pipefail", *blocks, 'echo "token: $KREISFUNK_TOKEN"'])
-    known = {"COLUMNS": "200", "KREISFUNK_COUNTY_FILE": str(town.county)}
-    async with town.send_slowly(RATE):
-        ended = await run(["bash", "-c", script], checkout(tmp_path, town.stack.folder), known)
+    known = {"COLUMNS": "200", "KREISFUNK_COUNTY_FILE": str(system.county)}
+    async with system.send_slowly(RATE):
+        ended = await run(["bash", "-c", script], checkout(tmp_path, system.stack.folder), known)
     assert ended.status == 0, ended.output
     assert len(blocks) >= 10
     assert "event: finished" in ended.output
     over_amqp = [json.loads(said)["broadcast"] for said in ACCEPTED.findall(ended.output)]
-    assert [await audience(town, broadcast) for broadcast in over_amqp] == [CITIZENS] * len(OVER_AMQP)
+    assert [await audience(system, broadcast) for broadcast in over_amqp] == [CITIZENS] * len(OVER_AMQP)
     headers = {"Authorization": f"Bearer {ended.output.split()[-1]}"}
-    async with ClientSession(town.stack.notices_api_url, headers=headers) as client:
+    async with ClientSession(system.stack.notices_api_url, headers=headers) as client:
         became = [await final(client, event) for event in dict.fromkeys(EVENT.findall(ended.output))]
     assert {one["audience"] for one in became if one["state"] == "finished"} == {CITIZENS}
     assert [(one["action"], one["state"]) for one in became] == [
@@ -170,17 +170,17 @@ async def test_the_guide_from_its_first_command_to_its_last(town: SteeringHarnes
 
 
 async def test_a_registered_system_sends_nothing_that_is_not_its_and_nothing_once_it_is_revoked(
-    town: SteeringHarness,
+    system: SteeringHarness,
 ) -> None:
-    known = {"KREISFUNK_COUNTY_FILE": str(town.county)}
+    known = {"KREISFUNK_COUNTY_FILE": str(system.county)}
 
     async def say(*arguments: str) -> str:
-        ended = await run_in_process(*arguments, "--stack", str(town.stack.folder), environment=known)
+        ended = await run_in_process(*arguments, "--stack", str(system.stack.folder), environment=known)
         assert ended.status == 0, ended.everything
         return ended.output.strip()
 
     over_http = {
-        "KREISFUNK_NOTICES_API_URL": town.stack.notices_api_url,
+        "KREISFUNK_NOTICES_API_URL": system.stack.notices_api_url,
         "KREISFUNK_NOTICES_API_TOKEN": await say("tokens", "create", SYSTEM),
     }
     notice = ("publish", "--topic", "strassensperrungen", "--headline", "K 9", "--text", "Nie.")
@@ -188,10 +188,10 @@ async def test_a_registered_system_sends_nothing_that_is_not_its_and_nothing_onc
         ended = await run_in_process(*notice, *wrong, environment={**known, **over_http})
         assert (ended.status, f"{wrong[0].removeprefix('--')}:" in ended.output) == (3, True), ended.everything
     login = {"KREISFUNK_BROKER_URL": await say("systems", "login", SYSTEM, "--replace", "--url")}
-    system, now = build_amqp_system(login), datetime.now(UTC)
+    publisher, now = build_amqp_system(login), datetime.now(UTC)
     content = NoticePublished(topic="strassensperrungen", headline="K 9", text="Nie.")
-    await system.publish(build_event(content, "nie-1", system.source, now, now + timedelta(hours=1)))
+    await publisher.publish(build_event(content, "nie-1", publisher.source, now, now + timedelta(hours=1)))
     assert await say("systems", "revoke", SYSTEM) == f"revoked {SYSTEM}"
     with pytest.raises(DependencyUnavailable):
-        await system.publish(build_event(content, "nie-2", system.source, now, now + timedelta(hours=1)))
-    assert await town.accepted.find("Nie.") == []
+        await publisher.publish(build_event(content, "nie-2", publisher.source, now, now + timedelta(hours=1)))
+    assert await system.accepted.find("Nie.") == []

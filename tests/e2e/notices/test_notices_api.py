@@ -69,7 +69,7 @@ WRONG: Mapping[str, tuple[str, Callable[[], Event]]] = MappingProxyType(
         "picture of others": ("picture", lambda: notice(picture="https://example.org/bild.png")),
     }
 )
-WAYS: Mapping[str, Callable[[SteeringHarness, Event], Awaitable[PublishOutcome]]] = MappingProxyType(
+TRANSPORTS: Mapping[str, Callable[[SteeringHarness, Event], Awaitable[PublishOutcome]]] = MappingProxyType(
     {
         "amqp": publish_over_amqp,
         "amqp check": check_over_amqp,
@@ -97,57 +97,61 @@ def build_right(text: str) -> Event:
 
 
 @pytest.fixture(scope="module", autouse=True)
-async def nobody_gets_it(town: SteeringHarness) -> AsyncIterator[None]:
+async def nobody_gets_it(system: SteeringHarness) -> AsyncIterator[None]:
     """A notice that is published last has reached everybody: what was to come before it would be there, once."""
-    before = len(await town.accepted.fetch())
+    before = len(await system.accepted.fetch())
     yield
-    await town.publish("Das Letzte.")
-    await town.wait_for_accepted("Das Letzte.", CITIZENS)
-    await nobody_got_it(town)
-    got = Counter((message.text, message.citizen) for message in (await town.accepted.fetch())[before:])
+    await system.publish("Das Letzte.")
+    await system.wait_for_accepted("Das Letzte.", CITIZENS)
+    await nobody_got_it(system)
+    got = Counter((message.text, message.citizen) for message in (await system.accepted.fetch())[before:])
     assert {pair: count for pair, count in got.items() if count > 1} == {}
 
 
-@pytest.mark.parametrize("way", [pytest.param(way, marks=FOREIGN if way in UNCHECKED else ()) for way in WAYS])
-async def test_each_wrong_notice_is_rejected_by_its_field_and_nobody_gets_it(town: SteeringHarness, way: str) -> None:
-    found = {name: (await WAYS[way](town, make())).fields for name, (_, make) in WRONG.items()}
+@pytest.mark.parametrize(
+    "transport", [pytest.param(transport, marks=FOREIGN if transport in UNCHECKED else ()) for transport in TRANSPORTS]
+)
+async def test_each_wrong_notice_is_rejected_by_its_field_and_nobody_gets_it(
+    system: SteeringHarness, transport: str
+) -> None:
+    found = {name: (await TRANSPORTS[transport](system, make())).fields for name, (_, make) in WRONG.items()}
     assert found == {name: {field} for name, (field, _) in WRONG.items()}
-    await nobody_got_it(town)
+    await nobody_got_it(system)
 
 
-async def nobody_got_it(town: SteeringHarness) -> None:
+async def nobody_got_it(system: SteeringHarness) -> None:
     """Meta has none of it, nor waits any."""
-    assert [message.text for message in await town.accepted.fetch() if MARK in message.text] == []
-    broadcasts = (await town.run_kreisfunk("broadcasts", "list", "--number", "1000"))["broadcasts"]
+    assert [message.text for message in await system.accepted.fetch() if MARK in message.text] == []
+    broadcasts = (await system.run_kreisfunk("broadcasts", "list", "--number", "1000"))["broadcasts"]
     assert {broadcast["topic"] for broadcast in broadcasts} <= {"strassensperrungen"}
     assert [broadcast for broadcast in broadcasts if broadcast["notice"].startswith(WRONG_NOTICE)] == []
 
 
-EVERY_WAY = ("amqp", "http", "publish a file")
+EVERY_TRANSPORT = ("amqp", "http", "publish a file")
 
 
 @pytest.mark.parametrize("first", ["amqp", "http"])
-async def test_the_same_event_by_every_way_twice_is_sent_once(town: SteeringHarness, first: str) -> None:
+async def test_the_same_event_by_every_transport_twice_is_sent_once(system: SteeringHarness, first: str) -> None:
     words = f"Einmal, zuerst so: {first}."
     same = build_right(words)
-    for way in (first, *EVERY_WAY, *EVERY_WAY):
-        told = await WAYS[way](town, same)
+    for transport in (first, *EVERY_TRANSPORT, *EVERY_TRANSPORT):
+        told = await TRANSPORTS[transport](system, same)
         assert told.accepted, told.everything
-    await town.wait_for_accepted(words, CITIZENS)
+    await system.wait_for_accepted(words, CITIZENS)
 
 
-async def test_the_same_id_with_other_words_is_rejected_by_every_way(town: SteeringHarness) -> None:
+async def test_the_same_id_with_other_words_is_rejected_by_every_transport(system: SteeringHarness) -> None:
     right = build_right("Das Erste.")
-    assert (await publish_over_http(town, right)).accepted
-    for way in EVERY_WAY:
-        told = await WAYS[way](town, {**right, "data": data(headline=f"{MARK} {way}")})
-        assert told.fields == {"id"}, way
-    await nobody_got_it(town)
-    await town.wait_for_accepted("Das Erste.", CITIZENS)
+    assert (await publish_over_http(system, right)).accepted
+    for transport in EVERY_TRANSPORT:
+        told = await TRANSPORTS[transport](system, {**right, "data": data(headline=f"{MARK} {transport}")})
+        assert told.fields == {"id"}, transport
+    await nobody_got_it(system)
+    await system.wait_for_accepted("Das Erste.", CITIZENS)
 
 
 @FOREIGN
-async def test_what_another_system_forges_in_our_name_is_rejected_and_changes_nothing(town: SteeringHarness) -> None:
+async def test_what_another_system_forges_in_our_name_is_rejected_and_changes_nothing(system: SteeringHarness) -> None:
     right = build_right("Das Echte.")
     forgeries = [
         {**right, "data": data(headline=f"{MARK} zuerst")},
@@ -156,18 +160,18 @@ async def test_what_another_system_forges_in_our_name_is_rejected_and_changes_no
         {**right, "id": uuid4().hex, "type": WITHDRAWN, "data": {"reason": MARK}, "expirytime": None},
     ]
     for forgery in forgeries:
-        assert (await publish_over_amqp(town, forgery, login="feeds")).fields == {"source"}
-        assert (await publish_over_http(town, right)).accepted
-    await town.wait_for_accepted("Das Echte.", CITIZENS)
-    assert (await publish_over_http(town, right)).accepted
-    await nobody_got_it(town)
+        assert (await publish_over_amqp(system, forgery, login="feeds")).fields == {"source"}
+        assert (await publish_over_http(system, right)).accepted
+    await system.wait_for_accepted("Das Echte.", CITIZENS)
+    assert (await publish_over_http(system, right)).accepted
+    await nobody_got_it(system)
 
 
 @pytest.fixture
-async def client(town: SteeringHarness) -> AsyncIterator[ClientSession]:
-    token = read_secret(town, NOTICES_API_TOKEN)
-    headers, tracing = {"Authorization": f"Bearer {token}"}, [trace_contract(town.stack.notices_api_url)]
-    async with ClientSession(town.stack.notices_api_url, headers=headers, trace_configs=tracing) as session:
+async def client(system: SteeringHarness) -> AsyncIterator[ClientSession]:
+    token = read_secret(system, NOTICES_API_TOKEN)
+    headers, tracing = {"Authorization": f"Bearer {token}"}, [trace_contract(system.stack.notices_api_url)]
+    async with ClientSession(system.stack.notices_api_url, headers=headers, trace_configs=tracing) as session:
         yield session
 
 
@@ -195,15 +199,15 @@ async def follow(client: ClientSession, location: str) -> list[dict[str, Any]]:
 
 
 async def test_plain_json_with_one_key_is_sent_once_whoever_is_killed(
-    town: SteeringHarness, client: ClientSession
+    system: SteeringHarness, client: ClientSession
 ) -> None:
     sent = {**data(text="Mit einem Schlüssel."), "expires_at": event(data={})["expirytime"]}
     first = await post(client, sent, "application/json", **{"Idempotency-Key": "k"})
-    town.stack.supervisor.kill("notices-1")
+    system.stack.supervisor.kill("notices-1")
     assert await post_patiently(client, sent) == first
     steps = await follow(client, first)
     assert steps[-1]["state"] == "finished"
-    assert has_everybody_once(await town.accepted.find("Mit einem Schlüssel."))
+    assert has_everybody_once(await system.accepted.find("Mit einem Schlüssel."))
 
 
 async def post_patiently(client: ClientSession, sent: Mapping[str, object]) -> str:
@@ -221,40 +225,40 @@ async def post_patiently(client: ClientSession, sent: Mapping[str, object]) -> s
     return found[0]
 
 
-async def test_what_ended_long_ago_can_be_watched_again(town: SteeringHarness) -> None:
+async def test_what_ended_long_ago_can_be_watched_again(system: SteeringHarness) -> None:
     content = build_right("Schon vorbei.")
     for _ in range(2):
-        steps = await watch(town, content)
+        steps = await watch(system, content)
         assert (steps[-1]["state"], steps[-1]["audience"]) == ("finished", CITIZENS)
-    assert has_everybody_once(await town.accepted.find("Schon vorbei."))
+    assert has_everybody_once(await system.accepted.find("Schon vorbei."))
 
 
-async def watch(town: SteeringHarness, content: Mapping[str, object]) -> list[dict[str, Any]]:
-    file = town.stack.folder / "watched.json"
+async def watch(system: SteeringHarness, content: Mapping[str, object]) -> list[dict[str, Any]]:
+    file = system.stack.folder / "watched.json"
     file.write_text(json.dumps(content))
-    where = ("--stack", str(town.stack.folder))
+    where = ("--stack", str(system.stack.folder))
     ended = await run_in_process("publish", str(file), "--watch", "--json", *where, environment={})
     assert ended.status == 0, ended.everything
     return [json.loads(line) for line in ended.output.splitlines()]
 
 
-async def test_a_token_made_by_command_works_until_it_is_revoked(town: SteeringHarness) -> None:
-    where = ("--stack", str(town.stack.folder), "--json")
+async def test_a_token_made_by_command_works_until_it_is_revoked(system: SteeringHarness) -> None:
+    where = ("--stack", str(system.stack.folder), "--json")
     made = (await run_in_process("tokens", "create", "pressestelle", *where, environment={})).json
     headers = {"Authorization": f"Bearer {made['token']}"}
-    async with ClientSession(town.stack.notices_api_url, headers=headers) as client:
+    async with ClientSession(system.stack.notices_api_url, headers=headers) as client:
         await post(client, build_right("Mit neuem Token."))
         assert (await run_in_process("tokens", "revoke", made["id"], *where, environment={})).status == 0
         async with client.post("/notices", data="{}", headers={"Content-Type": STRUCTURED}) as response:
             assert response.status == 401
 
 
-async def test_no_log_holds_a_token_or_a_text(town: SteeringHarness, client: ClientSession) -> None:
+async def test_no_log_holds_a_token_or_a_text(system: SteeringHarness, client: ClientSession) -> None:
     await post(client, build_right("Streng vertraulich."))
-    await town.wait_for_accepted("Streng vertraulich.", CITIZENS)
-    logs = all_logs(town.stack.folder / "logs")
+    await system.wait_for_accepted("Streng vertraulich.", CITIZENS)
+    logs = all_logs(system.stack.folder / "logs")
     assert "tokens_read" in logs
-    assert not [word for word in (read_secret(town, NOTICES_API_TOKEN), "vertraulich") if word in logs]
+    assert not [word for word in (read_secret(system, NOTICES_API_TOKEN), "vertraulich") if word in logs]
 
 
 def all_logs(folder: Path) -> str:

@@ -23,34 +23,34 @@ SLOW = 15.0
 
 
 @pytest.fixture(autouse=True)
-async def slowly(town: SteeringHarness) -> AsyncIterator[None]:
-    async with town.send_slowly(SLOW):
+async def slowly(system: SteeringHarness) -> AsyncIterator[None]:
+    async with system.send_slowly(SLOW):
         yield
 
 
-async def lose_database(town: SteeringHarness) -> None:
+async def lose_database(system: SteeringHarness) -> None:
     """With messages at Meta whose results nobody records any more; the server comes back with nothing in it."""
-    await asyncio.gather(*(kill(town, name) for name in SERVICES))
-    await town.stack.supervisor.stop_one("postgres")
-    await town.stack.supervisor.start_one("postgres")
-    connection = await asyncpg.connect(town.stack.servers.postgres.build_url("postgres"))
+    await asyncio.gather(*(kill(system, name) for name in SERVICES))
+    await system.stack.supervisor.stop_one("postgres")
+    await system.stack.supervisor.start_one("postgres")
+    connection = await asyncpg.connect(system.stack.servers.postgres.build_url("postgres"))
     await connection.execute(f"drop database {DATABASE} with (force)")
     await connection.execute(f"create database {DATABASE}")
     await connection.close()
 
 
-async def kill(town: SteeringHarness, name: str) -> None:
+async def kill(system: SteeringHarness, name: str) -> None:
     """For good: whoever is being stopped is not started again."""
-    ending = asyncio.create_task(town.stack.supervisor.stop_one(name))
+    ending = asyncio.create_task(system.stack.supervisor.stop_one(name))
     await asyncio.sleep(0)
-    town.stack.supervisor.find(name).kill()
+    system.stack.supervisor.find(name).kill()
     await ending
 
 
-async def empty_broker(town: SteeringHarness) -> int:
+async def empty_broker(system: SteeringHarness) -> int:
     """As a new broker would be; return how many messages were lost."""
-    url = f"{town.stack.broker_api_url}/api/queues"
-    headers = build_authorization(town.stack.broker_url)
+    url = f"{system.stack.broker_api_url}/api/queues"
+    headers = build_authorization(system.stack.broker_url)
     async with aiohttp.ClientSession(headers=headers, raise_for_status=True) as session:
         async with session.get(url) as response:
             queues = [one for one in await response.json() if one["type"] == "quorum" and one["name"] != QUEUE]
@@ -60,96 +60,96 @@ async def empty_broker(town: SteeringHarness) -> int:
     return sum(queue.get("messages", 0) for queue in queues)
 
 
-async def list_unknown(town: SteeringHarness, broadcast: str) -> list[dict[str, Any]]:
-    listed = await town.run_kreisfunk("deliveries", "unknown", "--broadcast", broadcast)
+async def list_unknown(system: SteeringHarness, broadcast: str) -> list[dict[str, Any]]:
+    listed = await system.run_kreisfunk("deliveries", "unknown", "--broadcast", broadcast)
     found: list[dict[str, Any]] = listed["unknown"]
     return found
 
 
-async def list_deliveries(town: SteeringHarness) -> list[str]:
+async def list_deliveries(system: SteeringHarness) -> list[str]:
     """Everything that Meta accepted, in order."""
-    return [message.delivery for message in await town.accepted.fetch()]
+    return [message.delivery for message in await system.accepted.fetch()]
 
 
-async def count_twice(town: SteeringHarness, *texts: str) -> int:
+async def count_twice(system: SteeringHarness, *texts: str) -> int:
     """How many phones have one of these twice."""
-    counts = [Counter(message.citizen for message in await town.accepted.find(text)) for text in texts]
+    counts = [Counter(message.citizen for message in await system.accepted.find(text)) for text in texts]
     return sum(1 for each in counts for number in each.values() if number > 1)
 
 
 @pytest.mark.parametrize("broker_survives", [True, False])
 async def test_nobody_gets_twice_what_was_sent_after_the_backup(
-    town: SteeringHarness, tmp_path: Path, broker_survives: bool
+    system: SteeringHarness, tmp_path: Path, broker_survives: bool
 ) -> None:
     first, second, third = (f"{word} {broker_survives}" for word in ("Schule zu", "Deich bricht", "Deich hält"))
-    broadcast, _ = await town.publish(first)
-    await town.wait_for_accepted(first, 20)
-    backup = (await town.run_kreisfunk("backup", "create", str(tmp_path)))["file"]
-    await town.wait_for_accepted(first, 20 + len(await town.accepted.find(first)))
-    unknown_to_backup, _ = await town.publish(second, "--urgent")
-    await town.wait_for_accepted(second, 20)
-    await lose_database(town)
+    broadcast, _ = await system.publish(first)
+    await system.wait_for_accepted(first, 20)
+    backup = (await system.run_kreisfunk("backup", "create", str(tmp_path)))["file"]
+    await system.wait_for_accepted(first, 20 + len(await system.accepted.find(first)))
+    unknown_to_backup, _ = await system.publish(second, "--urgent")
+    await system.wait_for_accepted(second, 20)
+    await lose_database(system)
     if not broker_survives:
-        await empty_broker(town)
+        await empty_broker(system)
 
-    held = await town.run_kreisfunk("restore", backup)
-    assert held["unfinished"] >= 1
-    listed = (await town.run_kreisfunk("deliveries", "unknown"))["unknown"]
-    assert len(listed) == held["deliveries"] + held["replies"]
+    work = await system.run_kreisfunk("restore", backup)
+    assert work["unfinished"] >= 1
+    listed = (await system.run_kreisfunk("deliveries", "unknown"))["unknown"]
+    assert len(listed) == work["deliveries"] + work["replies"]
     assert all(one["restored"] for one in listed)
-    got = await list_deliveries(town)
+    got = await list_deliveries(system)
     for text in (first, second):
-        assert len(await town.accepted.find(text)) < CITIZENS
-    await start_again(town)
+        assert len(await system.accepted.find(text)) < CITIZENS
+    await start_again(system)
 
-    afterwards, _ = await town.publish(third)
-    (citizen,) = (await town.simulator.list_citizens())[:1]
-    await town.simulator.send_text([citizen["id"]], "Themen", per_second=10)
-    (paused,) = (await town.run_kreisfunk("sending"))["numbers"]  # looks for a second
+    afterwards, _ = await system.publish(third)
+    (citizen,) = (await system.simulator.list_citizens())[:1]
+    await system.simulator.send_text([citizen["id"]], "Themen", per_second=10)
+    (paused,) = (await system.run_kreisfunk("sending"))["numbers"]  # looks for a second
     assert "restored" in paused["paused_reason"]
-    assert await list_deliveries(town) == got
+    assert await list_deliveries(system) == got
 
-    await town.run_kreisfunk("sending", "resume")
-    await town.wait_until_settled(afterwards, broadcast)
-    assert has_everybody_once(await town.accepted.find(third))
-    assert await count_twice(town, first, second) == 0
-    books = (await town.show_broadcast(broadcast))["counts"]
-    assert is_accounted(books)
-    assert (books["audience"], books["unknown"] > 0) == (CITIZENS, True)
+    await system.run_kreisfunk("sending", "resume")
+    await system.wait_until_settled(afterwards, broadcast)
+    assert has_everybody_once(await system.accepted.find(third))
+    assert await count_twice(system, first, second) == 0
+    counts = (await system.show_broadcast(broadcast))["counts"]
+    assert is_accounted(counts)
+    assert (counts["audience"], counts["unknown"] > 0) == (CITIZENS, True)
     if broker_survives:
-        assert (await town.show_broadcast(unknown_to_backup))["counts"]["unknown"] > 0
-    await wait_for_answer(town, citizen["id"], len(got))
-    await decide(town, broadcast, first)
-    assert await count_twice(town, first, second) == 0
+        assert (await system.show_broadcast(unknown_to_backup))["counts"]["unknown"] > 0
+    await wait_for_answer(system, citizen["id"], len(got))
+    await decide(system, broadcast, first)
+    assert await count_twice(system, first, second) == 0
 
 
-async def start_again(town: SteeringHarness) -> None:
+async def start_again(system: SteeringHarness) -> None:
     """As the guide says: the keys come first, and nothing is resumed before."""
-    where = ("--stack", str(town.stack.folder))
+    where = ("--stack", str(system.stack.folder))
     assert (await run_in_process("sending", "resume", *where, environment={})).status == Exit.REJECTED
     assert (await run_in_process("keys", "status", *where, environment={})).status == 0
     for name in SERVICES:
-        await town.stack.supervisor.start_one(name)
+        await system.stack.supervisor.start_one(name)
 
 
-async def wait_for_answer(town: SteeringHarness, citizen: int, before: int) -> None:
+async def wait_for_answer(system: SteeringHarness, citizen: int, before: int) -> None:
     """What this citizen wrote while nothing was sent is answered, once, and nobody else gets an answer."""
 
     async def answered() -> bool:
-        replies = [one.citizen for one in await town.simulator.fetch_outbound(before) if not one.template]
+        replies = [one.citizen for one in await system.simulator.fetch_outbound(before) if not one.template]
         return replies == [citizen]
 
     await wait_for(answered)
 
 
-async def decide(town: SteeringHarness, broadcast: str, text: str) -> None:
+async def decide(system: SteeringHarness, broadcast: str, text: str) -> None:
     """An operator has one sent that nobody got, and leaves the others."""
-    sent = {message.delivery for message in await town.accepted.find(text)}
-    held = await list_unknown(town, broadcast)
-    assert {one["restored"] for one in held} == {True}
-    chosen = next(one["delivery"] for one in held if one["delivery"] not in sent)
-    await town.run_kreisfunk("deliveries", "settle", chosen, "--as", "resend", "--yes")
-    await town.wait_for_accepted(text, len(sent) + 1)
-    assert {message.delivery for message in await town.accepted.find(text)} == sent | {chosen}
-    await town.run_kreisfunk("deliveries", "settle", "--broadcast", broadcast, "--as", "accepted")
-    assert await list_unknown(town, broadcast) == []
+    sent = {message.delivery for message in await system.accepted.find(text)}
+    unknown = await list_unknown(system, broadcast)
+    assert {one["restored"] for one in unknown} == {True}
+    chosen = next(one["delivery"] for one in unknown if one["delivery"] not in sent)
+    await system.run_kreisfunk("deliveries", "settle", chosen, "--as", "resend", "--yes")
+    await system.wait_for_accepted(text, len(sent) + 1)
+    assert {message.delivery for message in await system.accepted.find(text)} == sent | {chosen}
+    await system.run_kreisfunk("deliveries", "settle", "--broadcast", broadcast, "--as", "accepted")
+    assert await list_unknown(system, broadcast) == []

@@ -23,8 +23,8 @@ from tests.integration.dispatcher.factories import (
     build_batch,
     build_batch_message,
     build_record,
+    build_update,
     generate_subscribers,
-    news,
 )
 from tests.servers import Servers
 
@@ -69,7 +69,7 @@ async def mixed(ledger: PostgresLedger) -> tuple[BroadcastBatch, list[Claim]]:
             build_record(claims[7], DeliveryState.WAITING),
         ]
     )
-    await ledger.apply_statuses([news(claim.delivery, DeliveryState.DELIVERED) for claim in claims[:2]])
+    await ledger.apply_statuses([build_update(claim.delivery, DeliveryState.DELIVERED) for claim in claims[:2]])
     return message, claims
 
 

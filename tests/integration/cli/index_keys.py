@@ -13,8 +13,8 @@ from tests.factories.citizens import build_time
 from tests.harness.commands import CommandResult, run_in_process
 
 ROLE = "kreisfunk_rotation"
-SEALING = "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
-RING = KeyRing.parse(SEALING)
+ENCRYPTION_KEYS = "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+RING = KeyRing.parse(ENCRYPTION_KEYS)
 OLD = BlindIndexKey(bytes(range(32)))
 NEW = BlindIndexKey(OLD.key + bytes(32))
 KNOWN = BlindIndexKey(OLD.key, (NEW.key,))  # after `add-index`
@@ -59,7 +59,7 @@ def build_environment(database: FreshDatabase, index: BlindIndexKey) -> dict[str
         "PATH": os.environ["PATH"],
         "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
         "KREISFUNK_DATABASE_URL": database.build_role_url(ROLE),
-        "KREISFUNK_ENCRYPTION_KEYS": SEALING,
+        "KREISFUNK_ENCRYPTION_KEYS": ENCRYPTION_KEYS,
         "KREISFUNK_INDEX_KEY": index.text,
     }
 

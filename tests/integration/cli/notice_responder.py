@@ -122,8 +122,8 @@ def _answer(envelope: Envelope, message: Message) -> Message:
 async def open_notice_responder(url: str) -> AsyncIterator[NoticeResponder]:
     async with await aio_pika.connect(url) as connection:
         channel = await connection.channel()
-        desk = NoticeResponder(await channel.get_exchange(topology.EVENTS, ensure=False))
+        responder = NoticeResponder(await channel.get_exchange(topology.EVENTS, ensure=False))
         for notices in (topology.SUBSCRIPTIONS_NOTICES, topology.SUBSCRIPTIONS_API_NOTICES):
             queue = await channel.get_queue(notices.name, ensure=False)
-            await queue.consume(desk.handle)
-        yield desk
+            await queue.consume(responder.handle)
+        yield responder

@@ -54,8 +54,8 @@ class QuarantineHarness:
         self, name: str, body: bytes, *, at: datetime, problems: Sequence[ParseProblem] = (PROBLEM,)
     ) -> None:
         """As the ingress does; `name` is the id of the first part's event, and a number follows it in the next."""
-        kept = quarantine.build_quarantine(body, problems, msgspec.structs.replace(RULES, received_at=at))
-        for number, part in enumerate(kept):
+        parts = quarantine.build_quarantine(body, problems, msgspec.structs.replace(RULES, received_at=at))
+        for number, part in enumerate(parts):
             identifier = f"{name}{number or ''}"
             await self.put_event(identifier, encode(part, event_id=identifier, source="/kreisfunk/ingress", time=at))
 

@@ -180,15 +180,15 @@ async def test_a_restored_database_sends_nothing_and_holds_what_may_have_been_se
     async with create_database(servers, "template1") as empty:
         ended = await run(build_environment(empty.url), "restore", file, "--json")
         assert ended.status == 0, ended.everything
-        held = ended.json
-        assert (held["deliveries"], held["broadcasts"], held["replies"], held["scheduled"]) == (4, 1, 0, 1)
-        assert held["returned"] == 1
+        work = ended.json
+        assert (work["deliveries"], work["broadcasts"], work["replies"], work["scheduled"]) == (4, 1, 0, 1)
+        assert work["returned"] == 1
         paused = "select paused_by_operator, paused_reason like 'restored from %' from dispatcher.rate"
         assert await fetch(empty.url, paused) == [(True, True)]
-        books = {"KREISFUNK_DATABASE_URL": empty.build_role_url("kreisfunk_operator")}
-        shown = (await run(books, "broadcasts", "show", mixed[0].broadcast, "--json")).json["counts"]
+        operator = {"KREISFUNK_DATABASE_URL": empty.build_role_url("kreisfunk_operator")}
+        shown = (await run(operator, "broadcasts", "show", mixed[0].broadcast, "--json")).json["counts"]
         assert (shown["accepted"], shown["failed"], shown["unknown"], shown["waiting"]) == (3, 2, 4, 1)
-        listed = (await run(books, "deliveries", "unknown", "--json")).json["unknown"]
+        listed = (await run(operator, "deliveries", "unknown", "--json")).json["unknown"]
         assert [one["restored"] for one in listed] == [True] * 4
         assert await fetch(empty.url, "select body ->> 'subject', state from newsroom.publication order by 1") == [
             ("published", "rejected"),

@@ -83,6 +83,6 @@ async def test_to_hold_twice_is_to_hold_once(
     lost_at, earlier = datetime.now(UTC), datetime.now(UTC) - timedelta(hours=1)
     for saved_at in (lost_at, earlier):
         async with owner.transaction():
-            held = await hold_everything(owner, saved_at, lost_at)
-    assert held.lost_at == lost_at
+            work = await hold_everything(owner, saved_at, lost_at)
+    assert work.lost_at == lost_at
     assert await owner.fetchval("select saved_at from dispatcher.restore") == earlier

@@ -28,7 +28,7 @@ OLD = "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 BOTH = f"{OLD},2:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="
 NEW = BOTH.split(",")[1]
 INDEX = BlindIndexKey.parse("ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=")
-PEOPLE = 250
+STORED = 250
 MANY = 40_000
 NOW = datetime.now(UTC)
 COMMAND = [sys.executable, "-m", "cli.main", "keys", "rotate"]
@@ -47,7 +47,7 @@ VERSIONS = "select get_byte(phone_sealed, 0), count(*)::int from subscriptions.s
 async def owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
     """The owner's connection to a database with subscribers under the old key, and one open delivery."""
     connection = await asyncpg.connect(database.url)
-    rows = [_person(number) for number in range(PEOPLE)]
+    rows = [_person(number) for number in range(STORED)]
     await connection.executemany(
         "insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed)"
         " values (gen_random_uuid(), 1, 'subscribed', $1, $2)",
@@ -66,8 +66,8 @@ async def owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
 
 async def _store_messages(connection: asyncpg.Connection) -> None:
     """An answer and a page of a broadcast, to be published once more."""
-    index, sealed = _person(7)
-    to = Address(kind=AddressKind.PHONE, index=index, sealed=sealed)
+    index, encrypted = _person(7)
+    to = Address(kind=AddressKind.PHONE, index=index, sealed=encrypted)
     answer = ReplyRequested(reply=make_timed_id(NOW, b"reply"), recipient=to, text="Vielen Dank ü", expires_at=NOW)
     publication = build_event(answer, identifier=answer.reply, at=NOW, destination=Destination.DISPATCH)
     await connection.execute(
@@ -79,10 +79,10 @@ async def _store_messages(connection: asyncpg.Connection) -> None:
     batch = decode(page)
     assert isinstance(batch, BroadcastBatch)
     recipient = Recipient(subscriber=batch.broadcast, sequence=1, address=to)
-    kept = build_event(msgspec.structs.replace(batch, recipients=(recipient,)), identifier=batch.broadcast, at=NOW)
+    stored = build_event(msgspec.structs.replace(batch, recipients=(recipient,)), identifier=batch.broadcast, at=NOW)
     await connection.execute(BROADCAST, batch.broadcast)
     await connection.execute(
-        "insert into subscriptions.pending_page values ($1, 0, $1, $2, 1, true)", batch.broadcast, kept.body
+        "insert into subscriptions.pending_page values ($1, 0, $1, $2, 1, true)", batch.broadcast, stored.body
     )
 
 
@@ -128,16 +128,16 @@ async def test_everything_opens_with_the_new_key_alone_afterwards_and_nothing_ch
 ) -> None:
     without = await rotate(database, NEW)
     assert (without.status, "not in the ring" in without.errors) == (1, True)
-    assert await versions(owner) == {1: PEOPLE}
+    assert await versions(owner) == {1: STORED}
     finished = await rotate(database, BOTH)
     assert (finished.status, finished.errors) == (0, "")
-    assert f"{PEOPLE} encrypted again" in finished.output
-    assert await versions(owner) == {2: PEOPLE}
+    assert f"{STORED} encrypted again" in finished.output
+    assert await versions(owner) == {2: STORED}
     ring = KeyRing.parse(NEW)
     rows = await owner.fetch("select phone_index, phone_sealed from subscriptions.subscriber")
     rows += await owner.fetch("select address_index, address_sealed from dispatcher.delivery")
-    opened = {ring.decrypt(sealed, purpose="phone", index=index) for index, sealed in rows}
-    assert len(opened) == PEOPLE
+    opened = {ring.decrypt(encrypted, purpose="phone", index=index) for index, encrypted in rows}
+    assert len(opened) == STORED
     for address in await stored_addresses(owner):
         assert ring.decrypt(address.sealed, purpose="phone", index=address.index) == _number(7)
     again = await rotate(database, BOTH)
@@ -153,7 +153,7 @@ async def test_what_arrives_under_the_old_key_after_a_rotation_keeps_that_key(
         (
             "insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed)"
             " values (gen_random_uuid(), 1, 'subscribed', $1, $2)",
-            *_person(PEOPLE),
+            *_person(STORED),
         ),
         (
             "insert into subscriptions.inbox (message_key, result, publications, received_at)"
@@ -174,7 +174,7 @@ async def test_what_arrives_under_the_old_key_after_a_rotation_keeps_that_key(
 async def test_killed_in_the_middle_it_goes_on_and_leaves_nothing_under_the_old_key(
     owner: asyncpg.Connection, database: FreshDatabase
 ) -> None:
-    more = [_person(number) for number in range(PEOPLE, MANY)]
+    more = [_person(number) for number in range(STORED, MANY)]
     await owner.executemany(
         "insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed)"
         " values (gen_random_uuid(), 1, 'subscribed', $1, $2)",
@@ -195,13 +195,13 @@ async def test_killed_in_the_middle_it_goes_on_and_leaves_nothing_under_the_old_
     assert {address.sealed[0] for address in await stored_addresses(owner)} == {2}
     ring = KeyRing.parse(NEW)
     rows = await owner.fetch("select phone_index, phone_sealed from subscriptions.subscriber")
-    assert len({ring.decrypt(sealed, purpose="phone", index=index) for index, sealed in rows}) == MANY
+    assert len({ring.decrypt(encrypted, purpose="phone", index=index) for index, encrypted in rows}) == MANY
 
 
-async def test_every_sealed_column_there_is_is_rotated(owner: asyncpg.Connection, database: FreshDatabase) -> None:
+async def test_every_encrypted_column_there_is_is_rotated(owner: asyncpg.Connection, database: FreshDatabase) -> None:
     """What ends in `_sealed`, and what holds whole messages.
 
-    Answers to publishers name nobody. Dead letters have a ring that only subscriptions holds, so nobody else can seal
+    Answers to publishers name nobody. Dead letters have a ring that only subscriptions holds, so no other can encrypt
     them anew: they are gone after `dead_letter_days`, and then the older key may go.
     """
     found = await owner.fetch(
@@ -220,7 +220,7 @@ async def test_every_sealed_column_there_is_is_rotated(owner: asyncpg.Connection
     }
 
 
-async def test_whoever_still_seals_with_the_old_key_is_noticed(
+async def test_whoever_still_encrypts_with_the_old_key_is_noticed(
     owner: asyncpg.Connection, database: FreshDatabase
 ) -> None:
     await owner.execute(
@@ -243,9 +243,9 @@ async def test_what_changes_meanwhile_stays_as_it_was_written(
     ours, _ = PHONES.renew_rows(page)
     await owner.execute("update subscriptions.subscriber set phone_sealed = '\\x02aa' where id = $1", ours[0][0])
     await PHONES.write_rows(connection, ours)
-    kept = await owner.fetchval("select phone_sealed from subscriptions.subscriber where id = $1", ours[0][0])
-    assert kept == b"\x02\xaa"
-    assert await versions(owner) == {1: PEOPLE - 10, 2: 10}
+    stored = await owner.fetchval("select phone_sealed from subscriptions.subscriber where id = $1", ours[0][0])
+    assert stored == b"\x02\xaa"
+    assert await versions(owner) == {1: STORED - 10, 2: 10}
     await connection.close()
 
 

@@ -30,7 +30,7 @@ from dispatcher.delivery_id($1, gen_random_uuid()) person
 """
 
 
-async def books(environment: Mapping[str, str], broadcast: UUID) -> dict[str, int]:
+async def fetch_counts(environment: Mapping[str, str], broadcast: UUID) -> dict[str, int]:
     ended = await run(environment, "broadcasts", "show", broadcast, "--json")
     return {name: count for name, count in ended.json["counts"].items() if count and name != "complete"}
 
@@ -84,7 +84,7 @@ async def test_pause_and_resume_and_cancel(
     assert (asked.status, "will not get it." in asked.errors) == (2, True)
     assert (await run(environment, "broadcasts", "cancel", source, "--reason", "Irrtum", "--yes")).status == 0
     await ledger.requeue_waiting(100)
-    assert (await books(environment, source))["cancelled"] == 2
+    assert (await fetch_counts(environment, source))["cancelled"] == 2
     again = await run(environment, "broadcasts", "cancel", source, "--reason", "Irrtum")
     assert (again.status, again.errors) == (3, "The broadcast was cancelled.\n")
 
@@ -104,7 +104,7 @@ async def test_failed_ones_go_again_and_unknown_ones_only_after_a_warning(
     assert "twice" in warned.errors
     sure = await run(environment, "broadcasts", "resend", source, "--missing", "--unknown", "--yes", "--json")
     assert (sure.json["failed"], sure.json["unknown"]) == (0, 1)
-    assert await books(environment, source) == {"audience": 10, "accepted": 3, "waiting": 7}
+    assert await fetch_counts(environment, source) == {"audience": 10, "accepted": 3, "waiting": 7}
 
 
 async def test_an_unknown_outcome_is_listed_with_its_age_and_settled(
@@ -120,7 +120,7 @@ async def test_an_unknown_outcome_is_listed_with_its_age_and_settled(
     assert "an operator has settled it so" in (await run(environment, "trace", claims[5].delivery)).output
     assert (await run(environment, "deliveries", "settle", claims[5].delivery, "--as", "failed")).status == 3
     assert (await run(environment, "deliveries", "unknown")).output == "nothing is unknown\n"
-    assert (await books(environment, message.broadcast))["accepted"] == 4
+    assert (await fetch_counts(environment, message.broadcast))["accepted"] == 4
 
 
 async def test_unknown_outcomes_of_a_broadcast_are_settled_together_and_a_failure_says_who_settled_it(
@@ -155,8 +155,8 @@ async def test_limits_say_why_everybody_waits(
     assert "slowed down by Meta" in slowed
     assert "paused by Meta" in slowed
     assert slowed.endswith("\nnothing waits\n")
-    held = await run(environment, "sending", "pause", "--reason", "Wartung")
-    assert (held.status, held.output) == (0, "paused: Wartung\n")
+    paused = await run(environment, "sending", "pause", "--reason", "Wartung")
+    assert (paused.status, paused.output) == (0, "paused: Wartung\n")
     assert "waits at the broker" in (await run(environment, "sending")).output
     (number,) = (await run(environment, "sending", "--json")).json["numbers"]
     assert (number["rate_permitted"], number["paused_reason"], number["paused_by_operator"]) == (0, "Wartung", True)
@@ -184,11 +184,11 @@ async def test_limits_say_which_dispatcher_does_not_reach_meta_as_long_as_it_say
     assert "not reachable" not in (await run(environment, "sending")).output
 
 
-async def test_held_templates_are_listed_and_released(ledger: PostgresLedger, environment: Mapping[str, str]) -> None:
+async def test_paused_templates_are_listed_and_resumed(ledger: PostgresLedger, environment: Mapping[str, str]) -> None:
     assert (await run(environment, "templates", "list")).output == "no template is paused\n"
     await ledger.pause_template("t/de", "Meta: PAUSED")
-    (held,) = (await run(environment, "templates", "list", "--json")).json["paused"]
-    assert (held["template"], held["reason"]) == ("t/de", "Meta: PAUSED")
+    (paused,) = (await run(environment, "templates", "list", "--json")).json["paused"]
+    assert (paused["template"], paused["reason"]) == ("t/de", "Meta: PAUSED")
     assert (await run(environment, "templates", "resume", "t/de")).output == "resumed: template t/de\n"
     assert (await run(environment, "templates", "resume", "t/de")).status == 3
 

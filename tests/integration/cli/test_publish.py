@@ -44,7 +44,7 @@ async def broker_url(servers: Servers, vhost: str) -> AsyncIterator[str]:
 
 
 @pytest.fixture(scope="module")
-async def door(broker_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NoticesApi]:
+async def api(broker_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NoticesApi]:
     async with run_notices_api(broker_url, tmp_path_factory.mktemp("notices")) as running:
         yield running
 
@@ -55,23 +55,23 @@ async def subscriptions_url(servers: Servers, vhost: str, broker_url: str) -> st
 
 
 @pytest.fixture
-async def desk(vhost: str, subscriptions_url: str) -> AsyncIterator[NoticeResponder]:
+async def responder(vhost: str, subscriptions_url: str) -> AsyncIterator[NoticeResponder]:
     async with await aio_pika.connect(vhost) as connection:
         channel = await connection.channel()
         await (await channel.get_queue(topology.SUBSCRIPTIONS_API_NOTICES.name, ensure=False)).purge()
-    async with open_notice_responder(subscriptions_url) as desk:
-        yield desk
+    async with open_notice_responder(subscriptions_url) as responder:
+        yield responder
 
 
 def access(url: str, token: str = "press") -> Mapping[str, str]:  # noqa: S107 (the name of one)
     return {"KREISFUNK_NOTICES_API_URL": url, "KREISFUNK_NOTICES_API_TOKEN": text_of(token)}
 
 
-async def test_an_accepted_notice_is_told_with_its_broadcast(door: NoticesApi, desk: NoticeResponder) -> None:
-    ended = await run_in_process(*NOTICE, "--notice", "h-1", environment=access(door.url))
+async def test_an_accepted_notice_is_told_with_its_broadcast(api: NoticesApi, responder: NoticeResponder) -> None:
+    ended = await run_in_process(*NOTICE, "--notice", "h-1", environment=access(api.url))
     assert (ended.status, ended.errors) == (0, "")
     assert ended.output == f"accepted: notice h-1 revision 1, broadcast {BROADCAST}\n"
-    ((_, envelope, notice),) = desk.said
+    ((_, envelope, notice),) = responder.said
     assert isinstance(notice, NoticePublished)
     assert (envelope.subject, envelope.kreisfunksystem) == ("h-1", "pressestelle")
     assert envelope.source == "/landkreis-osterholz/pressestelle"
@@ -80,25 +80,25 @@ async def test_an_accepted_notice_is_told_with_its_broadcast(door: NoticesApi, d
 
 
 async def test_the_url_on_the_command_line_wins_and_the_token_may_be_a_file(
-    door: NoticesApi, desk: NoticeResponder, tmp_path: Path
+    api: NoticesApi, responder: NoticeResponder, tmp_path: Path
 ) -> None:
     (tmp_path / "kreisfunk_notices_api_token").write_text(f"{text_of('press')}\n")
     elsewhere = {
         "KREISFUNK_SECRETS_DIR": str(tmp_path),
         "KREISFUNK_NOTICES_API_URL": "https://127.0.0.1:1",
     }
-    ended = await run_in_process(*NOTICE, "--url", f"{door.url}/", "--json", environment=elsewhere)
+    ended = await run_in_process(*NOTICE, "--url", f"{api.url}/", "--json", environment=elsewhere)
     assert (ended.status, ended.json["result"]) == (0, "accepted"), ended.everything
     assert text_of("press") not in ended.everything
 
 
-async def test_everything_on_the_command_line_is_in_the_notice(door: NoticesApi, desk: NoticeResponder) -> None:
+async def test_everything_on_the_command_line_is_in_the_notice(api: NoticesApi, responder: NoticeResponder) -> None:
     link = "https://landkreis-osterholz.de/a"
     options = ("--link", link, "--expires-in", "2d", "--source", "/landkreis-osterholz/pressestelle")
     for more in (("--spread", "2h"), ("--urgent", "--follows", "n-0")):
-        ended = await run_in_process(*NOTICE, *options, *more, environment=access(door.url))
+        ended = await run_in_process(*NOTICE, *options, *more, environment=access(api.url))
         assert ended.status == 0, ended.everything
-    (_, envelope, notice), (_, _, urgent) = desk.said
+    (_, envelope, notice), (_, _, urgent) = responder.said
     content: dict[str, Any] = {"topic": "strassensperrungen", "headline": "L 149 gesperrt", "text": "Bis 18 Uhr."}
     content["link"] = link
     assert notice == NoticePublished(**content, spread_minutes=120)
@@ -107,18 +107,18 @@ async def test_everything_on_the_command_line_is_in_the_notice(door: NoticesApi,
     assert timedelta(hours=47, minutes=59) < envelope.expirytime - datetime.now(UTC) < timedelta(days=2)
 
 
-async def test_scripts_get_one_json_object(door: NoticesApi, desk: NoticeResponder) -> None:
-    accepted = await run_in_process(*NOTICE, "--notice", "h-3", "--json", environment=access(door.url))
+async def test_scripts_get_one_json_object(api: NoticesApi, responder: NoticeResponder) -> None:
+    accepted = await run_in_process(*NOTICE, "--notice", "h-3", "--json", environment=access(api.url))
     assert (accepted.json["result"], accepted.json["broadcast"]) == ("accepted", str(BROADCAST))
     wrong = ("publish", "--topic", "unknown", "--headline", " ", "--text", "x", "--json")
-    problems = (await run_in_process(*wrong, environment=access(door.url))).json["problems"]
+    problems = (await run_in_process(*wrong, environment=access(api.url))).json["problems"]
     assert [problem["field"] for problem in problems] == ["topic", "headline"]
 
 
-async def test_a_withdrawn_notice_is_told(door: NoticesApi, desk: NoticeResponder) -> None:
-    ended = await run_in_process("withdraw", "--notice", "h-7", "--reason", "geöffnet", environment=access(door.url))
+async def test_a_withdrawn_notice_is_told(api: NoticesApi, responder: NoticeResponder) -> None:
+    ended = await run_in_process("withdraw", "--notice", "h-7", "--reason", "geöffnet", environment=access(api.url))
     assert (ended.status, ended.output) == (0, "withdrawn: notice h-7\n"), ended.everything
-    ((_, envelope, withdrawn),) = desk.said
+    ((_, envelope, withdrawn),) = responder.said
     assert (envelope.subject, withdrawn) == ("h-7", NoticeWithdrawn(reason="geöffnet"))
 
 
@@ -163,70 +163,70 @@ async def test_a_stack_that_does_not_run_is_named() -> None:
     ("typed", "status", "sent"), [("n", 1, 0), ("", 1, 0), ("jein", 1, 0), ("y", 0, 1), ("Ja", 0, 1)]
 )
 async def test_on_a_terminal_it_asks_with_what_is_expected(
-    door: NoticesApi, desk: NoticeResponder, typed: str, status: int, sent: int
+    api: NoticesApi, responder: NoticeResponder, typed: str, status: int, sent: int
 ) -> None:
-    ended = await run_on_terminal(*NOTICE, typed=typed, environment=access(door.url))
-    assert (ended.status, len(desk.said)) == (status, sent), ended.everything
+    ended = await run_on_terminal(*NOTICE, typed=typed, environment=access(api.url))
+    assert (ended.status, len(responder.said)) == (status, sent), ended.everything
     assert ("Nothing was sent." in ended.errors) == (sent == 0)
     assert "3 people, 0.14 euros (utility), about 1 s, expires " in ended.errors
     assert "outside the permitted hours" in ended.errors
 
 
 async def test_on_a_terminal_nothing_is_asked_with_yes_or_about_what_is_wrong(
-    door: NoticesApi, desk: NoticeResponder
+    api: NoticesApi, responder: NoticeResponder
 ) -> None:
-    ended = await run_on_terminal(*NOTICE, "--yes", typed="n", environment=access(door.url))
-    assert (ended.status, len(desk.said), "[y/N]" in ended.errors) == (0, 1, False)
+    ended = await run_on_terminal(*NOTICE, "--yes", typed="n", environment=access(api.url))
+    assert (ended.status, len(responder.said), "[y/N]" in ended.errors) == (0, 1, False)
     wrong = ("--link", "https://elsewhere.example/x")
-    ended = await run_on_terminal(*NOTICE, *wrong, typed="y", environment=access(door.url))
-    assert (ended.status, len(desk.said), "[y/N]" in ended.errors) == (3, 1, False)
+    ended = await run_on_terminal(*NOTICE, *wrong, typed="y", environment=access(api.url))
+    assert (ended.status, len(responder.said), "[y/N]" in ended.errors) == (3, 1, False)
 
 
 async def test_what_breaks_rules_is_told_with_each_field_and_sends_nothing(
-    door: NoticesApi, desk: NoticeResponder
+    api: NoticesApi, responder: NoticeResponder
 ) -> None:
     wrong = ("--link", "https://elsewhere.example/x", "--municipality", "Nirgends")
     for more, status in (((), 3), (("--check",), 3), (("--watch",), 1)):
-        ended = await run_in_process(*NOTICE, *wrong, *more, environment=access(door.url))
+        ended = await run_in_process(*NOTICE, *wrong, *more, environment=access(api.url))
         assert ended.status == status, ended.everything
         assert {line.split(":")[0].strip() for line in ended.output.splitlines()[1:]} == {"link", "municipalities"}
-    valid = await run_in_process(*NOTICE, "--check", environment=access(door.url))
-    assert (valid.status, desk.said) == (0, [])
+    valid = await run_in_process(*NOTICE, "--check", environment=access(api.url))
+    assert (valid.status, responder.said) == (0, [])
     assert "3 people, 0.14 euros (utility), about 1 s, expires " in valid.output
     assert "outside the permitted hours" in valid.output
 
 
 async def test_a_withdrawal_that_is_checked_takes_nothing_back_and_uses_no_id_up(
-    door: NoticesApi, desk: NoticeResponder
+    api: NoticesApi, responder: NoticeResponder
 ) -> None:
     check = ("withdraw", "--notice", "h-4", "--check")
-    desk.expected = ONE_TO_WITHDRAW
-    ended = await run_in_process(*check, environment=access(door.url))
+    responder.expected = ONE_TO_WITHDRAW
+    ended = await run_in_process(*check, environment=access(api.url))
     assert (ended.status, "valid; nothing was sent" in ended.output) == (0, True), ended.everything
-    desk.expected = NONE_TO_WITHDRAW
-    ended = await run_in_process(*check, environment=access(door.url))
+    responder.expected = NONE_TO_WITHDRAW
+    ended = await run_in_process(*check, environment=access(api.url))
     assert (ended.status, ended.output.splitlines()[1:]) == (6, ["  no notice with this id is known"])
-    assert desk.said == []
+    assert responder.said == []
 
 
-async def test_another_topic_or_source_says_who_can_help(door: NoticesApi, desk: NoticeResponder) -> None:
+async def test_another_topic_or_source_says_who_can_help(api: NoticesApi, responder: NoticeResponder) -> None:
     for token, options in (("jobs", ()), ("press", ("--source", "/landkreis-osterholz/bauamt"))):
-        ended = await run_in_process(*NOTICE, *options, environment=access(door.url, token))
+        ended = await run_in_process(*NOTICE, *options, environment=access(api.url, token))
         assert ended.status == 3, ended.everything
         assert "ask the operator" in ended.output
-    assert desk.said == []
+    assert responder.said == []
 
 
 @pytest.mark.parametrize("token", ["late", "nobody"])
-async def test_a_token_that_is_not_valid_is_told_and_not_shown(door: NoticesApi, token: str) -> None:
-    ended = await run_in_process(*NOTICE, environment=access(door.url, token))
+async def test_a_token_that_is_not_valid_is_told_and_not_shown(api: NoticesApi, token: str) -> None:
+    ended = await run_in_process(*NOTICE, environment=access(api.url, token))
     assert (ended.status, ended.output) == (4, "")
     assert "refuses this token" in ended.errors
     assert text_of(token) not in ended.everything
 
 
 @pytest.mark.parametrize("more", [(), ("--check",), ("--watch",)])
-async def test_a_door_that_is_away_is_named(more: tuple[str, ...]) -> None:
+async def test_an_api_that_is_away_is_named(more: tuple[str, ...]) -> None:
     with reserve_ports(1) as (port,):
         ended = await run_in_process(*NOTICE, *more, environment=access(f"http://{LOOPBACK}:{port}"))
     assert (ended.status, ended.output) == (4, "")
@@ -241,8 +241,8 @@ async def test_an_address_that_would_give_the_token_away_is_refused(url: str) ->
     assert "https" in ended.errors
 
 
-async def test_without_a_token_the_setting_is_named(door: NoticesApi) -> None:
-    ended = await run_in_process(*NOTICE, "--url", door.url, environment={})
+async def test_without_a_token_the_setting_is_named(api: NoticesApi) -> None:
+    ended = await run_in_process(*NOTICE, "--url", api.url, environment={})
     assert ended.status == 2
     assert "KREISFUNK_NOTICES_API_TOKEN" in ended.errors
 
@@ -250,61 +250,61 @@ async def test_without_a_token_the_setting_is_named(door: NoticesApi) -> None:
 async def test_too_many_requests_are_told_with_when_to_try_again(broker_url: str, tmp_path: Path) -> None:
     async with run_notices_api(
         broker_url, tmp_path, settings={"KREISFUNK_NOTICES_API_REQUESTS_PER_MINUTE": "1"}
-    ) as door:
-        while (await door.ask("GET", f"/events/{'0' * 32}")).status != 429:
+    ) as api:
+        while (await api.ask("GET", f"/events/{'0' * 32}")).status != 429:
             pass
-        ended = await run_in_process(*NOTICE, "--timeout", "0.1", environment=access(door.url))
+        ended = await run_in_process(*NOTICE, "--timeout", "0.1", environment=access(api.url))
     assert (ended.status, ended.output) == (4, "")
     assert "Try again in" in ended.errors
 
 
-async def test_no_answer_in_time_is_told_as_what_it_is(door: NoticesApi) -> None:
-    ended = await run_in_process(*NOTICE, "--timeout", "0.5", environment=access(door.url))
+async def test_no_answer_in_time_is_told_as_what_it_is(api: NoticesApi) -> None:
+    ended = await run_in_process(*NOTICE, "--timeout", "0.5", environment=access(api.url))
     assert (ended.status, ended.output) == (5, "")
     assert "publishing again is not needed" in ended.errors
 
 
-async def test_nobody_has_to_wait(door: NoticesApi) -> None:
-    ended = await run_in_process(*NOTICE, "--notice", "h-5", "--no-wait", environment=access(door.url))
+async def test_nobody_has_to_wait(api: NoticesApi) -> None:
+    ended = await run_in_process(*NOTICE, "--notice", "h-5", "--no-wait", environment=access(api.url))
     assert (ended.status, ended.output) == (0, "published: notice h-5\n")
 
 
-async def test_a_watched_notice_is_followed_to_its_end(door: NoticesApi, desk: NoticeResponder) -> None:
-    desk.outcome = SENT_TO_ALL
-    ended = await run_in_process(*NOTICE, "--notice", "h-6", "--watch", environment=access(door.url))
+async def test_a_watched_notice_is_followed_to_its_end(api: NoticesApi, responder: NoticeResponder) -> None:
+    responder.outcome = SENT_TO_ALL
+    ended = await run_in_process(*NOTICE, "--notice", "h-6", "--watch", environment=access(api.url))
     assert ended.status == 0, ended.everything
     assert ended.output.splitlines()[-1] == "finished: notice h-6, 3 people: 2 accepted, 1 failed"
 
 
-async def test_a_watched_notice_that_is_taken_back_ends_with_one(door: NoticesApi, desk: NoticeResponder) -> None:
-    desk.outcome = TAKEN_BACK
-    ended = await run_in_process(*NOTICE, "--watch", "--json", environment=access(door.url))
+async def test_a_watched_notice_that_is_taken_back_ends_with_one(api: NoticesApi, responder: NoticeResponder) -> None:
+    responder.outcome = TAKEN_BACK
+    ended = await run_in_process(*NOTICE, "--watch", "--json", environment=access(api.url))
     assert ended.status == 1
     assert json.loads(ended.output.splitlines()[-1])["state"] == "cancelled"
 
 
 async def test_a_file_may_hold_several_events_and_needs_no_source(
-    door: NoticesApi, desk: NoticeResponder, tmp_path: Path
+    api: NoticesApi, responder: NoticeResponder, tmp_path: Path
 ) -> None:
     content = {"topic": "strassensperrungen", "headline": "K 9", "text": "Bis Freitag."}
     expiry = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
     events = [{"id": f"e-{n}", "subject": f"f-{n}", "expirytime": expiry, "data": content} for n in (1, 2)]
     path = tmp_path / "events.json"
     path.write_text(json.dumps(events))
-    ended = await run_in_process("publish", str(path), environment=access(door.url))
+    ended = await run_in_process("publish", str(path), environment=access(api.url))
     assert (ended.status, len(ended.output.splitlines())) == (0, 2), ended.everything
-    assert [envelope.subject for _, envelope, _ in desk.said] == ["f-1", "f-2"]
+    assert [envelope.subject for _, envelope, _ in responder.said] == ["f-1", "f-2"]
     path.write_text(json.dumps([{**events[0], "id": "e-3"}, {**events[1], "data": {}}]))
-    assert (await run_in_process("publish", str(path), environment=access(door.url))).status == 3
-    assert len(desk.said) == 2
+    assert (await run_in_process("publish", str(path), environment=access(api.url))).status == 3
+    assert len(responder.said) == 2
 
 
 @pytest.mark.parametrize("more", [(), ("--watch",)])
 async def test_a_notice_whose_command_is_interrupted_is_told_as_perhaps_stored(
-    door: NoticesApi, vhost: str, more: tuple[str, ...]
+    api: NoticesApi, vhost: str, more: tuple[str, ...]
 ) -> None:
     command = (sys.executable, "-m", "cli.main", *NOTICE, "--notice", "h-8", "--yes", *more)
-    environment = {"PATH": os.environ["PATH"], **access(door.url)}
+    environment = {"PATH": os.environ["PATH"], **access(api.url)}
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment, stderr=asyncio.subprocess.PIPE)
     async with await aio_pika.connect(vhost) as connection:
         channel = await connection.channel()
@@ -322,8 +322,8 @@ async def test_a_notice_whose_command_is_interrupted_is_told_as_perhaps_stored(
     assert "kreisfunk withdraw --notice h-8 --check" in errors.decode()
 
 
-async def test_on_a_terminal_the_id_of_the_notice_is_told_before_any_answer(door: NoticesApi) -> None:
+async def test_on_a_terminal_the_id_of_the_notice_is_told_before_any_answer(api: NoticesApi) -> None:
     ended = await run_on_terminal(
-        *NOTICE, "--notice", "h-9", "--yes", "--timeout", "0.5", typed="", environment=access(door.url)
+        *NOTICE, "--notice", "h-9", "--yes", "--timeout", "0.5", typed="", environment=access(api.url)
     )
     assert (ended.status, "notice h-9" in ended.errors) == (5, True), ended.errors

@@ -1,4 +1,4 @@
-"""How the client of the door takes answers that a door gives seldom: from a real HTTP server that gives them."""
+"""How the notices API client takes answers that the API seldom gives: from a real HTTP server that gives them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -48,15 +48,15 @@ def serve(answering: Answering) -> TestServer:
     return TestServer(app)
 
 
-def door_to(server: BaseTestServer) -> AbstractAsyncContextManager[NoticesApiClient]:
+def connect_client(server: BaseTestServer) -> AbstractAsyncContextManager[NoticesApiClient]:
     return open_notices_api(str(server.make_url("")).rstrip("/"), TOKEN)
 
 
 @asynccontextmanager
-async def door_of(*answers: Answer) -> AsyncIterator[tuple[NoticesApiClient, Answering]]:
+async def open_client(*answers: Answer) -> AsyncIterator[tuple[NoticesApiClient, Answering]]:
     answering = Answering(answers)
-    async with serve(answering) as server, door_to(server) as door:
-        yield door, answering
+    async with serve(answering) as server, connect_client(server) as client:
+        yield client, answering
 
 
 def busy(status: int, seconds: str = "1") -> Callable[[], web.Response]:
@@ -69,56 +69,56 @@ def fine() -> web.Response:
 
 @pytest.mark.parametrize("status", [429, 503])
 async def test_what_passes_is_asked_again_with_the_same_request(status: int) -> None:
-    async with door_of(busy(status), fine) as (door, answering):
-        reply = await door.request(*NOTICE, seconds=WAIT_TIMEOUT_SECONDS)
+    async with open_client(busy(status), fine) as (client, answering):
+        reply = await client.request(*NOTICE, seconds=WAIT_TIMEOUT_SECONDS)
     assert reply.status == 202
     assert answering.asked == [("/notices", f"Bearer {TOKEN.get_secret_value()}", b"same")] * 2
 
 
 async def test_who_cannot_wait_that_long_is_told_how_long() -> None:
-    async with door_of(busy(503, "120")) as (door, answering):
+    async with open_client(busy(503, "120")) as (client, answering):
         with pytest.raises(NoticesApiError) as failed:
-            await door.request("/notices", seconds=WAIT_TIMEOUT_SECONDS)
+            await client.request("/notices", seconds=WAIT_TIMEOUT_SECONDS)
     assert "120 s" in failed.value.advice
     assert len(answering.asked) == 1
 
 
 async def test_a_date_in_retry_after_is_not_trusted() -> None:
-    async with door_of(busy(429, "Wed, 25 Nov 2099 12:00:00 GMT"), fine) as (door, _):
-        assert (await door.request("/notices", seconds=WAIT_TIMEOUT_SECONDS)).status == 202
+    async with open_client(busy(429, "Wed, 25 Nov 2099 12:00:00 GMT"), fine) as (client, _):
+        assert (await client.request("/notices", seconds=WAIT_TIMEOUT_SECONDS)).status == 202
 
 
 async def test_a_redirect_is_not_followed_and_the_token_stays() -> None:
-    async with door_of(lambda: web.Response(status=307, headers={"Location": "/elsewhere"})) as (door, answering):
-        reply = await door.request("/notices", seconds=WAIT_TIMEOUT_SECONDS)
-        assert "redirects to another address" in str(door.build_error(reply))
+    async with open_client(lambda: web.Response(status=307, headers={"Location": "/elsewhere"})) as (client, answering):
+        reply = await client.request("/notices", seconds=WAIT_TIMEOUT_SECONDS)
+        assert "redirects to another address" in str(client.build_error(reply))
     assert [path for path, _, _ in answering.asked] == ["/notices"]
 
 
 async def test_an_answer_without_end_is_not_read() -> None:
-    async with door_of(lambda: web.Response(body=b" " * 2_000_000)) as (door, _):
+    async with open_client(lambda: web.Response(body=b" " * 2_000_000)) as (client, _):
         with pytest.raises(NoticesApiError, match="more than the notices API does"):
-            await door.request("/notices", seconds=WAIT_TIMEOUT_SECONDS)
+            await client.request("/notices", seconds=WAIT_TIMEOUT_SECONDS)
 
 
 async def test_a_try_without_an_answer_is_repeated_and_the_answer_counts() -> None:
-    async with door_of(None, fine) as (door, answering):
-        assert (await door.request(*NOTICE, seconds=WAIT_TIMEOUT_SECONDS)).status == 202
+    async with open_client(None, fine) as (client, answering):
+        assert (await client.request(*NOTICE, seconds=WAIT_TIMEOUT_SECONDS)).status == 202
     assert len(answering.asked) == 2
 
 
 @pytest.mark.parametrize("status", [401, 429, 502, 503])
 async def test_after_a_try_without_an_answer_no_other_answer_says_that_nothing_was_published(status: int) -> None:
-    async with door_of(None, busy(status, "120")) as (door, _):
+    async with open_client(None, busy(status, "120")) as (client, _):
         with pytest.raises(NoticesApiError, match="gave no answer") as failed:
-            await door.request(*NOTICE, seconds=WAIT_TIMEOUT_SECONDS)
+            await client.request(*NOTICE, seconds=WAIT_TIMEOUT_SECONDS)
     assert failed.value.advice.startswith(UNCERTAIN)
 
 
-async def test_after_a_try_without_an_answer_a_door_that_is_gone_does_not_say_that_nothing_was_published() -> None:
+async def test_after_a_try_without_an_answer_an_api_that_is_gone_does_not_say_that_nothing_was_published() -> None:
     answering = Answering([None])
-    async with serve(answering) as server, door_to(server) as door:
-        asking = asyncio.create_task(door.request(*NOTICE, seconds=WAIT_TIMEOUT_SECONDS))
+    async with serve(answering) as server, connect_client(server) as client:
+        asking = asyncio.create_task(client.request(*NOTICE, seconds=WAIT_TIMEOUT_SECONDS))
         await answering.heard.wait()
         await server.close()
         with pytest.raises(NoticesApiError, match="gave no answer") as failed:
@@ -128,19 +128,19 @@ async def test_after_a_try_without_an_answer_a_door_that_is_gone_does_not_say_th
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 async def test_an_error_of_the_server_does_not_say_that_nothing_was_published(status: int) -> None:
-    async with door_of(busy(status, "120")) as (door, _):
+    async with open_client(busy(status, "120")) as (client, _):
         with pytest.raises(NoticesApiError) as failed:
-            await door.request(*NOTICE, seconds=WAIT_TIMEOUT_SECONDS)
+            await client.request(*NOTICE, seconds=WAIT_TIMEOUT_SECONDS)
     assert failed.value.advice.startswith(UNCERTAIN)
 
 
 async def test_a_check_that_gets_no_answer_says_that_nothing_was_published() -> None:
-    async with door_of(None) as (door, _):
+    async with open_client(None) as (client, _):
         with pytest.raises(NoticesApiError, match="gave no answer") as failed:
-            await door.request(*CHECK, seconds=0)
+            await client.request(*CHECK, seconds=0)
     assert failed.value.advice.startswith("Nothing was published.")
 
 
 async def test_a_rejection_after_a_try_without_an_answer_is_the_answer() -> None:
-    async with door_of(None, busy(422)) as (door, _):
-        assert (await door.request(*NOTICE, seconds=WAIT_TIMEOUT_SECONDS)).status == 422
+    async with open_client(None, busy(422)) as (client, _):
+        assert (await client.request(*NOTICE, seconds=WAIT_TIMEOUT_SECONDS)).status == 422

@@ -1,4 +1,4 @@
-"""How an event is followed over HTTP, from a real HTTP server that tells what a door tells, in the door's own words."""
+"""How an event is followed over HTTP, from a real HTTP server that answers like the notices API, in its own words."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,31 +28,33 @@ BROADCAST = UUID(int=7)
 PATH = event_path("/x", "e")
 
 
-def told(state: EventState, **more: object) -> EventProgress:
+def build_progress(state: EventState, **more: object) -> EventProgress:
     known = EventProgress(event=PATH, source="/x", id="e", notice="n", state=state, changed_at=NOW)
     return msgspec.structs.replace(known, **more)
 
 
-ACCEPTED = told(EventState.ACCEPTED, revision=1, broadcast=BROADCAST, action=NoticeAction.PUBLISHED, audience=3)
-SENDING = told(EventState.SENDING, audience=3, states={"waiting": 2, "accepted": 1})
-FINISHED = told(EventState.FINISHED, audience=3, states={"accepted": 3})
+ACCEPTED = build_progress(
+    EventState.ACCEPTED, revision=1, broadcast=BROADCAST, action=NoticeAction.PUBLISHED, audience=3
+)
+SENDING = build_progress(EventState.SENDING, audience=3, states={"waiting": 2, "accepted": 1})
+FINISHED = build_progress(EventState.FINISHED, audience=3, states={"accepted": 3})
 
 
 @dataclass
 class Telling:
-    """A door that takes everything in and tells these in turn, the last again and again; None is not known yet."""
+    """A notices API that takes everything in and tells these in turn, the last again and again; None: not known yet."""
 
-    course: list[EventProgress | None]
+    answers: list[EventProgress | None]
     taken: list[tuple[str, bytes]] = field(default_factory=list)
     status: int = 200
 
     async def publish(self, request: web.Request) -> web.Response:
         self.taken.append((request.headers["Content-Type"], await request.read()))
-        receipt = PublishResult(event=PATH, source="/x", id="e", notice="n")
-        return web.Response(status=202, body=msgspec.json.encode(receipt), headers={"Location": PATH})
+        result = PublishResult(event=PATH, source="/x", id="e", notice="n")
+        return web.Response(status=202, body=msgspec.json.encode(result), headers={"Location": PATH})
 
     async def tell(self, _: web.Request) -> web.Response:
-        now = self.course.pop(0) if len(self.course) > 1 else self.course[0]
+        now = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if now is None:
             return web.Response(status=404)
         return web.Response(status=self.status, body=msgspec.json.encode(now))
@@ -71,10 +73,10 @@ def build_publisher(url: str, source: str = "/x") -> NoticesApiPublisher:
 
 
 @asynccontextmanager
-async def way_to(
-    *course: EventProgress | None, source: str = "/x"
+async def open_publisher(
+    *answers: EventProgress | None, source: str = "/x"
 ) -> AsyncIterator[tuple[NoticesApiPublisher, Telling]]:
-    telling = Telling(list(course))
+    telling = Telling(list(answers))
     async with build_server(telling) as server:
         yield build_publisher(str(server.make_url("")), source), telling
 
@@ -85,9 +87,9 @@ def event(source: str = "/x") -> bytes:
 
 
 async def test_each_change_is_told_once_until_the_last() -> None:
-    received = told(EventState.RECEIVED)
-    async with way_to(None, received, received, ACCEPTED, SENDING, FINISHED) as (way, _):
-        changes = [progress async for progress in way.watch(event(), seconds=WAIT_TIMEOUT_SECONDS)]
+    received = build_progress(EventState.RECEIVED)
+    async with open_publisher(None, received, received, ACCEPTED, SENDING, FINISHED) as (publisher, _):
+        changes = [progress async for progress in publisher.watch(event(), seconds=WAIT_TIMEOUT_SECONDS)]
     assert changes == [received, ACCEPTED, SENDING, FINISHED]
 
 
@@ -107,35 +109,35 @@ async def test_an_api_that_restarts_is_waited_for() -> None:
     "answer",
     [
         ACCEPTED,
-        told(EventState.REJECTED, problems=(Problem(field="subject", problem="was withdrawn"),)),
-        told(EventState.DONE, action=NoticeAction.WITHDRAWN, revision=1),
+        build_progress(EventState.REJECTED, problems=(Problem(field="subject", problem="was withdrawn"),)),
+        build_progress(EventState.DONE, action=NoticeAction.WITHDRAWN, revision=1),
     ],
 )
 async def test_the_answer_is_the_first_that_says_more_than_that_it_was_received(answer: EventProgress) -> None:
-    async with way_to(told(EventState.RECEIVED), answer, SENDING) as (way, _):
-        assert await wait_for_answer(way, event(), WAIT_TIMEOUT_SECONDS) == answer
+    async with open_publisher(build_progress(EventState.RECEIVED), answer, SENDING) as (publisher, _):
+        assert await wait_for_answer(publisher, event(), WAIT_TIMEOUT_SECONDS) == answer
 
 
 async def test_who_does_not_wait_asks_nothing_and_who_waits_in_vain_is_told() -> None:
-    async with way_to(told(EventState.RECEIVED)) as (way, telling):
-        assert (await way.publish(event())).state is EventState.RECEIVED
+    async with open_publisher(build_progress(EventState.RECEIVED)) as (publisher, telling):
+        assert (await publisher.publish(event())).state is EventState.RECEIVED
         with pytest.raises(NoAnswerError):
-            await wait_for_answer(way, event(), 0.2)
+            await wait_for_answer(publisher, event(), 0.2)
     assert len(telling.taken) == 2
 
 
 @pytest.mark.parametrize("status", [401, 429, 500, 503])
-async def test_a_door_that_fails_after_it_took_the_event_does_not_sound_as_if_it_had_not(status: int) -> None:
-    async with way_to(ACCEPTED) as (way, telling):
+async def test_an_api_that_fails_after_it_took_the_event_does_not_sound_as_if_it_had_not(status: int) -> None:
+    async with open_publisher(ACCEPTED) as (publisher, telling):
         telling.status = status
         with pytest.raises(ProgressUnavailable):
-            await wait_for_answer(way, event(), 0.5)
+            await wait_for_answer(publisher, event(), 0.5)
     assert len(telling.taken) == 1
 
 
 async def test_what_has_no_source_goes_as_plain_json() -> None:
-    async with way_to(ACCEPTED, source="") as (way, telling):
-        await wait_for_answer(way, event(source=""), WAIT_TIMEOUT_SECONDS)
+    async with open_publisher(ACCEPTED, source="") as (publisher, telling):
+        await wait_for_answer(publisher, event(source=""), WAIT_TIMEOUT_SECONDS)
     ((media, body),) = telling.taken
     assert media == "application/json"
     assert msgspec.json.decode(body)["notice"] == "n"

@@ -90,9 +90,9 @@ async def test_of_what_was_kept_part_by_part_a_replay_after_an_update_hears_the_
     )
     with monkeypatch.context() as before_the_update:
         before_the_update.setattr(translate, "parse_timestamp", knows_no_later)
-        understood = translate.parse_webhook(body, RULES)
-    assert [type(event) for event in understood.events] == [InboundMessage] * 2 + [DeliveryStatus] * 2
-    await ward.put_webhook("part", body, at=NOW, problems=understood.problems)
+        parsed = translate.parse_webhook(body, RULES)
+    assert [type(event) for event in parsed.events] == [InboundMessage] * 2 + [DeliveryStatus] * 2
+    await ward.put_webhook("part", body, at=NOW, problems=parsed.problems)
     await ward.wait_for_items(5)
 
     listed = await run_quarantine("list", "--json", environment=ward.without_keys)

@@ -28,7 +28,7 @@ ANOTHER = f'\n[[systems]]\nname = "{SYSTEM}"\nsources = ["/test"]\ntopics = ["st
 
 
 @dataclass(frozen=True, kw_only=True)
-class Office:
+class BrokerAdministrator:
     """An administrator with a county's file."""
 
     vhost: str
@@ -67,9 +67,9 @@ class Office:
 
 
 @pytest.fixture
-async def office(servers: Servers, vhost: str, tmp_path: Path) -> AsyncIterator[Office]:
+async def admin(servers: Servers, vhost: str, tmp_path: Path) -> AsyncIterator[BrokerAdministrator]:
     parts = urlsplit(vhost)
-    office = Office(
+    admin = BrokerAdministrator(
         vhost=vhost,
         servers=servers,
         county=tmp_path / "county.toml",
@@ -80,13 +80,13 @@ async def office(servers: Servers, vhost: str, tmp_path: Path) -> AsyncIterator[
             "KREISFUNK_COUNTY_FILE": str(tmp_path / "county.toml"),
         },
     )
-    office.register()
-    yield office
-    await office.systems("revoke", SYSTEM)
+    admin.register()
+    yield admin
+    await admin.systems("revoke", SYSTEM)
 
 
-async def password_of(office: Office) -> str:
-    ended = await office.systems("login", SYSTEM)
+async def password_of(admin: BrokerAdministrator) -> str:
+    ended = await admin.systems("login", SYSTEM)
     assert ended.status == 0, ended.everything
     return ended.output.strip()
 
@@ -100,8 +100,8 @@ def notice(key: str = "notice.published") -> tuple[aio_pika.Message, str]:
 
 
 @pytest.mark.foreign_messages("nobody reads it: it is about who may publish")
-async def test_a_login_publishes_notices_and_hears_what_becomes_of_them(office: Office) -> None:
-    async with office.channel_of(await password_of(office)) as channel, await aio_pika.connect(office.vhost) as ours:
+async def test_a_login_publishes_notices_and_hears_what_becomes_of_them(admin: BrokerAdministrator) -> None:
+    async with admin.channel_of(await password_of(admin)) as channel, await aio_pika.connect(admin.vhost) as ours:
         await channel.set_qos(prefetch_count=10)
         answers = await channel.get_queue(topology.ANSWERS, ensure=False)
         async with answers.iterator(arguments={"x-stream-offset": "next"}, timeout=WAIT_TIMEOUT_SECONDS) as read:
@@ -113,14 +113,14 @@ async def test_a_login_publishes_notices_and_hears_what_becomes_of_them(office: 
             assert (await anext(aiter(read))).body == b"notice.accepted"
 
 
-async def test_it_binds_nothing_so_nothing_comes_back_as_a_notice(office: Office) -> None:
-    password = await password_of(office)
+async def test_it_binds_nothing_so_nothing_comes_back_as_a_notice(admin: BrokerAdministrator) -> None:
+    password = await password_of(admin)
     for key in ("#", "notice.rejected", "feedback.received"):
-        async with office.channel_of(password) as channel:
+        async with admin.channel_of(password) as channel:
             target = await channel.get_exchange(topology.MUNICIPAL_EVENTS, ensure=False)
             with pytest.raises(ChannelAccessRefused):
                 await target.bind(topology.EVENTS, key)
-        async with office.channel_of(password) as channel:
+        async with admin.channel_of(password) as channel:
             queue = await channel.get_queue(topology.ANSWERS, ensure=False)
             with pytest.raises(ChannelAccessRefused):
                 await queue.bind(topology.EVENTS, key)
@@ -135,32 +135,34 @@ ELSEWHERE = (
 )
 
 
-async def test_it_writes_nowhere_else_declares_nothing_and_reads_nothing_of_others(office: Office) -> None:
-    password = await password_of(office)
+async def test_it_writes_nowhere_else_declares_nothing_and_reads_nothing_of_others(admin: BrokerAdministrator) -> None:
+    password = await password_of(admin)
     for exchange, key in ELSEWHERE:
-        async with office.channel_of(password) as channel:
+        async with admin.channel_of(password) as channel:
             target = await channel.get_exchange(exchange, ensure=False) if exchange else channel.default_exchange
             with pytest.raises(ChannelAccessRefused):
                 await target.publish(*notice(key))
     for name in (topology.SUBSCRIPTIONS_NOTICES.name, topology.PROGRESS, f"municipal.{SYSTEM}.x"):
-        async with office.channel_of(password) as channel:
+        async with admin.channel_of(password) as channel:
             with pytest.raises(ChannelAccessRefused):
                 await channel.declare_queue(name, durable=True)
-        async with office.channel_of(password) as channel:
+        async with admin.channel_of(password) as channel:
             queue = await channel.get_queue(name, ensure=False)
             with pytest.raises(ChannelAccessRefused):
                 await queue.get(fail=False)
 
 
 @pytest.mark.foreign_messages("nobody reads them: it is about how many there are")
-async def test_it_is_told_how_many_messages_wait_in_a_queue_that_it_names_and_nothing_of_them(office: Office) -> None:
+async def test_it_is_told_how_many_messages_wait_in_a_queue_that_it_names_and_nothing_of_them(
+    admin: BrokerAdministrator,
+) -> None:
     """RabbitMQ asks nobody before it answers a passive declaration. The guides of integration and privacy say so."""
     name = topology.SUBSCRIPTIONS_INBOUND.name
-    async with await aio_pika.connect(office.vhost) as ours:
+    async with await aio_pika.connect(admin.vhost) as ours:
         inbound = await (await ours.channel()).get_exchange(topology.INBOUND, ensure=False)
         for _ in range(3):
             await inbound.publish(aio_pika.Message(b"Stop"), topology.SUBSCRIPTIONS_INBOUND.keys[0])
-        async with office.channel_of(await password_of(office)) as channel:
+        async with admin.channel_of(await password_of(admin)) as channel:
             queue = await channel.declare_queue(name, passive=True)
             told = queue.declaration_result
             assert (told.message_count, told.consumer_count) == (3, 0)
@@ -168,75 +170,77 @@ async def test_it_is_told_how_many_messages_wait_in_a_queue_that_it_names_and_no
                 await queue.get(fail=False)
 
 
-async def test_a_second_login_needs_to_be_asked_for_and_ends_the_first_password(office: Office) -> None:
-    first = await password_of(office)
-    again = await office.systems("login", SYSTEM)
+async def test_a_second_login_needs_to_be_asked_for_and_ends_the_first_password(admin: BrokerAdministrator) -> None:
+    first = await password_of(admin)
+    again = await admin.systems("login", SYSTEM)
     assert (again.status, again.output) == (3, "")
-    second = await office.systems("login", SYSTEM, "--replace", "--json")
+    second = await admin.systems("login", SYSTEM, "--replace", "--json")
     assert second.json["login"] == SYSTEM
-    assert second.json["url"].endswith(urlsplit(office.vhost).path)
+    assert second.json["url"].endswith(urlsplit(admin.vhost).path)
     async with await aio_pika.connect(second.json["url"]):
         pass
-    assert not await office.lets_in(first)
+    assert not await admin.lets_in(first)
 
 
-async def test_a_login_that_is_revoked_loses_its_connection(office: Office) -> None:
-    async with office.channel_of(await password_of(office)) as channel:
-        assert (await office.systems("revoke", SYSTEM)).status == 0
+async def test_a_login_that_is_revoked_loses_its_connection(admin: BrokerAdministrator) -> None:
+    async with admin.channel_of(await password_of(admin)) as channel:
+        assert (await admin.systems("revoke", SYSTEM)).status == 0
         await wait_for(partial(is_closed, channel))
-    assert (await office.systems("revoke", SYSTEM)).status == 3
+    assert (await admin.systems("revoke", SYSTEM)).status == 3
 
 
-async def test_the_list_says_who_has_a_login(office: Office) -> None:
-    await password_of(office)
-    systems = (await office.systems("list", "--json")).json["systems"]
+async def test_the_list_says_who_has_a_login(admin: BrokerAdministrator) -> None:
+    await password_of(admin)
+    systems = (await admin.systems("list", "--json")).json["systems"]
     logins = {system["name"]: system["login"] for system in systems}
     assert (list(logins), logins[SYSTEM]) == (["pressestelle", "redaktion", "feeds", SYSTEM], True)
-    assert "/landkreis-osterholz/pressestelle" in (await office.systems("list")).output
+    assert "/landkreis-osterholz/pressestelle" in (await admin.systems("list")).output
 
 
-async def test_nobody_else_gets_or_loses_a_login(office: Office) -> None:
+async def test_nobody_else_gets_or_loses_a_login(admin: BrokerAdministrator) -> None:
     for name in ("nobody", "subscriptions", "kreisfunk_admin"):
         for command in ("login", "revoke"):
-            ended = await office.systems(command, name)
+            ended = await admin.systems(command, name)
             assert (ended.status, ended.output) == (2, ""), ended.everything
 
 
-async def test_whoever_administers_the_broker_is_no_system(office: Office) -> None:
-    await call_broker_api(office.servers, "PUT", f"users/{SYSTEM}", {"password": "p", "tags": "administrator"})
+async def test_whoever_administers_the_broker_is_no_system(admin: BrokerAdministrator) -> None:
+    await call_broker_api(admin.servers, "PUT", f"users/{SYSTEM}", {"password": "p", "tags": "administrator"})
     try:
         for arguments in (("login", SYSTEM, "--replace"), ("revoke", SYSTEM)):
-            ended = await office.systems(*arguments)
+            ended = await admin.systems(*arguments)
             assert (ended.status, "administers" in ended.errors) == (2, True)
     finally:
-        await call_broker_api(office.servers, "DELETE", f"users/{SYSTEM}")
+        await call_broker_api(admin.servers, "DELETE", f"users/{SYSTEM}")
 
 
-async def test_the_migration_gives_rights_to_what_is_registered_and_takes_them_from_what_is_not(office: Office) -> None:
-    password = await password_of(office)
-    assert f"system {SYSTEM}: may publish" in await office.migrate({})
-    office.deregister()
-    async with office.channel_of(password) as channel:
-        assert f"system {SYSTEM}: is not registered, and may do nothing any more" in await office.migrate({})
+async def test_the_migration_gives_rights_to_what_is_registered_and_takes_them_from_what_is_not(
+    admin: BrokerAdministrator,
+) -> None:
+    password = await password_of(admin)
+    assert f"system {SYSTEM}: may publish" in await admin.migrate({})
+    admin.deregister()
+    async with admin.channel_of(password) as channel:
+        assert f"system {SYSTEM}: is not registered, and may do nothing any more" in await admin.migrate({})
         await wait_for(partial(is_closed, channel))
-    assert not await office.lets_in(password)
-    office.register()
-    assert f"system {SYSTEM}: may publish" in await office.migrate({})
-    assert await office.lets_in(password)
+    assert not await admin.lets_in(password)
+    admin.register()
+    assert f"system {SYSTEM}: may publish" in await admin.migrate({})
+    assert await admin.lets_in(password)
 
 
-async def test_the_migration_lets_our_own_programs_log_in_if_they_are_registered(office: Office) -> None:
-    done = await office.migrate({SYSTEM: "known", "nobody-registered-me": "unused"})
+async def test_the_migration_lets_our_own_programs_log_in_if_they_are_registered(admin: BrokerAdministrator) -> None:
+    done = await admin.migrate({SYSTEM: "known", "nobody-registered-me": "unused"})
     assert {f"login {SYSTEM}: can log in", f"system {SYSTEM}: may publish"} <= set(done)
     assert not [line for line in done if "nobody" in line]
-    assert await office.lets_in("known")
+    assert await admin.lets_in("known")
 
 
 @pytest.mark.parametrize(
     ("name", "value"), [("KREISFUNK_BROKER_PASSWORD", "wrong"), ("KREISFUNK_BROKER_API_URL", "http://127.0.0.1:1")]
 )
 async def test_a_broker_that_cannot_be_asked_is_4_and_says_what_to_look_at(
-    office: Office, name: str, value: str
+    admin: BrokerAdministrator, name: str, value: str
 ) -> None:
-    ended = await run_in_process("systems", "login", SYSTEM, environment={**office.environment, name: value})
+    ended = await run_in_process("systems", "login", SYSTEM, environment={**admin.environment, name: value})
     assert (ended.status, "KREISFUNK_BROKER_API_URL" in ended.errors) == (4, True)

@@ -30,9 +30,9 @@ async def test_the_life_of_a_delivery_is_told_without_anything_about_its_recipie
     assert [after for _, after in moments[1:]] == [
         pytest.approx((at - before).total_seconds()) for (before, _), (at, _) in pairwise(moments)
     ]
-    people = {str(recipient.subscriber) for recipient in message.recipients}
+    subscribers = {str(recipient.subscriber) for recipient in message.recipients}
     everything = failed.output + json.dumps(waiting)
-    assert [one for one in people if one in everything] == []
+    assert [one for one in subscribers if one in everything] == []
 
 
 async def test_what_holds_a_delivery_back_is_told(

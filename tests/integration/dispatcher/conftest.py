@@ -43,15 +43,15 @@ async def operator(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]
 
 
 @pytest.fixture
-async def rig(vhost: str, database: FreshDatabase, tmp_path: Path) -> AsyncIterator[EndpointHarness]:
-    async with run_endpoint_harness(vhost, database, tmp_path) as rig:
-        yield rig
+async def harness(vhost: str, database: FreshDatabase, tmp_path: Path) -> AsyncIterator[EndpointHarness]:
+    async with run_endpoint_harness(vhost, database, tmp_path) as harness:
+        yield harness
 
 
 @pytest.fixture
-async def second_rig(servers: Servers, database_template: str, tmp_path: Path) -> AsyncIterator[EndpointHarness]:
+async def second_harness(servers: Servers, database_template: str, tmp_path: Path) -> AsyncIterator[EndpointHarness]:
     """One more, with which the first has nothing in common."""
     folder = tmp_path / "second"
     folder.mkdir()
-    async with run_separate_harness(servers, database_template, folder) as rig:
-        yield rig
+    async with run_separate_harness(servers, database_template, folder) as harness:
+        yield harness

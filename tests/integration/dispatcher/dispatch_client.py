@@ -34,15 +34,15 @@ class DispatchClient:
     """The broker's and the database's side of dispatchers that run."""
 
     publisher: Publisher
-    books: asyncpg.Connection
+    owner: asyncpg.Connection
     keys: KeyRing
     index_key: BlindIndexKey
 
     def build_citizen(self, phone: str) -> Citizen:
-        """Make a subscriber; the address is sealed as the ingress does it."""
+        """Make a subscriber; the address is encrypted as the ingress does it."""
         index = self.index_key.compute_index("phone", phone)
-        sealed = self.keys.encrypt(phone.encode(), purpose="phone", index=index)
-        address = Address(kind=AddressKind.PHONE, index=index, sealed=sealed)
+        encrypted = self.keys.encrypt(phone.encode(), purpose="phone", index=index)
+        address = Address(kind=AddressKind.PHONE, index=index, sealed=encrypted)
         return Citizen(phone, make_timed_id(datetime.now(UTC), uuid4().bytes), address)
 
     async def send(self, message: Message, exchange: str, key: str) -> None:
@@ -94,7 +94,7 @@ class DispatchClient:
 
     async def count_states(self, source: UUID | None = None) -> dict[str, int]:
         """How many deliveries of a source, or of all, are in which state."""
-        return dict([tuple(row) for row in await self.books.fetch(_STATES, source)])
+        return dict([tuple(row) for row in await self.owner.fetch(_STATES, source)])
 
     async def wait_for_states(
         self, expected: Mapping[str, int], source: UUID | None = None, seconds: float = WAIT_TIMEOUT_SECONDS
@@ -108,18 +108,18 @@ class DispatchClient:
         """Wait until the ledger has this value."""
 
         async def is_there() -> bool:
-            return bool(await self.books.fetchval(statement, *arguments) == value)
+            return bool(await self.owner.fetchval(statement, *arguments) == value)
 
         await self.wait_until(is_there)
 
     async def wait_until(
-        self, holds: Callable[[], Awaitable[bool] | bool], seconds: float = WAIT_TIMEOUT_SECONDS
+        self, condition: Callable[[], Awaitable[bool] | bool], seconds: float = WAIT_TIMEOUT_SECONDS
     ) -> None:
         """As `wait_for`; the failure says what was there instead."""
 
         async def check() -> bool:
-            held = holds()
-            return held if isinstance(held, bool) else await held
+            result = condition()
+            return result if isinstance(result, bool) else await result
 
         try:
             await wait_for(check, seconds)
@@ -134,7 +134,7 @@ class DispatchClient:
 def _build_pages(citizens: Sequence[Citizen], lane: Lane, text: str, expires_in: float) -> list[BroadcastBatch]:
     now = datetime.now(UTC)
     broadcast = make_timed_id(now, uuid4().bytes)
-    people = [Recipient(subscriber=one.subscriber, sequence=1, address=one.address) for one in citizens]
+    recipients = [Recipient(subscriber=one.subscriber, sequence=1, address=one.address) for one in citizens]
     parameters = (TemplateParameter(name="headline", text="Sperrung"), TemplateParameter(name="text", text=text))
     return [
         BroadcastBatch(
@@ -148,8 +148,8 @@ def _build_pages(citizens: Sequence[Citizen], lane: Lane, text: str, expires_in:
             expires_at=now + timedelta(seconds=expires_in),
             page=start // 100,
             offset=start,
-            last=start + 100 >= len(people),
-            recipients=tuple(people[start : start + 100]),
+            last=start + 100 >= len(recipients),
+            recipients=tuple(recipients[start : start + 100]),
         )
-        for start in range(0, len(people), 100)
+        for start in range(0, len(recipients), 100)
     ]

@@ -119,10 +119,10 @@ class EndpointHarness(DispatchClient):
         async def report() -> None:
             told = 0
             while True:
-                news = self.endpoint.accepted[told : told + 200]
-                told += len(news)
-                if news:
-                    await self.publish_statuses(news)
+                requests = self.endpoint.accepted[told : told + 200]
+                told += len(requests)
+                if requests:
+                    await self.publish_statuses(requests)
                 await asyncio.sleep(0.01)
 
         async with run_in_background(report()):
@@ -188,7 +188,7 @@ class EndpointHarness(DispatchClient):
         return f"{requests} requests, {accepted} accepted, ledger: {await self.count_states()}"
 
     async def read_paused_reason(self) -> Any:
-        return await self.books.fetchval("select paused_reason from dispatcher.rate")
+        return await self.owner.fetchval("select paused_reason from dispatcher.rate")
 
     async def wait_until_paused(self) -> None:
         await self.wait_for_value("select paused_reason is not null from dispatcher.rate")
@@ -244,16 +244,16 @@ async def run_endpoint_harness(
     create_secrets(folder / "secrets")
     async with AsyncExitStack() as stack:
         ports = stack.enter_context(reserve_ports(MAX_DISPATCHERS))
-        publishing = await stack.enter_async_context(connect(broker_url, password=None, name="rig"))
-        books = await asyncpg.connect(database.url)
-        stack.push_async_callback(books.close)
+        publishing = await stack.enter_async_context(connect(broker_url, password=None, name="harness"))
+        owner = await asyncpg.connect(database.url)
+        stack.push_async_callback(owner.close)
         connection = await stack.enter_async_context(await aio_pika.connect(broker_url))
         channel = await connection.channel()
         for queue in topology.QUEUES:
             await (await channel.get_queue(queue.name, ensure=False)).purge()
-        rig = EndpointHarness(
+        harness = EndpointHarness(
             publisher=await stack.enter_async_context(open_publisher(publishing)),
-            books=books,
+            owner=owner,
             keys=KeyRing.parse(read_secret(folder, "kreisfunk_encryption_keys")),
             index_key=BlindIndexKey.parse(read_secret(folder, "kreisfunk_index_key")),
             endpoint=await stack.enter_async_context(run_fake_graph_api()),
@@ -265,9 +265,9 @@ async def run_endpoint_harness(
             http=await stack.enter_async_context(aiohttp.ClientSession()),
         )
         try:
-            yield rig
+            yield harness
         finally:
-            await asyncio.gather(*map(end_service, rig.services.values()))
+            await asyncio.gather(*map(end_service, harness.services.values()))
 
 
 def read_secret(folder: Path, name: str) -> str:
@@ -290,5 +290,5 @@ async def run_separate_harness(servers: Servers, template: str, folder: Path) ->
         create_database(servers, template) as database,
     ):
         await declare_topology(url)
-        async with run_endpoint_harness(url, database, folder) as rig:
-            yield rig
+        async with run_endpoint_harness(url, database, folder) as harness:
+            yield harness

@@ -1,4 +1,4 @@
-"""Batches, replies and news to work with, and what the ledger makes of them."""
+"""Batches, replies and status updates to work with, and what the ledger makes of them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -69,7 +69,7 @@ def generate_subscribers(count: int) -> list[UUID]:
 
 
 def build_batch_message(
-    people: Sequence[UUID], *, broadcast: UUID | None = None, expires_in: float = 3600, lane: Lane = Lane.BULK
+    subscribers: Sequence[UUID], *, broadcast: UUID | None = None, expires_in: float = 3600, lane: Lane = Lane.BULK
 ) -> BroadcastBatch:
     now = datetime.now(UTC)
     return BroadcastBatch(
@@ -84,7 +84,7 @@ def build_batch_message(
         page=0,
         offset=0,
         last=True,
-        recipients=tuple(Recipient(subscriber=person, sequence=1, address=PERSON) for person in people),
+        recipients=tuple(Recipient(subscriber=person, sequence=1, address=PERSON) for person in subscribers),
     )
 
 
@@ -105,12 +105,12 @@ def build_reply(withdrawal: Withdrawal | None = None, *, expires_in: float = 360
     )
 
 
-async def wait_until_locked(books: Database | asyncpg.Connection, number: int = 1) -> None:
+async def wait_until_locked(connection: Database | asyncpg.Connection, number: int = 1) -> None:
     """Until so many transactions wait for another one."""
 
     async def one_waits() -> bool:
         query = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-        return bool(await books.fetchval(query) >= number)
+        return bool(await connection.fetchval(query) >= number)
 
     await wait_for(one_waits)
 
@@ -121,7 +121,7 @@ def build_record(claim: Claim, state: DeliveryState, *, seconds: float = 0, atte
     return Record(claim.delivery, claim.number, state, due_at=due_at, waits_for=waits_for, attempted=attempted)
 
 
-def news(delivery: UUID, state: DeliveryState, key: bytes = b"k") -> StatusUpdate:
+def build_update(delivery: UUID, state: DeliveryState, key: bytes = b"k") -> StatusUpdate:
     return StatusUpdate(delivery, state, key)
 
 
@@ -142,7 +142,7 @@ async def claim_new(ledger: PostgresLedger, count: int = 1) -> tuple[UUID, list[
     return message.broadcast, await claim(ledger, message)
 
 
-async def claim_people(ledger: PostgresLedger, count: int = 1) -> list[Claim]:
+async def claim_subscribers(ledger: PostgresLedger, count: int = 1) -> list[Claim]:
     return (await claim_new(ledger, count))[1]
 
 
@@ -154,7 +154,7 @@ async def states(ledger: PostgresLedger, source: UUID) -> Counter[str]:
     """How many deliveries are in which state; the counters of a broadcast say the same."""
     rows = [tuple(row) for row in await ledger.database.fetch(_STATES, source)]
     counters = dict([tuple(row) for row in await ledger.database.fetch(_COUNTERS, source)])
-    assert counters == {state: people for state, _, people in rows if people}
+    assert counters == {state: count for state, _, count in rows if count}
     return Counter({state: number for state, number, _ in rows})
 
 

@@ -56,7 +56,7 @@ def build_acceptance(_: SendRequest) -> GraphAnswer:
     return GraphAnswer()
 
 
-def build_refusal(code: int | None, status: int = 400, *, pause: float | None = None) -> GraphAnswer:
+def build_error(code: int | None, status: int = 400, *, pause: float | None = None) -> GraphAnswer:
     """Build an error as Meta answers it."""
     error = {"message": "refused", "type": "OAuthException", "code": code, "fbtrace_id": "A"}
     return GraphAnswer(status=status, body=json.dumps({"error": error}), pause=pause)

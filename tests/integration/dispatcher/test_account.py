@@ -21,7 +21,7 @@ CAPABILITY, SENDER = "business_capability_update", "account_update"
 DISABLED = {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "DISABLE"}}
 REINSTATED = {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "REINSTATE"}}
 RECONNECTED = {"event": "ACCOUNT_RECONNECTED"}
-# Event, language, minutes after noon, and how many minutes later it arrives; templates that are held afterwards.
+# Event, language, minutes after noon, and how many minutes later it arrives; templates that are paused afterwards.
 STORIES: dict[str, tuple[list[tuple[str, str, int, int]], list[str]]] = {
     "paused": ([("PAUSED", "de", 0, 0)], ["de"]),
     "approved again": ([("PAUSED", "de", 0, 0), ("APPROVED", "de", 1, 0)], []),
@@ -39,7 +39,7 @@ def template(event: str, language: str = "de", name: str = "t") -> dict[str, Any
     return {"event": event, "message_template_name": name, "message_template_language": language}
 
 
-def people(limit: object) -> dict[str, Any]:
+def build_daily_limit(limit: object) -> dict[str, Any]:
     return {"max_daily_conversations_per_business": limit}
 
 
@@ -49,15 +49,15 @@ class Account:
     def __init__(self, ledger: PostgresLedger) -> None:
         self.ledger = ledger
         self.seen: list[str] = []
-        self.news: list[str | None] = []
+        self.updates: list[str | None] = []
 
     def count(self, name: str, *, label: str) -> None:
         """As a meter: an event is counted first, and then what is new in it."""
         if name == "account_events":
             self.seen.append(label)
-            self.news.append(None)
+            self.updates.append(None)
         else:
-            self.news[-1] = label
+            self.updates[-1] = label
 
     async def says(self, field: str, value: dict[str, Any], *, minutes: int, later: int = 0) -> None:
         at = NOW + timedelta(minutes=minutes)
@@ -65,14 +65,14 @@ class Account:
         apply = PostgresAccount(self.ledger.database, number=NUMBER).apply
         await apply_account_events(apply, cast(Meter, self), AccountEvents(events=(event,)))
 
-    async def holds(self) -> list[str]:
+    async def list_paused(self) -> list[str]:
         rows = await self.ledger.database.fetch("select template from dispatcher.template_pause order by template")
         return [row["template"] for row in rows]
 
-    async def people(self) -> Any:
+    async def read_people_a_day(self) -> Any:
         return await self.ledger.database.fetchval("select people_a_day from dispatcher.rate")
 
-    async def held(self) -> Any:
+    async def read_paused_reason(self) -> Any:
         return await self.ledger.database.fetchval("select paused_reason from dispatcher.rate")
 
     async def starts(self, people_per_day: int | None) -> None:
@@ -87,22 +87,24 @@ async def account(ledger: PostgresLedger) -> Account:
     return account
 
 
-async def test_a_template_is_held_as_long_as_what_meta_said_last_of_it_is_that_it_is_stopped(account: Account) -> None:
-    for name, (reports, held) in STORIES.items():
+async def test_a_template_is_paused_as_long_as_meta_last_said_that_it_is_stopped(account: Account) -> None:
+    for name, (reports, paused) in STORIES.items():
         for event, language, minutes, later in reports:
             await account.says(TEMPLATE, template(event, language, name), minutes=minutes, later=later)
-        found = [language for each in await account.holds() if (language := each.removeprefix(f"{name}/")) != each]
-        assert found == held, name
+        found = [
+            language for each in await account.list_paused() if (language := each.removeprefix(f"{name}/")) != each
+        ]
+        assert found == paused, name
 
 
 async def test_a_report_from_the_future_does_not_hide_the_next_one(account: Account) -> None:
     await account.says(TEMPLATE, template("PAUSED"), minutes=60 * 24 * 365 * 10)
     since = (datetime.now(UTC) - NOW) // timedelta(minutes=1) + 1
     await account.says(TEMPLATE, template("APPROVED"), minutes=since)
-    assert await account.holds() == []
+    assert await account.list_paused() == []
 
 
-async def test_an_account_that_is_away_holds_the_sender_until_it_is_back(account: Account) -> None:
+async def test_an_account_that_is_away_pauses_the_sender_until_it_is_back(account: Account) -> None:
     causes: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
         ({"event": "ACCOUNT_OFFBOARDED"}, "ACCOUNT_OFFBOARDED", RECONNECTED),
         ({"event": "PARTNER_APP_UNINSTALLED"}, "PARTNER_APP_UNINSTALLED", RECONNECTED),
@@ -110,15 +112,15 @@ async def test_an_account_that_is_away_holds_the_sender_until_it_is_back(account
     ]
     for number, (away, reason, back) in enumerate(causes):
         await account.says(SENDER, away, minutes=2 * number)
-        assert await account.held() == f"Meta: {reason}"
+        assert await account.read_paused_reason() == f"Meta: {reason}"
         await account.says(SENDER, back, minutes=2 * number + 1)
-        assert await account.held() is None
+        assert await account.read_paused_reason() is None
 
 
-async def test_a_hold_by_a_person_is_not_ended_by_meta(account: Account, operator: asyncpg.Connection) -> None:
+async def test_a_pause_by_a_person_is_not_ended_by_meta(account: Account, operator: asyncpg.Connection) -> None:
     await operator.execute("select dispatcher.pause_sending('exercise', null)")
     await account.says(SENDER, REINSTATED, minutes=1)
-    assert await account.held() == "exercise"
+    assert await account.read_paused_reason() == "exercise"
 
 
 async def test_of_each_template_the_newest_report_and_quality_are_kept(
@@ -129,7 +131,7 @@ async def test_of_each_template_the_newest_report_and_quality_are_kept(
     await account.says(QUALITY, {**template("", "en_US"), "new_quality_score": "GREEN"}, minutes=3)
     await account.says(TEMPLATE, template("APPROVED"), minutes=0)
     await account.says(TEMPLATE, template("PAUSED"), minutes=4)
-    await account.says(CAPABILITY, people(2_000), minutes=5)
+    await account.says(CAPABILITY, build_daily_limit(2_000), minutes=5)
     newsroom = await asyncpg.connect(database.build_role_url("kreisfunk_newsroom"))
     reports = await newsroom.fetch("select * from dispatcher.list_template_reports()")
     await newsroom.close()
@@ -137,52 +139,52 @@ async def test_of_each_template_the_newest_report_and_quality_are_kept(
         ("t/de", "Meta: PAUSED", NOW + timedelta(minutes=4), "YELLOW", NOW + timedelta(minutes=2)),
         ("t/en_US", None, None, "GREEN", NOW + timedelta(minutes=3)),
     ]
-    assert account.news[:3] == [AccountUpdate.QUALITY_LOW, None, AccountUpdate.OTHER]
+    assert account.updates[:3] == [AccountUpdate.QUALITY_LOW, None, AccountUpdate.OTHER]
 
 
 async def test_a_field_that_meta_has_invented_since_is_counted_without_its_name(account: Account) -> None:
     await account.says("brand_new_update", {"event": "NEW"}, minutes=0)
-    await account.says(CAPABILITY, people(250), minutes=1)
+    await account.says(CAPABILITY, build_daily_limit(250), minutes=1)
     assert account.seen == ["other", CAPABILITY]
 
 
-async def test_an_operators_release_is_not_undone_by_a_repeated_webhook(
+async def test_what_an_operator_resumed_is_not_paused_by_a_repeated_webhook(
     account: Account, operator: asyncpg.Connection
 ) -> None:
     await account.says(TEMPLATE, template("PAUSED"), minutes=0)
     await operator.execute("select dispatcher.resume_template('t/de')")
     await account.says(TEMPLATE, template("PAUSED"), minutes=0, later=5)
-    assert await account.holds() == []
+    assert await account.list_paused() == []
     await account.says(TEMPLATE, template("PAUSED"), minutes=6)
-    assert await account.holds() == ["t/de"]
+    assert await account.list_paused() == ["t/de"]
 
 
 async def test_the_limit_is_what_meta_said_last_until_the_setting_changes(account: Account) -> None:
     for number, told in enumerate((100, 2_000, 100_000), 1):
-        await account.says(CAPABILITY, people(told), minutes=number)
+        await account.says(CAPABILITY, build_daily_limit(told), minutes=number)
         await account.starts(250)
-        assert await account.people() == told
-    await account.says(CAPABILITY, people(500), minutes=1, later=60)
-    assert await account.people() == 100_000
-    await account.says(CAPABILITY, people(-1), minutes=5)
+        assert await account.read_people_a_day() == told
+    await account.says(CAPABILITY, build_daily_limit(500), minutes=1, later=60)
+    assert await account.read_people_a_day() == 100_000
+    await account.says(CAPABILITY, build_daily_limit(-1), minutes=5)
     await account.starts(250)
-    assert await account.people() is None
-    await account.says(CAPABILITY, people("TIER_2K"), minutes=6)
-    assert await account.people() == 2_000
+    assert await account.read_people_a_day() is None
+    await account.says(CAPABILITY, build_daily_limit("TIER_2K"), minutes=6)
+    assert await account.read_people_a_day() == 2_000
     await account.starts(10_000)
-    assert await account.people() == 10_000
+    assert await account.read_people_a_day() == 10_000
     await account.starts(None)
-    await account.says(CAPABILITY, people(2_000), minutes=7)
-    assert await account.people() is None
+    await account.says(CAPABILITY, build_daily_limit(2_000), minutes=7)
+    assert await account.read_people_a_day() is None
 
 
 async def test_an_operator_hears_once_that_a_limit_is_lower_or_a_template_stopped(account: Account) -> None:
-    await account.says(CAPABILITY, people(1_000), minutes=0)
-    await account.says(CAPABILITY, people(2_000), minutes=1)
-    await account.says(CAPABILITY, people(250), minutes=2)
-    await account.says(CAPABILITY, people(250), minutes=2, later=30)
-    await account.says(CAPABILITY, people(-1), minutes=3)
-    await account.says(CAPABILITY, people(100_000), minutes=4)
+    await account.says(CAPABILITY, build_daily_limit(1_000), minutes=0)
+    await account.says(CAPABILITY, build_daily_limit(2_000), minutes=1)
+    await account.says(CAPABILITY, build_daily_limit(250), minutes=2)
+    await account.says(CAPABILITY, build_daily_limit(250), minutes=2, later=30)
+    await account.says(CAPABILITY, build_daily_limit(-1), minutes=3)
+    await account.says(CAPABILITY, build_daily_limit(100_000), minutes=4)
     await account.says(TEMPLATE, template("PAUSED"), minutes=5)
     lowered, raised = AccountUpdate.LIMIT_LOWERED, AccountUpdate.LIMIT
-    assert account.news == [raised, raised, lowered, None, raised, lowered, AccountUpdate.TEMPLATE_PAUSED]
+    assert account.updates == [raised, raised, lowered, None, raised, lowered, AccountUpdate.TEMPLATE_PAUSED]

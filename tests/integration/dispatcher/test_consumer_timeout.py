@@ -28,12 +28,12 @@ IMPATIENT = {
     "consumer_timeout": round(CONSUMER_TIMEOUT_SECONDS * 1000),
     "channel_tick_interval": round(CHECK_SECONDS * 1000),
 }
-KEPT = "test.kept"
+QUEUE = "test.delayed"
 
 
 @dataclass(frozen=True)
 class ImpatientBroker:
-    rig: EndpointHarness
+    harness: EndpointHarness
     log: Path
 
     def count_timeouts(self) -> int:
@@ -48,23 +48,23 @@ async def impatient(database: FreshDatabase, tmp_path: Path) -> AsyncIterator[Im
         await declare_topology(broker.url)
         async with (
             record_contracts(broker.url, broker.api_url),
-            run_endpoint_harness(broker.url, database, tmp_path) as rig,
+            run_endpoint_harness(broker.url, database, tmp_path) as harness,
         ):
-            yield ImpatientBroker(rig, folder / "rabbitmq.log")
+            yield ImpatientBroker(harness, folder / "rabbitmq.log")
 
 
-async def keep(_: aio_pika.abc.AbstractIncomingMessage) -> None:
+async def leave_unacknowledged(_: aio_pika.abc.AbstractIncomingMessage) -> None:
     """Never acknowledge."""
 
 
-async def lose_a_channel(rig: EndpointHarness) -> None:
+async def lose_a_channel(harness: EndpointHarness) -> None:
     """Keep copies of the bulk lane's messages until RabbitMQ closes the channel."""
-    async with await aio_pika.connect(rig.broker_url) as connection:
+    async with await aio_pika.connect(harness.broker_url) as connection:
         channel = await connection.channel()
-        queue = await channel.declare_queue(KEPT, durable=True, arguments={"x-queue-type": "quorum"})
+        queue = await channel.declare_queue(QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
         await queue.bind(topology.DISPATCH, Lane.BULK.value)
-        await queue.consume(keep)
-        await rig.publish_broadcast(rig.build_citizens(300))
+        await queue.consume(leave_unacknowledged)
+        await harness.publish_broadcast(harness.build_citizens(300))
         async with asyncio.timeout(CONSUMER_TIMEOUT_SECONDS + 20):
             await channel.closed()
 
@@ -73,19 +73,19 @@ async def lose_a_channel(rig: EndpointHarness) -> None:
 async def test_a_pause_longer_than_rabbitmqs_timeout_costs_no_channel_and_no_message(
     impatient: ImpatientBroker, operator: asyncpg.Connection
 ) -> None:
-    rig = impatient.rig
-    await rig.start()
+    harness = impatient.harness
+    await harness.start()
     await operator.execute("select dispatcher.pause_sending('Wartung', null)")
-    for citizen in rig.build_citizens(20):
-        await rig.request_reply(citizen, "Guten Tag")
+    for citizen in harness.build_citizens(20):
+        await harness.request_reply(citizen, "Guten Tag")
 
     async def all_in_hand() -> bool:
-        return await rig.count_messages(topology.LANES[Lane.REPLY].name) == 0
+        return await harness.count_messages(topology.LANES[Lane.REPLY].name) == 0
 
-    await rig.wait_until(all_in_hand)
-    await lose_a_channel(rig)
-    assert rig.endpoint.requests == []
+    await harness.wait_until(all_in_hand)
+    await lose_a_channel(harness)
+    assert harness.endpoint.requests == []
     await operator.execute("select dispatcher.resume_sending(null)")
-    await rig.wait_for_accepted(320)
+    await harness.wait_for_accepted(320)
     assert impatient.count_timeouts() == 1
-    assert [await rig.count_messages(queue.dead_letter_queue) for queue in topology.LANES.values()] == [0, 0, 0]
+    assert [await harness.count_messages(queue.dead_letter_queue) for queue in topology.LANES.values()] == [0, 0, 0]

@@ -84,7 +84,7 @@ class FakeGraph:
         return message_id.encode()[-16:]
 
 
-class Way:
+class FakeSender:
     """To Meta and back."""
 
     def __init__(self, meta: FakeGraph, death: Death) -> None:
@@ -136,9 +136,9 @@ async def live(ledger: PostgresLedger, meta: FakeGraph, broker: Broker, death: D
 
     limiter = PostgresRateLimiter(ledger.database, number=NUMBER, limit=10_000)
     await limiter.set_up()
-    mortal = cast("Ledger", death.through(ledger, "register", "claim_batch", "claim_replies", "claim_due", "record"))
-    sure, way, queues = death.through(limiter, "reserve"), Way(meta, death), broker.queues(death)
-    replica = build_replica(mortal, sure, way, queues, asyncio.Event())
+    dying = cast("Ledger", death.through(ledger, "register", "claim_batch", "claim_replies", "claim_due", "record"))
+    sure, sender, queues = death.through(limiter, "reserve"), FakeSender(meta, death), broker.queues(death)
+    replica = build_replica(dying, sure, sender, queues, asyncio.Event())
     working = [asyncio.create_task(replica.loop.run(5.0)), asyncio.create_task(replica.recorder.run())]
     done = asyncio.create_task(wait_for(idle))
     dead = asyncio.create_task(death.died.wait())
@@ -170,11 +170,11 @@ async def let_the_stream_pass(ledger: PostgresLedger, meta: FakeGraph) -> None:
 
 def work() -> dict[Lane, list[Message]]:
     """A reply that confirms a withdrawal, an urgent notice and a broadcast that includes who has withdrawn."""
-    people = generate_subscribers(RECIPIENTS)
+    subscribers = generate_subscribers(RECIPIENTS)
     return {
-        Lane.REPLY: [build_reply(Withdrawal(subscriber=people[0], sequence=1))],
+        Lane.REPLY: [build_reply(Withdrawal(subscriber=subscribers[0], sequence=1))],
         Lane.URGENT: [build_batch_message(generate_subscribers(1), lane=Lane.URGENT)],
-        Lane.BULK: [build_batch_message(people)],
+        Lane.BULK: [build_batch_message(subscribers)],
     }
 
 

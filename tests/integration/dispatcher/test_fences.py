@@ -24,7 +24,15 @@ from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses
 from shared.contracts.message import Lane, Message
 from shared.database.pool import Database as Pool
 from shared.outcome import InvalidDataError
-from tests.integration.dispatcher.factories import accept, backdate, build_record, claim_new, failed, news, states
+from tests.integration.dispatcher.factories import (
+    accept,
+    backdate,
+    build_record,
+    build_update,
+    claim_new,
+    failed,
+    states,
+)
 
 NOW = datetime.now(UTC)
 
@@ -57,7 +65,7 @@ async def test_a_late_failure_of_the_first_message_does_not_fail_a_row_that_wait
     await accept(ledger, [first], b"one")
     assert (await ledger.apply_statuses([failed(first.delivery, b"one")])).changed == 1
     for _ in range(3):
-        await ledger.apply_statuses([news(first.delivery, DeliveryState.FAILED, b"one")])
+        await ledger.apply_statuses([build_update(first.delivery, DeliveryState.FAILED, b"one")])
         await ledger.apply_statuses([failed(first.delivery, b"one")])
     assert await states(ledger, source) == {"waiting": 1}
     (second,) = await ledger.claim_due(Lane.BULK, 1)
@@ -78,9 +86,9 @@ async def test_what_was_said_of_a_message_before_it_failed_does_not_end_the_next
     if late == "result":
         await accept(ledger, [first], b"one")
     else:
-        await ledger.apply_statuses([news(first.delivery, DeliveryState.SENT, b"one")])
+        await ledger.apply_statuses([build_update(first.delivery, DeliveryState.SENT, b"one")])
     assert await states(ledger, source) == {"waiting": 1}
-    await ledger.apply_statuses([news(first.delivery, DeliveryState.DELIVERED, b"one")])
+    await ledger.apply_statuses([build_update(first.delivery, DeliveryState.DELIVERED, b"one")])
     assert await states(ledger, source) == {"delivered": 1}, "the phone is right"
 
 
@@ -88,7 +96,7 @@ async def claim_again(ledger: PostgresLedger, lost: Claim, later: Claim) -> Clai
     """The first has no answer, and the stream of statuses has passed it."""
     await backdate(ledger, lost)
     await ledger.record([build_record(lost, DeliveryState.UNKNOWN)])
-    await ledger.apply_statuses([news(later.delivery, DeliveryState.SENT)])
+    await ledger.apply_statuses([build_update(later.delivery, DeliveryState.SENT)])
     assert await ledger.requeue_unknown(0, 10) == 1
     (again,) = await ledger.claim_due(Lane.BULK, 1)
     return again
@@ -118,7 +126,7 @@ async def test_a_failure_that_overtakes_the_acceptance_of_a_second_message_is_no
     await backdate(ledger, lost)
     await ledger.mark_unknown()
     assert await states(ledger, source) == {"unknown": 1, "sent": 1}
-    await ledger.apply_statuses([news(later.delivery, DeliveryState.SENT)])
+    await ledger.apply_statuses([build_update(later.delivery, DeliveryState.SENT)])
     assert await ledger.requeue_unknown(0, 10) == 1
 
 
@@ -142,7 +150,7 @@ async def test_a_repeated_failure_does_not_fail_what_an_operator_sent_again(
 ) -> None:
     source, (first,) = await claim_new(ledger)
     await accept(ledger, [first], b"one")
-    failure = news(first.delivery, DeliveryState.FAILED, b"one")
+    failure = build_update(first.delivery, DeliveryState.FAILED, b"one")
     await ledger.apply_statuses([failure])
     await operator.execute("select dispatcher.resend_missing($1, false)", source)
     (again,) = await ledger.claim_due(Lane.BULK, 1)
@@ -160,9 +168,9 @@ async def test_a_status_of_an_old_message_does_not_prove_what_came_after_it(ledg
     await ledger.apply_statuses([failed(retried.delivery, b"one")])
     (again,) = await ledger.claim_due(Lane.BULK, 1)
     await accept(ledger, [again], b"two")
-    await ledger.apply_statuses([news(retried.delivery, DeliveryState.DELIVERED, b"one")])
+    await ledger.apply_statuses([build_update(retried.delivery, DeliveryState.DELIVERED, b"one")])
     assert await ledger.requeue_unknown(0, 10) == 0
-    await ledger.apply_statuses([news(retried.delivery, DeliveryState.READ, b"two")])
+    await ledger.apply_statuses([build_update(retried.delivery, DeliveryState.READ, b"two")])
     assert await ledger.requeue_unknown(0, 10) == 1
 
 
@@ -173,7 +181,7 @@ async def test_what_nobody_has_read_proves_nothing_however_long_ago_the_stream_h
     _, (lost, later) = await claim_new(ledger, 2)
     await backdate(ledger, lost, seconds=500)
     await ledger.record([build_record(lost, DeliveryState.UNKNOWN)])
-    await ledger.apply_statuses([news(later.delivery, DeliveryState.SENT)])
+    await ledger.apply_statuses([build_update(later.delivery, DeliveryState.SENT)])
     await owner.execute(
         "update dispatcher.status_stream set seen_at = seen_at - interval '400 s',"
         " arrived_at = arrived_at - interval '400 s'"
@@ -208,7 +216,7 @@ async def test_a_delivery_that_was_only_examined_tells_nothing_about_the_stream(
     await ledger.record([build_record(one, DeliveryState.WAITING)])
     await ledger.pause_broadcast(source, "a test")
     assert await ledger.claim_due(Lane.BULK, 1) == []
-    await ledger.apply_statuses([news(one.delivery, DeliveryState.SENT)])
+    await ledger.apply_statuses([build_update(one.delivery, DeliveryState.SENT)])
     assert await ledger.database.fetchval("select max(through) from dispatcher.status_stream") == claimed_at
 
 
@@ -221,7 +229,7 @@ async def test_a_failure_after_its_broadcast_has_finished_is_sent_again(ledger: 
     await ledger.apply_statuses([failed(one.delivery, b"one")])
     assert await ledger.database.fetchval("select finished_at from dispatcher.broadcast") is None
     await ledger.requeue_waiting(10)
-    assert await ledger.claim_due(Lane.BULK, 1) == [], "its template is held"
+    assert await ledger.claim_due(Lane.BULK, 1) == [], "its template is paused"
     await ledger.database.fetchval("delete from dispatcher.template_pause")
     await ledger.requeue_waiting(10)
     assert len(await ledger.claim_due(Lane.BULK, 1)) == 1
@@ -234,9 +242,9 @@ async def test_what_waits_is_not_finished_even_if_the_progress_said_so_before(le
     await ledger.apply_statuses([failed(one.delivery, b"one")])
     await ledger.finish(source)
     assert await ledger.collect_progress(60) == [], "told a moment ago"
-    course = await ledger.get_progress(source)
-    assert course is not None
-    assert not course.finished
+    progress = await ledger.get_progress(source)
+    assert progress is not None
+    assert not progress.finished
 
 
 async def test_two_failures_in_one_group_are_each_of_its_own_message(ledger: PostgresLedger) -> None:
@@ -285,7 +293,7 @@ async def test_no_status_is_missed_while_others_change_the_same_rows(ledger: Pos
         )
 
     async def apply(group: list[Claim], state: DeliveryState) -> None:
-        applied = await ledger.apply_statuses([news(one.delivery, state, one.delivery.bytes) for one in group])
+        applied = await ledger.apply_statuses([build_update(one.delivery, state, one.delivery.bytes) for one in group])
         unmatched.append(applied.unmatched)
 
     async def change(group: list[Claim]) -> None:

@@ -23,6 +23,7 @@ from tests.integration.dispatcher.factories import (
     build_batch,
     build_batch_message,
     build_record,
+    build_update,
     claim,
     claim_new,
     deliver_next_pass,
@@ -30,7 +31,6 @@ from tests.integration.dispatcher.factories import (
     follow,
     follow_up,
     generate_subscribers,
-    news,
     next_pass,
     read_audience,
     states,
@@ -58,58 +58,58 @@ async def test_the_ids_in_sql_are_the_ids_in_python(pool: Pool) -> None:
 
 
 async def test_it_goes_to_those_who_got_the_earlier_one_and_to_nobody_else(ledger: PostgresLedger) -> None:
-    people = generate_subscribers(8)
-    message = build_batch_message(people)
+    subscribers = generate_subscribers(8)
+    message = build_batch_message(subscribers)
     claims = await claim(ledger, message)
     ends = [DeliveryState.UNKNOWN, DeliveryState.FAILED, DeliveryState.EXPIRED, DeliveryState.CANCELLED]
     await accept(ledger, claims[:4])
     await ledger.record([build_record(one, end) for one, end in zip(claims[4:], ends, strict=True)])
     for one, state in zip(claims[1:], (DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.READ), strict=False):
-        await ledger.apply_statuses([news(one.delivery, state)])
-    follower = await begin(ledger, follow_up(message.broadcast))
+        await ledger.apply_statuses([build_update(one.delivery, state)])
+    successor = await begin(ledger, follow_up(message.broadcast))
     await follow(ledger)
-    assert await recipients(ledger, follower) == set(people[:5])
-    assert await read_audience(ledger, follower) == 5
+    assert await recipients(ledger, successor) == set(subscribers[:5])
+    assert await read_audience(ledger, successor) == 5
     due = await ledger.claim_due(Lane.URGENT, 10)
-    assert {one.delivery for one in due} == {delivery_id(follower, person) for person in people[:5]}
-    assert await states(ledger, follower) == {"claimed": 5}
+    assert {one.delivery for one in due} == {delivery_id(successor, person) for person in subscribers[:5]}
+    assert await states(ledger, successor) == {"claimed": 5}
 
 
 async def test_who_got_several_earlier_ones_gets_it_once(ledger: PostgresLedger) -> None:
-    people = generate_subscribers(3)
-    first, second = build_batch_message(people[:2]), build_batch_message(people[1:])
+    subscribers = generate_subscribers(3)
+    first, second = build_batch_message(subscribers[:2]), build_batch_message(subscribers[1:])
     for message in (first, second):
         await accept(ledger, await claim(ledger, message))
-    follower = await begin(ledger, follow_up(first.broadcast, second.broadcast))
+    successor = await begin(ledger, follow_up(first.broadcast, second.broadcast))
     await follow(ledger)
-    assert await recipients(ledger, follower) == set(people)
-    assert await read_audience(ledger, follower) == 3
-    assert await states(ledger, follower) == {"waiting": 3}
+    assert await recipients(ledger, successor) == set(subscribers)
+    assert await read_audience(ledger, successor) == 3
+    assert await states(ledger, successor) == {"waiting": 3}
 
 
 async def test_who_said_stop_since_then_is_on_record_as_suppressed(ledger: PostgresLedger) -> None:
-    people = generate_subscribers(3)
-    message = build_batch_message(people)
+    subscribers = generate_subscribers(3)
+    message = build_batch_message(subscribers)
     await accept(ledger, await claim(ledger, message))
-    await ledger.withdraw(Withdrawal(subscriber=people[0], sequence=2))
-    follower = await begin(ledger, follow_up(message.broadcast))
+    await ledger.withdraw(Withdrawal(subscriber=subscribers[0], sequence=2))
+    successor = await begin(ledger, follow_up(message.broadcast))
     await follow(ledger)
-    await ledger.withdraw(Withdrawal(subscriber=people[1], sequence=2))
+    await ledger.withdraw(Withdrawal(subscriber=subscribers[1], sequence=2))
     assert len(await ledger.claim_due(Lane.URGENT, 10)) == 1
-    assert await states(ledger, follower) == {"claimed": 1, "suppressed": 2}
+    assert await states(ledger, successor) == {"claimed": 1, "suppressed": 2}
 
 
 async def test_as_long_as_the_earlier_one_is_under_way_it_follows(ledger: PostgresLedger) -> None:
-    people = generate_subscribers(6)
-    message = build_batch_message(people)
+    subscribers = generate_subscribers(6)
+    message = build_batch_message(subscribers)
     batch = build_batch(message)
     await ledger.register(message, batch.content)
     first = await ledger.claim_batch(batch, 2)
     await accept(ledger, first)
-    follower = await begin(ledger, follow_up(message.broadcast))
+    successor = await begin(ledger, follow_up(message.broadcast))
     await follow(ledger)
-    assert (await recipients(ledger, follower), await read_audience(ledger, follower)) == (
-        set(people[:2]),
+    assert (await recipients(ledger, successor), await read_audience(ledger, successor)) == (
+        set(subscribers[:2]),
         None,
     )
     batch.position = 2
@@ -118,8 +118,8 @@ async def test_as_long_as_the_earlier_one_is_under_way_it_follows(ledger: Postgr
     await accept(ledger, later[:3])
     await ledger.record([build_record(later[3], DeliveryState.FAILED)])
     await next_pass(ledger, 2)
-    assert await recipients(ledger, follower) == set(people[:5])
-    assert await read_audience(ledger, follower) == 5
+    assert await recipients(ledger, successor) == set(subscribers[:5])
+    assert await read_audience(ledger, successor) == 5
 
 
 async def earlier_one_with_a_failure(ledger: PostgresLedger) -> UUID:
@@ -147,9 +147,9 @@ async def test_whoever_gets_the_earlier_one_by_a_resend_gets_all_that_follows_it
     await deliver_next_pass(ledger, Lane.BULK)
     for _ in range(4):
         await deliver_next_pass(ledger)
-    for follower in (first, second):
-        assert await states(ledger, follower) == {"accepted": 3}
-        assert await read_audience(ledger, follower) == 3
+    for successor in (first, second):
+        assert await states(ledger, successor) == {"accepted": 3}
+        assert await read_audience(ledger, successor) == 3
     assert await states(ledger, withdrawn) == {"cancelled": 2}
     await ledger.database.fetchval("update dispatcher.broadcast set progressed_at = '-infinity'")
     ended = await ledger.database.fetchval("select count(*) from dispatcher.follow_up where done_at is not null")
@@ -161,14 +161,14 @@ async def test_a_resend_during_the_last_pass_makes_another_one(
     ledger: PostgresLedger, operator: asyncpg.Connection
 ) -> None:
     source = await earlier_one_with_a_failure(ledger)
-    follower = await begin(ledger, follow_up(source))
+    successor = await begin(ledger, follow_up(source))
     assert await ledger.extend_follow_up(1)
     await operator.execute(RESEND, source)
     await follow(ledger, 1)
     await deliver_next_pass(ledger, Lane.BULK)
     await next_pass(ledger, 2)
-    assert await states(ledger, follower) == {"waiting": 3}
-    assert await read_audience(ledger, follower) == 3
+    assert await states(ledger, successor) == {"waiting": 3}
+    assert await read_audience(ledger, successor) == 3
 
 
 @pytest.mark.parametrize("reported", [True, False])
@@ -180,7 +180,7 @@ async def test_who_is_to_get_the_earlier_one_again_while_it_is_read_gets_what_fo
     *got, last = sorted(claims, key=lambda one: one.delivery)
     await accept(ledger, got)
     await ledger.record([build_record(last, DeliveryState.ACCEPTED if reported else DeliveryState.UNKNOWN)])
-    follower = await begin(ledger, follow_up(source))
+    successor = await begin(ledger, follow_up(source))
     assert await ledger.extend_follow_up(1)
     if reported:
         await ledger.apply_statuses([failed(last.delivery)])
@@ -191,8 +191,8 @@ async def test_who_is_to_get_the_earlier_one_again_while_it_is_read_gets_what_fo
     await follow(ledger, 1)
     await deliver_next_pass(ledger, Lane.BULK)
     await next_pass(ledger, 2)
-    assert await states(ledger, follower) == {"waiting": 3}
-    assert await read_audience(ledger, follower) == 3
+    assert await states(ledger, successor) == {"waiting": 3}
+    assert await read_audience(ledger, successor) == 3
 
 
 @pytest.mark.parametrize("change", ["resend", "proof"])
@@ -207,29 +207,29 @@ async def test_one_that_begins_during_a_resend_or_a_proof_waits_for_its_end(
         await owner.execute(*((RESEND, source) if change == "resend" else (PROVE, given_up.delivery, source)))
         beginning = asyncio.create_task(begin(ledger, follow_up(source)))
         await wait_until_locked(ledger.database)
-    follower = await beginning
+    successor = await beginning
     await follow(ledger)
     if change == "resend":
         await deliver_next_pass(ledger, Lane.BULK)
         await next_pass(ledger, 2)
-    assert len(await recipients(ledger, follower)) == 3
+    assert len(await recipients(ledger, successor)) == 3
 
 
 async def test_after_a_cancellation_it_ends_with_what_was_at_meta_by_then(ledger: PostgresLedger) -> None:
-    people = generate_subscribers(4)
-    message = msgspec.structs.replace(build_batch_message(people), last=False)
+    subscribers = generate_subscribers(4)
+    message = msgspec.structs.replace(build_batch_message(subscribers), last=False)
     claims = await claim(ledger, message)
     await accept(ledger, claims[:2])
     await ledger.record([build_record(claims[2], DeliveryState.WAITING)])
     await ledger.cancel(message.broadcast, "withdrawn")
-    follower = await begin(ledger, follow_up(message.broadcast))
+    successor = await begin(ledger, follow_up(message.broadcast))
     await ledger.requeue_waiting(10)
     await follow(ledger)
     await accept(ledger, claims[3:])
     await ledger.database.fetchval("update dispatcher.cancellation set cancelled_at = now() - interval '3 seconds'")
     await next_pass(ledger, 2)
-    assert await recipients(ledger, follower) == {people[0], people[1], people[3]}
-    assert await read_audience(ledger, follower) == 3
+    assert await recipients(ledger, successor) == {subscribers[0], subscribers[1], subscribers[3]}
+    assert await read_audience(ledger, successor) == 3
 
 
 async def test_any_number_of_replicas_and_repetitions_make_each_recipient_once(ledger: PostgresLedger) -> None:
@@ -240,16 +240,16 @@ async def test_any_number_of_replicas_and_repetitions_make_each_recipient_once(l
         replicas = [PostgresLedger(ledger.database, number="1", slot=slot) for slot in range(3)]
         await asyncio.gather(*(begin(replica, message) for replica in replicas))
         await asyncio.gather(*(follow(replica, most) for replica in replicas))
-        follower = await begin(ledger, message)
+        successor = await begin(ledger, message)
         await follow(ledger)
-        assert await states(ledger, follower) == {"waiting": 50}
-        assert await read_audience(ledger, follower) == 50
+        assert await states(ledger, successor) == {"waiting": 50}
+        assert await read_audience(ledger, successor) == 50
 
 
 async def test_a_step_that_is_not_committed_is_done_again(ledger: PostgresLedger) -> None:
     source, claims = await claim_new(ledger, 20)
     await accept(ledger, claims)
-    follower = await begin(ledger, follow_up(source))
+    successor = await begin(ledger, follow_up(source))
     for _ in range(10):
         step = asyncio.create_task(ledger.extend_follow_up(3))
         await asyncio.wait({step}, timeout=0)
@@ -257,27 +257,27 @@ async def test_a_step_that_is_not_committed_is_done_again(ledger: PostgresLedger
         await asyncio.gather(step, return_exceptions=True)
         await ledger.extend_follow_up(3)
     await follow(ledger)
-    assert await states(ledger, follower) == {"waiting": 20}
-    assert await read_audience(ledger, follower) == 20
+    assert await states(ledger, successor) == {"waiting": 20}
+    assert await read_audience(ledger, successor) == 20
 
 
 async def test_one_that_has_expired_is_recorded_and_ends(ledger: PostgresLedger) -> None:
     source, claims = await claim_new(ledger, 3)
     await accept(ledger, claims)
-    follower = await begin(ledger, follow_up(source, expires_in=-1))
+    successor = await begin(ledger, follow_up(source, expires_in=-1))
     await follow(ledger)
-    assert await states(ledger, follower) == {"expired": 3}
-    assert await read_audience(ledger, follower) == 3
+    assert await states(ledger, successor) == {"expired": 3}
+    assert await read_audience(ledger, successor) == 3
 
 
 async def test_one_that_nobody_got_is_finished_with_nobody(ledger: PostgresLedger) -> None:
     message = build_batch_message([])
     await claim(ledger, message)
-    follower = await begin(ledger, follow_up(message.broadcast))
+    successor = await begin(ledger, follow_up(message.broadcast))
     await follow(ledger)
     progress = {one.broadcast: one for one in await ledger.collect_progress(60)}
-    assert progress[follower].finished
-    assert progress[follower].audience == 0
+    assert progress[successor].finished
+    assert progress[successor].audience == 0
 
 
 @pytest.mark.parametrize("state", [DeliveryState.FAILED, DeliveryState.EXPIRED])
@@ -297,9 +297,9 @@ async def test_who_turns_out_to_have_got_the_earlier_one_gets_all_that_follows_i
     for progress in await ledger.collect_progress(60):
         await ledger.finish(progress.broadcast)
     again = failed(followed.delivery, attempts=2)
-    await ledger.apply_statuses([news(given_up.delivery, DeliveryState.DELIVERED), again])
+    await ledger.apply_statuses([build_update(given_up.delivery, DeliveryState.DELIVERED), again])
     for _ in range(4):
         await deliver_next_pass(ledger)
-    for follower in (first, second):
-        assert await states(ledger, follower) == {"accepted": 2}
-        assert await read_audience(ledger, follower) == 2
+    for successor in (first, second):
+        assert await states(ledger, successor) == {"accepted": 2}
+        assert await read_audience(ledger, successor) == 2

@@ -74,8 +74,8 @@ async def test_a_refill_and_a_probe_that_claim_at_once_pass_over_nobody(ledger: 
 
 
 async def test_what_has_expired_is_passed_over_in_two_steps_so_that_few_slots_are_lost(ledger: PostgresLedger) -> None:
-    people = generate_subscribers(MAX_BATCH_RECIPIENTS)
-    assert await get_through(ledger, build_batch_message(people, expires_in=-1)) == (2, [])
+    subscribers = generate_subscribers(MAX_BATCH_RECIPIENTS)
+    assert await get_through(ledger, build_batch_message(subscribers, expires_in=-1)) == (2, [])
 
 
 @pytest.mark.parametrize(("attempt", "seconds"), [(1, 10), (2, 60), (3, 600), (5, 600)])

@@ -21,18 +21,18 @@ from tests.integration.dispatcher.factories import (
     build_batch_message,
     build_record,
     build_reply,
+    build_update,
     claim,
     claim_new,
     generate_subscribers,
-    news,
     states,
 )
 
-NEWS = (DeliveryState.ACCEPTED, DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.READ, DeliveryState.FAILED)
+STATES = (DeliveryState.ACCEPTED, DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.READ, DeliveryState.FAILED)
 
 
 async def test_the_lattice_in_sql_is_the_lattice_in_python(pool: Pool) -> None:
-    for old, new in product(DeliveryState, NEWS):
+    for old, new in product(DeliveryState, STATES):
         told = await pool.fetchval(
             "select dispatcher.advance($1::text::dispatcher.delivery_state, $2::text::dispatcher.delivery_state)",
             old.value,
@@ -90,10 +90,10 @@ async def test_expired_and_cancelled_recipients_are_on_record_and_not_sent(ledge
     assert await claim(ledger, late) == await claim(ledger, cancelled) == []
     assert await states(ledger, late.broadcast) == {"expired": 3}
     assert await states(ledger, cancelled.broadcast) == {"cancelled": 2}
-    kept = await ledger.database.fetchval(
+    addresses = await ledger.database.fetchval(
         "select count(*) from dispatcher.delivery where address_index <> '' or address_sealed <> ''"
     )
-    assert kept == 0, "who never gets it needs no address"
+    assert addresses == 0, "who never gets it needs no address"
 
 
 async def test_a_reply_is_claimed_once_and_not_after_its_window(ledger: PostgresLedger) -> None:
@@ -120,11 +120,11 @@ async def test_what_waits_is_claimed_again_when_due_with_what_is_to_be_sent(ledg
 
 
 async def test_a_retry_asks_again_whether_it_may_be_sent(ledger: PostgresLedger) -> None:
-    people = generate_subscribers(2)
-    message = build_batch_message(people)
+    subscribers = generate_subscribers(2)
+    message = build_batch_message(subscribers)
     claims = await claim(ledger, message)
     await ledger.record([build_record(item, DeliveryState.WAITING) for item in claims])
-    await ledger.withdraw(Withdrawal(subscriber=people[0], sequence=1))
+    await ledger.withdraw(Withdrawal(subscriber=subscribers[0], sequence=1))
     assert len(await ledger.claim_due(Lane.BULK, 10)) == 1
     assert await states(ledger, message.broadcast) == {"claimed": 1, "suppressed": 1}
 
@@ -152,19 +152,19 @@ async def test_whatever_the_order_of_results_and_statuses_the_end_is_the_same(le
             if state is DeliveryState.ACCEPTED:
                 await ledger.record([build_record(one, state)])
             else:
-                await ledger.apply_statuses([news(one.delivery, state)])
+                await ledger.apply_statuses([build_update(one.delivery, state)])
         assert await states(ledger, source) == {"delivered": 4, "read": 1}, seed
 
 
 async def test_a_failure_of_an_earlier_attempt_does_not_fail_the_present_one(ledger: PostgresLedger) -> None:
     _, (one,) = await claim_new(ledger)
-    await ledger.apply_statuses([news(one.delivery, DeliveryState.SENT, b"second")])
-    assert (await ledger.apply_statuses([news(one.delivery, DeliveryState.FAILED, b"first")])).changed == 0
-    assert (await ledger.apply_statuses([news(one.delivery, DeliveryState.FAILED, b"second")])).changed == 1
+    await ledger.apply_statuses([build_update(one.delivery, DeliveryState.SENT, b"second")])
+    assert (await ledger.apply_statuses([build_update(one.delivery, DeliveryState.FAILED, b"first")])).changed == 0
+    assert (await ledger.apply_statuses([build_update(one.delivery, DeliveryState.FAILED, b"second")])).changed == 1
 
 
 async def test_statuses_of_foreign_deliveries_are_counted_as_unmatched(ledger: PostgresLedger) -> None:
-    applied = await ledger.apply_statuses([news(generate_subscribers(1)[0], DeliveryState.SENT)])
+    applied = await ledger.apply_statuses([build_update(generate_subscribers(1)[0], DeliveryState.SENT)])
     assert (applied.changed, applied.unmatched) == (0, 1)
 
 
@@ -181,9 +181,9 @@ async def test_absence_is_proof_only_when_the_stream_has_passed(ledger: Postgres
     await backdate(ledger, lost, arrived)
     await ledger.record([build_record(lost, DeliveryState.UNKNOWN), build_record(arrived, DeliveryState.UNKNOWN)])
     assert await ledger.requeue_unknown(0, 10) == 0, "no status of a later message has come"
-    await ledger.apply_statuses([news(arrived.delivery, DeliveryState.SENT)])
+    await ledger.apply_statuses([build_update(arrived.delivery, DeliveryState.SENT)])
     assert await ledger.requeue_unknown(0, 10) == 0, "a status of the same moment proves nothing"
-    await ledger.apply_statuses([news(later.delivery, DeliveryState.SENT)])
+    await ledger.apply_statuses([build_update(later.delivery, DeliveryState.SENT)])
     assert await ledger.requeue_unknown(60, 10) == 0, "the grace time is not over"
     assert await ledger.requeue_unknown(0, 10) == 1
     assert await states(ledger, source) == {"waiting": 1, "sent": 2}
@@ -191,14 +191,14 @@ async def test_absence_is_proof_only_when_the_stream_has_passed(ledger: Postgres
 
 async def test_an_unknown_delivery_is_sent_again_for_each_proof_and_not_for_ever(ledger: PostgresLedger) -> None:
     source, (lost, later) = await claim_new(ledger, 2)
-    released = []
+    requeued = []
     for _ in range(MAX_RESENDS + 1):
         await backdate(ledger, lost)
         await ledger.mark_unknown()
-        await ledger.apply_statuses([news(later.delivery, DeliveryState.SENT)])
-        released.append(await ledger.requeue_unknown(0, 10))
+        await ledger.apply_statuses([build_update(later.delivery, DeliveryState.SENT)])
+        requeued.append(await ledger.requeue_unknown(0, 10))
         await ledger.claim_due(Lane.BULK, 10)
-    assert released == [1] * MAX_RESENDS + [0]
+    assert requeued == [1] * MAX_RESENDS + [0]
     await ledger.mark_unknown()
     assert await ledger.requeue_unknown(0, 0) == 0
     assert await states(ledger, source) == {"unknown": 1, "sent": 1}

@@ -24,7 +24,7 @@ from tests.integration.dispatcher.factories import (
     build_batch_message,
     claim,
     claim_new,
-    claim_people,
+    claim_subscribers,
     find_closed_hours,
     generate_subscribers,
     limit,
@@ -58,10 +58,10 @@ async def test_a_spread_gives_each_recipient_its_turn(ledger: PostgresLedger) ->
     message = msgspec.structs.replace(build_batch_message(generate_subscribers(10)), spacing_seconds=3600.0)
     assert len(await claim(ledger, message)) == 1
     assert await waits_for(ledger, message.broadcast) == {"spread": 9}
-    turns = await ledger.database.fetch(
+    rows = await ledger.database.fetch(
         "select due_at from dispatcher.delivery where due_at is not null order by due_at"
     )
-    steps = {later["due_at"] - earlier["due_at"] for earlier, later in pairwise(turns)}
+    steps = {later["due_at"] - earlier["due_at"] for earlier, later in pairwise(rows)}
     assert steps == {timedelta(hours=1)}
 
 
@@ -91,10 +91,10 @@ async def test_whoever_has_a_turn_keeps_it_over_a_pause_and_nobody_is_due_earlie
     await ledger.database.fetchval("update dispatcher.broadcast set paused_reason = null")
     await ledger.database.fetchval("delete from dispatcher.template_pause")
     await ledger.requeue_waiting(100)
-    turns = await ledger.database.fetch("""
+    rows = await ledger.database.fetch("""
         select d.due_at - b.published_at as turn from dispatcher.delivery d join dispatcher.broadcast b
         on b.id = d.source where waits_for = 'spread' order by 1""")
-    assert [row["turn"] for row in turns] == [timedelta(hours=hour) for hour in range(3, 10)]
+    assert [row["turn"] for row in rows] == [timedelta(hours=hour) for hour in range(3, 10)]
     assert len(await ledger.claim_due(Lane.BULK, 10)) == 2
 
 
@@ -115,10 +115,10 @@ async def test_a_person_counts_once_whichever_key_made_the_hash_of_their_address
     again = tuple(msgspec.structs.replace(one, address=lifted) for one in first.recipients)
     assert len(await claim(ledger, first)) == 10
     assert len(await claim(ledger, msgspec.structs.replace(first, broadcast=generate_id(), recipients=again))) == 10
-    assert await claim_people(ledger) == []
+    assert await claim_subscribers(ledger) == []
     for table in ("reached", "reached_minute"):
         await ledger.database.fetchval(f"update dispatcher.{table} set minute = minute - interval '25 hours'")  # noqa: S608
-    assert len(await claim_people(ledger, 10)) == 10
+    assert len(await claim_subscribers(ledger, 10)) == 10
 
 
 @pytest.mark.parametrize("told_by", ["Meta", "the setting"])
@@ -145,7 +145,7 @@ async def test_a_limit_after_a_time_without_one_counts_who_was_reached_meanwhile
         assert await account.apply(tier, at=datetime.now(UTC))
     else:
         await limit(ledger, people=11)
-    assert len(await claim_people(ledger, 2)) == 1
+    assert len(await claim_subscribers(ledger, 2)) == 1
     third = msgspec.structs.replace(first, broadcast=generate_id())
     assert len(await claim(ledger, third)) == 10
     assert await ledger.database.fetchval("select count(*) from dispatcher.reached") == 11
@@ -157,13 +157,13 @@ async def test_a_limit_that_begins_and_rises_permits_no_more_than_it_says_also_f
     ledger: PostgresLedger, number: str
 ) -> None:
     """Meta limits what all numbers of an account send together."""
-    assert len(await claim_people(ledger, 30)) == 30
+    assert len(await claim_subscribers(ledger, 30)) == 30
     limiter = PostgresRateLimiter(ledger.database, number, 100, 10)
     await limiter.set_up()
     later = PostgresLedger(ledger.database, number=number, slot=3)
-    assert await claim_people(later) == []
+    assert await claim_subscribers(later) == []
     await replace(limiter, people_a_day=40).set_up()
-    assert len(await claim_people(later, 20)) == 10
+    assert len(await claim_subscribers(later, 20)) == 10
 
 
 async def test_a_replica_that_starts_without_a_limit_takes_that_of_the_others_away_for_a_minute_at_most(
@@ -174,7 +174,7 @@ async def test_a_replica_that_starts_without_a_limit_takes_that_of_the_others_aw
     await limiter.set_up()
     await limit(ledger)
     await limiter.keep_limits()
-    assert len(await claim_people(ledger, 12)) == 7
+    assert len(await claim_subscribers(ledger, 12)) == 7
     tier = AccountReport(AccountUpdate.LIMIT, "people a day", "5", limit=5)
     assert await PostgresAccount(ledger.database, number=NUMBER).apply(tier, at=datetime.now(UTC))
     for _ in range(2):
@@ -204,11 +204,11 @@ async def test_what_is_claimed_while_a_limit_begins_counts(ledger: PostgresLedge
         await owner.execute("lock table dispatcher.reached_minute in exclusive mode")
         beginning = asyncio.create_task(limit(ledger, people=10))
         await wait_until_locked(ledger.database)
-        claiming = asyncio.create_task(claim_people(ledger, 5))
+        claiming = asyncio.create_task(claim_subscribers(ledger, 5))
         await wait_until_locked(ledger.database, 2)
     await beginning
     assert len(await claiming) == 5
-    assert len(await claim_people(ledger, 20)) == 5
+    assert len(await claim_subscribers(ledger, 20)) == 5
 
 
 async def test_the_budget_of_a_month_is_a_hard_stop(ledger: PostgresLedger) -> None:
@@ -220,12 +220,12 @@ async def test_the_budget_of_a_month_is_a_hard_stop(ledger: PostgresLedger) -> N
 
 async def test_who_waited_goes_on_when_there_is_room_again(ledger: PostgresLedger) -> None:
     await limit(ledger, messages=2)
-    await claim_people(ledger, 5)
+    await claim_subscribers(ledger, 5)
     await limit(ledger, messages=4)
     assert await ledger.requeue_waiting(100) == 2
     assert len(await ledger.claim_due(Lane.BULK, 10)) == 2
 
 
-async def test_a_template_that_is_held_in_another_language_parks_nothing(ledger: PostgresLedger) -> None:
+async def test_a_template_that_is_paused_in_another_language_delays_nothing(ledger: PostgresLedger) -> None:
     await ledger.pause_template("t/en_US", "rejected")
-    assert len(await claim_people(ledger, 5)) == 5
+    assert len(await claim_subscribers(ledger, 5)) == 5

@@ -4,7 +4,7 @@ import time
 
 from tests.databases import FreshDatabase
 from tests.integration.dispatcher.endpoint_harness import ROLE, EndpointHarness, wait_until_moment
-from tests.integration.dispatcher.fake_graph_api import GraphAnswer, SendRequest, build_refusal
+from tests.integration.dispatcher.fake_graph_api import GraphAnswer, SendRequest, build_error
 from tests.integration.dispatcher.lost_commits import run_commit_loser
 
 ROUNDS = 4
@@ -14,7 +14,7 @@ SLOW_ANSWER_SECONDS = 2.0
 
 
 async def test_a_result_that_is_committed_twice_sends_nothing_twice(
-    rig: EndpointHarness, database: FreshDatabase
+    harness: EndpointHarness, database: FreshDatabase
 ) -> None:
     refused: set[str] = set()
     refusing = False
@@ -22,15 +22,15 @@ async def test_a_result_that_is_committed_twice_sends_nothing_twice(
     def behave(request: SendRequest) -> GraphAnswer:
         if refusing and request.recipient not in refused:
             refused.add(request.recipient)
-            return build_refusal(130429)
+            return build_error(130429)
         return GraphAnswer(after=SLOW_ANSWER_SECONDS)
 
-    rig.endpoint.behave = behave
+    harness.endpoint.behave = behave
     async with run_commit_loser(database.build_role_url(ROLE)) as way:
-        await rig.start(database_url=way.url, request_timeout_seconds=10)
-        await rig.start(request_timeout_seconds=10)
-        await rig.publish_broadcast(rig.build_citizens(1500))
-        await rig.wait_for_requests(100)
+        await harness.start(database_url=way.url, request_timeout_seconds=10)
+        await harness.start(request_timeout_seconds=10)
+        await harness.publish_broadcast(harness.build_citizens(1500))
+        await harness.wait_for_requests(100)
         for _ in range(ROUNDS):
             start = time.monotonic()
             refusing = True
@@ -44,4 +44,4 @@ async def test_a_result_that_is_committed_twice_sends_nothing_twice(
             await wait_until_moment(start + ROUND_SECONDS)
         assert way.lost > 0
         assert refused
-        rig.assert_none_twice()
+        harness.assert_none_twice()

@@ -22,10 +22,10 @@ from tests.integration.dispatcher.factories import (
     build_batch,
     build_batch_message,
     build_record,
+    build_update,
     claim,
     claim_new,
     generate_subscribers,
-    news,
     states,
     waits_for,
 )
@@ -73,7 +73,7 @@ async def all_due(ledger: PostgresLedger) -> list[Claim]:
     return await ledger.claim_due(Lane.BULK, 100)
 
 
-async def test_a_paused_broadcast_is_parked_and_a_resumed_one_goes_on(
+async def test_a_paused_broadcast_waits_and_a_resumed_one_goes_on(
     ledger: PostgresLedger, operator: asyncpg.Connection
 ) -> None:
     source, _ = await claim_and_record(ledger, DeliveryState.WAITING, DeliveryState.WAITING)
@@ -156,8 +156,8 @@ async def test_nothing_of_an_ended_broadcast_is_sent_again(
 async def test_nothing_is_sent_again_to_somebody_who_has_stopped_meanwhile(
     ledger: PostgresLedger, operator: asyncpg.Connection
 ) -> None:
-    stopped, subscribed = people = generate_subscribers(2)
-    message = build_batch_message(people)
+    stopped, subscribed = subscribers = generate_subscribers(2)
+    message = build_batch_message(subscribers)
     claims = await claim(ledger, message)
     await ledger.record([build_record(one, DeliveryState.FAILED) for one in claims])
     await ledger.withdraw(Withdrawal(subscriber=stopped, sequence=2))
@@ -197,7 +197,7 @@ async def test_a_verdict_that_does_not_exist_is_refused(operator: asyncpg.Connec
         await operator.execute("select dispatcher.settle_unknown(null, null, 'read')")
 
 
-async def test_a_hold_by_a_person_is_neither_tried_nor_released_by_an_accepted_message(
+async def test_a_pause_by_a_person_is_neither_tried_nor_ended_by_an_accepted_message(
     ledger: PostgresLedger, operator: asyncpg.Connection
 ) -> None:
     limiter = PostgresRateLimiter(ledger.database, number=NUMBER, limit=100)
@@ -210,7 +210,7 @@ async def test_a_hold_by_a_person_is_neither_tried_nor_released_by_an_accepted_m
     assert (await limiter.reserve(5)).slots == 5
 
 
-async def test_a_held_template_parks_its_broadcasts_and_a_release_wakes_them(
+async def test_a_paused_template_makes_its_broadcasts_wait_until_it_is_resumed(
     ledger: PostgresLedger, operator: asyncpg.Connection
 ) -> None:
     await ledger.pause_template("t/de", "paused")
@@ -231,7 +231,7 @@ async def test_nothing_is_done_to_a_broadcast_that_does_not_exist(operator: asyn
 
 
 @pytest.mark.parametrize("role", FORBIDDEN)
-async def test_a_role_can_do_nothing_but_what_keeps_the_books_right(role: str, database: FreshDatabase) -> None:
+async def test_a_role_can_do_nothing_but_what_keeps_the_ledger_right(role: str, database: FreshDatabase) -> None:
     connection = await asyncpg.connect(database.build_role_url(role))
     for statement in FORBIDDEN[role]:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -279,7 +279,7 @@ class Story:
         chosen = {one.delivery for one in self._random.sample(self._claims, min(4, len(self._claims)))}
         ends = [DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.READ, DeliveryState.FAILED]
         await self._ledger.apply_statuses(
-            [news(one, self._random.choice(ends), self._random.randbytes(2)) for one in sorted(chosen)]
+            [build_update(one, self._random.choice(ends), self._random.randbytes(2)) for one in sorted(chosen)]
         )
 
     async def _act(self) -> None:

@@ -21,8 +21,8 @@ from tests.integration.dispatcher.fake_graph_api import (
     Behaviour,
     GraphAnswer,
     SendRequest,
+    build_error,
     build_proxy_page,
-    build_refusal,
     run_fake_graph_api,
 )
 
@@ -37,12 +37,12 @@ def always(answer: GraphAnswer) -> Behaviour:
     return lambda _: answer
 
 
-async def send_all_kinds(rig: EndpointHarness) -> int:
+async def send_all_kinds(harness: EndpointHarness) -> int:
     """Let a broadcast and replies wait, and return how many messages that is."""
-    citizens = rig.build_citizens(320)
-    await rig.publish_broadcast(citizens[:300])
+    citizens = harness.build_citizens(320)
+    await harness.publish_broadcast(citizens[:300])
     for citizen in citizens[300:]:
-        await rig.request_reply(citizen, "Guten Tag")
+        await harness.request_reply(citizen, "Guten Tag")
     return len(citizens)
 
 
@@ -66,36 +66,36 @@ async def not_meta(kind: str) -> AsyncIterator[str]:
                 yield f"https://{LOOPBACK}:{plain.sockets[0].getsockname()[1]}"
 
 
-async def test_that_meta_is_not_reachable_is_said_once_and_told_to_operators(rig: EndpointHarness) -> None:
+async def test_that_meta_is_not_reachable_is_said_once_and_told_to_operators(harness: EndpointHarness) -> None:
     """By three replicas, each of which is kept from Meta in another way."""
     async with AsyncExitStack() as ends:
         urls = [await ends.enter_async_context(not_meta(kind)) for kind in ("no name", "refused", "no TLS")]
-        dispatchers = [rig.prepare(graph_url=url) for url in urls]
+        dispatchers = [harness.prepare(graph_url=url) for url in urls]
         await asyncio.gather(*(one.start() for one in dispatchers))
-        await send_all_kinds(rig)
+        await send_all_kinds(harness)
 
         async def tries_after(dispatcher: Service, seconds: float) -> float:
             async def has_passed() -> bool:
-                return await rig.fetch_metric(dispatcher, PAUSED[1]) > seconds
+                return await harness.fetch_metric(dispatcher, PAUSED[1]) > seconds
 
-            await rig.wait_until(has_passed)
-            return await rig.fetch_metric(dispatcher, "kreisfunk_dispatcher_sends_total", result="not_sent")
+            await harness.wait_until(has_passed)
+            return await harness.fetch_metric(dispatcher, "kreisfunk_dispatcher_sends_total", result="not_sent")
 
         async def later_tries(dispatcher: Service) -> float:
             before = await tries_after(dispatcher, 2)
             return await tries_after(dispatcher, 9) - before
 
         assert max(await asyncio.gather(*map(later_tries, dispatchers))) <= MOST_PROBES
-        told = await run({"KREISFUNK_DATABASE_URL": rig.database.build_role_url("kreisfunk_operator")}, "sending")
+        told = await run({"KREISFUNK_DATABASE_URL": harness.database.build_role_url("kreisfunk_operator")}, "sending")
         assert "Meta is not reachable since 20" in told.output
-        assert {await rig.fetch_readiness(one) for one in dispatchers} == {200}
+        assert {await harness.fetch_readiness(one) for one in dispatchers} == {200}
     for one in dispatchers:
-        assert [event["event"] for event in rig.read_log(one, "warning", "error")] == ["meta_not_reachable"]
+        assert [event["event"] for event in harness.read_log(one, "warning", "error")] == ["meta_not_reachable"]
 
 
-async def one_429(rig: EndpointHarness) -> None:
+async def one_429(harness: EndpointHarness) -> None:
     """Let Meta answer one request of a running broadcast with a long Retry-After."""
-    long = replace(build_refusal(130429, 429), headers={"Retry-After": "600"})
+    long = replace(build_error(130429, 429), headers={"Retry-After": "600"})
     answered: list[int] = []
 
     def behave(request: SendRequest) -> GraphAnswer:
@@ -104,72 +104,74 @@ async def one_429(rig: EndpointHarness) -> None:
         answered.append(request.number)
         return long
 
-    rig.endpoint.behave = behave
-    await rig.publish_broadcast(rig.build_citizens(200))
+    harness.endpoint.behave = behave
+    await harness.publish_broadcast(harness.build_citizens(200))
 
-    await rig.wait_until(lambda: bool(answered))
+    await harness.wait_until(lambda: bool(answered))
 
 
-async def is_shown_as_a_pause(rig: EndpointHarness, dispatcher: Service) -> None:
+async def is_shown_as_a_pause(harness: EndpointHarness, dispatcher: Service) -> None:
     """To operators and in metrics; Meta may ask for longer than we wait."""
 
-    await rig.wait_for_metric(dispatcher, "kreisfunk_dispatcher_sending_paused", 1)
-    await rig.wait_for_metric(dispatcher, "kreisfunk_dispatcher_rate_permitted", 0)
-    operator = {"KREISFUNK_DATABASE_URL": rig.database.build_role_url("kreisfunk_operator")}
+    await harness.wait_for_metric(dispatcher, "kreisfunk_dispatcher_sending_paused", 1)
+    await harness.wait_for_metric(dispatcher, "kreisfunk_dispatcher_rate_permitted", 0)
+    operator = {"KREISFUNK_DATABASE_URL": harness.database.build_role_url("kreisfunk_operator")}
     (number,) = (await run(operator, "sending", "--json")).json["numbers"]
     assert (number["rate_permitted"], number["paused_by_operator"]) == (0, False)
     (told,) = number["waits"]
     assert told.startswith("paused: Meta asks us to wait 600 s (HTTP 429) (next try in ")
 
 
-async def test_one_429_with_a_long_retry_after_is_said_and_over_within_a_minute(rig: EndpointHarness) -> None:
-    (dispatcher,) = await rig.start()
-    await one_429(rig)
-    await is_shown_as_a_pause(rig, dispatcher)
-    await rig.wait_for_accepted(200, RECOVERED_SECONDS + MARGIN_SECONDS)
-    told = [str(event) for event in rig.read_log(dispatcher, "warning", "error")]
+async def test_one_429_with_a_long_retry_after_is_said_and_over_within_a_minute(harness: EndpointHarness) -> None:
+    (dispatcher,) = await harness.start()
+    await one_429(harness)
+    await is_shown_as_a_pause(harness, dispatcher)
+    await harness.wait_for_accepted(200, RECOVERED_SECONDS + MARGIN_SECONDS)
+    told = [str(event) for event in harness.read_log(dispatcher, "warning", "error")]
     assert any(re.search("429|throughput|paus|slow", event, re.IGNORECASE) for event in told), told
 
 
-async def test_an_operator_ends_a_long_retry_after_at_once(rig: EndpointHarness, operator: asyncpg.Connection) -> None:
-    await rig.start()
-    await one_429(rig)
+async def test_an_operator_ends_a_long_retry_after_at_once(
+    harness: EndpointHarness, operator: asyncpg.Connection
+) -> None:
+    await harness.start()
+    await one_429(harness)
 
-    await rig.wait_until(lambda: time.monotonic() - rig.endpoint.requests[-1].at > 1.5)
+    await harness.wait_until(lambda: time.monotonic() - harness.endpoint.requests[-1].at > 1.5)
     await operator.execute("select dispatcher.resume_sending(null)")
     # All but the one that Meta wants later.
-    await rig.wait_for_accepted(199, 15)
+    await harness.wait_for_accepted(199, 15)
 
 
-async def test_what_a_replica_without_a_way_to_meta_has_in_hand_is_sent_by_the_other(rig: EndpointHarness) -> None:
+async def test_what_a_replica_without_a_way_to_meta_has_in_hand_is_sent_by_the_other(harness: EndpointHarness) -> None:
     async with run_fake_graph_api() as proxy:
         proxy.behave = always(build_proxy_page(403))
-        await rig.start()
-        await rig.start(graph_url=f"http://{LOOPBACK}:{proxy.port}")
+        await harness.start()
+        await harness.start(graph_url=f"http://{LOOPBACK}:{proxy.port}")
 
         async def both_consume() -> bool:
-            return all([await rig.count_consumers(queue.name) == 2 for queue in topology.LANES.values()])
+            return all([await harness.count_consumers(queue.name) == 2 for queue in topology.LANES.values()])
 
-        await rig.wait_until(both_consume)
-        citizens = rig.build_citizens(500)
-        await rig.publish_broadcast(citizens[:400])
+        await harness.wait_until(both_consume)
+        citizens = harness.build_citizens(500)
+        await harness.publish_broadcast(citizens[:400])
         for citizen in citizens[400:]:
-            await rig.request_reply(citizen, "Guten Tag")
-        await rig.wait_until(lambda: all(rig.count_accepted(citizens[400:])))
-        await rig.wait_for_accepted(500)
+            await harness.request_reply(citizen, "Guten Tag")
+        await harness.wait_until(lambda: all(harness.count_accepted(citizens[400:])))
+        await harness.wait_for_accepted(500)
         assert proxy.requests
 
-        await rig.wait_for_states({"accepted": 500})
+        await harness.wait_for_states({"accepted": 500})
 
 
-async def test_a_redirection_to_another_host_is_not_followed(rig: EndpointHarness) -> None:
+async def test_a_redirection_to_another_host_is_not_followed(harness: EndpointHarness) -> None:
     async with run_fake_graph_api() as elsewhere:
         address = f"http://{LOOPBACK}:{elsewhere.port}/v26.0/1/messages"
         moved = GraphAnswer(status=308, body="", headers={"Location": address})
-        rig.endpoint.behave = always(moved)
-        await rig.start()
-        await rig.publish_broadcast(rig.build_citizens(20))
-        await rig.wait_for_requests(1)
+        harness.endpoint.behave = always(moved)
+        await harness.start()
+        await harness.publish_broadcast(harness.build_citizens(20))
+        await harness.wait_for_requests(1)
         await wait_until_moment(time.monotonic() + 2)
         assert elsewhere.requests == []
-        assert not {"accepted", "failed"} & (await rig.count_states()).keys()
+        assert not {"accepted", "failed"} & (await harness.count_states()).keys()

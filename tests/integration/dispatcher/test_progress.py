@@ -22,11 +22,11 @@ from tests.integration.dispatcher.factories import (
     accept,
     build_batch_message,
     build_record,
+    build_update,
     claim,
     claim_new,
-    claim_people,
+    claim_subscribers,
     generate_subscribers,
-    news,
     states,
 )
 
@@ -66,12 +66,12 @@ async def test_what_statuses_change_after_the_end_is_told_once_even_if_it_could_
     ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:
     """A proof and a failure; in the next round again only what has changed since."""
-    one, other = [claim for _ in range(2) for claim in await claim_people(ledger)]
+    one, other = [claim for _ in range(2) for claim in await claim_subscribers(ledger)]
     await accept(ledger, [one, other], b"k")
     for progress in await ledger.collect_progress(60):
         await ledger.finish(progress.broadcast)
     failed = StatusUpdate(other.delivery, DeliveryState.FAILED, b"k", error_code=UNDELIVERABLE)
-    await ledger.apply_statuses([news(one.delivery, DeliveryState.SENT), failed])
+    await ledger.apply_statuses([build_update(one.delivery, DeliveryState.SENT), failed])
     assert await ledger.collect_progress(60, late=True) == [], "at most once a minute"
     told: list[Message] = []
 
@@ -94,7 +94,7 @@ async def test_what_statuses_change_after_the_end_is_told_once_even_if_it_could_
     await run_round()
     reason = FailureCount(code=UNDELIVERABLE, reason=explain(UNDELIVERABLE), recipients=1)
     assert told[1:] == [end(one, "sent"), end(other, "failed", reason)]
-    await ledger.apply_statuses([news(one.delivery, DeliveryState.READ)])
+    await ledger.apply_statuses([build_update(one.delivery, DeliveryState.READ)])
     await run_round()
     assert told[3:] == [end(one, "read")]
 
@@ -112,11 +112,11 @@ async def test_an_outcome_that_nothing_can_settle_does_not_keep_its_broadcast_fo
     (progress,) = await ledger.collect_progress(60)
     assert (progress.finished, progress.states[DeliveryState.UNKNOWN]) == (True, 1)
     await ledger.finish(source)
-    await ledger.apply_statuses([news(lost.delivery, DeliveryState.DELIVERED)])
+    await ledger.apply_statuses([build_update(lost.delivery, DeliveryState.DELIVERED)])
     assert await states(ledger, source) == {"accepted": 1, "delivered": 1}
-    course = await ledger.get_progress(source)
-    assert course is not None
-    assert course.finished
+    ended = await ledger.get_progress(source)
+    assert ended is not None
+    assert ended.finished
 
 
 @pytest.mark.parametrize("last", [False, True])
@@ -139,8 +139,8 @@ async def test_a_cancellation_that_stopped_pages_ends_with_those_that_came(
     assert await ledger.collect_progress(60) == []
     shown = await operate.fetch_one(owner, came.broadcast)
     assert shown is not None
-    books = shown["counts"]
-    assert (books["audience"], books["complete"], books["unaccounted"]) == (2, True, 0)
+    counts = shown["counts"]
+    assert (counts["audience"], counts["complete"], counts["unaccounted"]) == (2, True, 0)
 
 
 async def test_progress_says_who_waits_for_metas_limit_for_one_person(

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from tests.integration.dispatcher.endpoint_harness import MAX_DISPATCHERS, RATE, EndpointHarness, wait_until_moment
-from tests.integration.dispatcher.fake_graph_api import GraphAnswer, SendRequest, build_refusal
+from tests.integration.dispatcher.fake_graph_api import GraphAnswer, SendRequest, build_error
 
 SETTLING_SECONDS = 2.0
 MEASURED_SECONDS = 15.0
@@ -25,33 +25,33 @@ class RefusedOnce:
     def __call__(self, request: SendRequest) -> GraphAnswer:
         again = request.recipient in self.refused
         self.refused.add(request.recipient)
-        return GraphAnswer() if again else build_refusal(131016, 503)
+        return GraphAnswer() if again else build_error(131016, 503)
 
 
 @pytest.mark.alone
-async def test_requests_that_are_never_answered_cost_no_rate(rig: EndpointHarness) -> None:
+async def test_requests_that_are_never_answered_cost_no_rate(harness: EndpointHarness) -> None:
     """With the usual timeout, so that the longer it lasts, the more of them there are."""
 
     def behave(request: SendRequest) -> GraphAnswer | None:
         return None if request.number % UNANSWERED_OF == UNANSWERED_OF // 2 else GraphAnswer()
 
-    rig.endpoint.behave = behave
-    (dispatcher,) = await rig.start(request_timeout_seconds=20)
-    await rig.publish_broadcast(rig.build_citizens(int(RATE * 20)))
-    await rig.wait_for_requests(1)
-    start = rig.endpoint.requests[0].at + SETTLING_SECONDS
+    harness.endpoint.behave = behave
+    (dispatcher,) = await harness.start(request_timeout_seconds=20)
+    await harness.publish_broadcast(harness.build_citizens(int(RATE * 20)))
+    await harness.wait_for_requests(1)
+    start = harness.endpoint.requests[0].at + SETTLING_SECONDS
     await wait_until_moment(start)
-    late_before = await rig.fetch_metric(dispatcher, LOST, reason="late")
+    late_before = await harness.fetch_metric(dispatcher, LOST, reason="late")
     await wait_until_moment(start + MEASURED_SECONDS)
-    used = rig.endpoint.count_requests(start, start + MEASURED_SECONDS)
+    used = harness.endpoint.count_requests(start, start + MEASURED_SECONDS)
     # What a busy machine loses is not what the missing answers cost.
-    late = await rig.fetch_metric(dispatcher, LOST, reason="late") - late_before
+    late = await harness.fetch_metric(dispatcher, LOST, reason="late") - late_before
     assert used + late >= SHARE_USED * RATE * MEASURED_SECONDS
-    rig.assert_none_twice()
+    harness.assert_none_twice()
 
 
 async def test_no_more_requests_are_in_flight_than_permitted_and_slots_that_they_hold_are_left_to_others(
-    rig: EndpointHarness,
+    harness: EndpointHarness,
 ) -> None:
     """Requests bound this replica at half of the rate; at last Meta answers no more."""
     permitted, answered, seconds = 20, 400, 0.5
@@ -59,77 +59,77 @@ async def test_no_more_requests_are_in_flight_than_permitted_and_slots_that_they
     def behave(request: SendRequest) -> GraphAnswer | None:
         return GraphAnswer(after=seconds) if request.number < answered else None
 
-    rig.endpoint.behave = behave
-    (dispatcher,) = await rig.start(connections=permitted, request_timeout_seconds=60)
-    await rig.publish_broadcast(rig.build_citizens(600))
+    harness.endpoint.behave = behave
+    (dispatcher,) = await harness.start(connections=permitted, request_timeout_seconds=60)
+    await harness.publish_broadcast(harness.build_citizens(600))
 
-    await rig.wait_for_requests(answered + permitted)
-    await rig.wait_for_metric(dispatcher, BOUND, 1, **{BOUND: "requests"})
-    requests = rig.endpoint.requests
+    await harness.wait_for_requests(answered + permitted)
+    await harness.wait_for_metric(dispatcher, BOUND, 1, **{BOUND: "requests"})
+    requests = harness.endpoint.requests
     assert len(requests) == answered + permitted
     for earlier, later in zip(requests[:answered], requests[permitted:], strict=True):
         assert later.at >= earlier.at + seconds
-    unused = await rig.fetch_metric(dispatcher, LOST, reason="requests")
+    unused = await harness.fetch_metric(dispatcher, LOST, reason="requests")
     # At last, as many slots as requests were expected to end are planned for nobody.
     assert unused <= answered / 20 + permitted
 
 
-async def test_answers_that_take_longer_and_shorter_cost_no_slots(rig: EndpointHarness) -> None:
+async def test_answers_that_take_longer_and_shorter_cost_no_slots(harness: EndpointHarness) -> None:
     """As many requests as permitted are in flight all the time; slots that find no room are lost for all replicas."""
     seconds = Random(7)
 
     def behave(_request: SendRequest) -> GraphAnswer:
         return GraphAnswer(after=seconds.gauss(0.6, 0.1))
 
-    rig.endpoint.behave = behave
-    (dispatcher,) = await rig.start(rate=1000, connections=200, request_timeout_seconds=60)
-    await rig.publish_broadcast(rig.build_citizens(2_000))
-    await rig.wait_for_accepted(2_000)
-    lost = [await rig.fetch_metric(dispatcher, LOST, reason=reason) for reason in ("requests", "nothing")]
+    harness.endpoint.behave = behave
+    (dispatcher,) = await harness.start(rate=1000, connections=200, request_timeout_seconds=60)
+    await harness.publish_broadcast(harness.build_citizens(2_000))
+    await harness.wait_for_accepted(2_000)
+    lost = [await harness.fetch_metric(dispatcher, LOST, reason=reason) for reason in ("requests", "nothing")]
     assert sum(lost) <= 2_000 / 4
 
 
 @pytest.mark.alone
 async def test_replicas_that_all_see_one_due_retry_reserve_hardly_more_slots_than_it_needs(
-    rig: EndpointHarness,
+    harness: EndpointHarness,
 ) -> None:
     """Slots that nobody uses are lost for everybody."""
-    rig.endpoint.behave = RefusedOnce()
-    dispatchers = await rig.start(MAX_DISPATCHERS)
+    harness.endpoint.behave = RefusedOnce()
+    dispatchers = await harness.start(MAX_DISPATCHERS)
     totals: dict[str, float] = {}
 
     async def count(name: str) -> float:
-        return sum([await rig.fetch_metric(one, name) for one in dispatchers])
+        return sum([await harness.fetch_metric(one, name) for one in dispatchers])
 
     async def no_slot_is_open() -> bool:
         totals["unused"] = await count(LOST)
-        return await count(RESERVED) == totals["unused"] + len(rig.endpoint.requests)
+        return await count(RESERVED) == totals["unused"] + len(harness.endpoint.requests)
 
     for number in range(1, 6):
-        await rig.publish_broadcast(rig.build_citizens(1))
-        await rig.wait_for_requests(2 * number - 1)
-        await rig.wait_until(no_slot_is_open)
+        await harness.publish_broadcast(harness.build_citizens(1))
+        await harness.wait_for_requests(2 * number - 1)
+        await harness.wait_until(no_slot_is_open)
         before = totals["unused"]
-        await rig.wait_for_accepted(number)
-        await rig.wait_until(no_slot_is_open)
+        await harness.wait_for_accepted(number)
+        await harness.wait_until(no_slot_is_open)
         # A replica may look twice before the one that sends it has claimed it.
         assert totals["unused"] - before <= 2 * (MAX_DISPATCHERS - 1)
 
 
-async def test_people_who_wait_for_tomorrow_are_not_in_the_way_of_a_retry(rig: EndpointHarness) -> None:
-    (fast,) = await rig.start(rate=1000, people_per_day=100)
-    reached = rig.build_citizens(100)
-    await rig.publish_broadcast(reached)
-    await rig.wait_for_accepted(100)
-    await rig.publish_broadcast(rig.build_citizens(20_000))
+async def test_people_who_wait_for_tomorrow_are_not_in_the_way_of_a_retry(harness: EndpointHarness) -> None:
+    (fast,) = await harness.start(rate=1000, people_per_day=100)
+    reached = harness.build_citizens(100)
+    await harness.publish_broadcast(reached)
+    await harness.wait_for_accepted(100)
+    await harness.publish_broadcast(harness.build_citizens(20_000))
 
-    await rig.wait_for_value("select count(*) from dispatcher.delivery where state = 'waiting'", value=20_000)
+    await harness.wait_for_value("select count(*) from dispatcher.delivery where state = 'waiting'", value=20_000)
     await fast.stop()
     # A minute later they may all be looked at again.
-    await rig.books.execute("update dispatcher.delivery set due_at = due_at - interval '1 minute'")
-    await rig.start(people_per_day=100)
-    rig.endpoint.behave = RefusedOnce()
-    await rig.publish_broadcast(reached[:1])
-    await rig.wait_for_requests(101, 10)
-    await rig.wait_for_requests(102, 10)
-    assert len(rig.endpoint.accepted) == 101
+    await harness.owner.execute("update dispatcher.delivery set due_at = due_at - interval '1 minute'")
+    await harness.start(people_per_day=100)
+    harness.endpoint.behave = RefusedOnce()
+    await harness.publish_broadcast(reached[:1])
+    await harness.wait_for_requests(101, 10)
+    await harness.wait_for_requests(102, 10)
+    assert len(harness.endpoint.accepted) == 101

@@ -13,7 +13,7 @@ from shared.amqp import topology
 from shared.contracts.inbound import AccountEvent, AccountEvents
 from shared.runtime.clock import system_clock
 from tests.integration.dispatcher.endpoint_harness import EndpointHarness, run_separate_harness, wait_until_moment
-from tests.integration.dispatcher.fake_graph_api import GraphAnswer, build_acceptance, build_proxy_page, build_refusal
+from tests.integration.dispatcher.fake_graph_api import GraphAnswer, build_acceptance, build_error, build_proxy_page
 from tests.integration.dispatcher.test_pauses import (
     MARGIN_SECONDS,
     MOST_PROBES,
@@ -26,65 +26,65 @@ from tests.servers import Servers
 
 REFUSING_SECONDS = 20.0
 REQUEST_SECONDS = 20  # as usual: on a busy machine an answer may take longer than the two of other tests
-LOCKED = build_refusal(131031, 403)
+LOCKED = build_error(131031, 403)
 DISABLED = {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "DISABLE"}}
 
 
-async def assert_it_recovers_by_itself(rig: EndpointHarness, since: float, count: int) -> None:
+async def assert_it_recovers_by_itself(harness: EndpointHarness, since: float, count: int) -> None:
     """Meta is well again REFUSING_SECONDS after it was noticed: few probes until then, soon afterwards everything."""
     await wait_until_moment(since + REFUSING_SECONDS)
-    rig.endpoint.behave = build_acceptance
-    assert rig.endpoint.count_requests(since + 2, since + REFUSING_SECONDS) <= MOST_PROBES
-    await rig.wait_for_accepted(1, RECOVERED_SECONDS)
-    await rig.wait_for_accepted(count, MARGIN_SECONDS)
-    assert await rig.read_paused_reason() is None
-    states = await rig.count_states()
+    harness.endpoint.behave = build_acceptance
+    assert harness.endpoint.count_requests(since + 2, since + REFUSING_SECONDS) <= MOST_PROBES
+    await harness.wait_for_accepted(1, RECOVERED_SECONDS)
+    await harness.wait_for_accepted(count, MARGIN_SECONDS)
+    assert await harness.read_paused_reason() is None
+    states = await harness.count_states()
     assert not {"unknown", "failed"} & states.keys(), states
 
 
-async def refuse_for_a_while(rig: EndpointHarness, answer: GraphAnswer, reason: str | None) -> None:
-    rig.endpoint.behave = always(answer)
-    (dispatcher,) = await rig.start(request_timeout_seconds=REQUEST_SECONDS)
-    count = await send_all_kinds(rig)
+async def refuse_for_a_while(harness: EndpointHarness, answer: GraphAnswer, reason: str | None) -> None:
+    harness.endpoint.behave = always(answer)
+    (dispatcher,) = await harness.start(request_timeout_seconds=REQUEST_SECONDS)
+    count = await send_all_kinds(harness)
 
     async def shown() -> bool:
-        return any([await rig.fetch_metric(dispatcher, name) > 0 for name in PAUSED])
+        return any([await harness.fetch_metric(dispatcher, name) > 0 for name in PAUSED])
 
-    await rig.wait_until(shown)
-    assert await rig.read_paused_reason() == reason
-    noticed = datetime.fromisoformat(rig.read_log(dispatcher, "error")[0]["timestamp"])
+    await harness.wait_until(shown)
+    assert await harness.read_paused_reason() == reason
+    noticed = datetime.fromisoformat(harness.read_log(dispatcher, "error")[0]["timestamp"])
     since = time.monotonic() - (datetime.now(UTC) - noticed).total_seconds()
-    await assert_it_recovers_by_itself(rig, since, count)
-    assert 1 <= len(rig.read_log(dispatcher, "error")) <= MOST_PROBES
+    await assert_it_recovers_by_itself(harness, since, count)
+    assert 1 <= len(harness.read_log(dispatcher, "error")) <= MOST_PROBES
 
 
-async def take_account_away_for_a_while(rig: EndpointHarness) -> None:
+async def take_account_away_for_a_while(harness: EndpointHarness) -> None:
     """Let Meta say so in a webhook, before anything is refused; it says nothing when all is well again."""
-    rig.endpoint.behave = always(LOCKED)
+    harness.endpoint.behave = always(LOCKED)
     now = system_clock()
     event = AccountEvent(field="account_update", value=DISABLED, at=now, received_at=now)
-    await rig.start(2, request_timeout_seconds=REQUEST_SECONDS)
-    await rig.send(AccountEvents(events=(event,)), topology.INBOUND, AccountEvents.KEY)
-    await rig.wait_until_paused()
+    await harness.start(2, request_timeout_seconds=REQUEST_SECONDS)
+    await harness.send(AccountEvents(events=(event,)), topology.INBOUND, AccountEvents.KEY)
+    await harness.wait_until_paused()
     since = time.monotonic()
-    assert await rig.read_paused_reason() == "Meta: account disabled"
-    count = await send_all_kinds(rig)
-    await assert_it_recovers_by_itself(rig, since, count)
+    assert await harness.read_paused_reason() == "Meta: account disabled"
+    count = await send_all_kinds(harness)
+    await assert_it_recovers_by_itself(harness, since, count)
 
 
-async def report_failures_for_a_while(rig: EndpointHarness) -> None:
+async def report_failures_for_a_while(harness: EndpointHarness) -> None:
     """Let Meta accept messages, and say of each afterwards that the account is locked; these are sent again."""
-    await rig.start(2, request_timeout_seconds=REQUEST_SECONDS)
-    await rig.publish_broadcast(rig.build_citizens(MAX_REJECTIONS_IN_A_ROW))
-    await rig.wait_for_accepted(MAX_REJECTIONS_IN_A_ROW)
-    rig.endpoint.behave = always(LOCKED)
-    await rig.publish_statuses(rig.endpoint.accepted, "failed", 131031)
-    await rig.wait_until_paused()
+    await harness.start(2, request_timeout_seconds=REQUEST_SECONDS)
+    await harness.publish_broadcast(harness.build_citizens(MAX_REJECTIONS_IN_A_ROW))
+    await harness.wait_for_accepted(MAX_REJECTIONS_IN_A_ROW)
+    harness.endpoint.behave = always(LOCKED)
+    await harness.publish_statuses(harness.endpoint.accepted, "failed", 131031)
+    await harness.wait_until_paused()
     since = time.monotonic()
-    assert await rig.read_paused_reason() == "account locked (Meta's code 131031)"
-    rig.endpoint.accepted.clear()
-    count = await send_all_kinds(rig)
-    await assert_it_recovers_by_itself(rig, since, MAX_REJECTIONS_IN_A_ROW + count)
+    assert await harness.read_paused_reason() == "account locked (Meta's code 131031)"
+    harness.endpoint.accepted.clear()
+    count = await send_all_kinds(harness)
+    await assert_it_recovers_by_itself(harness, since, MAX_REJECTIONS_IN_A_ROW + count)
 
 
 @pytest.mark.timeout(300)
@@ -94,10 +94,10 @@ async def test_a_sender_that_is_refused_for_a_while_sends_again_by_itself(
     """In a system of its own for each trouble: most of each is the half minute to a probe."""
 
     async def run_alone(trouble: Callable[[EndpointHarness], Awaitable[None]]) -> None:
-        async with run_separate_harness(servers, database_template, tmp_path_factory.mktemp("recovery")) as rig:
-            await trouble(rig)
+        async with run_separate_harness(servers, database_template, tmp_path_factory.mktemp("recovery")) as harness:
+            await trouble(harness)
 
-    expired = partial(refuse_for_a_while, answer=build_refusal(190, 401), reason="token expired (Meta's code 190)")
+    expired = partial(refuse_for_a_while, answer=build_error(190, 401), reason="token expired (Meta's code 190)")
     proxied = partial(refuse_for_a_while, answer=build_proxy_page(403), reason=None)
     async with asyncio.TaskGroup() as troubles:
         for trouble in (expired, proxied, take_account_away_for_a_while, report_failures_for_a_while):

@@ -32,7 +32,7 @@ select state::text, content is not null, address_index <> '' from dispatcher.del
 MINUTE = timedelta(minutes=1)
 
 
-async def keep(owner: asyncpg.Connection, reply: UUID) -> tuple[str, bool, bool]:
+async def read_contents(owner: asyncpg.Connection, reply: UUID) -> tuple[str, bool, bool]:
     """Return its state, and whether text and address are kept."""
     row = await owner.fetchrow(KEPT, reply)
     assert row is not None
@@ -55,7 +55,7 @@ async def expire(owner: asyncpg.Connection, reply: UUID, ago: timedelta) -> None
 async def test_a_reply_that_comes_too_late_leaves_no_text(ledger: PostgresLedger, owner: asyncpg.Connection) -> None:
     late = build_reply(expires_in=-1)
     assert await ledger.claim_replies([(late, datetime.now(UTC))]) == []
-    assert await keep(owner, late.reply) == ("expired", False, False)
+    assert await read_contents(owner, late.reply) == ("expired", False, False)
 
 
 async def test_a_reply_that_expires_while_it_waits_loses_its_text(
@@ -64,7 +64,7 @@ async def test_a_reply_that_expires_while_it_waits_loses_its_text(
     reply = await claim_one(ledger, DeliveryState.WAITING)
     await expire(owner, reply.reply, MINUTE)
     assert await ledger.claim_due(Lane.REPLY, 10) == []
-    assert await keep(owner, reply.reply) == ("expired", False, True)
+    assert await read_contents(owner, reply.reply) == ("expired", False, True)
 
 
 async def test_a_reply_that_waited_until_its_week_is_dropped_loses_its_text(
@@ -73,7 +73,7 @@ async def test_a_reply_that_waited_until_its_week_is_dropped_loses_its_text(
     reply = await claim_one(ledger, DeliveryState.WAITING)
     await expire(owner, reply.reply, timedelta(days=90) + MINUTE)
     assert await purge(pool, RULES["waiting_delivery"]) == 1
-    assert await keep(owner, reply.reply) == ("expired", False, True)
+    assert await read_contents(owner, reply.reply) == ("expired", False, True)
 
 
 @pytest.mark.parametrize(("state", "then"), [("waiting", "suppressed"), ("unknown", "unknown")])
@@ -83,10 +83,10 @@ async def test_an_erasure_takes_the_text_with_the_address(
     reply = await claim_one(ledger, DeliveryState(state))
     erase = "select dispatcher.erase_addresses('{}', $1)"
     await owner.execute(erase, [PERSON.index])
-    assert await keep(owner, reply.reply) == (state, True, True), "it may still be sent"
+    assert await read_contents(owner, reply.reply) == (state, True, True), "it may still be sent"
     await expire(owner, reply.reply, MINUTE)
     await owner.execute(erase, [PERSON.index])
-    assert await keep(owner, reply.reply) == (then, False, False)
+    assert await read_contents(owner, reply.reply) == (then, False, False)
 
 
 @pytest.mark.parametrize("state", [DeliveryState.UNKNOWN, DeliveryState.WAITING])
@@ -98,8 +98,8 @@ async def test_a_reply_loses_text_and_address_a_day_after_its_expiry(
     await expire(owner, old.reply, REPLY_ADDRESS_RETENTION + MINUTE)
     await expire(owner, young.reply, REPLY_ADDRESS_RETENTION - MINUTE)
     assert await purge(pool, RULES["reply_address"]) == 1
-    assert await keep(owner, old.reply) == (state, False, False)
-    assert await keep(owner, young.reply) == (state, True, True)
+    assert await read_contents(owner, old.reply) == (state, False, False)
+    assert await read_contents(owner, young.reply) == (state, True, True)
     age = await owner.fetchval(f"select now() - ({RULES['reply_address'].oldest_query})")
     assert timedelta(0) < REPLY_ADDRESS_RETENTION - age < 2 * MINUTE
 
@@ -120,20 +120,20 @@ async def test_a_reply_without_text_is_never_sent_again(
     await owner.execute(STREAM_HAS_PASSED, NUMBER)
     assert await ledger.requeue_unknown(300, 21) == 1
     assert await ledger.claim_due(Lane.REPLY, 10) == []
-    ended = [(await keep(owner, one.reply))[0] for one in (refused, unsent, waiting)]
+    ended = [(await read_contents(owner, one.reply))[0] for one in (refused, unsent, waiting)]
     assert ended == ["failed", "expired", "expired"]
 
 
 async def test_a_reply_that_a_restore_holds_keeps_its_text_no_longer_than_any_other(
     ledger: PostgresLedger, owner: asyncpg.Connection, pool: Pool
 ) -> None:
-    held, old = [await claim_one(ledger, DeliveryState.WAITING) for _ in range(2)]
+    waiting, old = [await claim_one(ledger, DeliveryState.WAITING) for _ in range(2)]
     await expire(owner, old.reply, REPLY_ADDRESS_RETENTION + MINUTE)
     async with owner.transaction():
         await hold_everything(owner, datetime.now(UTC))
     assert await purge(pool, RULES["reply_address"]) == 1
-    assert await keep(owner, held.reply) == ("unknown", True, True)
-    assert await keep(owner, old.reply) == ("unknown", False, False)
+    assert await read_contents(owner, waiting.reply) == ("unknown", True, True)
+    assert await read_contents(owner, old.reply) == ("unknown", False, False)
 
 
 async def test_texts_that_earlier_versions_kept_are_gone_after_the_migration(
@@ -145,6 +145,6 @@ async def test_texts_that_earlier_versions_kept_are_gone_after_the_migration(
     await owner.execute("update dispatcher.delivery set address_index = '' where id = $1", erased)
     migrations = {each.version: each.sql for each in read_migrations(locate_migrations("dispatcher"))}
     await owner.execute(migrations["20261129000001"])
-    assert await keep(owner, expired) == ("expired", False, True)
-    assert await keep(owner, erased) == ("unknown", False, False)
-    assert await keep(owner, open_one) == ("unknown", True, True)
+    assert await read_contents(owner, expired) == ("expired", False, True)
+    assert await read_contents(owner, erased) == ("unknown", False, False)
+    assert await read_contents(owner, open_one) == ("unknown", True, True)

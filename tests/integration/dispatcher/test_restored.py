@@ -18,13 +18,13 @@ from tests.integration.dispatcher.factories import (
     build_batch_message,
     build_record,
     build_reply,
+    build_update,
     claim,
     claim_new,
     failed,
     follow,
     follow_up,
     generate_subscribers,
-    news,
     read_audience,
     states,
 )
@@ -40,7 +40,7 @@ async def let_the_stream_pass(ledger: PostgresLedger) -> int:
     """A status of a newer message arrives, and the time of grace is over: what has no status is sent again."""
     _, newer = await claim_new(ledger)
     await accept(ledger, newer)
-    await ledger.apply_statuses([news(newer[0].delivery, DeliveryState.SENT)])
+    await ledger.apply_statuses([build_update(newer[0].delivery, DeliveryState.SENT)])
     return await ledger.requeue_unknown(0, 0)
 
 
@@ -74,9 +74,9 @@ async def test_what_begins_after_the_restore_goes_out_and_is_sent_again_as_ever(
 
 async def test_what_needs_no_decision_gets_none(ledger: PostgresLedger, owner: asyncpg.Connection) -> None:
     expired = build_batch_message(generate_subscribers(1), expires_in=-1)
-    people = generate_subscribers(2)
-    message = build_batch_message(people)
-    await ledger.withdraw(Withdrawal(subscriber=people[0], sequence=1))
+    subscribers = generate_subscribers(2)
+    message = build_batch_message(subscribers)
+    await ledger.withdraw(Withdrawal(subscriber=subscribers[0], sequence=1))
     await mark_restored(owner)
     assert await claim(ledger, expired) == await claim(ledger, message) == []
     assert await states(ledger, expired.broadcast) == {"expired": 1}
@@ -108,7 +108,7 @@ async def test_a_status_of_what_was_sent_before_the_restore_proves_nothing(
     await backdate(ledger, lost)
     await ledger.record([build_record(lost, DeliveryState.UNKNOWN)])
     assert await ledger.claim_replies([(reply, before)]) == []
-    await ledger.apply_statuses([news(reply.reply, DeliveryState.DELIVERED)])
+    await ledger.apply_statuses([build_update(reply.reply, DeliveryState.DELIVERED)])
     assert await states(ledger, reply.reply) == {"delivered": 1}
     assert await ledger.requeue_unknown(0, 10) == 0
 
@@ -116,12 +116,12 @@ async def test_a_status_of_what_was_sent_before_the_restore_proves_nothing(
 async def test_a_correction_of_before_is_held_and_one_of_afterwards_reaches_whoever_may_have_got_it(
     ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:
-    people = generate_subscribers(3)
-    message = build_batch_message(people)
+    subscribers = generate_subscribers(3)
+    message = build_batch_message(subscribers)
     await accept(ledger, await claim(ledger, message, 2))
     before = follow_up(message.broadcast)
     await mark_restored(owner)
-    await claim(ledger, message)  # the rest is held
+    await claim(ledger, message)  # the rest is held back
     assert await states(ledger, message.broadcast) == {"accepted": 2, "unknown": 1}
     old, new = await begin(ledger, before), await begin(ledger, follow_up(message.broadcast))
     await follow(ledger)

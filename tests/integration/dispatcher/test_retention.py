@@ -22,7 +22,7 @@ from tests.integration.dispatcher.factories import (
     build_batch_message,
     build_record,
     claim,
-    claim_people,
+    claim_subscribers,
     find_monday,
     generate_subscribers,
 )
@@ -71,11 +71,11 @@ TABLES = {
 }
 
 
-def keeper(pool: Pool, registry: CollectorRegistry) -> Retention:
+def build_retention(pool: Pool, registry: CollectorRegistry) -> Retention:
     return Metrics(registry, limit=80).retention.build_retention(pool, build_retention_rules(RETENTION_DAYS))
 
 
-def forgotten(registry: CollectorRegistry) -> dict[str, float]:
+def read_deleted_rows(registry: CollectorRegistry) -> dict[str, float]:
     counted = {
         kind: registry.get_sample_value("kreisfunk_dispatcher_retention_deleted_rows_total", {"kind": kind})
         for kind in build_retention_rules(RETENTION_DAYS)
@@ -90,12 +90,12 @@ async def test_weeks_are_dropped_before_anything_in_them_is_older_than_promised(
     long_ago = find_monday(datetime.now(UTC) - timedelta(days=RETENTION_DAYS))
     old, young = [await add_week(owner, monday) for monday in (long_ago, long_ago + timedelta(days=7))]
     registry = CollectorRegistry()
-    await keeper(ledger.database, registry).run()
+    await build_retention(ledger.database, registry).run()
     weeks = {row[0] for row in await owner.fetch("select relname from pg_class where relname ~ '^delivery_[0-9]{8}$'")}
     assert old not in weeks
     assert young in weeks
     assert len(weeks) >= 6
-    assert forgotten(registry) == {"deliveries_week": 1}
+    assert read_deleted_rows(registry) == {"deliveries_week": 1}
 
 
 async def test_the_shortest_setting_drops_no_week_that_is_made_beforehand(
@@ -113,16 +113,16 @@ async def test_what_lies_in_no_week_goes_by_when_it_was_claimed(
     ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:
     """A message whose clock said 1971, and one of 2071."""
-    kept = timedelta(days=RETENTION_DAYS)
+    max_age = timedelta(days=RETENTION_DAYS)
     for year in (1971, 2071):
-        for name, age in (("old", kept + SECOND), ("young", kept - 60 * SECOND)):
+        for name, age in (("old", max_age + SECOND), ("young", max_age - 60 * SECOND)):
             identifier = make_timed_id(datetime(year, 1, 1, tzinfo=UTC), name.encode())
             await owner.execute(REPLY, identifier, "read", name.encode(), age)
     registry = CollectorRegistry()
-    await keeper(ledger.database, registry).run()
+    await build_retention(ledger.database, registry).run()
     left = await owner.fetch("select extract(day from now() - claimed_at)::int from dispatcher.delivery")
     assert [row[0] for row in left] == [RETENTION_DAYS - 1] * 2
-    assert forgotten(registry) == {"stray_delivery": 2, "reply_address": 2}
+    assert read_deleted_rows(registry) == {"stray_delivery": 2, "reply_address": 2}
 
 
 async def test_a_reply_that_has_left_forgets_its_address_after_a_day(
@@ -133,20 +133,20 @@ async def test_a_reply_that_has_left_forgets_its_address_after_a_day(
         for state in ("read", "waiting"):
             await owner.execute(REPLY, make_timed_id(NOW, name.encode(), state.encode()), state, name.encode(), age)
     registry = CollectorRegistry()
-    await keeper(ledger.database, registry).run()
-    kept = await owner.fetch("select address_index, state::text from dispatcher.delivery where address_sealed <> ''")
-    assert {tuple(row) for row in kept} == {(b"old", "waiting"), (b"young", "read"), (b"young", "waiting")}
+    await build_retention(ledger.database, registry).run()
+    left = await owner.fetch("select address_index, state::text from dispatcher.delivery where address_sealed <> ''")
+    assert {tuple(row) for row in left} == {(b"old", "waiting"), (b"young", "read"), (b"young", "waiting")}
     assert await owner.fetchval("select count(*) from dispatcher.delivery") == 4
-    assert forgotten(registry) == {"reply_address": 1}
+    assert read_deleted_rows(registry) == {"reply_address": 1}
 
 
 async def test_everything_else_goes_in_small_steps_and_not_too_soon(
     ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:
     """Five rows of each that are too old by a second, and one that is not."""
-    for statement, kept in TABLES.values():
+    for statement, max_age in TABLES.values():
         for number in range(6):
-            age = kept + SECOND if number else kept - timedelta(minutes=5)
+            age = max_age + SECOND if number else max_age - timedelta(minutes=5)
             await owner.execute(f"insert into dispatcher.{statement}", datetime.now(UTC) - age, number)
     steps: list[tuple[str, int]] = []
     small = Retention(
@@ -161,11 +161,11 @@ async def test_everything_else_goes_in_small_steps_and_not_too_soon(
     for table in TABLES:
         assert await owner.fetchval(f"select count(*) from dispatcher.{table}") == 1, table  # noqa: S608
     registry = CollectorRegistry()
-    await keeper(ledger.database, registry).run()
-    for table, (_, kept) in TABLES.items():
+    await build_retention(ledger.database, registry).run()
+    for table, (_, max_age) in TABLES.items():
         seconds_old = registry.get_sample_value("kreisfunk_dispatcher_retention_oldest_age_seconds", {"kind": table})
         assert seconds_old is not None
-        assert timedelta(0) < kept - timedelta(seconds=seconds_old) < timedelta(minutes=6)
+        assert timedelta(0) < max_age - timedelta(seconds=seconds_old) < timedelta(minutes=6)
     assert registry.get_sample_value("kreisfunk_dispatcher_retention_oldest_age_seconds", {"kind": "deliveries_week"})
 
 
@@ -178,12 +178,12 @@ async def test_a_week_that_comes_takes_over_what_was_dated_ahead(
     name = f"delivery_{week:%Y%m%d}"
     await owner.execute(f"drop table dispatcher.{name}")
     await owner.executemany(STRAY, [(stray,) for stray in strays])
-    assert await place(owner, strays[0]) == "delivery_other"
+    assert await read_partition(owner, strays[0]) == "delivery_other"
     assert await ledger.ensure_partitions()
-    assert {await place(owner, stray) for stray in strays} == {name}
+    assert {await read_partition(owner, stray) for stray in strays} == {name}
 
 
-async def place(owner: asyncpg.Connection, delivery: UUID) -> str:
+async def read_partition(owner: asyncpg.Connection, delivery: UUID) -> str:
     name: str = await owner.fetchval("select tableoid::regclass::text from dispatcher.delivery where id = $1", delivery)
     return name.removeprefix("dispatcher.")
 
@@ -199,8 +199,8 @@ async def test_while_a_backup_reads_partitions_are_neither_made_nor_dropped_and_
         await owner.execute("lock table dispatcher.delivery in access share mode")
         async with asyncio.timeout(LOCKED_SECONDS):
             # One after the other, since only one of them runs at a time.
-            made, claims = await asyncio.gather(ledger.ensure_partitions(), claim_people(ledger, 50))
-            dropped, later = await asyncio.gather(ledger.database.fetchval(drop), claim_people(ledger, 50))
+            made, claims = await asyncio.gather(ledger.ensure_partitions(), claim_subscribers(ledger, 50))
+            dropped, later = await asyncio.gather(ledger.database.fetchval(drop), claim_subscribers(ledger, 50))
         assert (made, dropped, len(claims), len(later)) == (False, 0, 50, 50)
     assert await ledger.ensure_partitions()
     assert await ledger.database.fetchval(drop) == 1

@@ -95,12 +95,12 @@ def quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def run_replica(
-    rig: EndpointHarness, ledger: PostgresLedger, gateway: Gateway, people_a_day: int | None = None
+    harness: EndpointHarness, ledger: PostgresLedger, gateway: Gateway, people_a_day: int | None = None
 ) -> AsyncIterator[None]:
     """One replica, as it is put together in a service."""
     limiter, wake = PostgresRateLimiter(ledger.database, ledger.number, RATE, people_a_day), asyncio.Event()
     await limiter.set_up()
-    async with connect_twice(rig.broker_url, password=None, name="test") as both:
+    async with connect_twice(harness.broker_url, password=None, name="test") as both:
         queues = {
             lane: PausableConsumer(partial(open_consumer, *both, queue, prefetch=64), wake)
             for lane, queue in topology.LANES.items()
@@ -116,85 +116,85 @@ async def run_replica(
 
 
 async def test_the_messages_of_the_lanes_outlive_any_number_of_probes(
-    rig: EndpointHarness, ledger: PostgresLedger
+    harness: EndpointHarness, ledger: PostgresLedger
 ) -> None:
-    gateway, citizens = Gateway(), rig.build_citizens(RECIPIENTS)
-    await rig.publish_broadcast(citizens)
-    for citizen in rig.build_citizens(REPLIES):
-        await rig.request_reply(citizen, "Guten Tag")
+    gateway, citizens = Gateway(), harness.build_citizens(RECIPIENTS)
+    await harness.publish_broadcast(citizens)
+    for citizen in harness.build_citizens(REPLIES):
+        await harness.request_reply(citizen, "Guten Tag")
 
     async def are_probed() -> bool:
         return len(gateway.sent) >= PROBES
 
     async def are_settled() -> bool:
-        states = await rig.count_states()
+        states = await harness.count_states()
         return states.keys() == {"unknown", "accepted"} and sum(states.values()) == RECIPIENTS + REPLIES
 
-    async with run_replica(rig, ledger, gateway):
-        await rig.wait_until(are_probed)
-        dead = {queue.name: await rig.count_messages(queue.dead_letter_queue) for queue in topology.QUEUES}
+    async with run_replica(harness, ledger, gateway):
+        await harness.wait_until(are_probed)
+        dead = {queue.name: await harness.count_messages(queue.dead_letter_queue) for queue in topology.QUEUES}
         assert not any(dead.values()), dead
         gateway.broken = False
-        await rig.wait_until(are_settled)
+        await harness.wait_until(are_settled)
     deliveries = [claim.delivery for claim in gateway.sent]
     assert len(deliveries) == len(set(deliveries)) == RECIPIENTS + REPLIES
 
 
 async def test_a_gateway_that_answers_now_and_then_makes_no_dead_letters(
-    rig: EndpointHarness, ledger: PostgresLedger
+    harness: EndpointHarness, ledger: PostgresLedger
 ) -> None:
     gateway = FlappingGateway()
-    await rig.publish_broadcast(rig.build_citizens(RECIPIENTS))
-    for citizen in rig.build_citizens(2 * REPLIES):
-        await rig.request_reply(citizen, "Guten Tag")
+    await harness.publish_broadcast(harness.build_citizens(RECIPIENTS))
+    for citizen in harness.build_citizens(2 * REPLIES):
+        await harness.request_reply(citizen, "Guten Tag")
 
     async def are_all_settled() -> bool:
-        dead = {queue.name: await rig.count_messages(queue.dead_letter_queue) for queue in topology.QUEUES}
+        dead = {queue.name: await harness.count_messages(queue.dead_letter_queue) for queue in topology.QUEUES}
         assert not any(dead.values()), dead
-        states = await rig.count_states()
+        states = await harness.count_states()
         return states.keys() == {"unknown", "accepted"} and sum(states.values()) == RECIPIENTS + 2 * REPLIES
 
-    async with run_replica(rig, ledger, gateway):
-        await rig.wait_until(are_all_settled)
+    async with run_replica(harness, ledger, gateway):
+        await harness.wait_until(are_all_settled)
 
 
 @pytest.mark.parametrize("kind", ["replies", "a broadcast"])
 async def test_single_messages_that_something_else_refuses_keep_no_others_from_leaving(
-    rig: EndpointHarness, ledger: PostgresLedger, kind: str
+    harness: EndpointHarness, ledger: PostgresLedger, kind: str
 ) -> None:
-    gateway, others, unlucky = PickyGateway(), rig.build_citizens(RECIPIENTS), rig.build_citizens(2)
+    gateway, others, unlucky = PickyGateway(), harness.build_citizens(RECIPIENTS), harness.build_citizens(2)
     for citizen in unlucky:
-        gateway.refused.add(await rig.request_reply(citizen, "Guten Tag"))
+        gateway.refused.add(await harness.request_reply(citizen, "Guten Tag"))
 
     async def are_probed() -> bool:
         return len(gateway.sent) > 2 * len(unlucky)
 
     async def others_have_left() -> bool:
-        return (await rig.count_states()).get("accepted", 0) == RECIPIENTS
+        return (await harness.count_states()).get("accepted", 0) == RECIPIENTS
 
-    async with run_replica(rig, ledger, gateway):
-        await rig.wait_until(are_probed)
+    async with run_replica(harness, ledger, gateway):
+        await harness.wait_until(are_probed)
         if kind == "a broadcast":
-            await rig.publish_broadcast(others)
+            await harness.publish_broadcast(others)
         for citizen in others if kind == "replies" else ():
-            await rig.request_reply(citizen, "Guten Tag")
-        await rig.wait_until(others_have_left)
-    assert await rig.count_states() == {"accepted": RECIPIENTS, "waiting": len(unlucky)}
+            await harness.request_reply(citizen, "Guten Tag")
+        await harness.wait_until(others_have_left)
+    assert await harness.count_states() == {"accepted": RECIPIENTS, "waiting": len(unlucky)}
 
 
 async def test_what_is_in_hand_waits_in_the_ledger_unclaimed_and_uses_no_limit_up(
-    rig: EndpointHarness, ledger: PostgresLedger
+    harness: EndpointHarness, ledger: PostgresLedger
 ) -> None:
     gateway = Gateway()
-    await rig.publish_broadcast(rig.build_citizens(MANY_RECIPIENTS))
+    await harness.publish_broadcast(harness.build_citizens(MANY_RECIPIENTS))
 
     async def are_all_stored() -> bool:
-        return sum((await rig.count_states()).values()) == MANY_RECIPIENTS
+        return sum((await harness.count_states()).values()) == MANY_RECIPIENTS
 
-    async with run_replica(rig, ledger, gateway, MANY_RECIPIENTS):
-        await rig.wait_until(are_all_stored)
+    async with run_replica(harness, ledger, gateway, MANY_RECIPIENTS):
+        await harness.wait_until(are_all_stored)
     async with ledger.database.connection() as connection:
         [(claimed, claimed_since)] = await connection.fetch(_CLAIMED, gateway.answered_at[0])
-        people = await connection.fetchval("select coalesce(sum(people), 0) from dispatcher.reached_minute")
+        reached = await connection.fetchval("select coalesce(sum(people), 0) from dispatcher.reached_minute")
     assert claimed_since < len(gateway.sent) + OPEN_SLOTS
-    assert people <= claimed
+    assert reached <= claimed

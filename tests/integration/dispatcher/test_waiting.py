@@ -18,7 +18,7 @@ from tests.integration.dispatcher.factories import (
     build_record,
     claim,
     claim_new,
-    claim_people,
+    claim_subscribers,
     find_closed_hours,
     generate_subscribers,
     limit,
@@ -33,7 +33,7 @@ async def test_who_waits_for_people_is_no_candidate_and_is_not_rewritten(
     ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:
     await limit(ledger, people=1)
-    (one,) = await claim_people(ledger)
+    (one,) = await claim_subscribers(ledger)
     crowd, _ = await claim_new(ledger)
     await add_waiting(owner, crowd, "people", WAITING, None)
     await owner.execute("analyze dispatcher.delivery")
@@ -62,7 +62,7 @@ async def test_as_many_are_woken_as_there_is_room_for(ledger: PostgresLedger, ow
     assert await waits_for(ledger, crowd) == {"people": WAITING - 50}
 
 
-async def test_what_is_due_but_has_no_room_is_parked_at_once(ledger: PostgresLedger, owner: asyncpg.Connection) -> None:
+async def test_what_is_due_but_has_no_room_waits_at_once(ledger: PostgresLedger, owner: asyncpg.Connection) -> None:
     await limit(ledger, people=1)
     crowd, _ = await claim_new(ledger)
     await add_waiting(owner, crowd, "rate", WAITING, -timedelta(minutes=1))
@@ -85,9 +85,9 @@ async def test_what_was_woken_outside_the_hours_waits_for_the_opening(
 async def test_who_has_stopped_waits_for_no_turn_and_is_counted_once(
     ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:
-    people = generate_subscribers(10)
-    message = msgspec.structs.replace(build_batch_message(people), spacing_seconds=3600.0)
-    for person in people[1:4]:
+    subscribers = generate_subscribers(10)
+    message = msgspec.structs.replace(build_batch_message(subscribers), spacing_seconds=3600.0)
+    for person in subscribers[1:4]:
         await ledger.withdraw(Withdrawal(subscriber=person, sequence=1))
     await claim(ledger, message)
     expected = {"claimed": 1, "suppressed": 3, "waiting": 6}
@@ -133,7 +133,7 @@ async def test_the_budget_counts_a_message_once_however_often_it_is_claimed(ledg
         await ledger.record([build_record(one, DeliveryState.WAITING, attempted=False)])
         (one,) = await ledger.claim_due(Lane.BULK, 1)
     assert await ledger.database.fetchval("select sum(messages)::int from dispatcher.sent_month") == 1
-    assert len(await claim_people(ledger, 1)) == 1
+    assert len(await claim_subscribers(ledger, 1)) == 1
 
 
 async def test_a_replica_that_gets_a_batch_again_counts_nobody_again(ledger: PostgresLedger) -> None:

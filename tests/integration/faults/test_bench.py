@@ -1,4 +1,4 @@
-"""The bench itself on a real stack: one fault by each kind of hand, and books that agree at the end."""
+"""The bench itself on a real stack: one fault of each kind, and ledgers that agree at the end."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def one_of_each() -> tuple[Fault, ...]:
 
 
 @pytest.mark.timeout(300)
-async def test_faults_happen_and_both_sides_books_agree_afterwards(tmp_path: Path) -> None:
+async def test_faults_happen_and_both_sides_agree_afterwards(tmp_path: Path) -> None:
     said: list[str] = []
     run = FaultRun(
         folder=tmp_path,

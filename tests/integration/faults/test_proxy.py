@@ -69,17 +69,17 @@ async def ended(reader: asyncio.StreamReader) -> bool:
 
 
 @pytest.mark.parametrize(
-    "weather",
+    "conditions",
     [UNDISTURBED_NETWORK, NetworkConditions(latency_seconds=0.05), NetworkConditions(bytes_per_second=1_000_000)],
 )
-async def test_everything_passes_in_order(proxy: Proxy, connect: Connect, weather: NetworkConditions) -> None:
-    proxy.set_conditions(weather)
+async def test_everything_passes_in_order(proxy: Proxy, connect: Connect, conditions: NetworkConditions) -> None:
+    proxy.set_conditions(conditions)
     reader, writer = await connect()
     data = bytes(number % 251 for number in range(300_000))
     assert await echoed(reader, writer, data) == data
 
 
-async def test_what_is_late_arrives_before_what_was_sent_later_in_better_weather(
+async def test_what_is_late_arrives_before_what_was_sent_later_in_better_conditions(
     proxy: Proxy, connect: Connect
 ) -> None:
     reader, writer = await connect()

@@ -203,10 +203,10 @@ async def test_what_expires_unread_is_kept_in_a_bounded_number(county: Municipal
 
     assert QUEUE.max_dead_letters is not None
     assert QUEUE.max_bytes is not None
-    kept = min(QUEUE.max_dead_letters, QUEUE.max_bytes // size)
+    expected = min(QUEUE.max_dead_letters, QUEUE.max_bytes // size)
 
     async def the_newest_are_kept() -> bool:
-        return await county.count_messages(QUEUE.dead_letter_queue) == kept
+        return await county.count_messages(QUEUE.dead_letter_queue) == expected
 
     await wait_for(the_newest_are_kept, 120)
 

@@ -16,10 +16,10 @@ from tests.harness.writing_desk import WritingDesk, add_broadcast, become_broadc
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 
-async def read_certificate(desk: WritingDesk, broadcast: UUID) -> tuple[dict[str, str], dict[str, str]]:
+async def read_certificate(editor: WritingDesk, broadcast: UUID) -> tuple[dict[str, str], dict[str, str]]:
     """What is said by each name: on the page, and in the table."""
-    page = await desk.read(f"/aussendungen/{broadcast}/nachweis")
-    table = await desk.read(f"/aussendungen/{broadcast}/nachweis.csv")
+    page = await editor.read(f"/aussendungen/{broadcast}/nachweis")
+    table = await editor.read(f"/aussendungen/{broadcast}/nachweis.csv")
     facts = dict(re.findall(r"<dt>([^<]+)</dt><dd>([^<]+)</dd>", page))
     return facts, dict(line.split(";", 1) for line in table.splitlines())
 
@@ -127,7 +127,7 @@ async def test_broadcast_and_certificate_say_that_nobody_was_asked_and_who_looke
     path = await anna.publish_in_emergency(reason="Bombenfund <1>")
     broadcast = await become_broadcast(newsroom.owner, path)
     page = f"/aussendungen/{broadcast}"
-    own, other = [await desk.read(page) for desk in (anna, ben)]
+    own, other = [await editor.read(page) for editor in (anna, ben)]
     link = f'href="{path}/pruefung">Noch nicht nachträglich geprüft</a>'
     for shown in (own, other):
         assert "Im Notfall ohne Freigabe gesendet: „Bombenfund &lt;1&gt;“" in shown
@@ -140,8 +140,8 @@ async def test_broadcast_and_certificate_say_that_nobody_was_asked_and_who_looke
         assert told["Im Notfall gesendet"].startswith("Mina m-")
 
     assert (await ben.act(path, "nachpruefen")).status == 303
-    for desk in (anna, ben):
-        shown = await desk.read(page)
+    for editor in (anna, ben):
+        shown = await editor.read(page)
         assert re.search(r"Nachträglich geprüft von Mina m-\w+, [^<]+ Uhr\.</p>", shown)
         assert "Noch nicht" not in shown
     for told in await read_certificate(anna, broadcast):

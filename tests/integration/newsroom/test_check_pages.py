@@ -102,28 +102,28 @@ async def test_what_holds_a_notice_up_is_said_before_anything_else(
     await anna.act(path, "einreichen")
     await ben.act(path, "freigeben")
     green = "Die Meldung kann gesendet werden."
-    held = "Die Meldung kann veröffentlicht werden, geht aber erst hinaus, wenn der Versand fortgesetzt ist."
+    paused = "Die Meldung kann veröffentlicht werden, geht aber erst hinaus, wenn der Versand fortgesetzt ist."
     delay = "Der Versand ist zurzeit angehalten (Übung)."
     shown = await anna.read(f"{path}/pruefung")
-    assert [words in shown for words in (green, held, delay)] == [True, False, False]
+    assert [words in shown for words in (green, paused, delay)] == [True, False, False]
     await newsroom.owner.execute("update dispatcher.rate set paused_reason = 'Übung'")
     try:
         top, rest = (await anna.read(f"{path}/pruefung")).split(">Wer bekommt sie?</h2>")
         waiting = await anna.read(f"{await anna.begin()}/pruefung")
     finally:
         await newsroom.owner.execute("update dispatcher.rate set paused_reason = null")
-    assert [words in top for words in (green, held, delay)] == [False, True, True]
+    assert [words in top for words in (green, paused, delay)] == [False, True, True]
     assert delay not in rest
     assert f"{path}/veroeffentlichen" in rest
-    assert [words in waiting for words in (green, held, delay)] == [False, False, True]
+    assert [words in waiting for words in (green, paused, delay)] == [False, False, True]
 
 
 async def test_whoever_may_approve_reads_that_it_is_for_them(anna: WritingDesk, ben: WritingDesk) -> None:
     path = await anna.begin()
     for is_submitted in (False, True):
-        for desk in (anna, ben):
-            shown = await desk.read(f"{path}/pruefung")
-            is_for_me = is_submitted and desk is ben
+        for editor in (anna, ben):
+            shown = await editor.read(f"{path}/pruefung")
+            is_for_me = is_submitted and editor is ben
             assert ("Die Meldung wartet auf Ihre Freigabe." in shown) == is_for_me
             assert ("Eine zweite Person muss die Meldung freigeben." in shown) != is_for_me
         await anna.act(path, "einreichen")
@@ -175,7 +175,7 @@ TRIAL = "select code, text, ends_at - now() from subscriptions.trial where draft
 
 
 @pytest.fixture
-async def desk(browser: EditorBrowser) -> WritingDesk:
+async def editor(browser: EditorBrowser) -> WritingDesk:
     return WritingDesk(browser=browser)
 
 
@@ -190,42 +190,42 @@ async def read_acts(owner: asyncpg.Connection, draft: UUID) -> list[dict[str, st
     return [json.loads(row["detail"]) for row in await owner.fetch(acts, str(draft))]
 
 
-async def test_the_code_is_for_the_version_that_was_read(newsroom: NewsroomProcess, desk: WritingDesk) -> None:
-    path = await desk.begin(headline="K 9 gesperrt")
+async def test_the_code_is_for_the_version_that_was_read(newsroom: NewsroomProcess, editor: WritingDesk) -> None:
+    path = await editor.begin(headline="K 9 gesperrt")
     draft = parse_draft_id(path)
-    assert "Auf dem eigenen Telefon testen" in await desk.read(f"{path}/pruefung")
-    shown = await desk.act(path, "testen")
+    assert "Auf dem eigenen Telefon testen" in await editor.read(f"{path}/pruefung")
+    shown = await editor.act(path, "testen")
     code = read_code(shown)
     ((stored, text, left),) = await newsroom.owner.fetch(TRIAL, draft)
     assert (shown.status, stored, "*K 9 gesperrt*" in text) == (200, code, True)
     assert 590 < left.total_seconds() <= 600
-    await desk.save(path, headline="K 10 gesperrt")
-    assert read_code(await desk.act(path, "testen")) != code
+    await editor.save(path, headline="K 10 gesperrt")
+    assert read_code(await editor.act(path, "testen")) != code
     ((_, text, _),) = await newsroom.owner.fetch(TRIAL, draft)
     assert "*K 10 gesperrt*" in text
     assert await read_acts(newsroom.owner, draft) == [{"draft": str(draft), "version": each} for each in "23"]
 
 
 async def test_no_code_for_another_version_for_errors_or_for_what_is_sent(
-    newsroom: NewsroomProcess, desk: WritingDesk
+    newsroom: NewsroomProcess, editor: WritingDesk
 ) -> None:
-    path = await desk.begin()
-    assert (await desk.send(path, "testen", 1)).status == 409
-    await desk.save(path, headline="")
-    check = await desk.browser.open(f"{path}/pruefung")
+    path = await editor.begin()
+    assert (await editor.send(path, "testen", 1)).status == 409
+    await editor.save(path, headline="")
+    check = await editor.browser.open(f"{path}/pruefung")
     assert "Auf dem eigenen Telefon testen" not in check.text
-    assert (await desk.send(path, "testen", 3)).status == 422
-    await desk.save(path)
+    assert (await editor.send(path, "testen", 3)).status == 422
+    await editor.save(path)
     await newsroom.owner.execute("update newsroom.draft set state = 'published' where id = $1", parse_draft_id(path))
-    assert (await desk.send(path, "testen", 4)).status == 422
+    assert (await editor.send(path, "testen", 4)).status == 422
     assert await newsroom.owner.fetch(TRIAL, parse_draft_id(path)) == []
 
 
-async def test_nobody_makes_codes_without_end(newsroom: NewsroomProcess, desk: WritingDesk) -> None:
-    path = await desk.begin()
+async def test_nobody_makes_codes_without_end(newsroom: NewsroomProcess, editor: WritingDesk) -> None:
+    path = await editor.begin()
     for _ in range(MAX_TRIALS_PER_HOUR):
-        assert (await desk.send(path, "testen", 2)).status == 200
-    refused = await desk.send(path, "testen", 2)
+        assert (await editor.send(path, "testen", 2)).status == 200
+    refused = await editor.send(path, "testen", 2)
     assert (refused.status, "in einer Stunde" in refused.text) == (422, True)
     async with newsroom.open_as(Role.EDITOR) as other:
         assert (await WritingDesk(browser=other).send(path, "testen", 2)).status == 200

@@ -76,7 +76,7 @@ async def test_whoever_corrects_second_is_told_of_the_first_correction(
     newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
 ) -> None:
     path = await anna.publish(ben)
-    first, second = [await desk.begin_from(path, "korrigieren") for desk in (anna, ben)]
+    first, second = [await editor.begin_from(path, "korrigieren") for editor in (anna, ben)]
     shown = await ben.browser.open(second)
     await anna.save(first, text="Von Anna.")
     await anna.publish(ben, first)
@@ -102,15 +102,15 @@ async def test_whoever_corrects_second_is_told_of_the_first_correction(
 NEW, RESUMED = "Ein neuer Entwurf ist begonnen.", "Sie haben diesen Entwurf schon begonnen."
 
 
-async def begin(desk: WritingDesk) -> str:
+async def begin(editor: WritingDesk) -> str:
     """The path of the draft that the button of the overview leads to."""
-    return (await desk.browser.fill_in("/", "/entwuerfe")).location
+    return (await editor.browser.fill_in("/", "/entwuerfe")).location
 
 
-async def begin_from(desk: WritingDesk, path: str, name: str, said: str) -> str:
+async def begin_from(editor: WritingDesk, path: str, name: str, said: str) -> str:
     """The path of what a button of a notice leads to, if its page says that."""
-    led = (await desk.send(path, name, 2)).location
-    shown = await desk.read(led)
+    led = (await editor.send(path, name, 2)).location
+    shown = await editor.read(led)
     assert [words in shown for words in (NEW, RESUMED)] == [words == said for words in (NEW, RESUMED)]
     return led.partition("?")[0]
 
@@ -151,7 +151,7 @@ async def test_a_correction_that_was_overtaken_is_begun_anew(
 ) -> None:
     """What is left of it may be of the revision before."""
     path = await anna.publish(ben)
-    left, theirs = [await desk.begin_from(path, "korrigieren") for desk in (anna, ben)]
+    left, theirs = [await editor.begin_from(path, "korrigieren") for editor in (anna, ben)]
     await ben.save(theirs, text="Von Ben.")
     again = await anna.begin_from(await ben.publish(anna, theirs), "korrigieren")
     assert again != left

@@ -226,8 +226,8 @@ async def test_erased_feedback_does_not_survive_when_two_processes_overlap(
     store: Store, owner: asyncpg.Connection
 ) -> None:
     """The erasure is held up between its mark and its end, while the entry's event comes."""
-    at, held, late = system_clock(), uuid4(), uuid4()
-    await store.tell(FeedbackReceived(feedback=held, kind="text", at=at, text="weg"), at)
+    at, locked, late = system_clock(), uuid4(), uuid4()
+    await store.tell(FeedbackReceived(feedback=locked, kind="text", at=at, text="weg"), at)
 
     async def count_waiting() -> int:
         return int(await store.database.fetchval(_WAITING))
@@ -239,8 +239,8 @@ async def test_erased_feedback_does_not_survive_when_two_processes_overlap(
         return received.done() or await count_waiting() == 2
 
     async with asyncio.TaskGroup() as tasks, owner.transaction():
-        await owner.execute("select from newsroom.feedback where id = $1 for update", held)
-        tasks.create_task(store.tell(FeedbackErased(feedback=(held, late), at=at), at))
+        await owner.execute("select from newsroom.feedback where id = $1 for update", locked)
+        tasks.create_task(store.tell(FeedbackErased(feedback=(locked, late), at=at), at))
         await wait_for(is_one_waiting)
         message = FeedbackReceived(feedback=late, kind="text", at=at, text="auch weg")
         received = tasks.create_task(store.tell(message, at))

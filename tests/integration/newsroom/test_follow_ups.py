@@ -24,7 +24,7 @@ _NOBODY = "Niemand hat die erste Meldung bekommen."
 _UNKNOWN: NoticeForecast = msgspec.structs.replace(FORECAST, audience=None, costs={})
 
 
-def open_desk(store: Store) -> DraftingService:
+def create_drafting(store: Store) -> DraftingService:
     assessor = replace(store.drafting.assessor, notices=ScriptedNoticesApi(forecast=_UNKNOWN))
     return replace(store.drafting, assessor=assessor)
 
@@ -42,7 +42,7 @@ async def begin(store: Store, owner: asyncpg.Connection, *revisions: dict[str, o
 
 
 @pytest.mark.parametrize(
-    ("revisions", "people", "words"),
+    ("revisions", "audience", "words"),
     [
         ([{"audience": 9, "states": '{"delivered": 9}', **_ENDED}], 9, ""),
         ([{"audience": 9, "states": '{"read": 2, "cancelled": 7}', **_ENDED, **_TAKEN_BACK}], 2, ""),
@@ -71,19 +71,19 @@ async def begin(store: Store, owner: asyncpg.Connection, *revisions: dict[str, o
     ],
 )
 async def test_a_follow_up_goes_to_those_who_have_the_notice_or_still_get_it(
-    store: Store, owner: asyncpg.Connection, revisions: list[dict[str, object]], people: int | None, words: str
+    store: Store, owner: asyncpg.Connection, revisions: list[dict[str, object]], audience: int | None, words: str
 ) -> None:
-    drafting, draft = open_desk(store), await begin(store, owner, *revisions)
+    drafting, draft = create_drafting(store), await begin(store, owner, *revisions)
     found = await drafting.assessor.evaluate(draft, store.ben)
     assert found.forecast is not None
-    assert found.forecast.audience == people
-    assert bool(found.forecast.costs) == bool(people)
-    assert bool(found.reasons) == (not people), "what is not known needs two"
+    assert found.forecast.audience == audience
+    assert bool(found.forecast.costs) == bool(audience)
+    assert bool(found.reasons) == (not audience), "what is not known needs two"
     problems = [explain_problem(each) for each in found.problems]
     told = [*problems, *(explain_blocker(each) for each in found.forecast.blockers)]
     assert [text.startswith(words) for text in told] == ([True] if words else [])
-    assert (bool(problems), found.may_publish) == (people == 0, bool(people))
-    if people == 0:
+    assert (bool(problems), found.may_publish) == (audience == 0, bool(audience))
+    if audience == 0:
         with pytest.raises(DraftRefused):
             await drafting.publish(store.ben, draft.id, 2)
     assert await store.fetch("select count(*) from newsroom.publication") == [(1,)], "the first notice only"

@@ -59,9 +59,9 @@ async def test_after_the_approver_the_lead_is_asked(
     assert f"{path}/freigeben" not in check
     overview = await approver.read("/")
     assert path not in overview.partition("Wartet auf Ihre Freigabe")[2].split("<h2")[0]
-    for desk in (anna, approver):
+    for editor in (anna, approver):
         for name in ("veroeffentlichen", "freigeben"):
-            assert (await desk.send(path, name, 2)).status == 422
+            assert (await editor.send(path, name, 2)).status == 422
     assert "Teure Meldung" in cut_section(await lead.read("/"), "Wartet auf Ihre Freigabe")
     approved = await lead.act(path, "freigeben")
     assert await read_state(newsroom.owner, path) == ("approved", 2)

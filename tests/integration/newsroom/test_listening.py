@@ -111,8 +111,8 @@ async def test_the_first_moment_of_95_percent_counts_in_any_order(store: Store) 
 
 async def test_the_last_count_of_a_day_counts(store: Store) -> None:
     log = PostgresListeningLog(store.database)
-    for people, minutes in ((5, 0), (7, 30)):
-        await log.record_audience(TopicAudience(date(2026, 11, 24), "stellen", people), BEGIN + timedelta(0, minutes))
+    for audience, minutes in ((5, 0), (7, 30)):
+        await log.record_audience(TopicAudience(date(2026, 11, 24), "stellen", audience), BEGIN + timedelta(0, minutes))
     assert await log.list_audiences(PERIOD) == [TopicAudience(date(2026, 11, 24), "stellen", 7)]
     assert await log.list_counted_topics(BEGIN) == {"stellen"}
     assert await log.list_counted_topics(BEGIN + timedelta(days=1)) == set()
@@ -121,8 +121,8 @@ async def test_the_last_count_of_a_day_counts(store: Store) -> None:
 async def test_where_nobody_was_is_counted_again_at_the_next_round(store: Store) -> None:
     """So that the page does not say for a quarter of an hour that nobody has subscribed."""
     log, day = PostgresListeningLog(store.database), date(2026, 11, 24)
-    for topic, people in (("stellen", 0), ("baustellen", 5)):
-        await log.record_audience(TopicAudience(day, topic, people), BEGIN)
+    for topic, audience in (("stellen", 0), ("baustellen", 5)):
+        await log.record_audience(TopicAudience(day, topic, audience), BEGIN)
     assert await log.list_counted_topics(BEGIN - timedelta(minutes=1)) == {"baustellen"}
 
 

@@ -179,8 +179,8 @@ async def test_the_overview_shows_what_is_for_this_person_however_much_others_ha
     path, other = await anna.begin(), await ben.begin()
     await newsroom.owner.execute("update newsroom.draft set state = $2 where id = $1", parse_draft_id(path), state)
     await newsroom.owner.execute(_ADD_DRAFTS, parse_draft_id(other), state, MAX_LISTED)
-    desk = {"anna": anna, "ben": ben}[viewer]
-    assert path in cut_section(await desk.read("/"), heading)
+    editor = {"anna": anna, "ben": ben}[viewer]
+    assert path in cut_section(await editor.read("/"), heading)
 
 
 async def test_the_overview_leads_to_the_drafts_that_it_leaves_out(

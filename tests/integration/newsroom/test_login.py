@@ -188,9 +188,9 @@ async def test_logging_in_leads_back_to_where_one_wanted_to_go(member: Member, s
 
 async def test_logging_out_ends_the_session_everywhere(browser: EditorBrowser) -> None:
     csrf = (await browser.open("/profil")).csrf
-    kept = {cookie.key: cookie.value for cookie in browser.session.cookie_jar}
+    cookies = {cookie.key: cookie.value for cookie in browser.session.cookie_jar}
     await browser.send("/abmelden", csrf=csrf)
-    assert (await browser.open("/profil", Cookie=f"kreisfunk-session={kept['kreisfunk-session']}")).status == 303
+    assert (await browser.open("/profil", Cookie=f"kreisfunk-session={cookies['kreisfunk-session']}")).status == 303
 
 
 @pytest.mark.parametrize(

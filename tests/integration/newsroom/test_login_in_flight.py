@@ -70,7 +70,7 @@ class InterruptedHasher(Argon2PasswordHasher):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoginDesk:
+class Logins:
     """Logins without pages, and one account."""
 
     service: LoginService
@@ -135,15 +135,15 @@ class LoginDesk:
 
 
 @pytest.fixture
-async def desk(module_database: FreshDatabase) -> AsyncIterator[LoginDesk]:
+async def logins(module_database: FreshDatabase) -> AsyncIterator[Logins]:
     owner = await asyncpg.connect(module_database.url)
     url, ring = module_database.build_role_url("kreisfunk_newsroom"), KeyRing.parse(KEYS)
     account = Account(
         id=uuid4(), login=f"f-{secrets.token_hex(5)}", name="Fee", person=uuid4(), roles=frozenset({Role.EDITOR})
     )
     secret = secrets.token_bytes(20)
-    sealed = ring.encrypt(secret, purpose=TOTP_PURPOSE, index=account.id.bytes)
-    await insert_account(owner, account, password_hash=f"hash of {OLD}", totp_secret=sealed)
+    encrypted = ring.encrypt(secret, purpose=TOTP_PURPOSE, index=account.id.bytes)
+    await insert_account(owner, account, password_hash=f"hash of {OLD}", totp_secret=encrypted)
     hasher = InterruptedHasher()
     async with open_database(url, password=None, name="test", size=5) as database:
         accounts = PostgresAccountRepository(database)
@@ -155,195 +155,195 @@ async def desk(module_database: FreshDatabase) -> AsyncIterator[LoginDesk]:
             clock=system_clock,
             count=lambda _: None,
         )
-        yield LoginDesk(service=service, accounts=accounts, hasher=hasher, owner=owner, account=account, secret=secret)
+        yield Logins(service=service, accounts=accounts, hasher=hasher, owner=owner, account=account, secret=secret)
     await owner.close()
 
 
-@pytest.mark.parametrize("act", [LoginDesk.reset, LoginDesk.block_for_a_while], ids=["reset", "block"])
+@pytest.mark.parametrize("act", [Logins.reset, Logins.block_for_a_while], ids=["reset", "block"])
 async def test_a_login_in_flight_ends_with_what_it_began_with(
-    act: Callable[[LoginDesk], Awaitable[None]], desk: LoginDesk
+    act: Callable[[Logins], Awaitable[None]], logins: Logins
 ) -> None:
-    desk.hasher.interrupt = lambda: act(desk)
+    logins.hasher.interrupt = lambda: act(logins)
     with pytest.raises(LoginRefused):
-        await desk.log_in()
-    assert await desk.count_open() == 0
+        await logins.log_in()
+    assert await logins.count_open() == 0
 
 
-@pytest.mark.parametrize("act", [LoginDesk.reset, LoginDesk.block_for_a_while], ids=["reset", "block"])
+@pytest.mark.parametrize("act", [Logins.reset, Logins.block_for_a_while], ids=["reset", "block"])
 async def test_what_is_being_set_up_does_not_survive_either(
-    act: Callable[[LoginDesk], Awaitable[None]], desk: LoginDesk
+    act: Callable[[Logins], Awaitable[None]], logins: Logins
 ) -> None:
     """Else whoever had the first password would keep the account after its owner has asked for another one."""
-    visitor, form = await desk.begin_setup()
-    desk.hasher.interrupt = lambda: act(desk)
-    before = await desk.read_hash()
+    visitor, form = await logins.begin_setup()
+    logins.hasher.interrupt = lambda: act(logins)
+    before = await logins.read_hash()
     with pytest.raises(NotPermitted):
-        await desk.service.set_up(visitor, **form)
-    assert (await desk.count_open(), await desk.read_hash()) == (0, before)
-    assert await desk.count_acts("account.set_up") == 0
+        await logins.service.set_up(visitor, **form)
+    assert (await logins.count_open(), await logins.read_hash()) == (0, before)
+    assert await logins.count_acts("account.set_up") == 0
 
 
 @pytest.mark.parametrize("issuer", ["https://konto.example.org", "https://anders.example.org"])
 async def test_an_external_login_in_flight_ends_with_whom_the_account_was_connected_to(
-    desk: LoginDesk, issuer: str
+    logins: Logins, issuer: str
 ) -> None:
     connect = """
         update newsroom.account set password_hash = null, totp_secret = null, issuer = $2, subject = $3 where id = $1
     """
     subject = ProviderSubject("https://konto.example.org", secrets.token_hex(5))
-    await desk.owner.execute(connect, desk.account.id, subject.issuer, subject.subject)
-    proven = await desk.accounts.find_external(subject)
+    await logins.owner.execute(connect, logins.account.id, subject.issuer, subject.subject)
+    proven = await logins.accounts.find_external(subject)
     assert proven is not None
     changed = subject.subject if issuer != subject.issuer else secrets.token_hex(5)
-    await desk.owner.execute(connect, desk.account.id, issuer, changed)
-    assert await desk.service.start_session(proven, LoginProof.IDENTITY_PROVIDER) is None
-    assert await desk.count_open() == 0
+    await logins.owner.execute(connect, logins.account.id, issuer, changed)
+    assert await logins.service.start_session(proven, LoginProof.IDENTITY_PROVIDER) is None
+    assert await logins.count_open() == 0
 
 
-async def test_a_setup_that_waits_for_a_reset_sees_what_it_did(desk: LoginDesk) -> None:
+async def test_a_setup_that_waits_for_a_reset_sees_what_it_did(logins: Logins) -> None:
     """The statement that sets up has to look at sessions after the wait, not as they were before."""
-    visitor, form = await desk.begin_setup()
-    async with desk.owner.transaction():
-        await desk.owner.execute("update newsroom.account set disabled_at = null where id = $1", desk.account.id)
-        await desk.owner.execute("update newsroom.session set revoked_at = now() where account = $1", desk.account.id)
-        waiting = asyncio.create_task(desk.service.set_up(visitor, **form))
+    visitor, form = await logins.begin_setup()
+    async with logins.owner.transaction():
+        await logins.owner.execute("update newsroom.account set disabled_at = null where id = $1", logins.account.id)
+        await logins.owner.execute(
+            "update newsroom.session set revoked_at = now() where account = $1", logins.account.id
+        )
+        waiting = asyncio.create_task(logins.service.set_up(visitor, **form))
 
         async def is_waiting() -> bool:
             query = (
                 "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
             )
-            return bool(await desk.owner.fetchval(query))
+            return bool(await logins.owner.fetchval(query))
 
         await wait_for(is_waiting)
     with pytest.raises(NotPermitted):
         await waiting
-    assert await desk.read_hash() == f"hash of {FIRST}"
+    assert await logins.read_hash() == f"hash of {FIRST}"
 
 
-async def test_setting_up_ends_all_other_sessions_and_is_one_act(desk: LoginDesk) -> None:
-    visitor, form = await desk.begin_setup()
-    await desk.log_in(FIRST)
-    await desk.service.set_up(visitor, **form)
-    assert (await desk.count_open(), await desk.count_acts("account.set_up")) == (1, 1)
+async def test_setting_up_ends_all_other_sessions_and_is_one_act(logins: Logins) -> None:
+    visitor, form = await logins.begin_setup()
+    await logins.log_in(FIRST)
+    await logins.service.set_up(visitor, **form)
+    assert (await logins.count_open(), await logins.count_acts("account.set_up")) == (1, 1)
 
 
-async def test_a_reset_account_has_no_browser_and_no_code_of_its_earlier_owner(desk: LoginDesk) -> None:
-    device = hash_cookie((await desk.log_in()).device or "")
-    assert await desk.service.sessions.is_device_of(device, desk.account.login)
+async def test_a_reset_account_has_no_browser_and_no_code_of_its_earlier_owner(logins: Logins) -> None:
+    device = hash_cookie((await logins.log_in()).device or "")
+    assert await logins.service.sessions.is_device_of(device, logins.account.login)
     code = hash_recovery_code("ABCD-EFGH-IJKL-MNOP")
     statement = "insert into newsroom.recovery_code (account, code_hash) values ($1, $2)"
-    await desk.owner.execute(statement, desk.account.id, code)
-    await desk.reset()
-    assert not await desk.service.sessions.is_device_of(device, desk.account.login)
-    assert not await desk.accounts.use_recovery_code(desk.account.id, code, system_clock())
-    assert await desk.count_open() == 0
+    await logins.owner.execute(statement, logins.account.id, code)
+    await logins.reset()
+    assert not await logins.service.sessions.is_device_of(device, logins.account.login)
+    assert not await logins.accounts.use_recovery_code(logins.account.id, code, system_clock())
+    assert await logins.count_open() == 0
 
 
-def build_change(desk: LoginDesk) -> dict[str, str]:
-    return {"current": OLD, "new": NEW, "code": pyotp.TOTP(encode_totp_secret(desk.secret)).now()}
+def build_change(logins: Logins) -> dict[str, str]:
+    return {"current": OLD, "new": NEW, "code": pyotp.TOTP(encode_totp_secret(logins.secret)).now()}
 
 
-async def prepare_change(desk: LoginDesk) -> Visitor:
+async def prepare_change(logins: Logins) -> Visitor:
     """Two sessions; returns the visitor of one, whose next code is good."""
-    await desk.log_in()
-    visitor = await desk.visit(await desk.log_in())
-    await desk.owner.execute("update newsroom.account set totp_step = 0 where id = $1", desk.account.id)
+    await logins.log_in()
+    visitor = await logins.visit(await logins.log_in())
+    await logins.owner.execute("update newsroom.account set totp_step = 0 where id = $1", logins.account.id)
     return visitor
 
 
-async def test_a_new_password_that_is_refused_uses_no_code(desk: LoginDesk) -> None:
-    visitor, code = await desk.visit(await desk.log_in()), "ABCD-EFGH-IJKL-MNOP"
+async def test_a_new_password_that_is_refused_uses_no_code(logins: Logins) -> None:
+    visitor, code = await logins.visit(await logins.log_in()), "ABCD-EFGH-IJKL-MNOP"
     statement = "insert into newsroom.recovery_code (account, code_hash) values ($1, $2)"
-    await desk.owner.execute(statement, desk.account.id, hash_recovery_code(code))
+    await logins.owner.execute(statement, logins.account.id, hash_recovery_code(code))
     with pytest.raises(SetupRefused):
-        await desk.service.change_password(visitor, current=OLD, new="kurz", code=code)
-    await desk.log_in(code=code)
+        await logins.service.change_password(visitor, current=OLD, new="kurz", code=code)
+    await logins.log_in(code=code)
 
 
-async def test_a_password_changes_together_with_the_end_of_sessions_or_not_at_all(desk: LoginDesk) -> None:
-    visitor = await prepare_change(desk)
-    name = f"fail_{desk.account.id.hex}"
-    await desk.owner.execute(f"""
+async def test_a_password_changes_together_with_the_end_of_sessions_or_not_at_all(logins: Logins) -> None:
+    visitor = await prepare_change(logins)
+    name = f"fail_{logins.account.id.hex}"
+    await logins.owner.execute(f"""
         create function newsroom.{name}() returns trigger language plpgsql as $$ begin raise 'no'; end $$;
         create trigger {name} before update on newsroom.session for each row
-        when (old.account = '{desk.account.id}') execute function newsroom.{name}();
+        when (old.account = '{logins.account.id}') execute function newsroom.{name}();
     """)
     with pytest.raises(asyncpg.RaiseError):
-        await desk.service.change_password(visitor, **build_change(desk))
-    await desk.owner.execute(f"drop function newsroom.{name} cascade")
-    assert (await desk.count_open(), await desk.read_hash()) == (2, f"hash of {OLD}")
-    assert await desk.count_acts("account.password_changed") == 0
-    await desk.owner.execute("update newsroom.account set totp_step = 0 where id = $1", desk.account.id)
-    await desk.service.change_password(visitor, **build_change(desk))
-    assert (await desk.count_open(), await desk.read_hash()) == (1, f"hash of {NEW}")
-    assert await desk.count_acts("account.password_changed") == 1
+        await logins.service.change_password(visitor, **build_change(logins))
+    await logins.owner.execute(f"drop function newsroom.{name} cascade")
+    assert (await logins.count_open(), await logins.read_hash()) == (2, f"hash of {OLD}")
+    assert await logins.count_acts("account.password_changed") == 0
+    await logins.owner.execute("update newsroom.account set totp_step = 0 where id = $1", logins.account.id)
+    await logins.service.change_password(visitor, **build_change(logins))
+    assert (await logins.count_open(), await logins.read_hash()) == (1, f"hash of {NEW}")
+    assert await logins.count_acts("account.password_changed") == 1
 
 
-async def test_a_session_that_ends_meanwhile_changes_no_password(desk: LoginDesk) -> None:
-    visitor = await prepare_change(desk)
-    desk.hasher.interrupt = lambda: desk.service.sessions.end_sessions(desk.account.id, system_clock(), ACT)
+async def test_a_session_that_ends_meanwhile_changes_no_password(logins: Logins) -> None:
+    visitor = await prepare_change(logins)
+    logins.hasher.interrupt = lambda: logins.service.sessions.end_sessions(logins.account.id, system_clock(), ACT)
     with pytest.raises(NotPermitted):
-        await desk.service.change_password(visitor, **build_change(desk))
-    assert await desk.read_hash() == f"hash of {OLD}"
+        await logins.service.change_password(visitor, **build_change(logins))
+    assert await logins.read_hash() == f"hash of {OLD}"
 
 
-def build_administration(desk: LoginDesk) -> AccountAdministration:
+def build_administration(logins: Logins) -> AccountAdministration:
     return AccountAdministration(
-        accounts=desk.accounts,
-        sessions=desk.service.sessions,
-        hasher=desk.hasher,
-        ring=desk.service.ring,
+        accounts=logins.accounts,
+        sessions=logins.service.sessions,
+        hasher=logins.hasher,
+        ring=logins.service.ring,
         clock=system_clock,
     )
 
 
-async def find_request(desk: LoginDesk, login: str) -> UUID:
-    (request,) = [each.id for each in await desk.accounts.list_open_requests() if each.login == login]
+async def find_request(logins: Logins, login: str) -> UUID:
+    (request,) = [each.id for each in await logins.accounts.list_open_requests() if each.login == login]
     return request
 
 
 @pytest.mark.parametrize("lost", ["disabled_at = now()", "roles = '{editor}'"])
 @pytest.mark.parametrize("who", ["requester", "decider"])
-async def test_whoever_loses_the_right_meanwhile_gets_no_account_confirmed(
-    desk: LoginDesk, who: str, lost: str
-) -> None:
-    administration, login = build_administration(desk), f"g-{secrets.token_hex(5)}"
-    people = {each: await desk.add_operator() for each in ("requester", "decider")}
+async def test_whoever_loses_the_right_meanwhile_gets_no_account_confirmed(logins: Logins, who: str, lost: str) -> None:
+    administration, login = build_administration(logins), f"g-{secrets.token_hex(5)}"
+    operators = {each: await logins.add_operator() for each in ("requester", "decider")}
     invitation = Invitation(login=login, name="Gast", roles=["editor"], same_person_as="")
-    await administration.invite(people["requester"], invitation)
-    request, statement = await find_request(desk, login), f"update newsroom.account set {lost} where id = $1"  # noqa: S608 - ours
-    desk.hasher.interrupt = lambda: desk.owner.execute(statement, people[who].id)
+    await administration.invite(operators["requester"], invitation)
+    request, statement = await find_request(logins, login), f"update newsroom.account set {lost} where id = $1"  # noqa: S608 - ours
+    logins.hasher.interrupt = lambda: logins.owner.execute(statement, operators[who].id)
     with pytest.raises(NotPermitted):
-        await administration.confirm(people["decider"], request)
-    assert await desk.accounts.find_account(login) is None
-    await administration.refuse(await desk.add_operator(), request)
+        await administration.confirm(operators["decider"], request)
+    assert await logins.accounts.find_account(login) is None
+    await administration.refuse(await logins.add_operator(), request)
 
 
-async def test_whoever_is_blocked_meanwhile_or_may_not_refuses_nothing(desk: LoginDesk) -> None:
-    administration, login = build_administration(desk), f"g-{secrets.token_hex(5)}"
-    requester, decider = await desk.add_operator(), await desk.add_operator()
+async def test_whoever_is_blocked_meanwhile_or_may_not_refuses_nothing(logins: Logins) -> None:
+    administration, login = build_administration(logins), f"g-{secrets.token_hex(5)}"
+    requester, decider = await logins.add_operator(), await logins.add_operator()
     await administration.invite(requester, Invitation(login=login, name="Gast", roles=["editor"], same_person_as=""))
-    request = await find_request(desk, login)
-    await desk.accounts.disable(decider.id, system_clock(), ACT)
+    request = await find_request(logins, login)
+    await logins.accounts.disable(decider.id, system_clock(), ACT)
     with pytest.raises(AccountProblem):
         await administration.refuse(decider, request)
     with pytest.raises(NotPermitted):
-        await administration.refuse(desk.account, request)
-    assert await find_request(desk, login) == request
+        await administration.refuse(logins.account, request)
+    assert await find_request(logins, login) == request
     await administration.refuse(requester, request)
 
 
-async def test_a_request_from_before_a_later_block_does_not_end_that(desk: LoginDesk) -> None:
-    administration, login = build_administration(desk), desk.account.login
-    await desk.block_for_a_while()
-    await administration.request_enabling(await desk.add_operator(), login)
-    await desk.reset()
-    await desk.block_for_a_while()
-    request, decider = await find_request(desk, login), await desk.add_operator()
+async def test_a_request_from_before_a_later_block_does_not_end_that(logins: Logins) -> None:
+    administration, login = build_administration(logins), logins.account.login
+    await logins.block_for_a_while()
+    await administration.request_enabling(await logins.add_operator(), login)
+    await logins.reset()
+    await logins.block_for_a_while()
+    request, decider = await find_request(logins, login), await logins.add_operator()
     with pytest.raises(AccountProblem, match="noch einmal gesperrt"):
         await administration.confirm(decider, request)
     assert (await administration.get_account(login)).is_disabled
     await administration.refuse(decider, request)
-    await administration.request_enabling(await desk.add_operator(), login)
-    await administration.confirm(decider, await find_request(desk, login))
+    await administration.request_enabling(await logins.add_operator(), login)
+    await administration.confirm(decider, await find_request(logins, login))
     assert not (await administration.get_account(login)).is_disabled

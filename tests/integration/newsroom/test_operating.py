@@ -257,7 +257,7 @@ async def test_what_meta_says_of_each_template_is_shown(newsroom: NewsroomProces
         await newsroom.owner.execute("delete from dispatcher.template_pause")
 
 
-async def test_a_template_is_released(newsroom: NewsroomProcess, operator: EditorBrowser) -> None:
+async def test_a_template_is_resumed(newsroom: NewsroomProcess, operator: EditorBrowser) -> None:
     broadcast = await add_sent_broadcast(newsroom.owner, {"waiting": 1})
     await newsroom.owner.execute("insert into dispatcher.template_pause values ($1, 'quality')", TEMPLATE)
     shown = await operator.read("/betrieb")

@@ -29,7 +29,7 @@ from tests.harness.scripted_provider import (
     make_key,
     run_scripted_provider,
 )
-from tests.integration.newsroom.provider_desk import (
+from tests.integration.newsroom.provider_logins import (
     CONNECT,
     COOKIE,
     START,

@@ -11,7 +11,7 @@ from deploy.local.process import Child, Command, wait_until_ready
 from tests.databases import FreshDatabase
 from tests.harness.newsroom import run_newsroom
 from tests.harness.scripted_provider import build_settings
-from tests.integration.newsroom.provider_desk import add_connected, begin, has_session
+from tests.integration.newsroom.provider_logins import add_connected, begin, has_session
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 

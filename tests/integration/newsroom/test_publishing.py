@@ -69,7 +69,7 @@ async def run_killing_proxy(target: str) -> AsyncIterator[KillingProxy]:
 
 
 @pytest.fixture(scope="module")
-async def door(
+async def api(
     servers: Servers, vhost: str, newsroom_broker: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[NoticesApi]:
     """The real notices API, with a token of the newsroom's system."""
@@ -77,13 +77,13 @@ async def door(
         service_login(servers, vhost, "notices") as url,
         run_notices_api(url, tmp_path_factory.mktemp("notices")) as running,
     ):
-        write_tokens(running.tokens_file, *TOKENS, token("desk", "redaktion"))
+        write_tokens(running.tokens_file, *TOKENS, token("newsroom", "redaktion"))
         yield running
 
 
 @pytest.fixture(scope="module")
-async def proxy(door: NoticesApi) -> AsyncIterator[KillingProxy]:
-    async with run_killing_proxy(door.url) as running:
+async def proxy(api: NoticesApi) -> AsyncIterator[KillingProxy]:
+    async with run_killing_proxy(api.url) as running:
         yield running
 
 
@@ -96,7 +96,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def newsroom(
     newsroom_broker: str, module_database: FreshDatabase, proxy: KillingProxy, folder: Path
 ) -> AsyncIterator[NewsroomProcess]:
-    settings = {"KREISFUNK_NOTICES_API_TOKEN": text_of("desk")}
+    settings = {"KREISFUNK_NOTICES_API_TOKEN": text_of("newsroom")}
     async with run_newsroom(
         newsroom_broker, module_database, folder, notices_api_url=proxy.url, settings=settings
     ) as running:
@@ -170,11 +170,11 @@ async def test_killed_between_sending_and_recording_it_publishes_once(
 
 
 async def test_while_the_notices_api_is_away_the_page_says_so_and_nobody_has_to_do_anything(
-    newsroom: NewsroomProcess, door: NoticesApi, anna: WritingDesk, ben: WritingDesk, vhost: str
+    newsroom: NewsroomProcess, api: NoticesApi, anna: WritingDesk, ben: WritingDesk, vhost: str
 ) -> None:
     headline = f"K {uuid4().hex[:6]} gesperrt"
     path = await approve(anna, ben, headline=headline)
-    await door.child.stop()
+    await api.child.stop()
     try:
         assert (await anna.send(path, "veroeffentlichen", 2)).status == 303
 
@@ -184,17 +184,17 @@ async def test_while_the_notices_api_is_away_the_page_says_so_and_nobody_has_to_
         await wait_for(tried)
         assert "nicht bekannt" in await anna.read(f"{await anna.begin()}/pruefung")
     finally:
-        await door.child.start()
+        await api.child.start()
     await wait_for_state(newsroom, path, "accepted")
     assert len(await take_events(vhost, headline)) == 1
 
 
 async def test_what_the_notices_api_rejects_comes_back_with_the_reason(
-    newsroom: NewsroomProcess, door: NoticesApi, anna: WritingDesk, ben: WritingDesk
+    newsroom: NewsroomProcess, api: NoticesApi, anna: WritingDesk, ben: WritingDesk
 ) -> None:
     """As when its time ran out while the notices API was away."""
     path = await approve(anna, ben)
-    await door.child.stop()
+    await api.child.stop()
     try:
         await anna.send(path, "veroeffentlichen", 2)
         await newsroom.owner.execute(
@@ -203,7 +203,7 @@ async def test_what_the_notices_api_rejects_comes_back_with_the_reason(
             path[-36:],
         )
     finally:
-        await door.child.start()
+        await api.child.start()
     await wait_for_state(newsroom, path, "rejected")
     shown = await anna.read(path)
     assert "Niemand hat sie bekommen" in shown
@@ -212,26 +212,26 @@ async def test_what_the_notices_api_rejects_comes_back_with_the_reason(
 
 
 async def test_a_check_that_is_refused_stops_the_notice_before_it_is_handed_over(
-    newsroom: NewsroomProcess, door: NoticesApi, anna: WritingDesk, ben: WritingDesk
+    newsroom: NewsroomProcess, api: NoticesApi, anna: WritingDesk, ben: WritingDesk
 ) -> None:
     path = await approve(anna, ben)
-    write_tokens(door.tokens_file, *TOKENS, token("desk", "redaktion", topics=("baustellen",)))
+    write_tokens(api.tokens_file, *TOKENS, token("newsroom", "redaktion", topics=("baustellen",)))
     try:
         assert (await anna.send(path, "veroeffentlichen", 2)).status == 422
         assert "zu dem die Redaktion veröffentlichen darf" in await anna.read(f"{path}/pruefung")
     finally:
-        write_tokens(door.tokens_file, *TOKENS, token("desk", "redaktion"))
+        write_tokens(api.tokens_file, *TOKENS, token("newsroom", "redaktion"))
     assert (
         await newsroom.owner.fetchval("select state from newsroom.draft where id::text = $1", path[-36:]) == "approved"
     )
 
 
 async def test_a_revoked_token_is_no_fault_of_the_notice(
-    newsroom: NewsroomProcess, door: NoticesApi, anna: WritingDesk, ben: WritingDesk, vhost: str
+    newsroom: NewsroomProcess, api: NoticesApi, anna: WritingDesk, ben: WritingDesk, vhost: str
 ) -> None:
     headline = f"K {uuid4().hex[:6]} gesperrt"
     path = await approve(anna, ben, headline=headline)
-    write_tokens(door.tokens_file, *TOKENS)
+    write_tokens(api.tokens_file, *TOKENS)
     await anna.send(path, "veroeffentlichen", 2)
     tries = "select tries from newsroom.publication where draft::text = $1"
 
@@ -239,6 +239,6 @@ async def test_a_revoked_token_is_no_fault_of_the_notice(
         return bool(await newsroom.owner.fetchval(tries, path[-36:]))
 
     await wait_for(tried)
-    write_tokens(door.tokens_file, *TOKENS, token("desk", "redaktion"))
+    write_tokens(api.tokens_file, *TOKENS, token("newsroom", "redaktion"))
     await wait_for_state(newsroom, path, "accepted")
     assert len(await take_events(vhost, headline)) == 1

@@ -57,10 +57,10 @@ async def record_withdrawal(newsroom: NewsroomProcess, path: str, source: str = 
     await newsroom.owner.execute(add, source, await find_notice(newsroom, path), _NOON)
 
 
-async def open_withdrawal(desk: WritingDesk, page: str) -> str:
+async def open_withdrawal(editor: WritingDesk, page: str) -> str:
     """The page to which "Meldung zurückziehen" leads."""
-    (link,) = re.findall('href="(/entwuerfe/[^"]+/zurueckziehen)"', await desk.read(page))
-    return await desk.read(link)
+    (link,) = re.findall('href="(/entwuerfe/[^"]+/zurueckziehen)"', await editor.read(page))
+    return await editor.read(link)
 
 
 async def test_a_withdrawal_that_is_not_published_leaves_no_draft(store: Store, owner: asyncpg.Connection) -> None:

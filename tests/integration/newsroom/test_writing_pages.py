@@ -24,12 +24,12 @@ async def test_own_notices_are_approved_by_nobody_who_wrote_them(newsroom: Newsr
     member = await newsroom.add_member(*BOTH)
     again = newsroom.open_as(*BOTH, person=member.account.person)
     async with newsroom.open_browser(member) as first, again as second:
-        desks = [WritingDesk(browser=browser) for browser in (first, second)]
-        path = await desks[0].begin()
-        await desks[0].act(path, "einreichen")
-        for desk in desks:
-            assert "/freigeben" not in await desk.read(f"{path}/pruefung")
-            refused = await desk.send(path, "freigeben", 2)
+        editors = [WritingDesk(browser=browser) for browser in (first, second)]
+        path = await editors[0].begin()
+        await editors[0].act(path, "einreichen")
+        for editor in editors:
+            assert "/freigeben" not in await editor.read(f"{path}/pruefung")
+            refused = await editor.send(path, "freigeben", 2)
             assert (refused.status, "andere Person" in refused.text) == (422, True)
     assert await read_state(newsroom.owner, path) == ("pending", 2)
 

@@ -8,6 +8,6 @@ from tests.harness.simulator import SimulatorHarness, run_simulator_harness
 
 
 @pytest.fixture
-async def stand() -> AsyncIterator[SimulatorHarness]:
+async def harness() -> AsyncIterator[SimulatorHarness]:
     async with run_simulator_harness() as running:
         yield running

@@ -15,11 +15,11 @@ from tests.servers import WAIT_TIMEOUT_SECONDS
 NOTHING: Any = None
 
 
-async def test_everything_needs_the_token(stand: SimulatorHarness) -> None:
+async def test_everything_needs_the_token(harness: SimulatorHarness) -> None:
     for route in (*CitizenControl(NOTHING).build_routes(), *RunControl(NOTHING).build_routes()):
         path = route.path.format(citizen=1, name="x")
         for token in ("", "falsch", "token-of-the-graph-api", "Ümläut"):
-            status, answer = await stand.call(route.method, path, token)
+            status, answer = await harness.call(route.method, path, token)
             assert (status, set(answer)) == (401, {"error"}), path
 
 
@@ -58,93 +58,93 @@ async def test_everything_needs_the_token(stand: SimulatorHarness) -> None:
     ],
 )
 async def test_what_cannot_be_done_is_said(
-    stand: SimulatorHarness, method: str, path: str, body: Any, status: int
+    harness: SimulatorHarness, method: str, path: str, body: Any, status: int
 ) -> None:
-    await stand.add()
-    answered, answer = await stand.call(method, f"/simulator/{path}", CONTROL_TOKEN, body)
+    await harness.add()
+    answered, answer = await harness.call(method, f"/simulator/{path}", CONTROL_TOKEN, body)
     assert answered == status
     assert answer["error"]
 
 
-async def test_citizens_are_listed_searched_and_paged(stand: SimulatorHarness) -> None:
-    await stand.add(12, bsuid_only=2, bsuid_in_from=1)
-    listed = await stand.call_control("GET", "citizens")
+async def test_citizens_are_listed_searched_and_paged(harness: SimulatorHarness) -> None:
+    await harness.add(12, bsuid_only=2, bsuid_in_from=1)
+    listed = await harness.call_control("GET", "citizens")
     assert [one["sharing"] for one in listed["citizens"]][-3:] == ["bsuid_in_from", "bsuid_only", "bsuid_only"]
     assert listed["citizens"][0]["name"] == "Telefon 1"
-    page = await stand.call_control("GET", "citizens?offset=6&limit=3")
+    page = await harness.call_control("GET", "citizens?offset=6&limit=3")
     assert ([one["id"] for one in page["citizens"]], page["total"]) == ([7, 8, 9], 12)
-    found = await stand.call_control("GET", "citizens?search=telefon%2012")
+    found = await harness.call_control("GET", "citizens?search=telefon%2012")
     assert [one["id"] for one in found["citizens"]] == [12]
     number = listed["citizens"][4]["phone"]
-    assert [one["id"] for one in (await stand.call_control("GET", f"citizens?search={number}"))["citizens"]] == [5]
+    assert [one["id"] for one in (await harness.call_control("GET", f"citizens?search={number}"))["citizens"]] == [5]
 
 
-async def test_the_account_is_paged_in_order_and_without_gaps(stand: SimulatorHarness) -> None:
-    citizens = await stand.add(7)
+async def test_the_account_is_paged_in_order_and_without_gaps(harness: SimulatorHarness) -> None:
+    citizens = await harness.add(7)
     for citizen in citizens:
-        await stand.send(citizen["phone"], biz_opaque_callback_data=f"dlv:{citizen['id']}", **build_template())
+        await harness.send(citizen["phone"], biz_opaque_callback_data=f"dlv:{citizen['id']}", **build_template())
     rows: list[dict[str, Any]] = []
-    while page := await stand.call_control("GET", f"account/messages?after={len(rows)}&limit=3"):
+    while page := await harness.call_control("GET", f"account/messages?after={len(rows)}&limit=3"):
         rows += page
     assert [row["sequence"] for row in rows] == [1, 2, 3, 4, 5, 6, 7]
     assert [row["delivery"] for row in rows] == [f"dlv:{number}" for number in range(1, 8)]
     assert {row["template"] for row in rows} == {"kreisfunk_baustellen_v1"}
-    await stand.wait_until_settled()
-    rows = await stand.call_control("GET", "account/messages")
+    await harness.wait_until_settled()
+    rows = await harness.call_control("GET", "account/messages")
     assert {row["state"] for row in rows} <= {"delivered", "read"}
 
 
-async def test_the_account_tells_when_the_business_answered_what_was_written(stand: SimulatorHarness) -> None:
-    (citizen,) = await stand.add(1)
-    await stand.call_control("POST", f"citizens/{citizen['id']}/messages", {"text": "Stop"})
-    await stand.wait_until_settled()
-    (row,) = await stand.call_control("GET", "account/written")
+async def test_the_account_tells_when_the_business_answered_what_was_written(harness: SimulatorHarness) -> None:
+    (citizen,) = await harness.add(1)
+    await harness.call_control("POST", f"citizens/{citizen['id']}/messages", {"text": "Stop"})
+    await harness.wait_until_settled()
+    (row,) = await harness.call_control("GET", "account/written")
     assert (row["citizen"], row["text"]) == (citizen["id"], "Stop")
     assert row["written_at"] <= row["answered_at"]
 
 
-async def test_the_account_tells_when_each_request_came_refused_ones_too(stand: SimulatorHarness) -> None:
-    (citizen,) = await stand.add(1)
-    await stand.send(citizen["phone"], **build_template())
-    assert (await stand.send(citizen["phone"]))[0] == 400, "nobody has written yet"
-    first, second = await stand.call_control("GET", "account/attempts")
+async def test_the_account_tells_when_each_request_came_refused_ones_too(harness: SimulatorHarness) -> None:
+    (citizen,) = await harness.add(1)
+    await harness.send(citizen["phone"], **build_template())
+    assert (await harness.send(citizen["phone"]))[0] == 400, "nobody has written yet"
+    first, second = await harness.call_control("GET", "account/attempts")
     assert 0 < first <= second
-    assert await stand.call_control("GET", "account/attempts?after=1&limit=5") == [second]
-    assert (await stand.fetch_account())["attempted"] == 2
+    assert await harness.call_control("GET", "account/attempts?after=1&limit=5") == [second]
+    assert (await harness.fetch_account())["attempted"] == 2
 
 
-@pytest.mark.parametrize(("people", "told"), [(1000, 1000), (None, -1)])
+@pytest.mark.parametrize(("limit", "told"), [(1000, 1000), (None, -1)])
 async def test_the_business_is_told_to_how_many_people_it_may_write(
-    stand: SimulatorHarness, people: int | None, told: int
+    harness: SimulatorHarness, limit: int | None, told: int
 ) -> None:
-    await stand.call_control("PUT", "tier", {"people_a_day": people})
-    await stand.business.wait_until(lambda: bool(stand.business.changes))
-    (change,) = stand.business.changes
+    await harness.call_control("PUT", "tier", {"people_a_day": limit})
+    await harness.business.wait_until(lambda: bool(harness.business.changes))
+    (change,) = harness.business.changes
     assert change["field"] == "business_capability_update"
     assert change["value"]["max_daily_conversations_per_business"] == told
 
 
-async def test_what_happened_to_the_account_has_been_told_when_the_answer_comes(stand: SimulatorHarness) -> None:
+async def test_what_happened_to_the_account_has_been_told_when_the_answer_comes(harness: SimulatorHarness) -> None:
     change = {"field": "account_update", "value": {"event": "PARTNER_REMOVED"}}
-    assert await stand.call_control("POST", "account/changes", change) == change
-    assert stand.business.changes == [change]
+    assert await harness.call_control("POST", "account/changes", change) == change
+    assert harness.business.changes == [change]
 
 
-async def test_a_broadcast_lets_every_citizen_write_once(stand: SimulatorHarness) -> None:
-    await stand.add(300)
-    answer = await stand.call_control("POST", "broadcast", {"text": "Start", "per_second": 3000})
+async def test_a_broadcast_lets_every_citizen_write_once(harness: SimulatorHarness) -> None:
+    await harness.add(300)
+    answer = await harness.call_control("POST", "broadcast", {"text": "Start", "per_second": 3000})
     assert answer == {"citizens": 300}
-    await stand.business.wait_until(lambda: len(stand.business.messages) == 300)
-    assert len({message["from"] for message in stand.business.messages}) == 300
-    assert (await stand.fetch_account())["inbound"] == 300
+    await harness.business.wait_until(lambda: len(harness.business.messages) == 300)
+    assert len({message["from"] for message in harness.business.messages}) == 300
+    assert (await harness.fetch_account())["inbound"] == 300
 
 
 async def test_a_stop_ends_a_broadcast_that_still_runs() -> None:
-    async with run_simulator_harness() as stand:
-        await stand.add(10)
-        await stand.call_control("POST", "broadcast", {"text": "Start", "per_second": 0.001})
-        await stand.business.wait_until(lambda: len(stand.business.messages) == 1)
-    assert len(stand.business.messages) == 1
+    async with run_simulator_harness() as harness:
+        await harness.add(10)
+        await harness.call_control("POST", "broadcast", {"text": "Start", "per_second": 0.001})
+        await harness.business.wait_until(lambda: len(harness.business.messages) == 1)
+    assert len(harness.business.messages) == 1
 
 
 @pytest.mark.parametrize(
@@ -157,10 +157,10 @@ async def test_a_stop_ends_a_broadcast_that_still_runs() -> None:
     ids=["right token", "another token", "nobody listens"],
 )
 async def test_the_handshake_succeeds_with_the_right_token_only(changes: dict[str, Any], status: int | None) -> None:
-    async with run_simulator_harness(**changes) as stand:
-        answer = await stand.call_control("POST", "webhook/verification")
+    async with run_simulator_harness(**changes) as harness:
+        answer = await harness.call_control("POST", "webhook/verification")
         assert answer == {"verified": status == 200, "status": status}
-        assert stand.business.handshakes == (["subscribe"] if status else [])
+        assert harness.business.handshakes == (["subscribe"] if status else [])
 
 
 async def read_events(answer: aiohttp.ClientResponse, count: int) -> list[tuple[str, dict[str, Any]]]:
@@ -176,16 +176,16 @@ async def read_events(answer: aiohttp.ClientResponse, count: int) -> list[tuple[
     return events
 
 
-async def test_the_stream_tells_what_the_chosen_phones_show(stand: SimulatorHarness) -> None:
-    watched, other = await stand.add(2)
+async def test_the_stream_tells_what_the_chosen_phones_show(harness: SimulatorHarness) -> None:
+    watched, other = await harness.add(2)
     headers = {"Authorization": f"Bearer {CONTROL_TOKEN}"}
-    path = f"{stand.url}/simulator/events?citizens={watched['id']}"
-    async with stand.session.get(path, headers=headers) as answer:
+    path = f"{harness.url}/simulator/events?citizens={watched['id']}"
+    async with harness.session.get(path, headers=headers) as answer:
         assert answer.headers["Content-Type"] == "text/event-stream"
         await answer.content.readline()
-        await stand.write(other, text="anderes Telefon")
-        await stand.write(watched, text="Start")
-        await stand.send(watched["phone"], **build_template())
+        await harness.write(other, text="anderes Telefon")
+        await harness.write(watched, text="Start")
+        await harness.send(watched["phone"], **build_template())
         events = await read_events(answer, 4)
     assert {(name, data["citizen"]) for name, data in events} == {("message", watched["id"])}
     entries = [data["entry"] for _, data in events]
@@ -196,6 +196,6 @@ async def test_the_stream_tells_what_the_chosen_phones_show(stand: SimulatorHarn
 async def test_streams_end_well_when_the_simulator_stops() -> None:
     headers = {"Authorization": f"Bearer {CONTROL_TOKEN}"}
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=WAIT_TIMEOUT_SECONDS)) as watching:
-        async with run_simulator_harness() as stand:
-            answer = await watching.get(f"{stand.url}/simulator/events", headers=headers)
+        async with run_simulator_harness() as harness:
+            answer = await watching.get(f"{harness.url}/simulator/events", headers=headers)
         assert (await answer.content.read()).startswith(b": ")

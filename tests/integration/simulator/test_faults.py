@@ -12,9 +12,9 @@ from tests.harness.simulator import SimulatorHarness, run_simulator_harness
 
 
 @asynccontextmanager
-async def unanswered(stand: SimulatorHarness, citizen: dict[str, Any]) -> AsyncIterator[None]:
+async def unanswered(harness: SimulatorHarness, citizen: dict[str, Any]) -> AsyncIterator[None]:
     """A message that is under way meanwhile, and whose sender gives up in the end."""
-    waiting = asyncio.create_task(stand.send(citizen["phone"]))
+    waiting = asyncio.create_task(harness.send(citizen["phone"]))
     yield
     assert not waiting.done()
     waiting.cancel()
@@ -24,82 +24,82 @@ async def unanswered(stand: SimulatorHarness, citizen: dict[str, Any]) -> AsyncI
 
 @pytest.mark.parametrize(("code", "status"), [(131016, 503), (4711, 418)], ids=["of Meta", "unknown"])
 async def test_rejections_have_the_code_and_status_that_were_asked_for(
-    stand: SimulatorHarness, code: int, status: int
+    harness: SimulatorHarness, code: int, status: int
 ) -> None:
-    citizen = await stand.add_writer()
-    await stand.call_control("PUT", "faults", {"reject_share": 1, "reject_code": code, "reject_status": status})
-    answered, answer = await stand.send(citizen["phone"])
+    citizen = await harness.add_writer()
+    await harness.call_control("PUT", "faults", {"reject_share": 1, "reject_code": code, "reject_status": status})
+    answered, answer = await harness.send(citizen["phone"])
     assert (answered, answer["error"]["code"]) == (status, code)
-    account = await stand.fetch_account()
+    account = await harness.fetch_account()
     assert (account["accepted"], account["rejected"]) == (0, {str(code): 1})
 
 
-async def test_a_cut_connection_hides_that_the_message_was_accepted(stand: SimulatorHarness) -> None:
-    citizen = await stand.add_writer()
-    await stand.call_control("PUT", "faults", {"cut_after_accept_share": 1})
+async def test_a_cut_connection_hides_that_the_message_was_accepted(harness: SimulatorHarness) -> None:
+    citizen = await harness.add_writer()
+    await harness.call_control("PUT", "faults", {"cut_after_accept_share": 1})
     with pytest.raises(aiohttp.ClientConnectionError):
-        await stand.send(citizen["phone"], biz_opaque_callback_data="dlv:1")
-    await stand.wait_until_settled()
-    (row,) = await stand.call_control("GET", "account/messages")
+        await harness.send(citizen["phone"], biz_opaque_callback_data="dlv:1")
+    await harness.wait_until_settled()
+    (row,) = await harness.call_control("GET", "account/messages")
     assert row["delivery"] == "dlv:1"
-    assert {status["biz_opaque_callback_data"] for status in stand.business.statuses} == {"dlv:1"}
-    assert "sent" in {status["status"] for status in stand.business.statuses}
+    assert {status["biz_opaque_callback_data"] for status in harness.business.statuses} == {"dlv:1"}
+    assert "sent" in {status["status"] for status in harness.business.statuses}
 
 
-async def test_of_a_vanished_message_the_business_never_hears(stand: SimulatorHarness) -> None:
-    citizen = await stand.add_writer()
-    await stand.call_control("PUT", "faults", {"vanish_share": 1})
+async def test_of_a_vanished_message_the_business_never_hears(harness: SimulatorHarness) -> None:
+    citizen = await harness.add_writer()
+    await harness.call_control("PUT", "faults", {"vanish_share": 1})
     with pytest.raises(aiohttp.ClientConnectionError):
-        await stand.send(citizen["phone"], biz_opaque_callback_data="dlv:1")
-    assert (await stand.wait_until_settled())["delivered"] == 1
-    (row,) = await stand.call_control("GET", "account/messages")
+        await harness.send(citizen["phone"], biz_opaque_callback_data="dlv:1")
+    assert (await harness.wait_until_settled())["delivered"] == 1
+    (row,) = await harness.call_control("GET", "account/messages")
     assert (row["delivery"], row["vanished"]) == ("dlv:1", True)
-    assert stand.business.statuses == []
+    assert harness.business.statuses == []
 
 
 @pytest.mark.parametrize(("share", "accepted"), [(1, 1), (0, 0)])
 async def test_a_timeout_may_hide_an_accepted_message_or_none(
-    stand: SimulatorHarness, share: float, accepted: int
+    harness: SimulatorHarness, share: float, accepted: int
 ) -> None:
-    citizen = await stand.add_writer()
-    await stand.call_control("PUT", "faults", {"timeout_share": 1, "timeout_accept_share": share})
-    async with unanswered(stand, citizen):
-        account = await stand.wait_for_attempts(1)
+    citizen = await harness.add_writer()
+    await harness.call_control("PUT", "faults", {"timeout_share": 1, "timeout_accept_share": share})
+    async with unanswered(harness, citizen):
+        account = await harness.wait_for_attempts(1)
     assert account["accepted"] == accepted
-    assert (await stand.wait_until_settled())["delivered"] == accepted
+    assert (await harness.wait_until_settled())["delivered"] == accepted
 
 
 async def test_a_stop_ends_requests_that_would_never_be_answered() -> None:
-    async with run_simulator_harness() as stand:
-        citizen = await stand.add_writer()
-        await stand.call_control("PUT", "faults", {"timeout_share": 1, "timeout_accept_share": 1})
-        waiting = asyncio.create_task(stand.send(citizen["phone"]))
-        await stand.wait_for_attempts(1)
-        stand.stopping.set()
+    async with run_simulator_harness() as harness:
+        citizen = await harness.add_writer()
+        await harness.call_control("PUT", "faults", {"timeout_share": 1, "timeout_accept_share": 1})
+        waiting = asyncio.create_task(harness.send(citizen["phone"]))
+        await harness.wait_for_attempts(1)
+        harness.stopping.set()
         with pytest.raises(aiohttp.ClientConnectionError):
             await waiting
 
 
-async def test_latency_delays_the_answer_not_the_acceptance(stand: SimulatorHarness) -> None:
-    citizen = await stand.add_writer()
-    await stand.call_control("PUT", "faults", {"latency_seconds": 3600, "latency_jitter_seconds": 1})
-    async with unanswered(stand, citizen):
-        assert (await stand.wait_for_attempts(1))["accepted"] == 1
-        assert (await stand.wait_until_settled())["delivered"] == 1
+async def test_latency_delays_the_answer_not_the_acceptance(harness: SimulatorHarness) -> None:
+    citizen = await harness.add_writer()
+    await harness.call_control("PUT", "faults", {"latency_seconds": 3600, "latency_jitter_seconds": 1})
+    async with unanswered(harness, citizen):
+        assert (await harness.wait_for_attempts(1))["accepted"] == 1
+        assert (await harness.wait_until_settled())["delivered"] == 1
 
 
 async def test_a_stop_answers_requests_that_are_only_late() -> None:
-    async with run_simulator_harness() as stand:
-        citizen = await stand.add_writer()
-        await stand.call_control("PUT", "faults", {"latency_seconds": 3600})
-        waiting = asyncio.create_task(stand.send(citizen["phone"]))
-        await stand.wait_for_attempts(1)
-        stand.stopping.set()
+    async with run_simulator_harness() as harness:
+        citizen = await harness.add_writer()
+        await harness.call_control("PUT", "faults", {"latency_seconds": 3600})
+        waiting = asyncio.create_task(harness.send(citizen["phone"]))
+        await harness.wait_for_attempts(1)
+        harness.stopping.set()
         assert (await waiting)[0] == 200
 
 
-async def test_faults_are_replaced_as_a_whole_and_can_be_read(stand: SimulatorHarness) -> None:
-    await stand.call_control("PUT", "faults", {"fail_share": 0.5})
-    faults = await stand.call_control("PUT", "faults", {"read_share": 0.1})
+async def test_faults_are_replaced_as_a_whole_and_can_be_read(harness: SimulatorHarness) -> None:
+    await harness.call_control("PUT", "faults", {"fail_share": 0.5})
+    faults = await harness.call_control("PUT", "faults", {"read_share": 0.1})
     assert (faults["fail_share"], faults["read_share"]) == (0, 0.1)
-    assert await stand.call_control("GET", "faults") == faults
+    assert await harness.call_control("GET", "faults") == faults

@@ -11,8 +11,10 @@ from tests.harness.simulator import (
 )
 
 
-async def test_the_number_tells_the_fields_that_were_asked_for(stand: SimulatorHarness) -> None:
-    status, answer = await stand.call_graph(f"{PHONE_NUMBER_ID}?fields=throughput,display_phone_number,quality_rating")
+async def test_the_number_tells_the_fields_that_were_asked_for(harness: SimulatorHarness) -> None:
+    status, answer = await harness.call_graph(
+        f"{PHONE_NUMBER_ID}?fields=throughput,display_phone_number,quality_rating"
+    )
     assert status == 200
     assert answer == {
         "id": PHONE_NUMBER_ID,
@@ -20,21 +22,21 @@ async def test_the_number_tells_the_fields_that_were_asked_for(stand: SimulatorH
         "display_phone_number": "+4947919300",
         "quality_rating": "GREEN",
     }
-    _, listed = await stand.call_graph(f"{WABA_ID}/phone_numbers")
+    _, listed = await harness.call_graph(f"{WABA_ID}/phone_numbers")
     assert [number["id"] for number in listed["data"]] == [PHONE_NUMBER_ID]
 
 
 async def test_a_thousand_messages_per_second_are_the_high_level() -> None:
-    async with run_simulator_harness(messages_per_second=1000) as stand:
-        _, answer = await stand.call_graph(f"{PHONE_NUMBER_ID}?fields=throughput")
+    async with run_simulator_harness(messages_per_second=1000) as harness:
+        _, answer = await harness.call_graph(f"{PHONE_NUMBER_ID}?fields=throughput")
         assert answer["throughput"] == {"level": "HIGH"}
 
 
-async def test_templates_are_listed_page_by_page(stand: SimulatorHarness) -> None:
+async def test_templates_are_listed_page_by_page(harness: SimulatorHarness) -> None:
     path: str | None = f"{WABA_ID}/message_templates?limit=3&fields=name,status"
     names = []
     while path:
-        status, answer = await stand.call_graph(path)
+        status, answer = await harness.call_graph(path)
         assert status == 200
         names += [row["name"] for row in answer["data"]]
         assert all(row["status"] == "APPROVED" and "components" not in row for row in answer["data"])
@@ -42,12 +44,12 @@ async def test_templates_are_listed_page_by_page(stand: SimulatorHarness) -> Non
     assert len(names) == len(set(names)) == 8
 
 
-async def test_templates_can_be_filtered_and_show_their_components(stand: SimulatorHarness) -> None:
-    _, answer = await stand.call_graph(f"{WABA_ID}/message_templates?name=kreisfunk_stellen_v1&language=de")
+async def test_templates_can_be_filtered_and_show_their_components(harness: SimulatorHarness) -> None:
+    _, answer = await harness.call_graph(f"{WABA_ID}/message_templates?name=kreisfunk_stellen_v1&language=de")
     (row,) = answer["data"]
     assert [component["type"] for component in row["components"]] == ["BODY", "FOOTER", "BUTTONS"]
     assert row["components"][0]["example"]["body_text_named_params"]
-    _, none = await stand.call_graph(f"{WABA_ID}/message_templates?status=PAUSED")
+    _, none = await harness.call_graph(f"{WABA_ID}/message_templates?status=PAUSED")
     assert none["data"] == []
 
 
@@ -62,26 +64,26 @@ async def test_templates_can_be_filtered_and_show_their_components(stand: Simula
         (f"{WABA_ID}/gibt/es/nicht", 2500),
     ],
 )
-async def test_wrong_paths_and_queries_get_metas_errors(stand: SimulatorHarness, path: str, code: int) -> None:
-    status, answer = await stand.call_graph(path)
+async def test_wrong_paths_and_queries_get_metas_errors(harness: SimulatorHarness, path: str, code: int) -> None:
+    status, answer = await harness.call_graph(path)
     assert (status, answer["error"]["code"]) == (400, code)
 
 
-async def test_every_path_needs_the_token(stand: SimulatorHarness) -> None:
+async def test_every_path_needs_the_token(harness: SimulatorHarness) -> None:
     for path in (PHONE_NUMBER_ID, f"{WABA_ID}/message_templates", f"{WABA_ID}/phone_numbers", "unknown/path"):
-        status, answer = await stand.call("GET", f"/v26.0/{path}", "falsch")
+        status, answer = await harness.call("GET", f"/v26.0/{path}", "falsch")
         assert (status, answer["error"]["code"]) == (401, 190)
 
 
-async def test_probes_and_metrics_are_open_and_name_nobody(stand: SimulatorHarness) -> None:
-    citizen = await stand.add_writer()
-    _, answer = await stand.send(citizen["phone"], biz_opaque_callback_data="dlv:1", **build_template(text="Geheim"))
-    await stand.send("491760406999999")
-    await stand.wait_until_settled()
+async def test_probes_and_metrics_are_open_and_name_nobody(harness: SimulatorHarness) -> None:
+    citizen = await harness.add_writer()
+    _, answer = await harness.send(citizen["phone"], biz_opaque_callback_data="dlv:1", **build_template(text="Geheim"))
+    await harness.send("491760406999999")
+    await harness.wait_until_settled()
     for path, expected in (("/livez", "live\n"), ("/readyz", "ready\n")):
-        async with stand.session.get(stand.url + path) as probe:
+        async with harness.session.get(harness.url + path) as probe:
             assert (probe.status, await probe.text()) == (200, expected)
-    async with stand.session.get(f"{stand.url}/metrics") as response:
+    async with harness.session.get(f"{harness.url}/metrics") as response:
         metrics = await response.text()
     assert "simulator_messages_accepted_total 1.0" in metrics
     assert 'simulator_messages_rejected_total{code="131026"} 1.0' in metrics

@@ -25,15 +25,15 @@ class Elements(HTMLParser):
         return [attributes for found, attributes in self.found if found == tag]
 
 
-async def read(stand: SimulatorHarness, path: str) -> str:
-    async with stand.session.get(stand.url + path) as answer:
+async def read(harness: SimulatorHarness, path: str) -> str:
+    async with harness.session.get(harness.url + path) as answer:
         assert answer.status == 200
         return await answer.text()
 
 
 @pytest.mark.parametrize("path", PARTS)
-async def test_the_policy_allows_nothing_from_elsewhere(stand: SimulatorHarness, path: str) -> None:
-    async with stand.session.get(stand.url + path) as answer:
+async def test_the_policy_allows_nothing_from_elsewhere(harness: SimulatorHarness, path: str) -> None:
+    async with harness.session.get(harness.url + path) as answer:
         policy = answer.headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
@@ -44,8 +44,8 @@ async def test_the_policy_allows_nothing_from_elsewhere(stand: SimulatorHarness,
     assert CONTROL_TOKEN not in body
 
 
-async def test_the_page_has_nothing_inline_and_says_what_it_is(stand: SimulatorHarness) -> None:
-    page = await read(stand, "/")
+async def test_the_page_has_nothing_inline_and_says_what_it_is(harness: SimulatorHarness) -> None:
+    page = await read(harness, "/")
     elements = Elements(page)
     assert elements.of("html") == [{"lang": "de"}]
     assert elements.of("style") == []
@@ -54,17 +54,17 @@ async def test_the_page_has_nothing_inline_and_says_what_it_is(stand: SimulatorH
     assert "Nichts von dieser Seite geht an WhatsApp" in page
 
 
-async def test_every_input_has_a_label_and_every_id_is_used_once(stand: SimulatorHarness) -> None:
-    elements = Elements(await read(stand, "/"))
+async def test_every_input_has_a_label_and_every_id_is_used_once(harness: SimulatorHarness) -> None:
+    elements = Elements(await read(harness, "/"))
     labelled = {label.get("for") for label in elements.of("label")}
     assert all(field["id"] in labelled for field in elements.of("input"))
     ids = [attributes["id"] for _, attributes in elements.found if "id" in attributes]
     assert len(ids) == len(set(ids))
 
 
-async def test_scripts_use_only_ids_that_the_page_has(stand: SimulatorHarness) -> None:
-    ids = {attributes.get("id") for _, attributes in Elements(await read(stand, "/")).found}
-    script = await read(stand, "/page.js")
+async def test_scripts_use_only_ids_that_the_page_has(harness: SimulatorHarness) -> None:
+    ids = {attributes.get("id") for _, attributes in Elements(await read(harness, "/")).found}
+    script = await read(harness, "/page.js")
     used = set(re.findall(r'find\("([a-z-]+)"\)', script))
     assert used
     assert used <= ids

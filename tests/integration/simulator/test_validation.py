@@ -68,14 +68,14 @@ def buttons(*titles: str) -> Body:
     ],
 )
 async def test_what_meta_refuses_is_refused_with_its_code(
-    stand: SimulatorHarness, changes: Body, code: int, status: int
+    harness: SimulatorHarness, changes: Body, code: int, status: int
 ) -> None:
-    citizen = await stand.add_writer()
-    answered, answer = await stand.send(citizen["phone"], **changes)
+    citizen = await harness.add_writer()
+    answered, answer = await harness.send(citizen["phone"], **changes)
     assert (answered, answer["error"]["code"]) == (status, code)
     assert set(answer["error"]) == {"message", "type", "code", "error_data", "fbtrace_id"}
     assert answer["error"]["message"].startswith(f"(#{code}) ")
-    account = await stand.fetch_account()
+    account = await harness.fetch_account()
     assert (account["accepted"], account["rejected"]) == (0, {str(code): 1})
 
 
@@ -88,7 +88,7 @@ async def test_what_meta_refuses_is_refused_with_its_code(
         {"text": {"body": "x" * 4096}, "biz_opaque_callback_data": "x" * 512},
     ],
 )
-async def test_what_just_fits_is_accepted(stand: SimulatorHarness, changes: Body) -> None:
-    citizen = await stand.add_writer()
-    status, answer = await stand.send(citizen["phone"], **changes)
+async def test_what_just_fits_is_accepted(harness: SimulatorHarness, changes: Body) -> None:
+    citizen = await harness.add_writer()
+    status, answer = await harness.send(citizen["phone"], **changes)
     assert (status, set(answer)) == (200, {"messaging_product", "contacts", "messages"})

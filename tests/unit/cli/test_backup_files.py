@@ -152,11 +152,11 @@ def test_a_file_that_cannot_be_used_leads_to_what_to_do(
 
 def test_what_comes_after_a_restore_is_told_in_the_order_in_which_it_is_done() -> None:
     at = datetime(2026, 12, 1, 12, tzinfo=UTC)
-    held = HeldWork(
+    work = HeldWork(
         saved_at=at, lost_at=at, replies=0, deliveries=0, broadcasts=0, scheduled=0, unfinished=0, returned=0
     )
     steps = ("keys status", "dispatch.urgent and dispatch.bulk", "start the services", "deliveries unknown", "resume")
-    places = [describe_held(held).rfind(step) for step in steps]
+    places = [describe_held(work).rfind(step) for step in steps]
     assert -1 not in places
     assert places == sorted(places)
 

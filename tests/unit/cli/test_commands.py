@@ -17,7 +17,7 @@ from deploy.paths import ROOT
 WIDE = {"COLUMNS": "1000", "NO_COLOR": "1"}
 
 
-def told(*arguments: str) -> str:
+def invoke(*arguments: str) -> str:
     result = CliRunner().invoke(app, list(arguments), env=WIDE)
     assert result.exit_code == 0, result.output
     return result.output
@@ -34,11 +34,11 @@ ALL = [path for name in COMMANDS for path in paths(load_command(name), name)]
 
 
 def test_the_version_is_told() -> None:
-    assert told("--version") == f"kreisfunk {VERSION}\n"
+    assert invoke("--version") == f"kreisfunk {VERSION}\n"
 
 
 def test_the_help_lists_all_commands_in_groups() -> None:
-    said = told("--help")
+    said = invoke("--help")
     panels = re.split(r"╭─ (.+?) ─+╮", said)
     listed = dict(zip(panels[1::2], panels[2::2], strict=True))
     for name, deferred in COMMANDS.items():
@@ -56,7 +56,7 @@ def test_the_list_says_of_a_command_what_it_says_itself(name: str) -> None:
 @pytest.mark.parametrize("path", ALL, ids=" ".join)
 def test_help_is_of_whole_lines_and_names_no_path_of_this_machine(path: tuple[str, ...]) -> None:
     """On a wide terminal a line ends with its sentence; examples are lines of their own."""
-    said = told(*path, "--help")
+    said = invoke(*path, "--help")
     assert str(ROOT) not in said
     assert str(Path.home()) not in said
     lines = [line.strip() for line in said.partition("╭")[0].splitlines() if line.strip()]

@@ -16,7 +16,7 @@ from tests.harness.disks import FullDisk
 
 Step = Callable[[Path], int]
 FILES = {Ring.ADDRESSES: "encryption", Ring.DEAD_LETTERS: "dead_letter", Ring.NEWSROOM: "newsroom"}
-SEALING_STEPS: Sequence[Step] = (add_key, drop_key)
+ENCRYPTION_STEPS: Sequence[Step] = (add_key, drop_key)
 INDEX_STEPS: Sequence[Step] = (add_index_key, use_index_key, drop_index_key)
 
 
@@ -26,7 +26,7 @@ def read_texts(folder: Path) -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("files", [1, 2, 3])
-@pytest.mark.parametrize("steps", [SEALING_STEPS, INDEX_STEPS])
+@pytest.mark.parametrize("steps", [ENCRYPTION_STEPS, INDEX_STEPS])
 def test_a_change_that_was_interrupted_is_repeated_with_the_same_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: Sequence[Step], files: int
 ) -> None:
@@ -54,7 +54,7 @@ def test_files_that_are_no_step_apart_are_left_alone(tmp_path: Path) -> None:
     for name in ("kreisfunk_encryption_keys", "kreisfunk_index_key"):
         write_secret(tmp_path / "ingress" / name, (other / "ingress" / name).read_text())
     before = read_texts(tmp_path)
-    for step in (*SEALING_STEPS, *INDEX_STEPS):
+    for step in (*ENCRYPTION_STEPS, *INDEX_STEPS):
         with pytest.raises(KeyFilesError, match="must be the same"):
             step(tmp_path)
     assert read_texts(tmp_path) == before
@@ -74,8 +74,8 @@ def test_each_ring_has_its_own_keys(tmp_path: Path, ring: Ring) -> None:
 
 def test_several_who_add_at_once_add_a_version_each(tmp_path: Path) -> None:
     create_secrets(tmp_path)
-    with ThreadPoolExecutor(8) as people:
-        versions = list(people.map(add_key, [tmp_path] * 8))
+    with ThreadPoolExecutor(8) as executor:
+        versions = list(executor.map(add_key, [tmp_path] * 8))
     assert sorted(versions) == [2, 3, 4, 5, 6, 7, 8, 9]
     (ring,) = read_texts(tmp_path)["kreisfunk_encryption_keys"]
     assert sorted(KeyRing.parse(ring).keys) == [1, *sorted(versions)]

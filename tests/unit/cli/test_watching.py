@@ -31,7 +31,7 @@ def event(source: str = "/x") -> bytes:
     return encode(content, event_id="e", source=source, time=NOW, subject="n", expirytime=NOW)
 
 
-def course(*messages: Message) -> EventProgress:
+def build_progress(*messages: Message) -> EventProgress:
     """What is known of an event once these messages about it have come."""
     known = start_progress("/x", "e", "n", NOW)
     for message in messages:
@@ -47,14 +47,15 @@ def progressed(states: dict[str, int], audience: int | None = 3, limited: int = 
 
 
 def test_a_line_says_how_far_it_is() -> None:
-    assert format_line(course(ACCEPTED)) == f"accepted: notice n revision 1, broadcast {OURS}, 3 people"
-    heard = course(ACCEPTED, progressed({"waiting": 1, "claimed": 1, "read": 1}, None))
+    assert format_line(build_progress(ACCEPTED)) == f"accepted: notice n revision 1, broadcast {OURS}, 3 people"
+    heard = build_progress(ACCEPTED, progressed({"waiting": 1, "claimed": 1, "read": 1}, None))
     assert (count_handled(heard), format_line(heard)) == (1, "sending: notice n, 1 of ?")
 
 
 def test_a_line_says_who_waits_for_metas_limit_for_one_person_as_long_as_they_do() -> None:
     lines = [
-        format_line(course(ACCEPTED, progressed({"waiting": 2, "read": 1}, limited=limited))) for limited in range(3)
+        format_line(build_progress(ACCEPTED, progressed({"waiting": 2, "read": 1}, limited=limited)))
+        for limited in range(3)
     ]
     begin = "sending: notice n, 1 of 3"
     assert lines == [
@@ -66,7 +67,7 @@ def test_a_line_says_who_waits_for_metas_limit_for_one_person_as_long_as_they_do
 
 def test_a_rejection_has_a_line_for_each_field() -> None:
     problems = (Problem(field="topic", problem="unknown"),)
-    heard = course(NoticeRejected(source="/x", event="e", problems=problems))
+    heard = build_progress(NoticeRejected(source="/x", event="e", problems=problems))
     assert format_line(heard) == "rejected: notice n\n  topic: unknown"
 
 
@@ -81,13 +82,13 @@ def test_a_rejection_has_a_line_for_each_field() -> None:
 )
 def test_what_has_reached_nobody_has_not_ended_well(audience: int, states: dict[str, int], status: int) -> None:
     finished = BroadcastFinished(broadcast=OURS, audience=audience, states=states)
-    assert compute_exit_status(course(ACCEPTED, finished)) == status
+    assert compute_exit_status(build_progress(ACCEPTED, finished)) == status
 
 
 @pytest.mark.parametrize(("revision", "status", "word"), [(2, 0, "done"), (0, 6, "not withdrawn")])
 def test_a_withdrawal_of_nothing_has_not_ended_well(revision: int, status: int, word: str) -> None:
     withdrawal = NoticeAccepted(source="/x", event="e", notice="n", revision=revision, action=NoticeAction.WITHDRAWN)
-    heard = course(withdrawal)
+    heard = build_progress(withdrawal)
     assert compute_exit_status(heard) == status
     assert format_line(heard) == f"{word}: notice n"
 

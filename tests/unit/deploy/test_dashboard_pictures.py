@@ -5,7 +5,7 @@ from tools.dashboards import UNITS, Chart, Line, Period, render_page
 
 PERIOD = Period(1_800_000_000, 1_800_000_600)
 PLACE = {"x": 0, "y": 0, "w": 8, "h": 8}
-PANELS = [panel for board in BOARDS for panel in board.panels]
+PANELS = [panel for dashboard in BOARDS for panel in dashboard.panels]
 
 
 def test_variables_are_filled_in_as_grafana_does() -> None:

@@ -56,8 +56,8 @@ def test_the_quarantine_is_nearly_full_before_the_longest_notices_fill_it() -> N
 
 def test_an_urgent_notice_is_late_only_beyond_what_its_lane_and_the_dispatchers_hold() -> None:
     """Those have taken a few batches of a full lane."""
-    [held] = re.findall(r"(\d+) / scalar", ALERTS["LaneDelayed"]["expr"])
-    assert int(held) == 1.5 * topology.MAX_LANE_BATCHES * MAX_PAGE_RECIPIENTS
+    [limit] = re.findall(r"(\d+) / scalar", ALERTS["LaneDelayed"]["expr"])
+    assert int(limit) == 1.5 * topology.MAX_LANE_BATCHES * MAX_PAGE_RECIPIENTS
 
 
 def test_an_expansion_is_waited_for_only_while_its_lane_takes_batches() -> None:

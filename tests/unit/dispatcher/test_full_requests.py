@@ -135,13 +135,13 @@ class LossMeter:
 
 @dataclass(frozen=True)
 class Figures:
-    """What happened, each a second; and claims that are still held, or were given back in the end."""
+    """What happened, each a second; and claims that are still open, or were given back in the end."""
 
     sent: float
     lost: float
     queries: float
     given_back: float
-    held: int
+    open_claims: int
 
 
 async def measure(

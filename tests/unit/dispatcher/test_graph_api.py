@@ -29,8 +29,8 @@ NUMBER = "491760406900001"
 
 def claim() -> Claim:
     index = bytes(16)
-    sealed = KeyRing.parse(f"1:{KEY}").encrypt(NUMBER.encode(), purpose=AddressKind.PHONE.value, index=index)
-    address = Address(kind=AddressKind.PHONE, index=index, sealed=sealed)
+    encrypted = KeyRing.parse(f"1:{KEY}").encrypt(NUMBER.encode(), purpose=AddressKind.PHONE.value, index=index)
+    address = Address(kind=AddressKind.PHONE, index=index, sealed=encrypted)
     now = datetime.now(UTC)
     return Claim(uuid4(), Lane.BULK, address, {"type": "template"}, now, now, Instant.now())
 

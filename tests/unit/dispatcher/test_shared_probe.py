@@ -71,24 +71,24 @@ class LateGraph:
         return ConnectedLate()
 
 
-class KeptClaims:
+class RecordedClaims:
     """Lanes that get back what was not sent."""
 
     def __init__(self) -> None:
         self.wake = asyncio.Event()
-        self.kept: list[Claim] = []
+        self.claims: list[Claim] = []
 
     def put_back(self, claim: Claim) -> None:
-        self.kept.append(claim)
+        self.claims.append(claim)
 
 
 @pytest.mark.parametrize(("paused", "sent"), [(True, MAX_PROBE_ATTEMPTS), (False, 1)])
 async def test_a_probe_whose_connection_came_late_leaves_at_another_slot_unless_nobody_sends(
     paused: bool, sent: int
 ) -> None:
-    graph, lanes, meter = LateGraph(), KeptClaims(), Metrics(CollectorRegistry(), limit=10)
+    graph, lanes, meter = LateGraph(), RecordedClaims(), Metrics(CollectorRegistry(), limit=10)
     sender = Sender(cast(Any, graph), cast(Any, lanes), NOTHING, NOTHING, NOTHING, meter, max_requests=10, timeout=20)
     claim = cast(Claim, object())
     with patch.object(Sender, "_may_leave", return_value=True):
         await sender.probe(claim, paused=paused)
-    assert (graph.sent, lanes.kept) == (sent, [claim])
+    assert (graph.sent, lanes.claims) == (sent, [claim])

@@ -55,20 +55,20 @@ class FailsOnce:
 
 
 @dataclass
-class OnceBrokenLimiter(SoleLimiter):
-    once: FailsOnce = field(default_factory=FailsOnce)
+class FailingLimiter(SoleLimiter):
+    failure: FailsOnce = field(default_factory=FailsOnce)
 
     async def reserve(self, slots: int) -> Lease:
         if self.queries:  # the second lease, while the first is used
-            self.once.check()
+            self.failure.check()
         return await super().reserve(slots)
 
 
 @dataclass
 class NumberedLanes(EndlessLanes):
-    """Lanes with so many messages, each with its number; `once` breaks a claim."""
+    """Lanes with so many messages, each with its number; `failure` breaks a claim."""
 
-    once: FailsOnce = field(default_factory=lambda: FailsOnce(has_failed=True))
+    failure: FailsOnce = field(default_factory=lambda: FailsOnce(has_failed=True))
     left: deque[int] = field(default_factory=lambda: deque(NUMBERS))
 
     def estimate_available(self) -> int:
@@ -79,7 +79,7 @@ class NumberedLanes(EndlessLanes):
             return False
         await asyncio.sleep(self.claim_seconds)
         if len(self.left) < len(NUMBERS):
-            self.once.check()
+            self.failure.check()
         self.ready.extend(self.left.popleft() for _ in range(missing))
         return True
 
@@ -107,8 +107,8 @@ class NotingSender(SlowSender):
 @pytest.mark.parametrize(
     ("build_lanes", "build_limiter"),
     [
-        (lambda: NumberedLanes(0.01), lambda: OnceBrokenLimiter(80)),
-        (lambda: NumberedLanes(0.01, once=FailsOnce()), lambda: SoleLimiter(80)),
+        (lambda: NumberedLanes(0.01), lambda: FailingLimiter(80)),
+        (lambda: NumberedLanes(0.01, failure=FailsOnce()), lambda: SoleLimiter(80)),
     ],
     ids=["a lease", "a claim"],
 )
@@ -133,18 +133,18 @@ def test_the_loop_goes_on_after_an_error_and_sends_each_once(
 
 
 @dataclass
-class OnceBrokenLedger:
+class FailingLedger:
     """A ledger that keeps what it was told, and breaks once if so wished."""
 
-    once: FailsOnce = field(default_factory=lambda: FailsOnce(has_failed=True))
+    failure: FailsOnce = field(default_factory=lambda: FailsOnce(has_failed=True))
     records: list[Record] = field(default_factory=list)
 
     async def record(self, records: Sequence[Record]) -> None:
-        self.once.check()
+        self.failure.check()
         self.records.extend(records)
 
 
-def build_recorder(ledger: OnceBrokenLedger) -> Recorder:
+def build_recorder(ledger: FailingLedger) -> Recorder:
     return Recorder(cast(Ledger, ledger), Metrics(CollectorRegistry(), limit=80))
 
 
@@ -162,7 +162,7 @@ async def record_all(recorder: Recorder, results: Iterable[Callable[[], Record]]
 
 
 def test_results_are_recorded_once_after_an_error() -> None:
-    ledger, results = OnceBrokenLedger(FailsOnce()), [Record(uuid4(), 1, DeliveryState.ACCEPTED) for _ in range(5)]
+    ledger, results = FailingLedger(FailsOnce()), [Record(uuid4(), 1, DeliveryState.ACCEPTED) for _ in range(5)]
 
     async def story() -> None:
         await record_all(build_recorder(ledger), [give(one) for one in results])
@@ -172,7 +172,7 @@ def test_results_are_recorded_once_after_an_error() -> None:
 
 
 def test_a_result_that_cannot_be_built_costs_no_other() -> None:
-    ledger, results = OnceBrokenLedger(), [Record(uuid4(), 1, DeliveryState.ACCEPTED) for _ in range(2)]
+    ledger, results = FailingLedger(), [Record(uuid4(), 1, DeliveryState.ACCEPTED) for _ in range(2)]
 
     def fail() -> Record:
         raise Unforeseen
@@ -197,14 +197,14 @@ class RefusingGraph:
 
 
 @dataclass
-class OnceBrokenPauses:
+class FailingPauses:
     """A limiter of which a pause breaks once."""
 
-    once: FailsOnce = field(default_factory=FailsOnce)
+    failure: FailsOnce = field(default_factory=FailsOnce)
     reasons: list[str] = field(default_factory=list)
 
     async def pause(self, reason: str, _: float) -> bool:
-        self.once.check()
+        self.failure.check()
         self.reasons.append(reason)
         return False
 
@@ -217,7 +217,7 @@ def build_claim() -> Claim:
 
 
 def test_an_answer_that_cannot_be_applied_is_recorded_and_the_next_one_is_applied() -> None:
-    ledger, limiter, claims = OnceBrokenLedger(), OnceBrokenPauses(), [build_claim() for _ in range(2)]
+    ledger, limiter, claims = FailingLedger(), FailingPauses(), [build_claim() for _ in range(2)]
     meter, shared = Metrics(CollectorRegistry(), limit=80), cast(Any, limiter)
 
     async def story() -> None:

@@ -13,9 +13,9 @@ cd "$(dirname "$0")/secrets" && tar -cf - *
 
 
 def test_saved_secrets_are_whole_and_can_be_read_by_their_owner_only(tmp_path: Path) -> None:
-    docker, kept = tmp_path / "docker", tmp_path / "secrets" / "kept"
-    kept.parent.mkdir()
-    kept.write_text("kept")
+    docker, secret = tmp_path / "docker", tmp_path / "secrets" / "kept"
+    secret.parent.mkdir()
+    secret.write_text("kept")
     docker.write_text(DOCKER)
     docker.chmod(0o700)
     (command,) = re.findall(r"^ +(\(umask .*tar -cf.*)$", GUIDE, re.MULTILINE)

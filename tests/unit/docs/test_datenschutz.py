@@ -35,8 +35,8 @@ from tools.docs.privacy_texts import STATES, SUBSCRIBED, build_subscriber
 MIGRATIONS = "".join(path.read_text() for path in sorted(DOCS.parent.glob("services/*/adapters/migrations/*.sql")))
 CREATED = re.compile(r"create table (\w+)\.(\w+)")
 DROPPED = re.compile(r"^drop table (\w+)\.(\w+);", re.MULTILINE)
-# Whole messages, whose addresses are sealed.
-SEALED_BODIES = {("subscriptions.inbox", "publications"), ("subscriptions.pending_page", "body")}
+# Whole messages, whose addresses are encrypted.
+ENCRYPTED_BODIES = {("subscriptions.inbox", "publications"), ("subscriptions.pending_page", "body")}
 # Nothing in these is about a person: limits, counters and what was said about the whole account.
 WITHOUT_PEOPLE = {
     "account_update",
@@ -75,7 +75,7 @@ ABOUT_STAFF = {
     "session",
 }
 PARTITIONS = {"delivery_other"}
-KEPT_BY_MIGRATIONS = {"schema_migrations", "schema_checksums"}
+MIGRATION_TABLES = {"schema_migrations", "schema_checksums"}
 # By which words somebody who asks for their data hears of each; pages and erasures last for moments only.
 TOLD = {
     "subscriber": "Anmeldung:",
@@ -122,7 +122,7 @@ def test_every_table_about_people_is_listed_on_the_page() -> None:
 def test_no_table_that_is_gone_is_listed() -> None:
     queues = {name for queue in QUEUES for name in (queue.name, queue.quarantine)}
     listed = set(re.findall(r"`((?:subscriptions|dispatcher|newsroom)\.\w+)`", PAGE)) - queues
-    assert {name.partition(".")[2] for name in listed} <= tables() | KEPT_BY_MIGRATIONS
+    assert {name.partition(".")[2] for name in listed} <= tables() | MIGRATION_TABLES
 
 
 def test_whoever_asks_for_their_data_hears_of_every_table() -> None:
@@ -132,9 +132,9 @@ def test_whoever_asks_for_their_data_hears_of_every_table() -> None:
 
 
 def test_what_citizens_are_told_of_periods_is_what_the_dispatcher_does() -> None:
-    kept = dispatcher_retention.build_retention_rules(Settings.model_fields["retention_days"].default)
-    assert kept["deliveries_week"].max_age.days == kept["stray_delivery"].max_age.days == MAX_DELIVERY_RETENTION_DAYS
-    assert kept["suppression"].max_age.days == DELIVERY_NOTES_RETENTION_DAYS
+    rules = dispatcher_retention.build_retention_rules(Settings.model_fields["retention_days"].default)
+    assert rules["deliveries_week"].max_age.days == rules["stray_delivery"].max_age.days == MAX_DELIVERY_RETENTION_DAYS
+    assert rules["suppression"].max_age.days == DELIVERY_NOTES_RETENTION_DAYS
     assert ERASURE_DELAY_SECONDS == 60
     assert "eine Minute" in line("dispatcher.erasure")
 
@@ -176,9 +176,9 @@ RULES = {
 
 @pytest.mark.parametrize("kind", sorted(RULES))
 def test_the_period_of_everything_that_is_forgotten_is_on_the_page(kind: str) -> None:
-    kept = RULES[kind].max_age
-    told = "1 Tag" if kept.days == 1 and not kept.seconds else f"{kept.days} Tage"
-    assert ("25 Stunden" if kept.seconds else told) in line(PERIODS[kind])
+    max_age = RULES[kind].max_age
+    told = "1 Tag" if max_age.days == 1 and not max_age.seconds else f"{max_age.days} Tage"
+    assert ("25 Stunden" if max_age.seconds else told) in line(PERIODS[kind])
 
 
 @pytest.mark.parametrize(("days", "accepted"), [("20", False), ("21", True), ("90", True), ("91", False)])
@@ -194,11 +194,11 @@ def test_no_setting_keeps_deliveries_for_longer_than_citizens_are_told(days: str
 
 
 def test_kinds_of_columns_fit_their_names() -> None:
-    """What is sealed or a keyed hash is called so; the words of a person are in two places only."""
+    """What is encrypted or a keyed hash is called so; the words of a person are in two places only."""
     kinds = {name: column.kind for name, column in read_columns().items()}
     assert set(kinds.values()) == KINDS
     for (table, column), kind in kinds.items():
-        assert (kind == SEALED) == (column.endswith("_sealed") or (table, column) in SEALED_BODIES), (table, column)
+        assert (kind == SEALED) == (column.endswith("_sealed") or (table, column) in ENCRYPTED_BODIES), (table, column)
         hashed = column.endswith(("_index", "_key", "_keys")) or column in ("indexes", "senders", "author")
         hashed = hashed and not table.startswith("newsroom.")  # where an author is an account
         assert (kind == HASHED) == hashed, (table, column)

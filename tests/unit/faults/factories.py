@@ -43,7 +43,7 @@ def build_row(citizen: int, broadcast: str = "b1", **changes: Any) -> DeliverySn
 
 @dataclass
 class EvidenceBuilder:
-    """Both sides' books of one broadcast to six citizens; change lists to plant something."""
+    """Both sides' records of one broadcast to six citizens; change lists to plant something."""
 
     outbound: list[AcceptedMessage] = field(
         default_factory=lambda: [build_broadcast_message(citizen) for citizen in CITIZENS]

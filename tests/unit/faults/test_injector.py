@@ -24,8 +24,8 @@ class WatchedProxy(Proxy):
         super().__init__([])
         self.disturbed = asyncio.Event()
 
-    def set_conditions(self, weather: NetworkConditions) -> None:
-        super().set_conditions(weather)
+    def set_conditions(self, conditions: NetworkConditions) -> None:
+        super().set_conditions(conditions)
         self.disturbed.set()
 
 

@@ -64,7 +64,7 @@ OF_NUMBERS: dict[str, Writing] = {
 def found(data: bytes) -> set[PiiKind]:
     sweep = PatternScanner(GROUPS)
     sweep.feed(data)
-    return {needle.kind for needle in sweep.found}
+    return {pattern.kind for pattern in sweep.found}
 
 
 @pytest.mark.parametrize("writing", WRITINGS)
@@ -110,7 +110,7 @@ def test_what_lies_across_the_border_of_two_pieces_is_found_once(
 def test_what_may_be_somewhere_is_not_looked_for_there() -> None:
     sweep = PatternScanner(exclude_kinds(GROUPS, {PiiKind.TEXT}))
     sweep.feed(f"{TEXT} {NAME}".encode())
-    assert {needle.kind for needle in sweep.found} == {PiiKind.NAME}
+    assert {pattern.kind for pattern in sweep.found} == {PiiKind.NAME}
 
 
 def test_a_leak_makes_the_run_fail_and_tells_where_but_not_what() -> None:

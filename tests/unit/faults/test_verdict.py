@@ -35,9 +35,9 @@ def with_stop(answered_at: float, confirmed_at: float | None) -> EvidenceBuilder
     """Citizen 3, who gets the broadcast at second 13, said "Stop" at second 5."""
     scene = EvidenceBuilder(written=[CitizenMessage(3, "Stop", 5.0, answered_at)], handled=1, replies_due=1)
     if confirmed_at is not None:
-        farewell = build_reply(3, confirmed_at)
-        scene.outbound.append(farewell)
-        scene.ledger.append(replace(build_row(3), delivery=farewell.delivery, broadcast=None))
+        confirmation = build_reply(3, confirmed_at)
+        scene.outbound.append(confirmation)
+        scene.ledger.append(replace(build_row(3), delivery=confirmation.delivery, broadcast=None))
     return scene
 
 
@@ -76,7 +76,7 @@ def test_what_was_decided_against_is_not_lost_but_who_stayed_has_to_get_it(state
     assert figures(scene) == {Figure.LOST: 1}
 
 
-def test_who_stayed_and_has_no_row_is_lost_although_our_books_agree() -> None:
+def test_who_stayed_and_has_no_row_is_lost_although_our_ledger_agrees() -> None:
     scene = EvidenceBuilder(broadcasts=[broadcast_to(5)])
     scene.outbound.pop()
     scene.ledger.pop()
@@ -268,9 +268,9 @@ def test_a_row_that_says_delivered_without_a_message_is_unaccounted_and_lost() -
 
 def test_too_many_in_one_second_break_the_rate_unless_the_judge_stood_still() -> None:
     scene = EvidenceBuilder(broadcasts=[broadcast_to(LIMIT + 2)])
-    people = range(1, LIMIT + 3)
-    scene.outbound = [build_broadcast_message(citizen, accepted_at=20.0 + citizen / 20) for citizen in people]
-    scene.ledger = [build_row(citizen) for citizen in people]
+    citizens = range(1, LIMIT + 3)
+    scene.outbound = [build_broadcast_message(citizen, accepted_at=20.0 + citizen / 20) for citizen in citizens]
+    scene.ledger = [build_row(citizen) for citizen in citizens]
     assert figures(scene)[Figure.RATE]
     scene.stalls = [Stall(20.05, 0.15)]
     assert figures(scene) == {}

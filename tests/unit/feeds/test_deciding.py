@@ -133,8 +133,8 @@ def test_what_one_poll_finds_beyond_the_bound_becomes_drafts() -> None:
     feed: dict[str, Any] = {"most_at_once": 3}
     first = poll_feed(**feed).state
     outcome = poll_feed(*(build_item(number) for number in range(10)), memory=first, **feed)
-    ways = [pending.way for pending in outcome.state.pending]
-    assert (ways.count(Mode.DIRECT), ways.count(Mode.DRAFT)) == (3, 7)
+    modes = [pending.way for pending in outcome.state.pending]
+    assert (modes.count(Mode.DIRECT), modes.count(Mode.DRAFT)) == (3, 7)
     assert outcome.counts["too_many"] == 7
 
 

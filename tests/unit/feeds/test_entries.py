@@ -65,8 +65,8 @@ def build_dated(number: int) -> str:
 @pytest.mark.parametrize("step", [1, -1])
 def test_of_a_feed_that_is_too_long_the_newest_are_kept_and_the_others_counted(step: int) -> None:
     feed = read_feed(build_rss([build_dated(number) for number in range(MAX_ENTRIES + 500)][::step]))
-    kept = [f"meldung-{number}" for number in range(500, MAX_ENTRIES + 500)]
-    assert ([entry.id for entry in feed.entries], feed.surplus) == (kept[::step], 500)
+    expected = [f"meldung-{number}" for number in range(500, MAX_ENTRIES + 500)]
+    assert ([entry.id for entry in feed.entries], feed.surplus) == (expected[::step], 500)
 
 
 def test_of_a_feed_that_is_too_long_and_has_no_dates_the_first_are_kept() -> None:

@@ -30,7 +30,7 @@ def flooded() -> OriginState:
     return memory
 
 
-def list_ways(outcome: PollOutcome) -> list[Mode]:
+def list_modes(outcome: PollOutcome) -> list[Mode]:
     return [pending.way for pending in outcome.state.pending]
 
 
@@ -61,11 +61,11 @@ def test_a_feed_that_alternates_is_news_once() -> None:
 
 def test_what_was_forgotten_and_returns_is_a_draft_at_most(flooded: OriginState) -> None:
     outcome = poll_feed(build_item(0), memory=flooded, now=NOW + timedelta(days=100))
-    assert (list_ways(outcome), outcome.counts["perhaps_known"]) == ([Mode.DRAFT], 1)
+    assert (list_modes(outcome), outcome.counts["perhaps_known"]) == ([Mode.DRAFT], 1)
 
 
 @pytest.mark.parametrize(
-    ("published", "way"),
+    ("published", "mode"),
     [
         ("Fri, 27 Nov 2026 09:00:00 GMT", Mode.DIRECT),
         ("Thu, 26 Nov 2026 23:00:00 GMT", Mode.DRAFT),
@@ -73,21 +73,21 @@ def test_what_was_forgotten_and_returns_is_a_draft_at_most(flooded: OriginState)
     ],
 )
 def test_only_an_entry_dated_after_the_last_one_forgotten_is_surely_new(
-    published: str, way: Mode, flooded: OriginState
+    published: str, mode: Mode, flooded: OriginState
 ) -> None:
     outcome = poll_feed(build_item(-1, pubDate=published), memory=flooded, now=NOW + timedelta(days=3))
-    assert list_ways(outcome) == [way]
+    assert list_modes(outcome) == [mode]
 
 
 def test_a_feed_that_dates_all_today_is_no_news_on_the_next_day_either(flooded: OriginState) -> None:
     items = build_items(30 * POLL, pubDate="Thu, 26 Nov 2026 10:00:00 GMT")
     outcome = poll_feed(*items, memory=flooded, now=NOW + timedelta(days=1))
-    assert Mode.DIRECT not in list_ways(outcome)
+    assert Mode.DIRECT not in list_modes(outcome)
 
 
 def test_whether_something_was_forgotten_is_forgotten_itself(flooded: OriginState) -> None:
     later = poll_feed(build_item(-1), memory=flooded, now=NOW + timedelta(days=401)).state
-    assert list_ways(poll_feed(build_item(-2), memory=later, now=NOW + timedelta(days=401))) == [Mode.DIRECT]
+    assert list_modes(poll_feed(build_item(-2), memory=later, now=NOW + timedelta(days=401))) == [Mode.DIRECT]
 
 
 def test_drafts_are_for_the_newest_entries_and_the_others_are_marked() -> None:

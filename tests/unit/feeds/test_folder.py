@@ -41,12 +41,12 @@ def test_what_is_rejected_moves_with_its_reasons_once(tmp_path: Path) -> None:
 
 
 def test_an_id_of_others_leads_nowhere(tmp_path: Path) -> None:
-    folder = StateFolder(tmp_path / "kept")
+    folder = StateFolder(tmp_path / "state")
     for identifier in ("../../etc/passwd", "/etc/passwd", "x" * 200, "ü/🚧"):
         folder.save_sent("presse", event(identifier))
         assert folder.is_unanswered(identifier)
     assert folder.list_unanswered()
-    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    assert [path.name for path in tmp_path.iterdir()] == ["state"]
     assert folder.find_event("../memory/presse") is None
 
 

@@ -56,45 +56,45 @@ ONE_OF_EACH: list[Event] = [
 def test_slices_together_are_the_bytes_of_the_group(event: Event, webhooks: int) -> None:
     if isinstance(event, WebhookQuarantined):
         webhooks = 1
-    slices = [each for _ in range(webhooks) for each in split_into_chunks([event])]
+    chunks = [each for _ in range(webhooks) for each in split_into_chunks([event])]
     group = build_group([event] * webhooks)
     enclosed = wrap_data(
-        GROUP_TYPES[type(event)], join_chunks(type(event), slices), event_id="1", source="/test", time=AT
+        GROUP_TYPES[type(event)], join_chunks(type(event), chunks), event_id="1", source="/test", time=AT
     )
     assert enclosed == encode(group, event_id="1", source="/test", time=AT)
 
 
 @given(texts=st.lists(st.text(max_size=30), min_size=1, max_size=30), factor=st.sampled_from([1, 500, 4000]))
-def test_each_slice_fits_and_nothing_is_lost(texts: list[str], factor: int) -> None:
+def test_each_chunk_fits_and_nothing_is_lost(texts: list[str], factor: int) -> None:
     events = [message(text * factor) for text in texts]
-    slices = split_into_chunks(events)
-    assert all(each.events == 1 or len(each.json) <= MAX_GROUP_BYTES for each in slices)
-    assert sum(each.events for each in slices) == len(events)
+    chunks = split_into_chunks(events)
+    assert all(each.events == 1 or len(each.json) <= MAX_GROUP_BYTES for each in chunks)
+    assert sum(each.events for each in chunks) == len(events)
     whole = wrap_data(
-        GROUP_TYPES[InboundMessage], join_chunks(InboundMessage, slices), event_id="1", source="/test", time=AT
+        GROUP_TYPES[InboundMessage], join_chunks(InboundMessage, chunks), event_id="1", source="/test", time=AT
     )
     assert whole == encode(build_group(events), event_id="1", source="/test", time=AT)
 
 
-def test_no_slice_holds_more_events_than_a_group_may() -> None:
-    slices = split_into_chunks([status("sent")] * (2 * MAX_GROUP_EVENTS + 1))
-    assert max(each.events for each in slices) <= MAX_GROUP_EVENTS
-    assert sum_counts(each.labels for each in slices) == {"sent": 2 * MAX_GROUP_EVENTS + 1}
+def test_no_chunk_has_more_events_than_a_group_may() -> None:
+    chunks = split_into_chunks([status("sent")] * (2 * MAX_GROUP_EVENTS + 1))
+    assert max(each.events for each in chunks) <= MAX_GROUP_EVENTS
+    assert sum_counts(each.labels for each in chunks) == {"sent": 2 * MAX_GROUP_EVENTS + 1}
 
 
-def test_words_are_counted_for_each_slice_and_add_up() -> None:
-    slices = [
+def test_labels_are_counted_for_each_chunk_and_add_up() -> None:
+    chunks = [
         *split_into_chunks([status("sent"), status("read"), status("sent")]),
         *split_into_chunks([status("read")]),
     ]
-    assert [dict(each.labels) for each in slices] == [{"sent": 2, "read": 1}, {"read": 1}]
-    assert sum_counts(each.labels for each in slices) == {"sent": 2, "read": 2}
+    assert [dict(each.labels) for each in chunks] == [{"sent": 2, "read": 1}, {"read": 1}]
+    assert sum_counts(each.labels for each in chunks) == {"sent": 2, "read": 2}
 
 
-def test_a_webhook_is_packed_by_type_in_its_order() -> None:
+def test_a_webhook_is_encoded_by_type_in_its_order() -> None:
     events = [*ONE_OF_EACH, *ONE_OF_EACH]
-    packed = encode_events(events)
-    assert list(packed) == [type(event) for event in ONE_OF_EACH]
+    encoded = encode_events(events)
+    assert list(encoded) == [type(event) for event in ONE_OF_EACH]
     for kind, same in split_by_type(events).items():
-        assert join_chunks(kind, packed[kind]) == join_chunks(kind, split_into_chunks(same))
+        assert join_chunks(kind, encoded[kind]) == join_chunks(kind, split_into_chunks(same))
     assert encode_events([]) == {}

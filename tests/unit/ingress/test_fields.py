@@ -85,10 +85,10 @@ def test_good_changes_go_on_beside_those_that_are_not_understood() -> None:
     ]
     entries = [{"id": "1", "changes": changes}, "no entry", {"id": "2", "changes": changes[:1]}]
     body = json.dumps({"object": "whatsapp_business_account", "entry": entries}).encode()
-    understood = parse_webhook(body, RULES)
-    assert [type(event) for event in understood.events] == [InboundMessage, DeliveryStatus, InboundMessage]
-    assert understood.ignored == [Ignored.CALL]
-    assert [problem.kind for problem in understood.problems] == [
+    parsed = parse_webhook(body, RULES)
+    assert [type(event) for event in parsed.events] == [InboundMessage, DeliveryStatus, InboundMessage]
+    assert parsed.ignored == [Ignored.CALL]
+    assert [problem.kind for problem in parsed.problems] == [
         ProblemKind.BROKEN_PART,
         ProblemKind.UNKNOWN_FIELD,
         ProblemKind.BROKEN_PART,

@@ -23,9 +23,9 @@ def made_of(*events: int, size: int = 1) -> Chunk:
     return Chunk(len(events), b",".join(b"%0*d" % (size, event) for event in events), {})
 
 
-def read(slices: Sequence[Chunk]) -> list[int]:
+def read(chunks: Sequence[Chunk]) -> list[int]:
     """The numbers in them."""
-    return [int(number) for each in slices for number in each.json.split(b",")]
+    return [int(number) for each in chunks for number in each.json.split(b",")]
 
 
 @dataclass
@@ -43,17 +43,17 @@ class FakeBroker:
     def has_groups(self, number: int) -> Callable[[], bool]:
         return lambda: len(self.groups) == number
 
-    async def publish(self, slices: Sequence[Chunk]) -> None:
+    async def publish(self, chunks: Sequence[Chunk]) -> None:
         number = len(self.groups)
-        self.groups.append(read(slices))
-        self.sizes.append([len(each.json) for each in slices])
+        self.groups.append(read(chunks))
+        self.sizes.append([len(each.json) for each in chunks])
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         await self.open.wait()
         self.in_flight -= 1
         if self.refuses(number):
             raise NotStored
-        self.confirmed.extend(read(slices))
+        self.confirmed.extend(read(chunks))
 
 
 def run(test: Callable[[], Coroutine[object, object, None]]) -> None:
@@ -93,8 +93,8 @@ def test_each_event_is_in_one_group_and_each_submitter_knows_what_became_of_its_
         broker = FakeBroker(refuses=refused.__contains__)
         broker.open.set()
         groups = commit(broker, GroupLimits(events=5, size=100, flush_threshold=beside))
-        slices = iter(numbered([size for shape in shapes for size in shape]))
-        submissions = [[next(slices) for _ in shape] for shape in shapes]
+        chunks = iter(numbered([size for shape in shapes for size in shape]))
+        submissions = [[next(chunks) for _ in shape] for shape in shapes]
         async with run_in_background(*working(groups)):
             answers = await whether_all([groups.submit(made_of(*it) for it in parts) for parts in submissions])
 
@@ -117,9 +117,9 @@ def test_groups_keep_the_order_and_the_limits(lengths: list[tuple[int, int]], si
         limits = GroupLimits(events=5, size=size)
         groups = commit(broker, limits)
         parts = numbered([number for number, _ in lengths])
-        slices = [made_of(*part, size=width) for part, (_, width) in zip(parts, lengths, strict=True)]
+        chunks = [made_of(*part, size=width) for part, (_, width) in zip(parts, lengths, strict=True)]
         async with run_in_background(*working(groups)):
-            await whether_all([groups.submit([each]) for each in slices])
+            await whether_all([groups.submit([each]) for each in chunks])
 
         assert [event for group in broker.groups for event in group] == list(range(sum(map(len, parts))))
         for group, sizes in zip(broker.groups, broker.sizes, strict=True):
@@ -173,14 +173,14 @@ async def test_who_has_gone_takes_back_what_no_group_holds() -> None:
     broker = FakeBroker()
     groups = commit(broker, GroupLimits(events=1, size=1))
     async with run_in_background(*working(groups)):
-        held = groups.submit([made_of(0), made_of(1)])
+        in_flight = groups.submit([made_of(0), made_of(1)])
         await until(broker.has_groups(WORKERS))
         cancelled, answered = groups.submit([made_of(2), made_of(3)])
         stays = groups.submit([made_of(4)])
         cancelled.cancel()
         answered.set_result(False)
         broker.open.set()
-        assert await whether_all([held, stays]) == [True, True]
+        assert await whether_all([in_flight, stays]) == [True, True]
 
     assert broker.groups == [[0], [1], [4]]
 

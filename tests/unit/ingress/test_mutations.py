@@ -29,43 +29,43 @@ def test_whatever_comes_can_be_published_and_each_whole_text_is_an_event(case: C
     heard = 0
     for number in range(CASES or USUAL_CASES):
         body = case(number)
-        understood, texts = parse_webhook(body, RULES), find_whole_texts(body)
-        kept = quarantine_problems(body, understood.problems)
-        assert ends(understood, kept), f"case {number}"
-        assert hears(understood, texts), f"case {number}"
-        assert keeps_the_rest(body, understood, kept), f"case {number}"
+        parsed, texts = parse_webhook(body, RULES), find_whole_texts(body)
+        parts = quarantine_problems(body, parsed.problems)
+        assert ends(parsed, parts), f"case {number}"
+        assert hears(parsed, texts), f"case {number}"
+        assert keeps_the_rest(body, parsed, parts), f"case {number}"
         heard += len(texts)
     assert heard > 0
 
 
-def ends(understood: ParsedWebhook, kept: Sequence[QuarantinedPart]) -> bool:
+def ends(parsed: ParsedWebhook, parts: Sequence[QuarantinedPart]) -> bool:
     """Whether something came of it, all of which can be published, and no reason names anybody."""
-    events = [*understood.events, *(it.message for it in kept)]
+    events = [*parsed.events, *(it.message for it in parts)]
     for kind, same in split_by_type(events).items():
         count_labels(kind, same)
         msgspec.json.encode(build_group(same))
-    return bool(events or understood.ignored)
+    return bool(events or parsed.ignored)
 
 
-def hears(understood: ParsedWebhook, texts: list[str]) -> bool:
+def hears(parsed: ParsedWebhook, texts: list[str]) -> bool:
     """Whether each of the texts is an event, in their order."""
-    said = iter([it.text for it in understood.events if isinstance(it, InboundMessage) and it.kind == "text"])
+    said = iter([it.text for it in parsed.events if isinstance(it, InboundMessage) and it.kind == "text"])
     return all(text in said for text in texts)
 
 
-def keeps_the_rest(body: bytes, understood: ParsedWebhook, kept: Sequence[QuarantinedPart]) -> bool:
+def keeps_the_rest(body: bytes, parsed: ParsedWebhook, parts: Sequence[QuarantinedPart]) -> bool:
     """Whether each part that is kept is what was not understood, has the same fault again, and says nothing else."""
-    if [it.body for it in kept] == [body]:
-        return understood.problems[0].kind is ProblemKind.NO_WEBHOOK
-    apart = kept[:MAX_SEPARATE_PARTS]
-    assert len(apart) == min(len(understood.problems), MAX_SEPARATE_PARTS)
+    if [it.body for it in parts] == [body]:
+        return parsed.problems[0].kind is ProblemKind.NO_WEBHOOK
+    apart = parts[:MAX_SEPARATE_PARTS]
+    assert len(apart) == min(len(parsed.problems), MAX_SEPARATE_PARTS)
     return all(PHONE not in it.message.reason and has_its_fault_alone(it) for it in apart)
 
 
-def has_its_fault_alone(kept: QuarantinedPart) -> bool:
-    again = parse_webhook(kept.body, RULES)
-    assert [place_of(problem.reason) for problem in again.problems] == [place_of(kept.message.reason)]
-    return kept.message.kind == ProblemKind.BROKEN_FIELD or not again.events
+def has_its_fault_alone(part: QuarantinedPart) -> bool:
+    again = parse_webhook(part.body, RULES)
+    assert [place_of(problem.reason) for problem in again.problems] == [place_of(part.message.reason)]
+    return part.message.kind == ProblemKind.BROKEN_FIELD or not again.events
 
 
 def place_of(reason: str) -> str:

@@ -38,14 +38,14 @@ def from_other(number: int, text: str, **more: object) -> Json:
     return build_text_message(number, text, **{"from": OTHER_PHONE, **more})
 
 
-def understood_again(kept: QuarantinedPart) -> tuple[list[Event], list[str]]:
+def parse_again(part: QuarantinedPart) -> tuple[list[Event], list[str]]:
     """What a replay finds in it."""
-    found = parse_webhook(kept.body, RULES)
+    found = parse_webhook(part.body, RULES)
     return list(found.events), [problem.reason for problem in found.problems]
 
 
-def reasons(kept: list[QuarantinedPart]) -> list[str]:
-    return [it.message.reason for it in kept]
+def reasons(parts: list[QuarantinedPart]) -> list[str]:
+    return [it.message.reason for it in parts]
 
 
 def changes(*several: Json) -> bytes:
@@ -58,19 +58,19 @@ def test_of_two_good_and_two_bad_messages_the_bad_ones_alone_are_kept() -> None:
     bad = [from_other(3, "Hallo", timestamp="soon"), from_other(4, "Moin", type=7)]
     body = build_webhook(build_value(contacts=TWO_PEOPLE, messages=[good[0], bad[0], good[1], bad[1]]))
 
-    kept = list(quarantine_webhook(body))
+    parts = list(quarantine_webhook(body))
 
-    assert reasons(kept) == [
+    assert reasons(parts) == [
         "messages[1]: timestamp is not a number of seconds",
         "messages[3]: type: Expected `str`, got `int`",
     ]
-    assert [it.value["messages"] for it in kept] == [[bad[0]], [bad[1]]]
-    for it in kept:
+    assert [it.value["messages"] for it in parts] == [[bad[0]], [bad[1]]]
+    for it in parts:
         assert it.message.size == len(it.body)
         for heard in (b"bitte", PHONE.encode(), USER.encode(), b"Anke", b"Bodo"):
             assert heard not in it.body
         assert it.value["contacts"] == [{"wa_id": OTHER_PHONE, "user_id": OTHER_USER}]
-        events, problems = understood_again(it)
+        events, problems = parse_again(it)
         assert events == []
         assert len(problems) == 1
 
@@ -93,15 +93,15 @@ def test_of_the_contacts_beside_it_a_message_keeps_its_senders_addresses(
     contacts: list[Json], own: Json, sender: Json | None
 ) -> None:
     body = build_webhook(build_value(contacts=contacts, messages=[{**build_text_message(1, timestamp="soon"), **own}]))
-    [kept] = quarantine_webhook(body)
-    assert kept.value.get("contacts") == (sender and [sender])
+    [part] = quarantine_webhook(body)
+    assert part.value.get("contacts") == (sender and [sender])
 
 
 @pytest.mark.parametrize("metadata", [None, {}, {"phone_number_id": None}, {"phone_number_id": 700800900100200}])
 def test_a_part_is_for_the_same_number_as_it_was(metadata: Json | None) -> None:
     content = {**build_value(statuses=[{"id": 7}]), "metadata": metadata}
-    [kept] = quarantine_webhook(build_webhook(content))
-    assert understood_again(kept)[1] == [kept.message.reason]
+    [part] = quarantine_webhook(build_webhook(content))
+    assert parse_again(part)[1] == [part.message.reason]
 
 
 @pytest.mark.parametrize(
@@ -123,10 +123,10 @@ def test_a_part_is_for_the_same_number_as_it_was(metadata: Json | None) -> None:
 )
 def test_a_change_is_kept_as_it_came_in_its_account(part: Any, kind: ProblemKind) -> None:
     whole = {"field": "messages", "value": build_value(messages=[build_text_message(1, "Stop")])}
-    [kept] = quarantine_webhook(changes(whole, part, whole))
-    assert kept.webhook == json.loads(changes(part))
-    assert kept.message.kind == kind
-    assert understood_again(kept) == ([], [kept.message.reason.replace("changes[1]", "changes[0]")])
+    [quarantined] = quarantine_webhook(changes(whole, part, whole))
+    assert quarantined.webhook == json.loads(changes(part))
+    assert quarantined.message.kind == kind
+    assert parse_again(quarantined) == ([], [quarantined.message.reason.replace("changes[1]", "changes[0]")])
 
 
 def test_an_account_is_known_again_however_its_id_looks() -> None:
@@ -134,11 +134,11 @@ def test_an_account_is_known_again_however_its_id_looks() -> None:
     for identifier in (1, "1" * 1000, {"id": 1}, None):
         entry = {"id": identifier, "time": "9" * 1000, "changes": [unknown]}
         body = json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
-        [kept] = quarantine_webhook(body)
-        [again] = kept.webhook["entry"]
+        [part] = quarantine_webhook(body)
+        [again] = part.webhook["entry"]
         assert again["changes"] == [unknown]
         assert again.get("id") == (identifier if identifier in (1, None) else "")
-        assert len(kept.body) < 200
+        assert len(part.body) < 200
 
 
 def test_many_contacts_of_one_person_are_looked_at_to_a_bound() -> None:
@@ -148,8 +148,8 @@ def test_many_contacts_of_one_person_are_looked_at_to_a_bound() -> None:
 
 def test_an_entry_is_kept_as_it_came() -> None:
     entries: list[Any] = [{"changes": 7}, 8, json.loads(read_sample("text"))["entry"][0]]
-    kept = quarantine_webhook(json.dumps({"object": "whatsapp_business_account", "entry": entries}).encode())
-    assert [it.webhook["entry"] for it in kept] == [[{"changes": 7}], [8]]
+    parts = quarantine_webhook(json.dumps({"object": "whatsapp_business_account", "entry": entries}).encode())
+    assert [it.webhook["entry"] for it in parts] == [[{"changes": 7}], [8]]
 
 
 @pytest.mark.parametrize("field", ["contacts", "statuses", "user_preferences", "errors", "message_echoes", "calls"])
@@ -157,9 +157,9 @@ def test_an_entry_is_kept_as_it_came() -> None:
 def test_a_list_that_is_none_sinks_no_text_beside_it_and_is_kept_without_it(field: str, broken: object) -> None:
     body = build_webhook({**build_value(messages=[build_text_message(1, "Stop")]), field: broken})
     assert [type(event) for event in parse_webhook(body, RULES).events] == [InboundMessage]
-    [kept] = quarantine_webhook(body)
-    assert kept.change == {"field": "messages", "value": {"metadata": build_value()["metadata"], field: broken}}
-    assert (kept.message.kind, understood_again(kept)) == (ProblemKind.BROKEN_PART, ([], [kept.message.reason]))
+    [part] = quarantine_webhook(body)
+    assert part.change == {"field": "messages", "value": {"metadata": build_value()["metadata"], field: broken}}
+    assert (part.message.kind, parse_again(part)) == (ProblemKind.BROKEN_PART, ([], [part.message.reason]))
 
 
 def test_messages_that_are_no_list_keep_the_contacts_beside_them() -> None:
@@ -167,10 +167,10 @@ def test_messages_that_are_no_list_keep_the_contacts_beside_them() -> None:
         **build_value(contacts=TWO_PEOPLE[:1], statuses=[build_status(1)]),
         "messages": build_text_message(1, "Stop"),
     }
-    [kept] = quarantine_webhook(build_webhook(content))
-    assert kept.value == {name: content[name] for name in ("metadata", "contacts", "messages")}
+    [part] = quarantine_webhook(build_webhook(content))
+    assert part.value == {name: content[name] for name in ("metadata", "contacts", "messages")}
     mended = {"messages": [content["messages"]]}
-    [message] = parse_webhook(build_webhook({**kept.value, **mended}), RULES).events
+    [message] = parse_webhook(build_webhook({**part.value, **mended}), RULES).events
     assert isinstance(message, InboundMessage)
     assert decrypt_addresses(message.sender) == (PHONE, USER)
 
@@ -193,12 +193,12 @@ def test_a_text_is_heard_whatever_is_broken_beside_it_which_is_kept_without_it(f
     message = {**build_text_message(1, "Stop", from_user_id=USER), field: broken}
     body = build_webhook(build_value(contacts=TWO_PEOPLE, messages=[message]))
     assert [it.text for it in parse_webhook(body, RULES).events if isinstance(it, InboundMessage)] == ["Stop"]
-    [kept] = quarantine_webhook(body)
-    assert kept.value["messages"] == [{name: content for name, content in message.items() if name != "text"}]
-    assert kept.message.kind == ProblemKind.BROKEN_FIELD
-    assert kept.message.reason.startswith("messages[0].")
-    assert PHONE not in kept.message.reason
-    assert understood_again(kept)[1] == [kept.message.reason]
+    [part] = quarantine_webhook(body)
+    assert part.value["messages"] == [{name: content for name, content in message.items() if name != "text"}]
+    assert part.message.kind == ProblemKind.BROKEN_FIELD
+    assert part.message.reason.startswith("messages[0].")
+    assert PHONE not in part.message.reason
+    assert parse_again(part)[1] == [part.message.reason]
 
 
 def test_each_broken_field_of_a_status_is_kept_by_itself_and_can_be_heard() -> None:
@@ -207,24 +207,24 @@ def test_each_broken_field_of_a_status_is_kept_by_itself_and_can_be_heard() -> N
     [heard] = parse_webhook(body, RULES).events
     assert isinstance(heard, DeliveryStatus)
     assert (heard.status, heard.delivery, heard.error_code) == ("failed", None, None)
-    kept = quarantine_webhook(body)
+    parts = quarantine_webhook(body)
     rest = {name: broken[name] for name in ("id", "status", "timestamp")}
-    assert [it.value["statuses"] for it in kept] == [
+    assert [it.value["statuses"] for it in parts] == [
         [{**rest, "biz_opaque_callback_data": 7}],
         [{**rest, "pricing": "none"}],
         [{**rest, "errors": {"code": 131026}}],
     ]
-    [mended] = parse_webhook(kept[2].body.replace(b'{"code": 131026}', b'[{"code":131026}]'), RULES).events
+    [mended] = parse_webhook(parts[2].body.replace(b'{"code": 131026}', b'[{"code":131026}]'), RULES).events
     assert isinstance(mended, DeliveryStatus)
     assert (mended.status, mended.error_code) == ("failed", 131026)
 
 
 def test_a_status_of_a_group_stays_one() -> None:
-    [kept] = quarantine_webhook(
+    [part] = quarantine_webhook(
         build_webhook(build_value(statuses=[build_status(1, recipient_type="group", errors={})]))
     )
-    mended = kept.body.replace(b'"errors":{}', b'"errors":[]')
-    assert mended != kept.body
+    mended = part.body.replace(b'"errors":{}', b'"errors":[]')
+    assert mended != part.body
     assert parse_webhook(mended, RULES) == ParsedWebhook(ignored=[Ignored.GROUP])
 
 
@@ -234,17 +234,17 @@ def test_preferences_and_contacts_are_kept_by_themselves() -> None:
     body = build_webhook(
         build_value(contacts=contacts, messages=[build_text_message(1, "Stop")], user_preferences=[broken])
     )
-    kept = quarantine_webhook(body)
-    assert [it.value for it in kept] == [
+    parts = quarantine_webhook(body)
+    assert [it.value for it in parts] == [
         {"metadata": {"phone_number_id": RULES.phone_number_id}, "contacts": [{"wa_id": 8}]},
         {"metadata": {"phone_number_id": RULES.phone_number_id}, "contacts": [9]},
         {"metadata": {"phone_number_id": RULES.phone_number_id}, "user_preferences": [broken]},
     ]
-    assert [understood_again(it)[1] for it in kept[:2]] == [
+    assert [parse_again(it)[1] for it in parts[:2]] == [
         ["contacts[0].wa_id: Expected `str | null`, got `int`"],
         ["contacts[0]: Expected `object`, got `int`"],
     ]
-    [stop], [problem] = understood_again(kept[2])
+    [stop], [problem] = parse_again(parts[2])
     assert isinstance(stop, PreferenceChange)
     assert decrypt_addresses(stop.person) == (None, USER)
     assert problem.startswith("user_preferences[0].wa_id: ")
@@ -265,14 +265,14 @@ def test_preferences_and_contacts_are_kept_by_themselves() -> None:
     ids=["no JSON", "no object", "a byte order mark", "something else", "more than Meta sends"],
 )
 def test_what_cannot_be_taken_apart_is_kept_whole(body: bytes) -> None:
-    [kept] = quarantine_webhook(body)
-    assert kept.body == body
-    assert kept.message.kind != ProblemKind.BROKEN_FIELD
+    [part] = quarantine_webhook(body)
+    assert part.body == body
+    assert part.message.kind != ProblemKind.BROKEN_FIELD
 
 
 def test_what_is_kept_whole_is_named_first() -> None:
     body = build_webhook(build_value(messages=[build_text_message(1, context=7)] * MAX_PARTS))
-    [kept] = quarantine_webhook(body)
-    assert kept.body == body
-    assert kept.message.reason.startswith(f"more than {MAX_PARTS} parts; messages[0].context: ")
-    assert kept.message.kind == ProblemKind.BROKEN_PART
+    [part] = quarantine_webhook(body)
+    assert part.body == body
+    assert part.message.reason.startswith(f"more than {MAX_PARTS} parts; messages[0].context: ")
+    assert part.message.kind == ProblemKind.BROKEN_PART

@@ -29,16 +29,16 @@ from tests.factories.webhooks import (
 
 @dataclass
 class FakeOutbox:
-    """A place that stores, or does not."""
+    """Stores, or does not."""
 
     works: bool = True
     kinds: list[type[Event]] = field(default_factory=list)
 
-    async def store(self, packed: EncodedEvents) -> None:
+    async def store(self, events: EncodedEvents) -> None:
         if not self.works:
             raise NotStored
-        for kind, slices in packed.items():
-            self.kinds += [kind] * sum(each.events for each in slices)
+        for kind, chunks in events.items():
+            self.kinds += [kind] * sum(each.events for each in chunks)
 
 
 def receiver(outbox: Outbox, registry: CollectorRegistry) -> Receiver:
@@ -74,36 +74,36 @@ def counted(registry: CollectorRegistry, name: str, **labels: str) -> float:
 async def test_a_signed_body_is_stored_and_counted(
     body: bytes, result: WebhookResult, kinds: list[type[Event]]
 ) -> None:
-    shelf, registry = FakeOutbox(), CollectorRegistry()
-    assert await receiver(shelf, registry).receive(body, sign(body)) is result
-    assert shelf.kinds == kinds
+    outbox, registry = FakeOutbox(), CollectorRegistry()
+    assert await receiver(outbox, registry).receive(body, sign(body)) is result
+    assert outbox.kinds == kinds
     assert counted(registry, "webhooks_total", result=result) == 1
 
 
 async def test_an_unsigned_body_is_not_even_read() -> None:
-    shelf, registry = FakeOutbox(), CollectorRegistry()
-    assert await receiver(shelf, registry).receive(b"no webhook", None) is WebhookResult.UNSIGNED
-    assert shelf.kinds == []
+    outbox, registry = FakeOutbox(), CollectorRegistry()
+    assert await receiver(outbox, registry).receive(b"no webhook", None) is WebhookResult.UNSIGNED
+    assert outbox.kinds == []
     assert counted(registry, "webhooks_total", result="unsigned") == 1
 
 
 async def test_what_is_not_stored_is_unavailable_and_counted_as_nothing_else() -> None:
-    shelf, registry = FakeOutbox(works=False), CollectorRegistry()
+    outbox, registry = FakeOutbox(works=False), CollectorRegistry()
     body = read_sample("mixed")
-    assert await receiver(shelf, registry).receive(body, sign(body)) is WebhookResult.UNAVAILABLE
+    assert await receiver(outbox, registry).receive(body, sign(body)) is WebhookResult.UNAVAILABLE
     assert counted(registry, "ignored_total", reason="other_number") == 0
 
 
 async def test_what_is_not_for_us_is_counted_by_reason() -> None:
-    shelf, registry = FakeOutbox(), CollectorRegistry()
-    ours = receiver(shelf, registry)
+    outbox, registry = FakeOutbox(), CollectorRegistry()
+    ours = receiver(outbox, registry)
     for name in ("mixed", "text_in_group"):
         await ours.receive(read_sample(name), sign(read_sample(name)))
     assert counted(registry, "ignored_total", reason="other_number") == 1
     assert counted(registry, "ignored_total", reason="group") == 1
 
 
-def packed(body: bytes) -> EncodedEvents:
+def encode_all(body: bytes) -> EncodedEvents:
     return encode_events([it for it in find_all(body) if isinstance(it, InboundMessage | DeliveryStatus)])
 
 
@@ -114,8 +114,8 @@ async def test_the_outbox_fails_a_webhook_of_which_one_group_is_refused() -> Non
 
     async with open_outbox(publish) as outbox:
         with pytest.raises(NotStored):
-            await outbox.store(packed(read_sample("mixed")))
-        await outbox.store(packed(read_sample("text")))
+            await outbox.store(encode_all(read_sample("mixed")))
+        await outbox.store(encode_all(read_sample("text")))
 
 
 async def test_the_outbox_waits_no_longer_than_it_may() -> None:
@@ -123,7 +123,7 @@ async def test_the_outbox_waits_no_longer_than_it_may() -> None:
     outbox = GroupedOutbox(idle, Deadlines(0.01))
     async with run_in_background(outbox.deadlines.work()):
         with pytest.raises(NotStored, match="in time"):
-            await outbox.store(packed(read_sample("mixed")))
+            await outbox.store(encode_all(read_sample("mixed")))
 
 
 @pytest.mark.parametrize(("limit", "most"), [("MAX_WAITING_WEBHOOKS", 0), ("MAX_WAITING_BYTES", 0)])
@@ -131,7 +131,7 @@ async def test_the_outbox_holds_only_so_much(monkeypatch: pytest.MonkeyPatch, li
     monkeypatch.setattr(outbox_module, limit, most)
     async with open_outbox(_never) as outbox:
         with pytest.raises(NotStored, match="too much"):
-            await outbox.store(packed(build_statuses_body(build_status(1))))
+            await outbox.store(encode_all(build_statuses_body(build_status(1))))
 
 
 async def _never(*_: object) -> None:

@@ -26,17 +26,17 @@ def test_a_value_is_the_same_for_all_who_hold_it_and_for_nobody_else() -> None:
     assert [len(value) for value in values] == [1] * len(set.union(*values))
     expected = {secret.login: files[secret.files[0]] for secret in SECRETS if secret.login}
     assert json.loads(files[LOGIN_PASSWORDS]) == expected
-    version, _, sealing = files["ingress/kreisfunk_encryption_keys"].partition(":")
+    version, _, encryption = files["ingress/kreisfunk_encryption_keys"].partition(":")
     assert version == "1"
-    assert len(base64.b64decode(sealing)) == len(base64.b64decode(files["ingress/kreisfunk_index_key"])) == 32
+    assert len(base64.b64decode(encryption)) == len(base64.b64decode(files["ingress/kreisfunk_index_key"])) == 32
 
 
 @given(some.sets(some.sampled_from(FILES)))
 def test_whatever_is_lost_comes_back_in_agreement(lost: set[str]) -> None:
     whole = build_missing_files({}, numbered())
-    kept = {file: value for file, value in whole.items() if file not in lost}
-    written = build_missing_files(kept, lambda size: b"\xff" * size)
-    restored = kept | written
+    remaining = {file: value for file, value in whole.items() if file not in lost}
+    written = build_missing_files(remaining, lambda size: b"\xff" * size)
+    restored = remaining | written
     assert set(written) <= lost | {LOGIN_PASSWORDS}
     for secret in SECRETS:
         assert len({restored[file] for file in secret.files}) == 1

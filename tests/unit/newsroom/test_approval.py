@@ -69,20 +69,20 @@ def test_whatever_people_try_nothing_is_sent_that_one_human_alone_wanted(
 
 
 async def _try_everything(steps: list[tuple[Account, str, int, int]]) -> None:
-    office = build_office()
-    await office.drafting.create(ANNA, CONTENT)
+    newsroom = build_office()
+    await newsroom.drafting.create(ANNA, CONTENT)
     for account, name, behind, word in steps:
-        (draft,) = office.drafts.drafts.values()
+        (draft,) = newsroom.drafts.drafts.values()
         with suppress(DraftRefused, DraftConflict, NotPermitted):
             seen = draft.version - behind
             if name == "save":
                 content = msgspec.structs.replace(CONTENT, headline=f"K {word} gesperrt")
-                await office.drafting.save(account, draft.id, seen, content)
+                await newsroom.drafting.save(account, draft.id, seen, content)
             else:
-                await DEEDS[name](office.drafting, account, draft.id, seen)
-    (draft,) = office.drafts.drafts.values()
-    assert len(office.drafts.published) == (draft.state is DraftState.PUBLISHED)
-    for publication in office.drafts.published:
+                await DEEDS[name](newsroom.drafting, account, draft.id, seen)
+    (draft,) = newsroom.drafts.drafts.values()
+    assert len(newsroom.drafts.published) == (draft.state is DraftState.PUBLISHED)
+    for publication in newsroom.drafts.published:
         said = [each for each in draft.decisions if each.version == publication.version]
         approvers = {each.author.person for each in said if each.verdict is Verdict.APPROVE}
         asked = {each.author.person for each in said if each.verdict is Verdict.SUBMIT}
@@ -131,12 +131,12 @@ ACTIONS = {
     ],
 )
 async def test_what_enough_people_agree_to_is_done(setting: Setting, story: str, state: DraftState) -> None:
-    office = await setting()
-    draft = await office.play(story)
+    newsroom = await setting()
+    draft = await newsroom.play(story)
     assert draft.state is state
-    assert office.handed_over == len(office.drafts.published) == (state is DraftState.PUBLISHED)
+    assert newsroom.handed_over == len(newsroom.drafts.published) == (state is DraftState.PUBLISHED)
     told = [ACTIONS[deed] for _, deed in map(str.split, story.split(", ")) if deed in ACTIONS]
-    assert [each.action for each in office.drafts.acts] == ["draft.created", *told]
+    assert [each.action for each in newsroom.drafts.acts] == ["draft.created", *told]
 
 
 @pytest.mark.parametrize(
@@ -196,14 +196,14 @@ async def test_what_enough_people_agree_to_is_done(setting: Setting, story: str,
 async def test_what_too_few_want_is_refused_and_the_check_does_not_offer_it(
     setting: Setting, story: str, refusal: str
 ) -> None:
-    office = await setting()
+    newsroom = await setting()
     before, _, last = story.rpartition(", ")
-    draft = await office.play(before)
+    draft = await newsroom.play(before)
     with pytest.raises(DraftRefused, match=refusal):
-        await office.play(last)
-    assert await office.drafts.find(draft.id) == draft
+        await newsroom.play(last)
+    assert await newsroom.drafts.find(draft.id) == draft
     if last.endswith("publish"):
-        found = await office.drafting.assessor.evaluate(draft, PEOPLE[last.split()[0]])
+        found = await newsroom.drafting.assessor.evaluate(draft, PEOPLE[last.split()[0]])
         assert not found.may_publish
 
 
@@ -217,35 +217,35 @@ async def test_what_too_few_want_is_refused_and_the_check_does_not_offer_it(
     ],
 )
 async def test_a_lead_approves_amounts_only_and_who_operates_sends_nothing(setting: Setting, story: str) -> None:
-    office = await setting()
+    newsroom = await setting()
     with pytest.raises(NotPermitted):
-        await office.play(story)
+        await newsroom.play(story)
 
 
 async def test_saving_the_same_words_keeps_the_approval() -> None:
-    office = build_office()
-    draft = await office.submit()
-    await office.drafting.approve(BEN, draft.id, 1)
-    assert (await office.drafting.save(ANNA, draft.id, 1, CONTENT)).state is DraftState.APPROVED
+    newsroom = build_office()
+    draft = await newsroom.submit()
+    await newsroom.drafting.approve(BEN, draft.id, 1)
+    assert (await newsroom.drafting.save(ANNA, draft.id, 1, CONTENT)).state is DraftState.APPROVED
 
 
 async def test_a_return_and_an_emergency_need_a_reason() -> None:
-    office = await EMERGENCY()
-    draft = await office.play("anna submit")
+    newsroom = await EMERGENCY()
+    draft = await newsroom.play("anna submit")
     with pytest.raises(DraftRefused, match="was zu ändern ist"):
-        await office.drafting.send_back(BEN, draft.id, 1, " \n ")
+        await newsroom.drafting.send_back(BEN, draft.id, 1, " \n ")
     with pytest.raises(DraftRefused, match="warum"):
-        await office.drafting.publish_emergency(ANNA, draft.id, 1, "")
-    returned = await office.drafting.send_back(BEN, draft.id, 1, " Wann   endet es? ")
+        await newsroom.drafting.publish_emergency(ANNA, draft.id, 1, "")
+    returned = await newsroom.drafting.send_back(BEN, draft.id, 1, " Wann   endet es? ")
     assert returned.decisions[-1].reason == "Wann endet es?"
 
 
 async def test_a_review_of_one_version_is_none_of_the_next_emergency() -> None:
-    office = await EMERGENCY()
-    draft = await office.play("anna emergency, ben review")
-    office.drafts.drafts[draft.id] = replace(draft, state=DraftState.RETURNED)
-    await office.drafting.save(ANNA, draft.id, 1, msgspec.structs.replace(URGENT, headline="K 10 gesperrt"))
-    reviewed = await office.play("anna emergency, ben review")
+    newsroom = await EMERGENCY()
+    draft = await newsroom.play("anna emergency, ben review")
+    newsroom.drafts.drafts[draft.id] = replace(draft, state=DraftState.RETURNED)
+    await newsroom.drafting.save(ANNA, draft.id, 1, msgspec.structs.replace(URGENT, headline="K 10 gesperrt"))
+    reviewed = await newsroom.play("anna emergency, ben review")
     assert [each.version for each in reviewed.decisions if each.verdict is Verdict.REVIEW] == [1, 2]
 
 
@@ -254,15 +254,15 @@ async def test_a_review_of_one_version_is_none_of_the_next_emergency() -> None:
 async def test_what_is_saved_while_its_price_is_asked_for_is_judged_by_nobody_who_knows_one_version_only(
     deed: str, by: Account, seen: int
 ) -> None:
-    office = await open_office(AMOUNTS)
-    draft = await office.play("anna submit")
+    newsroom = await open_office(AMOUNTS)
+    draft = await newsroom.play("anna submit")
 
     async def save_meanwhile(event: bytes) -> NoticeForecast:
-        await office.play("anna save, anna submit")
+        await newsroom.play("anna save, anna submit")
         return FORECAST if deed == "publish" else DEAR
 
-    office.drafting.assessor.notices.check = save_meanwhile  # type: ignore[method-assign]
+    newsroom.drafting.assessor.notices.check = save_meanwhile  # type: ignore[method-assign]
     with pytest.raises(DraftConflict):
-        await DEEDS[deed](office.drafting, by, draft.id, seen)
-    found = await office.drafts.find(draft.id)
-    assert (found.state, office.drafts.published) == (DraftState.PENDING, [])
+        await DEEDS[deed](newsroom.drafting, by, draft.id, seen)
+    found = await newsroom.drafts.find(draft.id)
+    assert (found.state, newsroom.drafts.published) == (DraftState.PENDING, [])

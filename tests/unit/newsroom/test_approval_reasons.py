@@ -56,17 +56,17 @@ async def test_whoever_two_approve_nothing_dear_is_sent_that_no_other_lead_wante
     A price that nobody knows is too high; else it would be enough to wait until the notices API does not answer.
     """
     for first, second in itertools.combinations_with_replacement(PEOPLE.values(), 2):
-        office = build_office(AMOUNTS)
-        office.notices.forecast = now
-        draft = await office.submit()
+        newsroom = build_office(AMOUNTS)
+        newsroom.notices.forecast = now
+        draft = await newsroom.submit()
         for approver in (first, second):
             with suppress(DraftRefused, NotPermitted):
-                await office.drafting.approve(approver, draft.id, 1)
-        office.notices.forecast = then
+                await newsroom.drafting.approve(approver, draft.id, 1)
+        newsroom.notices.forecast = then
         with suppress(DraftRefused):
-            await office.drafting.publish(ANNA, draft.id, 1)
+            await newsroom.drafting.publish(ANNA, draft.id, 1)
         has_lead = now is not CHEAP and {first, second} & {BEN_AS_LEAD, BOTH, LEA, OTTO}
-        assert bool(office.drafts.published) == (then is CHEAP or bool(has_lead)), (first.login, second.login)
+        assert bool(newsroom.drafts.published) == (then is CHEAP or bool(has_lead)), (first.login, second.login)
 
 
 def build_draft(kind: DraftKind = DraftKind.NOTICE, **changes: object) -> NoticeDraft:
@@ -86,10 +86,10 @@ def build_draft(kind: DraftKind = DraftKind.NOTICE, **changes: object) -> Notice
 def count_reasons(
     draft: NoticeDraft, rules: ApprovalRules = ROUTINE, costs: str | None = "1.00", hour: int = 11
 ) -> int:
-    office = build_office(rules)
-    office.now = NOON.replace(hour=hour)
+    newsroom = build_office(rules)
+    newsroom.now = NOON.replace(hour=hour)
     forecast = None if costs is None else NoticeForecast(costs={"utility": costs})
-    return len(office.drafting.assessor.list_reasons(draft, forecast))
+    return len(newsroom.drafting.assessor.list_reasons(draft, forecast))
 
 
 def test_what_is_routine_needs_nobody_and_a_withdrawal_neither_even_at_night() -> None:
@@ -121,57 +121,57 @@ def test_each_risk_alone_needs_a_second_person(
 
 
 async def test_a_follow_up_costs_what_its_first_notice_did() -> None:
-    office = build_office(ROUTINE)
-    office.notices.forecast = msgspec.structs.replace(FORECAST, audience=None, costs={})
-    office.drafts.audience = 3_000
+    newsroom = build_office(ROUTINE)
+    newsroom.notices.forecast = msgspec.structs.replace(FORECAST, audience=None, costs={})
+    newsroom.drafts.audience = 3_000
     follow_up = replace(build_draft(DraftKind.FOLLOW_UP), corrects="n-1")
-    forecast = await office.drafting.assessor.estimate(follow_up)
+    forecast = await newsroom.drafting.assessor.estimate(follow_up)
     assert forecast is not None
     assert (forecast.audience, forecast.costs) == (3_000, {"utility": "136.80"})
-    assert len(office.drafting.assessor.list_reasons(follow_up, forecast)) == 1
+    assert len(newsroom.drafting.assessor.list_reasons(follow_up, forecast)) == 1
 
 
 @pytest.mark.parametrize("kind", [DraftKind.UPDATE, DraftKind.FOLLOW_UP])
 async def test_a_correction_and_an_all_clear_cost_money_too(kind: DraftKind) -> None:
-    office = build_office(AMOUNTS)
-    first = await office.drafts.find(await office.publish())
-    office.notices.forecast = DEAR
+    newsroom = build_office(AMOUNTS)
+    first = await newsroom.drafts.find(await newsroom.publish())
+    newsroom.notices.forecast = DEAR
     if kind is DraftKind.FOLLOW_UP:  # whose audience the notices API does not know
-        office.notices.forecast = msgspec.structs.replace(DEAR, audience=None, costs={})
-        office.drafts.audience = 25_000
-    draft = await office.drafting.create(ANNA, OTHER, kind=kind, corrects=first.notice, seen_revision=1)
-    await office.drafting.submit(ANNA, draft.id, 1)
-    await office.drafting.approve(BEN, draft.id, 1)
+        newsroom.notices.forecast = msgspec.structs.replace(DEAR, audience=None, costs={})
+        newsroom.drafts.audience = 25_000
+    draft = await newsroom.drafting.create(ANNA, OTHER, kind=kind, corrects=first.notice, seen_revision=1)
+    await newsroom.drafting.submit(ANNA, draft.id, 1)
+    await newsroom.drafting.approve(BEN, draft.id, 1)
     with pytest.raises(DraftRefused, match="Rolle Leitung"):
-        await office.drafting.publish(ANNA, draft.id, 1)
+        await newsroom.drafting.publish(ANNA, draft.id, 1)
 
 
 @pytest.mark.parametrize("audience", [25_000, None])
 async def test_a_lead_reviews_an_emergency_that_has_cost_a_lot(audience: int | None) -> None:
-    office = await open_office(AMOUNTS, DEAR, URGENT)
-    await office.play("anna emergency")
-    office.drafts.audience = audience
+    newsroom = await open_office(AMOUNTS, DEAR, URGENT)
+    await newsroom.play("anna emergency")
+    newsroom.drafts.audience = audience
     with pytest.raises(NotPermitted, match="Rolle Leitung"):
-        await office.play("ben review")
+        await newsroom.play("ben review")
     with pytest.raises(DraftRefused, match="andere Person"):
-        await office.play("anna-lead review")
-    reviewed = await office.play("lea review")
+        await newsroom.play("anna-lead review")
+    reviewed = await newsroom.play("lea review")
     assert [(each.verdict, each.author.account) for each in reviewed.decisions][-1] == (Verdict.REVIEW, LEA.id)
 
 
 async def test_an_emergency_that_has_cost_little_is_reviewed_as_before() -> None:
-    office = await open_office(AMOUNTS, DEAR, URGENT)
-    await office.play("anna emergency")
-    office.drafts.audience = 10
+    newsroom = await open_office(AMOUNTS, DEAR, URGENT)
+    await newsroom.play("anna emergency")
+    newsroom.drafts.audience = 10
     with pytest.raises(NotPermitted):
-        await office.play("lea review")
-    await office.play("ben review")
+        await newsroom.play("lea review")
+    await newsroom.play("ben review")
 
 
 async def test_the_check_says_who_has_to_approve_and_whether_it_is_me() -> None:
-    office = await LEAD()
-    escalated = await office.play("anna submit, ben approve")
-    evaluate = office.drafting.assessor.evaluate
+    newsroom = await LEAD()
+    escalated = await newsroom.play("anna submit, ben approve")
+    evaluate = newsroom.drafting.assessor.evaluate
     assert (await evaluate(escalated, CLEO)).missing == THEIRS, "whose approval would not be enough"
     for account, may_approve, obstacle in ((BEN, True, "schon"), (LEA, True, None), (ANNA_AS_LEAD, True, "Eigene")):
         found = await evaluate(escalated, account)
@@ -179,52 +179,52 @@ async def test_the_check_says_who_has_to_approve_and_whether_it_is_me() -> None:
         assert (found.may_publish, found.may_approve) == (False, may_approve)
         assert (obstacle or "") in (found.obstacle or "")
         assert (found.obstacle is None) == (obstacle is None)
-    office.notices.forecast = CHEAP
+    newsroom.notices.forecast = CHEAP
     found = await evaluate(escalated, LEA)
     assert (found.missing, found.may_publish, found.may_approve) == (None, True, False)
 
 
 async def test_whoever_approved_what_was_cheap_is_asked_again_what_it_costs_now() -> None:
-    office = await open_office(AMOUNTS)
-    await office.play("anna submit, both approve")
-    office.notices.forecast = DEAR
-    assert (await office.play("both approve, anna publish")).state is DraftState.PUBLISHED
+    newsroom = await open_office(AMOUNTS)
+    await newsroom.play("anna submit, both approve")
+    newsroom.notices.forecast = DEAR
+    assert (await newsroom.play("both approve, anna publish")).state is DraftState.PUBLISHED
 
 
 async def test_what_cannot_be_sent_any_more_is_not_approved() -> None:
-    office = await open_office(content=PLANNED)
-    await office.play("anna submit")
-    office.now += timedelta(hours=4)
+    newsroom = await open_office(content=PLANNED)
+    await newsroom.play("anna submit")
+    newsroom.now += timedelta(hours=4)
     with pytest.raises(DraftRefused, match=r"noch Fehler\. Bitte geben Sie sie mit einer Begründung zurück\."):
-        await office.play("ben approve")
+        await newsroom.play("ben approve")
 
 
 @pytest.mark.parametrize(("hours", "is_invalid"), [(2, False), (4, True)])
 async def test_a_quota_that_is_used_up_is_no_reason_against_an_approval(hours: int, is_invalid: bool) -> None:
-    office = await open_office(forecast=msgspec.structs.replace(FORECAST, problems=(QUOTA,)), content=PLANNED)
-    draft = await office.play("anna submit")
-    office.now += timedelta(hours=hours)
-    found = await office.drafting.assessor.evaluate(draft, BEN)
+    newsroom = await open_office(forecast=msgspec.structs.replace(FORECAST, problems=(QUOTA,)), content=PLANNED)
+    draft = await newsroom.play("anna submit")
+    newsroom.now += timedelta(hours=hours)
+    found = await newsroom.drafting.assessor.evaluate(draft, BEN)
     assert (bool(found.problems), found.is_invalid) == (True, is_invalid)
 
 
 @pytest.mark.parametrize("forecast", [None, REFUSED, DEAR], ids=["unknown", "refused", "dear"])
 async def test_a_withdrawal_waits_for_neither_a_price_nor_a_budget_nor_anybody(forecast: NoticeForecast | None) -> None:
-    office = build_office(AMOUNTS)
-    draft = await office.publish()
-    office.notices.forecast = forecast
-    office.drafts.budget = MonthBudget(messages=100, used=100)
-    withdrawal = await office.drafting.withdraw(ANNA, draft, "Fällt aus.")
-    assert (withdrawal.state, office.handed_over) == (DraftState.PUBLISHED, 2)
-    before, after = [each.event for each in office.drafts.published]
+    newsroom = build_office(AMOUNTS)
+    draft = await newsroom.publish()
+    newsroom.notices.forecast = forecast
+    newsroom.drafts.budget = MonthBudget(messages=100, used=100)
+    withdrawal = await newsroom.drafting.withdraw(ANNA, draft, "Fällt aus.")
+    assert (withdrawal.state, newsroom.handed_over) == (DraftState.PUBLISHED, 2)
+    before, after = [each.event for each in newsroom.drafts.published]
     assert after["type"] == "de.kreisfunk.notice.withdrawn.v1"
     assert (after["subject"], after["data"]) == (before["subject"], {"reason": "Fällt aus."})
 
 
 @pytest.mark.parametrize("reason", ["Siehe https://example.com/x", "Fällt\x07 aus"])
 async def test_a_withdrawal_that_is_refused_leaves_no_draft(reason: str) -> None:
-    office = build_office(ROUTINE)
-    draft = await office.publish()
+    newsroom = build_office(ROUTINE)
+    draft = await newsroom.publish()
     with pytest.raises(DraftRefused, match=r"Der Grund darf weder .* noch unsichtbare Zeichen enthalten\."):
-        await office.drafting.withdraw(ANNA, draft, reason)
-    assert list(office.drafts.drafts) == [draft]
+        await newsroom.drafting.withdraw(ANNA, draft, reason)
+    assert list(newsroom.drafts.drafts) == [draft]

@@ -18,28 +18,28 @@ def build_number(messages_a_month: int | None, messages: int) -> SendingNumber:
 
 @pytest.mark.parametrize(("used", "is_enough"), [(90, True), (91, False), (100, False)])
 async def test_a_notice_to_more_than_the_budget_is_not_published(used: int, is_enough: bool) -> None:
-    office = build_office(ROUTINE)
-    office.drafts.budget = MonthBudget(messages=100, used=used)  # the notice goes to 10
-    draft = await office.submit()
-    await office.drafting.approve(BEN, draft.id, 1)
+    newsroom = build_office(ROUTINE)
+    newsroom.drafts.budget = MonthBudget(messages=100, used=used)  # the notice goes to 10
+    draft = await newsroom.submit()
+    await newsroom.drafting.approve(BEN, draft.id, 1)
     if is_enough:
-        await office.drafting.publish(ANNA, draft.id, 1)
+        await newsroom.drafting.publish(ANNA, draft.id, 1)
     else:
         with pytest.raises(DraftRefused, match="Budget dieses Monats"):
-            await office.drafting.publish(ANNA, draft.id, 1)
-    assert len(office.drafts.published) == is_enough
+            await newsroom.drafting.publish(ANNA, draft.id, 1)
+    assert len(newsroom.drafts.published) == is_enough
 
 
 async def test_a_planned_notice_asks_for_the_budget_of_its_month() -> None:
-    office, asked = build_office(ROUTINE), []
+    newsroom, asked = build_office(ROUTINE), []
 
     async def read_budget(at: datetime | None) -> MonthBudget:
         asked.append(at)
         return MonthBudget(messages=100, used=0, promised=95, month=date(2026, 12, 1))
 
-    assessor = replace(office.drafting.assessor, read_budget=read_budget)
+    assessor = replace(newsroom.drafting.assessor, read_budget=read_budget)
     planned = msgspec.structs.replace(CONTENT, scheduled_at=NOON + timedelta(hours=1))
-    assessment = await assessor.evaluate(await office.drafting.create(ANNA, planned), ANNA)
+    assessment = await assessor.evaluate(await newsroom.drafting.create(ANNA, planned), ANNA)
     assert asked == [planned.scheduled_at]
     assert not assessment.may_publish
     assert assessment.budget_obstacle is not None

@@ -22,8 +22,8 @@ TODAY = date(2026, 11, 27)
 MONTH = choose_period("30", TODAY)
 
 
-def make_audiences(*people: int) -> list[TopicAudience]:
-    return [TopicAudience(MONTH.first + timedelta(days=place), "stellen", each) for place, each in enumerate(people)]
+def make_audiences(*audiences: int) -> list[TopicAudience]:
+    return [TopicAudience(MONTH.first + timedelta(days=place), "stellen", each) for place, each in enumerate(audiences)]
 
 
 @given(st.integers(0, 10_000_000))

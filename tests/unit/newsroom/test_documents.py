@@ -64,10 +64,10 @@ def test_a_template_that_names_no_file_fails(kern: Path) -> None:
 async def test_files_are_cached_for_good_and_sent_compressed(client: Client, kern: Path) -> None:
     path = StaticFiles(kern).get_path("kern/kern.min.css")
     plain = await client.get(path, headers={"Accept-Encoding": "identity"})
-    packed = await client.get(path, headers={"Accept-Encoding": "br, gzip"})
+    zipped = await client.get(path, headers={"Accept-Encoding": "br, gzip"})
     assert "immutable" in plain.headers["Cache-Control"]
-    assert (plain.headers["Content-Type"], packed.headers["Content-Encoding"]) == ("text/css; charset=utf-8", "gzip")
-    assert gzip.decompress(await packed.read()) == await plain.read() == b"body {}" * 200
+    assert (plain.headers["Content-Type"], zipped.headers["Content-Encoding"]) == ("text/css; charset=utf-8", "gzip")
+    assert gzip.decompress(await zipped.read()) == await plain.read() == b"body {}" * 200
 
 
 @pytest.mark.parametrize("name", ["kern/secret.txt", "no-such.css", "..%2f..%2fdocuments.py", "kern/..%2fsecret.txt"])

@@ -18,40 +18,41 @@ INDEXES = st.binary(max_size=16)
 
 
 @given(plain=st.binary(), purpose=PURPOSES, index=INDEXES)
-def test_what_was_sealed_opens_to_what_it_was(plain: bytes, purpose: str, index: bytes) -> None:
-    sealed = RING.encrypt(plain, purpose=purpose, index=index)
-    assert RING.decrypt(sealed, purpose=purpose, index=index) == plain
-    assert sealed != RING.encrypt(plain, purpose=purpose, index=index)
+def test_what_was_encrypted_decrypts_to_what_it_was(plain: bytes, purpose: str, index: bytes) -> None:
+    encrypted = RING.encrypt(plain, purpose=purpose, index=index)
+    assert RING.decrypt(encrypted, purpose=purpose, index=index) == plain
+    assert encrypted != RING.encrypt(plain, purpose=purpose, index=index)
 
 
 @given(plain=st.binary(min_size=8), purposes=st.tuples(PURPOSES, PURPOSES), indexes=st.tuples(INDEXES, INDEXES))
 def test_it_opens_only_with_its_purpose_and_index(
     plain: bytes, purposes: tuple[str, str], indexes: tuple[bytes, bytes]
 ) -> None:
-    sealed = RING.encrypt(plain, purpose=purposes[0], index=indexes[0])
-    assert opens(RING, sealed, purposes[1], indexes[1]) == (purposes[0] == purposes[1] and indexes[0] == indexes[1])
+    encrypted = RING.encrypt(plain, purpose=purposes[0], index=indexes[0])
+    is_same = purposes[0] == purposes[1] and indexes[0] == indexes[1]
+    assert decrypts(RING, encrypted, purposes[1], indexes[1]) == is_same
 
 
 @given(plain=st.binary(), position=st.integers(0, 10_000), mask=st.integers(1, 255))
 def test_a_changed_byte_is_noticed(plain: bytes, position: int, mask: int) -> None:
-    sealed = bytearray(RING.encrypt(plain, purpose="phone"))
-    sealed[position % len(sealed)] ^= mask
-    assert not opens(RING, bytes(sealed), "phone")
+    encrypted = bytearray(RING.encrypt(plain, purpose="phone"))
+    encrypted[position % len(encrypted)] ^= mask
+    assert not decrypts(RING, bytes(encrypted), "phone")
 
 
 @given(noise=st.binary(max_size=60))
 def test_noise_does_not_open(noise: bytes) -> None:
-    assert not opens(RING, noise, "phone")
+    assert not decrypts(RING, noise, "phone")
 
 
-def test_the_newest_key_seals_and_older_ones_still_open() -> None:
+def test_the_newest_key_encrypts_and_older_ones_still_decrypt() -> None:
     before, after = KeyRing.parse(f"1:{OLD}"), KeyRing.parse(f"2:{NEW}")
-    sealed_before = before.encrypt(b"x", purpose="phone")
-    sealed_now = RING.encrypt(b"x", purpose="phone")
-    assert RING.decrypt(sealed_before, purpose="phone") == b"x"
-    assert after.decrypt(sealed_now, purpose="phone") == b"x"
-    assert not opens(before, sealed_now, "phone")
-    assert not opens(KeyRing.parse(f"1:{OTHER}"), sealed_before, "phone")
+    encrypted_before = before.encrypt(b"x", purpose="phone")
+    encrypted_now = RING.encrypt(b"x", purpose="phone")
+    assert RING.decrypt(encrypted_before, purpose="phone") == b"x"
+    assert after.decrypt(encrypted_now, purpose="phone") == b"x"
+    assert not decrypts(before, encrypted_now, "phone")
+    assert not decrypts(KeyRing.parse(f"1:{OTHER}"), encrypted_before, "phone")
 
 
 @pytest.mark.parametrize(
@@ -133,9 +134,9 @@ def test_nothing_shows_a_key() -> None:
     assert repr(bytes([1]) * 32) not in shown
 
 
-def opens(ring: KeyRing, sealed: bytes, purpose: str, index: bytes = b"") -> bool:
+def decrypts(ring: KeyRing, encrypted: bytes, purpose: str, index: bytes = b"") -> bool:
     try:
-        ring.decrypt(sealed, purpose=purpose, index=index)
+        ring.decrypt(encrypted, purpose=purpose, index=index)
     except EncryptionError:
         return False
     return True

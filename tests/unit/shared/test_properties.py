@@ -47,17 +47,17 @@ def test_a_table_that_takes_long_to_read_is_left_out(headers: dict[str, Any]) ->
 
 
 def test_a_table_with_all_that_we_write_is_read() -> None:
-    kept = {f"{number}": "x" * (MAX_HEADER_BYTES // MAX_HEADERS - 8) for number in range(MAX_HEADERS)}
-    assert limit_headers(kept) == kept
+    filling = {f"{number}": "x" * (MAX_HEADER_BYTES // MAX_HEADERS - 8) for number in range(MAX_HEADERS)}
+    assert limit_headers(filling) == filling
     deaths = [{"count": 1, "queue": "q" * 200, "reason": "expired", "exchange": "e", "routing-keys": ["k"]}] * 4
-    headers = {**kept, "attempt": 3, "reason": "r" * 200, "x-death": deaths}
+    headers = {**filling, "attempt": 3, "reason": "r" * 200, "x-death": deaths}
     assert read(headers=headers).headers == headers
 
 
 def test_a_header_that_is_too_long_leaves_room_for_the_others() -> None:
     attributes = {f"cloudEvents:{number}": "x" * 50 for number in range(10)}
-    kept = limit_headers({"baggage": "x" * MAX_HEADER_BYTES, **attributes, "more": "x" * (MAX_HEADER_BYTES - 500)})
-    assert kept == attributes
+    limited = limit_headers({"baggage": "x" * MAX_HEADER_BYTES, **attributes, "more": "x" * (MAX_HEADER_BYTES - 500)})
+    assert limited == attributes
 
 
 def test_a_header_whose_name_is_too_long_is_left_out() -> None:

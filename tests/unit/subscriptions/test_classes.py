@@ -15,15 +15,15 @@ for _each in read_classes():
     CLASSES[_each.name].append(_each)
 
 
-def format_slots(wish: ParsedIntent, text: str) -> dict[str, str]:
+def format_slots(parsed: ParsedIntent, text: str) -> dict[str, str]:
     """As the file writes them."""
-    until = wish.until and [str(part) for part in (wish.until.day, wish.until.month, wish.until.year) if part]
+    until = parsed.until and [str(part) for part in (parsed.until.day, parsed.until.month, parsed.until.year) if part]
     return {
-        "topics": "all" if wish.topics == COUNTY.topic_ids else ",".join(sorted(wish.topics)),
-        "places": "all" if wish.every_place else ",".join(sorted(wish.places)),
-        **{name: "" if (at := getattr(wish, name)) is None else str(at) for name in ("days", "weekday", "easter")},
+        "topics": "all" if parsed.topics == COUNTY.topic_ids else ",".join(sorted(parsed.topics)),
+        "places": "all" if parsed.every_place else ",".join(sorted(parsed.places)),
+        **{name: "" if (at := getattr(parsed, name)) is None else str(at) for name in ("days", "weekday", "easter")},
         "until": ".".join(until or ()),
-        "text": "all" if wish.text == text else wish.text,
+        "text": "all" if parsed.text == text else parsed.text,
     }
 
 
@@ -33,14 +33,14 @@ def is_answered_with(text: str, wording: str) -> bool:
 
 
 def is_understood(case: ClassifiedText) -> bool:
-    wish = detect_text_intent(CitizenText(case.text), COUNTY)
+    parsed = detect_text_intent(CitizenText(case.text), COUNTY)
     words = case.expected.split()
     slots = dict(word.split("=") for word in words if "=" in word)
     intents = {Intent(word) for word in words if word != "not" and "=" not in word}
     wording = slots.pop("answer", None)
     return (
-        (not intents or (wish.intent in intents) != ("not" in words))
-        and slots.items() <= format_slots(wish, case.text).items()
+        (not intents or (parsed.intent in intents) != ("not" in words))
+        and slots.items() <= format_slots(parsed, case.text).items()
         and (wording is None or is_answered_with(case.text, wording))
     )
 
@@ -53,8 +53,8 @@ def test_each_text_of_a_class_is_understood(name: str) -> None:
 @pytest.mark.parametrize("word", ["Rückmeldung", "Feedback", "Lob", "Kritik", "Mein Wunsch"])
 @pytest.mark.parametrize("text", ["bitte mehr Veranstaltungen für Kinder", "keine Jobs mehr", "mehr aus Worpswede"])
 def test_what_is_introduced_as_feedback_changes_no_topics(word: str, text: str) -> None:
-    wish = detect_text_intent(CitizenText(f"{word}: {text}"), COUNTY)
-    assert (wish.intent, wish.text) == (Intent.FEEDBACK, text)
+    parsed = detect_text_intent(CitizenText(f"{word}: {text}"), COUNTY)
+    assert (parsed.intent, parsed.text) == (Intent.FEEDBACK, text)
 
 
 @pytest.mark.parametrize("end", ["", " dabei sein", " mitlesen"])

@@ -115,7 +115,7 @@ def test_a_pause_ends_by_itself_and_by_word() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "last"),
+    ("parsed", "last"),
     [
         (ParsedIntent(intent=Intent.PAUSE), "4. Dezember 2026"),
         (ParsedIntent(intent=Intent.PAUSE, days=1), "21. November 2026"),
@@ -126,8 +126,8 @@ def test_a_pause_ends_by_itself_and_by_word() -> None:
         (ParsedIntent(intent=Intent.PAUSE, until=Day(1, 1, 2090)), "21. November 2027"),
     ],
 )
-def test_a_pause_lasts_whole_days_of_the_county(wish: ParsedIntent, last: str) -> None:
-    assert format_day(calculate_pause(wish, NOON)[0] - timedelta(seconds=1)) == last
+def test_a_pause_lasts_whole_days_of_the_county(parsed: ParsedIntent, last: str) -> None:
+    assert format_day(calculate_pause(parsed, NOON)[0] - timedelta(seconds=1)) == last
 
 
 def test_an_emergency_is_answered_each_time() -> None:
@@ -258,8 +258,8 @@ def test_parts_hold_everything_in_order_and_none_is_too_long(lines: list[str], l
     ("text", "part"), [("Daten", 1), ("Daten 2", 2), ("meine daten teil 12", 12), ("Daten2", 2), ("Daten 0", 1)]
 )
 def test_a_part_is_asked_for_by_its_number(text: str, part: int) -> None:
-    wish = detect_text_intent(CitizenText(text), COUNTY)
-    assert (wish.intent, max(1, wish.part)) == (Intent.DATA, part)
+    parsed = detect_text_intent(CitizenText(text), COUNTY)
+    assert (parsed.intent, max(1, parsed.part)) == (Intent.DATA, part)
 
 
 def test_erasing_ends_everything_and_says_what_remains_until_when() -> None:

@@ -1,4 +1,4 @@
-"""An explicit "Stop" ends everything, or the person is asked; no guess is above it."""
+"""An explicit "Stop" ends everything, or the person is asked; no prediction is above it."""
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -29,7 +29,7 @@ def test_a_stop_beside_anything_else_ends_unsubscribed_or_asked(case: str, besid
     assert not after.subscribed or (outcome.reply is not None and "Stop" in outcome.reply.text)
 
 
-def test_a_stop_in_another_language_ends_unsubscribed_whatever_is_guessed() -> None:
+def test_a_stop_in_another_language_ends_unsubscribed_whatever_is_predicted() -> None:
     said = [phrase.rstrip("*") for phrase in NO_MESSAGE_PHRASES]
     said += [f"Hallo, {phrase}. Danke" for phrase in said]
     said.append("Ji kerema xwe ji min re neşînin")

@@ -43,12 +43,12 @@ def say(
 ) -> Decision:
     """What follows from a message, or a tapped button, after the file has changed."""
     message = build_message(text, kind="interactive" if payload else "text", payload=payload, seconds=seconds)
-    understood = CitizenText(text)
+    citizen_text = CitizenText(text)
     context = replace(
         build_context(seconds=seconds + 1),
         message=message,
-        text=understood,
-        parsed=detect_intent(message, understood, LATER),
+        text=citizen_text,
+        parsed=detect_intent(message, citizen_text, LATER),
         replies=REPLIES,
         state=StoredState(conversation=conversation),
     )
@@ -62,7 +62,7 @@ def subscribed(*texts: str) -> Subscriber:
 
 
 @pytest.mark.parametrize(
-    ("payload", "label", "wish"),
+    ("payload", "label", "parsed"),
     [
         ("start:stellen", "Start", ParsedIntent(intent=Intent.ASK_START)),
         ("start:;Grasberg", "Start", ParsedIntent(intent=Intent.ASK_START)),
@@ -85,10 +85,10 @@ def subscribed(*texts: str) -> Subscriber:
     ],
 )
 def test_a_button_that_names_nothing_known_asks_and_its_label_does_not_count(
-    payload: str, label: str, wish: ParsedIntent
+    payload: str, label: str, parsed: ParsedIntent
 ) -> None:
     message = build_message(label, kind="interactive", payload=payload)
-    assert detect_intent(message, CitizenText(label), LATER) == wish
+    assert detect_intent(message, CitizenText(label), LATER) == parsed
 
 
 @pytest.mark.parametrize("answer", ["Start", "Ja", "Ja bitte"])

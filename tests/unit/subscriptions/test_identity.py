@@ -32,7 +32,7 @@ def resolve(by_user: Subscriber | None, by_phone: Subscriber | None, sender: Add
     return subscriber
 
 
-def test_the_known_person_is_unchanged_although_each_webhook_seals_anew() -> None:
+def test_the_known_person_is_unchanged_although_each_webhook_encrypts_anew() -> None:
     known = subscribed(build_both(1))
     seen = build_both(1)
     assert seen.phone is not None
@@ -56,22 +56,22 @@ def test_a_new_user_id_replaces_the_old_one_of_the_same_number() -> None:
     assert person.addresses == sender
 
 
-def test_an_unsubscribed_person_gets_no_sealed_address_attached() -> None:
+def test_an_unsubscribed_person_gets_no_encrypted_address_attached() -> None:
     person = resolve(None, unsubscribed(build_phone(1)), build_both(1))
     assert person.addresses.user is not None
     assert select_address(person.addresses) is None
 
 
-@pytest.mark.parametrize(("started", "ended", "holds"), [(0, 5, "stop"), (5, 0, "start"), (5, 5, "stop")])
+@pytest.mark.parametrize(("started", "ended", "expected"), [(0, 5, "stop"), (5, 0, "start"), (5, 5, "stop")])
 @pytest.mark.parametrize("stopped_by", ["user", "phone"])
 def test_of_two_rows_the_last_word_holds_and_at_a_tie_the_stop(
-    started: int, ended: int, holds: str, stopped_by: str
+    started: int, ended: int, expected: str, stopped_by: str
 ) -> None:
     stop, start = partial(unsubscribed, seconds=ended), partial(subscribed, seconds=started)
     by_user, by_phone = (stop, start) if stopped_by == "user" else (start, stop)
     person = resolve(by_user(build_user(1)), by_phone(build_phone(1)), build_both(1))
-    assert person.subscribed is (holds == "start")
-    assert (select_address(person.addresses) is not None) is (holds == "start")
+    assert person.subscribed is (expected == "start")
+    assert (select_address(person.addresses) is not None) is (expected == "start")
 
 
 def test_whoever_is_taken_over_with_a_closed_address_is_reached_at_the_one_just_seen() -> None:

@@ -57,7 +57,7 @@ def test_whoever_leaves_in_capitals_leaves_or_is_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "wish"),
+    ("text", "parsed"),
     [
         ("nur Baustellen", ParsedIntent(intent=Intent.ONLY, topics=frozenset({"baustellen"}))),
         ("1, 3", ParsedIntent(intent=Intent.ONLY, topics=frozenset({"veranstaltungen", "baustellen"}))),
@@ -89,8 +89,8 @@ def test_whoever_leaves_in_capitals_leaves_or_is_asked() -> None:
         ("Feedback", ParsedIntent(intent=Intent.FEEDBACK)),
     ],
 )
-def test_a_wish_has_its_details(text: str, wish: ParsedIntent) -> None:
-    assert detect_text_intent(CitizenText(text), COUNTY) == wish
+def test_an_intent_has_its_slots(text: str, parsed: ParsedIntent) -> None:
+    assert detect_text_intent(CitizenText(text), COUNTY) == parsed
 
 
 @pytest.mark.parametrize(

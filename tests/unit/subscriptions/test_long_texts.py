@@ -17,7 +17,7 @@ BRIEF = ("Die Straße war glatt. ", "Es regnete. ", "Die Sonne scheint. ", "Niem
 LEAVING = (Intent.STOP, Intent.ERASE)
 
 
-def understand(text: str) -> Intent:
+def detect_intent(text: str) -> Intent:
     """The intent of a text as it arrives: cut to what is stored of it."""
     return parse_message(sanitize_text(build_message(text))).intent
 
@@ -41,7 +41,7 @@ def test_a_stop_or_an_erasure_at_the_end_of_a_long_message_counts(
     length: int, last: str, intents: tuple[Intent, ...]
 ) -> None:
     complaint = (COMPLAINT * 4)[:length].rpartition(". ")[0] + ". "
-    assert understand(complaint + last) in intents
+    assert detect_intent(complaint + last) in intents
 
 
 @pytest.mark.parametrize("sentences", [2, 9, 11, 20, 30])
@@ -54,7 +54,7 @@ def test_a_stop_or_an_erasure_at_the_end_of_a_long_message_counts(
     ],
 )
 def test_the_last_of_many_sentences_counts(sentences: int, last: str, intent: Intent) -> None:
-    assert understand("".join(islice(cycle(BRIEF), sentences)) + last) is intent
+    assert detect_intent("".join(islice(cycle(BRIEF), sentences)) + last) is intent
 
 
 @pytest.mark.parametrize(
@@ -63,11 +63,11 @@ def test_the_last_of_many_sentences_counts(sentences: int, last: str, intent: In
 )
 def test_a_clear_request_beside_much_about_something_else_is_asked_about(last: str, intent: Intent) -> None:
     said = "Der Bus kam zu spät. Es regnete. Die Sonne scheint. Niemand war da. "
-    assert understand(f"{said}{said}Der Bus kam zu spät. {last}") is intent
+    assert detect_intent(f"{said}{said}Der Bus kam zu spät. {last}") is intent
 
 
 def test_a_stop_at_the_beginning_of_a_long_message_still_counts() -> None:
-    assert understand("Stop. " + COMPLAINT * 3) is Intent.STOP
+    assert detect_intent("Stop. " + COMPLAINT * 3) is Intent.STOP
 
 
 def test_a_long_message_is_read_at_both_ends_in_bounded_length() -> None:
@@ -79,8 +79,8 @@ def test_a_long_message_is_read_at_both_ends_in_bounded_length() -> None:
 
 def test_a_word_that_is_cut_is_no_word() -> None:
     for length in range(10):
-        assert understand("x" * (685 + length) + ". Stopfen" + " ist das so" * 300) is not Intent.STOP
-        assert understand(GRUMBLE * 20 + "ein Nonstop. " + "x" * (280 + length)) is not Intent.STOP
+        assert detect_intent("x" * (685 + length) + ". Stopfen" + " ist das so" * 300) is not Intent.STOP
+        assert detect_intent(GRUMBLE * 20 + "ein Nonstop. " + "x" * (280 + length)) is not Intent.STOP
 
 
 def test_feedback_keeps_its_first_thousand_characters() -> None:

@@ -33,17 +33,17 @@ from tests.factories.citizens import (
 )
 
 Merge = Callable[[Subscriber, Subscriber], ChangeSet]
-Talk = list[tuple[int, str]]
+Chat = list[tuple[int, str]]
 IN_APP = "a stop inside WhatsApp"
 
 
-def build_talks(*words: str) -> st.SearchStrategy[Talk]:
+def build_chats(*words: str) -> st.SearchStrategy[Chat]:
     """What somebody says in turns to two rows of theirs."""
-    talks = st.lists(st.tuples(st.integers(0, 1), st.sampled_from(words)), min_size=2, max_size=8)
-    return talks.filter(lambda talk: {who for who, _ in talk} == {0, 1})
+    chats = st.lists(st.tuples(st.integers(0, 1), st.sampled_from(words)), min_size=2, max_size=8)
+    return chats.filter(lambda chat: {who for who, _ in chat} == {0, 1})
 
 
-def build_talk() -> st.SearchStrategy[Talk]:
+def build_chat() -> st.SearchStrategy[Chat]:
     """What somebody who subscribes says to one row of theirs, and when."""
     words = st.sampled_from(("Start", "nur Baustellen", "nur Stellen", "Pause 3 Tage", IN_APP))
     return st.lists(st.tuples(st.integers(1, 50), words), max_size=4).map(lambda said: [(0, "Start"), *sorted(said)])
@@ -108,59 +108,59 @@ def test_a_move_to_what_two_rows_were_written_from_makes_one_person_of_all_three
         find_row((10 if number == newest else number, "Start"), sender=sender) for number, sender in enumerate(senders)
     ]
     changes = move_to_both(*rows)
-    (kept,) = [row for row in changes.subscribers if row.state is not SubscriberState.MERGED]
-    assert (kept.addresses, len(changes.subscribers)) == (build_both(1), 3)
+    (target,) = [row for row in changes.subscribers if row.state is not SubscriberState.MERGED]
+    assert (target.addresses, len(changes.subscribers)) == (build_both(1), 3)
     assert {row.id for row in changes.subscribers} == {row.id for row in rows}
-    assert {ended[0] for ended in list_ended(changes)} == {row.id for row in rows} - {kept.id}
+    assert {ended[0] for ended in list_ended(changes)} == {row.id for row in rows} - {target.id}
 
 
-@given(talks=st.lists(build_talk(), min_size=3, max_size=3))
+@given(chats=st.lists(build_chat(), min_size=3, max_size=3))
 @example(
-    talks=[
+    chats=[
         [(0, "Start"), (12, "Pause 3 Tage"), (43, IN_APP), (50, "nur Stellen")],
         [(0, "Start"), (15, "Pause 3 Tage"), (42, IN_APP)],
         [(0, "Start"), (5, IN_APP), (20, "Start")],
     ]
 )
-def test_whoever_is_one_of_three_rows_is_told_no_end_of_what_still_comes(talks: list[Talk]) -> None:
+def test_whoever_is_one_of_three_rows_is_told_no_end_of_what_still_comes(chats: list[Chat]) -> None:
     senders = (build_user(2), build_user(1), build_phone(1))
-    changes = move_to_both(*(find_row(*talk, sender=sender) for talk, sender in zip(talks, senders, strict=True)))
-    kept = {row.id: row for row in changes.subscribers if row.state is not SubscriberState.MERGED}
+    changes = move_to_both(*(find_row(*chat, sender=sender) for chat, sender in zip(chats, senders, strict=True)))
+    target = {row.id: row for row in changes.subscribers if row.state is not SubscriberState.MERGED}
     for who, _, topic in list_ended(changes):
-        assert who not in kept or topic not in kept[who].topics
+        assert who not in target or topic not in target[who].topics
 
 
 def test_a_new_number_keeps_the_user_id_of_whoever_wrote_from_it_before() -> None:
     former, met = find_row((0, "Start"), sender=build_phone(2)), find_row((5, "Start"), sender=build_both(1))
     state = StoredState(by_phone=met, former_by_phone=former)
     changes = decide_move(state, build_move(build_phone(2), build_phone(1)), author_key=AUTHOR_KEY)
-    (kept,) = [row for row in changes.subscribers if row.state is not SubscriberState.MERGED]
-    assert kept.addresses == build_both(1)
+    (target,) = [row for row in changes.subscribers if row.state is not SubscriberState.MERGED]
+    assert target.addresses == build_both(1)
 
 
 @pytest.mark.parametrize("merge", [write, move])
 @given(
-    talk=build_talks("Start", "Stop", "nur Baustellen", "nur Stellen", "Pause 3 Tage", IN_APP),
+    chat=build_chats("Start", "Stop", "nur Baustellen", "nur Stellen", "Pause 3 Tage", IN_APP),
     turned=st.booleans(),
     read=st.integers(0, 2),
     topic=st.sampled_from(sorted(COUNTY.topic_ids)),
 )
 @example(
-    talk=[(0, "Start"), (0, "Pause 3 Tage"), (1, "Start"), (0, "nur Stellen")], turned=False, read=1, topic="stellen"
+    chat=[(0, "Start"), (0, "Pause 3 Tage"), (1, "Start"), (0, "nur Stellen")], turned=False, read=1, topic="stellen"
 )
 @example(
-    talk=[(0, "Start"), (0, "Pause 3 Tage"), (1, "Start"), (0, "nur Stellen")], turned=True, read=1, topic="baustellen"
+    chat=[(0, "Start"), (0, "Pause 3 Tage"), (1, "Start"), (0, "nur Stellen")], turned=True, read=1, topic="baustellen"
 )
 @example(
-    talk=[(0, "Start"), (0, "Pause 3 Tage"), (1, "Start"), (1, "nur Baustellen"), (0, "nur Stellen")],
+    chat=[(0, "Start"), (0, "Pause 3 Tage"), (1, "Start"), (1, "nur Baustellen"), (0, "nur Stellen")],
     turned=False,
     read=1,
     topic="stellen",
 )
 def test_a_merge_amid_an_expansion_leaves_the_person_on_one_page_that_is_sent(
-    merge: Merge, talk: Talk, turned: bool, read: int, topic: str
+    merge: Merge, chat: Chat, turned: bool, read: int, topic: str
 ) -> None:
-    said = list(enumerate(talk))
+    said = list(enumerate(chat))
     rows = [
         play(*[(at, text) for at, (who, text) in said if who == each], sender=sender)
         for each, sender in enumerate((build_user(1), build_phone(1)))
@@ -175,12 +175,12 @@ def test_a_merge_amid_an_expansion_leaves_the_person_on_one_page_that_is_sent(
     after = [each for each in list_recipients(changes.subscribers, topic) if each[0].int > read]
     ended = {subscriber: number for subscriber, number, which in list_ended(changes) if which in (topic, None)}
     sent = [(row, number) for row, number in before + after if ended.get(row, 0) < number]
-    kept = changes.subscribers[-1]
+    target = changes.subscribers[-1]
     told = [row for row, _ in sent]
-    if kept.is_paused(build_time(100)) or (read == 2 and not before):
-        assert told in ([], [kept.id])  # a pause takes nothing back, and neither row was to get it when it was read
+    if target.is_paused(build_time(100)) or (read == 2 and not before):
+        assert told in ([], [target.id])  # a pause takes nothing back, and neither row was to get it when it was read
     else:
-        assert told == [kept.id] * (topic in kept.topics)
+        assert told == [target.id] * (topic in target.topics)
 
 
 ALL, JOBS, WORKS, NONE = COUNTY.topic_ids, frozenset({"stellen"}), frozenset({"baustellen"}), frozenset[str]()
@@ -199,13 +199,13 @@ ALL, JOBS, WORKS, NONE = COUNTY.topic_ids, frozenset({"stellen"}), frozenset({"b
     ],
 )
 def test_the_last_written_word_applies_and_ends_what_waits_for_the_other_address_unless_that_had_ended(
-    merge: Merge, by_user: Talk, by_phone: Talk, topics: frozenset[str], ends: bool
+    merge: Merge, by_user: Chat, by_phone: Chat, topics: frozenset[str], ends: bool
 ) -> None:
-    other, kept = find_row(*by_user, sender=build_user(1)), find_row(*by_phone, sender=build_phone(1))
-    changes = merge(other, kept)
+    other, target = find_row(*by_user, sender=build_user(1)), find_row(*by_phone, sender=build_phone(1))
+    changes = merge(other, target)
     assert [(row.id, row.state is SubscriberState.MERGED, row.topics) for row in changes.subscribers] == [
         (other.id, True, NONE),
-        (kept.id, False, topics),
+        (target.id, False, topics),
     ]
     assert changes.subscribers[-1].subscribed == bool(topics)
     assert list_ended(changes) == [(other.id, other.sequence + 1, None)] * ends
@@ -224,8 +224,8 @@ def test_the_last_written_word_applies_and_ends_what_waits_for_the_other_address
 )
 def test_of_two_who_are_subscribed_the_newest_choice_and_the_newest_pause_apply(
     merge: Merge,
-    by_user: Talk,
-    by_phone: Talk,
+    by_user: Chat,
+    by_phone: Chat,
     topics: frozenset[str],
     is_paused: bool,
 ) -> None:
@@ -252,14 +252,14 @@ def test_a_stop_inside_whatsapp_that_one_row_heard_ends_topics_of_the_other(merg
 
 @pytest.mark.parametrize("merge", [write, move])
 @given(
-    talk=st.one_of(
-        build_talks("Start", "Stop", "nur Baustellen", "nur Stellen"),
-        st.builds(add, build_talks("Start", "Stop", "nur Stellen"), build_talks("Start", "Stop", IN_APP)),
+    chat=st.one_of(
+        build_chats("Start", "Stop", "nur Baustellen", "nur Stellen"),
+        st.builds(add, build_chats("Start", "Stop", "nur Stellen"), build_chats("Start", "Stop", IN_APP)),
     )
 )
-def test_two_who_are_subscribed_get_what_one_would_who_had_said_it_all(merge: Merge, talk: Talk) -> None:
+def test_two_who_are_subscribed_get_what_one_would_who_had_said_it_all(merge: Merge, chat: Chat) -> None:
     """A row does not remember a stop inside WhatsApp that ends none of its topics: then Meta refuses messages."""
-    said = [(second, who, text) for second, (who, text) in enumerate(talk)]
+    said = [(second, who, text) for second, (who, text) in enumerate(chat)]
     rows = [
         play(*[(second, text) for second, who, text in said if who == each], sender=sender)
         for each, sender in enumerate((build_user(1), build_phone(1)))

@@ -45,8 +45,8 @@ TOO_LONG = "Länger als ein Jahr ist nicht möglich."
     ],
 )
 def test_a_pause_is_as_long_as_it_was_wished_for(text: str, last: str) -> None:
-    wish = detect_text_intent(CitizenText(text), COUNTY)
-    assert (wish.intent, format_day(calculate_pause(wish, NOON)[0] - timedelta(seconds=1))) == (Intent.PAUSE, last)
+    parsed = detect_text_intent(CitizenText(text), COUNTY)
+    assert (parsed.intent, format_day(calculate_pause(parsed, NOON)[0] - timedelta(seconds=1))) == (Intent.PAUSE, last)
     answer = play_dialogue("Start", text)[1]
     assert last in answer
     assert UNCLEAR not in answer

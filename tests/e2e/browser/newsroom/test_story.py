@@ -132,9 +132,9 @@ async def take_picture(page: Page, name: str, height: int = DESKTOP[1]) -> None:
 
 async def subscribe(simulator: SimulatorClient, stack: Stack, number: int = CITIZENS) -> list[int]:
     citizens = await simulator.add_citizens(number, bsuid_only=0)
-    async with open_dialogue_harness(stack) as town:
+    async with open_dialogue_harness(stack) as system:
         await simulator.send_text(citizens, "Start", per_second=200)
-        await town.wait_for_acts(number)
+        await system.wait_for_acts(number)
     return citizens
 
 
@@ -173,8 +173,8 @@ async def test_the_whole_way_without_script(county: Stack, inspector: Inspector)
     await writer.press("Korrigieren")
     await page.get_by_label("Überschrift").fill(f"{headline}: bis Freitag")
     await send_without_script(writer, approver, f"{headline}: bis Freitag")
-    async with open_dialogue_harness(county) as town:
-        await CitizenPhone(town, citizen).write("Feedback: Gut zu wissen, ganz ohne Skript.")
+    async with open_dialogue_harness(county) as system:
+        await CitizenPhone(system, citizen).write("Feedback: Gut zu wissen, ganz ohne Skript.")
     await page.goto(writer.url)
     await writer.follow("Rückmeldungen")
     await page.get_by_label("Suchwort").fill("ohne Skript")
@@ -303,8 +303,8 @@ async def correct(writer: Colleague, approver: Colleague) -> None:
 
 async def rate(county: Stack, citizen: int) -> None:
     """A citizen presses a button, and writes."""
-    async with open_dialogue_harness(county) as town:
-        phone = CitizenPhone(town, citizen)
+    async with open_dialogue_harness(county) as system:
+        phone = CitizenPhone(system, citizen)
         await phone.press("Hilfreich")
         await phone.write("Feedback: Danke, gut zu wissen.")
 
@@ -328,8 +328,8 @@ async def take_certificate(writer: Colleague, broadcast: str) -> None:
 
 async def find_in_archive(county: Stack, inspector: Inspector, citizen: int) -> None:
     """A citizen checks the message by the code in it, and finds the correction, too."""
-    async with open_dialogue_harness(county) as town:
-        messages = await CitizenPhone(town, citizen).list_broadcasts()
+    async with open_dialogue_harness(county) as system:
+        messages = await CitizenPhone(system, citizen).list_broadcasts()
     (code,) = re.findall(r"Prüfcode: ([0-9A-Z]{4}-[0-9A-Z]{4})", messages[0])
     page = await inspector.open(await inspector.open_context(DESKTOP), county.archive_url)
     await expect(page.get_by_role("link", name=CORRECTION)).to_be_visible()

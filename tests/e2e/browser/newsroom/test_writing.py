@@ -122,12 +122,12 @@ async def test_a_button_that_is_pressed_twice_does_it_once(inspector: Inspector,
     pressed_again = asyncio.Event()
     page.on("console", lambda said: pressed_again.set() if said.text == "pressed again" else None)
 
-    async def hold(route: Route) -> None:
+    async def delay(route: Route) -> None:
         asked.append(route.request.method)
         await pressed_again.wait()
         await route.continue_()
 
-    await page.route("**/entwuerfe", hold)
+    await page.route("**/entwuerfe", delay)
     await page.get_by_role("button", name="Neue Meldung schreiben").evaluate(PRESS_TWICE)
     await expect(page.get_by_role("heading", level=1)).to_have_text("Meldung schreiben")
     assert asked == ["POST"]

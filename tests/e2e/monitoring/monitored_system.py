@@ -21,8 +21,8 @@ from deploy.local.stack import Stack
 from deploy.paths import ROOT
 from deploy.secrets import APP_SECRETS
 from simulator.webhooks.batches import HEADER, sign
+from tests.e2e.monitoring.editorial_system import EditorialSystem, run_editorial_system
 from tests.e2e.monitoring.hurried_watch import HurriedWatch, run_hurried_watch
-from tests.e2e.monitoring.press_town import PressTown, run_press_town
 from tests.e2e.notices.harness import RATE
 from tests.factories.feeds import build_item, build_rss
 from tests.harness.commands import run_in_process
@@ -43,17 +43,17 @@ every = "1m"
 
 
 @dataclass(frozen=True, kw_only=True)
-class WatchedTown:
+class MonitoredSystem:
     """`feeds` is not among the processes of the stack."""
 
-    press: PressTown
+    editors: EditorialSystem
     watch: HurriedWatch
     feeds: Service
     _citizens: Iterator[int] = field(default_factory=count)
 
     @property
     def stack(self) -> Stack:
-        return self.press.stack
+        return self.editors.stack
 
     @property
     def prometheus(self) -> PrometheusClient:
@@ -76,16 +76,16 @@ class WatchedTown:
     @asynccontextmanager
     async def set_faults(self, faults: Mapping[str, object]) -> AsyncIterator[None]:
         """What Meta does meanwhile."""
-        await self.press.simulator.set_faults(faults)
+        await self.editors.simulator.set_faults(faults)
         try:
             yield
         finally:
-            await self.press.simulator.set_faults({})
+            await self.editors.simulator.set_faults({})
 
     async def let_somebody_write(self, text: str) -> None:
         """Each time another citizen, as nobody is answered for ever."""
-        citizens = [each["id"] for each in await self.press.simulator.list_citizens()]
-        await self.press.simulator.send_text([citizens[next(self._citizens)]], text, per_second=10)
+        citizens = [each["id"] for each in await self.editors.simulator.list_citizens()]
+        await self.editors.simulator.send_text([citizens[next(self._citizens)]], text, per_second=10)
 
     async def post_webhook(self, body: bytes, secret: bytes = b"") -> int:
         """As Meta does it, unless with another secret; the status."""
@@ -122,18 +122,18 @@ class WatchedTown:
 
 
 @asynccontextmanager
-async def run_watched_town(folder: Path, rate: int = RATE) -> AsyncIterator[WatchedTown]:
+async def run_monitored_system(folder: Path, rate: int = RATE) -> AsyncIterator[MonitoredSystem]:
     async with AsyncExitStack() as ends:
-        press = await ends.enter_async_context(run_press_town(folder / "town", rate))
+        editors = await ends.enter_async_context(run_editorial_system(folder / "system", rate))
         website = await ends.enter_async_context(run_website())
         website.pages["/presse"] = build_text_answer(build_rss([build_item(0, title="Vom Landkreis")]))
         port = ends.enter_context(reserve_ports(1))[0]
-        feeds = _build_feeds(press.stack, website, folder, port)
+        feeds = _build_feeds(editors.stack, website, folder, port)
         await feeds.start()
         ends.push_async_callback(feeds.stop)
-        targets = {**list_targets(press.stack), "feeds": [f"{LOOPBACK}:{port}"]}
+        targets = {**list_targets(editors.stack), "feeds": [f"{LOOPBACK}:{port}"]}
         watch = await ends.enter_async_context(run_hurried_watch(folder / "prometheus", targets))
-        yield WatchedTown(press=press, watch=watch, feeds=feeds)
+        yield MonitoredSystem(editors=editors, watch=watch, feeds=feeds)
 
 
 def _build_feeds(stack: Stack, website: FakeWebsite, folder: Path, port: int) -> Service:

@@ -10,11 +10,11 @@ LONG, SHORT = 1_000, 36
 
 async def run(most: int, *asked: tuple[str, float], cancelled: int | None = None) -> list[str]:
     """The turns of these people, named by their letters, in the order in which they begin; all ask at once."""
-    turns, begun = FairQueue(most), list[str]()
+    queue, begun = FairQueue(most), list[str]()
     start = asyncio.Event()
 
     async def take(person: str, cost: float) -> None:
-        async with turns.take([letter.encode() for letter in person], cost):
+        async with queue.take([letter.encode() for letter in person], cost):
             begun.append(person)
             await start.wait()
             await asyncio.sleep(0)
@@ -39,10 +39,10 @@ async def test_long_messages_of_many_do_not_hold_up_a_short_one() -> None:
 
 
 async def test_nor_does_a_short_one_wait_when_many_have_waited_for_a_while() -> None:
-    turns, begun, late = FairQueue(1), list[str](), list[asyncio.Task[None]]()
+    queue, begun, late = FairQueue(1), list[str](), list[asyncio.Task[None]]()
 
     async def take(person: str, cost: float) -> None:
-        async with turns.take([person.encode()], cost):
+        async with queue.take([person.encode()], cost):
             begun.append(person)
             if len(begun) == 100:
                 late.append(asyncio.create_task(take("z", SHORT)))
@@ -59,10 +59,10 @@ async def test_a_long_message_is_not_put_off_for_ever() -> None:
 
 
 async def test_messages_of_one_person_come_one_after_the_other_in_their_order() -> None:
-    turns, running, seen = FairQueue(8), set[str](), list[int]()
+    queue, running, seen = FairQueue(8), set[str](), list[int]()
 
     async def take(person: str, number: int) -> None:
-        async with turns.take([letter.encode() for letter in person], LONG - number):
+        async with queue.take([letter.encode() for letter in person], LONG - number):
             assert not running & set(person)
             running.update(person)
             seen.append(number)

@@ -13,8 +13,8 @@ type Of<Type, Options, Config> = Omit<Panel, "type" | "options" | "fieldConfig">
 // What Prometheus reads of an annotation beyond its query.
 type Question = DataQuery & { expr: string; interval: string };
 type Annotation = AnnotationQuery<Question> & { titleFormat: string; useValueForTime?: "on" };
-type Board = Omit<Dashboard, "panels" | "annotations"> & {
+type OurDashboard = Omit<Dashboard, "panels" | "annotations"> & {
   annotations: { list: Annotation[] };
   panels: Array<Of<"stat", Stat.Options, {}> | Of<"timeseries", Series.Options, Series.FieldConfig>>;
 };
-export const boards: Array<Words<Board>> = BOARDS;
+export const dashboards: Array<Words<OurDashboard>> = BOARDS;

@@ -26,8 +26,8 @@ from tests.integration.dispatcher.factories import (
 NOW = datetime.now(UTC)
 BROADCAST = make_timed_id(NOW, b"broadcast")
 SUBSCRIBER = make_timed_id(NOW, b"subscriber")
-PHONE = Address(kind=AddressKind.PHONE, index=b"p" * 16, sealed=b"sealed phone")
-USER = Address(kind=AddressKind.USER, index=b"u" * 16, sealed=b"sealed user")
+PHONE = Address(kind=AddressKind.PHONE, index=b"p" * 16, sealed=b"encrypted phone")
+USER = Address(kind=AddressKind.USER, index=b"u" * 16, sealed=b"encrypted user")
 ROW = """
     insert into dispatcher.delivery (id, source, subscriber, sequence, lane, state, address_kind, address_index,
         address_sealed, asked_at, expires_at, message_key, answer_by)
@@ -40,19 +40,19 @@ BROADCAST_ROW = """
 """
 
 
-class Book:
+class FakeContacts:
     """Meta's contact book, which is away the first time."""
 
     def __init__(self) -> None:
         self.asked: list[Address] = []
 
-    async def forget(self, user: Address) -> bool:
+    async def forget_contact(self, user: Address) -> bool:
         self.asked.append(user)
         return len(self.asked) > 1
 
 
 @pytest.fixture
-async def people(ledger: PostgresLedger) -> PostgresRecipientRepository:
+async def recipients(ledger: PostgresLedger) -> PostgresRecipientRepository:
     return PostgresRecipientRepository(ledger.database)
 
 
@@ -66,74 +66,74 @@ ERASED = SubscriberErased(erasure=make_timed_id(NOW, b"e"), subscribers=(SUBSCRI
 
 
 async def test_an_erasure_forgets_what_was_sent_first_and_the_rest_when_it_has_left(
-    people: PostgresRecipientRepository, owner: asyncpg.Connection
+    recipients: PostgresRecipientRepository, owner: asyncpg.Connection
 ) -> None:
     waiting = make_timed_id(NOW, b"another")
     await deliver(owner, "read")
     await deliver(owner, "claimed", waiting)
-    book = Book()
+    contacts = FakeContacts()
     for _ in range(2):
-        await people.register_erasure(ERASED)
+        await recipients.register_erasure(ERASED)
     assert [row["topic"] for row in await owner.fetch("select topic from dispatcher.suppression")] == [""]
 
-    await finish_erasures(people, book.forget)
-    kept = "select state::text, address_index = '' and address_sealed = '' from dispatcher.delivery order by state"
-    assert [tuple(row) for row in await owner.fetch(kept)] == [("claimed", False), ("read", True)]
-    await finish_erasures(people, book.forget)
-    assert len(book.asked) == 1  # not yet due again
+    await finish_erasures(recipients, contacts.forget_contact)
+    addresses = "select state::text, address_index = '' and address_sealed = '' from dispatcher.delivery order by state"
+    assert [tuple(row) for row in await owner.fetch(addresses)] == [("claimed", False), ("read", True)]
+    await finish_erasures(recipients, contacts.forget_contact)
+    assert len(contacts.asked) == 1  # not yet due again
 
     await owner.fetch("update dispatcher.delivery set state = 'accepted', answer_by = null where state = 'claimed'")
     await owner.fetch("update dispatcher.erasure set tried_at = '-infinity'")
-    await finish_erasures(people, book.forget)
-    assert all(row[1] for row in await owner.fetch(kept))
-    assert book.asked == [USER, USER]
+    await finish_erasures(recipients, contacts.forget_contact)
+    assert all(row[1] for row in await owner.fetch(addresses))
+    assert contacts.asked == [USER, USER]
 
     assert len(await owner.fetch("select from dispatcher.erasure")) == 1, "something may yet be under way"
     await deliver(owner, "read", make_timed_id(NOW, b"late"))
     await owner.fetch("update dispatcher.erasure set tried_at = '-infinity', asked_at = now() - interval '61 s'")
-    await finish_erasures(people, book.forget)
-    assert all(row[1] for row in await owner.fetch(kept))
+    await finish_erasures(recipients, contacts.forget_contact)
+    assert all(row[1] for row in await owner.fetch(addresses))
     assert await owner.fetch("select * from dispatcher.erasure") == []
-    assert book.asked == [USER, USER]
+    assert contacts.asked == [USER, USER]
 
 
 async def test_what_went_to_an_address_of_before_is_erased_too(
-    people: PostgresRecipientRepository, owner: asyncpg.Connection
+    recipients: PostgresRecipientRepository, owner: asyncpg.Connection
 ) -> None:
     """A broadcast's delivery is found by the person, a reply by the address."""
     other = make_timed_id(NOW, b"somebody else")
     await deliver(owner, "read")
-    await owner.fetch(ROW, delivery_id(BROADCAST, other), BROADCAST, other, "read", b"o" * 16, b"sealed other", b"k")
+    await owner.fetch(ROW, delivery_id(BROADCAST, other), BROADCAST, other, "read", b"o" * 16, b"encrypted other", b"k")
     await owner.fetch(ROW, make_timed_id(NOW, b"reply"), BROADCAST, None, "read", USER.index, USER.sealed, b"key")
     await owner.fetch("insert into dispatcher.reached values ($1, now())", SUBSCRIBER)
     moved = SubscriberErased(erasure=make_timed_id(NOW, b"m"), subscribers=(SUBSCRIBER,), addresses=(USER,), at=NOW)
-    await people.register_erasure(moved)
-    (erasure,) = await people.claim_due_erasures()
-    await people.erase(erasure)
-    kept = await owner.fetch("select subscriber, address_index from dispatcher.delivery where address_index <> ''")
-    assert [tuple(row) for row in kept] == [(other, b"o" * 16)]
+    await recipients.register_erasure(moved)
+    (erasure,) = await recipients.claim_due_erasures()
+    await recipients.erase(erasure)
+    addresses = await owner.fetch("select subscriber, address_index from dispatcher.delivery where address_index <> ''")
+    assert [tuple(row) for row in addresses] == [(other, b"o" * 16)]
     assert await owner.fetch("select * from dispatcher.reached") == []
 
 
 async def test_an_erasure_waits_for_no_older_ones_that_cannot_end(
-    people: PostgresRecipientRepository, owner: asyncpg.Connection
+    recipients: PostgresRecipientRepository, owner: asyncpg.Connection
 ) -> None:
     async def is_away(_: Address) -> bool:
         return False
 
     for number in range(40):
         stranger = make_timed_id(NOW, b"stranger", bytes([number]))
-        await people.register_erasure(SubscriberErased(erasure=stranger, subscribers=(), addresses=(USER,), at=NOW))
+        await recipients.register_erasure(SubscriberErased(erasure=stranger, subscribers=(), addresses=(USER,), at=NOW))
     await deliver(owner, "read")
-    await people.register_erasure(ERASED)
+    await recipients.register_erasure(ERASED)
     for _ in range(6):
-        await finish_erasures(people, is_away)
+        await finish_erasures(recipients, is_away)
         await owner.fetch("update dispatcher.erasure set tried_at = tried_at - interval '2 s'")
     assert await owner.fetch("select from dispatcher.delivery where address_index <> ''") == []
 
 
 async def test_an_erasure_needs_no_resume_and_no_outcome(
-    people: PostgresRecipientRepository, ledger: PostgresLedger, owner: asyncpg.Connection
+    recipients: PostgresRecipientRepository, ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:
     """Of a paused broadcast, and one whose outcome is unknown; what waits for somebody else stays."""
     other = make_timed_id(NOW, b"somebody else")
@@ -142,42 +142,42 @@ async def test_an_erasure_needs_no_resume_and_no_outcome(
     await ledger.register(paused, {})
     await ledger.pause_broadcast(paused.broadcast, "a test")
     assert await claim(ledger, paused) == []
-    await people.register_erasure(ERASED)
+    await recipients.register_erasure(ERASED)
     for _ in range(2):
         await owner.fetch("update dispatcher.erasure set tried_at = '-infinity', asked_at = now() - interval '61 s'")
-        await finish_erasures(people, forget_at_once)
+        await finish_erasures(recipients, forget_contact_at_once)
     assert await states(ledger, paused.broadcast) == {"suppressed": 1, "waiting": 1}
     assert await states(ledger, sent.broadcast) == {"unknown": 2}
-    kept = await owner.fetch("select subscriber from dispatcher.delivery where address_sealed <> ''")
-    assert [row["subscriber"] for row in kept] == [other, other]
+    addresses = await owner.fetch("select subscriber from dispatcher.delivery where address_sealed <> ''")
+    assert [row["subscriber"] for row in addresses] == [other, other]
     assert await owner.fetch("select from dispatcher.erasure") == []
 
 
 async def test_an_erasure_waits_for_a_reply_without_an_outcome_only_until_that_expires(
-    people: PostgresRecipientRepository, owner: asyncpg.Connection
+    recipients: PostgresRecipientRepository, owner: asyncpg.Connection
 ) -> None:
     reply = make_timed_id(NOW, b"reply")
     await owner.fetch(ROW, reply, BROADCAST, None, "claimed", PHONE.index, PHONE.sealed, None)
     unknown = "state = 'unknown', answer_by = null, unknown_at = now(), expires_at = now() + interval '1 hour'"
     await owner.fetch(f"update dispatcher.delivery set {unknown}")  # noqa: S608 - from above
-    await people.register_erasure(ERASED)
-    await finish_erasures(people, forget_at_once)
-    kept = "select from dispatcher.delivery where address_sealed <> ''"
-    assert len(await owner.fetch(kept)) == 1
+    await recipients.register_erasure(ERASED)
+    await finish_erasures(recipients, forget_contact_at_once)
+    addresses = "select from dispatcher.delivery where address_sealed <> ''"
+    assert len(await owner.fetch(addresses)) == 1
     await owner.fetch("update dispatcher.delivery set expires_at = now() - interval '1 s'")
     await owner.fetch("update dispatcher.erasure set tried_at = '-infinity'")
-    await finish_erasures(people, forget_at_once)
-    assert await owner.fetch(kept) == []
+    await finish_erasures(recipients, forget_contact_at_once)
+    assert await owner.fetch(addresses) == []
 
 
 async def test_what_is_proven_unsent_after_the_erasure_is_not_sent(
-    people: PostgresRecipientRepository, ledger: PostgresLedger, owner: asyncpg.Connection
+    recipients: PostgresRecipientRepository, ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:
     message = build_batch_message([SUBSCRIBER])
     (lost,) = await claim(ledger, message)
     await ledger.record([build_record(lost, DeliveryState.UNKNOWN)])
-    await people.register_erasure(ERASED)
-    await finish_erasures(people, forget_at_once)
+    await recipients.register_erasure(ERASED)
+    await finish_erasures(recipients, forget_contact_at_once)
     await owner.fetch("update dispatcher.delivery set claimed_at = now() - interval '1 hour'")
     await owner.fetch(STREAM_HAS_PASSED, NUMBER)
     assert await ledger.requeue_unknown(300, 21) == 1
@@ -185,12 +185,12 @@ async def test_what_is_proven_unsent_after_the_erasure_is_not_sent(
     assert await states(ledger, message.broadcast) == {"suppressed": 1}
 
 
-async def forget_at_once(_: Address) -> bool:
+async def forget_contact_at_once(_: Address) -> bool:
     return True
 
 
 async def test_a_reaction_finds_its_broadcast_or_nothing(
-    people: PostgresRecipientRepository, owner: asyncpg.Connection
+    recipients: PostgresRecipientRepository, owner: asyncpg.Connection
 ) -> None:
     other, told = make_timed_id(NOW - timedelta(minutes=1), b"older"), list[Message]()
 
@@ -207,7 +207,7 @@ async def test_a_reaction_finds_its_broadcast_or_nothing(
             value="👍",
             at=NOW,
         )
-        await locate_reaction(people, publish, question)
+        await locate_reaction(recipients, publish, question)
     (located,) = told
     assert isinstance(located, ReactionLocated)
     assert (located.broadcast, located.value) == (BROADCAST, "👍")

@@ -1,4 +1,4 @@
-"""A running system with a newsroom, whose citizens have all subscribed, and two editors at their desks."""
+"""A running system with a newsroom, whose citizens have all subscribed, and two editors."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -36,7 +36,7 @@ PATIENCE = 180
 
 
 @dataclass(frozen=True, kw_only=True)
-class PressTown:
+class EditorialSystem:
     """`accepted` is the judge of what was sent."""
 
     stack: Stack = field(repr=False)
@@ -82,8 +82,8 @@ class PressTown:
         return found["text"]
 
     async def count_subscribed(self) -> int:
-        async with open_ledger_reader(self.stack.monitor_database_url) as books:
-            return await books.count_subscribed()
+        async with open_ledger_reader(self.stack.monitor_database_url) as ledger:
+            return await ledger.count_subscribed()
 
     async def wait_until_subscribed(self, count: int) -> None:
         async def subscribed() -> bool:
@@ -102,15 +102,15 @@ class PressTown:
 
 
 @asynccontextmanager
-async def run_press_town(folder: Path, rate: int = RATE) -> AsyncIterator[PressTown]:
+async def run_editorial_system(folder: Path, rate: int = RATE) -> AsyncIterator[EditorialSystem]:
     async with AsyncExitStack() as ends:
         await ends.enter_async_context(follow_stack(folder))
         stack = await ends.enter_async_context(
             run_stack(folder, dispatchers=2, newsrooms=1, messages_per_second=rate, settings=SETTINGS)
         )
         simulator = await ends.enter_async_context(open_simulator_client(stack.simulator_url, stack.control_token))
-        async with open_ledger_reader(stack.monitor_database_url) as books:
-            await subscribe_everybody(simulator, books)
+        async with open_ledger_reader(stack.monitor_database_url) as ledger:
+            await subscribe_everybody(simulator, ledger)
         owner = await asyncpg.connect(stack.database_url)
         ends.push_async_callback(owner.close)
         newsroom = NewsroomProcess(
@@ -126,4 +126,6 @@ async def run_press_town(folder: Path, rate: int = RATE) -> AsyncIterator[PressT
         browsers = [await ends.enter_async_context(newsroom.open_browser(member)) for member in members]
         anna, ben = [WritingDesk(browser=browser) for browser in browsers]
         accepted = AcceptedLog(simulator)
-        yield PressTown(stack=stack, simulator=simulator, accepted=accepted, newsroom=newsroom, anna=anna, ben=ben)
+        yield EditorialSystem(
+            stack=stack, simulator=simulator, accepted=accepted, newsroom=newsroom, anna=anna, ben=ben
+        )

@@ -1,4 +1,4 @@
-"""What examples teach, that the committed model is theirs, and what no guess may ever do."""
+"""What examples teach, that the committed model is theirs, and what no prediction may ever do."""
 
 import re
 from collections import Counter
@@ -38,9 +38,9 @@ UNSEEN = tuple(
 NOT_WRITTEN = {Intent.RATING, Intent.REACTION, Intent.DECLINE, Intent.ASK_ERASE, Intent.TRIAL}
 
 
-def resolve(by_rules: Intent, guess: Prediction, text: str) -> Intent:
-    """What comes of this, if the rules find one intent and the classifier guesses others."""
-    return resolve_intent(ParsedIntent(intent=by_rules), guess, Findings(CitizenText(text)), COUNTY).intent
+def resolve(by_rules: Intent, prediction: Prediction, text: str) -> Intent:
+    """What comes of this, if the rules find one intent and the classifier predicts others."""
+    return resolve_intent(ParsedIntent(intent=by_rules), prediction, Findings(CitizenText(text)), COUNTY).intent
 
 
 def test_every_intent_that_can_be_written_has_examples() -> None:
@@ -68,18 +68,18 @@ def test_a_heading_says_what_the_lines_below_it_mean() -> None:
 
 @given(st.text(max_size=200))
 def test_chances_are_chances(text: str) -> None:
-    guess = load_classifier(COUNTY).predict(CitizenText(text))
-    assert guess.sum_probability(*Intent) == pytest.approx(1)
-    assert guess.probability == max(guess.sum_probability(intent) for intent in Intent)
+    prediction = load_classifier(COUNTY).predict(CitizenText(text))
+    assert prediction.sum_probability(*Intent) == pytest.approx(1)
+    assert prediction.probability == max(prediction.sum_probability(intent) for intent in Intent)
 
 
 @given(st.sampled_from(EXAMPLES), st.sampled_from(EXAMPLES))
-def test_no_guess_subscribes_or_erases_anybody(first: Example, second: Example) -> None:
+def test_no_prediction_subscribes_or_erases_anybody(first: Example, second: Example) -> None:
     for text in (first.text, f"{first.text} {second.text}"):
         said = CitizenText(text)
-        guess = load_classifier(COUNTY).predict(said)
+        prediction = load_classifier(COUNTY).predict(said)
         by_rules, found = apply_rules(Findings(said), COUNTY).intent, detect_text_intent(said, COUNTY).intent
-        assert resolve(Intent.OTHER, guess, text) not in (Intent.START, Intent.ERASE)
+        assert resolve(Intent.OTHER, prediction, text) not in (Intent.START, Intent.ERASE)
         assert found is not Intent.ERASE or by_rules is Intent.ERASE
         assert (found is Intent.START) == (by_rules is Intent.START)
 
@@ -111,33 +111,33 @@ def test_nobody_is_left_without_an_answer_on_a_mere_suspicion() -> None:
     ("probability", "intent"),
     [(0.65, Intent.ASK_STOP), (0.69, Intent.ASK_STOP), (0.71, Intent.STOP), (0.75, Intent.STOP)],
 )
-def test_a_guess_that_somebody_leaves_ends_nothing_below_its_bound(probability: float, intent: Intent) -> None:
-    text, guess = "Das nervt nur noch gewaltig", Prediction({Intent.STOP: probability, Intent.OTHER: 0.2})
+def test_a_prediction_that_somebody_leaves_ends_nothing_below_its_bound(probability: float, intent: Intent) -> None:
+    text, prediction = "Das nervt nur noch gewaltig", Prediction({Intent.STOP: probability, Intent.OTHER: 0.2})
     assert Findings(CitizenText(text)).stop.has_hint
-    assert resolve(Intent.OTHER, guess, text) is intent
+    assert resolve(Intent.OTHER, prediction, text) is intent
 
 
 @pytest.mark.parametrize(("probability", "intent"), [(0.85, Intent.ASK_STOP), (0.95, Intent.STOP)])
-def test_a_guess_without_a_word_of_leaving_ends_nothing_below_a_higher_bound(
+def test_a_prediction_without_a_word_of_leaving_ends_nothing_below_a_higher_bound(
     probability: float, intent: Intent
 ) -> None:
-    text, guess = "Ich habe die Nase voll davon", Prediction({Intent.STOP: probability, Intent.OTHER: 0.05})
+    text, prediction = "Ich habe die Nase voll davon", Prediction({Intent.STOP: probability, Intent.OTHER: 0.05})
     assert not Findings(CitizenText(text)).stop.has_hint
-    assert resolve(Intent.OTHER, guess, text) is intent
+    assert resolve(Intent.OTHER, prediction, text) is intent
 
 
-def test_no_guess_makes_a_request_for_access_an_erasure() -> None:
-    guess = Prediction({Intent.ERASE: 0.99, Intent.DATA: 0.01})
+def test_no_prediction_makes_a_request_for_access_an_erasure() -> None:
+    prediction = Prediction({Intent.ERASE: 0.99, Intent.DATA: 0.01})
     text = "Alles von mir bitte einmal"
-    assert resolve(Intent.OTHER, guess, text) is Intent.ASK_ERASE
+    assert resolve(Intent.OTHER, prediction, text) is Intent.ASK_ERASE
 
 
-def test_no_guess_that_somebody_joins_overrules_a_word_of_leaving() -> None:
-    guess = Prediction({Intent.START: 0.95, Intent.STOP: 0.05})
+def test_no_prediction_that_somebody_joins_overrules_a_word_of_leaving() -> None:
+    prediction = Prediction({Intent.START: 0.95, Intent.STOP: 0.05})
     for text in ("Hiermit möchte ich Ihren Nachrichtendienst abbestellen", "Guten Tag, ich kündige Ihren Newsletter"):
-        assert resolve(Intent.STOP, guess, text) is Intent.STOP
+        assert resolve(Intent.STOP, prediction, text) is Intent.STOP
     back = "Ich hatte mich abgemeldet, bitte wieder aufnehmen"
-    assert resolve(Intent.STOP, guess, back) is Intent.ASK_START
+    assert resolve(Intent.STOP, prediction, back) is Intent.ASK_START
 
 
 def test_a_letter_says_the_same_without_its_greeting_and_its_name() -> None:
