@@ -12,10 +12,10 @@ from tools.asyncapi import build_channel_id, list_routes
 # Places that no test reaches, with the reason.
 _OUR_MISTAKE = "only a bug of ours is answered like this, and we know of none"
 UNSEEN: Mapping[str, str] = {
-    "door publish 500": _OUR_MISTAKE,
-    "door check 500": _OUR_MISTAKE,
-    "door follow 500": _OUR_MISTAKE,
-    "door list 500": _OUR_MISTAKE,
+    "notices API publish 500": _OUR_MISTAKE,
+    "notices API check 500": _OUR_MISTAKE,
+    "notices API follow 500": _OUR_MISTAKE,
+    "notices API list 500": _OUR_MISTAKE,
 }
 
 
@@ -43,7 +43,7 @@ def build_place(exchange: str, key: str, kind: str) -> str:
 
 
 def build_answer_place(operation: str, status: int) -> str:
-    return f"door {operation} {status}"
+    return f"notices API {operation} {status}"
 
 
 def list_places() -> Iterator[str]:

@@ -16,7 +16,7 @@ from tests.contract_recorder.recorder import ContractRecorder
 
 MARKER = "foreign_messages"
 TO, FROM = "--tally-to", "--tally-from"
-HANDED_OVER = "tap"
+HANDED_OVER = "recorder"
 LOST = pytest.StashKey[list[str]]()
 
 

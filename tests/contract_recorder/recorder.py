@@ -21,9 +21,9 @@ from tests.contract_recorder.message_checks import TracedMessage, find_problems
 from tests.servers import WAIT_TIMEOUT_SECONDS, send_broker_request
 
 TRACE = "amq.rabbitmq.trace"
-QUEUE = "test.tap"
+QUEUE = "test.recorder"
 QUEUE_ARGUMENTS: Mapping[str, Any] = {"x-queue-type": "quorum"}
-END = "test.tap.end"
+END = "test.recorder.end"
 MAX_COPIED = 1_000_000
 
 
@@ -110,10 +110,10 @@ class ContractRecorder:
 @asynccontextmanager
 async def record_contracts(url: str, api_url: str) -> AsyncIterator[ContractRecorder]:
     """Record a vhost. Raises ContractViolationError at the end for violations published meanwhile."""
-    tap = ContractRecorder(url, api_url)
-    await tap.open()
-    yield tap
-    await tap.close()
+    recorder = ContractRecorder(url, api_url)
+    await recorder.open()
+    yield recorder
+    await recorder.close()
 
 
 async def enable_tracing(url: str, api_url: str) -> None:
@@ -171,6 +171,6 @@ async def _read(queue: AbstractQueue) -> AsyncIterator[AbstractIncomingMessage]:
                 message = await arrived.get()
             yield message
     except TimeoutError:
-        raise RecorderBlindError("the tap does not even see its own message: is tracing on?") from None
+        raise RecorderBlindError("the recorder does not even see its own message: is tracing on?") from None
     finally:
         await queue.cancel(tag)

@@ -20,9 +20,9 @@ from tests.servers import WAIT_TIMEOUT_SECONDS
 
 OLD_SECRET = "fedcba9876543210fedcba9876543210"
 VERIFY_TOKEN = "token-of-the-handshake"
-SEALING_KEY = base64.b64encode(bytes(range(32))).decode()
+ENCRYPTION_KEY = base64.b64encode(bytes(range(32))).decode()
 INDEX_KEY = base64.b64encode(bytes(range(32, 64))).decode()
-SECRET_TEXTS = (SECRET, OLD_SECRET, VERIFY_TOKEN, SEALING_KEY, INDEX_KEY)
+SECRET_TEXTS = (SECRET, OLD_SECRET, VERIFY_TOKEN, ENCRYPTION_KEY, INDEX_KEY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ def build_environment(broker_url: str, port: int, internal_port: int) -> dict[st
         "KREISFUNK_APP_SECRETS": f"{SECRET},{OLD_SECRET}",
         "KREISFUNK_VERIFY_TOKEN": VERIFY_TOKEN,
         "KREISFUNK_PHONE_NUMBER_ID": NUMBER_ID,
-        "KREISFUNK_ENCRYPTION_KEYS": f"1:{SEALING_KEY}",
+        "KREISFUNK_ENCRYPTION_KEYS": f"1:{ENCRYPTION_KEY}",
         "KREISFUNK_INDEX_KEY": INDEX_KEY,
     }
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import asyncpg
 
 from tests.factories.ids import generate_id
-from tests.harness.writing_desk import add_broadcast
+from tests.harness.writing import add_broadcast
 
 TEMPLATE = "notice/de"
 _BROADCAST = """

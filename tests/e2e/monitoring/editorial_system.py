@@ -23,7 +23,7 @@ from tests.e2e.notices.harness import (
     subscribe_everybody,
 )
 from tests.harness.newsroom import EditorBrowser, NewsroomProcess
-from tests.harness.writing_desk import WritingDesk
+from tests.harness.writing import WritingHarness
 from tests.servers import wait_for
 
 SETTINGS = {
@@ -43,8 +43,8 @@ class EditorialSystem:
     simulator: SimulatorClient = field(repr=False)
     accepted: AcceptedLog = field(repr=False)
     newsroom: NewsroomProcess = field(repr=False)
-    anna: WritingDesk
-    ben: WritingDesk
+    anna: WritingHarness
+    ben: WritingHarness
 
     async def publish(self, **changes: str) -> str:
         """Written by one, approved and published by the other; the draft's path."""
@@ -124,7 +124,7 @@ async def run_editorial_system(folder: Path, rate: int = RATE) -> AsyncIterator[
         )
         members = [await newsroom.add_member(*BOTH) for _ in range(2)]
         browsers = [await ends.enter_async_context(newsroom.open_browser(member)) for member in members]
-        anna, ben = [WritingDesk(browser=browser) for browser in browsers]
+        anna, ben = [WritingHarness(browser=browser) for browser in browsers]
         accepted = AcceptedLog(simulator)
         yield EditorialSystem(
             stack=stack, simulator=simulator, accepted=accepted, newsroom=newsroom, anna=anna, ben=ben

@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.monitoring.editorial_system import PATIENCE, EditorialSystem
 from tests.e2e.monitoring.monitored_system import MonitoredSystem
 from tests.e2e.notices.harness import CITIZENS
-from tests.harness.writing_desk import format_local
+from tests.harness.writing import format_local
 from tests.servers import wait_for
 
 pytestmark = pytest.mark.timeout(600)

@@ -219,6 +219,14 @@ async def test_a_paused_template_makes_its_broadcasts_wait_until_it_is_resumed(
     assert await waits_for(ledger, source) == {"template": 2}
     due, _ = await ledger.find_work()
     assert not due
+    for change in ("pause_broadcast($1, 'x')", "cancel_broadcast($1, 'x')"):
+        await operator.execute("begin")
+        assert await operator.fetchval(f"select dispatcher.{change}", source) == "template_paused"
+        assert await operator.fetchval("select dispatcher.standing($1)", source) != "template_paused"
+        await operator.execute("rollback")
+    assert (
+        await operator.fetchval("select standing from dispatcher.resend_missing($1, true)", source) == "template_paused"
+    )
     assert await operator.fetchval("select dispatcher.resume_template('t/de')")
     assert not await operator.fetchval("select dispatcher.resume_template('t/de')")
     assert await ledger.requeue_waiting(100) == 2

@@ -28,7 +28,7 @@ from tests.integration.dispatcher.fake_graph_api import (
 
 RECOVERED_SECONDS = 60.0
 MARGIN_SECONDS = 15.0
-MOST_PROBES = 3
+MAX_PROBES = 3
 PAUSED = ("kreisfunk_dispatcher_sending_paused", "kreisfunk_dispatcher_meta_unreachable_seconds")
 BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
 
@@ -85,7 +85,7 @@ async def test_that_meta_is_not_reachable_is_said_once_and_told_to_operators(har
             before = await tries_after(dispatcher, 2)
             return await tries_after(dispatcher, 9) - before
 
-        assert max(await asyncio.gather(*map(later_tries, dispatchers))) <= MOST_PROBES
+        assert max(await asyncio.gather(*map(later_tries, dispatchers))) <= MAX_PROBES
         told = await run({"KREISFUNK_DATABASE_URL": harness.database.build_role_url("kreisfunk_operator")}, "sending")
         assert "Meta is not reachable since 20" in told.output
         assert {await harness.fetch_readiness(one) for one in dispatchers} == {200}

@@ -46,7 +46,7 @@ class FakeContacts:
     def __init__(self) -> None:
         self.asked: list[Address] = []
 
-    async def forget_contact(self, user: Address) -> bool:
+    async def delete_contact(self, user: Address) -> bool:
         self.asked.append(user)
         return len(self.asked) > 1
 
@@ -76,22 +76,22 @@ async def test_an_erasure_forgets_what_was_sent_first_and_the_rest_when_it_has_l
         await recipients.register_erasure(ERASED)
     assert [row["topic"] for row in await owner.fetch("select topic from dispatcher.suppression")] == [""]
 
-    await finish_erasures(recipients, contacts.forget_contact)
+    await finish_erasures(recipients, contacts.delete_contact)
     addresses = "select state::text, address_index = '' and address_sealed = '' from dispatcher.delivery order by state"
     assert [tuple(row) for row in await owner.fetch(addresses)] == [("claimed", False), ("read", True)]
-    await finish_erasures(recipients, contacts.forget_contact)
+    await finish_erasures(recipients, contacts.delete_contact)
     assert len(contacts.asked) == 1  # not yet due again
 
     await owner.fetch("update dispatcher.delivery set state = 'accepted', answer_by = null where state = 'claimed'")
     await owner.fetch("update dispatcher.erasure set tried_at = '-infinity'")
-    await finish_erasures(recipients, contacts.forget_contact)
+    await finish_erasures(recipients, contacts.delete_contact)
     assert all(row[1] for row in await owner.fetch(addresses))
     assert contacts.asked == [USER, USER]
 
     assert len(await owner.fetch("select from dispatcher.erasure")) == 1, "something may yet be under way"
     await deliver(owner, "read", make_timed_id(NOW, b"late"))
     await owner.fetch("update dispatcher.erasure set tried_at = '-infinity', asked_at = now() - interval '61 s'")
-    await finish_erasures(recipients, contacts.forget_contact)
+    await finish_erasures(recipients, contacts.delete_contact)
     assert all(row[1] for row in await owner.fetch(addresses))
     assert await owner.fetch("select * from dispatcher.erasure") == []
     assert contacts.asked == [USER, USER]
@@ -145,7 +145,7 @@ async def test_an_erasure_needs_no_resume_and_no_outcome(
     await recipients.register_erasure(ERASED)
     for _ in range(2):
         await owner.fetch("update dispatcher.erasure set tried_at = '-infinity', asked_at = now() - interval '61 s'")
-        await finish_erasures(recipients, forget_contact_at_once)
+        await finish_erasures(recipients, delete_contact_at_once)
     assert await states(ledger, paused.broadcast) == {"suppressed": 1, "waiting": 1}
     assert await states(ledger, sent.broadcast) == {"unknown": 2}
     addresses = await owner.fetch("select subscriber from dispatcher.delivery where address_sealed <> ''")
@@ -161,12 +161,12 @@ async def test_an_erasure_waits_for_a_reply_without_an_outcome_only_until_that_e
     unknown = "state = 'unknown', answer_by = null, unknown_at = now(), expires_at = now() + interval '1 hour'"
     await owner.fetch(f"update dispatcher.delivery set {unknown}")  # noqa: S608 - from above
     await recipients.register_erasure(ERASED)
-    await finish_erasures(recipients, forget_contact_at_once)
+    await finish_erasures(recipients, delete_contact_at_once)
     addresses = "select from dispatcher.delivery where address_sealed <> ''"
     assert len(await owner.fetch(addresses)) == 1
     await owner.fetch("update dispatcher.delivery set expires_at = now() - interval '1 s'")
     await owner.fetch("update dispatcher.erasure set tried_at = '-infinity'")
-    await finish_erasures(recipients, forget_contact_at_once)
+    await finish_erasures(recipients, delete_contact_at_once)
     assert await owner.fetch(addresses) == []
 
 
@@ -177,7 +177,7 @@ async def test_what_is_proven_unsent_after_the_erasure_is_not_sent(
     (lost,) = await claim(ledger, message)
     await ledger.record([build_record(lost, DeliveryState.UNKNOWN)])
     await recipients.register_erasure(ERASED)
-    await finish_erasures(recipients, forget_contact_at_once)
+    await finish_erasures(recipients, delete_contact_at_once)
     await owner.fetch("update dispatcher.delivery set claimed_at = now() - interval '1 hour'")
     await owner.fetch(STREAM_HAS_PASSED, NUMBER)
     assert await ledger.requeue_unknown(300, 21) == 1
@@ -185,7 +185,7 @@ async def test_what_is_proven_unsent_after_the_erasure_is_not_sent(
     assert await states(ledger, message.broadcast) == {"suppressed": 1}
 
 
-async def forget_contact_at_once(_: Address) -> bool:
+async def delete_contact_at_once(_: Address) -> bool:
     return True
 
 

@@ -16,7 +16,7 @@ from tests.integration.dispatcher.endpoint_harness import EndpointHarness, run_s
 from tests.integration.dispatcher.fake_graph_api import GraphAnswer, build_acceptance, build_error, build_proxy_page
 from tests.integration.dispatcher.test_pauses import (
     MARGIN_SECONDS,
-    MOST_PROBES,
+    MAX_PROBES,
     PAUSED,
     RECOVERED_SECONDS,
     always,
@@ -34,7 +34,7 @@ async def assert_it_recovers_by_itself(harness: EndpointHarness, since: float, c
     """Meta is well again REFUSING_SECONDS after it was noticed: few probes until then, soon afterwards everything."""
     await wait_until_moment(since + REFUSING_SECONDS)
     harness.endpoint.behave = build_acceptance
-    assert harness.endpoint.count_requests(since + 2, since + REFUSING_SECONDS) <= MOST_PROBES
+    assert harness.endpoint.count_requests(since + 2, since + REFUSING_SECONDS) <= MAX_PROBES
     await harness.wait_for_accepted(1, RECOVERED_SECONDS)
     await harness.wait_for_accepted(count, MARGIN_SECONDS)
     assert await harness.read_paused_reason() is None
@@ -55,7 +55,7 @@ async def refuse_for_a_while(harness: EndpointHarness, answer: GraphAnswer, reas
     noticed = datetime.fromisoformat(harness.read_log(dispatcher, "error")[0]["timestamp"])
     since = time.monotonic() - (datetime.now(UTC) - noticed).total_seconds()
     await assert_it_recovers_by_itself(harness, since, count)
-    assert 1 <= len(harness.read_log(dispatcher, "error")) <= MOST_PROBES
+    assert 1 <= len(harness.read_log(dispatcher, "error")) <= MAX_PROBES
 
 
 async def take_account_away_for_a_while(harness: EndpointHarness) -> None:

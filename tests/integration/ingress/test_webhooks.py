@@ -17,10 +17,10 @@ from tests.factories.webhooks import (
     build_value,
     build_webhook,
 )
-from tests.harness.ingress import INDEX_KEY, OLD_SECRET, SEALING_KEY, IngressProcess
+from tests.harness.ingress import ENCRYPTION_KEY, INDEX_KEY, OLD_SECRET, IngressProcess
 from tests.harness.ingress_queues import IngressQueues
 
-RING = KeyRing.parse(f"1:{SEALING_KEY}")
+RING = KeyRing.parse(f"1:{ENCRYPTION_KEY}")
 INDEX = BlindIndexKey.parse(INDEX_KEY)
 
 

@@ -31,11 +31,11 @@ CITIZENS = 300  # who write, so that a flood lasts three seconds: what unbounded
 STORM = 201  # connections
 STOPS = 700
 MAX_REJECTION = 5_000  # about: it names twenty fields that nobody knows
-MOST_HEADERS, TOO_MANY_HEADERS = 15_000, 100_000  # of which the broker takes 16 KiB
+MAX_HEADERS, TOO_MANY_HEADERS = 15_000, 100_000  # of which the broker takes 16 KiB
 SOME_HEADERS = 4_000
-MOST_BYTES_LOGGED = 10_000  # at once, where RabbitMQ by itself writes 50,000
+MAX_BYTES_LOGGED = 10_000  # at once, where RabbitMQ by itself writes 50,000
 MUCH_MEGABYTES = 2_000  # ten times what a queue keeps of them, as it is cut after a number of messages
-MOST_BYTES_ON_DISK = 400_000_000
+MAX_BYTES_ON_DISK = 400_000_000
 REJECTIONS = 8_000  # of that size, which a login makes in seven minutes
 QUEUE = topology.SUBSCRIPTIONS_NOTICES
 
@@ -75,7 +75,7 @@ def message(body: bytes = b"{}", expiration: int | None = None) -> aio_pika.Mess
         ("unanswered", 0),
         ("headers", TOO_MANY_HEADERS),
         ("early", 600),
-        ("broken", MOST_HEADERS),
+        ("broken", MAX_HEADERS),
     ],
 )
 async def test_citizens_are_answered_while_a_login_floods(
@@ -96,7 +96,7 @@ async def test_broken_channels_do_not_fill_the_log(county: MunicipalHarness, usu
         taken = await county.measure_answers(CITIZENS)
     assert seen["broken"] > 0
     assert seen["cut"] > 0
-    assert max(county.measure_log_entries()) < MOST_BYTES_LOGGED
+    assert max(county.measure_log_entries()) < MAX_BYTES_LOGGED
     await wait_for(partial(has_all_its_places, county))
     await nobody_else_noticed(county, usual, taken)
 
@@ -152,7 +152,7 @@ async def test_stops_are_answered_while_one_login_floods_and_another_does_its_wo
 async def test_headers_do_not_fill_the_disk(county: MunicipalHarness) -> None:
     files = county.stack.folder / "rabbitmq"
     before = most = measure_folder(files)
-    async with county.flood_broker("headers", MOST_HEADERS) as seen:
+    async with county.flood_broker("headers", MAX_HEADERS) as seen:
 
         async def has_sent_much() -> bool:
             nonlocal most
@@ -161,7 +161,7 @@ async def test_headers_do_not_fill_the_disk(county: MunicipalHarness) -> None:
 
         await wait_for(has_sent_much, 300)
     await wait_for(partial(has_all_its_places, county))
-    assert most - before < MOST_BYTES_ON_DISK
+    assert most - before < MAX_BYTES_ON_DISK
 
 
 def measure_folder(folder: Path) -> int:

@@ -15,7 +15,7 @@ from tests.harness.newsroom import (
     run_newsroom,
 )
 from tests.harness.service_login import service_login
-from tests.harness.writing_desk import WritingDesk
+from tests.harness.writing import WritingHarness
 from tests.integration.newsroom.writing_store import Store, open_store
 from tests.servers import Servers
 
@@ -70,31 +70,31 @@ async def operator(newsroom: NewsroomProcess) -> AsyncIterator[EditorBrowser]:
 
 
 @pytest.fixture
-async def approver(newsroom: NewsroomProcess) -> AsyncIterator[WritingDesk]:
+async def approver(newsroom: NewsroomProcess) -> AsyncIterator[WritingHarness]:
     """Somebody who approves, and nothing else."""
     async with newsroom.open_as(Role.APPROVER) as browser:
-        yield WritingDesk(browser=browser)
+        yield WritingHarness(browser=browser)
 
 
 @pytest.fixture
-async def lead(newsroom: NewsroomProcess) -> AsyncIterator[WritingDesk]:
+async def lead(newsroom: NewsroomProcess) -> AsyncIterator[WritingHarness]:
     """Somebody who leads, and nothing else."""
     async with newsroom.open_as(Role.LEAD) as browser:
-        yield WritingDesk(browser=browser)
+        yield WritingHarness(browser=browser)
 
 
 @pytest.fixture
-async def anna(newsroom: NewsroomProcess) -> AsyncIterator[WritingDesk]:
+async def anna(newsroom: NewsroomProcess) -> AsyncIterator[WritingHarness]:
     """Somebody who writes, and may approve what others have written."""
     async with newsroom.open_as(Role.EDITOR, Role.APPROVER) as browser:
-        yield WritingDesk(browser=browser)
+        yield WritingHarness(browser=browser)
 
 
 @pytest.fixture
-async def ben(newsroom: NewsroomProcess) -> AsyncIterator[WritingDesk]:
+async def ben(newsroom: NewsroomProcess) -> AsyncIterator[WritingHarness]:
     """Another one."""
     async with newsroom.open_as(Role.EDITOR, Role.APPROVER) as browser:
-        yield WritingDesk(browser=browser)
+        yield WritingHarness(browser=browser)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tests.harness.newsroom import (
     ShownPage,
     log_in,
 )
-from tests.harness.writing_desk import WritingDesk
+from tests.harness.writing import WritingHarness
 
 _HALF = re.compile(r"Teil: <code[^>]*>([\w-]+)</code>")
 
@@ -85,7 +85,7 @@ async def test_an_invitation_counts_when_a_second_person_confirms_it(
 
 
 async def test_a_request_is_on_the_overview_of_whoever_can_decide_it(
-    newsroom: NewsroomProcess, browser: EditorBrowser, second: EditorBrowser, anna: WritingDesk
+    newsroom: NewsroomProcess, browser: EditorBrowser, second: EditorBrowser, anna: WritingHarness
 ) -> None:
     name = f"Frau {secrets.token_hex(4)}"
     await request_account(newsroom, browser, name=name)

@@ -14,7 +14,7 @@ from services.newsroom.domain.drafts import DraftState, NoticeDraft
 from services.newsroom.domain.outbox import NoticeForecast
 from services.newsroom.handlers.drafting import DraftingService
 from shared.runtime.clock import system_clock
-from tests.factories.press_office import CONTENT, DEEDS, FORECAST, ROUTINE
+from tests.factories.editors import CONTENT, DEEDS, FORECAST, ROUTINE
 from tests.integration.newsroom.writing_store import Store, build_drafting
 
 # At any hour and with any price, which the notices API is asked for.

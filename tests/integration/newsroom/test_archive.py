@@ -12,7 +12,7 @@ from shared.database.pool import DatabaseUnavailable
 from tests.databases import FreshDatabase
 from tests.factories.archive import NOW, build_entry
 from tests.harness.archive import KEEPS_DAYS, PHONE, ArchiveHarness, run_archive
-from tests.harness.writing_desk import add_broadcast
+from tests.harness.writing import add_broadcast
 from tests.servers import Servers, run_as_superuser
 
 HOSTILE = "</script></title><script>alert(1)</script><img src=x onerror=alert(1)> {{ 7*7 }} \" '"

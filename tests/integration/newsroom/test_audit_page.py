@@ -7,7 +7,7 @@ import pytest
 
 from services.newsroom.domain.accounts import Role
 from tests.harness.newsroom import EditorBrowser, NewsroomProcess
-from tests.harness.writing_desk import WritingDesk, add_broadcast, parse_draft_id
+from tests.harness.writing import WritingHarness, add_broadcast, parse_draft_id
 
 _ROW = re.compile(r'<tr class="kern-table__row">\s*(<td.*?)</tr>', re.DOTALL)
 _CELL = re.compile(r"<td[^>]*>(.*?)</td>", re.DOTALL)
@@ -31,7 +31,7 @@ async def read_rows(reader: EditorBrowser, about: str, page: str = "/protokoll")
 
 
 async def test_what_one_person_saves_of_one_draft_is_one_row_until_something_else_is_done_to_it(
-    anna: WritingDesk, ben: WritingDesk, reader: EditorBrowser
+    anna: WritingHarness, ben: WritingHarness, reader: EditorBrowser
 ) -> None:
     path = await anna.begin()
     for number in range(3):
@@ -54,7 +54,7 @@ async def test_what_one_person_saves_of_one_draft_is_one_row_until_something_els
 
 
 async def test_an_act_leads_to_its_draft_or_broadcast_by_the_headline(
-    newsroom: NewsroomProcess, anna: WritingDesk, reader: EditorBrowser
+    newsroom: NewsroomProcess, anna: WritingHarness, reader: EditorBrowser
 ) -> None:
     path = await anna.begin(headline="K 2 <gesperrt>")
     broadcast = await add_broadcast(newsroom.owner, headline="K 3 gesperrt")
@@ -68,7 +68,7 @@ async def test_an_act_leads_to_its_draft_or_broadcast_by_the_headline(
 
 
 async def test_however_often_something_was_saved_what_was_done_before_is_found(
-    newsroom: NewsroomProcess, anna: WritingDesk, reader: EditorBrowser
+    newsroom: NewsroomProcess, anna: WritingHarness, reader: EditorBrowser
 ) -> None:
     path = await anna.begin()
     login = await newsroom.owner.fetchval(

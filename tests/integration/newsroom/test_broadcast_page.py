@@ -12,11 +12,11 @@ from services.newsroom.domain.accounts import Role
 from services.newsroom.domain.archive import derive_code, format_code
 from tests.harness.ledger_rows import add_sent_broadcast
 from tests.harness.newsroom import EditorBrowser, NewsroomProcess, ShownPage
-from tests.harness.writing_desk import WritingDesk, add_broadcast, become_broadcast, parse_draft_id
+from tests.harness.writing import WritingHarness, add_broadcast, become_broadcast, parse_draft_id
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 
-async def read_certificate(editor: WritingDesk, broadcast: UUID) -> tuple[dict[str, str], dict[str, str]]:
+async def read_certificate(editor: WritingHarness, broadcast: UUID) -> tuple[dict[str, str], dict[str, str]]:
     """What is said by each name: on the page, and in the table."""
     page = await editor.read(f"/aussendungen/{broadcast}/nachweis")
     table = await editor.read(f"/aussendungen/{broadcast}/nachweis.csv")
@@ -25,7 +25,7 @@ async def read_certificate(editor: WritingDesk, broadcast: UUID) -> tuple[dict[s
 
 
 async def test_everybody_sees_the_code_that_citizens_get(
-    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness
 ) -> None:
     path = await anna.begin(urgent="1", text="Die Brücke ist gesperrt.")
     assert "ABCD-EFGH" in await anna.read(f"{path}/pruefung")
@@ -45,7 +45,7 @@ async def test_everybody_sees_the_code_that_citizens_get(
 
 @pytest.mark.parametrize("act", ["korrigieren", "folgemeldung"])
 async def test_a_notice_and_what_came_later_lead_to_each_other(
-    newsroom: NewsroomProcess, anna: WritingDesk, act: str
+    newsroom: NewsroomProcess, anna: WritingHarness, act: str
 ) -> None:
     path, is_same = await anna.publish_in_emergency(), act == "korrigieren"
     first = await become_broadcast(newsroom.owner, path)
@@ -70,7 +70,7 @@ async def test_a_notice_and_what_came_later_lead_to_each_other(
 
 
 async def test_a_planned_revision_that_was_replaced_is_not_shown_as_sent(
-    newsroom: NewsroomProcess, anna: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness
 ) -> None:
     at = datetime(2026, 12, 24, 15, tzinfo=UTC)
     never: dict[str, Any] = {"started_at": None, "states": "{}", "scheduled_at": at, "notice": "n-plan"}
@@ -84,7 +84,7 @@ async def test_a_planned_revision_that_was_replaced_is_not_shown_as_sent(
 
 
 async def test_what_is_sent_does_not_say_that_it_will_be_sent_at_once(
-    newsroom: NewsroomProcess, anna: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness
 ) -> None:
     at_once = "sofort nach dem Veröffentlichen"
     assert at_once in await anna.read(f"{await anna.begin()}/pruefung")
@@ -96,7 +96,7 @@ async def test_what_is_sent_does_not_say_that_it_will_be_sent_at_once(
 
 
 async def test_the_broadcast_of_another_system_shows_what_events_have_told(
-    newsroom: NewsroomProcess, anna: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness
 ) -> None:
     broadcast = await add_broadcast(newsroom.owner, headline="Von nebenan", notice="presse-<17>")
     page = await anna.read(f"/aussendungen/{broadcast}")
@@ -105,7 +105,7 @@ async def test_the_broadcast_of_another_system_shows_what_events_have_told(
     assert "Prüfcode" not in await anna.read(f"/aussendungen/{broadcast}/nachweis")
 
 
-async def test_what_is_planned_says_so(newsroom: NewsroomProcess, anna: WritingDesk) -> None:
+async def test_what_is_planned_says_so(newsroom: NewsroomProcess, anna: WritingHarness) -> None:
     never: dict[str, Any] = {"started_at": None, "states": "{}"}
     planned = await add_broadcast(newsroom.owner, scheduled_at=datetime.now(UTC) + timedelta(days=1), **never)
     taken = await add_broadcast(newsroom.owner, **never)
@@ -113,7 +113,7 @@ async def test_what_is_planned_says_so(newsroom: NewsroomProcess, anna: WritingD
     assert ">angenommen</span>" in await anna.read(f"/aussendungen/{taken}")
 
 
-async def test_the_history_says_that_nobody_was_asked(anna: WritingDesk) -> None:
+async def test_the_history_says_that_nobody_was_asked(anna: WritingHarness) -> None:
     path = await anna.publish_in_emergency()
     for page in (path, f"{path}/pruefung", f"{path}/staende"):
         shown = await anna.read(page)
@@ -122,7 +122,7 @@ async def test_the_history_says_that_nobody_was_asked(anna: WritingDesk) -> None
 
 
 async def test_broadcast_and_certificate_say_that_nobody_was_asked_and_who_looked_at_it_afterwards(
-    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness
 ) -> None:
     path = await anna.publish_in_emergency(reason="Bombenfund <1>")
     broadcast = await become_broadcast(newsroom.owner, path)
@@ -149,7 +149,7 @@ async def test_broadcast_and_certificate_say_that_nobody_was_asked_and_who_looke
         assert told["Nachträglich geprüft"].split(",")[0] != told["Im Notfall gesendet"].split(",")[0]
 
 
-async def test_the_certificate_adds_up_and_is_no_formula(newsroom: NewsroomProcess, anna: WritingDesk) -> None:
+async def test_the_certificate_adds_up_and_is_no_formula(newsroom: NewsroomProcess, anna: WritingHarness) -> None:
     broadcast = await add_broadcast(newsroom.owner, headline="=1+1")
     table = await anna.browser.open(f"/aussendungen/{broadcast}/nachweis.csv")
     assert table.headers["Content-Disposition"] == f'attachment; filename="nachweis-{broadcast}.csv"'
@@ -159,11 +159,11 @@ async def test_the_certificate_adds_up_and_is_no_formula(newsroom: NewsroomProce
 
 
 async def test_the_certificate_says_who_approved_whatever_becomes_of_them(
-    newsroom: NewsroomProcess, anna: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness
 ) -> None:
     member = await newsroom.add_member(Role.APPROVER)
     async with newsroom.open_browser(member) as browser:
-        path = await anna.publish(WritingDesk(browser=browser))
+        path = await anna.publish(WritingHarness(browser=browser))
     broadcast = await become_broadcast(newsroom.owner, path, headline=None)
     for roles in ("approver", "lead"):
         await newsroom.owner.execute("update newsroom.account set roles = $2 where id = $1", member.account.id, [roles])
@@ -176,7 +176,7 @@ async def test_the_certificate_says_who_approved_whatever_becomes_of_them(
 
 
 async def test_a_certificate_is_printed_without_the_shadows_of_what_scrolls(
-    newsroom: NewsroomProcess, anna: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness
 ) -> None:
     broadcast = await add_broadcast(newsroom.owner)
     page = await anna.read(f"/aussendungen/{broadcast}/nachweis")
@@ -186,7 +186,7 @@ async def test_a_certificate_is_printed_without_the_shadows_of_what_scrolls(
 
 
 async def test_the_stream_and_the_certificate_of_what_was_withdrawn_before_its_start_have_an_end(
-    newsroom: NewsroomProcess, anna: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness
 ) -> None:
     never = {"started_at": None, "states": "{}", "cancelled_at": datetime.now(UTC)}
     broadcast = await add_broadcast(newsroom.owner, headline=None, notice=None, **never)

@@ -12,8 +12,8 @@ from services.newsroom.adapters.sending_control import MAX_TRIALS_PER_HOUR
 from services.newsroom.domain.accounts import Role
 from tests.harness.ledger_rows import set_up_number
 from tests.harness.newsroom import EditorBrowser, NewsroomProcess, ShownPage
-from tests.harness.writing_desk import (
-    WritingDesk,
+from tests.harness.writing import (
+    WritingHarness,
     become_broadcast,
     count_publications,
     format_local,
@@ -29,7 +29,7 @@ _PASS = """
 
 
 async def test_what_was_sent_in_an_emergency_is_looked_at_afterwards_by_another_person(
-    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk, approver: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness, approver: WritingHarness
 ) -> None:
     path = await anna.publish_in_emergency()
     check, broadcast = f"{path}/pruefung", await become_broadcast(newsroom.owner, path)
@@ -55,7 +55,7 @@ async def test_what_was_sent_in_an_emergency_is_looked_at_afterwards_by_another_
         assert words not in shown
 
 
-async def test_a_correction_says_which_notice_it_corrects(anna: WritingDesk) -> None:
+async def test_a_correction_says_which_notice_it_corrects(anna: WritingHarness) -> None:
     path = await anna.publish_in_emergency(headline="K 8 gesperrt")
     first = await anna.begin_from(path, "korrigieren")
     await anna.save(first, headline="K 8 halb frei", urgent="1")
@@ -67,7 +67,7 @@ async def test_a_correction_says_which_notice_it_corrects(anna: WritingDesk) -> 
     assert "Korrektur der Meldung „K 8 halb frei“" in shown, "the newest revision is what it replaces"
 
 
-async def test_a_follow_up_says_to_whom_it_goes(anna: WritingDesk) -> None:
+async def test_a_follow_up_says_to_whom_it_goes(anna: WritingHarness) -> None:
     path = await anna.publish_in_emergency(headline="K 7 gesperrt")
     follow_up = await anna.begin_from(path, "folgemeldung")
     shown = await anna.read(f"{follow_up}/pruefung")
@@ -76,12 +76,12 @@ async def test_a_follow_up_says_to_whom_it_goes(anna: WritingDesk) -> None:
         assert "ganzer Landkreis" not in await anna.read(page)
 
 
-async def test_a_new_notice_is_neither(anna: WritingDesk) -> None:
+async def test_a_new_notice_is_neither(anna: WritingHarness) -> None:
     shown = await anna.read(f"{await anna.begin()}/pruefung")
     assert [words in shown for words in ("Korrektur der Meldung", "Folgemeldung")] == [False, False]
 
 
-async def test_what_has_a_time_is_not_published_now(anna: WritingDesk, ben: WritingDesk) -> None:
+async def test_what_has_a_time_is_not_published_now(anna: WritingHarness, ben: WritingHarness) -> None:
     for scheduled_at, expected in (
         ("", "Jetzt"),
         (format_local(datetime.now(UTC) + timedelta(hours=6)), "Zum geplanten Zeitpunkt"),
@@ -95,7 +95,7 @@ async def test_what_has_a_time_is_not_published_now(anna: WritingDesk, ben: Writ
 
 
 async def test_what_holds_a_notice_up_is_said_before_anything_else(
-    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness
 ) -> None:
     await set_up_number(newsroom.owner)
     path = await anna.begin()
@@ -118,7 +118,7 @@ async def test_what_holds_a_notice_up_is_said_before_anything_else(
     assert [words in waiting for words in (green, paused, delay)] == [False, False, True]
 
 
-async def test_whoever_may_approve_reads_that_it_is_for_them(anna: WritingDesk, ben: WritingDesk) -> None:
+async def test_whoever_may_approve_reads_that_it_is_for_them(anna: WritingHarness, ben: WritingHarness) -> None:
     path = await anna.begin()
     for is_submitted in (False, True):
         for editor in (anna, ben):
@@ -130,7 +130,7 @@ async def test_whoever_may_approve_reads_that_it_is_for_them(anna: WritingDesk, 
 
 
 async def test_a_second_press_where_one_approved_publishes_nothing(
-    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness
 ) -> None:
     """The page that comes of it says that it is approved, and has no button that publishes, but the way to it."""
     path = await anna.begin()
@@ -145,7 +145,7 @@ async def test_a_second_press_where_one_approved_publishes_nothing(
     assert await count_publications(newsroom.owner, path) == 0
 
 
-async def test_what_was_returned_offers_nothing_but_editing(anna: WritingDesk, ben: WritingDesk) -> None:
+async def test_what_was_returned_offers_nothing_but_editing(anna: WritingHarness, ben: WritingHarness) -> None:
     path = await anna.begin(urgent="1")
     await anna.act(path, "einreichen")
     assert (await ben.act(path, "zurueckgeben", {"reason": "Wann endet es?"})).status == 303
@@ -157,7 +157,7 @@ async def test_what_was_returned_offers_nothing_but_editing(anna: WritingDesk, b
 
 
 async def test_what_cannot_be_sent_is_returned_and_not_approved(
-    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness
 ) -> None:
     path = await anna.begin(scheduled_at=format_local(datetime.now(UTC) + timedelta(hours=2)))
     await anna.act(path, "einreichen")
@@ -175,8 +175,8 @@ TRIAL = "select code, text, ends_at - now() from subscriptions.trial where draft
 
 
 @pytest.fixture
-async def editor(browser: EditorBrowser) -> WritingDesk:
-    return WritingDesk(browser=browser)
+async def editor(browser: EditorBrowser) -> WritingHarness:
+    return WritingHarness(browser=browser)
 
 
 def read_code(shown: ShownPage) -> str:
@@ -190,7 +190,7 @@ async def read_acts(owner: asyncpg.Connection, draft: UUID) -> list[dict[str, st
     return [json.loads(row["detail"]) for row in await owner.fetch(acts, str(draft))]
 
 
-async def test_the_code_is_for_the_version_that_was_read(newsroom: NewsroomProcess, editor: WritingDesk) -> None:
+async def test_the_code_is_for_the_version_that_was_read(newsroom: NewsroomProcess, editor: WritingHarness) -> None:
     path = await editor.begin(headline="K 9 gesperrt")
     draft = parse_draft_id(path)
     assert "Auf dem eigenen Telefon testen" in await editor.read(f"{path}/pruefung")
@@ -207,7 +207,7 @@ async def test_the_code_is_for_the_version_that_was_read(newsroom: NewsroomProce
 
 
 async def test_no_code_for_another_version_for_errors_or_for_what_is_sent(
-    newsroom: NewsroomProcess, editor: WritingDesk
+    newsroom: NewsroomProcess, editor: WritingHarness
 ) -> None:
     path = await editor.begin()
     assert (await editor.send(path, "testen", 1)).status == 409
@@ -221,11 +221,11 @@ async def test_no_code_for_another_version_for_errors_or_for_what_is_sent(
     assert await newsroom.owner.fetch(TRIAL, parse_draft_id(path)) == []
 
 
-async def test_nobody_makes_codes_without_end(newsroom: NewsroomProcess, editor: WritingDesk) -> None:
+async def test_nobody_makes_codes_without_end(newsroom: NewsroomProcess, editor: WritingHarness) -> None:
     path = await editor.begin()
     for _ in range(MAX_TRIALS_PER_HOUR):
         assert (await editor.send(path, "testen", 2)).status == 200
     refused = await editor.send(path, "testen", 2)
     assert (refused.status, "in einer Stunde" in refused.text) == (422, True)
     async with newsroom.open_as(Role.EDITOR) as other:
-        assert (await WritingDesk(browser=other).send(path, "testen", 2)).status == 200
+        assert (await WritingHarness(browser=other).send(path, "testen", 2)).status == 200

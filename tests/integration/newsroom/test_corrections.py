@@ -7,8 +7,8 @@ import pytest
 from services.newsroom.domain.drafts import OVERTAKEN, UNCHANGED
 from services.newsroom.http.rendering import format_moment
 from tests.harness.newsroom import NewsroomProcess
-from tests.harness.writing_desk import (
-    WritingDesk,
+from tests.harness.writing import (
+    WritingHarness,
     build_fields,
     count_publications,
     format_local,
@@ -23,7 +23,7 @@ _MAKE_PAST = """
 
 
 async def test_the_correction_of_what_is_planned_keeps_its_time(
-    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness
 ) -> None:
     planned = format_local(datetime.now(UTC) + timedelta(hours=12))
     path = await anna.publish(ben, scheduled_at=planned)
@@ -33,7 +33,7 @@ async def test_the_correction_of_what_is_planned_keeps_its_time(
 
 
 async def test_a_correction_that_was_begun_by_mistake_sends_nobody_the_same_once_more(
-    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness
 ) -> None:
     path = await anna.publish(ben, headline="K 4 gesperrt", urgent="1")
     begun = await anna.begin_from(path, "korrigieren")
@@ -56,7 +56,7 @@ async def test_a_correction_that_was_begun_by_mistake_sends_nobody_the_same_once
 
 
 async def test_whoever_approves_a_correction_sees_what_is_changed_beside_what_was_published(
-    anna: WritingDesk, ben: WritingDesk
+    anna: WritingHarness, ben: WritingHarness
 ) -> None:
     before, after = [datetime.now(UTC) + timedelta(days=days) for days in (1, 2)]
     path = await anna.publish(ben, text="Bis Freitag.", expires_at=format_local(before), municipalities="Grasberg")
@@ -73,7 +73,7 @@ async def test_whoever_approves_a_correction_sees_what_is_changed_beside_what_wa
 
 
 async def test_whoever_corrects_second_is_told_of_the_first_correction(
-    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness
 ) -> None:
     path = await anna.publish(ben)
     first, second = [await editor.begin_from(path, "korrigieren") for editor in (anna, ben)]
@@ -102,12 +102,12 @@ async def test_whoever_corrects_second_is_told_of_the_first_correction(
 NEW, RESUMED = "Ein neuer Entwurf ist begonnen.", "Sie haben diesen Entwurf schon begonnen."
 
 
-async def begin(editor: WritingDesk) -> str:
+async def begin(editor: WritingHarness) -> str:
     """The path of the draft that the button of the overview leads to."""
     return (await editor.browser.fill_in("/", "/entwuerfe")).location
 
 
-async def begin_from(editor: WritingDesk, path: str, name: str, said: str) -> str:
+async def begin_from(editor: WritingHarness, path: str, name: str, said: str) -> str:
     """The path of what a button of a notice leads to, if its page says that."""
     led = (await editor.send(path, name, 2)).location
     shown = await editor.read(led)
@@ -116,7 +116,7 @@ async def begin_from(editor: WritingDesk, path: str, name: str, said: str) -> st
 
 
 async def test_a_new_notice_goes_on_with_what_its_author_has_begun_and_left_empty(
-    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness
 ) -> None:
     first = await begin(anna)
     assert await begin(anna) == first
@@ -132,7 +132,7 @@ async def test_a_new_notice_goes_on_with_what_its_author_has_begun_and_left_empt
 
 @pytest.mark.parametrize("name", ["korrigieren", "folgemeldung", "kopieren"])
 async def test_what_is_begun_from_a_notice_is_begun_once_while_nobody_writes_in_it(
-    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk, name: str
+    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness, name: str
 ) -> None:
     path, other = await anna.publish(ben), await anna.publish(ben)
     first = await begin_from(anna, path, name, NEW)
@@ -147,7 +147,7 @@ async def test_what_is_begun_from_a_notice_is_begun_once_while_nobody_writes_in_
 
 
 async def test_a_correction_that_was_overtaken_is_begun_anew(
-    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness
 ) -> None:
     """What is left of it may be of the revision before."""
     path = await anna.publish(ben)

@@ -33,7 +33,7 @@ from shared.contracts.events import (
 from shared.contracts.message import Lane, Message
 from shared.outcome import Dead
 from shared.runtime.clock import system_clock
-from tests.factories.press_office import CONTENT
+from tests.factories.editors import CONTENT
 from tests.integration.newsroom.writing_store import SOURCE, Store
 from tests.servers import wait_for
 

@@ -11,8 +11,8 @@ from services.newsroom.domain.drafts import DraftRefused, NoticeDraft
 from services.newsroom.domain.explanations import explain_blocker, explain_problem
 from services.newsroom.domain.outbox import NoticeForecast
 from services.newsroom.handlers.drafting import DraftingService
-from tests.factories.press_office import CONTENT, FORECAST, ScriptedNoticesApi
-from tests.harness.writing_desk import add_broadcast
+from tests.factories.editors import CONTENT, FORECAST, ScriptedNoticesApi
+from tests.harness.writing import add_broadcast
 from tests.integration.newsroom.writing_store import SOURCE, Store
 
 _NOON = datetime(2026, 11, 28, 11, tzinfo=UTC)

@@ -14,8 +14,8 @@ from services.newsroom.domain.accounts import Role
 from tests.databases import FreshDatabase
 from tests.harness.ledger_rows import add_sent_broadcast, count_states
 from tests.harness.newsroom import EditorBrowser, NewsroomProcess, ShownPage, run_newsroom
-from tests.harness.writing_desk import (
-    WritingDesk,
+from tests.harness.writing import (
+    WritingHarness,
     count_publications,
     cut_section,
     format_local,
@@ -40,7 +40,7 @@ async def newsroom(
 
 
 async def test_after_the_approver_the_lead_is_asked(
-    newsroom: NewsroomProcess, anna: WritingDesk, approver: WritingDesk, lead: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness, approver: WritingHarness, lead: WritingHarness
 ) -> None:
     path = await anna.begin(headline="Teure Meldung")
     await anna.act(path, "einreichen")
@@ -75,13 +75,13 @@ async def test_after_the_approver_the_lead_is_asked(
 
 
 async def test_the_approval_of_somebody_who_is_no_lead_any_more_does_not_count(
-    newsroom: NewsroomProcess, anna: WritingDesk, approver: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness, approver: WritingHarness
 ) -> None:
     path = await anna.begin()
     await anna.act(path, "einreichen")
     former = await newsroom.add_member(Role.LEAD)
     async with newsroom.open_browser(former) as browser:
-        assert (await WritingDesk(browser=browser).act(path, "freigeben")).status == 303
+        assert (await WritingHarness(browser=browser).act(path, "freigeben")).status == 303
     await newsroom.owner.execute("update newsroom.account set roles = '{approver}' where id = $1", former.account.id)
     await approver.send(path, "freigeben", 2)
     refused = await anna.send(path, "veroeffentlichen", 2)
@@ -90,7 +90,7 @@ async def test_the_approval_of_somebody_who_is_no_lead_any_more_does_not_count(
 
 
 async def test_a_lead_reviews_what_was_sent_in_an_emergency(
-    newsroom: NewsroomProcess, anna: WritingDesk, approver: WritingDesk, lead: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness, approver: WritingHarness, lead: WritingHarness
 ) -> None:
     path = await anna.publish_in_emergency()
     assert "prüft jemand mit der Rolle Leitung nachträglich" in await approver.read(f"{path}/pruefung")
@@ -100,7 +100,7 @@ async def test_a_lead_reviews_what_was_sent_in_an_emergency(
     assert (await lead.act(path, "nachpruefen")).status == 303
 
 
-async def test_the_emergency_lane_is_offered_for_what_goes_out_at_once(anna: WritingDesk) -> None:
+async def test_the_emergency_lane_is_offered_for_what_goes_out_at_once(anna: WritingHarness) -> None:
     later = format_local(datetime.now(UTC) + timedelta(hours=3))
     drafts = [await anna.begin(urgent="1", scheduled_at=moment) for moment in ("", later)]
     pages = [await anna.read(f"{path}/pruefung") for path in drafts]
@@ -123,7 +123,7 @@ async def add_failed(newsroom: NewsroomProcess, told: int, failed: int) -> UUID:
 
 
 async def test_a_lead_sends_again_what_costs_a_lot(
-    newsroom: NewsroomProcess, approver: WritingDesk, lead: WritingDesk
+    newsroom: NewsroomProcess, approver: WritingHarness, lead: WritingHarness
 ) -> None:
     broadcast = await add_failed(newsroom, 3, 3)
     page = f"/aussendungen/{broadcast}/nachsenden"
@@ -136,7 +136,7 @@ async def test_a_lead_sends_again_what_costs_a_lot(
 
 
 async def test_what_costs_more_than_the_page_said_is_not_sent_again(
-    newsroom: NewsroomProcess, approver: WritingDesk, lead: WritingDesk
+    newsroom: NewsroomProcess, approver: WritingHarness, lead: WritingHarness
 ) -> None:
     """The ledger knows how many it is, in the transaction that sends."""
     grown, small = await add_failed(newsroom, 2, 3), await add_failed(newsroom, 2, 2)
@@ -153,7 +153,7 @@ async def test_a_lead_does_not_send_an_own_notice_again_at_such_costs(newsroom: 
     member = await newsroom.add_member(Role.EDITOR)
     as_lead = newsroom.open_as(Role.LEAD, person=member.account.person)
     async with newsroom.open_browser(member) as first, as_lead as second:
-        path = await WritingDesk(browser=first).publish_in_emergency()
+        path = await WritingHarness(browser=first).publish_in_emergency()
         broadcast = await add_failed(newsroom, 3, 3)
         await newsroom.owner.execute(
             "update newsroom.publication set broadcast = $2 where draft = $1", parse_draft_id(path), broadcast

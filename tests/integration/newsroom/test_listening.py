@@ -17,7 +17,7 @@ from shared.contracts.events import (
 )
 from shared.contracts.message import Lane, Message
 from tests.harness.newsroom import NewsroomProcess
-from tests.harness.writing_desk import add_broadcast
+from tests.harness.writing import add_broadcast
 from tests.integration.newsroom.writing_store import SOURCE, Store
 
 BROADCAST = UUID(int=78)

@@ -12,8 +12,8 @@ from services.newsroom.http.feedback_pages import MAX_DRAFTS, MAX_NEWEST_SHOWN
 from services.newsroom.http.newsroom import MAX_LISTED as MAX_BROADCASTS
 from tests.harness.ledger_rows import set_up_number
 from tests.harness.newsroom import EditorBrowser, NewsroomProcess
-from tests.harness.writing_desk import (
-    WritingDesk,
+from tests.harness.writing import (
+    WritingHarness,
     add_broadcast,
     become_broadcast,
     cut_section,
@@ -39,7 +39,7 @@ async def _no_others(newsroom: NewsroomProcess) -> None:
 
 
 async def test_a_broadcast_planned_long_ago_is_shown_however_many_newer_ones_there_are(
-    newsroom: NewsroomProcess, anna: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness
 ) -> None:
     now = datetime.now(UTC)
     for headline, days in (("Markt", 30), ("Fest", 20)):
@@ -52,7 +52,7 @@ async def test_a_broadcast_planned_long_ago_is_shown_however_many_newer_ones_the
 
 @pytest.mark.parametrize(("heading", "started_at"), [("Geplant", None), ("Wird gerade gesendet", datetime.now(UTC))])
 async def test_the_overview_leads_to_the_broadcasts_that_it_leaves_out(
-    newsroom: NewsroomProcess, anna: WritingDesk, heading: str, started_at: datetime | None
+    newsroom: NewsroomProcess, anna: WritingHarness, heading: str, started_at: datetime | None
 ) -> None:
     for more, is_linked in ((MAX_NEWEST_SHOWN, False), (1, True)):
         for _ in range(more):
@@ -62,7 +62,7 @@ async def test_the_overview_leads_to_the_broadcasts_that_it_leaves_out(
         assert ('href="/aussendungen">Weitere Aussendungen</a>' in shown) == is_linked
 
 
-async def test_older_broadcasts_are_on_pages_of_their_own(newsroom: NewsroomProcess, anna: WritingDesk) -> None:
+async def test_older_broadcasts_are_on_pages_of_their_own(newsroom: NewsroomProcess, anna: WritingHarness) -> None:
     await newsroom.owner.execute(_ADD_BROADCASTS, 2 * MAX_BROADCASTS)
     found: list[str] = []
     path = "/aussendungen"
@@ -74,7 +74,7 @@ async def test_older_broadcasts_are_on_pages_of_their_own(newsroom: NewsroomProc
     assert found == [f"Stelle {number}" for number in range(1, 2 * MAX_BROADCASTS + 1)]
 
 
-async def test_an_unreadable_moment_shows_the_newest(newsroom: NewsroomProcess, anna: WritingDesk) -> None:
+async def test_an_unreadable_moment_shows_the_newest(newsroom: NewsroomProcess, anna: WritingHarness) -> None:
     await newsroom.owner.execute(_ADD_BROADCASTS, 1)
     for moment in ("x", "2026-11-29T02:00:00", "%00", "2026-11-29T02:00:00%2B99:00", "9999-12-31T23:59:59-14:00"):
         assert "Stelle 1" in await anna.read(f"/aussendungen?vor={moment}")
@@ -82,7 +82,7 @@ async def test_an_unreadable_moment_shows_the_newest(newsroom: NewsroomProcess, 
 
 @pytest.mark.parametrize("page", ["/", "/aussendungen"])
 async def test_two_revisions_with_the_same_headline_are_told_apart(
-    newsroom: NewsroomProcess, anna: WritingDesk, page: str
+    newsroom: NewsroomProcess, anna: WritingHarness, page: str
 ) -> None:
     now = datetime.now(UTC)
     for revision in (1, 2):
@@ -94,7 +94,7 @@ async def test_two_revisions_with_the_same_headline_are_told_apart(
 
 
 async def test_a_correction_that_is_planned_has_not_replaced_what_was_sent(
-    newsroom: NewsroomProcess, anna: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness
 ) -> None:
     now = datetime.now(UTC)
     sent = {"states": '{"delivered": 10}', "finished_at": now, "cancelled_at": now}
@@ -112,7 +112,7 @@ async def test_a_correction_that_is_planned_has_not_replaced_what_was_sent(
     assert badge in await anna.read(f"/aussendungen/{first}"), "the rest never gets it"
 
 
-async def test_what_is_planned_says_for_when(newsroom: NewsroomProcess, anna: WritingDesk) -> None:
+async def test_what_is_planned_says_for_when(newsroom: NewsroomProcess, anna: WritingHarness) -> None:
     at = datetime(2026, 12, 24, 15, tzinfo=UTC)
     never = {"started_at": None, "states": "{}", "scheduled_at": at}
     for headline, changes in (("Bald", {}), ("Nie", {"cancelled_at": at}), ("Begonnen", {"started_at": at})):
@@ -156,7 +156,7 @@ _ADD_OLD_DRAFTS = """
     ],
 )
 async def test_what_waits_for_an_approval_is_shown_however_many_newer_drafts_there_are(
-    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk, page: str, heading: str, state: str
+    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness, page: str, heading: str, state: str
 ) -> None:
     path = await anna.begin()
     await anna.act(path, "einreichen")
@@ -174,7 +174,7 @@ async def test_what_waits_for_an_approval_is_shown_however_many_newer_drafts_the
     ],
 )
 async def test_the_overview_shows_what_is_for_this_person_however_much_others_have(
-    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk, heading: str, state: str, viewer: str
+    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness, heading: str, state: str, viewer: str
 ) -> None:
     path, other = await anna.begin(), await ben.begin()
     await newsroom.owner.execute("update newsroom.draft set state = $2 where id = $1", parse_draft_id(path), state)
@@ -184,7 +184,7 @@ async def test_the_overview_shows_what_is_for_this_person_however_much_others_ha
 
 
 async def test_the_overview_leads_to_the_drafts_that_it_leaves_out(
-    newsroom: NewsroomProcess, anna: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness
 ) -> None:
     path = await anna.begin()
     for more, is_linked in ((MAX_DRAFTS - 1, False), (1, True)):
@@ -194,7 +194,7 @@ async def test_the_overview_leads_to_the_drafts_that_it_leaves_out(
         assert ('href="/entwuerfe">Weitere Entwürfe</a>' in shown) == is_linked
 
 
-async def test_older_drafts_are_on_pages_of_their_own(newsroom: NewsroomProcess, anna: WritingDesk) -> None:
+async def test_older_drafts_are_on_pages_of_their_own(newsroom: NewsroomProcess, anna: WritingHarness) -> None:
     path, count = await anna.begin(), 2 * MAX_LISTED + 1
     await newsroom.owner.execute(_ADD_OLD_DRAFTS, parse_draft_id(path), count)
     found: list[str] = []
@@ -213,7 +213,7 @@ async def test_older_drafts_are_on_pages_of_their_own(newsroom: NewsroomProcess,
     assert ">In Arbeit</h2>" not in shown
 
 
-async def test_the_overview_says_that_nothing_is_sent(newsroom: NewsroomProcess, anna: WritingDesk) -> None:
+async def test_the_overview_says_that_nothing_is_sent(newsroom: NewsroomProcess, anna: WritingHarness) -> None:
     paused = "Der gesamte Versand ist angehalten."
     await set_up_number(newsroom.owner)
     assert paused not in await anna.read("/")
@@ -223,7 +223,9 @@ async def test_the_overview_says_that_nothing_is_sent(newsroom: NewsroomProcess,
     await set_up_number(newsroom.owner)
 
 
-async def test_published_revisions_of_one_notice_are_told_apart(newsroom: NewsroomProcess, anna: WritingDesk) -> None:
+async def test_published_revisions_of_one_notice_are_told_apart(
+    newsroom: NewsroomProcess, anna: WritingHarness
+) -> None:
     path = await anna.begin(urgent="1", headline="K 5 gesperrt")
     paths = []
     for revision in (1, 2, 3):
@@ -242,7 +244,7 @@ async def test_published_revisions_of_one_notice_are_told_apart(newsroom: Newsro
     ]
 
 
-async def test_what_was_saved_is_called_otherwise_than_a_revision(anna: WritingDesk) -> None:
+async def test_what_was_saved_is_called_otherwise_than_a_revision(anna: WritingHarness) -> None:
     path = await anna.begin()
     assert "Zwei Stände</h1>" in (await anna.save(path, version="1", text="Anders.")).text
     assert ">Alle Stände ansehen (2)</a>" in await anna.read(path)
@@ -259,13 +261,13 @@ _FEEDBACK = """
 """
 
 
-async def test_without_a_filter_there_is_no_feedback_yet(newsroom: NewsroomProcess, anna: WritingDesk) -> None:
+async def test_without_a_filter_there_is_no_feedback_yet(newsroom: NewsroomProcess, anna: WritingHarness) -> None:
     await newsroom.owner.execute("delete from newsroom.feedback")
     for query, words in (("", "Noch gibt es keine Rückmeldungen."), ("?suche=x", "Dazu gibt es keine Rückmeldungen.")):
         assert words in await anna.read(f"/rueckmeldungen{query}")
 
 
-async def test_feedback_and_echoes_name_the_revision(newsroom: NewsroomProcess, anna: WritingDesk) -> None:
+async def test_feedback_and_echoes_name_the_revision(newsroom: NewsroomProcess, anna: WritingHarness) -> None:
     words, headline = uuid4().hex, f"K 3 {uuid4().hex}"
     second = await add_broadcast(newsroom.owner, revision=2, headline=headline)
     await add_broadcast(newsroom.owner, headline=headline)
@@ -283,14 +285,14 @@ async def test_whoever_stops_a_broadcast_is_told_which_revision(
     assert "<strong>K 2 gesperrt, 3. Fassung</strong>" in await browser.read(f"/aussendungen/{broadcast}/anhalten")
 
 
-async def test_the_overview_leads_to_all_broadcasts(newsroom: NewsroomProcess, anna: WritingDesk) -> None:
+async def test_the_overview_leads_to_all_broadcasts(newsroom: NewsroomProcess, anna: WritingHarness) -> None:
     link = '<a class="kern-link" href="/aussendungen">Alle Aussendungen</a>'
     assert link not in await anna.read("/")
     await add_broadcast(newsroom.owner, finished_at=datetime.now(UTC), states='{"read": 10}')
     assert link in await anna.read("/")
 
 
-async def test_a_draft_with_a_time_says_so_in_the_list(anna: WritingDesk) -> None:
+async def test_a_draft_with_a_time_says_so_in_the_list(anna: WritingHarness) -> None:
     planned = format_local(datetime.now(UTC) + timedelta(days=1))
     path = await anna.begin(scheduled_at=planned)
     card = (await anna.read("/entwuerfe")).split(f'href="{path}">')[1].split("</li>")[0]
@@ -308,7 +310,7 @@ async def test_an_older_page_leads_back_to_the_newest(browser: EditorBrowser, pa
     assert not re.search("Noch ist nichts|Hier steht noch nichts", shown)
 
 
-async def test_feedback_is_searched_and_exported(newsroom: NewsroomProcess, anna: WritingDesk) -> None:
+async def test_feedback_is_searched_and_exported(newsroom: NewsroomProcess, anna: WritingHarness) -> None:
     searched, other = uuid4().hex, uuid4().hex
     for mark in (searched, other):
         await newsroom.owner.execute(_FEEDBACK, uuid4(), f"=Gut #{mark}", None)
@@ -320,7 +322,7 @@ async def test_feedback_is_searched_and_exported(newsroom: NewsroomProcess, anna
 
 
 async def test_the_overview_tells_what_is_planned_being_sent_and_sent(
-    newsroom: NewsroomProcess, anna: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness
 ) -> None:
     states: dict[str, dict[str, object]] = {
         "Geplant": {"states": "{}", "started_at": None, "scheduled_at": datetime(2030, 1, 7, 6, 30, tzinfo=UTC)},

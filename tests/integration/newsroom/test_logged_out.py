@@ -8,7 +8,7 @@ import pytest
 
 from services.newsroom.domain.accounts import Role
 from tests.harness.newsroom import SAME_ORIGIN, EditorBrowser, Member, NewsroomProcess, log_in
-from tests.harness.writing_desk import WritingDesk, read_state
+from tests.harness.writing import WritingHarness, read_state
 
 SAID = "Sie waren abgemeldet. Es ist nichts geschehen: Melden Sie sich an und wiederholen Sie es."
 
@@ -27,7 +27,7 @@ async def press(browser: EditorBrowser, path: str, page: str) -> str:
 
 
 async def test_an_approval_after_the_end_of_the_session_leads_back_to_the_check(
-    newsroom: NewsroomProcess, anna: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness
 ) -> None:
     path = await anna.begin()
     await anna.act(path, "einreichen")
@@ -48,7 +48,7 @@ async def test_an_approval_after_the_end_of_the_session_leads_back_to_the_check(
             await log_in(browser, approver.account.login, code=code, weiter=destination)
         ).location == f"{path}/pruefung"
         assert await read_state(newsroom.owner, path) == ("pending", 2)
-        assert (await WritingDesk(browser=browser).act(path, "freigeben")).status == 303
+        assert (await WritingHarness(browser=browser).act(path, "freigeben")).status == 303
 
 
 @pytest.mark.parametrize(

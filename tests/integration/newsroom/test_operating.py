@@ -12,7 +12,7 @@ from shared.amqp.topology import QUARANTINE
 from shared.database.pool import open_database
 from tests.harness.ledger_rows import TEMPLATE, add_sent_broadcast, count_states
 from tests.harness.newsroom import EditorBrowser, NewsroomProcess, ShownPage
-from tests.harness.writing_desk import WritingDesk, add_broadcast, become_broadcast, parse_draft_id
+from tests.harness.writing import WritingHarness, add_broadcast, become_broadcast, parse_draft_id
 from tests.servers import wait_for
 
 NEWSROOM = "kreisfunk_newsroom"
@@ -151,7 +151,7 @@ async def read_left(newsroom: NewsroomProcess) -> int:
 
 
 async def test_who_failed_gets_it_again_and_nobody_else(
-    newsroom: NewsroomProcess, operator: EditorBrowser, approver: WritingDesk
+    newsroom: NewsroomProcess, operator: EditorBrowser, approver: WritingHarness
 ) -> None:
     """Sending again is sending: operating gives no right to it."""
     broadcast = await add_sent_broadcast(newsroom.owner, {"failed": 2, "delivered": 3, "unknown": 1})
@@ -196,7 +196,7 @@ async def test_no_act_without_a_reason_or_for_what_is_not_there(
 
 
 async def test_all_sending_is_paused_and_resumed_with_a_way_out(
-    newsroom: NewsroomProcess, operator: EditorBrowser, anna: WritingDesk
+    newsroom: NewsroomProcess, operator: EditorBrowser, anna: WritingHarness
 ) -> None:
     broadcast = await add_sent_broadcast(newsroom.owner, {"waiting": 3})
     assert "Der Versand läuft." in await operator.read("/betrieb")
@@ -299,7 +299,7 @@ async def test_a_system_is_listed_with_its_last_notice(newsroom: NewsroomProcess
 
 
 async def test_a_notice_on_its_way_is_in_the_list_and_the_list_follows_it(
-    newsroom: NewsroomProcess, anna: WritingDesk, approver: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness, approver: WritingHarness
 ) -> None:
     """Nobody answers at the notices API here."""
     headline = f"K {uuid4().hex[:6]} gesperrt"

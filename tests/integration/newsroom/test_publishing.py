@@ -22,7 +22,7 @@ from tests.harness.newsroom import NewsroomProcess, run_newsroom
 from tests.harness.notices_api import NoticesApi, run_notices_api
 from tests.harness.notices_county import TOKENS, text_of, token, write_tokens
 from tests.harness.service_login import service_login
-from tests.harness.writing_desk import WritingDesk
+from tests.harness.writing import WritingHarness
 from tests.servers import Servers, wait_for
 
 
@@ -103,7 +103,7 @@ async def newsroom(
         yield running
 
 
-async def approve(anna: WritingDesk, ben: WritingDesk, **changes: object) -> str:
+async def approve(anna: WritingHarness, ben: WritingHarness, **changes: object) -> str:
     """The path of a draft that may be published; nobody answers checks here, so it always takes two."""
     path = await anna.begin(**changes)
     assert (await anna.act(path, "einreichen")).status == 303
@@ -135,7 +135,7 @@ async def wait_for_state(newsroom: NewsroomProcess, path: str, state: str) -> No
 
 
 async def test_a_notice_is_handed_over_as_a_cloudevent_of_the_newsroom(
-    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk, vhost: str
+    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness, vhost: str
 ) -> None:
     headline = f"K {uuid4().hex[:6]} gesperrt"
     path = await approve(anna, ben, headline=headline, municipalities=["Grasberg"])
@@ -148,7 +148,7 @@ async def test_a_notice_is_handed_over_as_a_cloudevent_of_the_newsroom(
 
 
 async def test_killed_between_sending_and_recording_it_publishes_once(
-    newsroom: NewsroomProcess, proxy: KillingProxy, anna: WritingDesk, ben: WritingDesk, vhost: str
+    newsroom: NewsroomProcess, proxy: KillingProxy, anna: WritingHarness, ben: WritingHarness, vhost: str
 ) -> None:
     headline = f"K {uuid4().hex[:6]} gesperrt"
     path = await approve(anna, ben, headline=headline)
@@ -170,7 +170,7 @@ async def test_killed_between_sending_and_recording_it_publishes_once(
 
 
 async def test_while_the_notices_api_is_away_the_page_says_so_and_nobody_has_to_do_anything(
-    newsroom: NewsroomProcess, api: NoticesApi, anna: WritingDesk, ben: WritingDesk, vhost: str
+    newsroom: NewsroomProcess, api: NoticesApi, anna: WritingHarness, ben: WritingHarness, vhost: str
 ) -> None:
     headline = f"K {uuid4().hex[:6]} gesperrt"
     path = await approve(anna, ben, headline=headline)
@@ -190,7 +190,7 @@ async def test_while_the_notices_api_is_away_the_page_says_so_and_nobody_has_to_
 
 
 async def test_what_the_notices_api_rejects_comes_back_with_the_reason(
-    newsroom: NewsroomProcess, api: NoticesApi, anna: WritingDesk, ben: WritingDesk
+    newsroom: NewsroomProcess, api: NoticesApi, anna: WritingHarness, ben: WritingHarness
 ) -> None:
     """As when its time ran out while the notices API was away."""
     path = await approve(anna, ben)
@@ -212,7 +212,7 @@ async def test_what_the_notices_api_rejects_comes_back_with_the_reason(
 
 
 async def test_a_check_that_is_refused_stops_the_notice_before_it_is_handed_over(
-    newsroom: NewsroomProcess, api: NoticesApi, anna: WritingDesk, ben: WritingDesk
+    newsroom: NewsroomProcess, api: NoticesApi, anna: WritingHarness, ben: WritingHarness
 ) -> None:
     path = await approve(anna, ben)
     write_tokens(api.tokens_file, *TOKENS, token("newsroom", "redaktion", topics=("baustellen",)))
@@ -227,7 +227,7 @@ async def test_a_check_that_is_refused_stops_the_notice_before_it_is_handed_over
 
 
 async def test_a_revoked_token_is_no_fault_of_the_notice(
-    newsroom: NewsroomProcess, api: NoticesApi, anna: WritingDesk, ben: WritingDesk, vhost: str
+    newsroom: NewsroomProcess, api: NoticesApi, anna: WritingHarness, ben: WritingHarness, vhost: str
 ) -> None:
     headline = f"K {uuid4().hex[:6]} gesperrt"
     path = await approve(anna, ben, headline=headline)

@@ -15,8 +15,8 @@ from services.newsroom.domain.progress import BroadcastPhase
 from shared.contracts.events import BroadcastCancelled, BroadcastFinished, NoticeAccepted, NoticeAction
 from shared.runtime.clock import system_clock
 from tests.harness.newsroom import EditorBrowser, NewsroomProcess
-from tests.harness.writing_desk import (
-    WritingDesk,
+from tests.harness.writing import (
+    WritingHarness,
     add_broadcast,
     become_broadcast,
     cut_section,
@@ -57,7 +57,7 @@ async def record_withdrawal(newsroom: NewsroomProcess, path: str, source: str = 
     await newsroom.owner.execute(add, source, await find_notice(newsroom, path), _NOON)
 
 
-async def open_withdrawal(editor: WritingDesk, page: str) -> str:
+async def open_withdrawal(editor: WritingHarness, page: str) -> str:
     """The page to which "Meldung zurückziehen" leads."""
     (link,) = re.findall('href="(/entwuerfe/[^"]+/zurueckziehen)"', await editor.read(page))
     return await editor.read(link)
@@ -97,7 +97,7 @@ async def test_every_revision_knows_that_its_notice_was_withdrawn_by_whichever_s
 
 
 async def test_a_withdrawal_that_was_rejected_is_discarded_by_whoever_began_it(
-    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness
 ) -> None:
     withdrawal = await anna.withdraw(await anna.publish(ben))
     await newsroom.owner.execute(_REJECT, parse_draft_id(withdrawal))
@@ -116,7 +116,7 @@ async def test_a_withdrawal_that_was_rejected_is_discarded_by_whoever_began_it(
 
 @pytest.mark.parametrize("changes", [_DONE, {"cancelled_at": _NOON}, {"states": "{}", "cancelled_at": _NOON}])
 async def test_what_was_withdrawn_says_so_everywhere(
-    newsroom: NewsroomProcess, anna: WritingDesk, changes: dict[str, object]
+    newsroom: NewsroomProcess, anna: WritingHarness, changes: dict[str, object]
 ) -> None:
     """Without a name and a reason, which only our own withdrawals have."""
     headline = f"Fall {uuid4().hex[:12]}"
@@ -136,7 +136,7 @@ async def test_what_was_withdrawn_says_so_everywhere(
 
 
 async def test_what_was_withdrawn_is_neither_corrected_nor_withdrawn_nor_sent_again(
-    newsroom: NewsroomProcess, anna: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness
 ) -> None:
     draft = await anna.publish_in_emergency()
     failed = {**_DONE, "states": '{"delivered": 9, "failed": 1}'}
@@ -151,7 +151,7 @@ async def test_what_was_withdrawn_is_neither_corrected_nor_withdrawn_nor_sent_ag
         assert tuple(f'{act}"' in shown for act in acts) == expected
 
 
-async def test_a_withdrawal_says_what_it_changes(newsroom: NewsroomProcess, anna: WritingDesk) -> None:
+async def test_a_withdrawal_says_what_it_changes(newsroom: NewsroomProcess, anna: WritingHarness) -> None:
     told: list[tuple[dict[str, object], str]] = [
         ({}, "Wer sie noch nicht hat, bekommt sie nicht mehr."),
         (_DONE, "Alle haben sie schon: Zurückziehen ändert daran nichts. Schreiben Sie eine Entwarnung."),
@@ -168,7 +168,7 @@ async def test_a_withdrawal_says_what_it_changes(newsroom: NewsroomProcess, anna
 
 
 async def test_the_page_of_a_withdrawal_leads_to_the_broadcasts_and_to_the_all_clear(
-    newsroom: NewsroomProcess, anna: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness
 ) -> None:
     path = await anna.publish_in_emergency(headline="K 4 gesperrt")
     broadcast = await become_broadcast(newsroom.owner, path, **_DONE)
@@ -191,7 +191,7 @@ async def test_the_page_of_a_withdrawal_leads_to_the_broadcasts_and_to_the_all_c
 
 
 async def test_what_waits_for_the_notices_api_is_found_on_the_overview_and_withdrawn(
-    newsroom: NewsroomProcess, anna: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness
 ) -> None:
     headline = f"Fall {uuid4().hex[:12]}"
     path = await anna.publish_in_emergency(headline=headline)
@@ -214,7 +214,7 @@ async def test_what_waits_for_the_notices_api_is_found_on_the_overview_and_withd
 
 
 async def test_a_withdrawal_is_on_record_with_who_and_why(
-    newsroom: NewsroomProcess, anna: WritingDesk, browser: EditorBrowser
+    newsroom: NewsroomProcess, anna: WritingHarness, browser: EditorBrowser
 ) -> None:
     path = await anna.publish_in_emergency()
     broadcast = await become_broadcast(newsroom.owner, path, **_DONE)
@@ -242,7 +242,7 @@ async def test_a_withdrawal_is_on_record_with_who_and_why(
     ],
 )
 async def test_the_page_of_a_withdrawal_is_told_of_it_and_where_everybody_has_the_notice_asks_for_an_all_clear(
-    newsroom: NewsroomProcess, anna: WritingDesk, changes: dict[str, object], words: str
+    newsroom: NewsroomProcess, anna: WritingHarness, changes: dict[str, object], words: str
 ) -> None:
     path = await anna.publish_in_emergency()
     await become_broadcast(newsroom.owner, path, **changes)
@@ -255,7 +255,7 @@ async def test_the_page_of_a_withdrawal_is_told_of_it_and_where_everybody_has_th
 
 
 async def test_what_was_withdrawn_before_it_began_neither_begins_nor_was_sent(
-    newsroom: NewsroomProcess, anna: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness
 ) -> None:
     headline, planned = f"Fall {uuid4().hex[:12]}", datetime(2030, 1, 8, 6, 30, tzinfo=UTC)
     withdrawn = {"states": "{}", "started_at": None, "scheduled_at": planned, "cancelled_at": datetime.now(UTC)}
@@ -266,7 +266,7 @@ async def test_what_was_withdrawn_before_it_began_neither_begins_nor_was_sent(
 
 @pytest.mark.parametrize(("settle", "words"), [(_CONFIRM, "Die Meldung ist übergeben."), (_REJECT, "event: end")])
 async def test_the_stream_of_a_handover_tells_each_change_and_ends_with_it(
-    newsroom: NewsroomProcess, anna: WritingDesk, settle: str, words: str
+    newsroom: NewsroomProcess, anna: WritingHarness, settle: str, words: str
 ) -> None:
     path = await anna.publish_in_emergency()
     async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
@@ -279,12 +279,12 @@ async def test_the_stream_of_a_handover_tells_each_change_and_ends_with_it(
     assert (words in told, told.endswith("event: end\ndata:\n\n")) == (True, True)
 
 
-async def test_what_was_never_handed_over_has_no_stream(anna: WritingDesk) -> None:
+async def test_what_was_never_handed_over_has_no_stream(anna: WritingHarness) -> None:
     assert (await anna.browser.open(f"{await anna.begin()}/strom")).status == 404
 
 
 async def test_only_without_script_a_page_is_loaded_anew_by_itself_and_none_of_these_asks_for_words(
-    newsroom: NewsroomProcess, anna: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness
 ) -> None:
     path = await anna.publish_in_emergency()
     waiting = await anna.read(path)

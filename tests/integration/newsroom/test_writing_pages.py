@@ -8,8 +8,8 @@ import pytest
 
 from services.newsroom.domain.accounts import Role
 from tests.harness.newsroom import NewsroomProcess
-from tests.harness.writing_desk import (
-    WritingDesk,
+from tests.harness.writing import (
+    WritingHarness,
     add_broadcast,
     build_fields,
     read_state,
@@ -24,7 +24,7 @@ async def test_own_notices_are_approved_by_nobody_who_wrote_them(newsroom: Newsr
     member = await newsroom.add_member(*BOTH)
     again = newsroom.open_as(*BOTH, person=member.account.person)
     async with newsroom.open_browser(member) as first, again as second:
-        editors = [WritingDesk(browser=browser) for browser in (first, second)]
+        editors = [WritingHarness(browser=browser) for browser in (first, second)]
         path = await editors[0].begin()
         await editors[0].act(path, "einreichen")
         for editor in editors:
@@ -34,7 +34,9 @@ async def test_own_notices_are_approved_by_nobody_who_wrote_them(newsroom: Newsr
     assert await read_state(newsroom.owner, path) == ("pending", 2)
 
 
-async def test_saving_in_the_background_tells_the_version_or_the_conflict(anna: WritingDesk, ben: WritingDesk) -> None:
+async def test_saving_in_the_background_tells_the_version_or_the_conflict(
+    anna: WritingHarness, ben: WritingHarness
+) -> None:
     path = await anna.begin()
     saved = await anna.save(path, version="2", then="autosave", text="Neu.")
     assert (saved.status, json.loads(saved.text)) == (200, {"version": 3})
@@ -42,7 +44,7 @@ async def test_saving_in_the_background_tells_the_version_or_the_conflict(anna: 
     assert (late.status, json.loads(late.text)) == (409, {"conflict": path})
 
 
-async def test_problems_are_named_at_their_fields(anna: WritingDesk) -> None:
+async def test_problems_are_named_at_their_fields(anna: WritingHarness) -> None:
     path = await anna.begin(headline="", link="https://example.org/x", then="check")
     shown = await anna.browser.open(f"{path}?pruefen=1")
     for name in ("headline", "link"):
@@ -54,7 +56,7 @@ async def test_problems_are_named_at_their_fields(anna: WritingDesk) -> None:
 @pytest.mark.parametrize(
     "path", ["/entwuerfe/{}", "/entwuerfe/{}/pruefung", "/aussendungen/{}", "/aussendungen/{}/strom"]
 )
-async def test_what_does_not_exist_is_not_found(anna: WritingDesk, path: str) -> None:
+async def test_what_does_not_exist_is_not_found(anna: WritingHarness, path: str) -> None:
     for name in ("", "x", "..%2f", "00000000-0000-0000-0000-000000000000", "%00"):
         assert (await anna.browser.open(path.format(name))).status == 404, name
 
@@ -62,7 +64,7 @@ async def test_what_does_not_exist_is_not_found(anna: WritingDesk, path: str) ->
 HOSTILE = '"><script>alert(1)</script>{{ 123456 * 7 }}'
 
 
-async def test_hostile_words_are_shown_as_words(anna: WritingDesk, ben: WritingDesk) -> None:
+async def test_hostile_words_are_shown_as_words(anna: WritingHarness, ben: WritingHarness) -> None:
     path = await anna.begin(headline=HOSTILE, text=HOSTILE, link=HOSTILE, picture=HOSTILE)
     pages = [path, f"{path}/pruefung", f"{path}/staende", "/entwuerfe", "/"]
     texts = [await anna.read(page) for page in pages]
@@ -88,7 +90,7 @@ async def read_event(lines: AsyncIterable[bytes]) -> str:
 
 
 async def test_the_stream_tells_each_change_and_ends_with_the_broadcast(
-    newsroom: NewsroomProcess, anna: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness
 ) -> None:
     broadcast = await add_broadcast(newsroom.owner)
     async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
@@ -109,7 +111,7 @@ async def test_the_stream_tells_each_change_and_ends_with_the_broadcast(
     ],
 )
 async def test_a_session_that_ends_takes_its_own_stream_along(
-    newsroom: NewsroomProcess, anna: WritingDesk, end: str
+    newsroom: NewsroomProcess, anna: WritingHarness, end: str
 ) -> None:
     broadcast = await add_broadcast(newsroom.owner)
     path = f"/aussendungen/{broadcast}"
@@ -130,7 +132,7 @@ async def test_a_session_that_ends_takes_its_own_stream_along(
 WORDS = "Eine halbe Stunde Arbeit."
 
 
-async def test_a_date_that_is_none_is_an_error_at_its_field(newsroom: NewsroomProcess, anna: WritingDesk) -> None:
+async def test_a_date_that_is_none_is_an_error_at_its_field(newsroom: NewsroomProcess, anna: WritingHarness) -> None:
     path = await anna.begin()
     refused = await anna.save(path, text=WORDS, urgent="1", expires_at="0026-11-16T18:00", then="check")
     assert (refused.status, 'id="scheduled_at-error"' in refused.text) == (422, False)
@@ -139,7 +141,9 @@ async def test_a_date_that_is_none_is_an_error_at_its_field(newsroom: NewsroomPr
     assert await read_state(newsroom.owner, path) == ("draft", 2)
 
 
-async def test_a_form_with_an_error_does_not_learn_of_a_newer_version(anna: WritingDesk, ben: WritingDesk) -> None:
+async def test_a_form_with_an_error_does_not_learn_of_a_newer_version(
+    anna: WritingHarness, ben: WritingHarness
+) -> None:
     """Else the next save would overwrite it."""
     path = await anna.begin()
     await ben.save(path, version="2", text="Worte von Ben.")
@@ -147,7 +151,7 @@ async def test_a_form_with_an_error_does_not_learn_of_a_newer_version(anna: Writ
     assert (refused.status, refused.read_value("version")) == (422, "2")
 
 
-async def test_what_is_too_long_is_an_error_at_its_field(anna: WritingDesk) -> None:
+async def test_what_is_too_long_is_an_error_at_its_field(anna: WritingHarness) -> None:
     path = await anna.begin()
     refused = await anna.save(path, text="x" * 3_000, headline=WORDS)
     assert refused.status == 422
@@ -157,7 +161,7 @@ async def test_what_is_too_long_is_an_error_at_its_field(anna: WritingDesk) -> N
 
 @pytest.mark.parametrize("act", ["verwerfen", "veroeffentlichen"])
 async def test_what_is_written_in_a_draft_that_has_ended_is_shown_again(
-    anna: WritingDesk, ben: WritingDesk, act: str
+    anna: WritingHarness, ben: WritingHarness, act: str
 ) -> None:
     path = await anna.begin(topic="stellen", headline="Bauingenieurin")
     if act == "veroeffentlichen":
@@ -170,7 +174,7 @@ async def test_what_is_written_in_a_draft_that_has_ended_is_shown_again(
         assert words in refused.text
 
 
-async def test_saving_in_the_background_tells_why_it_is_refused(anna: WritingDesk) -> None:
+async def test_saving_in_the_background_tells_why_it_is_refused(anna: WritingHarness) -> None:
     path = await anna.begin()
 
     async def save(**changes: str) -> str:
@@ -191,7 +195,7 @@ async def test_saving_in_the_background_tells_why_it_is_refused(anna: WritingDes
 
 
 async def test_saving_in_the_background_takes_nothing_back_that_a_colleague_has_said_meanwhile(
-    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness
 ) -> None:
     path = await anna.begin()
     await ben.act(path, "einreichen")
@@ -206,7 +210,7 @@ async def test_saving_in_the_background_takes_nothing_back_that_a_colleague_has_
 
 
 async def test_whoever_opens_what_is_submitted_is_told_before_it_is_saved_in_the_background(
-    newsroom: NewsroomProcess, anna: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness
 ) -> None:
     path = await anna.begin()
     assert 'name="told"' not in await anna.read(path)
@@ -218,7 +222,7 @@ async def test_whoever_opens_what_is_submitted_is_told_before_it_is_saved_in_the
 
 
 async def test_two_who_write_at_once_see_both_versions_and_keep_what_only_one_has_changed(
-    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
+    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness
 ) -> None:
     path = await anna.begin(expires_at="2031-05-01T18:00")
     ben_changes = {"expires_at": "2031-04-01T18:00", "municipalities": "Grasberg", "topic": "baustellen", "urgent": "1"}
@@ -242,7 +246,7 @@ async def test_two_who_write_at_once_see_both_versions_and_keep_what_only_one_ha
     assert "Worte von beiden." in await anna.read(f"{path}/staende")
 
 
-async def test_whoever_names_no_version_sees_all_of_both(anna: WritingDesk) -> None:
+async def test_whoever_names_no_version_sees_all_of_both(anna: WritingHarness) -> None:
     path = await anna.begin(expires_at="2031-05-01T18:00")
     conflict = await anna.save(path, version="0", text="Worte.", expires_at="2031-04-01T18:00", picture="https://x/y")
     assert conflict.status == 409

@@ -15,9 +15,9 @@ from services.newsroom.domain.drafts import DraftRefused, DraftState, NoticeDraf
 from services.newsroom.domain.outbox import PublicationState
 from shared.contracts.events import Problem
 from shared.runtime.clock import system_clock
-from tests.factories.press_office import CONTENT
+from tests.factories.editors import CONTENT
 from tests.harness.ledger_rows import set_up_number
-from tests.harness.writing_desk import add_broadcast
+from tests.harness.writing import add_broadcast
 from tests.integration.newsroom.writing_store import Store, add_account, build_drafting
 
 

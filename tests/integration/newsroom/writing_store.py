@@ -29,7 +29,7 @@ from shared.database.pool import Database, open_database
 from shared.outcome import Done
 from shared.runtime.clock import system_clock
 from tests.databases import FreshDatabase
-from tests.factories.press_office import CONTENT, COUNTY, FORECAST, ROUTINE, SYSTEM, ScriptedNoticesApi
+from tests.factories.editors import CONTENT, COUNTY, FORECAST, ROUTINE, SYSTEM, ScriptedNoticesApi
 from tests.harness.newsroom import insert_account
 
 ROLE = "kreisfunk_newsroom"

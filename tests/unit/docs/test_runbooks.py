@@ -18,7 +18,7 @@ RULES = [
 ]
 ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 SECTIONS = ["Meaning", "Look", "Do", "Call"]
-MOST_LINES = 45
+MAX_LINES = 45
 ADDRESS = re.compile(r'^url: "(.+)\.git"', re.MULTILINE)
 
 
@@ -44,7 +44,7 @@ def test_a_page_is_short_and_complete(name: str) -> None:
     assert page.startswith(f"# {name}\n")
     assert re.findall(r"^## (.+)$", page, re.MULTILINE) == SECTIONS
     assert re.search(r"^## \w+\n\n(?=## )", page, re.MULTILINE) is None
-    assert page.count("\n") <= MOST_LINES
+    assert page.count("\n") <= MAX_LINES
 
 
 def test_pages_are_in_the_folder_that_the_guide_names() -> None:

@@ -7,7 +7,7 @@ import pytest
 from services.ingress.settings import Settings
 from shared.runtime.settings import EXIT_SETTINGS, read_settings
 from tests.factories.webhooks import SECRET
-from tests.harness.ingress import INDEX_KEY, SEALING_KEY, SECRET_TEXTS, build_environment
+from tests.harness.ingress import ENCRYPTION_KEY, INDEX_KEY, SECRET_TEXTS, build_environment
 
 SETTINGS = build_environment("amqp://ingress@127.0.0.1:1/", 0, 0)
 
@@ -39,9 +39,9 @@ def test_everything_that_is_missing_is_named_at_once(
         ("APP_SECRETS", ",", "expected one or two secrets"),
         ("VERIFY_TOKEN", "short", ""),
         ("PHONE_NUMBER_ID", "our-number", ""),
-        ("ENCRYPTION_KEYS", SEALING_KEY, "expected VERSION:BASE64"),
-        ("ENCRYPTION_KEYS", f"0:{SEALING_KEY}", ""),
-        ("ENCRYPTION_KEYS", f"1:{SEALING_KEY[:-8]}", ""),
+        ("ENCRYPTION_KEYS", ENCRYPTION_KEY, "expected VERSION:BASE64"),
+        ("ENCRYPTION_KEYS", f"0:{ENCRYPTION_KEY}", ""),
+        ("ENCRYPTION_KEYS", f"1:{ENCRYPTION_KEY[:-8]}", ""),
         ("INDEX_KEY", INDEX_KEY[1:], "a key must be base64"),
     ],
 )

@@ -23,7 +23,7 @@ from services.newsroom.domain.drafts import (
 )
 from services.newsroom.domain.outbox import NoticeForecast
 from shared.contracts.events import Problem
-from tests.factories.press_office import (
+from tests.factories.editors import (
     ANNA,
     ANNA_AGAIN,
     BEN,
@@ -36,9 +36,9 @@ from tests.factories.press_office import (
     OTTO,
     PEOPLE,
     ROUTINE,
-    PressOffice,
-    build_office,
-    open_office,
+    EditorialTeam,
+    build_editors,
+    open_editors,
 )
 
 URGENT = msgspec.structs.replace(CONTENT, urgent=True)
@@ -69,7 +69,7 @@ def test_whatever_people_try_nothing_is_sent_that_one_human_alone_wanted(
 
 
 async def _try_everything(steps: list[tuple[Account, str, int, int]]) -> None:
-    newsroom = build_office()
+    newsroom = build_editors()
     await newsroom.drafting.create(ANNA, CONTENT)
     for account, name, behind, word in steps:
         (draft,) = newsroom.drafts.drafts.values()
@@ -92,12 +92,12 @@ async def _try_everything(steps: list[tuple[Account, str, int, int]]) -> None:
         assert publication.event["data"]["headline"] == draft.content.headline
 
 
-Setting = Callable[[], Awaitable[PressOffice]]
-TWO = partial(open_office)
-ALONE = partial(open_office, ROUTINE)
-UNKNOWN_COSTS = partial(open_office, ROUTINE, None)
-EMERGENCY = partial(open_office, EMERGENCIES, content=URGENT)
-LEAD = partial(open_office, AMOUNTS, DEAR)
+Setting = Callable[[], Awaitable[EditorialTeam]]
+TWO = partial(open_editors)
+ALONE = partial(open_editors, ROUTINE)
+UNKNOWN_COSTS = partial(open_editors, ROUTINE, None)
+EMERGENCY = partial(open_editors, EMERGENCIES, content=URGENT)
+LEAD = partial(open_editors, AMOUNTS, DEAR)
 ACTIONS = {
     "save": "draft.saved",
     "submit": "draft.submitted",
@@ -127,7 +127,7 @@ ACTIONS = {
         (LEAD, "anna submit, ben approve, cleo approve", DraftState.ESCALATED),
         (LEAD, "anna submit, ben approve, cleo approve, lea approve, anna publish", DraftState.PUBLISHED),
         (LEAD, "anna submit, lea return", DraftState.RETURNED),
-        (partial(open_office, ROUTINE, DEAR), "anna submit, ben approve, anna publish", DraftState.PUBLISHED),
+        (partial(open_editors, ROUTINE, DEAR), "anna submit, ben approve, anna publish", DraftState.PUBLISHED),
     ],
 )
 async def test_what_enough_people_agree_to_is_done(setting: Setting, story: str, state: DraftState) -> None:
@@ -163,14 +163,18 @@ async def test_what_enough_people_agree_to_is_done(setting: Setting, story: str,
         (ALONE, "anna submit, ben return, anna submit", "Ben hat diesen Stand"),
         (ALONE, "anna submit, ben return, anna publish", "Ben hat diesen Stand"),
         # What breaks a rule.
-        (partial(open_office, ROUTINE, content=msgspec.structs.replace(CONTENT, text="")), "anna submit", "Fehler"),
-        (partial(open_office, ROUTINE, content=msgspec.structs.replace(CONTENT, text="")), "anna publish", "Fehler"),
-        (partial(open_office, ROUTINE, msgspec.structs.replace(FORECAST, problems=(QUOTA,))), "anna publish", "Fehler"),
+        (partial(open_editors, ROUTINE, content=msgspec.structs.replace(CONTENT, text="")), "anna submit", "Fehler"),
+        (partial(open_editors, ROUTINE, content=msgspec.structs.replace(CONTENT, text="")), "anna publish", "Fehler"),
+        (
+            partial(open_editors, ROUTINE, msgspec.structs.replace(FORECAST, problems=(QUOTA,))),
+            "anna publish",
+            "Fehler",
+        ),
         (UNKNOWN_COSTS, "anna publish", "nicht bekannt"),
         # Emergencies.
-        (partial(open_office, EMERGENCIES), "anna emergency", "nur für Eilmeldungen"),
-        (partial(open_office, content=URGENT), "anna emergency", "nicht eingerichtet"),
-        (partial(open_office, EMERGENCIES, content=PLANNED), "anna emergency", "Was geplant ist"),
+        (partial(open_editors, EMERGENCIES), "anna emergency", "nur für Eilmeldungen"),
+        (partial(open_editors, content=URGENT), "anna emergency", "nicht eingerichtet"),
+        (partial(open_editors, EMERGENCIES, content=PLANNED), "anna emergency", "Was geplant ist"),
         (EMERGENCY, "anna emergency, anna review", "andere Person"),
         (EMERGENCY, "anna emergency, anna-oidc review", "andere Person"),
         (EMERGENCY, "ben emergency, ben review", "andere Person"),
@@ -187,7 +191,7 @@ async def test_what_enough_people_agree_to_is_done(setting: Setting, story: str,
         (LEAD, "anna submit, lea approve, anna save, anna submit, ben approve, anna publish", "Rolle Leitung"),
         (LEAD, "anna submit, lea approve, lea retire, ben approve, anna publish", "Rolle Leitung"),
         (
-            partial(open_office, msgspec.structs.replace(ROUTINE, lead_euros=Decimal("0.45"))),
+            partial(open_editors, msgspec.structs.replace(ROUTINE, lead_euros=Decimal("0.45"))),
             "anna publish",
             "Rolle Leitung",
         ),
@@ -211,9 +215,9 @@ async def test_what_too_few_want_is_refused_and_the_check_does_not_offer_it(
     ("setting", "story"),
     [
         (ALONE, "otto publish"),
-        (partial(open_office, AMOUNTS), "anna submit, lea approve"),
-        (partial(open_office, AMOUNTS), "anna submit, lea return"),
-        (partial(open_office, ROUTINE, DEAR), "anna submit, lea approve"),
+        (partial(open_editors, AMOUNTS), "anna submit, lea approve"),
+        (partial(open_editors, AMOUNTS), "anna submit, lea return"),
+        (partial(open_editors, ROUTINE, DEAR), "anna submit, lea approve"),
     ],
 )
 async def test_a_lead_approves_amounts_only_and_who_operates_sends_nothing(setting: Setting, story: str) -> None:
@@ -223,7 +227,7 @@ async def test_a_lead_approves_amounts_only_and_who_operates_sends_nothing(setti
 
 
 async def test_saving_the_same_words_keeps_the_approval() -> None:
-    newsroom = build_office()
+    newsroom = build_editors()
     draft = await newsroom.submit()
     await newsroom.drafting.approve(BEN, draft.id, 1)
     assert (await newsroom.drafting.save(ANNA, draft.id, 1, CONTENT)).state is DraftState.APPROVED
@@ -254,7 +258,7 @@ async def test_a_review_of_one_version_is_none_of_the_next_emergency() -> None:
 async def test_what_is_saved_while_its_price_is_asked_for_is_judged_by_nobody_who_knows_one_version_only(
     deed: str, by: Account, seen: int
 ) -> None:
-    newsroom = await open_office(AMOUNTS)
+    newsroom = await open_editors(AMOUNTS)
     draft = await newsroom.play("anna submit")
 
     async def save_meanwhile(event: bytes) -> NoticeForecast:

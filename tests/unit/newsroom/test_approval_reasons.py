@@ -21,7 +21,7 @@ from services.newsroom.domain.drafts import (
 )
 from services.newsroom.domain.outbox import NoticeForecast
 from services.newsroom.domain.sending import MonthBudget
-from tests.factories.press_office import (
+from tests.factories.editors import (
     ANNA,
     ANNA_AS_LEAD,
     BEN,
@@ -36,8 +36,8 @@ from tests.factories.press_office import (
     OTTO,
     PEOPLE,
     ROUTINE,
-    build_office,
-    open_office,
+    build_editors,
+    open_editors,
 )
 from tests.unit.newsroom.test_approval import AMOUNTS, DEAR, LEAD, PLANNED, QUOTA, URGENT
 
@@ -56,7 +56,7 @@ async def test_whoever_two_approve_nothing_dear_is_sent_that_no_other_lead_wante
     A price that nobody knows is too high; else it would be enough to wait until the notices API does not answer.
     """
     for first, second in itertools.combinations_with_replacement(PEOPLE.values(), 2):
-        newsroom = build_office(AMOUNTS)
+        newsroom = build_editors(AMOUNTS)
         newsroom.notices.forecast = now
         draft = await newsroom.submit()
         for approver in (first, second):
@@ -86,7 +86,7 @@ def build_draft(kind: DraftKind = DraftKind.NOTICE, **changes: object) -> Notice
 def count_reasons(
     draft: NoticeDraft, rules: ApprovalRules = ROUTINE, costs: str | None = "1.00", hour: int = 11
 ) -> int:
-    newsroom = build_office(rules)
+    newsroom = build_editors(rules)
     newsroom.now = NOON.replace(hour=hour)
     forecast = None if costs is None else NoticeForecast(costs={"utility": costs})
     return len(newsroom.drafting.assessor.list_reasons(draft, forecast))
@@ -121,7 +121,7 @@ def test_each_risk_alone_needs_a_second_person(
 
 
 async def test_a_follow_up_costs_what_its_first_notice_did() -> None:
-    newsroom = build_office(ROUTINE)
+    newsroom = build_editors(ROUTINE)
     newsroom.notices.forecast = msgspec.structs.replace(FORECAST, audience=None, costs={})
     newsroom.drafts.audience = 3_000
     follow_up = replace(build_draft(DraftKind.FOLLOW_UP), corrects="n-1")
@@ -133,7 +133,7 @@ async def test_a_follow_up_costs_what_its_first_notice_did() -> None:
 
 @pytest.mark.parametrize("kind", [DraftKind.UPDATE, DraftKind.FOLLOW_UP])
 async def test_a_correction_and_an_all_clear_cost_money_too(kind: DraftKind) -> None:
-    newsroom = build_office(AMOUNTS)
+    newsroom = build_editors(AMOUNTS)
     first = await newsroom.drafts.find(await newsroom.publish())
     newsroom.notices.forecast = DEAR
     if kind is DraftKind.FOLLOW_UP:  # whose audience the notices API does not know
@@ -148,7 +148,7 @@ async def test_a_correction_and_an_all_clear_cost_money_too(kind: DraftKind) -> 
 
 @pytest.mark.parametrize("audience", [25_000, None])
 async def test_a_lead_reviews_an_emergency_that_has_cost_a_lot(audience: int | None) -> None:
-    newsroom = await open_office(AMOUNTS, DEAR, URGENT)
+    newsroom = await open_editors(AMOUNTS, DEAR, URGENT)
     await newsroom.play("anna emergency")
     newsroom.drafts.audience = audience
     with pytest.raises(NotPermitted, match="Rolle Leitung"):
@@ -160,7 +160,7 @@ async def test_a_lead_reviews_an_emergency_that_has_cost_a_lot(audience: int | N
 
 
 async def test_an_emergency_that_has_cost_little_is_reviewed_as_before() -> None:
-    newsroom = await open_office(AMOUNTS, DEAR, URGENT)
+    newsroom = await open_editors(AMOUNTS, DEAR, URGENT)
     await newsroom.play("anna emergency")
     newsroom.drafts.audience = 10
     with pytest.raises(NotPermitted):
@@ -185,14 +185,14 @@ async def test_the_check_says_who_has_to_approve_and_whether_it_is_me() -> None:
 
 
 async def test_whoever_approved_what_was_cheap_is_asked_again_what_it_costs_now() -> None:
-    newsroom = await open_office(AMOUNTS)
+    newsroom = await open_editors(AMOUNTS)
     await newsroom.play("anna submit, both approve")
     newsroom.notices.forecast = DEAR
     assert (await newsroom.play("both approve, anna publish")).state is DraftState.PUBLISHED
 
 
 async def test_what_cannot_be_sent_any_more_is_not_approved() -> None:
-    newsroom = await open_office(content=PLANNED)
+    newsroom = await open_editors(content=PLANNED)
     await newsroom.play("anna submit")
     newsroom.now += timedelta(hours=4)
     with pytest.raises(DraftRefused, match=r"noch Fehler\. Bitte geben Sie sie mit einer Begründung zurück\."):
@@ -201,7 +201,7 @@ async def test_what_cannot_be_sent_any_more_is_not_approved() -> None:
 
 @pytest.mark.parametrize(("hours", "is_invalid"), [(2, False), (4, True)])
 async def test_a_quota_that_is_used_up_is_no_reason_against_an_approval(hours: int, is_invalid: bool) -> None:
-    newsroom = await open_office(forecast=msgspec.structs.replace(FORECAST, problems=(QUOTA,)), content=PLANNED)
+    newsroom = await open_editors(forecast=msgspec.structs.replace(FORECAST, problems=(QUOTA,)), content=PLANNED)
     draft = await newsroom.play("anna submit")
     newsroom.now += timedelta(hours=hours)
     found = await newsroom.drafting.assessor.evaluate(draft, BEN)
@@ -210,7 +210,7 @@ async def test_a_quota_that_is_used_up_is_no_reason_against_an_approval(hours: i
 
 @pytest.mark.parametrize("forecast", [None, REFUSED, DEAR], ids=["unknown", "refused", "dear"])
 async def test_a_withdrawal_waits_for_neither_a_price_nor_a_budget_nor_anybody(forecast: NoticeForecast | None) -> None:
-    newsroom = build_office(AMOUNTS)
+    newsroom = build_editors(AMOUNTS)
     draft = await newsroom.publish()
     newsroom.notices.forecast = forecast
     newsroom.drafts.budget = MonthBudget(messages=100, used=100)
@@ -223,7 +223,7 @@ async def test_a_withdrawal_waits_for_neither_a_price_nor_a_budget_nor_anybody(f
 
 @pytest.mark.parametrize("reason", ["Siehe https://example.com/x", "Fällt\x07 aus"])
 async def test_a_withdrawal_that_is_refused_leaves_no_draft(reason: str) -> None:
-    newsroom = build_office(ROUTINE)
+    newsroom = build_editors(ROUTINE)
     draft = await newsroom.publish()
     with pytest.raises(DraftRefused, match=r"Der Grund darf weder .* noch unsichtbare Zeichen enthalten\."):
         await newsroom.drafting.withdraw(ANNA, draft, reason)

@@ -13,7 +13,7 @@ from services.newsroom.domain.outbox import NoticeForecast
 from services.newsroom.handlers.audience_survey import AudienceSurvey
 from shared.contracts.events import Problem
 from shared.notices.rules import validate_event
-from tests.factories.press_office import COUNTY, NOON, SYSTEM, ScriptedNoticesApi
+from tests.factories.editors import COUNTY, NOON, SYSTEM, ScriptedNoticesApi
 
 TOPICS = ("baustellen", "stellen")
 

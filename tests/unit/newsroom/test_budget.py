@@ -9,7 +9,7 @@ import pytest
 
 from services.newsroom.domain.drafts import DraftRefused
 from services.newsroom.domain.sending import MonthBudget, SendingNumber, describe_budget, find_budget
-from tests.factories.press_office import ANNA, BEN, CONTENT, NOON, NUMBER, ROUTINE, build_office
+from tests.factories.editors import ANNA, BEN, CONTENT, NOON, NUMBER, ROUTINE, build_editors
 
 
 def build_number(messages_a_month: int | None, messages: int) -> SendingNumber:
@@ -18,7 +18,7 @@ def build_number(messages_a_month: int | None, messages: int) -> SendingNumber:
 
 @pytest.mark.parametrize(("used", "is_enough"), [(90, True), (91, False), (100, False)])
 async def test_a_notice_to_more_than_the_budget_is_not_published(used: int, is_enough: bool) -> None:
-    newsroom = build_office(ROUTINE)
+    newsroom = build_editors(ROUTINE)
     newsroom.drafts.budget = MonthBudget(messages=100, used=used)  # the notice goes to 10
     draft = await newsroom.submit()
     await newsroom.drafting.approve(BEN, draft.id, 1)
@@ -31,7 +31,7 @@ async def test_a_notice_to_more_than_the_budget_is_not_published(used: int, is_e
 
 
 async def test_a_planned_notice_asks_for_the_budget_of_its_month() -> None:
-    newsroom, asked = build_office(ROUTINE), []
+    newsroom, asked = build_editors(ROUTINE), []
 
     async def read_budget(at: datetime | None) -> MonthBudget:
         asked.append(at)

@@ -30,7 +30,7 @@ from services.newsroom.domain.progress import BroadcastStatus
 from services.newsroom.domain.sending import BroadcastChange, SendingChange
 from services.newsroom.handlers.operating import OperatingService
 from services.newsroom.handlers.trials import TrialService
-from tests.factories.press_office import (
+from tests.factories.editors import (
     ANNA,
     BEN,
     CLEO,
@@ -40,9 +40,9 @@ from tests.factories.press_office import (
     OTHER,
     OTTO,
     ROUTINE,
-    build_office,
+    build_editors,
     make_account,
-    open_office,
+    open_editors,
 )
 
 
@@ -64,7 +64,7 @@ BY_OTHERS = {"approve": BEN, "return": BEN, "review": BEN}
 
 @pytest.mark.parametrize("name", DEEDS)
 async def test_nobody_acts_on_a_version_that_they_have_not_seen(name: str) -> None:
-    newsroom = build_office(msgspec.structs.replace(ROUTINE, emergency=True))
+    newsroom = build_editors(msgspec.structs.replace(ROUTINE, emergency=True))
     draft = await newsroom.drafting.create(ANNA, CONTENT)
     await newsroom.drafting.save(BEN, draft.id, 1, msgspec.structs.replace(CONTENT, urgent=True))
     with pytest.raises(DraftConflict):
@@ -73,7 +73,7 @@ async def test_nobody_acts_on_a_version_that_they_have_not_seen(name: str) -> No
 
 
 async def test_what_is_saved_twice_is_one_version_and_no_conflict() -> None:
-    newsroom = build_office(ROUTINE)
+    newsroom = build_editors(ROUTINE)
     draft = await newsroom.drafting.create(ANNA, CONTENT)
     await newsroom.drafting.save(ANNA, draft.id, 1, OTHER)
     assert (await newsroom.drafting.save(ANNA, draft.id, 1, OTHER)).version == 2
@@ -91,7 +91,7 @@ def test_of_two_who_write_at_once_each_keeps_what_only_they_have_changed() -> No
 
 @pytest.mark.parametrize("name", DEEDS)
 async def test_an_act_on_a_draft_that_does_not_exist(name: str) -> None:
-    newsroom = build_office(EMERGENCIES)
+    newsroom = build_editors(EMERGENCIES)
     with pytest.raises(DraftNotFound):
         await DEEDS[name](newsroom.drafting, BY_OTHERS.get(name, ANNA), UUID(int=7), 1)
 
@@ -104,7 +104,7 @@ async def test_an_act_on_a_draft_that_does_not_exist(name: str) -> None:
     ],
 )
 async def test_rights_are_checked_where_the_act_is(account: Account, forbidden: tuple[str, ...]) -> None:
-    newsroom = build_office(msgspec.structs.replace(ROUTINE, emergency=True))
+    newsroom = build_editors(msgspec.structs.replace(ROUTINE, emergency=True))
     draft = await newsroom.drafting.create(ANNA, CONTENT)
     for name in forbidden:
         with pytest.raises(NotPermitted):
@@ -114,7 +114,7 @@ async def test_rights_are_checked_where_the_act_is(account: Account, forbidden: 
 
 async def test_rights_are_checked_where_a_trial_is_made_and_sending_is_changed() -> None:
     assessor, account, nothing = (
-        build_office(ROUTINE).drafting.assessor,
+        build_editors(ROUTINE).drafting.assessor,
         make_account("lea", Role.LEAD),
         cast(Any, None),
     )
@@ -131,7 +131,7 @@ async def test_rights_are_checked_where_a_trial_is_made_and_sending_is_changed()
 
 
 async def test_a_correction_is_the_next_revision_of_the_same_notice() -> None:
-    newsroom = build_office(ROUTINE)
+    newsroom = build_editors(ROUTINE)
     first = await newsroom.publish()
     second = await newsroom.play("ben publish", await newsroom.correct(BEN, first, "Bis Donnerstag."))
     await newsroom.play("ben publish", await newsroom.correct(BEN, second.id, "Bis Freitag."))
@@ -143,7 +143,7 @@ async def test_a_correction_is_the_next_revision_of_the_same_notice() -> None:
 
 
 async def test_a_correction_of_an_older_revision_waits_until_its_editor_knows_the_newer_one() -> None:
-    newsroom = build_office(ROUTINE)
+    newsroom = build_editors(ROUTINE)
     first = await newsroom.publish()
     theirs = await newsroom.drafting.correct(BEN, first)
     await newsroom.play("anna publish", await newsroom.correct(ANNA, first, "Bis Donnerstag."))
@@ -162,7 +162,7 @@ async def test_a_correction_of_an_older_revision_waits_until_its_editor_knows_th
 
 
 async def test_who_is_told_of_a_newer_correction_needs_a_new_approval() -> None:
-    newsroom = await open_office()
+    newsroom = await open_editors()
     first = await newsroom.play("anna submit, cleo approve, anna publish")
     mine, theirs = [await newsroom.correct(author, first.id, f"Von {author.name}.") for author in (ANNA, BEN)]
     await newsroom.play("ben submit, cleo approve", theirs)
@@ -185,7 +185,7 @@ async def test_who_is_told_of_a_newer_correction_needs_a_new_approval() -> None:
     ids=lambda change: next(iter(change)),
 )
 async def test_a_correction_changes_something(change: dict[str, object]) -> None:
-    newsroom = build_office(msgspec.structs.replace(ROUTINE, urgent_alone=True))
+    newsroom = build_editors(msgspec.structs.replace(ROUTINE, urgent_alone=True))
     draft = await newsroom.drafting.correct(ANNA, await newsroom.publish())
     for act in ("anna submit", "anna publish"):
         with pytest.raises(DraftRefused, match="nichts geändert"):
@@ -200,7 +200,7 @@ async def test_a_correction_changes_something(change: dict[str, object]) -> None
 
 
 async def test_an_unchanged_correction_that_waits_already_is_neither_approved_nor_sent_in_an_emergency() -> None:
-    newsroom = await open_office(EMERGENCIES, content=msgspec.structs.replace(CONTENT, urgent=True))
+    newsroom = await open_editors(EMERGENCIES, content=msgspec.structs.replace(CONTENT, urgent=True))
     draft = await newsroom.drafting.correct(ANNA, (await newsroom.play("anna emergency")).id)
     newsroom.drafts.drafts[draft.id] = replace(draft, state=DraftState.PENDING)
     for act in ("ben approve", "anna emergency"):
@@ -212,7 +212,7 @@ async def test_neither_a_time_that_is_past_nor_the_order_of_municipalities_is_a_
     content = msgspec.structs.replace(
         CONTENT, scheduled_at=NOON + timedelta(hours=1), municipalities=("Grasberg", "Worpswede")
     )
-    newsroom = await open_office(ROUTINE, content=content)
+    newsroom = await open_editors(ROUTINE, content=content)
     first = await newsroom.play("anna publish")
     newsroom.now = NOON + timedelta(hours=2)
     draft = await newsroom.drafting.correct(ANNA, first.id)
@@ -223,7 +223,7 @@ async def test_neither_a_time_that_is_past_nor_the_order_of_municipalities_is_a_
 
 
 async def test_a_follow_up_names_the_notice_that_it_follows() -> None:
-    newsroom = build_office(ROUTINE)
+    newsroom = build_editors(ROUTINE)
     first = await newsroom.publish()
     newsroom.drafts.audience = 10
     draft = await newsroom.drafting.follow_up(BEN, first)
@@ -233,7 +233,7 @@ async def test_a_follow_up_names_the_notice_that_it_follows() -> None:
 
 
 async def test_only_what_is_published_is_corrected_followed_or_withdrawn() -> None:
-    newsroom = await open_office(ROUTINE)
+    newsroom = await open_editors(ROUTINE)
     draft, drafting = await newsroom.play(""), newsroom.drafting
     begins = (drafting.correct, drafting.follow_up, partial(drafting.withdraw, reason="Fällt aus."))
     for begin in begins:
@@ -247,7 +247,7 @@ async def test_only_what_is_published_is_corrected_followed_or_withdrawn() -> No
 
 
 async def test_a_copy_has_the_words_but_neither_times_nor_decisions() -> None:
-    newsroom = build_office(ROUTINE)
+    newsroom = build_editors(ROUTINE)
     first = await newsroom.publish()
     copy = await newsroom.drafting.copy(BEN, first)
     assert copy.content == msgspec.structs.replace(CONTENT, expires_at=None)
@@ -255,7 +255,7 @@ async def test_a_copy_has_the_words_but_neither_times_nor_decisions() -> None:
 
 
 async def test_the_published_text_ends_with_its_code() -> None:
-    newsroom = build_office(ROUTINE)
+    newsroom = build_editors(ROUTINE)
     await newsroom.publish()
     (publication,) = newsroom.drafts.published
     assert publication.event["data"]["text"].startswith(f"{CONTENT.text} Prüfcode: ")

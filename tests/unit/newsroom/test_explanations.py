@@ -23,7 +23,7 @@ from services.subscriptions.domain.notice_events import NOTHING_WITHDRAWN
 from services.subscriptions.domain.quotas import Quota, build_silent_quota, find_quota_problems, list_quotas
 from shared.contracts.events import Problem
 from shared.notices.rules import ID_REUSED, validate_event
-from tests.factories.press_office import COUNTY, NOON, NUMBER, SYSTEM
+from tests.factories.editors import COUNTY, NOON, NUMBER, SYSTEM
 
 UNTRANSLATED = ("Bitte prüfen (", "Hinweis der Technik")
 RIGHT: dict[str, Any] = {"topic": "strassensperrungen", "headline": "K 9 gesperrt", "text": "Bis Freitag."}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from deploy.paths import CONFIG
 from services.newsroom.domain.drafts import DraftContent
 from services.newsroom.domain.hints import find_hints, find_similar
-from tests.factories.press_office import NOON
+from tests.factories.editors import NOON
 
 TODAY = date(2026, 11, 25)
 LONG = (

@@ -17,7 +17,7 @@ from services.newsroom.domain.outbox import (
     compute_next_try,
 )
 from services.newsroom.handlers.publishing import UNANSWERED, PublicationOutbox
-from tests.factories.press_office import NOON, PublicationsInMemory, ScriptedNoticesApi
+from tests.factories.editors import NOON, PublicationsInMemory, ScriptedNoticesApi
 
 WAITING = NoticePublication(
     id=UUID(int=1), draft=UUID(int=2), version=1, revision=1, event={"id": "k"}, created_at=NOON

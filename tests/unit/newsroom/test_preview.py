@@ -12,7 +12,7 @@ from services.newsroom.domain.outbox import CODE_LENGTH_IN_TEXT
 from services.newsroom.domain.preview import Preview, build_preview, build_trial_text, count_length
 from shared.notices.configuration import Topic
 from shared.notices.rules import MAX_CONTENT_LENGTH
-from tests.factories.press_office import COUNTY
+from tests.factories.editors import COUNTY
 
 TEMPLATES = read_templates(CONFIG / "templates.json")
 CONTENT = DraftContent(headline="K 9 gesperrt", text="Bis Freitag.", link="https://www.landkreis-osterholz.de/a")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.dispatcher.domain.states import DeliveryState
 from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus, explain_withdrawal, list_account
-from tests.factories.press_office import NOON
+from tests.factories.editors import NOON
 
 STATES = st.dictionaries(st.sampled_from([state.value for state in DeliveryState]), st.integers(0, 1_000))
 STARTED, ENDED, TAKEN_BACK = {"started_at": NOON}, {"started_at": NOON, "finished_at": NOON}, {"cancelled_at": NOON}

@@ -11,7 +11,7 @@ from services.newsroom.domain.service_level import (
     format_seconds,
     has_reached_target,
 )
-from tests.factories.press_office import NOON
+from tests.factories.editors import NOON
 
 
 def make_run(seconds: float | None, *, days_ago: float = 1.5, urgent: bool = False, ended: bool = True) -> BroadcastRun:

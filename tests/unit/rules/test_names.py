@@ -16,7 +16,10 @@ SHARED_CLASS_NAMES = {"Metrics", "Settings"}
 NAMELESS_DECORATORS = {"property", "cached_property", "setter", "fixture", "field_validator", "register"}
 # What names them on purpose: this rule, the changelog, and the changes that a decision tells.
 TELLS_OLD_NAMES = {"CHANGELOG.md", "tests/unit/rules/words.py"}
-TEXT_SUFFIXES = {".py", ".md", ".yml", ".yaml", ".toml", ".json", ".sql", ".sh"}
+TEXT_SUFFIXES = {
+    *(".py", ".md", ".yml", ".yaml", ".toml", ".json", ".sql", ".sh"),
+    *(".html", ".js", ".css", ".svg", ".tpl", ".erl", ".conf"),
+}
 
 
 def list_production_files() -> list[Path]:

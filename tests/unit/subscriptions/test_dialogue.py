@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.dispatcher.domain.content import MAX_TEXT_LENGTH, build_reply_body
 from services.subscriptions.domain.conversation import HINT_INTERVAL, NEW_CONVERSATION, REFILL_INTERVAL
-from services.subscriptions.domain.conversation import MAX_ANSWERS as MOST_ANSWERS
+from services.subscriptions.domain.conversation import MAX_ANSWERS as MAX_ANSWERS
 from services.subscriptions.domain.decision import Decision, MessageResult
 from services.subscriptions.domain.feedback import Feedback, FeedbackKind
 from services.subscriptions.domain.intents.detection import detect_text_intent
@@ -152,7 +152,7 @@ def test_two_machines_stop_answering_each_other_but_a_stop_still_counts() -> Non
         subscriber, outcome = understand_message(subscriber, said, where)
         answered += outcome.reply is not None
         conversation = outcome.conversation or conversation
-    assert answered <= MOST_ANSWERS + timedelta(seconds=200) / REFILL_INTERVAL
+    assert answered <= MAX_ANSWERS + timedelta(seconds=200) / REFILL_INTERVAL
     stopped, outcome = understand_message(
         subscriber, build_message("Stop", seconds=300), build_context(conversation=conversation)
     )

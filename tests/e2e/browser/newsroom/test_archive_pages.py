@@ -30,7 +30,7 @@ from tests.harness.archive import (
     insert_entries,
     run_archive,
 )
-from tests.harness.writing_desk import add_broadcast
+from tests.harness.writing import add_broadcast
 
 NO_ASSETS = Path("/nonexistent")
 PAGES = {

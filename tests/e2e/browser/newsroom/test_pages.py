@@ -20,7 +20,7 @@ from tests.e2e.browser.newsroom.inspection import (
 from tests.e2e.browser.newsroom.rows import STATES, fill_newsroom, find_draft
 from tests.e2e.browser.newsroom.visitors import open_as_colleague
 from tests.harness.newsroom import NewsroomProcess
-from tests.harness.writing_desk import add_broadcast, format_local
+from tests.harness.writing import add_broadcast, format_local
 
 SIZES = pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=lambda size: f"{size[0]}")
 

@@ -9,7 +9,7 @@ from playwright.async_api import Route, expect
 from tests.e2e.browser.newsroom.inspection import Inspector
 from tests.e2e.browser.newsroom.visitors import begin_writing, open_as_colleague
 from tests.harness.newsroom import NewsroomProcess
-from tests.harness.writing_desk import format_local
+from tests.harness.writing import format_local
 
 
 async def test_half_a_date_is_an_error_and_not_no_date(inspector: Inspector, newsroom: NewsroomProcess) -> None:

@@ -1,4 +1,4 @@
-"""Drafts in memory, a scripted notices API, and people of a press office."""
+"""Drafts in memory, a scripted notices API, and the editors."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -220,8 +220,8 @@ class ScriptedNoticesApi(HttpNoticesApi):
 
 
 @dataclass
-class PressOffice:
-    """A press office; `now` is its clock."""
+class EditorialTeam:
+    """Editors of a newsroom; `now` is their clock."""
 
     drafts: DraftsInMemory
     notices: ScriptedNoticesApi
@@ -271,7 +271,7 @@ DEEDS: Mapping[str, Deed] = {
     "approve": DraftingService.approve,
     "return": lambda drafting, account, draft, version: drafting.send_back(account, draft, version, "Bitte kürzer."),
     "publish": DraftingService.publish,
-    "emergency": lambda office, account, draft, version: office.publish_emergency(
+    "emergency": lambda editors, account, draft, version: editors.publish_emergency(
         account, draft, version, "Bombenfund"
     ),
     "discard": DraftingService.discard,
@@ -279,13 +279,13 @@ DEEDS: Mapping[str, Deed] = {
 }
 
 
-def build_office(rules: ApprovalRules | None = None) -> PressOffice:
-    """Build a press office; without rules, everything needs two people."""
+def build_editors(rules: ApprovalRules | None = None) -> EditorialTeam:
+    """Build the editors; without rules, everything needs two people."""
     drafts, notices = DraftsInMemory(), ScriptedNoticesApi()
-    office: PressOffice
+    editors: EditorialTeam
 
     def count() -> None:
-        office.handed_over += 1
+        editors.handed_over += 1
 
     async def read_budget(_: datetime | None) -> MonthBudget | None:
         return drafts.budget
@@ -299,26 +299,26 @@ def build_office(rules: ApprovalRules | None = None) -> PressOffice:
         rules=rules or ApprovalRules(),
         configuration=COUNTY,
         system=SYSTEM,
-        clock=lambda: office.now,
+        clock=lambda: editors.now,
         read_budget=read_budget,
         read_sending=read_sending,
         list_revisions=drafts.list_revisions,
     )
     drafting = DraftingService(assessor=assessor, handed_over=count)
-    office = PressOffice(drafts=drafts, notices=notices, drafting=drafting)
-    return office
+    editors = EditorialTeam(drafts=drafts, notices=notices, drafting=drafting)
+    return editors
 
 
-async def open_office(
+async def open_editors(
     rules: ApprovalRules | None = None,
     forecast: NoticeForecast | None = FORECAST,
     content: DraftContent = CONTENT,
-) -> PressOffice:
-    """Build a press office in which Anna has begun a draft."""
-    office = build_office(rules)
-    office.notices.forecast = forecast
-    await office.drafting.create(ANNA, content)
-    return office
+) -> EditorialTeam:
+    """Build editors of whom Anna has begun a draft."""
+    editors = build_editors(rules)
+    editors.notices.forecast = forecast
+    await editors.drafting.create(ANNA, content)
+    return editors
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What the tap finds wrong in a message, and how it knows that it has seen enough."""
+"""What the recorder finds wrong in a message, and how it knows that it has seen enough."""
 
 import json
 from datetime import UTC, datetime

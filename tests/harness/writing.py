@@ -37,7 +37,7 @@ def build_fields(**changes: Any) -> dict[str, object]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WritingDesk:
+class WritingHarness:
     """An editor at work."""
 
     browser: EditorBrowser
@@ -76,7 +76,7 @@ class WritingDesk:
         """Begin a correction, copy or follow-up of a published draft; return the path of the new one."""
         return (await self.send(path, act, 2)).location.partition("?")[0]
 
-    async def publish(self, approver: "WritingDesk", path: str = "", **changes: Any) -> str:
+    async def publish(self, approver: "WritingHarness", path: str = "", **changes: Any) -> str:
         """Publish the draft, or a new one, with another person's approval; return its path."""
         path = path or await self.begin(**changes)
         await self.act(path, "einreichen")
