@@ -27,8 +27,8 @@ ENDED = "select count(*) from dispatcher.delivery where state in ('delivered', '
 
 
 @dataclass(frozen=True)
-class MainJobResult:
-    """What the simulator has accepted by the end of the main job, and who left in the middle."""
+class MainUseCaseResult:
+    """What the simulator has accepted by the end of the main use case, and who left in the middle."""
 
     citizens: list[int]
     left: int
@@ -62,7 +62,9 @@ async def prometheus(compose: ComposeProject) -> AsyncIterator[PrometheusClient]
 
 
 @pytest.fixture(scope="session")
-async def played(compose: ComposeProject, simulator: SimulatorClient, prometheus: PrometheusClient) -> MainJobResult:
+async def played(
+    compose: ComposeProject, simulator: SimulatorClient, prometheus: PrometheusClient
+) -> MainUseCaseResult:
     """Citizens subscribe, a notice goes out, one leaves, another notice goes out."""
     accepted = simulator.count_accepted
     citizens = await simulator.add_citizens(CITIZENS, bsuid_only=5)
@@ -74,4 +76,4 @@ async def played(compose: ComposeProject, simulator: SimulatorClient, prometheus
     await wait_for("stop confirmed", 2 * CITIZENS + 1, accepted, patience=PATIENCE)
     await compose.publish(SECOND)
     await wait_for("all delivered", 3 * CITIZENS, lambda: compose.count(ENDED), patience=PATIENCE)
-    return MainJobResult(citizens, citizens[0], await simulator.fetch_outbound())
+    return MainUseCaseResult(citizens, citizens[0], await simulator.fetch_outbound())

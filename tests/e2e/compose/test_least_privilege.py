@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.compose.conftest import MainJobResult
+from tests.e2e.compose.conftest import MainUseCaseResult
 from tests.e2e.compose.engine import ComposeProject, EngineError
 
 pytestmark = pytest.mark.timeout(900)
@@ -104,7 +104,7 @@ async def test_what_everybody_can_reach_cannot_reach_data(
         await compose.execute(service, "python", "-c", CONNECT.format(host=host, port=port))
 
 
-async def test_logs_know_no_secret_no_number_and_no_text(played: MainJobResult, compose: ComposeProject) -> None:
+async def test_logs_know_no_secret_no_number_and_no_text(played: MainUseCaseResult, compose: ComposeProject) -> None:
     secret = ("run", "--rm", "--no-deps", "secrets", "python", "-c", READ_ALL)
     values = {value for value in (await compose.run(*secret)).split() if len(value) > 20}
     logs = await compose.run("logs", "--no-color")

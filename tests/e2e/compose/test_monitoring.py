@@ -1,11 +1,11 @@
-"""Dashboards and alerts on a real Prometheus, after the main job."""
+"""Dashboards and alerts on a real Prometheus, after the main use case."""
 
 import re
 
 import pytest
 
 from deploy.grafana.dashboard import BOARDS
-from tests.e2e.compose.conftest import MainJobResult
+from tests.e2e.compose.conftest import MainUseCaseResult
 from tests.prometheus import PrometheusClient
 from tests.servers import wait_for
 
@@ -23,7 +23,7 @@ EXPRESSIONS = {
 
 @pytest.mark.parametrize("title", EXPRESSIONS)
 async def test_every_query_of_the_dashboards_has_an_answer(
-    title: str, played: MainJobResult, prometheus: PrometheusClient
+    title: str, played: MainUseCaseResult, prometheus: PrometheusClient
 ) -> None:
     expression = re.sub(r"\$__(rate_interval|range)", "15m", EXPRESSIONS[title]).replace("$instance", ".*")
 
@@ -34,5 +34,5 @@ async def test_every_query_of_the_dashboards_has_an_answer(
     await wait_for(answered)
 
 
-async def test_no_alert_fires_when_all_is_well(played: MainJobResult, prometheus: PrometheusClient) -> None:
+async def test_no_alert_fires_when_all_is_well(played: MainUseCaseResult, prometheus: PrometheusClient) -> None:
     assert await prometheus.query('ALERTS{alertstate="firing"}') == []

@@ -1,4 +1,4 @@
-"""The main job with one command: its last line, its status, and nothing left behind."""
+"""The main use case with one command: its last line, its status, and nothing left behind."""
 
 import asyncio
 import re

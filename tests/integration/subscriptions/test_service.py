@@ -1,4 +1,4 @@
-"""The main job of this service as a process: real queues, a real database, logins with their rights."""
+"""The main use case of this service as a process: real queues, a real database, logins with their rights."""
 
 import asyncio
 import subprocess
