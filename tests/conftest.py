@@ -1,5 +1,6 @@
 """Fixtures of all tests. Servers start when the first test needs one; unit tests never do."""
 
+import gc
 import os
 import secrets
 import shutil
@@ -66,6 +67,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             "unit" in item.path.parts,
         )
     )
+
+
+def pytest_collection_finish() -> None:
+    """Exclude modules and tests, hundreds of megabytes, from every later garbage collection."""
+    gc.freeze()
 
 
 def pytest_xdist_auto_num_workers() -> int:
