@@ -41,7 +41,9 @@ class Settings(DatabaseSettings, EncryptionSettings):
         le=MAX_DELIVERY_RETENTION_DAYS,
         description=f"days that deliveries are kept; promised: {MAX_DELIVERY_RETENTION_DAYS}",
     )
-    unknown_grace_seconds: float = Field(300, gt=0, le=86_400, description="wait until an unknown outcome is resent")
+    unknown_grace_seconds: float = Field(
+        300, gt=0, le=86_400, description="wait before a message with unknown outcome is resent"
+    )
     connections: int | None = Field(
         None, gt=0, le=20_000, description="maximum of concurrent requests to Meta; derived from the rate if not set"
     )

@@ -118,7 +118,7 @@ class BrowsedMessage:
         return self.incoming.headers
 
     async def remove(self) -> None:
-        """Remove the message from the queue for good. Raises BrokerUnavailable: it may still be there."""
+        """Remove the message from the queue for good. Raises BrokerUnavailable: then it may still be there."""
         with convert_connection_errors(f"cannot remove from {self.queue}"):
             await self.incoming.ack()
 

@@ -39,7 +39,7 @@ class NoticePublished(NoticeContent, frozen=True, kw_only=True):
     `picture` is the address of a JPEG or PNG. With `municipalities` the notice is sent to those who chose one of them
     or none. An `urgent` one overtakes everything but replies. It is not sent before `scheduled_at`. `spread_minutes`
     spreads the messages over that time, instead of sending as fast as the number permits. `follows` is an earlier
-    notice of the same source and topic: this one, a correction or an all-clear, is sent to exactly its recipients.
+    notice of the same source and topic: exactly its recipients get this one, a correction or an all-clear.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.notice.published.v1"

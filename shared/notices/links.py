@@ -85,8 +85,8 @@ def _find_domains(name: str, port: str) -> Iterator[str]:
     labels = name.split(".")
     for last, label in enumerate(labels[1:], start=1):
         candidates = (label, label.partition("-")[0], _NO_LETTER.split(label, maxsplit=1)[0])
-        for domain in filter(_is_top_level, candidates):
-            yield ".".join((*labels[:last], domain)) + port
+        for top_level in filter(_is_top_level, candidates):
+            yield ".".join((*labels[:last], top_level)) + port
     yield from filter(_is_ip, (part.strip("-.") for part in _SYMBOLS.split(name)))
 
 

@@ -34,7 +34,7 @@ _BESIDE_DATA = {
 
 @dataclass(frozen=True, kw_only=True)
 class ParsedNotice:
-    """Event whose data is decoded once: to `data` as JSON, and if its schema is valid, to `notice`."""
+    """Event whose data is decoded once: to `data` as JSON, and if it is valid by its schema, to `notice`."""
 
     envelope: Envelope
     data: Any
@@ -289,7 +289,7 @@ def validate_url(field: str, address: str, configuration: Configuration) -> Iter
 
 
 def _validate_timing(values: Mapping[str, Any], envelope: Envelope, now: datetime) -> Iterator[Problem]:
-    """Yield the problems with times; an event sent before `scheduled_at` and delayed until after it begins at once."""
+    """Yield the problems with times; an event sent before `scheduled_at` but validated later begins at once."""
     begins_at, expirytime = now, envelope.expirytime
     if "scheduled_at" in values:
         begins_at = msgspec.convert(values["scheduled_at"], datetime)

@@ -50,14 +50,14 @@ def find_schema_errors(values: Mapping[str, Any], struct: type[Struct]) -> Itera
 
 def report_unknown_fields(names: Sequence[str], known: Sequence[str], hints: Mapping[str, str]) -> Iterator[Problem]:
     """Yield each unknown field, with the `known` field that it may stand for; `hints` has suggestions for some."""
-    printable = [name for name in names if _FIELD_NAME.fullmatch(name)][:MAX_UNKNOWN_FIELDS]
-    for name in printable:
+    reported = [name for name in names if _FIELD_NAME.fullmatch(name)][:MAX_UNKNOWN_FIELDS]
+    for name in reported:
         similar = get_close_matches(name.lower(), known, n=1)
         suggestion = f'"{similar[0]}"' if similar else hints.get(name)
         advice = f"do you mean {suggestion}?" if suggestion else f"there are {', '.join(known)}"
         yield Problem(field=name, problem=f"is unknown; {advice}")
-    if rest := len(names) - len(printable):
-        yield Problem(field="data", problem=f"has {rest} {'more ' if printable else ''}unknown fields")
+    if rest := len(names) - len(reported):
+        yield Problem(field="data", problem=f"has {rest} {'more ' if reported else ''}unknown fields")
 
 
 def explain_schema_error(error: str) -> str:

@@ -187,7 +187,7 @@ class _Connection(asyncio.Protocol):
         self._transport.abort()
 
     def send(self, request: bytes, answer: asyncio.Future[HttpAnswer]) -> None:
-        """Write the request; `answer` gets the answer, or BrokenAnswerError."""
+        """Write the request; the future `answer` ends with the answer or BrokenAnswerError."""
         self._answer = answer
         self._transport.write(request)
 

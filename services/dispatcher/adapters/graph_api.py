@@ -80,7 +80,7 @@ class GraphApi:
         try:
             return _parse_response(request.result())
         except asyncio.CancelledError:
-            return NoResponse("cancelled")
+            return NoResponse("no answer in time")
         except EncryptionError:
             return Refused(UNDECRYPTABLE_REASON)
         except post_client.ConnectedLateError:

@@ -137,7 +137,7 @@ select {_REOPEN_AND_COUNT.format(slot="$8")},
     (select count(*) from locked) as matched, (select json_agg(f) from failed f)::text as failures,
     array_agg(distinct broadcast) filter (where broadcast is not null and new_state in ('sent', 'delivered')
         and old_state in ('claimed', 'unknown', 'accepted')) as reached
-from changed where (select count(*) from continued) >= 0 -- runs first: reopen_follow_ups may update the same
+from changed where (select count(*) from continued) >= 0 -- runs first: reopen_follow_ups may update the same rows
 """
 
 _MARK_UNKNOWN = f"""

@@ -38,7 +38,7 @@ _DROP_OLD_WEEKS = "select dispatcher.drop_old_partitions(extract(day from $1::in
 def build_retention_rules(retention_days: int) -> Mapping[str, RetentionRule]:
     """Return the rules of all data with a limited retention; deliveries are dropped by week, stray ones by row."""
     retention = timedelta(days=retention_days)
-    suppressed = retention + timedelta(days=WITHDRAWAL_RETENTION_MARGIN_DAYS)
+    withdrawal_retention = retention + timedelta(days=WITHDRAWAL_RETENTION_MARGIN_DAYS)
     return {
         "waiting_delivery": RetentionRule(retention, "select dispatcher.end_old_waiting($1, $2::integer)"),
         "deliveries_week": RetentionRule(retention, _DROP_OLD_WEEKS, _OLDEST_WEEK),
@@ -49,5 +49,7 @@ def build_retention_rules(retention_days: int) -> Mapping[str, RetentionRule]:
         "status_stream": build_row_rule(SHORT_RETENTION, "dispatcher.status_stream", "number, seen_at", "seen_at"),
         "unreachable": build_row_rule(SHORT_RETENTION, "dispatcher.unreachable", "replica", "said_at"),
         "refusal": build_row_rule(retention, "dispatcher.refusal", "delivery", "told_at"),
-        "suppression": build_row_rule(suppressed, "dispatcher.suppression", "subscriber, topic", "suppressed_at"),
+        "suppression": build_row_rule(
+            withdrawal_retention, "dispatcher.suppression", "subscriber, topic", "suppressed_at"
+        ),
     }

@@ -48,8 +48,8 @@ def build_template_body(template: Template) -> dict[str, Any]:
     for index, payload in enumerate(template.quick_replies):
         button = {"type": "button", "sub_type": "quick_reply", "index": str(index)}
         components.append({**button, "parameters": [{"type": "payload", "payload": payload}]})
-    body = {"name": template.name, "language": {"code": template.language}, "components": components}
-    return {"type": "template", "template": body}
+    reference = {"name": template.name, "language": {"code": template.language}, "components": components}
+    return {"type": "template", "template": reference}
 
 
 def _build_parameter(name: str, text: str) -> dict[str, str]:

@@ -27,7 +27,7 @@ class ErrorAction(StrEnum):
 class ErrorRule:
     """Handling of one code. A message fails after `attempts` attempts; `german` is the text for operators.
 
-    Exceeding a rate does not count as an attempt: the message waits until it expires.
+    Exceeding a rate does not count as an attempt, as the message is not its cause: it waits until it expires.
     """
 
     action: ErrorAction

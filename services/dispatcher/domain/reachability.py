@@ -15,8 +15,8 @@ UNDECRYPTABLE_REASON = "addresses cannot be decrypted: the encryption key is wro
 class Reachability:
     """Count of failures to reach Meta, for this replica only: others may reach it.
 
-    `reason` describes the failure and is None while Meta answers. Until then one message is sent after each backoff,
-    which grows from 1 to 30 seconds. Times are in seconds of any monotonic clock.
+    `reason` describes the failure, and is None while Meta answers. While it is set, only one message is sent after each
+    backoff, which grows from 1 to 30 seconds. Times are in seconds of any monotonic clock.
     """
 
     def __init__(self) -> None:

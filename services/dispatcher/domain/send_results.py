@@ -126,9 +126,9 @@ def _record_error(
     record: Callable[..., Record], answer: ErrorResponse, *, attempt: int, now: datetime, jitter: float, templated: bool
 ) -> Record:
     rule, record = answer.rule, partial(record, error_code=answer.code)
-    is_waiting = rule.action in errors.WAITING_ACTIONS and (templated or rule.action is not ErrorAction.TEMPLATE)
-    if attempt >= rule.attempts and not is_waiting:
+    is_exempt = rule.action in errors.WAITING_ACTIONS and (templated or rule.action is not ErrorAction.TEMPLATE)
+    if attempt >= rule.attempts and not is_exempt:
         return record(DeliveryState.FAILED)
     min_delay = min(answer.retry_after or 0.0, errors.MAX_RETRY_SECONDS)
     due_at = now + timedelta(seconds=max(min_delay, errors.compute_retry_delay(rule, attempt, jitter)))
-    return record(DeliveryState.WAITING, due_at=due_at, waits_for=rule.action, attempted=not is_waiting)
+    return record(DeliveryState.WAITING, due_at=due_at, waits_for=rule.action, attempted=not is_exempt)

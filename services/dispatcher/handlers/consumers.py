@@ -75,8 +75,8 @@ class StatusHandler:
             self.meter.count("billed_messages", number, category)
 
     async def _apply_updates(self, received_at: datetime | None, updates: Sequence[StatusUpdate]) -> None:
-        retryable = [add_retry(update, isolated=self._refused.get(update.delivery, False)) for update in updates]
-        applied = await self.ledger.apply_statuses(retryable, received_at)
+        with_retries = [add_retry(update, isolated=self._refused.get(update.delivery, False)) for update in updates]
+        applied = await self.ledger.apply_statuses(with_retries, received_at)
         self.meter.count("statuses", applied.changed, "changed")
         self.meter.count("statuses", applied.unmatched, "unmatched")
         for broadcast in applied.reached:

@@ -151,7 +151,7 @@ class NoticesHandlers:
 
     @web.middleware
     async def convert_errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Convert exceptions to error responses; the outermost middleware, it lets only lost connections through."""
+        """Convert exceptions to error responses; as the outermost middleware, let only lost connections through."""
         started = time.monotonic()
         try:
             response = await handler(request)

@@ -182,11 +182,7 @@ def parse_request(request: RawRequest, system: System) -> ParsedRequest:
     media_type, key_header = _parse_media_type(headers.get("content-type", "")), headers.get(KEY_HEADER)
     plain = media_type == JSON and not any(name.startswith(_PREFIX) for name in headers)
     key, key_problems = _parse_key(key_header) if plain or key_header is not None else ("", ())
-    try:
-        decoded = decode_json(request.body)
-    except UnreadableEvent as error:
-        raise _build_unreadable_error("body", error.problems[0].problem) from None
-    _check_shape(decoded, request.body, plain=plain, batch=media_type == BATCH)
+    decoded = _decode_body(request.body, plain=plain, batch=media_type == BATCH)
     contents: Sequence[Any] = decoded if media_type == BATCH else [decoded]
     content_problems: Sequence[Problem] = ()
     if plain:
@@ -226,10 +222,19 @@ def _parse_media_type(value: str) -> str:
     return media_type
 
 
-def _check_shape(decoded: Any, body: bytes, *, plain: bool, batch: bool) -> None:
-    """Check that a body has the structure and size of its mode. Raises ApiError."""
+def _decode_body(body: bytes, *, plain: bool, batch: bool) -> Any:
+    """Return the decoded body, which has the structure and size of its mode. Raises ApiError."""
     if not batch:
         _check_size(body)
+    try:
+        decoded = decode_json(body)
+    except UnreadableEvent as error:
+        raise _build_unreadable_error("body", error.problems[0].problem) from None
+    _check_shape(decoded, body, plain=plain, batch=batch)
+    return decoded
+
+
+def _check_shape(decoded: Any, body: bytes, *, plain: bool, batch: bool) -> None:
     if not _is_shallow(decoded, MAX_DEPTH):
         raise _build_unreadable_error("body", f"is nested more than {MAX_DEPTH} levels deep")
     if plain and not isinstance(decoded, dict):

@@ -18,7 +18,7 @@ class Settings(ServiceSettings):
         Path(".local/tokens.json"), description="tokens of municipal systems, written by `kreisfunk tokens`"
     )
     notices_api_requests_per_minute: int = Field(
-        600, ge=1, le=60_000, description="maximum for one token; each event of a batch counts as a request"
+        600, ge=1, le=60_000, description="maximum of requests of one token; each event of a batch counts as one"
     )
     notices_api_proxies: Annotated[str, validate_with(parse_networks)] = Field(
         "", description="networks of proxies whose X-Forwarded-For is trusted, comma separated"

@@ -89,7 +89,7 @@ class ContactIndex:
                     same_address.append(contact)
 
     def find_addresses(self, known: Sequence[str]) -> list[str]:
-        """Return the addresses of the contacts with any of these; if none are known, those of an only contact."""
+        """Return the addresses of the contacts with any of these; if none is known, those of a single contact."""
         if only := self._only:
             contacts = [only] if not known or only.wa_id in known or only.user_id in known else []
         else:

@@ -47,3 +47,13 @@ def test_an_event_may_have_so_many_bytes_as_it_is_sent(
     with pytest.raises(ApiError) as refused:
         parse_request(build_request(room + 1), SYSTEM)
     assert refused.value.error_type is ErrorType.TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"' + b"x" * MAX_EVENT_BYTES, b"[" * 10_000 + b" " * MAX_EVENT_BYTES], ids=["cut off", "nested"]
+)
+@pytest.mark.parametrize("media", [STRUCTURED, JSON])
+def test_an_event_that_is_too_large_is_refused_before_it_is_decoded(media: str, body: bytes) -> None:
+    with pytest.raises(ApiError) as refused:
+        parse_request(RawRequest([("content-type", media), *KEY], body), SYSTEM)
+    assert refused.value.error_type is ErrorType.TOO_LARGE
