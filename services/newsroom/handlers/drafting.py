@@ -141,7 +141,7 @@ class DraftingService:
         return await self.assessor.drafts.change(draft_id, decide)
 
     async def approve(self, account: Account, draft_id: UUID, version: int) -> NoticeDraft:
-        """Approve the version that was read. Raises as `save`; nobody can approve their own.
+        """Approve the version that was read. Raises as `save`; nobody can approve their own version.
 
         Above the amount that leads have to approve, the draft waits for a lead's approval as well.
         """
