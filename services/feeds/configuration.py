@@ -174,7 +174,7 @@ class FeedsFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class FeedsFileError(Exception):
-    """Raised when the file cannot be read or is invalid; the text names the field."""
+    """Raised when the file cannot be read or is invalid; the text names the file or the field."""
 
 
 def read_files(feeds_file: Path, county_file: Path) -> tuple[FeedsFile, Configuration]:

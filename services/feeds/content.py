@@ -82,7 +82,7 @@ def _replace_character(character: str) -> str:
 
 
 def truncate_text(text: str, max_length: int) -> str:
-    """Shorten to `max_length` characters with an ellipsis, at a word boundary unless the last word is too long."""
+    """Shorten to at most `max_length` characters: an ellipsis after a whole word; a word that is too long is cut."""
     if len(text) <= max_length:
         return text
     limit = max_length - len(ELLIPSIS)
@@ -130,7 +130,7 @@ def build_content(
 
 
 def compute_text_room(headline: str, link: str | None, county: Configuration) -> int:
-    """Return the number of characters left for the text."""
+    """Return the number of characters that headline and link leave for the text."""
     title, address = truncate_text(headline, MAX_HEADLINE_LENGTH), validate_link(link, county) or ""
     return min(MAX_TEXT_LENGTH, MAX_CONTENT_LENGTH - len(title) - len(address))
 

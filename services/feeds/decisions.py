@@ -29,7 +29,7 @@ MAX_VERSIONS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class RuleChoice:
-    """Publishing options for an entry; a field that is None is taken from the origin."""
+    """Publishing options for an entry; a field that is None is taken from the origin or the entry."""
 
     topic: str
     mode: Mode

@@ -152,7 +152,7 @@ class StateFolder:
             return default
 
     def _save_status(self, name: str, status: NoticeStatus) -> None:
-        """Store the status of the notice if the event is its first revision, so that nobody has received it."""
+        """Store the status of the notice if the event is its first revision: only then has nobody received it."""
         if not name.endswith(".1"):
             return
         _write_atomically(self.unaccepted / name, status.encode())

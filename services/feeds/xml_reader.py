@@ -82,9 +82,8 @@ def _read_attempt(body: bytes, encoding: str | None) -> XmlDocument | None:
 
 def _fix_markup(body: bytes) -> bytes:
     """Remove control characters and escape bare ampersands; in Latin 1 each byte is a character."""
-    text = body.translate(None, _CONTROL).decode(
-        "latin-1"
-    )  # on text, as joining bytes needs 80 bytes of memory per part
+    # A substitution in bytes would need 80 bytes of memory for each part.
+    text = body.translate(None, _CONTROL).decode("latin-1")
     return _BARE_AMPERSAND.sub(lambda match: match[1] or "&amp;", text).encode("latin-1")
 
 

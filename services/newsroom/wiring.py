@@ -123,7 +123,7 @@ async def _run_work(
     async with asyncio.TaskGroup() as tasks, work:
         consuming = tasks.create_task(_consume_events(newsroom, settings, stop))
         yield
-        await asyncio.wait([consuming], timeout=stop.drain_seconds / 4)  # the ports take another half
+        await asyncio.wait([consuming], timeout=stop.drain_seconds / 4)  # the ports take half of the time
         consuming.cancel()
 
 

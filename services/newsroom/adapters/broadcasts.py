@@ -97,7 +97,7 @@ class BroadcastStatuses:
         return await self._fetch(_UNFINISHED, limit)
 
     async def list_sources(self) -> Sequence[SourceUse]:
-        """Return the publications of each source."""
+        """Return when each source last published, and how many notices in the last 30 days."""
         return [SourceUse(**row) for row in await self._database.fetch(_USES)]
 
     async def _fetch(self, statement: str, *arguments: object) -> Sequence[BroadcastStatus]:

@@ -91,14 +91,20 @@ class PostgresSessionRepository:
         self._limits = (limits.idle, limits.total)
 
     async def open_session(
-        self, token_hash: bytes, csrf: str, stage: SessionStage, login: Credentials, device: bytes | None, act: Act
+        self,
+        token_hash: bytes,
+        csrf: str,
+        stage: SessionStage,
+        credentials: Credentials,
+        device: bytes | None,
+        act: Act,
     ) -> bool:
         """Store the session and the device.
 
         Return False if the account was disabled or given another login since the credentials were read.
         """
-        account, subject = login.account.id, login.subject
-        proof = (login.password_hash, subject.issuer if subject else None, subject.subject if subject else None)
+        account, subject = credentials.account.id, credentials.subject
+        proof = (credentials.password_hash, subject.issuer if subject else None, subject.subject if subject else None)
         async with self._database.transaction() as connection:
             if await connection.fetchval(_PROVE, account, *proof) is None:
                 return False

@@ -36,7 +36,7 @@ _ALL_REVISIONS = (
 )
 _STAYS_IN_ARCHIVE = "Im Archiv bleibt die Meldung mit dem Vermerk „Zurückgezogen“ lesbar."
 # States that a withdrawal no longer affects.
-_DONE_STATES = ("accepted", "sent", "delivered", "read", "suppressed")
+_UNAFFECTED_STATES = ("accepted", "sent", "delivered", "read", "suppressed")
 # States of the recipients of a follow-up; a message with an unknown outcome may have arrived.
 _HOLDER_STATES = ("accepted", "sent", "delivered", "read", "unknown")
 
@@ -154,7 +154,7 @@ class BroadcastStatus:
     @property
     def has_everybody(self) -> bool:
         """Return whether everybody who still wants it has received it."""
-        counts = [self.states.get(state, 0) for state in _DONE_STATES]
+        counts = [self.states.get(state, 0) for state in _UNAFFECTED_STATES]
         has_anybody = sum(counts) > self.states.get("suppressed", 0)
         return has_anybody and self.is_settled and sum(counts) == sum(self.states.values())
 

@@ -52,7 +52,7 @@ class DraftAssessment:
     `reasons` are why a second person has to approve. `missing` names whose approval is missing, possibly this
     person's; `obstacle` is why they may not give it, `may_approve` whether their roles would permit it. `forecast` is
     None if the notices API did not answer, `budget` if messages are not limited. `delays` explain why messages would
-    not be sent immediately, with `is_paused` none of them; they do not block publishing.
+    not be sent immediately, with `is_paused` not a single one; they do not block publishing.
     """
 
     problems: tuple[Problem, ...]

@@ -141,7 +141,7 @@ class DraftingService:
         return await self.assessor.drafts.change(draft_id, decide)
 
     async def approve(self, account: Account, draft_id: UUID, version: int) -> NoticeDraft:
-        """Approve the version that was read. Raises as `save`; nobody can approve their own.
+        """Approve the version that was read. Raises as `save`; nobody can approve their own version.
 
         Above the amount that leads have to approve, the draft waits for a lead's approval as well.
         """
@@ -167,7 +167,7 @@ class DraftingService:
         return self.assessor.is_for_lead(draft, await self.assessor.estimate(draft))
 
     async def send_back(self, account: Account, draft_id: UUID, version: int, reason: str) -> NoticeDraft:
-        """Return the version that was read to its author, with a reason. Raises as `save`."""
+        """Return the version that was read, with a reason, to its author. Raises as `save`."""
         choose_verdict(account, by_lead=await self._is_for_lead(account, draft_id, version))
         reason = parse_reason(reason, "Bitte schreiben Sie, was zu ändern ist.", DraftRefused)
 

@@ -189,7 +189,7 @@ class LoginService:
         )
 
     def open_form(self, visitor: Visitor, ciphertext: str, purpose: str) -> bytes:
-        """Unseal a hexadecimal value from a form of this session. Raises NotPermitted."""
+        """Decrypt a hexadecimal value from a form of this session. Raises NotPermitted."""
         try:
             return self.ring.decrypt(bytes.fromhex(ciphertext), purpose=purpose, index=visitor.session)
         except ValueError:  # not hexadecimal, or not encrypted by us for this session

@@ -1,7 +1,7 @@
 """Subscribers in PostgreSQL."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import datetime
 from itertools import chain
 from uuid import UUID
@@ -150,8 +150,7 @@ class PostgresSubscriberRepository:
             await _save_changes(connection, changes)
             if changes.conversation:
                 await connection.execute(_DROP_CONVERSATION, sender.also)
-                values = vars(changes.conversation).values()
-                await connection.execute(_SAVE_CONVERSATION, list_indexes(sender), *values)
+                await connection.execute(_SAVE_CONVERSATION, list_indexes(sender), *astuple(changes.conversation))
             await _record_in_inbox(connection, message_key, received_at, indexes, changes)
         return StoredDecision(result=changes.result, publications=changes.publications, duplicate=False)
 

@@ -100,8 +100,8 @@ def build_broadcast(
 ) -> Broadcast:
     """Return the broadcast of a valid event. An urgent one ignores `hours`.
 
-    It begins as scheduled, or now if that time has passed. `audience` is the current audience; a scheduled broadcast is
-    spread over its audience only when it begins.
+    It begins as scheduled, or now if that time has passed or none is given. `audience` is the current audience; a
+    scheduled broadcast is spread over its audience only when it begins.
 
     Its id contains the time at which it begins: the ledger retains and purges deliveries by it.
     """

@@ -129,7 +129,7 @@ def decide_preference(state: StoredState, change: PreferenceChange, *, county: C
 def decide_move(state: StoredState, change: IdentityChange, *, author_key: AuthorKey) -> ChangeSet:
     """Return everything that a new number or user id changes; `state` contains the history of the former addresses.
 
-    Consent and topics move along. Unless rows are merged, nothing is published.
+    Consent and topics move along. Only a merge of rows or an erasure publishes anything.
     """
     former = resolve_person(state.former_by_user, state.former_by_phone, change.before)
     person = move_person(former, state.by_user, state.by_phone, change.after)

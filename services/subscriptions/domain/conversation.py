@@ -61,7 +61,7 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def merge_conversations(conversations: Sequence[Conversation]) -> Conversation:
-    """Merge the conversations of one person's addresses: take the latest hint, and the rest of the latest answer."""
+    """Merge the conversations of one person's addresses: the latest hint; all else from the one answered last."""
     hints = [conversation.hinted_at for conversation in conversations if conversation.hinted_at]
     latest = max(conversations, key=lambda conversation: conversation.counted_at or _NEVER, default=NEW_CONVERSATION)
     return replace(latest, hinted_at=max(hints, default=None))

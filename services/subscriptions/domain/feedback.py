@@ -16,7 +16,7 @@ from shared.contracts.inbound import InboundMessage
 from shared.contracts.message import Addresses
 
 MAX_VALUE_LENGTH = 16
-# Number of entries, the newest, that a person is shown of their feedback.
+# Number of a person's newest feedback entries that they are shown.
 MAX_SHOWN_FEEDBACK = 1_000
 # Number of entries that one event names.
 MAX_ERASED_FEEDBACK = 1_000

@@ -286,8 +286,8 @@ def read_request(message: AmqpMessage, county: County, now: datetime) -> NoticeR
     parsed = parse_notice(event)
     problems, notice, digest = parsed.validate(system, county, now), parsed.notice, parsed.fingerprint
     never_stored = validate_source(event, system) or has_control_characters(event.id)
-    request = NoticeRequest(identity=identity, problems=problems, digest=digest, question=question)
-    request = replace(request, answerable=None if never_stored else event)
+    storable = None if never_stored else event
+    request = NoticeRequest(identity=identity, problems=problems, answerable=storable, digest=digest, question=question)
     if problems or system is None or notice is None:
         return request
     content = notice if isinstance(notice, NoticeContent) else None

@@ -139,7 +139,7 @@ class ReplyBuilder:
         return self.build_text(f"Die Pause ist beendet. {self._describe_state(subscriber, now)}\n\nAbmelden: Stop")
 
     def ask_start(self, topics: frozenset[str] = frozenset(), places: frozenset[str] = frozenset()) -> ReplyContent:
-        """Ask whether to subscribe, if given to these topics and places only."""
+        """Ask whether to subscribe, to these topics and places if any are given."""
         button = ReplyButton(id=build_start_payload(topics, places), title="Start")
         about = f" zu {join_words(self._list_titles(topics))}" if topics else ""
         area = f" für {join_words(sorted(places))}" if places else ""

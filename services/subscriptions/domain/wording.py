@@ -8,7 +8,7 @@ from services.subscriptions.domain.county import County
 
 @dataclass(frozen=True)
 class Wording:
-    """Text, and the county's version number of all texts."""
+    """Text, with the version that the county gives to all of its texts."""
 
     version: str
     text: str

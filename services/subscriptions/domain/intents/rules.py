@@ -40,8 +40,8 @@ _ABOUT_ONESELF = frozenset((Intent.STOP, Intent.START, Intent.ASK_START, Intent.
 _ANOTHER = read_words("ihn es ihm er")
 _KNOWN = STOP_WORDS | START_LIKE_WORDS | STOP_ALONE_WORDS | STOP | NO
 
-# "Stop mal, gilt die Umleitung noch?"; a plain "Stop" is recognised in any case.
 _BARE_STOP = STOP_ALONE_WORDS | POLITE
+# "Stop mal, gilt die Umleitung noch?"; a plain "Stop" is recognised in any case.
 _HOLD_ON = STOP | read_words("mal halt moment kurz warte")
 _STARTING = read_words("start starten")
 # "Start Stop, was denn nun?"

@@ -218,7 +218,7 @@ class StopSigns(EraseSigns):
 
     @cached_property
     def is_hypothetical(self) -> bool:
-        """Return whether it is a question about a stop in future: "Muss ich kündigen, wenn ich umziehe?"."""
+        """Return whether it is a question about a stop in the future: "Muss ich kündigen, wenn ich umziehe?"."""
         return bool(_ASKS & self.word_set) and bool(_SOME_DAY.search(self.sentence))
 
     @cached_property

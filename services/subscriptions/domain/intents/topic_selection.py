@@ -207,9 +207,9 @@ def _find_longest(words: Sequence[str], names: Mapping[tuple[str, ...], tuple[st
         if tuple(words[:length]) in names:
             return (length, *names[tuple(words[:length])])
     for length, min_similarity in ((2, MIN_PAIR_SIMILARITY), (1, MIN_SIMILARITY)):
-        name = _find_similar("".join(words[:length]), names, min_similarity) if len(words) >= length else None
-        if name:
-            return (length, *name)
+        entry = _find_similar("".join(words[:length]), names, min_similarity) if len(words) >= length else None
+        if entry:
+            return (length, *entry)
     return 0, "", ""
 
 
@@ -218,9 +218,9 @@ def _find_similar(
 ) -> tuple[str, str] | None:
     if len(word) < MIN_FUZZY_LENGTH or word in _NO_NAME:
         return None
-    for tokens, name in names.items():
+    for tokens, entry in names.items():
         if len(tokens) == 1 and OSA.normalized_similarity(word, tokens[0], score_cutoff=min_similarity):
-            return name
+            return entry
     return None
 
 
