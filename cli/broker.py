@@ -13,8 +13,8 @@ _ADVICE = {
 
 def explain_broker_error(error: DependencyUnavailable) -> str:
     """Return one sentence of advice on a broker error."""
-    advices = (advice for name, advice in _ADVICE.items() if name in str(error))
-    return next(advices, "Is RabbitMQ up, and are host, port and vhost in KREISFUNK_BROKER_URL right?")
+    matching = (advice for name, advice in _ADVICE.items() if name in str(error))
+    return next(matching, "Is RabbitMQ up, and are host, port and vhost in KREISFUNK_BROKER_URL right?")
 
 
 def suppress_driver_logs() -> None:

@@ -88,7 +88,7 @@ class LazyCommand(NamedTuple):
 COMMANDS: Mapping[str, LazyCommand] = {
     name: LazyCommand(panel, *command)
     for panel, commands in _COMMANDS.items()
-    if panel != "Try it" or find_spec("deploy.local")  # which the production image does not hold
+    if panel != "Try it" or find_spec("deploy.local")  # which the production image lacks
     for name, command in commands.items()
 }
 
@@ -123,7 +123,10 @@ class LazyGroup(TyperGroup):
     """Group that lists all commands and imports the called one only."""
 
     def __init__(self, **attributes: Any) -> None:
-        commands = {name: TyperCommand(name, help=it.help, rich_help_panel=it.panel) for name, it in COMMANDS.items()}
+        commands = {
+            name: TyperCommand(name, help=command.help, rich_help_panel=command.panel)
+            for name, command in COMMANDS.items()
+        }
         super().__init__(**{**attributes, "commands": commands})
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:

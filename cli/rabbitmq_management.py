@@ -116,7 +116,7 @@ class QueueArgumentsError(Exception):
 
 
 async def require_same_arguments(settings: BrokerAdminSettings) -> None:
-    """Raise QueueArgumentsError unless all existing queues of ours are as declared, or DependencyUnavailable."""
+    """Require that our existing queues are as declared. Raises QueueArgumentsError or DependencyUnavailable."""
     declared = list_arguments()
     async with open_management(settings) as api:
         existing = [queue for queue in await api.list_queues() if queue.name in declared]

@@ -11,7 +11,7 @@ import asyncpg
 from tests.databases import FreshDatabase, copy_database, drop_database
 from tests.servers import Servers, build_database_url, wait_for
 
-# More than an empty database has: of so much, or of what it leaves, a later test would notice.
+# Permitted growth beyond an empty database; larger leftovers of a test could influence later ones.
 MAX_GROWTH_BYTES = 2 * 1024 * 1024
 
 # A change of a schema, a right, a setting or a planner's statistic leaves more rows or a later transaction there.
@@ -22,7 +22,10 @@ _CATALOGS = (
     "pg_db_role_setting join pg_database on setdatabase = oid where datname = current_database()",
 )
 _DIGEST = "select concat_ws(' ', {})".format(
-    ", ".join(f"(select count(*) || '/' || max({of.split()[0]}.xmin::text::bigint) from {of})" for of in _CATALOGS)  # noqa: S608
+    ", ".join(
+        f"(select count(*) || '/' || max({catalog.split()[0]}.xmin::text::bigint) from {catalog})"  # noqa: S608
+        for catalog in _CATALOGS
+    )
 )
 _TABLES = """select relnamespace::regnamespace::text, relname from pg_class
     where relnamespace >= 16384 and relkind = 'r'"""
@@ -55,7 +58,7 @@ class EmptyState:
         return cls(digest=digest, size=size, clearing=";".join(clearing), rows=rows)
 
     async def restore(self, connection: asyncpg.Connection) -> bool:
-        """Empty a database; False if it was changed in other ways, or has grown."""
+        """Empty a database; return False if it was changed in other ways, or has grown."""
         await connection.execute(_TERMINATE)
         if await connection.fetchval(_DIGEST) != self.digest:
             return False
@@ -73,7 +76,7 @@ async def _read_size(connection: asyncpg.Connection) -> int:
 
 
 class DatabasePool:
-    """Lends databases with all migrations and no other rows, each under a name that no other test has seen."""
+    """Pool of databases with all migrations and no other rows; each loan has a name that no other test has seen."""
 
     def __init__(self, servers: Servers, template: str, empty: EmptyState, maintenance: asyncpg.Connection) -> None:
         self._servers, self._template, self._empty, self._maintenance = servers, template, empty, maintenance
@@ -98,7 +101,7 @@ class DatabasePool:
             await connection.close()
 
     async def _rename(self, database: FreshDatabase) -> FreshDatabase:
-        """Whatever outlives a test does not find its database again."""
+        """Rename the database, so that leftovers of a test cannot find it."""
 
         async def is_idle() -> bool:
             query = "select count(*) from pg_stat_activity where datname = $1"
@@ -116,7 +119,7 @@ class DatabasePool:
 
 @asynccontextmanager
 async def create_pool(servers: Servers, template: str) -> AsyncIterator[DatabasePool]:
-    """Copies of a template that nobody is connected to; dropped at the end."""
+    """Yield a pool of copies of a template, which must have no connections; drop them at the end."""
     connection = await asyncpg.connect(build_database_url(servers.database_url, template))
     try:
         empty = await EmptyState.read(connection)

@@ -1,7 +1,7 @@
 """Generator of the JSON Schemas beside the contracts: `python -m tools.schemas`.
 
-A change to the schema of a type in use is breaking unless it only adds an optional field: make a new version of the
-type.
+A change to the schema of a type in use is breaking unless it only adds an optional field; a breaking change needs a new
+version of the type.
 """
 
 import inspect

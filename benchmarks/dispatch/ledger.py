@@ -94,7 +94,8 @@ class LedgerBenchmark:
     async def _measure_results(self) -> float:
         async def record(group: Sequence[UUID]) -> None:
             key = secrets.token_bytes(16)
-            await self._ledger.record([Record(id_, 1, DeliveryState.ACCEPTED, message_key=key) for id_ in group])
+            records = [Record(delivery, 1, DeliveryState.ACCEPTED, message_key=key) for delivery in group]
+            await self._ledger.record(records)
 
         return await _measure_rate(record, _split_groups(self._claimed, RESULTS_AT_1000), len(self._claimed))
 

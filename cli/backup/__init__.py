@@ -188,7 +188,7 @@ def _read_key(file: Path | None, settings: BackupSettings) -> bytes:
     except OSError as error:
         fail(f"{file}: {error.strerror}", status=Exit.USAGE)
     except (EncryptionError, UnicodeDecodeError):
-        fail("This is not a key of backups.", "`kreisfunk backup key FILE` creates one.", Exit.USAGE)
+        fail("This is not a backup key.", "`kreisfunk backup key FILE` creates one.", Exit.USAGE)
 
 
 def _parse_time(text: str) -> datetime:
@@ -274,7 +274,7 @@ def describe_held(held: HeldWork) -> str:
             f"  {held.unfinished} broadcasts were under way: their remaining recipients will be held, too",
             f"  {held.scheduled} broadcasts are scheduled; any of them may have been withdrawn since",
             f"  {held.returned} notices that waited in the newsroom's outbox are with their editors again",
-            '  who said "Stop" or "Löschen" in that time is subscribed again, and who subscribed is not',
+            '  those who said "Stop" or "Löschen" in that time are subscribed again, and those who subscribed are not',
             "Next: `kreisfunk migrate`; let `kreisfunk keys status` end with 0 (else rotate; until then no message is"
             " handled and sending is not resumed); if the broker kept its messages, purge dispatch.urgent and"
             " dispatch.bulk there; start the services, read `kreisfunk deliveries unknown` and"

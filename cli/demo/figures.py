@@ -79,8 +79,8 @@ def count_lost(records: DemoRecords) -> int:
 def count_duplicates(outbound: Sequence[AcceptedMessage]) -> int:
     """Return the larger of two counts: messages beyond the first for a delivery, broadcasts repeated on one phone."""
     by_delivery = Counter(message.delivery for message in outbound)
-    by_phone = Counter((message.citizen, message.text) for message in outbound if message.template)
-    return max(by_delivery.total() - len(by_delivery), by_phone.total() - len(by_phone))
+    by_citizen_and_text = Counter((message.citizen, message.text) for message in outbound if message.template)
+    return max(count.total() - len(count) for count in (by_delivery, by_citizen_and_text))
 
 
 def count_after_stop(broadcasts: Iterable[AcceptedMessage], stopped: Iterable[StopRecord], recovered_at: float) -> int:

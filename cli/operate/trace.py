@@ -58,7 +58,7 @@ def show_delivery(
     """Show the life of one delivery, without personal data.
 
     The ledger keeps one row for each delivery: when it was requested, claimed and tried, its result, and why it waits.
-    Of a status it keeps the latest, not the time.
+    It keeps the latest status, but not its time.
 
     Exit status: 0, 2 wrong command line, 3 not in the ledger, 4 database unavailable or role refused.
     """

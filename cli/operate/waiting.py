@@ -94,7 +94,7 @@ def settle(
 
 
 def _format_delivery(row: Mapping[str, Any]) -> tuple[object, ...]:
-    age, reason = format_duration(row["age_seconds"]), "lost by a restore" if row["restored"] else "no answer"
+    age, reason = format_duration(row["age_seconds"]), "lost in a restore" if row["restored"] else "no answer"
     return (row["delivery"], age, row["broadcast"] or "reply", row["notice"] or "-", reason)
 
 

@@ -60,7 +60,7 @@ def replay(which: WhichOrAll = None, everything: All = False, json: Json = False
     """
     require_selection("quarantine", which, everything=everything)
     outcomes = run_session(stack, lambda session: session.replay(which))
-    results = [{"id": name, "done": it.complete, **msgspec.to_builtins(it)} for name, it in outcomes]
+    results = [{"id": name, "done": result.complete, **msgspec.to_builtins(result)} for name, result in outcomes]
     text = "\n".join(_format_result(*outcome) for outcome in outcomes) or "nothing is there"
     print_result({"replayed": results}, text, json=json)
     if not all(outcome.complete for _, outcome in outcomes):

@@ -18,8 +18,8 @@ FIELDS = "name,language,status,category,parameter_format,components,rejected_rea
 WAITING = ("PENDING", "IN_APPEAL")
 MAX_PICTURE_BYTES = 5 * 1024 * 1024
 NUMBER = re.compile(r"\+[1-9][0-9]{6,15}")
-# Meta's statuses of messages that it has accepted but does not send yet.
-PAUSED = {"held_for_quality_assessment": 132015, "paused": 132015}
+# Error codes with fitting advice, by Meta's status of a message that it has accepted but does not send yet.
+DELAYED = {"held_for_quality_assessment": 132015, "paused": 132015}
 # By the first bytes of a file.
 PICTURES: Mapping[bytes, str] = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
 
@@ -160,8 +160,8 @@ async def send_first_message(run: SetupRun) -> Sequence[StepResult]:
         return [report_problem(name, "Meta's answer names no message", "Look at the phone, then try again.")]
     (message,) = answer["messages"]
     status = str(message.get("message_status", "accepted"))
-    if status in PAUSED:
-        return [report_problem(name, f"Meta has it, but it is {status}", explain_code(PAUSED[status]).advice)]
+    if status in DELAYED:
+        return [report_problem(name, f"Meta has it, but it is {status}", explain_code(DELAYED[status]).advice)]
     return [report_ok(name, f"{status}: look at the phone, then answer with Start")]
 
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Fetches the design system KERN, pinned by its lock file: install.sh TARGET TOOLS
 #
-# TARGET gets its styles and fonts. Without npm, the npm of a Python wheel is installed in the folder TOOLS. If the fetch
-# fails, TARGET stays empty and the newsroom uses its own plain style.
+# TARGET gets its styles and fonts. Without npm, the npm of a Python wheel is installed in the folder TOOLS. If the
+# fetch fails, TARGET stays empty and the newsroom uses its own plain style.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)

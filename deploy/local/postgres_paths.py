@@ -86,8 +86,10 @@ def open_data_dir(folder: Path) -> Path:
     It is in TMPDIR, or in /tmp if TMPDIR is closed to other users, too.
     """
     digest = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
-    parent = tempfile.gettempdir()
-    temporary_folder = Path(parent if os.stat(parent).st_mode & 0o001 else "/tmp") / f"kreisfunk-{digest}"  # noqa: S108 (owner checked)
+    parent = Path(tempfile.gettempdir())
+    if not parent.stat().st_mode & 0o001:
+        parent = Path("/tmp")  # noqa: S108 (owner checked)
+    temporary_folder = parent / f"kreisfunk-{digest}"
     temporary_folder.mkdir(mode=0o711, exist_ok=True)
     if temporary_folder.is_symlink() or temporary_folder.stat().st_uid != os.geteuid():
         raise LocalError(f"{temporary_folder} belongs to somebody else: remove it, then start again.")

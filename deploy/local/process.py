@@ -21,7 +21,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """A command and its environment; the child receives `death_signal` if we die without having stopped it."""
+    """A command and how to run it; the child receives `death_signal` if we die without having stopped it."""
 
     name: str
     arguments: tuple[str, ...]

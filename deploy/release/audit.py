@@ -123,7 +123,7 @@ def _is_listed(version: str, affected: Affected) -> bool:
 
 
 def _is_within(version: str, span: Sequence[RangeEvent]) -> bool:
-    """Return whether the version is vulnerable by these events, also if a version cannot be compared."""
+    """Return whether the version is vulnerable by these events; True if it or one of them cannot be compared."""
     vulnerable = False
     try:
         for event in sorted((event for event in span if event.limit is None), key=_order_key):

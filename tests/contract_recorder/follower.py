@@ -46,7 +46,7 @@ class RecorderFollower:
             await asyncio.sleep(RETRY_DELAY_SECONDS)
 
     def end(self) -> None:
-        """Raise RecorderBlindError or ContractViolationError if there is a reason."""
+        """Raise RecorderBlindError if no message was seen, ContractViolationError if one was wrong."""
         if not self._count:
             raise RecorderBlindError(f"nothing was heard of a stack in {self._folder}")
         raise_violations(self._broken)

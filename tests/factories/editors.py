@@ -128,21 +128,22 @@ class DraftsInMemory(PostgresDraftRepository):
         if draft not in self.drafts:
             raise DraftNotFound
         stored = self.drafts[draft]
-        revisions = [it.revision for it in self.published if self.drafts[it.draft].subject == stored.subject]
+        revisions = [entry.revision for entry in self.published if self.drafts[entry.draft].subject == stored.subject]
         decisions = tuple(
-            replace(it, is_void=it.is_approval and it.author.account in self.retired) for it in stored.decisions
+            replace(decision, is_void=decision.is_approval and decision.author.account in self.retired)
+            for decision in stored.decisions
         )
-        own = [it.revision for it in self.published if it.draft == draft]
+        own = [entry.revision for entry in self.published if entry.draft == draft]
         revision, own_revision = max(revisions, default=0), max(own, default=0)
         earlier = self._find_revision(stored.corrects) if stored.corrects else None
         return replace(stored, earlier=earlier, revision=revision, own_revision=own_revision, decisions=decisions)
 
     def _find_revision(self, notice: str) -> PublishedRevision | None:
-        sent = [it for it in self.published if self.drafts[it.draft].kind is not DraftKind.WITHDRAWAL]
-        own = [it for it in sent if self.drafts[it.draft].subject == notice]
+        sent = [entry for entry in self.published if self.drafts[entry.draft].kind is not DraftKind.WITHDRAWAL]
+        own = [entry for entry in sent if self.drafts[entry.draft].subject == notice]
         if not own:
             return None
-        newest = max(own, key=lambda it: it.revision)
+        newest = max(own, key=lambda entry: entry.revision)
         content = self.versions[newest.draft][newest.version - 1].content
         return PublishedRevision(draft=newest.draft, revision=newest.revision, content=content)
 
@@ -271,7 +272,7 @@ DEEDS: Mapping[str, Deed] = {
     "approve": DraftingService.approve,
     "return": lambda drafting, account, draft, version: drafting.send_back(account, draft, version, "Bitte kürzer."),
     "publish": DraftingService.publish,
-    "emergency": lambda editors, account, draft, version: editors.publish_emergency(
+    "emergency": lambda drafting, account, draft, version: drafting.publish_emergency(
         account, draft, version, "Bombenfund"
     ),
     "discard": DraftingService.discard,
@@ -330,11 +331,14 @@ class PublicationsInMemory(PublicationRepository):
     next_at: dict[UUID, datetime] = field(default_factory=dict)
 
     async def list_due(self, now: datetime, limit: int) -> Sequence[NoticePublication]:
-        return [it for it in self.waiting if it.id not in self.answers and self.next_at.get(it.id, NOON) <= now][:limit]
+        unanswered = (entry for entry in self.waiting if entry.id not in self.answers)
+        return [entry for entry in unanswered if self.next_at.get(entry.id, NOON) <= now][:limit]
 
     async def record_answer(self, publication: UUID, answer: PublishAnswer, now: datetime) -> None:
         self.answers[publication] = answer.state
 
     async def record_failure(self, publication: UUID, next_at: datetime) -> None:
         self.next_at[publication] = next_at
-        self.waiting = [replace(it, tries=it.tries + 1) if it.id == publication else it for it in self.waiting]
+        self.waiting = [
+            replace(entry, tries=entry.tries + 1) if entry.id == publication else entry for entry in self.waiting
+        ]

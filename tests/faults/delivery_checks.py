@@ -20,10 +20,10 @@ NOT_ON_WHATSAPP = 131026
 
 def find_lost(evidence: Evidence) -> Iterator[Violation]:
     ours = evidence.ours
-    accepted = {message.delivery for message in filter_delivered(evidence.outbound)}
+    delivered = {message.delivery for message in filter_delivered(evidence.outbound)}
     failed = {message.delivery for message in evidence.outbound if message.state == FAILED}
     for row in ours.ledger:
-        if row.delivery not in accepted and row.state not in ENDED_UNSENT and not _is_left_to_operator(row, failed):
+        if row.delivery not in delivered and row.state not in ENDED_UNSENT and not _is_left_to_operator(row, failed):
             code = f" with {row.error_code}" if row.error_code else ""
             yield Violation(Figure.LOST, f"never accepted by Meta, {row.state}{code}", row.delivery)
     yield from report_count(Figure.LOST, "messages of citizens not decided upon", len(evidence.written) - ours.handled)
@@ -58,14 +58,14 @@ def _find_missed(evidence: Evidence) -> Iterator[Violation]:
     The last notice was sent after all faults, so citizens who changed their number have to get it too. A correction is
     due to those who, according to the ledger, got the corrected notice.
     """
-    accepted = {message.delivery: message.citizen for message in filter_delivered(evidence.outbound)}
-    missed = [row for row in evidence.ours.ledger if row.delivery not in accepted]
+    delivered = {message.delivery: message.citizen for message in filter_delivered(evidence.outbound)}
+    missed = [row for row in evidence.ours.ledger if row.delivery not in delivered]
     admitted = Counter(row.broadcast for row in missed if _is_admitted(row))
     recipients = group_by_headline(evidence.outbound)
     broadcasts = {broadcast.notice: broadcast.id for broadcast in evidence.ours.broadcasts}
     for published in evidence.published:
         if published.lasting and published.notice in broadcasts:
-            expected = _select_expected(evidence, published, accepted, broadcasts)
+            expected = _select_expected(evidence, published, delivered, broadcasts)
             missing = len(expected - recipients[published.headline]) - admitted[broadcasts[published.notice]]
             yield from report_count(Figure.LOST, f"citizens who never got {published.notice}", missing)
 
@@ -80,14 +80,14 @@ def _is_admitted(row: DeliverySnapshot) -> bool:
 
 
 def _select_expected(
-    evidence: Evidence, published: PublishedNotice, accepted: Mapping[str, int], broadcasts: Mapping[str, str]
+    evidence: Evidence, published: PublishedNotice, delivered: Mapping[str, int], broadcasts: Mapping[str, str]
 ) -> frozenset[int]:
     if published.follows is None:
         last = published == evidence.published[-1]
         return evidence.loyal | (evidence.movers if last else frozenset())
     earlier = broadcasts.get(published.follows)
     served = (row.delivery for row in evidence.ours.ledger if row.broadcast == earlier and row.state in ACCEPTED_STATES)
-    return evidence.loyal & {accepted[delivery] for delivery in served if delivery in accepted}
+    return evidence.loyal & {delivered[delivery] for delivery in served if delivery in delivered}
 
 
 def group_by_headline(outbound: Iterable[AcceptedMessage]) -> Mapping[str, set[int]]:
@@ -102,8 +102,8 @@ def group_by_headline(outbound: Iterable[AcceptedMessage]) -> Mapping[str, set[i
 def find_misdirected(evidence: Evidence) -> Iterator[Violation]:
     """Yield corrections to citizens who never got the corrected notice, unless the ledger could not know that."""
     recipients = group_by_headline(evidence.outbound)
-    accepted = {message.delivery for message in filter_delivered(evidence.outbound)}
-    missed = [row for row in evidence.ours.ledger if row.delivery not in accepted]
+    delivered = {message.delivery for message in filter_delivered(evidence.outbound)}
+    missed = [row for row in evidence.ours.ledger if row.delivery not in delivered]
     doubtful = Counter(row.broadcast for row in missed if _is_uncertain(row))
     headlines = {published.notice: published.headline for published in evidence.published}
     broadcasts = {broadcast.notice: broadcast.id for broadcast in evidence.ours.broadcasts}

@@ -140,7 +140,9 @@ def _find_unsendable_spans(evidence: Evidence) -> Iterator[tuple[float, float]]:
 def _report_unused_rate(used: Sequence[UsedWindow], faults: Sequence[InjectedFault]) -> Iterator[Violation]:
     for window in used:
         if window.share < MIN_RATE_USED:
-            overlapping = (run for run in faults if run.began < window.end and run.repaired > window.start)
+            overlapping = (
+                injected for injected in faults if injected.began < window.end and injected.repaired > window.start
+            )
             kinds = sorted({injected.fault.kind for injected in overlapping})
             text = f"{window.share:.3f} of the rate used in {window.seconds:.0f} s from {window.start:.1f}"
             yield Violation(Figure.UNUSED, text + (f", with {', '.join(kinds)}" if kinds else ""))
@@ -156,8 +158,11 @@ def _report_not_recovered(faults: Sequence[InjectedFault], recoveries: Sequence[
 
 def _find_jitter_spans(faults: Sequence[InjectedFault]) -> list[tuple[float, float]]:
     """Return the spans in which the latency to Meta varied, so that messages sent in time arrived in bursts."""
-    slow = (run for run in faults if run.fault.recipe.network.is_slow and run.fault.target.endswith(GRAPH))
-    return [(injected.began, injected.repaired + TRANSIT_SECONDS) for injected in slow]
+    return [
+        (injected.began, injected.repaired + TRANSIT_SECONDS)
+        for injected in faults
+        if injected.fault.recipe.network.is_slow and injected.fault.target.endswith(GRAPH)
+    ]
 
 
 def _find_disobeyed(evidence: Evidence, fault_spans: Sequence[tuple[float, float]]) -> Iterator[Violation]:

@@ -26,8 +26,8 @@ left join lateral (
     where broadcast = b.id and state not in ('waiting', 'claimed', 'unknown')) n on true
 where b.state <> 'cancelled' and b.expires_at > now()
 """
-# Deliveries that are waiting or claimed; unknown outcomes with fewer resends than $1, which can still be settled;
-# accepted deliveries, except these, whose last status has not been applied.
+# Deliveries that are waiting or claimed; unknown outcomes with fewer than $1 resends, which can still be settled;
+# accepted deliveries whose last status has not been applied, except those in $1.
 PENDING = "select count(*) from dispatcher.delivery where state in ('waiting', 'claimed')"
 UNKNOWN = "select count(*) from dispatcher.delivery where state = 'unknown' and resends < $1"
 UNCONFIRMED = "select count(*) from dispatcher.delivery where state in ('accepted', 'sent') and id <> all($1::uuid[])"

@@ -184,11 +184,11 @@ class _RunExecutor:
         """Keep traffic running until the whole plan is repaired and enough messages are accepted."""
         before = await self._simulator.count_accepted()
         traffic = asyncio.create_task(self._traffic.run(per_second=self._run.rate / 50))
-        plan = asyncio.create_task(self._follow_plan())
+        faults = asyncio.create_task(self._follow_plan())
         enough = self._run.deliveries + before
 
         async def count_repaired() -> int:
-            _raise_if_failed(traffic, plan)
+            _raise_if_failed(traffic, faults)
             return len(self._injector.done)
 
         async def count_missing() -> int:
@@ -196,7 +196,7 @@ class _RunExecutor:
 
         patience = self._run.repair_timeout_seconds
         await wait_for("faults repaired", len(self._run.plan), count_repaired, patience=patience)
-        await plan
+        await faults
         await self._wait_until_none_left("messages accepted", count_missing)
         traffic.cancel()
         with suppress(asyncio.CancelledError):

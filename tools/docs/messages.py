@@ -44,7 +44,7 @@ TIERS = """All queues are quorum queues. Each queue that a service reads has
   that the broker has delivered more than {limit} times. Messages in {expiring}
   may quote a citizen and are dropped after {days} days;
 - delay tiers `<queue>.retry.<tier>` ({tiers}), which lead back to the same queue only. Its owner publishes
-  messages through the exchange `<owner>.retry`.
+  messages to be retried through the exchange `<owner>.retry`.
 
 `{quarantine}` keeps what the ingress could not parse, encrypted; `{notices}` keeps rejected
 notices as they came, with the headers `kind`, `reason`, `source`, `event`, `system`, `quarantined-at` and, if the body
