@@ -76,7 +76,7 @@ def pytest_collection_finish() -> None:
 
 def pytest_xdist_auto_num_workers() -> int:
     """Return more workers than cores, as most tests mostly wait; each has its own servers in memory."""
-    return max(2, min(4, psutil.virtual_memory().available // MEMORY_OF_A_WORKER))
+    return max(2, min(6, psutil.virtual_memory().available // MEMORY_OF_A_WORKER))
 
 
 class FilesTogether(LoadFileScheduling):  # type: ignore[misc]  # of no type
