@@ -299,6 +299,7 @@ async def correct(writer: Colleague, approver: Colleague) -> None:
     await page.goto(f"{writer.url}/aussendungen")
     await writer.follow(CORRECTION)
     await expect(page.get_by_text("abgeschlossen").first).to_be_visible(timeout=SENDING_MILLISECONDS)
+    await expect(page.get_by_text("1.000 von 1.000").first).to_be_visible(timeout=SENDING_MILLISECONDS)
 
 
 async def rate(county: Stack, citizen: int) -> None:
