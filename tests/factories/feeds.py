@@ -16,6 +16,18 @@ from services.feeds.state import OriginState
 from shared.contracts.envelope import Envelope, read_envelope
 from shared.notices.configuration import Configuration, read_configuration
 
+# One feed of a website; more settings of it may follow.
+FEEDS_FILE = """
+system = "feeds"
+source = "/landkreis-osterholz/internetseite"
+internal_hosts = ["127.0.0.1"]
+[[feeds]]
+name = "presse"
+url = "{url}/presse"
+topic = "strassensperrungen"
+mode = "direct"
+"""
+
 NOW = datetime(2026, 11, 25, 10, tzinfo=UTC)
 COUNTY = read_configuration(CONFIG / "county.toml", Configuration)
 SOURCE = "/landkreis-osterholz/internetseite"

@@ -24,22 +24,10 @@ from simulator.webhooks.batches import HEADER, sign
 from tests.e2e.monitoring.editorial_system import EditorialSystem, run_editorial_system
 from tests.e2e.monitoring.hurried_watch import HurriedWatch, run_hurried_watch
 from tests.e2e.notices.harness import RATE
-from tests.factories.feeds import build_item, build_rss
+from tests.factories.feeds import FEEDS_FILE, build_item, build_rss
 from tests.harness.commands import run_in_process
 from tests.harness.website import FakeWebsite, build_text_answer, run_website
 from tests.prometheus import PrometheusClient
-
-FEEDS_FILE = """
-system = "feeds"
-source = "/landkreis-osterholz/internetseite"
-internal_hosts = ["127.0.0.1"]
-[[feeds]]
-name = "presse"
-url = "{url}/presse"
-topic = "strassensperrungen"
-mode = "direct"
-every = "1m"
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +126,7 @@ async def run_monitored_system(folder: Path, rate: int = RATE) -> AsyncIterator[
 
 def _build_feeds(stack: Stack, website: FakeWebsite, folder: Path, port: int) -> Service:
     file = folder / "feeds.toml"
-    file.write_text(FEEDS_FILE.format(url=website.url))
+    file.write_text((FEEDS_FILE + 'every = "1m"\n').format(url=website.url))
     environment = {
         **filter_inherited(os.environ),
         **stack.feeds,

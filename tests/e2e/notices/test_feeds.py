@@ -11,22 +11,14 @@ import pytest
 from simulator.client import AcceptedMessage
 from tests.e2e.notices.harness import SteeringHarness, has_everybody_once
 from tests.factories.alerts import build_alert, build_area, build_info
-from tests.factories.feeds import build_item, build_rss
+from tests.factories.feeds import FEEDS_FILE, build_item, build_rss
 from tests.harness.commands import CommandResult, run_in_process
 from tests.harness.website import FakeWebsite, build_text_answer, run_website
 from tests.servers import wait_for
 
 pytestmark = pytest.mark.timeout(300)
 
-FILE = """
-system = "feeds"
-source = "/landkreis-osterholz/internetseite"
-internal_hosts = ["127.0.0.1"]
-[[feeds]]
-name = "presse"
-url = "{url}/presse"
-topic = "strassensperrungen"
-mode = "direct"
+ALERTS = """
 [[alerts]]
 name = "warnung"
 files = "alerts"
@@ -51,7 +43,7 @@ class County:
     @property
     def arguments(self) -> tuple[str, ...]:
         file = self.folder / "feeds.toml"
-        file.write_text(FILE.format(url=self.website.url))
+        file.write_text((FEEDS_FILE + ALERTS).format(url=self.website.url))
         return ("--file", str(file), "--folder", str(self.folder / "state"))
 
     def publish(self, number: int, title: str) -> None:
