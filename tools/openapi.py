@@ -16,13 +16,21 @@ from markupsafe import Markup, escape
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from services.ingress import notices
-from services.ingress.notices.errors import PROBLEM_MEDIA_TYPE, ErrorType, ProblemDetails
+from services.ingress.notices.errors import PROBLEM_MEDIA_TYPE, ErrorType
 from services.ingress.notices.parsing import BATCH, JSON, KEY_FIELD, MAX_BATCH_EVENTS, MAX_KEY_LENGTH, PLAIN_TYPES
-from services.ingress.notices.progress import EventProgress, EventState, NoticeList
-from services.ingress.notices.validation import CheckResult, CheckResults, PublishResult, PublishResults
 from shared.contracts.envelope import CONTENT_TYPE as STRUCTURED
 from shared.contracts.message import Moment
 from shared.contracts.notices import NoticeId, NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.contracts.notices_http import (
+    CheckResult,
+    CheckResults,
+    EventProgress,
+    EventState,
+    NoticeList,
+    ProblemDetails,
+    PublishResult,
+    PublishResults,
+)
 from shared.notices.cloudevents import MISPLACED, NOTICE_TYPES
 from shared.notices.configuration import ShortText
 

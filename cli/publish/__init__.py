@@ -15,8 +15,8 @@ from cli.output import Exit, console, fail, print_step, show_status
 from cli.publish.events import build_event, parse_expiry, parse_option, parse_spread, read_attribute, read_events
 from cli.publish.notices_api import NoAnswerError, NoticesApiError, NoticesApiPublisher, find_publisher
 from cli.publish.results import CheckedEvent, print_check, print_progress, report
-from services.ingress.notices.progress import EventProgress, EventState
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.contracts.notices_http import EventProgress, EventState
 from shared.notices.time_parsing import parse_moment
 from shared.runtime.clock import system_clock
 

@@ -22,12 +22,20 @@ from cli.publish.events import read_attribute
 from cli.publish.results import CheckedEvent
 from cli.settings import NOTICES_API_URL, PublisherSettings, read_installation_settings
 from cli.stacks import read_settings_from
-from services.ingress.notices.errors import ProblemDetails
-from services.ingress.notices.parsing import ACTIONS
-from services.ingress.notices.progress import EVENTS_PATH, EventProgress, EventState, start_progress
-from services.ingress.notices.validation import CheckResult, PublishResult
 from shared.contracts.envelope import CONTENT_TYPE
 from shared.contracts.events import Problem
+from shared.contracts.notices_http import (
+    ACTIONS,
+    CHECK_PATH,
+    EVENTS_PATH,
+    PUBLISH_PATH,
+    CheckResult,
+    EventProgress,
+    EventState,
+    ProblemDetails,
+    PublishResult,
+    start_progress,
+)
 from shared.runtime.clock import system_clock
 
 MAX_RESPONSE_BYTES = 1_000_000
@@ -37,7 +45,6 @@ STORED, TOO_MANY_REQUESTS, UNAVAILABLE = 202, 429, 503
 POLL_INTERVAL_SECONDS = 0.5
 OUTAGE_TIMEOUT_SECONDS = 120.0
 REJECTION_STATUSES = (400, 403, 413, 422)
-PUBLISH_PATH, CHECK_PATH = "/notices", "/notices/check"
 FORBIDDEN = 403
 FORBIDDEN_FIELDS = ("source", "topic")
 TOKEN_ADVICE = "ask the operator for a token that is for it"  # noqa: S105 - advice

@@ -10,9 +10,8 @@ import msgspec
 
 from cli.output import Exit, console, format_problems, format_time, print_result
 from cli.progress import build_bars
-from services.ingress.notices.progress import EventProgress, EventState
-from services.ingress.notices.validation import CheckResult
 from shared.contracts.events import Problem
+from shared.contracts.notices_http import CheckResult, EventProgress, EventState
 
 WAITING = ("waiting", "claimed")
 REACHED = ("accepted", "sent", "delivered", "read", "unknown")

@@ -77,3 +77,6 @@ class NoticeCheck(Message, frozen=True, kw_only=True):
     KEY: ClassVar[str] = "notice.check"
 
     event: dict[str, Any]
+
+
+NoticeEvent = NoticePublished | NoticeUpdated | NoticeWithdrawn

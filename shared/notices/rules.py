@@ -14,7 +14,14 @@ import msgspec
 
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import Problem
-from shared.contracts.notices import NoticeContent, NoticeId, NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.contracts.notices import (
+    NoticeContent,
+    NoticeEvent,
+    NoticeId,
+    NoticePublished,
+    NoticeUpdated,
+    NoticeWithdrawn,
+)
 from shared.notices.cloudevents import NOTICE_TYPES, UnreadableEvent, read_event
 from shared.notices.configuration import Configuration, System, Topic
 from shared.notices.links import contains_foreign_host
@@ -22,7 +29,6 @@ from shared.notices.schema_errors import find_schema_errors, report_unknown_fiel
 
 MAX_EXPIRY = timedelta(days=366)
 
-NoticeEvent = NoticePublished | NoticeUpdated | NoticeWithdrawn
 _BESIDE_DATA = {
     name: f'"{attribute}" beside data'
     for name, attribute in (

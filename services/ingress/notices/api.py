@@ -17,8 +17,9 @@ from services.ingress.notices.parsing import RawRequest, parse_request
 from services.ingress.notices.progress import ProgressEntry
 from services.ingress.notices.progress_feed import ProgressFeed
 from services.ingress.notices.publishing import PublishService
-from services.ingress.notices.validation import Caller, CheckResults, PublishResults
+from services.ingress.notices.validation import Caller
 from shared import contracts
+from shared.contracts.notices_http import CHECK_PATH, EVENTS_PATH, PUBLISH_PATH, CheckResults, PublishResults
 from shared.runtime.client_address import Network, find_client_address
 from shared.runtime.http_port import FailureLog, add_response_headers
 from shared.runtime.request_metrics import get_route_path
@@ -67,10 +68,10 @@ class NoticesHandlers:
         app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[self.convert_errors])
         app.on_shutdown.append(self.close_streams)
         add_response_headers(app, _SECURITY_HEADERS)
-        app.router.add_post("/notices", self.publish)
-        app.router.add_get("/notices", self.list_notices, allow_head=False)
-        app.router.add_post("/notices/check", self.check)
-        app.router.add_get("/events/{key:[0-9a-f]{32}}", self.follow_event, allow_head=False)
+        app.router.add_post(PUBLISH_PATH, self.publish)
+        app.router.add_get(PUBLISH_PATH, self.list_notices, allow_head=False)
+        app.router.add_post(CHECK_PATH, self.check)
+        app.router.add_get(EVENTS_PATH + "{key:[0-9a-f]{32}}", self.follow_event, allow_head=False)
         for path, file in _DOCUMENTS.items():
             media_type = "text/html" if file.suffix == ".html" else "application/json"
             app.router.add_get(path, _make_document_handler(file.read_bytes(), media_type), allow_head=False)

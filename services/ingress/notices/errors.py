@@ -5,7 +5,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from msgspec import Struct
+from shared.contracts.notices_http import FieldError, ProblemDetails
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -63,24 +63,6 @@ class ErrorType(_ErrorTypeFields, Enum):
         "Temporarily unavailable",
         "The broker is unavailable. Repeat the same request after `Retry-After`: nothing is sent twice.",
     )
-
-
-class FieldError(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Problem of one field, and the correct form; `event` is the index in a batch, from 0."""
-
-    field: str
-    problem: str
-    event: int | None = None
-
-
-class ProblemDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An error. `type` links to its explanation; `errors` names each wrong field."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    errors: tuple[FieldError, ...] = ()
 
 
 class ApiError(Exception):

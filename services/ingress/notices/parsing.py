@@ -14,15 +14,16 @@ from urllib.parse import unquote
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from services.ingress.notices.errors import ApiError, ErrorType, FieldError
+from services.ingress.notices.errors import ApiError, ErrorType
 from shared.contracts.envelope import CONTENT_TYPE as STRUCTURED
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import Problem
 from shared.contracts.message import Moment
-from shared.contracts.notices import NoticeContent, NoticeId, NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.contracts.notices import NoticeContent, NoticeId
+from shared.contracts.notices_http import ACTIONS, FieldError
 from shared.notices.cloudevents import MAX_BODY_BYTES, UnreadableEvent, convert_event, decode_json, parse_content_type
 from shared.notices.configuration import ShortText, System
-from shared.notices.rules import NoticeEvent, ParsedNotice, parse_notice
+from shared.notices.rules import ParsedNotice, parse_notice
 from shared.notices.schema_errors import report_unknown_fields
 
 JSON = "application/json"
@@ -66,11 +67,6 @@ class PlainWithdraw(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 PUBLISH = "publish"
 PLAIN_TYPES: Mapping[str, type[Struct]] = {PUBLISH: PlainPublish, "update": PlainUpdate, "withdraw": PlainWithdraw}
-ACTIONS: Mapping[str, type[NoticeEvent]] = {
-    PUBLISH: NoticePublished,
-    "update": NoticeUpdated,
-    "withdraw": NoticeWithdrawn,
-}
 _FIELDS = {
     action: [field.encode_name for field in msgspec.structs.fields(plain)] for action, plain in PLAIN_TYPES.items()
 }

@@ -4,120 +4,27 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
-from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
-from msgspec import Struct
 
 from shared.contracts.events import (
     BroadcastCancelled,
     BroadcastFinished,
     BroadcastProgressed,
     BroadcastStarted,
-    Euros,
-    FailureCount,
     NoticeAccepted,
     NoticeAction,
     NoticeRejected,
-    Problem,
 )
-from shared.contracts.message import Message, Moment
+from shared.contracts.message import Message
+from shared.contracts.notices_http import EventProgress, EventState, event_key, start_progress
 from shared.notices.rules import ParsedNotice
 
-EVENTS_PATH = "/events/"
 MAX_EVENTS_PER_SYSTEM = 5_000
 NOT_IN_STREAM = -1
-MAX_NOTICE_ID_LENGTH = 200
 EventName = tuple[str, str]
-
-
-class EventState(StrEnum):
-    """State of an event."""
-
-    RECEIVED = "received"
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
-    SCHEDULED = "scheduled"
-    SENDING = "sending"
-    FINISHED = "finished"
-    CANCELLED = "cancelled"
-    DONE = "done"
-
-
-FINAL_STATES = frozenset((EventState.REJECTED, EventState.FINISHED, EventState.CANCELLED, EventState.DONE))
-
-
-class EventProgress(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Progress of an event so far.
-
-    First `received`; then `accepted` or `rejected`, with the reasons in `problems`; `scheduled` until its start;
-    `sending`, with recipients by state in `states`; finally `finished`, or `cancelled` with the reason. A withdrawal is
-    `done` once it is in effect. `problems` in any other state concern the same id sent again with other content.
-    `audience`, `costs` in euros, `duration_seconds` and `blockers` are those of the acceptance; later `audience` is the
-    actual number, and `person_limited` of the waiting recipients wait because of Meta's limit of messages to one
-    person. `failures` are the failed ones by reason.
-    """
-
-    event: str
-    source: str
-    id: str
-    notice: str
-    state: EventState
-    changed_at: Moment
-    action: NoticeAction | None = None
-    revision: int | None = None
-    broadcast: UUID | None = None
-    audience: int | None = None
-    states: dict[str, int] = {}
-    person_limited: int = 0
-    failures: tuple[FailureCount, ...] = ()
-    costs: dict[str, Euros] = {}
-    duration_seconds: int | None = None
-    blockers: tuple[str, ...] = ()
-    scheduled_at: Moment | None = None
-    expires_at: Moment | None = None
-    topic: str | None = None
-    headline: str | None = None
-    reason: str = ""
-    problems: tuple[Problem, ...] = ()
-
-    @property
-    def is_final(self) -> bool:
-        return self.state in FINAL_STATES
-
-
-class NoticeList(Struct, frozen=True, kw_only=True):
-    """The notices of a system in the last days, newest first, each with the latest event about it.
-
-    A withdrawal is `done`, with the topic and the headline of the withdrawn notice.
-    """
-
-    notices: tuple[EventProgress, ...]
-
-
-def event_key(source: str, event_id: str) -> str:
-    """Return the name of an event in URLs: opaque, and the same each time."""
-    first = source.encode()
-    return sha256(len(first).to_bytes(4, "big") + first + event_id.encode()).hexdigest()[:32]
-
-
-def event_path(source: str, event_id: str) -> str:
-    return EVENTS_PATH + event_key(source, event_id)
-
-
-def start_progress(source: str, identifier: str, notice: str, time: datetime) -> EventProgress:
-    """Return the progress of an event that has just been received."""
-    return EventProgress(
-        event=event_path(source, identifier),
-        source=source,
-        id=identifier,
-        notice=notice[:MAX_NOTICE_ID_LENGTH],
-        state=EventState.RECEIVED,
-        changed_at=time,
-    )
 
 
 def apply_message(message: Message, progress: EventProgress, time: datetime) -> EventProgress:

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from services.ingress.notices.errors import ApiError, ErrorType, build_retryable_error
-from services.ingress.notices.progress import EventName, NoticeList, ProgressEntry, ProgressStore, event_key
+from services.ingress.notices.progress import EventName, ProgressEntry, ProgressStore
 from services.ingress.notices.validation import Caller
 from shared.contracts.envelope import ContractError, Envelope, read_message
 from shared.contracts.events import NoticeChecked
+from shared.contracts.notices_http import NoticeList, event_key
 from shared.notices.cloudevents import NOTICE_TYPES, AmqpMessage, UnreadableEvent, identify_system, read_amqp_event
 from shared.notices.configuration import NOTICES_API_LOGIN
 from shared.notices.rules import ParsedNotice, parse_notice

@@ -9,20 +9,14 @@ from uuid import uuid4
 import msgspec
 
 from services.ingress.notices.errors import ApiError, ErrorType, build_retryable_error
-from services.ingress.notices.parsing import ACTIONS, ParsedRequest
-from services.ingress.notices.progress import event_path
+from services.ingress.notices.parsing import ParsedRequest
 from services.ingress.notices.progress_feed import ProgressFeed
-from services.ingress.notices.validation import (
-    NOT_CHECKED,
-    Caller,
-    CheckResult,
-    PublishResult,
-    validate_events,
-)
+from services.ingress.notices.validation import NOT_CHECKED, Caller, validate_events
 from shared.contracts.envelope import UNKNOWN_TIME, Envelope, encode, read_envelope
 from shared.contracts.events import NoticeChecked
 from shared.contracts.message import Lane
 from shared.contracts.notices import NoticeCheck, NoticeContent
+from shared.contracts.notices_http import ACTIONS, CheckResult, PublishResult, event_path
 from shared.notices.configuration import Configuration
 from shared.notices.rules import ID_REUSED, ParsedNotice
 from shared.runtime.clock import Clock

@@ -4,12 +4,10 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
-from msgspec import Struct
-
-from services.ingress.notices.errors import ApiError, ErrorType, FieldError
+from services.ingress.notices.errors import ApiError, ErrorType
 from services.ingress.notices.parsing import UNREAD_EVENT, ParsedRequest
-from shared.contracts.events import Euros, Problem
-from shared.contracts.message import Lane
+from shared.contracts.events import Problem
+from shared.contracts.notices_http import FieldError
 from shared.notices.configuration import Configuration, System
 from shared.notices.rules import ParsedNotice
 
@@ -28,50 +26,6 @@ class Caller:
     def is_for(self, topic: str | None) -> bool:
         """Return whether the token may read notices on this topic."""
         return not self.narrowed or topic in self.system.topics
-
-
-class PublishResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The broker has stored this event; `event` is the path to follow its progress."""
-
-    event: str
-    source: str
-    id: str
-    notice: str
-
-
-class PublishResults(Struct, frozen=True, kw_only=True):
-    """The broker has stored these events, in the order of the request."""
-
-    events: tuple[PublishResult, ...]
-
-
-class CheckResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Expected result of this event; nothing was published.
-
-    `begins_at` is missing if it is sent at once. `audience`, `costs` in euros and `duration_seconds` are current
-    estimates; each is missing if unknown. `blockers` describe what delays or stops the event.
-    """
-
-    event: str
-    source: str
-    id: str
-    notice: str
-    action: str
-    topic: str | None = None
-    lane: Lane | None = None
-    begins_at: datetime | None = None
-    expires_at: datetime | None = None
-    revision: int | None = None
-    audience: int | None = None
-    costs: dict[str, Euros] = {}
-    duration_seconds: int | None = None
-    blockers: tuple[str, ...] = ()
-
-
-class CheckResults(Struct, frozen=True, kw_only=True):
-    """The same for a batch, in the order of the request."""
-
-    events: tuple[CheckResult, ...]
 
 
 def validate_events(

@@ -10,6 +10,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 from services.newsroom.domain.outbox import NoticeForecast, PublicationState, PublishAnswer
 from shared.contracts.envelope import CONTENT_TYPE
 from shared.contracts.events import Problem
+from shared.contracts.notices_http import CHECK_PATH, PUBLISH_PATH
 from shared.outcome import DependencyUnavailable
 
 TIMEOUT_SECONDS = 10.0
@@ -33,12 +34,12 @@ class HttpNoticesApi:
 
     async def publish(self, event: Mapping[str, Any]) -> PublishAnswer:
         """Publish the event; repeating it is safe. Raises NoticesApiAway."""
-        answer, _ = await self._post("/notices", msgspec.json.encode(event))
+        answer, _ = await self._post(PUBLISH_PATH, msgspec.json.encode(event))
         return answer
 
     async def check(self, event: bytes) -> NoticeForecast:
         """Return the forecast of publishing the event. Raises NoticesApiAway."""
-        answer, body = await self._post("/notices/check", event)
+        answer, body = await self._post(CHECK_PATH, event)
         if answer.state is PublicationState.REJECTED:
             unnamed = Problem(field="event", problem=f"HTTP {answer.status}")
             return NoticeForecast(problems=answer.errors or (unnamed,))

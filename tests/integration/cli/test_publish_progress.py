@@ -16,11 +16,10 @@ from pydantic import SecretStr
 from cli.publish import wait_for_answer
 from cli.publish.notices_api import POLL_INTERVAL_SECONDS, NoAnswerError, NoticesApiPublisher, ProgressUnavailable
 from cli.settings import PublisherSettings
-from services.ingress.notices.progress import EventProgress, EventState, event_path
-from services.ingress.notices.validation import PublishResult
 from shared.contracts.envelope import encode
 from shared.contracts.events import NoticeAction, Problem
 from shared.contracts.notices import NoticePublished
+from shared.contracts.notices_http import EventProgress, EventState, PublishResult, event_path
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)

@@ -9,9 +9,9 @@ import pytest
 
 from cli.options import ANSWER_TIMEOUT_SECONDS
 from cli.publish.results import build_json, format_text, report
-from services.ingress.notices.progress import EventProgress, EventState
 from services.subscriptions.handlers.notices import EARLY_DELAYS_SECONDS
 from shared.contracts.events import NoticeAction, Problem
+from shared.contracts.notices_http import EventProgress, EventState
 
 BROADCAST = UUID("018f0000-0000-8000-8000-000000000001")
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from cli.publish.results import CheckedEvent, print_check
-from services.ingress.notices.validation import CheckResult
 from shared.contracts.events import Problem
+from shared.contracts.notices_http import CheckResult
 
 TOPIC, TEXT = Problem(field="topic", problem="unknown"), Problem(field="text", problem="is blank")
 BOTH = [{"field": "topic", "problem": "unknown"}, {"field": "text", "problem": "is blank"}]

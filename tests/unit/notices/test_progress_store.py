@@ -7,7 +7,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as some
 
-from services.ingress.notices.progress import EventState, ProgressStore, event_key
+from services.ingress.notices.progress import ProgressStore
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import (
     BroadcastCancelled,
@@ -19,6 +19,7 @@ from shared.contracts.events import (
     Problem,
 )
 from shared.contracts.message import Message
+from shared.contracts.notices_http import EventState, event_key
 from shared.notices.rules import ParsedNotice, parse_notice
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)

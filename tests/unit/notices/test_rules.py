@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from services.ingress.notices.progress import event_key
 from services.ingress.notices.rate_limit import TokenBuckets
+from shared.contracts.notices_http import event_key
 from shared.notices.tokens import Token, find_token, hash_token
 from shared.runtime.client_address import find_client_address
 
