@@ -22,6 +22,7 @@ from tests.shared_vhost import SharedVhost, declare_shared_vhost
 
 LONGEST = (
     "tests/e2e/browser/newsroom/test_story.py",
+    "tests/e2e/monitoring/test_runbook_pages.py",
     "tests/e2e/monitoring/",
     "tests/e2e/notices/",
     "tests/e2e/browser/newsroom/test_archive_pages.py",
@@ -36,8 +37,13 @@ LONGEST = (
 IN_MEMORY = "/dev/shm"
 MEMORY_NEEDED = 6 * 1024**3
 MEMORY_OF_A_WORKER = 2 * 1024**3
-# Folders whose tests share a system.
-SHARING = ("tests/e2e/dialogue/", "tests/e2e/monitoring/", "tests/e2e/notices/")
+# Tests that share a system; the longest file of a folder has one of its own.
+SHARING = (
+    "tests/e2e/dialogue/",
+    "tests/e2e/monitoring/test_runbook_pages.py",
+    "tests/e2e/monitoring/",
+    "tests/e2e/notices/",
+)
 
 pytest_plugins = ("tests.contract_recorder.plugin", "pytester")
 
@@ -84,7 +90,7 @@ class FilesTogether(LoadFileScheduling):  # type: ignore[misc]  # of no type
 
     def _split_scope(self, nodeid: str) -> str:
         file = str(super()._split_scope(nodeid))
-        return next((folder for folder in SHARING if nodeid.startswith(folder)), file)
+        return next((prefix for prefix in SHARING if nodeid.startswith(prefix)), file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesTogether:
