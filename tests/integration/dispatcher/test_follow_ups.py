@@ -215,7 +215,9 @@ async def test_one_that_begins_during_a_resend_or_a_proof_waits_for_its_end(
     assert len(await recipients(ledger, successor)) == 3
 
 
-async def test_after_a_cancellation_it_ends_with_what_was_at_meta_by_then(ledger: PostgresLedger) -> None:
+async def test_after_a_cancellation_it_ends_with_what_was_at_meta_by_then(
+    ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
     subscribers = generate_subscribers(4)
     message = msgspec.structs.replace(build_batch_message(subscribers), last=False)
     claims = await claim(ledger, message)
@@ -226,7 +228,7 @@ async def test_after_a_cancellation_it_ends_with_what_was_at_meta_by_then(ledger
     await ledger.requeue_waiting(10)
     await follow(ledger)
     await accept(ledger, claims[3:])
-    await ledger.database.fetchval("update dispatcher.cancellation set cancelled_at = now() - interval '3 seconds'")
+    await owner.execute("update dispatcher.cancellation set cancelled_at = now() - interval '3 seconds'")
     await next_pass(ledger, 2)
     assert await recipients(ledger, successor) == {subscribers[0], subscribers[1], subscribers[3]}
     assert await read_audience(ledger, successor) == 3

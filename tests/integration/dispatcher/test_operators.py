@@ -35,6 +35,12 @@ FORBIDDEN = {
     "kreisfunk_operator": (
         "select address_sealed from dispatcher.delivery",
         "select content from dispatcher.delivery",
+        "select sequence from dispatcher.delivery",
+        "select content from dispatcher.broadcast",
+        "select subscriber from dispatcher.suppression",
+        "select position from dispatcher.follow_up",
+        "select people from dispatcher.reached_minute",
+        "select messages from dispatcher.sent_month",
         "update dispatcher.delivery set state = 'accepted'",
         "update dispatcher.broadcast set paused_reason = 'x'",
         "update dispatcher.rate set paused_reason = null",
@@ -43,15 +49,24 @@ FORBIDDEN = {
         "delete from dispatcher.template_pause",
         "delete from dispatcher.delivery",
         "select * from subscriptions.subscriber",
+        "select value from subscriptions.feedback",
     ),
     "kreisfunk_dispatcher": (
         "create table dispatcher.x ()",
         "delete from dispatcher.delivery",
         "truncate dispatcher.suppression",
+        "update dispatcher.template_pause set reason = 'x'",
+        "update dispatcher.cancellation set reason = 'x'",
         "select * from subscriptions.schema_migrations",
         "select dispatcher.settle_unknown(null, null, 'accepted')",
     ),
-    "kreisfunk_monitor": ("select dispatcher.settle_unknown(null, null, 'accepted')",),
+    "kreisfunk_monitor": (
+        "select dispatcher.settle_unknown(null, null, 'accepted')",
+        "select claimed_at from dispatcher.delivery",
+        "select content from dispatcher.broadcast",
+        "select subscriber from dispatcher.suppression",
+        "select asked_at from dispatcher.erasure",
+    ),
 }
 
 

@@ -89,13 +89,18 @@ async def test_the_monitor_counts_but_sees_no_address(
     harness: SubscriptionsHarness, monitor: asyncpg.Connection
 ) -> None:
     await harness.receive(build_message("Start"))
-    assert await monitor.fetchval("select count(*) from subscriptions.subscriber where sequence = 1") == 1
+    assert await monitor.fetchval("select count(*) from subscriptions.subscriber where state = 'subscribed'") == 1
     assert await monitor.fetchval("select count(audience) from subscriptions.broadcast") == 0
     for hidden in (
+        "select id from subscriptions.subscriber",
         "select phone_index from subscriptions.subscriber",
         "select user_sealed from subscriptions.subscriber",
         "select publications from subscriptions.inbox",
         "select message_key from subscriptions.inbox",
+        "select subscriber_id from subscriptions.consent",
+        "select topic from subscriptions.subscription",
+        "select value from subscriptions.feedback",
+        "select position from subscriptions.broadcast",
         "select body from subscriptions.pending_page",
         "select * from subscriptions.conversation",
         "update subscriptions.broadcast set state = 'cancelled'",
