@@ -1,27 +1,30 @@
 """The settings of all commands but `doctor`, `feeds` and `setup`, which read those of services, too."""
 
 import os
-import re
 from collections.abc import Callable, Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, HttpUrl, SecretStr, field_validator
+from pydantic import Field, HttpUrl, SecretStr
 from pydantic_settings import BaseSettings
-from yarl import URL
 
 from cli.output import Exit, fail
 from cli.stacks import RunningStack, find_stack, read_settings_from
 from deploy.paths import CONFIG
 from shared.encryption import BlindIndexKey, KeyRing
 from shared.notices.configuration import Configuration, ConfigurationError, System, read_configuration
-from shared.runtime.settings import PREFIX, BrokerAccess, DatabaseAccess, EnvironmentSettings, validate_with
+from shared.runtime.settings import (
+    PREFIX,
+    BrokerAccess,
+    DatabaseAccess,
+    EnvironmentSettings,
+    NoticesApiAccess,
+    validate_with,
+)
 
 BROKER_API_URL = f"{PREFIX}BROKER_API_URL"
 TOKENS_FILE = f"{PREFIX}NOTICES_API_TOKENS_FILE"
 NOTICES_API_URL = f"{PREFIX}NOTICES_API_URL"
-_TOKEN = re.compile(r"[\x21-\x7e]{1,500}")
 S = TypeVar("S", bound=BaseSettings)
 
 
@@ -132,45 +135,10 @@ class TokenSettings(EnvironmentSettings):
     )
 
 
-class PublisherSettings(EnvironmentSettings):
-    """Access of a municipal system to the notices API; the token identifies the system."""
+class PublisherSettings(NoticesApiAccess):
+    """Access of a municipal system to the notices API, and its source."""
 
     source: str | None = Field(None, description="CloudEvents source; usually that of the token's system")
-    notices_api_url: str = Field(description="https://host of notices over HTTP")
-    notices_api_token: SecretStr = Field(description="token for notices over HTTP")
-
-    @field_validator("notices_api_url")
-    @classmethod
-    def _is_an_address(cls, value: str) -> str:
-        return normalize_url(value)
-
-    @field_validator("notices_api_token")
-    @classmethod
-    def _fits_into_a_header(cls, value: SecretStr) -> SecretStr:
-        if not _TOKEN.fullmatch(value.get_secret_value()):
-            raise ValueError("must be one word of printable ASCII, as `kreisfunk tokens create` printed it")
-        return value
-
-
-def normalize_url(text: str) -> str:
-    """Strip `/` and `/notices`; require https unless the host is local, as the token is sent there.
-
-    Raises ValueError.
-    """
-    url = URL(text.strip())
-    if url.scheme not in ("http", "https") or not url.host or url.user or url.query_string or url.fragment:
-        raise ValueError("expected an address such as https://kreisfunk.example")
-    if url.scheme == "http" and not _is_local(url.host):
-        raise ValueError("use https: over http, anybody on the way could read the token")
-    return str(url).rstrip("/").removesuffix("/notices")
-
-
-def _is_local(host: str) -> bool:
-    """Return whether the host is this machine, in a private network, or a name within a container network."""
-    try:
-        return ip_address(host).is_private
-    except ValueError:
-        return "." not in host
 
 
 def read_installation_settings(

@@ -24,6 +24,7 @@ NOTICES_API_TOKEN = "pressestelle/kreisfunk_notices_api_token"  # noqa: S105 (th
 API_TOKENS: Mapping[str, str] = {
     "pressestelle": NOTICES_API_TOKEN,
     "redaktion": "newsroom/kreisfunk_notices_api_token",
+    "feeds": "feeds/kreisfunk_notices_api_token",
 }
 
 
@@ -50,7 +51,7 @@ class Secret:
 
 
 KEY_HOLDERS = ("ingress", "dispatcher", "rotation", "quarantine")
-BROKER_LOGINS = ("ingress", "notices", "subscriptions", "dispatcher", "newsroom", "quarantine", "pressestelle", "feeds")
+BROKER_LOGINS = ("ingress", "notices", "subscriptions", "dispatcher", "newsroom", "quarantine", "pressestelle")
 DATABASE_ROLES = ("subscriptions", "dispatcher", "rotation", "monitor", "operator")
 SECRETS = (
     Secret((APP_SECRETS, "simulator/simulator_app_secret")),

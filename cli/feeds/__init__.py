@@ -1,16 +1,16 @@
 """`kreisfunk feeds`: notices from the feeds of the county's website and from public warnings."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from cli.broker import explain_broker_error
 from cli.feeds import drafts
 from cli.feeds.setup import FeedsFolder, FeedsRules, open_folder, open_parts, open_rules, open_settings
-from cli.options import BrokerStack, Json
+from cli.options import Json, NoticesApiStack
 from cli.output import Exit, fail, format_problems, format_table, format_time, note, print_result
 from services.feeds.__main__ import run_service
 from services.feeds.configuration import FeedOrigin, FeedsFile
@@ -20,9 +20,9 @@ from services.feeds.folder import FolderInUse, StateDamaged, StateFolder, list_f
 from services.feeds.polling import PollResult
 from services.feeds.wiring import FeedComponents
 from shared.notices.time_parsing import parse_moment
-from shared.outcome import DependencyUnavailable
 from shared.runtime.clock import system_clock
 from shared.runtime.logs import configure_logs
+from shared.runtime.notices_api import NoticesApiUnavailable
 
 _COLUMNS = ("name", "kind", "topic", "mode", "every", "failures", "known", "unpublished", "unanswered", "refused")
 RESULT_TEXTS = {
@@ -54,48 +54,49 @@ def once(
     folder: FeedsFolder = None,
     wait: Annotated[float, typer.Option(min=0, max=600, help="Longest wait for Kreisfunk's answers, in s.")] = 5.0,
     json: Json = False,
-    stack: BrokerStack = None,
+    stack: NoticesApiStack = None,
 ) -> None:
     """Poll all feeds and warnings once and publish what is new.
 
     Exit status: 0 all polled, 1 something could not be read or was rejected, 2 wrong command line or configuration,
-    4 Kreisfunk unavailable or login refused (what was found is kept, and published next time), 5 published, but
+    4 Kreisfunk unavailable or token refused (what was found is kept, and published next time), 5 published, but
     answers could not be read.
     """
     parts = open_parts(stack, file, folder)
     try:
         with parts.folder.lock():
-            polls = asyncio.run(_poll_all(parts))
-            rejected = _read_answers(parts, wait)
+            polls, rejected, is_read = asyncio.run(_poll_all(parts, wait))
     except FolderInUse as error:
         fail(str(error), status=Exit.USAGE)
-    except DependencyUnavailable as error:
-        advice = f"{explain_broker_error(error)} What was found is kept, and published next time."
-        fail(str(error), advice, Exit.UNAVAILABLE)
+    except NoticesApiUnavailable as error:
+        fail(f"Not published: {error}.", "What was found is kept, and published next time.", Exit.UNAVAILABLE)
     lines = [line for poll in polls for line in format_lines(poll)]
     lines += [
         f"{name}: {number} rejected by Kreisfunk; see `kreisfunk feeds drafts list`"
-        for name, number in (rejected or {}).items()
+        for name, number in rejected.items()
     ]
-    print_result({"origins": _build_json(polls), "rejected": rejected or {}}, "\n".join(lines), json=json)
+    print_result({"origins": _build_json(polls), "rejected": rejected}, "\n".join(lines), json=json)
     if rejected or not all(poll.succeeded for poll in polls):
         raise typer.Exit(Exit.FAILED)
-    if rejected is None:
+    if not is_read:
         raise typer.Exit(Exit.NO_ANSWER)
 
 
-async def _poll_all(parts: FeedComponents) -> list[PollResult]:
-    async with parts.open_pollers() as pollers:
-        return [await poller.poll() for poller in pollers]
+async def _poll_all(parts: FeedComponents, wait: float) -> tuple[list[PollResult], Counter[str], bool]:
+    """Return the polls, the rejected events per origin, and whether answers could be read.
 
-
-def _read_answers(parts: FeedComponents, wait: float) -> Mapping[str, int] | None:
-    """Return the rejected events per origin, or None if the answers cannot be read; everything is published then."""
-    try:
-        return asyncio.run(parts.answers.wait_for_all(wait))
-    except DependencyUnavailable as error:
-        note(f"What was found is published, but answers cannot be read: {error}")
-        return None
+    Raises NoticesApiUnavailable unless everything is published.
+    """
+    rejected: Counter[str] = Counter()
+    async with parts.open_publisher(lambda name: rejected.update((name,))) as publisher:
+        async with parts.open_pollers(publisher) as pollers:
+            polls = [await poller.poll() for poller in pollers]
+        try:
+            await publisher.wait_for_all(wait)
+        except NoticesApiUnavailable as error:
+            note(f"What was found is published, but answers cannot be read: {error}.")
+            return polls, rejected, False
+    return polls, rejected, True
 
 
 @app.command("list")
@@ -118,7 +119,7 @@ def list_origins(file: FeedsRules = None, folder: FeedsFolder = None, json: Json
 
 
 def _describe_origins(file: FeedsFile, folder: StateFolder) -> Iterator[dict[str, Any]]:
-    """Yield each origin: `unpublished` events have yet to reach the broker, `unanswered` ones await Kreisfunk's answer.
+    """Yield each origin: `unpublished` events have yet to be published, `unanswered` ones await Kreisfunk's answer.
 
     `failures` counts the failed polls since the last success. Raises StateDamaged.
     """
@@ -164,7 +165,7 @@ def check(
 
 
 @app.command()
-def run(file: FeedsRules = None, folder: FeedsFolder = None, stack: BrokerStack = None) -> None:
+def run(file: FeedsRules = None, folder: FeedsFolder = None, stack: NoticesApiStack = None) -> None:
     """Poll all feeds and warnings until SIGTERM or Ctrl-C, and publish what is new.
 
     `/readyz` and `/metrics` are on the internal port. Exit status: 0 ended, 2 configuration.

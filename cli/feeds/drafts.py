@@ -1,4 +1,4 @@
-"""`kreisfunk feeds drafts`: drafts and refused events, which are files. Only publishing needs the broker."""
+"""`kreisfunk feeds drafts`: drafts and refused events, which are files. Only publishing needs the notices API."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,17 +8,16 @@ import msgspec
 import typer
 from msgspec import Raw
 
-from cli.broker import explain_broker_error
 from cli.feeds.setup import FeedsFolder, FeedsRules, open_folder, open_parts
-from cli.options import ANSWER_TIMEOUT_SECONDS, BrokerStack, Json
+from cli.options import ANSWER_TIMEOUT_SECONDS, Json, NoticesApiStack
 from cli.output import Exit, fail, format_list, format_problems, note, print_result, say
 from services.feeds.folder import StateFolder, list_files
 from services.feeds.wiring import FeedComponents
 from shared.contracts.envelope import read_envelope
 from shared.contracts.events import Problem
 from shared.notices.rules import validate_event
-from shared.outcome import DependencyUnavailable
 from shared.runtime.clock import system_clock
+from shared.runtime.notices_api import NoticesApiUnavailable
 
 DRAFT_ORIGIN = "drafts"
 Draft = Annotated[str, typer.Argument(metavar="NAME", help="As `list` shows it.")]
@@ -54,12 +53,12 @@ def publish(
     file: FeedsRules = None,
     folder: FeedsFolder = None,
     json: Json = False,
-    stack: BrokerStack = None,
+    stack: NoticesApiStack = None,
 ) -> None:
-    """Publish it as the system of the feeds, and remove it. With another login: `show NAME | kreisfunk publish -`.
+    """Publish it as the system of the feeds, and remove it. As another system: `show NAME | kreisfunk publish -`.
 
     Exit status: 0 accepted, 2 wrong command line or configuration, 3 no draft of this name, or rejected (it stays),
-    4 Kreisfunk unavailable or login refused, 5 no answer yet.
+    4 Kreisfunk unavailable or token refused, 5 no answer yet.
     """
     parts = open_parts(stack, file, folder)
     event = msgspec.json.encode({**msgspec.json.decode(_load_event(parts.folder, name)), "source": parts.file.source})
@@ -67,10 +66,9 @@ def publish(
     if problems:
         _reject(name, problems, json=json)
     try:
-        asyncio.run(_publish(parts, name, event))
-    except DependencyUnavailable as error:
-        fail(str(error), f"{explain_broker_error(error)} It is kept.", Exit.UNAVAILABLE)
-    answered = _wait_for_answer(parts, read_envelope(event).id)
+        answered = asyncio.run(_publish(parts, name, event))
+    except NoticesApiUnavailable as error:
+        fail(f"Not published: {error}.", "It is kept.", Exit.UNAVAILABLE)
     if refused := parts.folder.list_refused().get(name):
         _reject(name, refused.problems, json=json)
     result = "accepted" if answered else "published"
@@ -80,21 +78,21 @@ def publish(
         raise typer.Exit(Exit.NO_ANSWER)
 
 
-async def _publish(parts: FeedComponents, name: str, event: bytes) -> None:
-    """Publish the event, then remove the draft once the broker has stored it."""
+async def _publish(parts: FeedComponents, name: str, event: bytes) -> bool:
+    """Publish the event, then remove the draft; return whether it is answered. Raises NoticesApiUnavailable."""
+    envelope = read_envelope(event)
     parts.folder.save_sent(DRAFT_ORIGIN, event)
-    async with parts.open_publisher() as publisher:
-        await publisher.publish(event, read_envelope(event))
-    parts.folder.remove(name)
-
-
-def _wait_for_answer(parts: FeedComponents, event_id: str) -> bool:
-    """Return whether the published event was answered; print a note if answers cannot be read."""
-    try:
-        asyncio.run(parts.answers.wait_for_event(event_id, ANSWER_TIMEOUT_SECONDS))
-    except DependencyUnavailable as error:
-        note(f"It is published, but answers cannot be read: {error}")
-    return not parts.folder.is_unanswered(event_id)
+    async with parts.open_publisher(lambda _: None) as publisher:
+        problems = await publisher.publish(event)
+        if problems:
+            publisher.record_rejection(envelope, problems)
+            return True
+        parts.folder.remove(name)
+        try:
+            await publisher.wait_for_event(envelope, ANSWER_TIMEOUT_SECONDS)
+        except NoticesApiUnavailable as error:
+            note(f"It is published, but its answer cannot be read: {error}.")
+    return not parts.folder.is_unanswered(envelope.id)
 
 
 def _reject(name: str, problems: Sequence[Problem], *, json: bool) -> None:

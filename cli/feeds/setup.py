@@ -9,9 +9,9 @@ from typing import Annotated, NoReturn, TypeVar
 import typer
 from pydantic_settings import BaseSettings
 
-from cli.broker import suppress_driver_logs
 from cli.options import COUNTY
 from cli.output import Exit, fail, note
+from cli.settings import NOTICES_API_URL
 from cli.stacks import find_stack, read_settings_from
 from services.feeds.configuration import FeedsFile, FeedsFileError, read_files
 from services.feeds.folder import StateFolder
@@ -30,8 +30,7 @@ DEFAULTS = {f"{PREFIX}COUNTY_FILE": str(COUNTY)}
 
 def open_settings(stack: Path | None, file: Path | None, folder: Path | None) -> Settings:
     """Read the settings, with the addresses of a local stack if there is one; the command line takes precedence."""
-    suppress_driver_logs()
-    local = find_stack(stack, os.environ)
+    local = find_stack(stack, os.environ, NOTICES_API_URL)
     return _read(Settings, file, folder, local.addresses.feeds if local else {})
 
 
@@ -59,7 +58,7 @@ def open_parts(stack: Path | None, file: Path | None, folder: Path | None) -> Fe
 
 
 def open_rules(file: Path | None) -> tuple[FeedsFile, Configuration]:
-    """Read feeds and county file without a broker; end the command with status 2 if they do not fit together."""
+    """Read feeds and county file; end the command with status 2 if they do not fit together."""
     settings = _read(RuleSettings, file, None)
     try:
         return read_files(settings.feeds_file, settings.county_file)
@@ -68,7 +67,7 @@ def open_rules(file: Path | None) -> tuple[FeedsFile, Configuration]:
 
 
 def open_folder(folder: Path | None) -> StateFolder:
-    """Open the state folder without a broker; end the command with status 2 if there is none."""
+    """Open the state folder; end the command with status 2 if there is none."""
     path = _read(FolderSettings, None, folder).feeds_folder
     if not path.is_dir():
         advice = "Name the folder with the state of the feeds; `kreisfunk feeds once` creates it."

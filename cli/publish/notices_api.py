@@ -29,6 +29,8 @@ from shared.contracts.notices_http import (
     CHECK_PATH,
     EVENTS_PATH,
     PUBLISH_PATH,
+    REJECTION_STATUSES,
+    STORED,
     CheckResult,
     EventProgress,
     EventState,
@@ -41,10 +43,9 @@ from shared.runtime.clock import system_clock
 MAX_RESPONSE_BYTES = 1_000_000
 REQUEST_TIMEOUT_SECONDS = 30.0
 DEFAULT_RETRY_DELAY_SECONDS = 1.0
-STORED, TOO_MANY_REQUESTS, UNAVAILABLE = 202, 429, 503
+TOO_MANY_REQUESTS, UNAVAILABLE = 429, 503
 POLL_INTERVAL_SECONDS = 0.5
 OUTAGE_TIMEOUT_SECONDS = 120.0
-REJECTION_STATUSES = (400, 403, 413, 422)
 FORBIDDEN = 403
 FORBIDDEN_FIELDS = ("source", "topic")
 TOKEN_ADVICE = "ask the operator for a token that is for it"  # noqa: S105 - advice

@@ -190,7 +190,7 @@ def build_command_environments(stack: StackEnvironment) -> dict[str, Environment
             "KREISFUNK_NOTICES_API_URL": stack.notices_api_url,
             **county,
         },
-        "feeds": {"KREISFUNK_BROKER_URL": broker_url("feeds"), **county},
+        "feeds": {"KREISFUNK_NOTICES_API_URL": stack.notices_api_url, **county},
         "systems": {
             "KREISFUNK_BROKER_URL": broker_url(ADMIN),
             "KREISFUNK_BROKER_API_URL": f"http://{LOOPBACK}:{stack.broker_api_port}",

@@ -119,8 +119,9 @@ class StateFolder:
         _write_atomically(path, msgspec.json.encode(SentEvent(origin=origin, event=Raw(event))))
 
     def mark_answered(self, event_id: str) -> None:
-        """Remove the file of an accepted event; the state still contains the entry."""
+        """Remove the files of an accepted event; the state still contains the entry."""
         path = self._build_sent_path(event_id)
+        self.remove(path.stem)
         (self.unaccepted / path.stem).unlink(missing_ok=True)
         path.unlink(missing_ok=True)
 
@@ -135,6 +136,7 @@ class StateFolder:
             return None
         self.save_refused(bytes(sent.event), problems, sent.origin)
         self._save_status(path.stem, NoticeStatus.REJECTED)
+        self._build_path(self.drafts, path.stem).unlink(missing_ok=True)
         path.unlink(missing_ok=True)
         return sent.origin
 
@@ -160,17 +162,6 @@ class StateFolder:
         for path in self.unaccepted.iterdir():
             if _get_modified_at(path) < oldest:
                 path.unlink(missing_ok=True)
-
-    def read_answers_offset(self) -> int | None:
-        """Return the offset of the next answer to read from the stream; None if none has been read yet."""
-        try:
-            return int((self.path / "answers").read_text())
-        except (FileNotFoundError, ValueError):
-            return None
-
-    def save_answers_offset(self, offset: int) -> None:
-        """Store the offset of the next answer to read from the stream."""
-        _write_atomically(self.path / "answers", str(offset).encode())
 
     def list_refused(self) -> dict[str, RefusedEvent]:
         """Return refused events by file name without suffix, oldest first."""
@@ -203,9 +194,9 @@ class StateFolder:
         """Return published events without an answer."""
         return [sent for path in list_files(self.path / "sent") if (sent := _decode_file(path, SentEvent)) is not None]
 
-    def find_oldest_sent(self) -> float:
-        """Return the publication time of the oldest unanswered event, in seconds since 1970; now if there is none."""
-        return min((_get_modified_at(path) / 1e9 for path in list_files(self.path / "sent")), default=time.time())
+    def read_sent_at(self, event_id: str) -> float:
+        """Return when the unanswered event was published last, in seconds since 1970."""
+        return _get_modified_at(self._build_sent_path(event_id)) / 1e9
 
     def purge_sent(self, before: float) -> None:
         """Remove events published before this time, in seconds since 1970, as they will not be answered any more."""

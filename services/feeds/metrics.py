@@ -42,8 +42,8 @@ class Metrics:
             registry=registry,
         )
 
-    def count_rejected(self, name: str, number: int) -> None:
-        self._rejected.labels(name).inc(number)
+    def count_rejected(self, name: str) -> None:
+        self._rejected.labels(name).inc()
 
     def count_poll(self, poll: PollResult) -> None:
         self._polls.labels(poll.name, poll.result).inc()

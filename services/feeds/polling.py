@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 import structlog
 from msgspec.structs import replace
@@ -14,17 +14,17 @@ from services.feeds.configuration import Mode
 from services.feeds.decisions import PollOutcome
 from services.feeds.fetching import MAX_RETRY_AFTER_SECONDS, FetchFailed
 from services.feeds.folder import StateDamaged, StateFolder
+from services.feeds.publisher import FeedPublisher
 from services.feeds.state import OriginState, PendingEvent
 from shared.contracts.envelope import read_envelope
 from shared.contracts.events import Problem
 from shared.runtime.clock import Clock
 
-if TYPE_CHECKING:  # `feeds check` publishes nothing, and needs no broker's driver
-    from services.feeds.broker import NoticePublisher, OpenPublisher
-
 FOLDER = "folder"
 STATE_DAMAGED = "state_damaged"
 MUST_WAIT = "must_wait"
+UNAVAILABLE = "unavailable"
+TOKEN_REFUSED = "token_refused"  # noqa: S105 - a result
 P = ParamSpec("P")
 T = TypeVar("T")
 _log = structlog.get_logger()
@@ -38,7 +38,8 @@ class FolderUnusable(Exception):
 class PollResult:
     """Result of a poll: `result` is `new`, `unchanged`, or why it failed, FOLDER if the state folder is unusable.
 
-    MUST_WAIT means that nothing was polled, as the website had asked to wait. `counts` are the entries by outcome.
+    MUST_WAIT means that nothing was polled, as the website had asked to wait; UNAVAILABLE and TOKEN_REFUSED, that
+    nothing can be published. `counts` are the entries by outcome.
     """
 
     name: str
@@ -76,13 +77,13 @@ class Poller:
     interval_seconds: float
     source: PollSource
     folder: StateFolder
-    open_publisher: "OpenPublisher"
+    publisher: FeedPublisher
     clock: Clock
     max_wait_seconds: float = MAX_RETRY_AFTER_SECONDS
     delivered: set[str] = field(default_factory=set)
 
     async def poll(self) -> PollResult:
-        """Poll once; raise DependencyUnavailable if it cannot publish; the events then wait in the folder."""
+        """Poll once; raise NoticesApiUnavailable if it cannot publish; the events then wait in the folder."""
         try:
             return await self._poll()
         except FolderUnusable as error:
@@ -111,12 +112,14 @@ class Poller:
     async def _deliver(self, state: OriginState) -> OriginState:
         """Deliver all pending events; return the state without them.
 
-        Raises DependencyUnavailable and FolderUnusable; events confirmed before that are not delivered again.
+        Raises NoticesApiUnavailable and FolderUnusable; events stored before that are not delivered again.
         """
         state = await self._save_drafts(state)
-        if state.pending:
-            async with self.open_publisher() as publisher:
-                state = await self._publish(state, publisher)
+        while state.pending:
+            event = bytes(state.pending[0].event)
+            if read_envelope(event).id not in self.delivered:
+                await self._publish(event)
+            state = await self._drop_delivered(state, state.pending[1:])
         return state
 
     async def _save_drafts(self, state: OriginState) -> OriginState:
@@ -131,17 +134,15 @@ class Poller:
         rest = tuple(pending for pending in state.pending if pending.way is not Mode.DRAFT)
         return await self._drop_delivered(state, rest) if drafts else state
 
-    async def _publish(self, state: OriginState, publisher: "NoticePublisher") -> OriginState:
-        while state.pending:
-            event = bytes(state.pending[0].event)
-            envelope = read_envelope(event)
-            if envelope.id not in self.delivered:
-                await self._use_folder(self.folder.save_sent, self.name, event)
-                await publisher.publish(event, envelope)
-                self.delivered.add(envelope.id)
-                _log.info("feed_published", feed=self.name, notice=envelope.subject, type=envelope.type)
-            state = await self._drop_delivered(state, state.pending[1:])
-        return state
+    async def _publish(self, event: bytes) -> None:
+        envelope = read_envelope(event)
+        await self._use_folder(self.folder.save_sent, self.name, event)
+        problems = await self.publisher.publish(event)
+        if problems:
+            await self._use_folder(self.publisher.record_rejection, envelope, problems)
+        else:
+            _log.info("feed_published", feed=self.name, notice=envelope.subject, type=envelope.type)
+        self.delivered.add(envelope.id)
 
     async def _drop_delivered(self, state: OriginState, rest: tuple[PendingEvent, ...]) -> OriginState:
         """Save and return the state with only `rest` pending."""

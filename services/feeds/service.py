@@ -8,17 +8,18 @@ from functools import partial
 import structlog
 from prometheus_client import CollectorRegistry
 
-from services.feeds.broker import Answers
 from services.feeds.metrics import Metrics
-from services.feeds.polling import FOLDER, STATE_DAMAGED, Poller, PollResult
+from services.feeds.polling import FOLDER, STATE_DAMAGED, TOKEN_REFUSED, UNAVAILABLE, Poller, PollResult
+from services.feeds.publisher import FeedPublisher
 from services.feeds.settings import Settings
 from services.feeds.wiring import FeedComponents
-from shared.outcome import DependencyUnavailable
 from shared.runtime.background import repeat, run_in_background, wait_until_set
+from shared.runtime.notices_api import NoticesApiUnavailable, TokenRefused
 from shared.runtime.probes import Check, Readiness, open_internal_port
 from shared.runtime.process import StopRequest
 
 RETRY_DELAY_SECONDS = 5.0
+MAX_RETRY_DELAY_SECONDS = 60.0
 MAX_PAUSE_SECONDS = 6 * 3600.0
 
 _log = structlog.get_logger()
@@ -45,13 +46,21 @@ class PollLoop:
         """Poll once; return the seconds until the next poll."""
         try:
             poll = await self.poller.poll()
-        except DependencyUnavailable as error:
-            self.is_unavailable = True
-            _log.warning("dependency_unavailable", name=self.poller.name, error=str(error))
-            return RETRY_DELAY_SECONDS
+        except NoticesApiUnavailable as error:
+            return self._report_unavailable(error)
         self.is_unavailable = False
         self._report(poll)
         return self._compute_pause(poll)
+
+    def _report_unavailable(self, error: NoticesApiUnavailable) -> float:
+        """Report that nothing can be published; return the seconds until the next poll, which tries it again."""
+        self.is_unavailable = True
+        is_refused = isinstance(error, TokenRefused)
+        self.metrics.count_poll(PollResult(self.poller.name, TOKEN_REFUSED if is_refused else UNAVAILABLE))
+        _log.warning("dependency_unavailable", name=self.poller.name, error=str(error))
+        if is_refused:
+            return self.poller.interval_seconds
+        return min(max(RETRY_DELAY_SECONDS, error.retry_after), MAX_RETRY_DELAY_SECONDS)
 
     def _report(self, poll: PollResult) -> None:
         self.metrics.count_poll(poll)
@@ -74,11 +83,6 @@ class PollLoop:
         return min(interval * 2.0 ** min(self.failures, 10), max(interval, MAX_PAUSE_SECONDS))
 
 
-async def _count_rejected(answers: Answers, metrics: Metrics) -> None:
-    for name, number in (await answers.read_new()).items():
-        metrics.count_rejected(name, number)
-
-
 def _build_publisher_check(loops: Sequence[PollLoop]) -> Check:
     async def check() -> bool:
         return not any(loop.is_unavailable for loop in loops)
@@ -86,16 +90,22 @@ def _build_publisher_check(loops: Sequence[PollLoop]) -> Check:
     return check
 
 
+async def _read_answers(publisher: FeedPublisher, is_available: Check) -> None:
+    if await is_available():  # else a poll has said so, and tries it again
+        await publisher.read_answers()
+
+
 async def serve(settings: Settings, parts: FeedComponents, stop: StopRequest) -> None:
     """Run until `stop` is requested, then complete the polls in progress."""
     registry = CollectorRegistry()
-    async with parts.open_pollers() as pollers:
-        metrics = Metrics(registry, {poller.name: poller.interval_seconds for poller in pollers})
+    metrics = Metrics(registry, {origin.name: origin.interval_seconds for origin in parts.file.origins})
+    async with parts.open_publisher(metrics.count_rejected) as publisher, parts.open_pollers(publisher) as pollers:
         loops = [PollLoop(poller, metrics, stop.requested) for poller in pollers]
-        readiness = Readiness({"publisher": _build_publisher_check(loops)})
+        is_available = _build_publisher_check(loops)
+        readiness = Readiness({"publisher": is_available})
         host, port = settings.internal_host, settings.internal_port
         probes = open_internal_port(host=host, port=port, registry=registry, readiness=readiness)
-        answers = repeat(partial(_count_rejected, parts.answers, metrics), RETRY_DELAY_SECONDS)
+        answers = repeat(partial(_read_answers, publisher, is_available), RETRY_DELAY_SECONDS)
         async with probes, run_in_background(answers), asyncio.TaskGroup() as tasks:
             for loop in loops:
                 tasks.create_task(loop.run())

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from pydantic import Field
 
-from shared.runtime.settings import EnvironmentSettings, ServiceSettings
+from shared.runtime.settings import EnvironmentSettings, NoticesApiAccess, ServiceSettings
 
 
 class RuleSettings(EnvironmentSettings):
-    """Paths of the rules, for commands that need no broker."""
+    """Paths of the rules, for commands that publish nothing."""
 
     feeds_file: Path = Field(description="feeds and warnings to poll, in TOML")
     county_file: Path = Field(
@@ -17,15 +17,10 @@ class RuleSettings(EnvironmentSettings):
 
 
 class FolderSettings(EnvironmentSettings):
-    """Path of drafts and refused events, for commands that need no broker."""
+    """Path of drafts and refused events, for commands that publish nothing."""
 
     feeds_folder: Path = Field(description="entries seen, drafts, rejected notices")
 
 
-class Settings(RuleSettings, FolderSettings, ServiceSettings):
-    """All settings of the service; its login is the user in `broker_url`."""
-
-    broker_url: str = Field(
-        description="amqp://login@host:port/vhost; host:port,host:port for a cluster",
-        pattern=r"^amqps?://[^@/:]+(:[^@/]*)?@",
-    )
+class Settings(RuleSettings, FolderSettings, ServiceSettings, NoticesApiAccess):
+    """All settings of the service."""

@@ -1,26 +1,25 @@
 """Composition root of the feeds service."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from services.feeds.broker import Answers, OpenAnswers, OpenPublisher, open_notice_publisher
 from services.feeds.configuration import AlertOrigin, FeedOrigin, FeedsFile, read_files
 from services.feeds.decisions import PublisherIdentity
 from services.feeds.fetching import MAX_RETRY_AFTER_SECONDS, Fetcher, open_fetcher
 from services.feeds.folder import StateFolder
 from services.feeds.polling import Poller, PollSource
+from services.feeds.publisher import FeedPublisher
 from services.feeds.settings import Settings
 from services.feeds.sources import AlertFileSource, AlertWebSource, FeedSource
-from shared.amqp.stream import StreamReader
-from shared.amqp.topology import ANSWERS
 from shared.notices.configuration import Configuration
 from shared.runtime.clock import Clock, system_clock
+from shared.runtime.notices_api import HttpNoticesApi, open_notices_api
 
-CONNECTION_NAME = "feeds"
 MAX_ALERT_WAIT_SECONDS = 600.0  # shorter than a website may ask for, as warnings are urgent
+OpenNotices = Callable[[], AbstractAsyncContextManager[HttpNoticesApi]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,32 +30,31 @@ class FeedComponents:
     base_folder: Path
     county: Configuration
     folder: StateFolder
-    open_publisher: OpenPublisher
-    open_answers: OpenAnswers
+    open_notices: OpenNotices
     clock: Clock = system_clock
 
     @asynccontextmanager
-    async def open_pollers(self) -> AsyncIterator[tuple[Poller, ...]]:
+    async def open_publisher(self, count_rejected: Callable[[str], None]) -> AsyncIterator[FeedPublisher]:
+        """Open a client of the notices API without sending a request."""
+        async with self.open_notices() as notices:
+            yield FeedPublisher(notices=notices, folder=self.folder, count_rejected=count_rejected)
+
+    @asynccontextmanager
+    async def open_pollers(self, publisher: FeedPublisher) -> AsyncIterator[tuple[Poller, ...]]:
         """Open one poller per origin, all on one HTTP client."""
         async with open_fetcher(self.file.contact, self.file.internal_hosts) as fetcher:
-            yield tuple(self._build_poller(origin, fetcher) for origin in self.file.origins)
-
-    @property
-    def answers(self) -> Answers:
-        return Answers(
-            source=self.file.source, system=self.file.system, folder=self.folder, open_answers=self.open_answers
-        )
+            yield tuple(self._build_poller(origin, fetcher, publisher) for origin in self.file.origins)
 
     def identify(self) -> PublisherIdentity:
         return PublisherIdentity(system=self.file.system, source=self.file.source, county=self.county, now=self.clock())
 
-    def _build_poller(self, origin: FeedOrigin | AlertOrigin, fetcher: Fetcher) -> Poller:
+    def _build_poller(self, origin: FeedOrigin | AlertOrigin, fetcher: Fetcher, publisher: FeedPublisher) -> Poller:
         return Poller(
             name=origin.name,
             interval_seconds=origin.interval_seconds,
             source=self._build_source(origin, fetcher),
             folder=self.folder,
-            open_publisher=self.open_publisher,
+            publisher=publisher,
             clock=self.clock,
             max_wait_seconds=MAX_ALERT_WAIT_SECONDS if isinstance(origin, AlertOrigin) else MAX_RETRY_AFTER_SECONDS,
         )
@@ -82,12 +80,5 @@ def build_components(settings: Settings) -> FeedComponents:
         base_folder=settings.feeds_file.parent,
         county=county,
         folder=StateFolder(settings.feeds_folder),
-        open_publisher=partial(
-            open_notice_publisher,
-            settings.broker_url,
-            password=settings.broker_secret,
-            login=settings.login,
-            name=CONNECTION_NAME,
-        ),
-        open_answers=partial(StreamReader, settings.broker_url, settings.broker_secret, CONNECTION_NAME, ANSWERS),
+        open_notices=partial(open_notices_api, settings.notices_api_url, settings.notices_api_token.get_secret_value()),
     )

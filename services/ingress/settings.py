@@ -3,12 +3,12 @@
 from pydantic import Field, SecretStr, field_validator
 
 from shared.runtime.encryption_settings import EncryptionSettings
-from shared.runtime.settings import Port
+from shared.runtime.settings import BrokerAccess, Port
 
 MAX_APP_SECRETS = 2
 
 
-class Settings(EncryptionSettings):
+class Settings(EncryptionSettings, BrokerAccess):
     """Settings, all validated at startup, so that a wrong key fails before the first webhook."""
 
     listen_host: str = Field("0.0.0.0", description="where the webhook listens")  # noqa: S104 - the public port

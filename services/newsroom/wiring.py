@@ -14,7 +14,6 @@ from services.newsroom.adapters.broadcasts import ArchiveEntryReader
 from services.newsroom.adapters.config_files import find_own_system, read_approval_rules, read_templates
 from services.newsroom.adapters.identity_provider import open_identity_provider
 from services.newsroom.adapters.metrics import NewsroomMetrics
-from services.newsroom.adapters.notices_api import open_notices_api
 from services.newsroom.adapters.queue_counts import STRANDED_QUEUES
 from services.newsroom.adapters.retention import build_retention_rules
 from services.newsroom.domain.archive_feeds import ArchiveSite
@@ -37,6 +36,7 @@ from shared.outcome import DependencyUnavailable
 from shared.runtime.background import repeat, run_in_background
 from shared.runtime.clock import system_clock
 from shared.runtime.http_port import open_http_port
+from shared.runtime.notices_api import open_notices_api
 from shared.runtime.probes import Readiness, open_internal_port
 from shared.runtime.process import StopRequest
 from shared.runtime.settings import read_county

@@ -42,7 +42,7 @@ class StreamRecord(NamedTuple):
 
 @dataclass
 class StreamReader:
-    """Reader of a stream from `begin` on: a maximum age such as `7D`, or an offset.
+    """Reader of the messages of a stream that are not older than `max_age`, such as `7D`.
 
     A stream that was created anew, as on a new volume of the broker, is read from its beginning.
     """
@@ -51,15 +51,10 @@ class StreamReader:
     password: str | None
     name: str
     stream: str
-    begin: str | int
+    max_age: str
     _next: int | None = field(default=None, init=False)
     _end: int | None = field(default=None, init=False)
     _connected: bool = field(default=False, init=False)
-
-    @property
-    def next_offset(self) -> int | None:
-        """Return the offset of the next message; None before the first."""
-        return self._next
 
     @property
     def is_current(self) -> bool:
@@ -84,7 +79,7 @@ class StreamReader:
             if not self._connected:
                 self._end = await self._find_last_offset(connection)
                 await self._reset_if_shorter(connection)
-            offset = self.begin if self._next is None else self._next
+            offset = self.max_age if self._next is None else self._next
             channel = await self._consume(connection, offset, partial(self._take_message, take))
             for closable in (connection, channel):
                 closable.close_callbacks.add(lambda *_: closed.set())
@@ -123,12 +118,11 @@ class StreamReader:
 
     async def _reset_if_shorter(self, connection: AbstractConnection) -> None:
         """Reset the offset if no message precedes it: the broker would send nothing until the stream is that long."""
-        offset = self.begin if self._next is None else self._next
-        if not isinstance(offset, int) or offset == 0 or (self._end is not None and self._end >= offset - 1):
+        if not self._next or (self._end is not None and self._end >= self._next - 1):
             return
-        if self._end is None or await self._find_offset(connection, offset - 1, MESSAGE_TIMEOUT_SECONDS) is None:
-            _log.warning("stream_made_anew", stream=self.stream, offset=offset)
-            self._next, self.begin = None, "first" if isinstance(self.begin, int) else self.begin
+        if self._end is None or await self._find_offset(connection, self._next - 1, MESSAGE_TIMEOUT_SECONDS) is None:
+            _log.warning("stream_made_anew", stream=self.stream, offset=self._next)
+            self._next = None
 
     async def _find_offset(self, connection: AbstractConnection, begin: int | str, seconds: float) -> int | None:
         """Return the offset of the first message from `begin` on; None if there is none within `seconds`."""

@@ -13,6 +13,9 @@ from shared.contracts.message import Lane, Moment
 from shared.contracts.notices import NoticeEvent, NoticePublished, NoticeUpdated, NoticeWithdrawn
 
 PUBLISH_PATH, CHECK_PATH, EVENTS_PATH = "/notices", "/notices/check", "/events/"
+STORED = 202
+# Statuses of a final rejection; after any other answer, or none, the same event is sent again.
+REJECTION_STATUSES = frozenset((400, 403, 413, 415, 422))
 MAX_NOTICE_ID_LENGTH = 200
 ACTIONS: Mapping[str, type[NoticeEvent]] = {
     "publish": NoticePublished,
@@ -81,6 +84,16 @@ class CheckResults(Struct, frozen=True, kw_only=True):
     """The same for a batch, in the order of the request."""
 
     events: tuple[CheckResult, ...]
+
+
+class NoticeForecast(Struct, frozen=True, kw_only=True):
+    """What a client reads of a check: with `problems`, the other fields may be empty."""
+
+    audience: int | None = None
+    costs: dict[str, Euros] = {}
+    duration_seconds: int | None = None
+    blockers: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 class EventState(StrEnum):

@@ -5,11 +5,13 @@ import re
 import sys
 from collections.abc import Callable
 from functools import cache
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from yarl import URL
 
 from shared.notices.configuration import Configuration, ConfigurationError, read_configuration
 from shared.runtime.hosts import get_login
@@ -17,6 +19,7 @@ from shared.runtime.hosts import get_login
 PREFIX = "KREISFUNK_"
 EXIT_SETTINGS = 2
 MAX_SHUTDOWN_SECONDS = 5.0
+_TOKEN = re.compile(r"[\x21-\x7e]{1,500}")
 THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:\.[0-9]{3})+")
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -83,7 +86,26 @@ class DatabaseAccess(EnvironmentSettings):
         return self.database_password.get_secret_value() if self.database_password else None
 
 
-class ServiceSettings(BrokerAccess):
+class NoticesApiAccess(EnvironmentSettings):
+    """Access of a municipal system to the notices API; the token identifies the system."""
+
+    notices_api_url: str = Field(description="https://host of notices over HTTP")
+    notices_api_token: SecretStr = Field(description="token for notices over HTTP")
+
+    @field_validator("notices_api_url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        return normalize_url(value)
+
+    @field_validator("notices_api_token")
+    @classmethod
+    def _fits_into_a_header(cls, value: SecretStr) -> SecretStr:
+        if not _TOKEN.fullmatch(value.get_secret_value()):
+            raise ValueError("must be one word of printable ASCII, as `kreisfunk tokens create` printed it")
+        return value
+
+
+class ServiceSettings(EnvironmentSettings):
     """Settings of every service."""
 
     internal_host: str = Field("127.0.0.1", description="address on which /livez, /readyz and /metrics listen")
@@ -97,12 +119,33 @@ class ServiceSettings(BrokerAccess):
         return min(MAX_SHUTDOWN_SECONDS, self.drain_seconds / 2)
 
 
-class DatabaseSettings(ServiceSettings, DatabaseAccess):
+class DatabaseSettings(ServiceSettings, BrokerAccess, DatabaseAccess):
     """Settings of a service with its own database."""
 
 
 S = TypeVar("S", bound=BaseSettings)
 C = TypeVar("C", bound=Configuration)
+
+
+def normalize_url(text: str) -> str:
+    """Strip `/` and `/notices`; require https unless the host is local, as the token is sent there.
+
+    Raises ValueError.
+    """
+    url = URL(text.strip())
+    if url.scheme not in ("http", "https") or not url.host or url.user or url.query_string or url.fragment:
+        raise ValueError("expected an address such as https://kreisfunk.example")
+    if url.scheme == "http" and not _is_local(url.host):
+        raise ValueError("use https: over http, anybody on the way could read the token")
+    return str(url).rstrip("/").removesuffix("/notices")
+
+
+def _is_local(host: str) -> bool:
+    """Return whether the host is this machine, in a private network, or a name within a container network."""
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return "." not in host
 
 
 def read_settings(settings_type: type[S]) -> S:

@@ -12,7 +12,6 @@ import msgspec
 
 from deploy.paths import CONFIG
 from services.newsroom.adapters.drafts import PostgresDraftRepository
-from services.newsroom.adapters.notices_api import HttpNoticesApi, NoticesApiAway
 from services.newsroom.adapters.publications import PublicationRepository
 from services.newsroom.domain.accounts import Account, Role
 from services.newsroom.domain.approval import ApprovalRules
@@ -29,16 +28,17 @@ from services.newsroom.domain.drafts import (
 from services.newsroom.domain.outbox import (
     DecideDraft,
     DecidePublication,
-    NoticeForecast,
     NoticePublication,
     PublicationState,
-    PublishAnswer,
 )
 from services.newsroom.domain.progress import BroadcastStatus
 from services.newsroom.domain.sending import MonthBudget, SendingNumber, SendingOverview
 from services.newsroom.handlers.assessing import DraftAssessor
 from services.newsroom.handlers.drafting import DraftingService
+from shared.contracts.events import Problem
+from shared.contracts.notices_http import NoticeForecast
 from shared.notices.configuration import Configuration, System, read_configuration
+from shared.runtime.notices_api import HttpNoticesApi, NoticesApiUnavailable
 
 NOON = datetime(2026, 11, 25, 11, tzinfo=UTC)
 _NAMES = UUID(int=1)
@@ -196,27 +196,27 @@ class DraftsInMemory(PostgresDraftRepository):
 
 @dataclass
 class ScriptedNoticesApi(HttpNoticesApi):
-    """A notices API that answers publications with `answers`, in order; None means no answer.
+    """A notices API that answers publications with the problems in `answers`, in order; None means no answer.
 
     `published` and `checked` record the requests.
     """
 
     forecast: NoticeForecast | None = FORECAST
-    answers: list[PublishAnswer | None] = field(default_factory=list)
+    answers: list[tuple[Problem, ...] | None] = field(default_factory=list)
     published: list[Mapping[str, Any]] = field(default_factory=list)
     checked: list[bytes] = field(default_factory=list)
 
-    async def publish(self, event: Mapping[str, Any]) -> PublishAnswer:
-        self.published.append(event)
+    async def publish(self, event: bytes) -> tuple[Problem, ...]:
+        self.published.append(msgspec.json.decode(event))
         answer = self.answers.pop(0)
         if answer is None:
-            raise NoticesApiAway("nobody answers")
+            raise NoticesApiUnavailable("nobody answers")
         return answer
 
     async def check(self, event: bytes) -> NoticeForecast:
         self.checked.append(event)
         if self.forecast is None:
-            raise NoticesApiAway("nobody answers")
+            raise NoticesApiUnavailable("nobody answers")
         return self.forecast
 
 
@@ -334,8 +334,8 @@ class PublicationsInMemory(PublicationRepository):
         unanswered = (entry for entry in self.waiting if entry.id not in self.answers)
         return [entry for entry in unanswered if self.next_at.get(entry.id, NOON) <= now][:limit]
 
-    async def record_answer(self, publication: UUID, answer: PublishAnswer, now: datetime) -> None:
-        self.answers[publication] = answer.state
+    async def record_answer(self, publication: UUID, problems: Sequence[Problem], now: datetime) -> None:
+        self.answers[publication] = PublicationState.REJECTED if problems else PublicationState.ACCEPTED
 
     async def record_failure(self, publication: UUID, next_at: datetime) -> None:
         self.next_at[publication] = next_at

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -107,6 +108,13 @@ def _type_into(terminal: int, typed: str, prompt: str) -> str:
 async def run_in_process(*arguments: str, environment: Mapping[str, str]) -> CommandResult:
     """Run the command inside this process, which saves its start; in a thread, as commands run their own loop."""
     return await asyncio.to_thread(_invoke, arguments, {"COLUMNS": "200", **environment})
+
+
+async def create_login(stack: Path, system: str) -> str:
+    """Create a login for a registered system of this local stack, as an operator does; return its URL."""
+    created = await run_in_process("systems", "login", system, "--url", "--stack", str(stack), environment={})
+    assert created.status == 0, created.everything
+    return created.output.strip()
 
 
 def _invoke(arguments: Sequence[str], environment: Mapping[str, str]) -> CommandResult:

@@ -1,19 +1,20 @@
-"""A folder of feeds on a disk that can be full, and a broker that records events."""
+"""A folder of feeds on a disk that can be full, and a notices API that records events."""
 
 import errno
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from services.feeds.broker import NoticePublisher
 from services.feeds.decisions import PollOutcome
 from services.feeds.folder import StateFolder
 from services.feeds.polling import Poller
+from services.feeds.publisher import FeedPublisher
 from services.feeds.state import OriginState
-from shared.amqp.publisher import Publisher
+from shared.contracts.envelope import read_envelope
+from shared.contracts.events import Problem
+from shared.contracts.notices_http import EventProgress
+from shared.runtime.notices_api import HttpNoticesApi, NoticesApiUnavailable
 from tests.factories.feeds import NOW, poll_feed
 
 
@@ -49,18 +50,30 @@ class LimitedFolder(StateFolder):
         super().save_sent(origin, event)
 
 
-class FakeBroker(Publisher):
-    """`published` are the ids of the events, in order."""
+class FakeNoticesApi(HttpNoticesApi):
+    """`published` are the ids of the stored events, in order; each of `answers` is given once instead.
 
-    def __init__(self) -> None:
+    `progress` is that of every event.
+    """
+
+    def __init__(
+        self, *answers: NoticesApiUnavailable | tuple[Problem, ...], progress: EventProgress | None = None
+    ) -> None:
+        self.answers, self.progress, self.asked = list(answers), progress, 0
         self.published: list[str] = []
+        self.rejected: list[str] = []
 
-    async def publish(self, exchange: str, key: str, body: bytes, *, message_id: str, **_: Any) -> None:
-        self.published.append(message_id)
+    async def publish(self, event: bytes) -> tuple[Problem, ...]:
+        answer = self.answers.pop(0) if self.answers else ()
+        if isinstance(answer, NoticesApiUnavailable):
+            raise answer
+        if not answer:
+            self.published.append(read_envelope(event).id)
+        return answer
 
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[NoticePublisher]:
-        yield NoticePublisher(publisher=self, login="feeds")
+    async def fetch_progress(self, source: str, event_id: str) -> EventProgress | None:
+        self.asked += 1
+        return self.progress
 
 
 @dataclass
@@ -74,12 +87,12 @@ class FakeFeed:
         return poll_feed(*self.items, memory=state, **self.options)
 
 
-def build_poller(folder: StateFolder, feed: FakeFeed, broker: FakeBroker, interval_seconds: float = 60) -> Poller:
+def build_poller(folder: StateFolder, feed: FakeFeed, notices: FakeNoticesApi, interval_seconds: float = 60) -> Poller:
     return Poller(
         name="presse",
         interval_seconds=interval_seconds,
         source=feed,
         folder=folder,
-        open_publisher=broker.open,
+        publisher=FeedPublisher(notices=notices, folder=folder, count_rejected=notices.rejected.append),
         clock=lambda: NOW,
     )

@@ -26,7 +26,9 @@ PURPOSES = {
     "kreisfunk_database_password": "Zugang zur Datenbank, für jeden ein eigener",
     "kreisfunk_backup_key": "verschlüsselt und öffnet Sicherungen der Datenbank",
     "kreisfunk_login_passwords": "alle Zugänge, um sie bei der Einrichtung anzulegen",
-    "kreisfunk_notices_api_token": "Zugang von Pressestelle und Redaktion für Meldungen über HTTP, je ein eigener",
+    "kreisfunk_notices_api_token": (
+        "Zugang von Pressestelle, Redaktion und `kreisfunk feeds` für Meldungen über HTTP, je ein eigener"
+    ),
     "tokens.json": "Hashwerte der Zugänge für Meldungen über HTTP, mit dem Namen des Fachverfahrens",
     "owner_password": "Besitzer der Datenbank",
     "replication_password": "Zugang einer zweiten Datenbank zur ersten, nur bei mehreren Knoten",
@@ -43,9 +45,8 @@ LOGINS = {
     "newsroom": "Redaktion: hört, was aus Meldungen wird, An- und Abmeldungen, Rückmeldungen",
     "quarantine": "`kreisfunk quarantine`: liegen gebliebene Nachrichten ansehen, erneut zustellen, löschen",
     "pressestelle": "Pressestelle; ebenso jedes andere eingetragene Fachverfahren",
-    "feeds": "`kreisfunk feeds`: Meldungen von der Internetseite",
 }
-PERMISSIONS = {**SERVICES, **dict.fromkeys(("pressestelle", "feeds"), MUNICIPAL)}
+PERMISSIONS = {**SERVICES, "pressestelle": MUNICIPAL}
 EXCHANGES = (topology.MUNICIPAL_EVENTS, topology.API_NOTICES, topology.INBOUND, topology.DISPATCH, topology.EVENTS)
 QUEUES = (
     *(queue.name for queue in topology.QUEUES),

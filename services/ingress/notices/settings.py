@@ -6,10 +6,10 @@ from typing import Annotated
 from pydantic import Field
 
 from shared.runtime.client_address import Network, parse_networks
-from shared.runtime.settings import Port, ServiceSettings, validate_with
+from shared.runtime.settings import BrokerAccess, Port, ServiceSettings, validate_with
 
 
-class Settings(ServiceSettings):
+class Settings(ServiceSettings, BrokerAccess):
     """Settings, all validated at startup."""
 
     notices_api_host: str = Field("127.0.0.1", description="where the notices API listens; never a public address")

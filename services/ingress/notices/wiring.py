@@ -42,7 +42,7 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
         password=settings.broker_secret,
         name=f"{NAME} reads",
         stream=PROGRESS,
-        begin=PROGRESS_HISTORY,
+        max_age=PROGRESS_HISTORY,
     )
     app, feed = _build_app(settings, metrics, publisher, reader)
     async with (

@@ -10,7 +10,7 @@ import msgspec
 
 from services.newsroom.adapters.audit import encode_json, record_act
 from services.newsroom.domain.audit import Act
-from services.newsroom.domain.outbox import NoticePublication, PendingNotice, PublicationState, PublishAnswer
+from services.newsroom.domain.outbox import NoticePublication, PendingNotice, PublicationState
 from shared.contracts.events import Problem
 from shared.database.pool import Connection, Database
 
@@ -82,13 +82,13 @@ class PublicationRepository:
         rows = await self._database.fetch(_PUBLISHED, broadcast)
         return _read_publication(rows[0]) if rows else None
 
-    async def record_answer(self, publication: UUID, answer: PublishAnswer, now: datetime) -> None:
-        """Record the acceptance or the rejection, which returns the draft to its editors."""
+    async def record_answer(self, publication: UUID, problems: Sequence[Problem], now: datetime) -> None:
+        """Record the acceptance or, with problems, the rejection, which returns the draft to its editors."""
         async with self._database.transaction() as connection:
-            if answer.state is PublicationState.ACCEPTED:
-                await connection.execute(_ACCEPT, publication, now)
+            if problems:
+                await reject_publication(connection, publication, problems, now)
             else:
-                await reject_publication(connection, publication, answer.errors, now)
+                await connection.execute(_ACCEPT, publication, now)
 
     async def record_failure(self, publication: UUID, next_at: datetime) -> None:
         """Record an attempt without a conclusive answer."""

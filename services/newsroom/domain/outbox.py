@@ -7,8 +7,6 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct, field
-
 from services.newsroom.domain.accounts import Account
 from services.newsroom.domain.archive import derive_code, format_code
 from services.newsroom.domain.audit import MAX_REASON_LENGTH, Act
@@ -22,14 +20,11 @@ from services.newsroom.domain.drafts import (
 )
 from services.newsroom.domain.sending import MonthBudget
 from shared.contracts.envelope import encode
-from shared.contracts.events import Euros, Problem
+from shared.contracts.events import Problem
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
 
 RETRY_DELAYS_SECONDS = (1, 2, 5, 15, 30)
 MAX_RETRY_DELAY_SECONDS = 60
-# Statuses of a final rejection; after any other answer, or none, the publication is sent again.
-_REJECTED = frozenset((400, 403, 413, 415, 422))
-ACCEPTED = 202
 CODE_LENGTH_IN_TEXT = len(" Prüfcode: ABCD-EFGH")
 
 
@@ -102,30 +97,6 @@ class PendingNotice:
     topic: str
     created_at: datetime
     tries: int
-
-
-class PublishAnswer(Struct, frozen=True, kw_only=True):
-    """Answer of the notices API to a publication."""
-
-    status: int
-    errors: tuple[Problem, ...] = ()
-    retry_after: float = 0.0
-
-    @property
-    def state(self) -> PublicationState:
-        if self.status == ACCEPTED:
-            return PublicationState.ACCEPTED
-        return PublicationState.REJECTED if self.status in _REJECTED else PublicationState.WAITING
-
-
-class NoticeForecast(Struct, frozen=True, kw_only=True):
-    """Forecast of what publishing would do now; with `problems`, the other fields may be empty."""
-
-    audience: int | None = None
-    costs: dict[str, Euros] = field(default_factory=dict)
-    duration_seconds: int | None = None
-    blockers: tuple[str, ...] = ()
-    problems: tuple[Problem, ...] = field(default=(), name="errors")
 
 
 def compute_next_try(now: datetime, tries: int, retry_after: float) -> datetime:

@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 import msgspec
 
 from services.newsroom.adapters.drafts import PostgresDraftRepository
-from services.newsroom.adapters.notices_api import HttpNoticesApi, NoticesApiAway
 from services.newsroom.domain.accounts import Account, Right
 from services.newsroom.domain.approval import (
     ApprovalRules,
@@ -28,13 +27,15 @@ from services.newsroom.domain.drafts import (
 )
 from services.newsroom.domain.explanations import explain_delays
 from services.newsroom.domain.hints import find_similar
-from services.newsroom.domain.outbox import NoticeForecast, NoticePublication, build_event, choose_revision
+from services.newsroom.domain.outbox import NoticePublication, build_event, choose_revision
 from services.newsroom.domain.progress import BroadcastStatus, count_followers
 from services.newsroom.domain.sending import MonthBudget, SendingOverview
 from shared.contracts.events import Problem
+from shared.contracts.notices_http import NoticeForecast
 from shared.notices.configuration import Configuration, System
 from shared.notices.rules import validate_event
 from shared.runtime.clock import Clock
+from shared.runtime.notices_api import HttpNoticesApi, NoticesApiUnavailable
 
 SIMILAR_DAYS = timedelta(days=7)
 _NIL_ID = UUID(int=0)
@@ -154,7 +155,7 @@ class DraftAssessor:
             return None
         try:
             forecast = await self.notices.check(self._build_event(draft, uuid4()))
-        except NoticesApiAway:
+        except NoticesApiUnavailable:
             return None
         return await self._complete_follow_up(draft, forecast)
 

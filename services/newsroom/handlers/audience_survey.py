@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from services.newsroom.adapters.listening import PostgresListeningLog
-from services.newsroom.adapters.notices_api import HttpNoticesApi
 from services.newsroom.domain.listening import TopicAudience
 from shared.contracts.envelope import encode
 from shared.contracts.hours import LOCAL_ZONE
 from shared.contracts.notices import NoticePublished
 from shared.runtime.clock import Clock
+from shared.runtime.notices_api import HttpNoticesApi
 
 _TEXT = "Zählung der Abonnements"
 _VALIDITY = timedelta(hours=1)
@@ -29,7 +29,7 @@ class AudienceSurvey:
     clock: Clock
 
     async def run(self) -> None:
-        """Count the topics that are due. Raises DatabaseUnavailable and NoticesApiAway."""
+        """Count the topics that are due. Raises DatabaseUnavailable and NoticesApiUnavailable."""
         now = self.clock()
         recent = await self.counts.list_counted_topics(now - _RECOUNT_AFTER)
         for topic in self.topics:

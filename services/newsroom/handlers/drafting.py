@@ -36,9 +36,10 @@ from services.newsroom.domain.drafts import (
     refuse_if,
     require_version,
 )
-from services.newsroom.domain.outbox import DecidePublication, DraftChange, NoticeForecast
+from services.newsroom.domain.outbox import DecidePublication, DraftChange
 from services.newsroom.domain.sending import MonthBudget
 from services.newsroom.handlers.assessing import DraftAssessor, find_budget_obstacle
+from shared.contracts.notices_http import NoticeForecast
 
 
 @dataclass(frozen=True, kw_only=True)

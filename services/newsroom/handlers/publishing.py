@@ -4,14 +4,15 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
 import structlog
 
-from services.newsroom.adapters.notices_api import HttpNoticesApi, NoticesApiAway
 from services.newsroom.adapters.publications import PublicationRepository
 from services.newsroom.domain.outbox import NoticePublication, PublicationState, compute_next_try
 from shared.outcome import DependencyUnavailable
 from shared.runtime.background import wait_until_set
 from shared.runtime.clock import Clock
+from shared.runtime.notices_api import HttpNoticesApi, NoticesApiUnavailable
 
 POLL_INTERVAL_SECONDS = 1.0
 MAX_AT_ONCE = 20
@@ -51,18 +52,14 @@ class PublicationOutbox:
             await self._send(publication)
 
     async def _send(self, publication: NoticePublication) -> None:
-        retry_after = 0.0
         try:
-            answer = await self.notices.publish(publication.event)
-        except NoticesApiAway as error:
-            _log.warning("notices_api_away", error=str(error), publication=str(publication.id))
-        else:
-            if answer.state is not PublicationState.WAITING:
-                await self.publications.record_answer(publication.id, answer, self.clock())
-                self.count(answer.state)
-                return
-            _log.warning("notices_api_refuses", status=answer.status, publication=str(publication.id))
-            retry_after = answer.retry_after
-        self.count(UNANSWERED)
-        now = self.clock()
-        await self.publications.record_failure(publication.id, compute_next_try(now, publication.tries, retry_after))
+            problems = await self.notices.publish(msgspec.json.encode(publication.event))
+        except NoticesApiUnavailable as error:
+            _log.warning("notices_api_unavailable", error=str(error), publication=str(publication.id))
+            self.count(UNANSWERED)
+            now = self.clock()
+            next_at = compute_next_try(now, publication.tries, error.retry_after)
+            await self.publications.record_failure(publication.id, next_at)
+            return
+        await self.publications.record_answer(publication.id, problems, self.clock())
+        self.count(PublicationState.REJECTED if problems else PublicationState.ACCEPTED)

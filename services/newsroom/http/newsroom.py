@@ -13,7 +13,6 @@ from services.newsroom.adapters.event_consumer import NewsroomEventHandler
 from services.newsroom.adapters.identity_provider import OidcProvider
 from services.newsroom.adapters.listening import PostgresListeningLog
 from services.newsroom.adapters.metrics import NewsroomMetrics
-from services.newsroom.adapters.notices_api import HttpNoticesApi
 from services.newsroom.adapters.publications import PublicationRepository
 from services.newsroom.adapters.queue_counts import StrandedCounts
 from services.newsroom.adapters.sending_control import PostgresSendingControl
@@ -39,6 +38,7 @@ from shared.encryption import KeyRing
 from shared.notices.configuration import System
 from shared.runtime.client_address import Network
 from shared.runtime.clock import system_clock
+from shared.runtime.notices_api import HttpNoticesApi
 
 MAX_LISTED = 100
 MAX_PENDING = 20

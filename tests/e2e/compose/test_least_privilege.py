@@ -104,6 +104,14 @@ async def test_what_everybody_can_reach_cannot_reach_data(
         await compose.execute(service, "python", "-c", CONNECT.format(host=host, port=port))
 
 
+@pytest.mark.parametrize(("host", "port"), [("postgres", 5432), ("rabbitmq", 5672)])
+async def test_feeds_reach_the_notices_api_and_no_data(host: str, port: int, compose: ComposeProject) -> None:
+    run = ("--profile", "feeds", "run", "--rm", "-T", "--no-deps", "feeds", "python", "-c")
+    await compose.run(*run, CONNECT.format(host="notices", port=8081))
+    with pytest.raises(EngineError, match="gaierror"):
+        await compose.run(*run, CONNECT.format(host=host, port=port))
+
+
 async def test_logs_know_no_secret_no_number_and_no_text(played: MainUseCaseResult, compose: ComposeProject) -> None:
     secret = ("run", "--rm", "--no-deps", "secrets", "python", "-c", READ_ALL)
     values = {value for value in (await compose.run(*secret)).split() if len(value) > 20}

@@ -12,10 +12,9 @@ async def systems(compose: ComposeProject, *arguments: str) -> str:
 
 
 async def test_logins_of_registered_systems_are_listed_ended_and_made(compose: ComposeProject) -> None:
-    """The one of `feeds`, which does not run here."""
     before = {line.split()[0]: line.split()[-1] for line in (await systems(compose, "list")).splitlines()}
-    assert (before["pressestelle"], before["feeds"]) == ("yes", "yes")
-    assert (await systems(compose, "revoke", "feeds")).strip() == "revoked feeds"
+    assert (before["pressestelle"], before["feeds"]) == ("yes", "no")
     password = (await systems(compose, "login", "feeds")).strip()
     assert len(password) > 20
     assert password not in await systems(compose, "list")
+    assert (await systems(compose, "revoke", "feeds")).strip() == "revoked feeds"

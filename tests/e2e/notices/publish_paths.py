@@ -15,6 +15,7 @@ from aiohttp import ClientSession
 from deploy.secrets import NOTICES_API_TOKEN
 from shared.contracts.events import NoticeAccepted, NoticeChecked, NoticeRejected
 from shared.contracts.notices import NoticeCheck, NoticePublished
+from shared.runtime.hosts import get_login
 from tests.contract_recorder.openapi_session import trace_contract
 from tests.e2e.notices.harness import SteeringHarness
 from tests.harness.commands import CommandResult, run_in_process
@@ -47,28 +48,29 @@ def read_secret(system: SteeringHarness, file: str) -> str:
     return (system.stack.folder / "secrets" / file).read_text().strip()
 
 
-async def publish_over_amqp(system: SteeringHarness, event: Event, login: str = LOGIN) -> PublishOutcome:
-    """With a client of the broker, as any other system."""
-    return await _exchange_over_amqp(system, event, login, NoticePublished.KEY, ANSWERS)
+async def publish_over_amqp(system: SteeringHarness, event: Event, url: str = "") -> PublishOutcome:
+    """With a client of the broker, as any other system; `url` is that of another login."""
+    return await _exchange_over_amqp(url or _build_url(system), event, NoticePublished.KEY, ANSWERS)
 
 
 async def check_over_amqp(system: SteeringHarness, event: Event) -> PublishOutcome:
     """The event in a request to check it."""
     request = build_event(type=NoticeCheck.TYPE, data={"event": event})
-    return await _exchange_over_amqp(system, request, LOGIN, NoticeCheck.KEY, (NoticeChecked.KEY,))
+    return await _exchange_over_amqp(_build_url(system), request, NoticeCheck.KEY, (NoticeChecked.KEY,))
 
 
-async def _exchange_over_amqp(
-    system: SteeringHarness, event: Event, login: str, key: str, answer_keys: Collection[str]
-) -> PublishOutcome:
-    url = build_login_url(system.stack.broker_url, login, read_secret(system, f"{login}/kreisfunk_broker_password"))
+def _build_url(system: SteeringHarness) -> str:
+    return build_login_url(system.stack.broker_url, LOGIN, read_secret(system, f"{LOGIN}/kreisfunk_broker_password"))
+
+
+async def _exchange_over_amqp(url: str, event: Event, key: str, answer_keys: Collection[str]) -> PublishOutcome:
     async with await aio_pika.connect(url) as connection:
         channel = await connection.channel()
         await channel.set_qos(prefetch_count=100)
         answers = await channel.get_queue("municipal.answers", ensure=False)
         async with answers.iterator(arguments={"x-stream-offset": "next"}, timeout=20) as messages:
             exchange = await channel.get_exchange("municipal.events", ensure=False)
-            await exchange.publish(_build_message(event, login), key)
+            await exchange.publish(_build_message(event, get_login(url)), key)
             async for message in messages:
                 await message.ack()
                 if message.routing_key in answer_keys and _is_about(message, event):

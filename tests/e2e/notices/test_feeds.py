@@ -27,7 +27,7 @@ mode = "direct"
 every = "1m"
 """
 SOON = "2099-01-01T00:00:00+01:00"
-NOWHERE = {"KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:1/"}
+NOWHERE = {"KREISFUNK_NOTICES_API_URL": "http://127.0.0.1:1", "KREISFUNK_NOTICES_API_TOKEN": "only-for-tests"}
 TOLD = ("Wasser abkochen", "Zehn Minuten kochen", "Entwarnung: Das Wasser ist rein")
 
 

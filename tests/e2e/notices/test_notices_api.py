@@ -28,7 +28,7 @@ from tests.e2e.notices.publish_paths import (
     publish_over_http,
     read_secret,
 )
-from tests.harness.commands import run_in_process
+from tests.harness.commands import create_login, run_in_process
 from tests.harness.notices_api import PUBLISHED, STRUCTURED, UPDATED, WITHDRAWN, data, event, soon
 from tests.servers import wait_for
 
@@ -159,8 +159,9 @@ async def test_what_another_system_forges_in_our_name_is_rejected_and_changes_no
         {**right, "id": uuid4().hex, "type": UPDATED, "data": data(headline=f"{MARK} anders", revision=2)},
         {**right, "id": uuid4().hex, "type": WITHDRAWN, "data": {"reason": MARK}, "expirytime": None},
     ]
+    forger = await create_login(system.stack.folder, "feeds")
     for forgery in forgeries:
-        assert (await publish_over_amqp(system, forgery, login="feeds")).fields == {"source"}
+        assert (await publish_over_amqp(system, forgery, forger)).fields == {"source"}
         assert (await publish_over_http(system, right)).accepted
     await system.wait_for_accepted("Das Echte.", CITIZENS)
     assert (await publish_over_http(system, right)).accepted

@@ -1,4 +1,4 @@
-"""A website and a harness for each test; the broker, the login and its permissions are real."""
+"""A website, and a harness for each test; the notices API, its broker and the token are real."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -6,10 +6,13 @@ from pathlib import Path
 import aio_pika
 import pytest
 
+from tests.harness.notices_api import NoticesApi, run_notices_api
+from tests.harness.notices_county import token, write_tokens
+from tests.harness.notices_proxy import run_notices_proxy
+from tests.harness.service_login import service_login
 from tests.harness.website import FakeWebsite, run_website
-from tests.integration.cli.notice_responder import let_log_in
-from tests.integration.feeds.harness import FeedsHarness
-from tests.servers import Servers
+from tests.integration.feeds.harness import FeedsHarness, write_feeds_county
+from tests.servers import Servers, wait_for
 
 
 @pytest.fixture
@@ -19,16 +22,26 @@ async def website() -> AsyncIterator[FakeWebsite]:
 
 
 @pytest.fixture(scope="module")
-async def broker_url(servers: Servers, vhost: str) -> str:
-    return await let_log_in(servers, vhost, "feeds")
+async def api(servers: Servers, vhost: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NoticesApi]:
+    folder = tmp_path_factory.mktemp("notices")
+    settings = {"KREISFUNK_COUNTY_FILE": str(write_feeds_county(folder))}
+    async with (
+        service_login(servers, vhost, "notices") as url,
+        run_notices_api(url, folder, settings=settings) as running,
+    ):
+        write_tokens(running.tokens_file, token("feeds", "feeds"))
+
+        async def has_read_earlier_events() -> bool:
+            return (await running.ask("GET", "/notices", token="feeds")).status == 200
+
+        await wait_for(has_read_earlier_events)
+        yield running
 
 
 @pytest.fixture
-async def harness(vhost: str, broker_url: str, website: FakeWebsite, tmp_path: Path) -> AsyncIterator[FeedsHarness]:
-    async with await aio_pika.connect_robust(vhost) as connection:
-        environment = {"KREISFUNK_BROKER_URL": broker_url}
-        harness = FeedsHarness(folder=tmp_path, website=website, environment=environment, connection=connection)
+async def harness(vhost: str, api: NoticesApi, website: FakeWebsite, tmp_path: Path) -> AsyncIterator[FeedsHarness]:
+    async with await aio_pika.connect_robust(vhost) as connection, run_notices_proxy(api.url) as proxy:
+        harness = FeedsHarness(folder=tmp_path, website=website, api=api, proxy=proxy, connection=connection)
         await harness.list_published()
         harness.arrived.clear()
-        await harness.delete_answers()
         yield harness

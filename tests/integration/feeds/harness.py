@@ -1,9 +1,13 @@
 """Runs `kreisfunk feeds` and reads what it publishes."""
 
+import asyncio
 import json
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,16 +15,26 @@ from uuid import uuid4
 import aio_pika
 from aio_pika.abc import AbstractRobustConnection
 
+from deploy.paths import CONFIG, ROOT
 from shared.amqp import topology
 from shared.contracts.envelope import CONTENT_TYPE, encode
-from shared.contracts.message import Message
-from tests.factories.feeds import build_rss
+from shared.contracts.events import NoticeAccepted, NoticeRejected
+from shared.contracts.notices_http import event_path
+from tests.factories.feeds import SOURCE, build_rss
 from tests.harness.commands import CommandResult, run_in_process
+from tests.harness.notices_api import NoticesApi
+from tests.harness.notices_county import text_of
+from tests.harness.notices_proxy import NoticesProxy
 from tests.harness.website import FakeWebsite, build_text_answer
+from tests.servers import wait_for
 
+# Entries have the same ids in each test: each has a source of its own, so that an earlier one's answers are not its.
+SOURCES = tuple(f"{SOURCE}/{number}" for number in range(200))
+UNUSED_SOURCES = iter(SOURCES)
+NOWHERE = "http://127.0.0.1:1"
 HEAD = """
 system = "feeds"
-source = "/landkreis-osterholz/internetseite"
+source = "{source}"
 internal_hosts = ["127.0.0.1"]
 """
 FEED = """
@@ -32,13 +46,21 @@ topic = "veranstaltungen"
 DIRECT_OPTIONS = 'mode = "direct"\nfirst_poll = "publish"\n'
 
 
+def write_feeds_county(folder: Path) -> Path:
+    """Write a county in which the feeds have SOURCES."""
+    file = folder / "feeds-county.toml"
+    file.write_text((CONFIG / "county.toml").read_text().replace(json.dumps([SOURCE]), json.dumps(SOURCES)))
+    return file
+
+
 @dataclass
 class FeedsHarness:
-    """`options` are the feed's settings in the file; `environment` is that of the login `feeds`."""
+    """`options` are the feed's settings in the file; `offline` is the environment of commands that publish nothing."""
 
     folder: Path
     website: FakeWebsite
-    environment: Mapping[str, str]
+    api: NoticesApi
+    proxy: NoticesProxy
     connection: AbstractRobustConnection
     options: str = DIRECT_OPTIONS
     origins: str = FEED
@@ -46,6 +68,13 @@ class FeedsHarness:
 
     def __post_init__(self) -> None:
         self.url = self.website.url
+        self.source = next(UNUSED_SOURCES)
+        name = "KREISFUNK_COUNTY_FILE"
+        self.offline = {name: self.api.child.command.environment[name]}
+        self.environment = self.build_environment(self.proxy.url)
+
+    def build_environment(self, url: str, token: str = text_of("feeds")) -> Mapping[str, str]:
+        return {**self.offline, "KREISFUNK_NOTICES_API_URL": url, "KREISFUNK_NOTICES_API_TOKEN": token}
 
     def show(self, *items: str) -> None:
         """Put these items in the feed."""
@@ -54,7 +83,7 @@ class FeedsHarness:
     @property
     def arguments(self) -> tuple[str, ...]:
         file = self.folder / "feeds.toml"
-        file.write_text(HEAD + self.origins.format(url=self.url) + self.options)
+        file.write_text(HEAD.format(source=self.source) + self.origins.format(url=self.url) + self.options)
         return ("--file", str(file), "--folder", str(self.folder / "state"))
 
     async def run_feeds(
@@ -67,12 +96,19 @@ class FeedsHarness:
         """Poll once; nobody answers unless a test does."""
         return await self.run_feeds("once", "--wait", "0", *arguments, environment=environment)
 
+    async def start_service(self) -> asyncio.subprocess.Process:
+        _, file, _, folder = self.arguments
+        own = {"KREISFUNK_INTERNAL_PORT": "0", "KREISFUNK_FEEDS_FILE": file, "KREISFUNK_FEEDS_FOLDER": folder}
+        environment = {"PATH": os.environ["PATH"], **own, **self.environment}
+        program = (sys.executable, "-m", "services.feeds")
+        return await asyncio.create_subprocess_exec(*program, cwd=ROOT, env=environment, stderr=asyncio.subprocess.PIPE)
+
     async def list_published(self) -> list[dict[str, Any]]:
-        """Return all messages so far, in order, with the login verified by the broker."""
+        """Return all notices so far, in order, as the notices API has stored them."""
         channel = await self.connection.channel()
-        queue = await channel.get_queue(topology.SUBSCRIPTIONS_NOTICES.name, ensure=False)
+        queue = await channel.get_queue(topology.SUBSCRIPTIONS_API_NOTICES.name, ensure=False)
         while message := await queue.get(fail=False):
-            self.arrived.append({**json.loads(message.body), "login": message.user_id, "property": message.message_id})
+            self.arrived.append(json.loads(message.body))
             await message.ack()
         await channel.close()
         return self.arrived
@@ -80,8 +116,8 @@ class FeedsHarness:
     async def list_headlines(self) -> list[str]:
         return [event["data"]["headline"] for event in await self.list_published()]
 
-    async def answer(self, *messages: Message) -> None:
-        """Publish these events of Kreisfunk."""
+    async def answer(self, *messages: NoticeAccepted | NoticeRejected) -> None:
+        """Publish these answers of Kreisfunk, and wait until the notices API has those about our events."""
         channel = await self.connection.channel()
         exchange = await channel.get_exchange(topology.EVENTS, ensure=False)
         for message in messages:
@@ -91,14 +127,14 @@ class FeedsHarness:
             )
             await exchange.publish(said, message.KEY)
         await channel.close()
+        published = {event["id"] for event in self.arrived}
+        for message in messages:
+            is_ours = isinstance(message, NoticeAccepted) or message.is_for("feeds")
+            if is_ours and message.source == self.source and message.event in published:
+                await wait_for(partial(self.is_answered, event_path(message.source, message.event)))
 
-    async def delete_answers(self) -> None:
-        """Empty the stream: entries have the same ids in each test, so that earlier answers would be theirs too."""
-        channel = await self.connection.channel()
-        await channel.queue_delete(topology.ANSWERS)
-        (answers,) = (stream for stream in topology.STREAMS if stream.name == topology.ANSWERS)
-        await topology.declare_stream(channel, answers)
-        await channel.close()
+    async def is_answered(self, path: str) -> bool:
+        return bool((await self.api.ask("GET", path, token="feeds")).body.get("state") != "received")
 
     def list_stored(self, kind: str) -> list[dict[str, Any]]:
         return [json.loads(path.read_text()) for path in sorted((self.folder / "state" / kind).glob("*.json"))]

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from shared.contracts.events import NoticeAccepted, NoticeRejected, Problem
-from shared.contracts.message import Message
-from tests.factories.feeds import SOURCE, build_item
+from tests.factories.feeds import build_item
 from tests.harness.commands import CommandResult, run_in_process
 from tests.integration.feeds.harness import FeedsHarness
 from tests.servers import wait_for
@@ -17,17 +16,17 @@ from tests.servers import wait_for
 QUOTA = (Problem(field="quota", problem="is used up"),)
 
 
-def accepted(event: dict[str, Any]) -> Message:
+def accepted(event: dict[str, Any]) -> NoticeAccepted:
     return NoticeAccepted(source=event["source"], event=event["id"], notice=event["subject"], revision=1)
 
 
-def rejected(event: dict[str, Any], problems: tuple[Problem, ...] = QUOTA) -> Message:
+def rejected(event: dict[str, Any], problems: tuple[Problem, ...] = QUOTA) -> NoticeRejected:
     return NoticeRejected(source=event["source"], event=event["id"], notice=event["subject"], problems=problems)
 
 
 async def drafts(harness: FeedsHarness, *arguments: str) -> CommandResult:
     folder = ("--folder", str(harness.folder / "state"))
-    return await run_in_process("feeds", "drafts", *arguments, *folder, environment={})
+    return await run_in_process("feeds", "drafts", *arguments, *folder, environment=harness.offline)
 
 
 async def publish(harness: FeedsHarness, name: str) -> CommandResult:
@@ -119,7 +118,7 @@ async def test_a_draft_is_shown_published_by_the_feeds_own_system_and_gone(harne
         return len(await harness.list_published()) == 1
 
     await wait_for(arrived)
-    assert (harness.arrived[0]["source"], harness.arrived[0]["login"]) == (SOURCE, "feeds")
+    assert (harness.arrived[0]["source"], harness.arrived[0]["kreisfunksystem"]) == (harness.source, "feeds")
     await harness.answer(rejected(harness.arrived[0]))
     ended = await publishing
     assert (ended.status, "quota: is used up" in ended.output) == (3, True), ended.everything
@@ -166,18 +165,21 @@ async def test_the_list_says_what_is_known_and_what_waits(harness: FeedsHarness)
     first, second, _ = await harness.list_published()
     await harness.answer(accepted(first), rejected(second))
     await harness.poll_once()
-    listed = await run_in_process("feeds", "list", *harness.arguments, "--json", environment={})
+    listed = await run_in_process("feeds", "list", *harness.arguments, "--json", environment=harness.offline)
     (known,) = listed.json["origins"]
     assert (known["name"], known["known"], known["unanswered"], known["refused"]) == ("presse", 3, 1, 1)
     assert (
-        "0 drafts and 1 refused" in (await run_in_process("feeds", "list", *harness.arguments, environment={})).output
+        "0 drafts and 1 refused"
+        in (await run_in_process("feeds", "list", *harness.arguments, environment=harness.offline)).output
     )
 
 
 async def test_a_feed_on_the_web_is_checked_entry_by_entry_and_nothing_is_stored(harness: FeedsHarness) -> None:
     harness.show(build_item(1), build_item(2, title="x" * 300), build_item(3, title=""))
     where = ("--file", harness.arguments[1])
-    ended = await run_in_process("feeds", "check", f"{harness.website.url}/presse", *where, "--json", environment={})
+    ended = await run_in_process(
+        "feeds", "check", f"{harness.website.url}/presse", *where, "--json", environment=harness.offline
+    )
     assert ended.status == 3
     assert [entry["result"] for entry in ended.json["entries"]][-1] == "broken"
     assert ended.json["entries"][0]["events"][0]["data"]["headline"] == "Meldung 1"

@@ -1,24 +1,21 @@
-"""`kreisfunk feeds once` and `run`: a real website, a real broker, and the login's real permissions."""
+"""`kreisfunk feeds once` and `run`: a real website, and the real notices API with its broker."""
 
 import asyncio
 import json
-import os
 import re
 import signal
-import sys
 
 import pytest
 
-from deploy.paths import ROOT
 from services.feeds.decisions import MAX_DRAFTS
 from tests.factories.feeds import build_item, build_rss
 from tests.harness.commands import run_kreisfunk
 from tests.harness.website import build_conditional_answer, build_text_answer
-from tests.integration.feeds.harness import FeedsHarness
+from tests.integration.feeds.harness import NOWHERE, FeedsHarness
 from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
 
 
-async def test_each_entry_is_published_once_by_the_login_of_its_own(harness: FeedsHarness) -> None:
+async def test_each_entry_is_published_once_by_the_system_of_the_feeds(harness: FeedsHarness) -> None:
     harness.show(*(build_item(number) for number in range(50)))
     ended = await harness.poll_once()
     assert (ended.status, ended.output) == (0, "presse: 50 published\n"), ended.errors
@@ -26,8 +23,7 @@ async def test_each_entry_is_published_once_by_the_login_of_its_own(harness: Fee
     assert (await harness.poll_once()).output == "presse: 1 published, 49 changed, not updated, 1 broken\n"
     published = await harness.list_published()
     assert len({event["subject"] for event in published}) == len(published) == 51
-    assert {event["login"] for event in published} == {"feeds"}
-    assert all(event["property"] == event["id"] for event in published)
+    assert {(event["kreisfunksystem"], event["source"]) for event in published} == {("feeds", harness.source)}
 
 
 async def test_what_has_not_changed_is_not_looked_at(harness: FeedsHarness) -> None:
@@ -82,26 +78,14 @@ async def test_a_folder_that_cannot_be_used_is_named(harness: FeedsHarness) -> N
     assert harness.website.requests == []
 
 
-async def test_a_broker_that_is_away_costs_nothing(harness: FeedsHarness) -> None:
+async def test_a_notices_api_that_is_away_costs_nothing(harness: FeedsHarness) -> None:
     harness.show(build_item(2), build_item(1))
-    ended = await harness.poll_once(environment={"KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:1/"})
+    ended = await harness.poll_once(environment=harness.build_environment(NOWHERE))
     assert ended.status == 4
     assert "published next time" in ended.errors
     harness.show(build_item(3))
     assert (await harness.poll_once()).status == 0
     assert await harness.list_headlines() == ["Meldung 1", "Meldung 2", "Meldung 3"]
-
-
-async def test_a_kill_between_publish_and_memory_publishes_the_same_bytes(harness: FeedsHarness) -> None:
-    harness.show(build_item(1))
-    await harness.poll_once(environment={"KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:1/"})
-    memory = harness.folder / "state" / "memory" / "presse.json"
-    decided = memory.read_bytes()
-    await harness.poll_once()
-    memory.write_bytes(decided)  # as if we had died before we could delete it
-    await harness.poll_once()
-    first, second = await harness.list_published()
-    assert first == second
 
 
 async def test_a_website_that_asks_to_wait_is_left_alone(harness: FeedsHarness) -> None:
@@ -161,14 +145,7 @@ async def test_a_wrong_file_ends_before_anything_is_asked(options: str, complain
 
 async def test_the_process_looks_at_once_and_ends_when_it_is_asked_to(harness: FeedsHarness) -> None:
     harness.show(build_item(1))
-    _, file, _, folder = harness.arguments
-    own = {"KREISFUNK_INTERNAL_PORT": "0", "KREISFUNK_FEEDS_FILE": file, "KREISFUNK_FEEDS_FOLDER": folder}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services.feeds"),
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **own, **harness.environment},
-        stderr=asyncio.subprocess.PIPE,
-    )
+    process = await harness.start_service()
 
     async def came() -> bool:
         return bool(await harness.list_published())

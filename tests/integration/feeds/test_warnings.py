@@ -9,7 +9,7 @@ from shared.contracts.events import NoticeAccepted, NoticeRejected, Problem
 from tests.factories.alerts import build_alert
 from tests.factories.feeds import build_item, build_rss
 from tests.harness.website import build_conditional_answer, build_text_answer
-from tests.integration.feeds.harness import FeedsHarness
+from tests.integration.feeds.harness import NOWHERE, FeedsHarness
 
 FILES = '\n[[alerts]]\nname = "warnung"\nfiles = "alerts"\ntopic = "strassensperrungen"\nmode = "direct"\n'
 WEB = '\n[[alerts]]\nname = "warnung"\nurl = "{url}/alerts"\ntopic = "strassensperrungen"\nmode = "direct"\n'
@@ -80,7 +80,7 @@ async def test_a_kill_anywhere_publishes_nothing_new_twice(harness: FeedsHarness
         refers_to = "w-1" if number > 1 else ""
         (alerts / f"{number}.xml").write_bytes(alert(f"w-{number}", kind=kind, refers_to=refers_to, minute=number))
         before = memory.read_bytes() if memory.exists() else None
-        away = await harness.poll_once(environment={"KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:1/"})
+        away = await harness.poll_once(environment=harness.build_environment(NOWHERE))
         assert away.status == 4
         decided = memory.read_bytes()
         await harness.poll_once()

@@ -25,11 +25,12 @@ from shared.amqp.topology import EVENTS
 from shared.contracts.envelope import CONTENT_TYPE, encode
 from shared.contracts.events import NoticeRejected, Problem
 from simulator.client import SimulatorClient, open_simulator_client
+from tests.harness.commands import create_login
 from tests.harness.notices_api import STRUCTURED, data, event
+from tests.harness.notices_county import ROADS, write_county
 from tests.servers import build_login_url, wait_for
 
 LOGIN = "pressestelle"
-OTHER_LOGIN = "feeds"
 SOURCE = "/landkreis-osterholz/pressestelle"
 PER_SECOND = 100
 CONNECTIONS = MUNICIPAL_LIMITS["max-connections"]
@@ -162,13 +163,10 @@ async def wait_until_happened(condition: Callable[[], bool]) -> bool:
 @asynccontextmanager
 async def run_municipal_harness(folder: Path) -> AsyncIterator[MunicipalHarness]:
     async with (
-        run_stack(folder, dispatchers=1, messages_per_second=RATE) as stack,
+        run_stack(folder, dispatchers=1, messages_per_second=RATE, county=write_county(folder)) as stack,
         open_simulator_client(stack.simulator_url, stack.control_token) as simulator,
     ):
-        login_url, other_url = (build_municipal_url(stack, login) for login in (LOGIN, OTHER_LOGIN))
+        password = (stack.folder / "secrets" / LOGIN / "kreisfunk_broker_password").read_text().strip()
+        login_url = build_login_url(stack.broker_url, LOGIN, password)
+        other_url = await create_login(stack.folder, ROADS)
         yield MunicipalHarness(stack=stack, simulator=simulator, login_url=login_url, other_url=other_url)
-
-
-def build_municipal_url(stack: Stack, login: str) -> str:
-    password = (stack.folder / "secrets" / login / "kreisfunk_broker_password").read_text().strip()
-    return build_login_url(stack.broker_url, login, password)

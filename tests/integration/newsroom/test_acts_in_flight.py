@@ -11,8 +11,8 @@ import pytest
 
 from services.newsroom.domain.accounts import Account, NotPermitted
 from services.newsroom.domain.drafts import DraftState, NoticeDraft
-from services.newsroom.domain.outbox import NoticeForecast
 from services.newsroom.handlers.drafting import DraftingService
+from shared.contracts.notices_http import NoticeForecast
 from shared.runtime.clock import system_clock
 from tests.factories.editors import CONTENT, DEEDS, FORECAST, ROUTINE
 from tests.integration.newsroom.writing_store import Store, build_drafting

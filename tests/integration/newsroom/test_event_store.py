@@ -34,7 +34,7 @@ from shared.contracts.message import Lane, Message
 from shared.outcome import Dead
 from shared.runtime.clock import system_clock
 from tests.factories.editors import CONTENT
-from tests.integration.newsroom.writing_store import SOURCE, Store
+from tests.integration.newsroom.writing_store import QUOTA, SOURCE, Store
 from tests.servers import wait_for
 
 _WAITING = """
@@ -172,7 +172,7 @@ async def test_a_notice_of_another_system_is_no_entry_of_ours_and_changes_none(s
 async def test_the_acceptance_may_come_before_the_answer_and_the_rejection_after_it(store: Store) -> None:
     draft = await store.publish()
     await store.accept(draft, broadcast=BROADCAST)
-    await store.answer(draft, 202)
+    await store.answer(draft)
     found = await store.find_publication(draft)
     assert (found.state, found.broadcast) == (PublicationState.ACCEPTED, BROADCAST)
     rejected = NoticeRejected(source=SOURCE, event=found.id.hex, problems=(Problem(field="id", problem="x"),))
@@ -182,7 +182,7 @@ async def test_the_acceptance_may_come_before_the_answer_and_the_rejection_after
 
 async def test_a_rejection_after_the_answer_returns_the_draft(store: Store) -> None:
     draft = await store.publish()
-    await store.answer(draft, 202)
+    await store.answer(draft)
     problems = (Problem(field="quota", problem="this system may publish 1 notices in an hour; never"),)
     event = (await store.find_publication(draft)).id.hex
     await store.tell(NoticeRejected(source=SOURCE, event=event, problems=problems), system_clock())
@@ -205,13 +205,13 @@ async def test_an_answer_to_another_system_is_none_to_ours(store: Store) -> None
 async def test_what_took_effect_is_published_though_the_repetition_was_refused_over_http(store: Store) -> None:
     """The answer to the first request is lost; the second one is refused, such as by a token with fewer topics."""
     draft = await store.publish()
-    await store.answer(draft, 403)
+    await store.answer(draft, QUOTA)
     assert (await store.drafts.find(draft.id)).state is DraftState.RETURNED
     await store.accept(draft, broadcast=BROADCAST)
     found = await store.find_publication(draft)
     assert (found.state, found.broadcast, found.problems) == (PublicationState.ACCEPTED, BROADCAST, ())
     assert (await store.drafts.find(draft.id)).state is DraftState.PUBLISHED
-    await store.answer(draft, 403)
+    await store.answer(draft, QUOTA)
     assert (await store.drafts.find(draft.id)).state is DraftState.PUBLISHED
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from services.newsroom.domain.drafts import DraftRefused, NoticeDraft
 from services.newsroom.domain.explanations import explain_blocker, explain_problem
-from services.newsroom.domain.outbox import NoticeForecast
 from services.newsroom.handlers.drafting import DraftingService
+from shared.contracts.notices_http import NoticeForecast
 from tests.factories.editors import CONTENT, FORECAST, ScriptedNoticesApi
 from tests.harness.writing import add_broadcast
 from tests.integration.newsroom.writing_store import SOURCE, Store

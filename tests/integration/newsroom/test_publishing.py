@@ -1,8 +1,6 @@
 """From the button to the notices API: whatever dies on the way, the notice goes out once, and the page is right."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -10,9 +8,7 @@ from uuid import uuid4
 import aio_pika
 import msgspec
 import pytest
-from aiohttp import ClientSession, web
 
-from deploy.local.ports import LOOPBACK, reserve_ports
 from shared.amqp import topology
 from shared.contracts.envelope import read_envelope
 from shared.contracts.notices import NoticeCheck
@@ -21,51 +17,10 @@ from tests.databases import FreshDatabase
 from tests.harness.newsroom import NewsroomProcess, run_newsroom
 from tests.harness.notices_api import NoticesApi, run_notices_api
 from tests.harness.notices_county import TOKENS, text_of, token, write_tokens
+from tests.harness.notices_proxy import NoticesProxy, run_notices_proxy
 from tests.harness.service_login import service_login
 from tests.harness.writing import WritingHarness
 from tests.servers import Servers, wait_for
-
-
-@dataclass
-class KillingProxy:
-    """`before_answer` is called once, when the notices API has taken a notice and nobody knows it yet."""
-
-    url: str
-    target: str
-    before_answer: Callable[[], None] | None = None
-    answered: list[int] = field(default_factory=list)
-
-    async def forward(self, request: web.Request) -> web.Response:
-        headers = {name: request.headers[name] for name in ("Authorization", "Content-Type")}
-        async with (
-            ClientSession() as session,
-            session.post(self.target + request.path, data=await request.read(), headers=headers) as found,
-        ):
-            body = await found.read()
-        if request.path != "/notices":
-            return web.Response(body=body, status=found.status)
-        self.answered.append(found.status)
-        if self.before_answer is not None:
-            act, self.before_answer = self.before_answer, None
-            act()
-            assert request.transport is not None
-            request.transport.abort()
-        return web.Response(body=body, status=found.status)
-
-
-@asynccontextmanager
-async def run_killing_proxy(target: str) -> AsyncIterator[KillingProxy]:
-    with reserve_ports(1) as (port,):
-        proxy = KillingProxy(url=f"http://{LOOPBACK}:{port}", target=target)
-        app = web.Application()
-        app.router.add_post("/{path:.*}", proxy.forward)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, LOOPBACK, port).start()
-            yield proxy
-        finally:
-            await runner.cleanup()
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +37,8 @@ async def api(
 
 
 @pytest.fixture(scope="module")
-async def proxy(api: NoticesApi) -> AsyncIterator[KillingProxy]:
-    async with run_killing_proxy(api.url) as running:
+async def proxy(api: NoticesApi) -> AsyncIterator[NoticesProxy]:
+    async with run_notices_proxy(api.url) as running:
         yield running
 
 
@@ -94,7 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 async def newsroom(
-    newsroom_broker: str, module_database: FreshDatabase, proxy: KillingProxy, folder: Path
+    newsroom_broker: str, module_database: FreshDatabase, proxy: NoticesProxy, folder: Path
 ) -> AsyncIterator[NewsroomProcess]:
     settings = {"KREISFUNK_NOTICES_API_TOKEN": text_of("newsroom")}
     async with run_newsroom(
@@ -148,7 +103,7 @@ async def test_a_notice_is_handed_over_as_a_cloudevent_of_the_newsroom(
 
 
 async def test_killed_between_sending_and_recording_it_publishes_once(
-    newsroom: NewsroomProcess, proxy: KillingProxy, anna: WritingHarness, ben: WritingHarness, vhost: str
+    newsroom: NewsroomProcess, proxy: NoticesProxy, anna: WritingHarness, ben: WritingHarness, vhost: str
 ) -> None:
     headline = f"K {uuid4().hex[:6]} gesperrt"
     path = await approve(anna, ben, headline=headline)

@@ -18,7 +18,7 @@ from shared.runtime.clock import system_clock
 from tests.factories.editors import CONTENT
 from tests.harness.ledger_rows import set_up_number
 from tests.harness.writing import add_broadcast
-from tests.integration.newsroom.writing_store import Store, add_account, build_drafting
+from tests.integration.newsroom.writing_store import QUOTA, Store, add_account, build_drafting
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ async def test_what_counted_when_it_was_published_counts_for_ever(
     found = await store.drafts.find(draft.id)
     said = [(each.author.name, each.is_void) for each in found.decisions]
     assert said == [("anna", False), ("cleo", True), ("ben", False)]
-    await store.answer(draft, 422)
+    await store.answer(draft, QUOTA)
     returned = await store.drafts.find(draft.id)
     assert [each.is_void for each in returned.decisions] == [False, False, True], "they count for the next publication"
 
@@ -159,14 +159,14 @@ async def test_the_outbox_gives_each_notice_its_acts_in_order(store: Store) -> N
     publication = await store.find_publication(first)
     await store.publications.record_failure(publication.id, now + timedelta(seconds=30))
     assert [each.draft for each in await store.publications.list_due(now, 10)] == [other.id]
-    await store.answer(first, 202)
+    await store.answer(first)
     assert {each.draft for each in await store.publications.list_due(now, 10)} == {correction.id, other.id}
 
 
 async def test_a_rejection_returns_the_draft_with_its_problems(store: Store) -> None:
     draft = await store.publish()
     problem = Problem(field="quota", problem="this system may publish 1 notices in an hour; never")
-    await store.answer(draft, 422, problem)
+    await store.answer(draft, problem)
     assert (await store.drafts.find(draft.id)).state is DraftState.RETURNED
     found = await store.find_publication(draft)
     assert (found.state, found.problems) == (PublicationState.REJECTED, (problem,))
@@ -180,7 +180,7 @@ async def test_an_emergency_that_was_rejected_was_none(store: Store) -> None:
     draft = await drafting.create(store.anna, content)
     await drafting.publish_emergency(store.anna, draft.id, 1, "Bombenfund")
     assert [each.id for each in await store.drafts.list_unreviewed()] == [draft.id]
-    await store.answer(draft, 422)
+    await store.answer(draft, QUOTA)
     assert await store.drafts.list_unreviewed() == []
     with pytest.raises(DraftRefused, match="nichts nachträglich"):
         await drafting.review(store.ben, draft.id, 1)
@@ -249,7 +249,7 @@ async def test_of_many_who_publish_at_once_only_as_many_go_out_as_the_budget_pay
     await store.accept(first, broadcast=broadcast, audience=7)
     assert await read_left(store) == 8
 
-    await store.answer(second, 422)
+    await store.answer(second, QUOTA)
     assert await read_left(store) == 18
 
 

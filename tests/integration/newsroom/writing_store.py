@@ -19,7 +19,6 @@ from services.newsroom.adapters.sending_control import PostgresSendingControl
 from services.newsroom.domain.accounts import Account, Role
 from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.drafts import NoticeDraft
-from services.newsroom.domain.outbox import PublishAnswer
 from services.newsroom.handlers.assessing import DraftAssessor
 from services.newsroom.handlers.drafting import DraftingService
 from shared.contracts.envelope import encode
@@ -34,6 +33,7 @@ from tests.harness.newsroom import insert_account
 
 ROLE = "kreisfunk_newsroom"
 SOURCE = SYSTEM.sources[0]
+QUOTA = Problem(field="quota", problem="is used up")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +68,10 @@ class Store:
         assert found is not None
         return found
 
-    async def answer(self, draft: NoticeDraft, status: int, *errors: Problem) -> None:
+    async def answer(self, draft: NoticeDraft, *problems: Problem) -> None:
         """Record an answer of the notices API to the draft's newest publication."""
-        publication, answer = await self.find_publication(draft), PublishAnswer(status=status, errors=errors)
-        await self.publications.record_answer(publication.id, answer, system_clock())
+        publication = await self.find_publication(draft)
+        await self.publications.record_answer(publication.id, problems, system_clock())
 
     async def accept(self, draft: NoticeDraft, at: datetime | None = None, **told: Any) -> None:
         """Tell that subscriptions has accepted the draft's newest publication."""

@@ -68,19 +68,8 @@ async def stream(vhost: str) -> AsyncIterator[AnswerStream]:
         yield stream
 
 
-def build_reader(url: str, begin: str | int) -> StreamReader:
-    return StreamReader(url, None, "test", ANSWERS, begin)
-
-
-@pytest.mark.parametrize("before", [(), ("a", "b")])
-async def test_an_offset_beyond_the_end_is_of_an_earlier_stream(
-    before: tuple[str, ...], stream: AnswerStream, vhost: str
-) -> None:
-    await stream.publish(*before)
-    async with stream.read(build_reader(vhost, 1000)):
-        await stream.wait_until_taken(*before)
-        await stream.publish("c")
-        await stream.wait_until_taken(*before, "c")
+def build_reader(url: str) -> StreamReader:
+    return StreamReader(url, None, "test", ANSWERS, "7D")
 
 
 async def test_a_reader_whose_stream_is_made_anew_while_the_broker_is_away_reads_all_of_it(
@@ -89,7 +78,7 @@ async def test_a_reader_whose_stream_is_made_anew_while_the_broker_is_away_reads
     await stream.publish("a", "b", "c")
     async with (
         run_proxy([urlsplit(vhost).port or 0]) as proxy,
-        stream.read(build_reader(replace_port(vhost, proxy.port), "7D")),
+        stream.read(build_reader(replace_port(vhost, proxy.port))),
     ):
         await stream.wait_until_taken("a", "b", "c")
         proxy.set_conditions(AWAY)
@@ -99,20 +88,12 @@ async def test_a_reader_whose_stream_is_made_anew_while_the_broker_is_away_reads
         await stream.wait_until_taken("a", "b", "c", "d")
 
 
-@pytest.mark.parametrize("begin", [2, 3])
-async def test_an_offset_within_the_stream_or_at_its_end_is_kept(begin: int, stream: AnswerStream, vhost: str) -> None:
-    await stream.publish("a", "b", "c")
-    async with stream.read(build_reader(vhost, begin)):
-        await stream.publish("d")
-        await stream.wait_until_taken(*"abcd"[begin:])
-
-
 async def test_a_slow_broker_is_no_empty_stream(stream: AnswerStream, vhost: str) -> None:
     await stream.publish(LARGE)
     await wait_for(stream.is_counted)
     async with run_proxy([urlsplit(vhost).port or 0]) as proxy:
         proxy.set_conditions(SLOW)
-        reader = build_reader(replace_port(vhost, proxy.port), "7D")
+        reader = build_reader(replace_port(vhost, proxy.port))
 
         async def is_current() -> bool:
             return reader.is_current

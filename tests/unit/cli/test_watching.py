@@ -8,7 +8,6 @@ import pytest
 
 from cli.publish.notices_api import encode_request
 from cli.publish.results import compute_exit_status, count_handled, format_line
-from cli.settings import normalize_url
 from services.ingress.notices.progress import apply_message
 from shared.contracts.envelope import encode
 from shared.contracts.events import (
@@ -22,6 +21,7 @@ from shared.contracts.events import (
 from shared.contracts.message import Message
 from shared.contracts.notices import NoticePublished
 from shared.contracts.notices_http import EventProgress, start_progress
+from shared.runtime.settings import normalize_url
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 OURS = UUID(int=1)

@@ -24,10 +24,11 @@ def test_the_county_of_this_version_is_found_from_any_folder(tmp_path: Path) -> 
 
 
 def run_service(feeds_file: Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Until it ends by itself; there is no broker."""
+    """Until it ends by itself; there is no notices API."""
     environment = {
         "PATH": os.environ["PATH"],
-        "KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:1/",
+        "KREISFUNK_NOTICES_API_URL": "http://127.0.0.1:1",
+        "KREISFUNK_NOTICES_API_TOKEN": "only-for-tests",
         "KREISFUNK_FEEDS_FILE": str(feeds_file),
         "KREISFUNK_FEEDS_FOLDER": str(folder),
     }

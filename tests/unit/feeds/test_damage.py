@@ -18,7 +18,7 @@ from services.feeds.sources import AlertFileSource
 from services.feeds.state import OriginState
 from tests.factories.alerts import build_alert, build_alert_origin
 from tests.factories.feeds import IDENTITY, build_item, list_events
-from tests.harness.feeds_folder import FakeBroker, FakeFeed, build_poller
+from tests.harness.feeds_folder import FakeFeed, FakeNoticesApi, build_poller
 
 UNREADABLE = Path("/proc/self/mem")  # a file whose first byte cannot be read, not even by root
 
@@ -92,13 +92,13 @@ class LastFeed(FakeFeed):
 
 
 async def test_a_damaged_state_is_a_failed_poll_that_is_repeated_as_usual(tmp_path: Path) -> None:
-    folder, registry, broker, stop = RepairedFolder(tmp_path), CollectorRegistry(), FakeBroker(), asyncio.Event()
+    folder, registry, notices, stop = RepairedFolder(tmp_path), CollectorRegistry(), FakeNoticesApi(), asyncio.Event()
     path = tmp_path / "memory" / "presse.json"
     path.parent.mkdir()
     path.write_text("{")
-    poller = build_poller(folder, LastFeed([build_item(1)], at_end=stop.set), broker, interval_seconds=0.001)
+    poller = build_poller(folder, LastFeed([build_item(1)], at_end=stop.set), notices, interval_seconds=0.001)
     with capture_logs() as logs:
         await asyncio.wait_for(PollLoop(poller, Metrics(registry), stop).run(), 30)
     told = [(line["log_level"], line["result"]) for line in logs if line["event"] == "feed_polled"]
     assert told == [("warning", "state_damaged")] * 3 + [("info", "new")]
-    assert (str(path) in logs[0]["detail"], len(broker.published)) == (True, 1)
+    assert (str(path) in logs[0]["detail"], len(notices.published)) == (True, 1)

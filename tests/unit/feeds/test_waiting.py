@@ -4,11 +4,11 @@ import asyncio
 import dataclasses
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import pytest
 from prometheus_client import CollectorRegistry
 
 from deploy.paths import CONFIG
@@ -23,7 +23,7 @@ from services.feeds.state import OriginState
 from services.feeds.wiring import FeedComponents
 from tests.factories.alerts import build_alert_origin
 from tests.factories.feeds import COUNTY, NOW, SOURCE, build_origin
-from tests.harness.feeds_folder import FakeBroker
+from tests.harness.feeds_folder import FakeNoticesApi
 
 
 @dataclass
@@ -51,11 +51,10 @@ async def open_pollers(website: BusyWebsite, folder: Path) -> list[Poller]:
         base_folder=CONFIG,
         county=COUNTY,
         folder=StateFolder(folder),
-        open_publisher=FakeBroker().open,
-        open_answers=lambda _: pytest.fail("nothing was published"),
+        open_notices=lambda: nullcontext(FakeNoticesApi()),
         clock=website.tick,
     )
-    async with parts.open_pollers() as pollers:
+    async with parts.open_publisher(lambda _: None) as publisher, parts.open_pollers(publisher) as pollers:
         return [dataclasses.replace(poller, source=website) for poller in pollers]
 
 

@@ -21,8 +21,8 @@ from services.newsroom.domain.drafts import (
     DraftState,
     Verdict,
 )
-from services.newsroom.domain.outbox import NoticeForecast
 from shared.contracts.events import Problem
+from shared.contracts.notices_http import NoticeForecast
 from tests.factories.editors import (
     ANNA,
     ANNA_AGAIN,

@@ -19,8 +19,8 @@ from services.newsroom.domain.drafts import (
     Verdict,
     build_author,
 )
-from services.newsroom.domain.outbox import NoticeForecast
 from services.newsroom.domain.sending import MonthBudget
+from shared.contracts.notices_http import NoticeForecast
 from tests.factories.editors import (
     ANNA,
     ANNA_AS_LEAD,

@@ -7,12 +7,12 @@ from datetime import datetime
 import pytest
 
 from services.newsroom.adapters.listening import PostgresListeningLog
-from services.newsroom.adapters.notices_api import NoticesApiAway
 from services.newsroom.domain.listening import TopicAudience
-from services.newsroom.domain.outbox import NoticeForecast
 from services.newsroom.handlers.audience_survey import AudienceSurvey
 from shared.contracts.events import Problem
+from shared.contracts.notices_http import NoticeForecast
 from shared.notices.rules import validate_event
+from shared.runtime.notices_api import NoticesApiUnavailable
 from tests.factories.editors import COUNTY, NOON, SYSTEM, ScriptedNoticesApi
 
 TOPICS = ("baustellen", "stellen")
@@ -59,6 +59,6 @@ async def test_nothing_is_recorded_that_is_not_known() -> None:
     counts = CountsInMemory()
     refused = NoticeForecast(problems=(Problem(field="topic", problem="no"),))
     await build_survey(counts, ScriptedNoticesApi(forecast=refused)).run()
-    with pytest.raises(NoticesApiAway):
+    with pytest.raises(NoticesApiUnavailable):
         await build_survey(counts, ScriptedNoticesApi(forecast=None)).run()
     assert counts.recorded == []

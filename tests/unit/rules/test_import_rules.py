@@ -55,7 +55,7 @@ VIOLATIONS = [
     ("feeds-layers", "services/feeds/state.py", "import services.feeds.rss"),
     ("feeds-layers", "services/feeds/decisions.py", "import services.feeds.fetching"),
     ("feeds-layers", "services/feeds/cap/decisions.py", "import services.feeds.polling"),
-    ("feeds-layers", "services/feeds/broker.py", "import services.feeds.polling"),
+    ("feeds-layers", "services/feeds/publisher.py", "import services.feeds.polling"),
     ("feeds-layers", "services/feeds/polling.py", "import services.feeds.settings"),
     ("feeds-layers", "services/feeds/settings.py", "import services.feeds.wiring"),
     ("feeds-layers", "services/feeds/planted.py", ""),

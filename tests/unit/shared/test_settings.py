@@ -6,12 +6,12 @@ import pytest
 from pydantic import Field, SecretStr, field_validator
 
 from shared.notices.configuration import Configuration
-from shared.runtime.settings import EXIT_SETTINGS, ServiceSettings, read_county, read_settings
+from shared.runtime.settings import EXIT_SETTINGS, BrokerAccess, ServiceSettings, read_county, read_settings
 
 URL = "amqp://ingress@127.0.0.1:5672/"
 
 
-class Example(ServiceSettings):
+class Example(ServiceSettings, BrokerAccess):
     token: SecretStr = Field(min_length=8, description="the token of the example")
     size: int = Field(3, ge=1)
 

@@ -20,7 +20,7 @@ notices:
   secrets: [notices, tokens]
   broker: notices
   ports: { notices: 8081 }
-  callers: [newsroom]
+  callers: [newsroom{{ if .Values.services.feeds.enabled }}, feeds{{ end }}]
   environment:
     KREISFUNK_NOTICES_API_HOST: 0.0.0.0
     KREISFUNK_NOTICES_API_TOKENS_FILE: /secrets/tokens/tokens.json
@@ -55,9 +55,9 @@ newsroom:
 feeds:
   command: [python, -m, services.feeds]
   secrets: [feeds]
-  broker: feeds
   outside: [80, 443]
   environment:
+    KREISFUNK_NOTICES_API_URL: http://{{ .Release.Name }}-notices:8081
     KREISFUNK_FEEDS_FOLDER: /feeds
 {{- end }}
 migrate:

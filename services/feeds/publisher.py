@@ -1,0 +1,114 @@
+"""Publication through the notices API; the state folder records what becomes of each event."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from services.feeds.folder import StateFolder
+from shared.contracts.envelope import Envelope, read_envelope
+from shared.contracts.events import Problem
+from shared.contracts.notices_http import EventState
+from shared.runtime.notices_api import HttpNoticesApi, NoticesApiUnavailable
+
+RETENTION_SECONDS = 7 * 86_400  # the notices API knows no older events
+POLL_INTERVAL_SECONDS = 1.0
+MAX_RETRY_AFTER_SECONDS = 5.0
+CLOCK_SKEW_SECONDS = 60
+# Of a token's 600 requests a minute, enough are left to publish.
+UNPACED_REQUESTS = 20
+REQUEST_PAUSE_SECONDS = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedPublisher:
+    """Publisher of events; `count_rejected` gets the origin of each event that Kreisfunk rejects, at once or later."""
+
+    notices: HttpNoticesApi
+    folder: StateFolder
+    count_rejected: Callable[[str], None]
+
+    async def publish(self, event: bytes) -> Sequence[Problem]:
+        """Publish the event; return why it is rejected, nothing once it is stored. Repeating it is safe.
+
+        Raises NoticesApiUnavailable.
+        """
+        problems = await self._send(event)
+        if not problems:
+            return ()
+        envelope = read_envelope(event)  # it may have expired since it was stored and the answer lost
+        progress = await self.notices.fetch_progress(envelope.source, envelope.id)
+        return problems if progress is None or progress.state is EventState.REJECTED else ()
+
+    async def _send(self, event: bytes) -> Sequence[Problem]:
+        """Publish the event; wait once if the notices API asks for a short pause, as above its rate limit."""
+        try:
+            return await self.notices.publish(event)
+        except NoticesApiUnavailable as error:
+            if not 0 < error.retry_after <= MAX_RETRY_AFTER_SECONDS:
+                raise
+            await asyncio.sleep(error.retry_after)
+        return await self.notices.publish(event)
+
+    def record_rejection(self, event: Envelope, problems: Sequence[Problem]) -> None:
+        """Move the event to the refused ones, with the reasons. Raises OSError."""
+        if _is_repeated(problems):
+            self.folder.mark_answered(event.id)
+            return
+        origin = self.folder.mark_rejected(event.id, tuple(problems))
+        if origin is None:
+            return
+        self.count_rejected(origin)
+        fields = [problem.field for problem in problems]
+        # No module-level logger: an earlier command in this process may have configured the logs differently.
+        structlog.get_logger().error("feed_rejected", feed=origin, notice=event.subject, fields=fields)
+
+    async def read_answers(self) -> None:
+        """Ask once for each event without an answer. Raises NoticesApiUnavailable."""
+        self.folder.purge_sent(time.time() - RETENTION_SECONDS)
+        await self._ask_all(float("inf"))
+
+    async def wait_for_all(self, seconds: float) -> None:
+        """Ask until every event is answered or `seconds` have passed. Raises NoticesApiUnavailable."""
+        deadline = time.monotonic() + seconds
+        await self._ask_all(deadline)
+        while self.folder.list_unanswered() and time.monotonic() < deadline:
+            await asyncio.sleep(POLL_INTERVAL_SECONDS)
+            await self._ask_all(deadline)
+
+    async def wait_for_event(self, event: Envelope, seconds: float) -> None:
+        """Ask until this event is answered or `seconds` have passed. Raises NoticesApiUnavailable."""
+        deadline = time.monotonic() + seconds
+        await self._ask(event)
+        while self.folder.is_unanswered(event.id) and time.monotonic() < deadline:
+            await asyncio.sleep(POLL_INTERVAL_SECONDS)
+            await self._ask(event)
+
+    async def _ask_all(self, deadline: float) -> None:
+        """Ask for each event without an answer, newest first; beyond UNPACED_REQUESTS slowly, until the deadline."""
+        for number, sent in enumerate(reversed(self.folder.list_unanswered())):
+            if number >= UNPACED_REQUESTS:
+                if time.monotonic() >= deadline:
+                    return
+                await asyncio.sleep(REQUEST_PAUSE_SECONDS)
+            await self._ask(read_envelope(bytes(sent.event)))
+
+    async def _ask(self, event: Envelope) -> None:
+        progress = await self.notices.fetch_progress(event.source, event.id)
+        if progress is None or progress.state is EventState.RECEIVED:
+            return
+        if progress.state is not EventState.REJECTED:
+            self.folder.mark_answered(event.id)
+        elif progress.changed_at.timestamp() > self.folder.read_sent_at(event.id) - CLOCK_SKEW_SECONDS:
+            # Else a replica has not yet heard that a person published the rejected event again.
+            self.record_rejection(event, progress.problems)
+
+
+def _is_repeated(problems: Sequence[Problem]) -> bool:
+    """Return whether only the id was rejected, because it was used before.
+
+    Our ids consist of notice and revision: a used id means the same event, evaluated again after the state was lost.
+    """
+    return {problem.field for problem in problems} == {"id"}

@@ -1,0 +1,97 @@
+"""What becomes of an event that the notices API does not take, and what is said of the others."""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+from prometheus_client import CollectorRegistry
+
+from services.feeds import publisher
+from services.feeds.folder import StateFolder
+from services.feeds.metrics import Metrics
+from services.feeds.publisher import UNPACED_REQUESTS, FeedPublisher
+from services.feeds.service import PollLoop
+from shared.contracts.events import Problem
+from shared.contracts.notices_http import EventProgress, EventState, start_progress
+from shared.runtime.notices_api import NoticesApiUnavailable, TokenRefused
+from tests.factories.feeds import SOURCE, build_item
+from tests.harness.feeds_folder import FakeFeed, FakeNoticesApi, build_poller
+
+LATE = (Problem(field="expirytime", problem="is in the past"),)
+
+
+def build_event(number: int = 0) -> bytes:
+    return msgspec.json.encode({"specversion": "1.0", "id": f"{number}:1", "source": SOURCE, "type": "t", "data": {}})
+
+
+def build_progress(state: EventState, age: float = 0) -> EventProgress:
+    known = start_progress(SOURCE, "0:1", "n", datetime.fromtimestamp(time.time() - age, UTC))
+    return msgspec.structs.replace(known, state=state, problems=LATE)
+
+
+def build_publisher(folder: StateFolder, notices: FakeNoticesApi) -> FeedPublisher:
+    return FeedPublisher(notices=notices, folder=folder, count_rejected=notices.rejected.append)
+
+
+@pytest.mark.parametrize(
+    ("error", "result", "pause"),
+    [
+        (NoticesApiUnavailable("answers 500"), "unavailable", 5),
+        (NoticesApiUnavailable("answers 429", 30), "unavailable", 30),
+        (NoticesApiUnavailable("answers 503", 3600), "unavailable", 60),
+        (TokenRefused("refuses the token"), "token_refused", 900),
+    ],
+)
+async def test_a_poll_that_cannot_publish_counts_as_failed_and_is_repeated(
+    error: NoticesApiUnavailable, result: str, pause: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry, stop, pauses = CollectorRegistry(), asyncio.Event(), list[float]()
+
+    async def wait(stop: asyncio.Event, seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            stop.set()
+
+    monkeypatch.setattr("services.feeds.service.wait_until_set", wait)
+    notices = FakeNoticesApi(error)
+    poller = build_poller(StateFolder(tmp_path), FakeFeed([build_item(1)]), notices, interval_seconds=900)
+    await PollLoop(poller, Metrics(registry), stop).run()
+    counted = registry.get_sample_value("kreisfunk_feeds_polls_total", {"name": "presse", "result": result})
+    assert (counted, pauses, len(notices.published)) == (1, [pause, 900], 1)
+
+
+@pytest.mark.parametrize("state", [None, *EventState])
+async def test_what_was_stored_before_it_expired_is_not_rejected_when_it_is_sent_again(
+    state: EventState | None, tmp_path: Path
+) -> None:
+    """As when the answer was lost, and the notices API has been restarted since."""
+    notices = FakeNoticesApi(LATE, progress=build_progress(state) if state else None)
+    is_rejected = state in (None, EventState.REJECTED)
+    assert await build_publisher(StateFolder(tmp_path), notices).publish(build_event()) == (LATE if is_rejected else ())
+
+
+@pytest.mark.parametrize(("age", "counted"), [(0, ["presse"]), (120, [])])
+async def test_a_rejection_from_before_it_was_published_again_is_not_its_answer(
+    age: float, counted: list[str], tmp_path: Path
+) -> None:
+    folder, notices = StateFolder(tmp_path), FakeNoticesApi(progress=build_progress(EventState.REJECTED, age))
+    folder.save_sent("presse", build_event())
+    await build_publisher(folder, notices).read_answers()
+    assert (notices.rejected, len(folder.list_refused())) == (counted, len(counted))
+    assert folder.is_unanswered("0:1") == (not counted)
+
+
+async def test_many_events_are_asked_for_slowly_and_not_beyond_the_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, notices = StateFolder(tmp_path), FakeNoticesApi()
+    for number in range(2 * UNPACED_REQUESTS):
+        folder.save_sent("presse", build_event(number))
+    await build_publisher(folder, notices).wait_for_all(0)
+    assert notices.asked == UNPACED_REQUESTS
+    monkeypatch.setattr(publisher, "REQUEST_PAUSE_SECONDS", 0)
+    await build_publisher(folder, notices).read_answers()
+    assert notices.asked == 3 * UNPACED_REQUESTS
