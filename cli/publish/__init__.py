@@ -22,7 +22,7 @@ from shared.runtime.clock import system_clock
 
 T = TypeVar("T")
 YES = ("y", "yes", "j", "ja")
-Source = Annotated[str | None, typer.Option(help="CloudEvents source; usually that of the login or token.")]
+Source = Annotated[str | None, typer.Option(help="CloudEvents source; usually that of the token.")]
 Check = Annotated[bool, typer.Option("--check", help="Show what would happen; send nothing.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="End as soon as it is stored; do not wait for the answer.")]
 Timeout = Annotated[float, typer.Option(min=0.1, max=600, help="Longest wait for the answer, in seconds.")]
