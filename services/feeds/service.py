@@ -58,8 +58,8 @@ class PollLoop:
         is_refused = isinstance(error, TokenRefused)
         self.metrics.count_poll(PollResult(self.poller.name, TOKEN_REFUSED if is_refused else UNAVAILABLE))
         _log.warning("dependency_unavailable", name=self.poller.name, error=str(error))
-        if is_refused:
-            return self.poller.interval_seconds
+        if is_refused:  # a token takes effect without a restart
+            return MAX_RETRY_DELAY_SECONDS
         return min(max(RETRY_DELAY_SECONDS, error.retry_after), MAX_RETRY_DELAY_SECONDS)
 
     def _report(self, poll: PollResult) -> None:

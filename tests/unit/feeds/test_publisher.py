@@ -42,7 +42,7 @@ def build_publisher(folder: StateFolder, notices: FakeNoticesApi) -> FeedPublish
         (NoticesApiUnavailable("answers 500"), "unavailable", 5),
         (NoticesApiUnavailable("answers 429", 30), "unavailable", 30),
         (NoticesApiUnavailable("answers 503", 3600), "unavailable", 60),
-        (TokenRefused("refuses the token"), "token_refused", 900),
+        (TokenRefused("refuses the token"), "token_refused", 60),
     ],
 )
 async def test_a_poll_that_cannot_publish_counts_as_failed_and_is_repeated(
