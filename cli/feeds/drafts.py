@@ -69,7 +69,7 @@ def publish(
         answered = asyncio.run(_publish(parts, name, event))
     except NoticesApiUnavailable as error:
         fail(f"Not published: {error}.", "It is kept.", Exit.UNAVAILABLE)
-    if refused := parts.folder.list_refused().get(name):
+    if answered and (refused := parts.folder.list_refused().get(name)):
         _reject(name, refused.problems, json=json)
     result = "accepted" if answered else "published"
     print_result({"result": result, "draft": name}, f"{result}: {name}", json=json)
@@ -79,7 +79,10 @@ def publish(
 
 
 async def _publish(parts: FeedComponents, name: str, event: bytes) -> bool:
-    """Publish the event, then remove the draft; return whether it is answered. Raises NoticesApiUnavailable."""
+    """Publish the event, then remove the draft; return whether it is answered. Raises NoticesApiUnavailable.
+
+    Its answer, which the service may record first, removes a refused event, or replaces it.
+    """
     envelope = read_envelope(event)
     parts.folder.save_sent(DRAFT_ORIGIN, event)
     async with parts.open_publisher(lambda _: None) as publisher:
@@ -87,7 +90,7 @@ async def _publish(parts: FeedComponents, name: str, event: bytes) -> bool:
         if problems:
             publisher.record_rejection(envelope, problems)
             return True
-        parts.folder.remove(name)
+        parts.folder.remove_draft(name)
         try:
             await publisher.wait_for_event(envelope, ANSWER_TIMEOUT_SECONDS)
         except NoticesApiUnavailable as error:

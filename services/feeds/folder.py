@@ -183,12 +183,19 @@ class StateFolder:
         self.remove(name)
 
     def remove(self, name: str) -> None:
-        """Remove the published draft or refused event of this name."""
+        """Remove the draft and the refused event of this name."""
         for folder in (self.drafts, self.refused):
             self._build_path(folder, name).unlink(missing_ok=True)
 
+    def remove_draft(self, name: str) -> None:
+        """Remove the published draft of this name; a refused event stays until it is answered."""
+        self._build_path(self.drafts, name).unlink(missing_ok=True)
+
     def is_unanswered(self, event_id: str) -> bool:
         return self._build_sent_path(event_id).exists()
+
+    def is_refused(self, event_id: str) -> bool:
+        return (self.refused / _build_file_name(event_id)).exists()
 
     def list_unanswered(self) -> list[SentEvent]:
         """Return published events without an answer."""

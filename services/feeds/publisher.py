@@ -101,9 +101,16 @@ class FeedPublisher:
             return
         if progress.state is not EventState.REJECTED:
             self.folder.mark_answered(event.id)
-        elif progress.changed_at.timestamp() > self.folder.read_sent_at(event.id) - CLOCK_SKEW_SECONDS:
-            # Else a replica has not yet heard that a person published the rejected event again.
+        elif not self._is_recorded(event, progress.changed_at.timestamp()):
             self.record_rejection(event, progress.problems)
+
+    def _is_recorded(self, event: Envelope, rejected_at: float) -> bool:
+        """Return whether a replica has not yet heard that a person published the rejected event again.
+
+        Only then are clocks compared: if they differ, no first rejection may be overlooked.
+        """
+        is_republished = self.folder.is_refused(event.id)
+        return is_republished and rejected_at <= self.folder.read_sent_at(event.id) - CLOCK_SKEW_SECONDS
 
 
 def _is_repeated(problems: Sequence[Problem]) -> bool:

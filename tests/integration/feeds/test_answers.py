@@ -105,6 +105,24 @@ async def test_what_was_refused_can_be_published_again_when_it_is_right(harness:
     assert ((await publishing).status, harness.list_stored("refused")) == (0, [])
 
 
+async def test_what_was_refused_stays_listed_until_it_is_known_what_becomes_of_it(harness: FeedsHarness) -> None:
+    harness.show(build_item(1))
+    await harness.poll_once()
+    (event,) = await harness.list_published()
+    await harness.answer(rejected(event))
+    await harness.poll_once()
+    (name,) = (await drafts(harness, "list", "--json")).json["refused"]
+    harness.proxy.refused = ("GET",)
+    ended = await publish(harness, name)
+    assert (ended.status, ended.output) == (5, f"published: {name}\n"), ended.errors
+    assert len(harness.list_stored("refused")) == 1
+    harness.proxy.refused = ()
+    assert len(await harness.list_published()) == 2
+    await harness.answer(accepted(event))
+    await harness.poll_once()
+    assert (harness.list_stored("sent"), harness.list_stored("refused")) == ([], [])
+
+
 async def test_a_draft_is_shown_published_by_the_feeds_own_system_and_gone(harness: FeedsHarness) -> None:
     harness.options = 'first_poll = "publish"\n'
     harness.show(build_item(1), build_item(2))

@@ -40,6 +40,17 @@ def test_what_is_rejected_moves_with_its_reasons_once(tmp_path: Path) -> None:
     assert (folder.list_refused(), folder.find_event(name)) == ({}, None)
 
 
+def test_a_refused_event_that_is_published_again_stays_until_it_is_answered(tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path)
+    folder.save_draft(event("presse-1:1"))
+    folder.save_refused(event("presse-1:1"), PROBLEMS, "presse")
+    folder.save_sent("drafts", event("presse-1:1"))
+    folder.remove_draft("presse-1.1")
+    assert (list_files(folder.drafts), folder.is_refused("presse-1:1")) == ([], True)
+    folder.mark_answered("presse-1:1")
+    assert not folder.is_refused("presse-1:1")
+
+
 def test_an_id_of_others_leads_nowhere(tmp_path: Path) -> None:
     folder = StateFolder(tmp_path / "state")
     for identifier in ("../../etc/passwd", "/etc/passwd", "x" * 200, "ü/🚧"):

@@ -78,10 +78,19 @@ async def test_a_rejection_from_before_it_was_published_again_is_not_its_answer(
     age: float, counted: list[str], tmp_path: Path
 ) -> None:
     folder, notices = StateFolder(tmp_path), FakeNoticesApi(progress=build_progress(EventState.REJECTED, age))
+    folder.save_refused(build_event(), (), "presse")
     folder.save_sent("presse", build_event())
     await build_publisher(folder, notices).read_answers()
-    assert (notices.rejected, len(folder.list_refused())) == (counted, len(counted))
+    assert notices.rejected == counted
+    assert [refused.problems for refused in folder.list_refused().values()] == [LATE if counted else ()]
     assert folder.is_unanswered("0:1") == (not counted)
+
+
+async def test_a_first_rejection_counts_although_the_clocks_differ(tmp_path: Path) -> None:
+    folder, notices = StateFolder(tmp_path), FakeNoticesApi(progress=build_progress(EventState.REJECTED, age=3600))
+    folder.save_sent("presse", build_event())
+    await build_publisher(folder, notices).read_answers()
+    assert (notices.rejected, len(folder.list_refused()), folder.is_unanswered("0:1")) == (["presse"], 1, False)
 
 
 async def test_many_events_are_asked_for_slowly_and_not_beyond_the_deadline(
