@@ -2,15 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import structlog
 
 from services.feeds.folder import StateFolder
 from shared.contracts.envelope import Envelope, read_envelope
 from shared.contracts.events import Problem
-from shared.contracts.notices_http import EventState
+from shared.contracts.notices_http import EventProgress, EventState
 from shared.runtime.notices_api import HttpNoticesApi, NoticesApiUnavailable
 
 RETENTION_SECONDS = 7 * 86_400  # the notices API knows no older events
@@ -20,6 +22,7 @@ CLOCK_SKEW_SECONDS = 60
 # Of a token's 600 requests a minute, enough are left to publish.
 UNPACED_REQUESTS = 20
 REQUEST_PAUSE_SECONDS = 0.2
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,22 +38,15 @@ class FeedPublisher:
 
         Raises NoticesApiUnavailable.
         """
-        problems = await self._send(event)
+        problems = await _send(partial(self.notices.publish, event))
         if not problems:
             return ()
-        envelope = read_envelope(event)  # it may have expired since it was stored and the answer lost
-        progress = await self.notices.fetch_progress(envelope.source, envelope.id)
+        # It may have expired since it was stored and the answer lost.
+        progress = await _send(self._build_question(read_envelope(event)))
         return problems if progress is None or progress.state is EventState.REJECTED else ()
 
-    async def _send(self, event: bytes) -> Sequence[Problem]:
-        """Publish the event; wait once if the notices API asks for a short pause, as above its rate limit."""
-        try:
-            return await self.notices.publish(event)
-        except NoticesApiUnavailable as error:
-            if not 0 < error.retry_after <= MAX_RETRY_AFTER_SECONDS:
-                raise
-            await asyncio.sleep(error.retry_after)
-        return await self.notices.publish(event)
+    def _build_question(self, event: Envelope) -> Callable[[], Awaitable[EventProgress | None]]:
+        return partial(self.notices.fetch_progress, event.source, event.id)
 
     def record_rejection(self, event: Envelope, problems: Sequence[Problem]) -> None:
         """Move the event to the refused ones, with the reasons. Raises OSError."""
@@ -66,9 +62,12 @@ class FeedPublisher:
         structlog.get_logger().error("feed_rejected", feed=origin, notice=event.subject, fields=fields)
 
     async def read_answers(self) -> None:
-        """Ask once for each event without an answer. Raises NoticesApiUnavailable."""
+        """Ask once for each event without an answer, up to the rate limit: publishing comes first.
+
+        Raises NoticesApiUnavailable.
+        """
         self.folder.purge_sent(time.time() - RETENTION_SECONDS)
-        await self._ask_all(float("inf"))
+        await self._ask_all(float("inf"), patient=False)
 
     async def wait_for_all(self, seconds: float) -> None:
         """Ask until every event is answered or `seconds` have passed. Raises NoticesApiUnavailable."""
@@ -86,17 +85,18 @@ class FeedPublisher:
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
             await self._ask(event)
 
-    async def _ask_all(self, deadline: float) -> None:
+    async def _ask_all(self, deadline: float, *, patient: bool = True) -> None:
         """Ask for each event without an answer, newest first; beyond UNPACED_REQUESTS slowly, until the deadline."""
         for number, sent in enumerate(reversed(self.folder.list_unanswered())):
             if number >= UNPACED_REQUESTS:
                 if time.monotonic() >= deadline:
                     return
                 await asyncio.sleep(REQUEST_PAUSE_SECONDS)
-            await self._ask(read_envelope(bytes(sent.event)))
+            await self._ask(read_envelope(bytes(sent.event)), patient=patient)
 
-    async def _ask(self, event: Envelope) -> None:
-        progress = await self.notices.fetch_progress(event.source, event.id)
+    async def _ask(self, event: Envelope, *, patient: bool = True) -> None:
+        ask = self._build_question(event)
+        progress = await (_send(ask) if patient else ask())
         if progress is None or progress.state is EventState.RECEIVED:
             return
         if progress.state is not EventState.REJECTED:
@@ -111,6 +111,17 @@ class FeedPublisher:
         """
         is_republished = self.folder.is_refused(event.id)
         return is_republished and rejected_at <= self.folder.read_sent_at(event.id) - CLOCK_SKEW_SECONDS
+
+
+async def _send(request: Callable[[], Awaitable[T]]) -> T:
+    """Send the request; wait once if the notices API asks for a short pause, as above its rate limit."""
+    try:
+        return await request()
+    except NoticesApiUnavailable as error:
+        if not 0 < error.retry_after <= MAX_RETRY_AFTER_SECONDS:
+            raise
+        await asyncio.sleep(error.retry_after)
+    return await request()
 
 
 def _is_repeated(problems: Sequence[Problem]) -> bool:

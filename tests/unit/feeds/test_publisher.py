@@ -93,6 +93,26 @@ async def test_a_first_rejection_counts_although_the_clocks_differ(tmp_path: Pat
     assert (notices.rejected, len(folder.list_refused()), folder.is_unanswered("0:1")) == (["presse"], 1, False)
 
 
+class BusyNoticesApi(FakeNoticesApi):
+    """A notices API at the limit of our token: each question has to be repeated."""
+
+    async def fetch_progress(self, source: str, event_id: str) -> EventProgress | None:
+        progress = await super().fetch_progress(source, event_id)
+        if self.asked % 2:
+            raise NoticesApiUnavailable("answers 429", 0.01)
+        return progress
+
+
+async def test_a_question_above_the_rate_limit_is_asked_again(tmp_path: Path) -> None:
+    """As after more than a hundred publications at once."""
+    folder, notices = StateFolder(tmp_path), BusyNoticesApi(LATE, progress=build_progress(EventState.ACCEPTED))
+    for number in range(3):
+        folder.save_sent("presse", build_event(number))
+    await build_publisher(folder, notices).wait_for_all(0)
+    assert (folder.list_unanswered(), notices.asked) == ([], 6)
+    assert await build_publisher(folder, notices).publish(build_event()) == ()
+
+
 async def test_many_events_are_asked_for_slowly_and_not_beyond_the_deadline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
