@@ -17,6 +17,7 @@ from shared.contracts.notices_http import (
     EventProgress,
     NoticeForecast,
     ProblemDetails,
+    PublishResult,
     event_path,
 )
 from shared.outcome import DependencyUnavailable
@@ -63,7 +64,10 @@ class HttpNoticesApi:
         Raises NoticesApiUnavailable.
         """
         answer = await self._send("POST", PUBLISH_PATH, event)
-        return () if answer.status == STORED else _decode_problems(answer)
+        if answer.status != STORED:
+            return _decode_problems(answer)
+        _decode(answer, PublishResult, STORED)  # a proxy's page may be 202, too
+        return ()
 
     async def check(self, event: bytes) -> NoticeForecast:
         """Return the forecast of publishing the event. Raises NoticesApiUnavailable."""
@@ -99,8 +103,8 @@ async def _read_body(response: ClientResponse) -> bytes:
     return bytes(body)
 
 
-def _decode(answer: _Answer, kind: type[T]) -> T:
-    if answer.status != _OK:
+def _decode(answer: _Answer, kind: type[T], status: int = _OK) -> T:
+    if answer.status != status:
         raise NoticesApiUnavailable(f"answers {answer.status}", answer.retry_after)
     try:
         return msgspec.json.decode(answer.body, type=kind)

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from deploy.local.ports import LOOPBACK
 from shared.contracts.events import Problem
-from shared.contracts.notices_http import FieldError, ProblemDetails, start_progress
+from shared.contracts.notices_http import FieldError, ProblemDetails, PublishResult, event_path, start_progress
 from shared.runtime import notices_api
 from shared.runtime.notices_api import HttpNoticesApi, NoticesApiUnavailable, TokenRefused, open_notices_api
 from tests.factories.feeds import NOW
@@ -17,6 +17,7 @@ from tests.factories.feeds import NOW
 EVENT, TOKEN = b"{}", "kreisfunk_only-for-tests"
 DETAILS = ProblemDetails(type="/docs#x", title="Wrong", status=422, detail="It breaks rules.")
 REJECTION = msgspec.json.encode(DETAILS)
+RESULT = msgspec.json.encode(PublishResult(event=event_path("/x", "1"), source="/x", id="1", notice="n"))
 
 
 @asynccontextmanager
@@ -41,7 +42,7 @@ async def answering(status: int, body: bytes = b"", **headers: str) -> AsyncIter
 
 
 async def test_only_202_is_stored() -> None:
-    async with answering(202) as (client, asked):
+    async with answering(202, RESULT) as (client, asked):
         assert await client.publish(EVENT) == ()
     assert asked == [f"POST /notices Bearer {TOKEN}"]
 
@@ -70,6 +71,9 @@ async def test_after_any_other_answer_it_may_be_sent_again(status: int) -> None:
 async def test_a_page_of_somebody_else_says_nothing_of_the_notice(body: bytes) -> None:
     async with answering(403, body) as (client, _):
         with pytest.raises(NoticesApiUnavailable, match="proxy"):
+            await client.publish(EVENT)
+    async with answering(202, body) as (client, _):
+        with pytest.raises(NoticesApiUnavailable, match="invalid"):
             await client.publish(EVENT)
     async with answering(200, body) as (client, _):
         for request in (client.check(EVENT), client.fetch_progress("/x", "1")):
