@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class FeedComponents:
     base_folder: Path
     county: Configuration
     folder: StateFolder
-    open_notices: OpenNotices
+    open_notices: OpenNotices = field(repr=False)  # with the token
     clock: Clock = system_clock
 
     @asynccontextmanager

@@ -5,8 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deploy.paths import ROOT
+from pydantic import SecretStr
+
+from deploy.paths import CONFIG, ROOT
 from services.feeds.folder import StateFolder
+from services.feeds.settings import Settings
+from services.feeds.wiring import build_components
 
 FEEDS_FILE = ROOT / "deploy" / "config" / "feeds.toml"
 
@@ -58,3 +62,18 @@ def test_a_folder_that_is_in_use_ends_the_service_at_once(tmp_path: Path) -> Non
         ended = run_service(FEEDS_FILE, tmp_path)
     assert ended.returncode == 2
     assert ended.stderr.startswith(f"{tmp_path} is used by another")
+
+
+def test_no_description_of_the_service_contains_the_token(tmp_path: Path) -> None:
+    settings = Settings(
+        feeds_file=FEEDS_FILE,
+        county_file=CONFIG / "county.toml",
+        feeds_folder=tmp_path,
+        notices_api_url="http://127.0.0.1:1",
+        notices_api_token=SecretStr("only-for-tests"),
+        internal_host="127.0.0.1",
+        internal_port=0,
+        drain_seconds=1,
+    )
+    parts = build_components(settings)
+    assert "only-for-tests" not in f"{settings!r} {parts!r}"
