@@ -108,7 +108,7 @@ def _decode(answer: _Answer, kind: type[T], status: int = _OK) -> T:
         raise NoticesApiUnavailable(f"answers {answer.status}", answer.retry_after)
     try:
         return msgspec.json.decode(answer.body, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise NoticesApiUnavailable("sends an invalid answer") from None
 
 
@@ -118,7 +118,7 @@ def _decode_problems(answer: _Answer) -> tuple[Problem, ...]:
         raise NoticesApiUnavailable(f"answers {answer.status}", answer.retry_after)
     try:
         details = msgspec.json.decode(answer.body, type=ProblemDetails)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise NoticesApiUnavailable(f"answers {answer.status} without a reason; does a proxy answer?") from None
     problems = tuple(Problem(field=error.field, problem=error.problem) for error in details.errors)
     return problems or (Problem(field="event", problem=details.detail),)

@@ -67,7 +67,7 @@ async def test_after_any_other_answer_it_may_be_sent_again(status: int) -> None:
     assert TOKEN not in str(failed.value)
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"", b"\xff", b"[]"])
+@pytest.mark.parametrize("body", [b"<html>", b"", b"\xff", b"[]", b'{"x":' * 100_000], ids=range(5))
 async def test_a_page_of_somebody_else_says_nothing_of_the_notice(body: bytes) -> None:
     async with answering(403, body) as (client, _):
         with pytest.raises(NoticesApiUnavailable, match="proxy"):
