@@ -41,13 +41,15 @@ async def main() -> None:
 
 async def _measure(servers: BenchmarkServers, people: int, kill_at: int | None) -> None:
     old, new = (f"{version}:{generate_key(secrets.token_bytes)}" for version in (1, 2))
-    subscribers = _generate_subscribers(people, KeyRing.parse(old))
+    hashes = BlindIndexKey(secrets.token_bytes(32))
+    subscribers = _generate_subscribers(people, KeyRing.parse(old), hashes)
     owner = servers.owner
     await owner.copy_records_to_table("subscriber", schema_name="subscriptions", columns=_COPY, records=subscribers)
     await owner.execute("vacuum analyze subscriptions.subscriber")
     environment = {
         "KREISFUNK_DATABASE_URL": await servers.enable_login("kreisfunk_rotation"),
         "KREISFUNK_ENCRYPTION_KEYS": f"{old},{new}",
+        "KREISFUNK_INDEX_KEY": hashes.text,
     }
     seconds = await _rotate(environment, owner, kill_at)
     renewed = await owner.fetchval(_NEW)
@@ -56,8 +58,7 @@ async def _measure(servers: BenchmarkServers, people: int, kill_at: int | None) 
     print(f"the update of as many rows alone: {raw:,.0f}/s")
 
 
-def _generate_subscribers(count: int, ring: KeyRing) -> Iterator[tuple[object, ...]]:
-    hashes = BlindIndexKey(secrets.token_bytes(32))
+def _generate_subscribers(count: int, ring: KeyRing, hashes: BlindIndexKey) -> Iterator[tuple[object, ...]]:
     for number in range(count):
         phone = f"49176040{number:07}"
         index = hashes.compute_index("phone", phone)
@@ -69,7 +70,9 @@ async def _rotate(environment: dict[str, str], connection: asyncpg.Connection, k
     started = time.perf_counter()
     command = await _start(environment)
     if kill_at:
-        while await connection.fetchval(_NEW) < kill_at:  # noqa: ASYNC110 (another process does it)
+        while await connection.fetchval(_NEW) < kill_at:
+            if command.returncode is not None:
+                raise SystemExit("the command has ended early")
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
         command.kill()
         await command.wait()
