@@ -136,7 +136,7 @@ class StateFolder:
             return None
         self.save_refused(bytes(sent.event), problems, sent.origin)
         self._save_status(path.stem, NoticeStatus.REJECTED)
-        self._build_path(self.drafts, path.stem).unlink(missing_ok=True)
+        self.remove_draft(path.stem)
         path.unlink(missing_ok=True)
         return sent.origin
 
