@@ -14,7 +14,7 @@ from aiohttp import ClientSession
 
 from deploy.secrets import NOTICES_API_TOKEN
 from shared.contracts.events import NoticeAccepted, NoticeChecked, NoticeRejected
-from shared.contracts.notices import NoticeCheck, NoticePublished
+from shared.contracts.notices import NoticeCheck, NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.runtime.hosts import get_login
 from tests.contract_recorder.openapi_session import trace_contract
 from tests.e2e.notices.harness import SteeringHarness
@@ -24,6 +24,7 @@ from tests.harness.notices_api import event as build_event
 from tests.servers import build_login_url, wait_for
 
 LOGIN = "pressestelle"
+NOTICES = (NoticePublished, NoticeUpdated, NoticeWithdrawn)
 ANSWERS = (NoticeAccepted.KEY, NoticeRejected.KEY)
 Event = Mapping[str, Any]
 
@@ -50,7 +51,8 @@ def read_secret(system: SteeringHarness, file: str) -> str:
 
 async def publish_over_amqp(system: SteeringHarness, event: Event, url: str = "") -> PublishOutcome:
     """With a client of the broker, as any other system; `url` is that of another login."""
-    return await _exchange_over_amqp(url or _build_url(system), event, NoticePublished.KEY, ANSWERS)
+    key = next(kind.KEY for kind in NOTICES if event["type"] == kind.TYPE)
+    return await _exchange_over_amqp(url or _build_url(system), event, key, ANSWERS)
 
 
 async def check_over_amqp(system: SteeringHarness, event: Event) -> PublishOutcome:

@@ -150,7 +150,24 @@ async def test_the_same_id_with_other_words_is_rejected_by_every_transport(syste
     await system.wait_for_accepted("Das Erste.", CITIZENS)
 
 
-@FOREIGN
+@pytest.mark.parametrize("transport", ["amqp", "http"])
+async def test_a_notice_is_updated_and_withdrawn_by_each_transport(system: SteeringHarness, transport: str) -> None:
+    words, changed = f"Bis Freitag, {transport}.", f"Bis Montag, {transport}."
+    first = build_right(words)
+    notice = {"subject": first["subject"]}
+    update = event(type=UPDATED, data=data(text=changed, revision=2), **notice)
+    withdrawal = event(type=WITHDRAWN, data={"reason": "doch nicht"}, expirytime=None, **notice)
+    late = event(type=UPDATED, data=data(headline=MARK, revision=3), **notice)
+    publish = TRANSPORTS[transport]
+    assert (await publish(system, first)).accepted
+    await system.wait_for_accepted(words, CITIZENS)
+    assert (await publish(system, update)).accepted
+    await system.wait_for_accepted(changed, CITIZENS)
+    assert (await publish(system, withdrawal)).accepted
+    assert (await publish(system, late)).fields == {"subject"}
+    await nobody_got_it(system)
+
+
 async def test_what_another_system_forges_in_our_name_is_rejected_and_changes_nothing(system: SteeringHarness) -> None:
     right = build_right("Das Echte.")
     forgeries = [
