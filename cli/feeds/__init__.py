@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -87,16 +87,21 @@ async def _poll_all(parts: FeedComponents, wait: float) -> tuple[list[PollResult
 
     Raises NoticesApiUnavailable unless everything is published.
     """
-    rejected: Counter[str] = Counter()
-    async with parts.open_publisher(lambda name: rejected.update((name,))) as publisher:
+    refused_before = parts.folder.list_refused()
+    async with parts.open_publisher() as publisher:
         async with parts.open_pollers(publisher) as pollers:
             polls = [await poller.poll() for poller in pollers]
         try:
             await publisher.wait_for_all(wait)
         except NoticesApiUnavailable as error:
             note(f"What was found is published, but answers cannot be read: {error}.")
-            return polls, rejected, False
-    return polls, rejected, True
+            return polls, _count_new(parts, refused_before), False
+    return polls, _count_new(parts, refused_before), True
+
+
+def _count_new(parts: FeedComponents, before: Container[str]) -> Counter[str]:
+    """Return the number of events refused since then per origin."""
+    return Counter(refused.origin for name, refused in parts.folder.list_refused().items() if name not in before)
 
 
 @app.command("list")

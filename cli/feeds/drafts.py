@@ -85,7 +85,7 @@ async def _publish(parts: FeedComponents, name: str, event: bytes) -> bool:
     """
     envelope = read_envelope(event)
     parts.folder.save_sent(DRAFT_ORIGIN, event)
-    async with parts.open_publisher(lambda _: None) as publisher:
+    async with parts.open_publisher() as publisher:
         problems = await publisher.publish(event)
         if problems:
             publisher.record_rejection(envelope, problems)

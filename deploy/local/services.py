@@ -28,7 +28,7 @@ class Service(Child):
 
     def __init__(self, command: Command, ready_url: str) -> None:
         super().__init__(command)
-        self._ready_url = ready_url
+        self.ready_url = ready_url
 
     async def launch(self) -> None:
         """Start the process without waiting until it is ready."""
@@ -46,7 +46,7 @@ class Service(Child):
         try:
             async with (
                 aiohttp.ClientSession(timeout=timeout) as session,
-                session.get(self._ready_url) as answer,
+                session.get(self.ready_url) as answer,
             ):
                 return answer.status == 200
         except (aiohttp.ClientError, TimeoutError):

@@ -168,6 +168,9 @@ class StateFolder:
         files = ((path.stem, _decode_file(path, RefusedEvent)) for path in list_files(self.refused))
         return {name: refused for name, refused in files if refused is not None}
 
+    def count_refused(self) -> int:
+        return len(list_files(self.refused))
+
     def find_event(self, name: str) -> Raw | None:
         """Return the draft or the refused event of this name, None if there is neither."""
         draft, refused = self._build_path(self.drafts, name), self._build_path(self.refused, name)

@@ -1,6 +1,6 @@
 """Metrics of feeds and warnings."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -35,15 +35,16 @@ class Metrics:
         for name, seconds in (interval_seconds or {}).items():
             interval.labels(name).set(seconds)
             self._last_success.labels(name).set_to_current_time()  # so that failing from the start raises the alert
-        self._rejected = Counter(
-            "kreisfunk_feeds_rejected",
-            "Published notices that Kreisfunk rejected; `kreisfunk feeds drafts list` has the reasons",
-            ["name"],
+        self._refused = Gauge(
+            "kreisfunk_feeds_refused",
+            "Notices that Kreisfunk rejected and nobody has published or dropped since; `kreisfunk feeds drafts list` "
+            "has the reasons",
             registry=registry,
         )
 
-    def count_rejected(self, name: str) -> None:
-        self._rejected.labels(name).inc()
+    def observe_refused(self, count: Callable[[], float]) -> None:
+        """Count the rejected notices whenever the metrics are read."""
+        self._refused.set_function(count)
 
     def count_poll(self, poll: PollResult) -> None:
         self._polls.labels(poll.name, poll.result).inc()

@@ -27,11 +27,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class FeedPublisher:
-    """Publisher of events; `count_rejected` gets the origin of each event that Kreisfunk rejects, at once or later."""
+    """Publisher of events; those that Kreisfunk rejects, at once or later, are kept with the reasons."""
 
     notices: HttpNoticesApi
     folder: StateFolder
-    count_rejected: Callable[[str], None]
 
     async def publish(self, event: bytes) -> Sequence[Problem]:
         """Publish the event; return why it is rejected, nothing once it is stored. Repeating it is safe.
@@ -56,7 +55,6 @@ class FeedPublisher:
         origin = self.folder.mark_rejected(event.id, tuple(problems))
         if origin is None:
             return
-        self.count_rejected(origin)
         fields = [problem.field for problem in problems]
         # No module-level logger: an earlier command in this process may have configured the logs differently.
         structlog.get_logger().error("feed_rejected", feed=origin, notice=event.subject, fields=fields)

@@ -99,7 +99,8 @@ async def serve(settings: Settings, parts: FeedComponents, stop: StopRequest) ->
     """Run until `stop` is requested, then complete the polls in progress."""
     registry = CollectorRegistry()
     metrics = Metrics(registry, {origin.name: origin.interval_seconds for origin in parts.file.origins})
-    async with parts.open_publisher(metrics.count_rejected) as publisher, parts.open_pollers(publisher) as pollers:
+    metrics.observe_refused(parts.folder.count_refused)
+    async with parts.open_publisher() as publisher, parts.open_pollers(publisher) as pollers:
         loops = [PollLoop(poller, metrics, stop.requested) for poller in pollers]
         is_available = _build_publisher_check(loops)
         readiness = Readiness({"publisher": is_available})

@@ -34,10 +34,10 @@ class FeedComponents:
     clock: Clock = system_clock
 
     @asynccontextmanager
-    async def open_publisher(self, count_rejected: Callable[[str], None]) -> AsyncIterator[FeedPublisher]:
+    async def open_publisher(self) -> AsyncIterator[FeedPublisher]:
         """Open a client of the notices API without sending a request."""
         async with self.open_notices() as notices:
-            yield FeedPublisher(notices=notices, folder=self.folder, count_rejected=count_rejected)
+            yield FeedPublisher(notices=notices, folder=self.folder)
 
     @asynccontextmanager
     async def open_pollers(self, publisher: FeedPublisher) -> AsyncIterator[tuple[Poller, ...]]:

@@ -61,7 +61,6 @@ class FakeNoticesApi(HttpNoticesApi):
     ) -> None:
         self.answers, self.progress, self.asked = list(answers), progress, 0
         self.published: list[str] = []
-        self.rejected: list[str] = []
 
     async def publish(self, event: bytes) -> tuple[Problem, ...]:
         answer = self.answers.pop(0) if self.answers else ()
@@ -93,6 +92,6 @@ def build_poller(folder: StateFolder, feed: FakeFeed, notices: FakeNoticesApi, i
         interval_seconds=interval_seconds,
         source=feed,
         folder=folder,
-        publisher=FeedPublisher(notices=notices, folder=folder, count_rejected=notices.rejected.append),
+        publisher=FeedPublisher(notices=notices, folder=folder),
         clock=lambda: NOW,
     )

@@ -5,7 +5,7 @@ import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,7 +26,7 @@ from tests.e2e.monitoring.hurried_watch import HurriedWatch, run_hurried_watch
 from tests.e2e.notices.harness import RATE
 from tests.factories.feeds import FEEDS_FILE, build_item, build_rss
 from tests.harness.commands import run_in_process
-from tests.harness.website import FakeWebsite, build_text_answer, run_website
+from tests.harness.website import Answer, FakeWebsite, build_text_answer, run_website
 from tests.prometheus import PrometheusClient
 
 
@@ -37,6 +37,7 @@ class MonitoredSystem:
     editors: EditorialSystem
     watch: HurriedWatch
     feeds: Service
+    website: FakeWebsite
     _citizens: Iterator[int] = field(default_factory=count)
 
     @property
@@ -60,6 +61,19 @@ class MonitoredSystem:
         """With their file as it is now."""
         await self.feeds.stop()
         await self.feeds.start()
+
+    @asynccontextmanager
+    async def run_feeds_with(self, **settings: str) -> AsyncIterator[None]:
+        """Other settings meanwhile."""
+        command = self.feeds.command
+        other = Service(replace(command, environment={**command.environment, **settings}), self.feeds.ready_url)
+        await self.feeds.stop()
+        try:
+            await other.start()
+            yield
+        finally:
+            await other.stop()
+            await self.feeds.start()
 
     @asynccontextmanager
     async def set_faults(self, faults: Mapping[str, object]) -> AsyncIterator[None]:
@@ -114,14 +128,18 @@ async def run_monitored_system(folder: Path, rate: int = RATE) -> AsyncIterator[
     async with AsyncExitStack() as ends:
         editors = await ends.enter_async_context(run_editorial_system(folder / "system", rate))
         website = await ends.enter_async_context(run_website())
-        website.pages["/presse"] = build_text_answer(build_rss([build_item(0, title="Vom Landkreis")]))
+        website.pages["/presse"] = build_press_feed("Vom Landkreis")
         port = ends.enter_context(reserve_ports(1))[0]
         feeds = _build_feeds(editors.stack, website, folder, port)
         await feeds.start()
         ends.push_async_callback(feeds.stop)
         targets = {**list_targets(editors.stack), "feeds": [f"{LOOPBACK}:{port}"]}
         watch = await ends.enter_async_context(run_hurried_watch(folder / "prometheus", targets))
-        yield MonitoredSystem(editors=editors, watch=watch, feeds=feeds)
+        yield MonitoredSystem(editors=editors, watch=watch, feeds=feeds, website=website)
+
+
+def build_press_feed(*titles: str) -> Answer:
+    return build_text_answer(build_rss([build_item(number, title=title) for number, title in enumerate(titles)]))
 
 
 def _build_feeds(stack: Stack, website: FakeWebsite, folder: Path, port: int) -> Service:

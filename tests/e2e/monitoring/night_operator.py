@@ -11,6 +11,7 @@ import msgspec
 
 from deploy.local.postgres_paths import find_wheel_programs
 from deploy.paths import ROOT
+from shared.runtime.settings import PREFIX
 from tests.e2e.monitoring.monitored_system import MonitoredSystem
 from tests.harness.commands import run_in_process, run_on_terminal
 from tests.prometheus import ALERTS
@@ -87,6 +88,12 @@ class NightOperator:
                 psql = find_wheel_programs() / "bin" / "psql"
                 assert words[1:5] == ["-U", "kreisfunk_owner", "-d", "kreisfunk"]
                 return await run_program(str(psql), "-X", "-d", stack.database_url, *words[5:])
+            case "feeds", "kreisfunk":
+                settings = self.system.feeds.command.environment
+                ours = {name: value for name, value in settings.items() if name.startswith(PREFIX)}
+                ended = await run_in_process(*words[1:], environment=ours)
+                assert ended.status == 0, ended.everything
+                return ended.everything
             case _, "python":
                 [name, *_] = self._list_processes(service)
                 asked = words[2].replace("http://127.0.0.1:9090/metrics", stack.metrics_urls[name])

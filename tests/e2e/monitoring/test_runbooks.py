@@ -3,6 +3,7 @@
 What an alert does with time is tested with promtool.
 """
 
+import re
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from uuid import uuid4
@@ -10,8 +11,9 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from deploy.secrets import NOTICES_API_TOKEN
 from tests.e2e.monitoring.hurried_watch import ALERT_NAMES, HurriedWatch, run_hurried_watch
-from tests.e2e.monitoring.monitored_system import MonitoredSystem, list_targets
+from tests.e2e.monitoring.monitored_system import MonitoredSystem, build_press_feed, list_targets
 from tests.e2e.monitoring.night_operator import NightOperator
 from tests.servers import wait_for
 
@@ -137,3 +139,15 @@ async def test_feeds_end(system: MonitoredSystem, watch: HurriedWatch) -> None:
     finally:
         await system.feeds.start()
     await watch.wait_for_end("FeedsMissing")
+
+
+async def test_feeds_have_the_token_of_another_system(system: MonitoredSystem, watch: HurriedWatch) -> None:
+    """FeedRejected."""
+    operator, token = NightOperator(system), (system.stack.folder / "secrets" / NOTICES_API_TOKEN).read_text().strip()
+    system.website.pages["/presse"] = build_press_feed("Vom Landkreis", "Abgelehnt")
+    async with system.run_feeds_with(KREISFUNK_NOTICES_API_TOKEN=token):
+        await watch.wait_for("FeedRejected")
+    seen = await operator.look("FeedRejected")
+    [name] = re.findall(r"^(presse-\S+) +refused +Abgelehnt +source: ", seen, re.MULTILINE)
+    assert f"accepted: {name}" in await operator.do("FeedRejected", 4, NAME=name)
+    await watch.wait_for_end("FeedRejected")

@@ -54,7 +54,7 @@ async def open_pollers(website: BusyWebsite, folder: Path) -> list[Poller]:
         open_notices=lambda: nullcontext(FakeNoticesApi()),
         clock=website.tick,
     )
-    async with parts.open_publisher(lambda _: None) as publisher, parts.open_pollers(publisher) as pollers:
+    async with parts.open_publisher() as publisher, parts.open_pollers(publisher) as pollers:
         return [dataclasses.replace(poller, source=website) for poller in pollers]
 
 
