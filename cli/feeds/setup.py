@@ -13,11 +13,11 @@ from cli.options import COUNTY
 from cli.output import Exit, fail, note
 from cli.settings import NOTICES_API_URL
 from cli.stacks import find_stack, read_settings_from
-from services.feeds.configuration import FeedsFile, FeedsFileError, read_files
+from services.feeds.configuration import FeedsFile, read_files
 from services.feeds.folder import StateFolder
 from services.feeds.settings import FolderSettings, RuleSettings, Settings
 from services.feeds.wiring import FeedComponents, build_components
-from shared.notices.configuration import Configuration
+from shared.notices.configuration import Configuration, ConfigurationError
 from shared.runtime.logs import configure_logs
 from shared.runtime.settings import PREFIX
 
@@ -53,7 +53,7 @@ def open_parts(stack: Path | None, file: Path | None, folder: Path | None) -> Fe
     configure_logs(service="feeds", level="error")
     try:
         return build_components(settings)
-    except FeedsFileError as error:
+    except ConfigurationError as error:
         _fail_for_files(error)
 
 
@@ -62,7 +62,7 @@ def open_rules(file: Path | None) -> tuple[FeedsFile, Configuration]:
     settings = _read(RuleSettings, file, None)
     try:
         return read_files(settings.feeds_file, settings.county_file)
-    except FeedsFileError as error:
+    except ConfigurationError as error:
         _fail_for_files(error)
 
 
@@ -75,5 +75,5 @@ def open_folder(folder: Path | None) -> StateFolder:
     return StateFolder(path)
 
 
-def _fail_for_files(error: FeedsFileError) -> NoReturn:
+def _fail_for_files(error: ConfigurationError) -> NoReturn:
     fail(str(error), "feeds.toml and county.toml in deploy/config show what may be in them.", Exit.USAGE)

@@ -3,11 +3,11 @@
 import sys
 from functools import partial
 
-from services.feeds.configuration import FeedsFileError
 from services.feeds.folder import FolderInUse
 from services.feeds.service import serve
 from services.feeds.settings import Settings
 from services.feeds.wiring import build_components
+from shared.notices.configuration import ConfigurationError
 from shared.runtime.logs import configure_logs
 from shared.runtime.process import run
 from shared.runtime.settings import EXIT_SETTINGS, read_settings
@@ -24,7 +24,7 @@ def run_service(settings: Settings) -> None:
         components = build_components(settings)
         with components.folder.lock():
             run(partial(serve, settings, components), drain_seconds=settings.drain_seconds)
-    except (FeedsFileError, FolderInUse) as error:
+    except (ConfigurationError, FolderInUse) as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(EXIT_SETTINGS)
 

@@ -5,7 +5,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta, Struct
 
 from shared.contracts.notices import Municipality
@@ -17,7 +16,6 @@ from shared.notices.configuration import (
     TopicId,
     read_configuration,
 )
-from shared.notices.schema_errors import explain_schema_error
 from shared.notices.time_parsing import parse_duration
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
@@ -173,31 +171,13 @@ class FeedsFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return (*self.feeds, *self.alerts)
 
 
-class FeedsFileError(Exception):
-    """Raised when the file cannot be read or is invalid; the text names the file or the field."""
-
-
 def read_files(feeds_file: Path, county_file: Path) -> tuple[FeedsFile, Configuration]:
-    """Read both files. Raises FeedsFileError, also if they are inconsistent."""
-    file = read_feeds_file(feeds_file)
-    try:
-        county = read_configuration(county_file, Configuration)
-    except ConfigurationError as error:
-        raise FeedsFileError(str(error)) from None
+    """Read both files. Raises ConfigurationError, also if they are inconsistent."""
+    file, county = read_configuration(feeds_file, FeedsFile), read_configuration(county_file, Configuration)
     contradictions = find_contradictions(file, county)
     if contradictions:
-        raise FeedsFileError("\n".join((f"{feeds_file} does not fit {county_file}:", *contradictions)))
+        raise ConfigurationError("\n".join((f"{feeds_file} does not fit {county_file}:", *contradictions)))
     return file, county
-
-
-def read_feeds_file(path: Path) -> FeedsFile:
-    """Read and decode the file; raise FeedsFileError if it is unusable."""
-    try:
-        return msgspec.toml.decode(path.read_bytes(), type=FeedsFile)
-    except msgspec.ValidationError as error:
-        raise FeedsFileError(f"{path}: {explain_schema_error(str(error))}") from None
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise FeedsFileError(f"{path}: {error}") from None
 
 
 def find_contradictions(file: FeedsFile, county: Configuration) -> tuple[str, ...]:
@@ -210,7 +190,7 @@ def find_contradictions(file: FeedsFile, county: Configuration) -> tuple[str, ..
         contradictions.append(f"source: {file.source} does not belong to the system {file.system}")
     permitted = frozenset(system.topics) if system else county.topic_ids
     for origin in file.origins:
-        topics = {origin.topic, *(rule.topic for rule in origin.rules)} - {None}
+        topics = {origin.topic, *(rule.topic for rule in origin.rules)}
         contradictions += [
             f"{origin.name}: the system may not publish about {topic}" for topic in topics - permitted if topic
         ]

@@ -73,7 +73,7 @@ class FeedComponents:
 
 
 def build_components(settings: Settings) -> FeedComponents:
-    """Read the files and build the components, without opening connections. Raises FeedsFileError."""
+    """Read the files and build the components, without opening connections. Raises ConfigurationError."""
     file, county = read_files(settings.feeds_file, settings.county_file)
     return FeedComponents(
         file=file,

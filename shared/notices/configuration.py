@@ -147,7 +147,7 @@ def _list_duplicates(values: Sequence[str]) -> str:
     return ", ".join(sorted({value for value in values if values.count(value) > 1}))
 
 
-C = TypeVar("C", bound=Configuration)
+C = TypeVar("C", bound=Struct)
 
 
 class ConfigurationError(Exception):

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from services.feeds.configuration import FeedsFile, FeedsFileError, read_feeds_file
+from services.feeds.configuration import FeedsFile
 from services.feeds.dry_run import DryRunError, DryRunResult, evaluate_input
 from services.feeds.fetching import Fetched
+from shared.notices.configuration import ConfigurationError, read_configuration
 from tests.factories.alerts import build_alert, build_area, build_info
 from tests.factories.feeds import IDENTITY, SOURCE, build_item, build_rss
 from tests.harness.commands import CommandResult, run_in_process
@@ -57,7 +58,7 @@ def rules(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def file(rules: Path) -> FeedsFile:
-    return read_feeds_file(rules)
+    return read_configuration(rules, FeedsFile)
 
 
 @pytest.mark.parametrize(
@@ -73,8 +74,8 @@ def test_a_mistake_in_the_file_is_named_in_words(key: str, value: str, said: str
     lines = [line for line in FILE.splitlines() if not line.startswith(f"{key} = ")]
     lines.insert(lines.index("[[feeds]]") + 1, f"{key} = {value}")
     rules.write_text("\n".join(lines))
-    with pytest.raises(FeedsFileError) as caught:
-        read_feeds_file(rules)
+    with pytest.raises(ConfigurationError) as caught:
+        read_configuration(rules, FeedsFile)
     assert str(caught.value) == f"{rules}: {said}"
 
 
