@@ -13,10 +13,6 @@ from shared.runtime.process import run
 from shared.runtime.settings import EXIT_SETTINGS, read_settings
 
 
-def main() -> None:
-    run_service(read_settings(Settings))
-
-
 def run_service(settings: Settings) -> None:
     """Serve until a signal; exit with status 2 if the files are inconsistent, or another process uses the folder."""
     configure_logs(service="feeds", level=settings.log_level)
@@ -30,4 +26,4 @@ def run_service(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_service(read_settings(Settings))
