@@ -83,11 +83,8 @@ class PollLoop:
         return min(interval * 2.0 ** min(self.failures, 10), max(interval, MAX_PAUSE_SECONDS))
 
 
-def _build_publisher_check(loops: Sequence[PollLoop]) -> Check:
-    async def check() -> bool:
-        return not any(loop.is_unavailable for loop in loops)
-
-    return check
+async def _check_available(loops: Sequence[PollLoop]) -> bool:
+    return not any(loop.is_unavailable for loop in loops)
 
 
 async def _read_answers(publisher: FeedPublisher, is_available: Check) -> None:
@@ -102,7 +99,7 @@ async def serve(settings: Settings, parts: FeedComponents, stop: StopRequest) ->
     metrics.observe_refused(parts.folder.count_refused)
     async with parts.open_publisher() as publisher, parts.open_pollers(publisher) as pollers:
         loops = [PollLoop(poller, metrics, stop.requested) for poller in pollers]
-        is_available = _build_publisher_check(loops)
+        is_available = partial(_check_available, loops)
         readiness = Readiness({"publisher": is_available})
         host, port = settings.internal_host, settings.internal_port
         probes = open_internal_port(host=host, port=port, registry=registry, readiness=readiness)
