@@ -128,12 +128,11 @@ class Fetched:
 
 @dataclass(frozen=True)
 class Fetcher:
-    """HTTP client; `timeout_seconds` limits a whole fetch including redirects, `max_bytes` the decompressed body."""
+    """HTTP client; `timeout_seconds` limits a whole fetch including redirects, MAX_BYTES the decompressed body."""
 
     session: aiohttp.ClientSession
     internal_hosts: Collection[str] = ()
     timeout_seconds: float = FETCH_TIMEOUT_SECONDS
-    max_bytes: int = MAX_BYTES
 
     async def fetch(self, address: str, *, etag: str | None = None, last_modified: str | None = None) -> Fetched:
         """Fetch an address, following redirects. Raises FetchFailed."""
@@ -164,26 +163,27 @@ class Fetcher:
                 f"status_{response.status}", responses.get(response.status, ""), _parse_retry_after(response.headers)
             )
         return Fetched(
-            body=await self._read_body(response) if response.status == 200 else None,
+            body=await _read_body(response) if response.status == 200 else None,
             address=str(url),
             content_type=_clean_header(response.headers.get("Content-Type")) or "",
             etag=_clean_header(response.headers.get("ETag")),
             last_modified=_clean_header(response.headers.get("Last-Modified")),
         )
 
-    async def _read_body(self, response: aiohttp.ClientResponse) -> bytes:
-        """Read the body; raise FetchFailed above `max_bytes`, also after decompression."""
-        if (response.content_length or 0) > self.max_bytes:
-            raise FetchFailed("too_large", f"more than {self.max_bytes} bytes")
-        body = bytearray()
-        async for chunk in _decompress(response, self.max_bytes):
-            body += chunk
-            if len(body) > self.max_bytes:
-                raise FetchFailed("too_large", f"more than {self.max_bytes} bytes")
-        return bytes(body)
+
+async def _read_body(response: aiohttp.ClientResponse) -> bytes:
+    """Read the body; raise FetchFailed above MAX_BYTES, also after decompression."""
+    if (response.content_length or 0) > MAX_BYTES:
+        raise FetchFailed("too_large", f"more than {MAX_BYTES} bytes")
+    body = bytearray()
+    async for chunk in _decompress(response):
+        body += chunk
+        if len(body) > MAX_BYTES:
+            raise FetchFailed("too_large", f"more than {MAX_BYTES} bytes")
+    return bytes(body)
 
 
-async def _decompress(response: aiohttp.ClientResponse, max_bytes: int) -> AsyncIterator[bytes]:
+async def _decompress(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding in ("identity", ""):
         async for chunk in response.content.iter_chunked(CHUNK_SIZE):
@@ -194,7 +194,7 @@ async def _decompress(response: aiohttp.ClientResponse, max_bytes: int) -> Async
     decompressor = zlib.decompressobj(47)  # gzip or zlib, detected from its header
     try:
         async for chunk in response.content.iter_chunked(CHUNK_SIZE):
-            yield decompressor.decompress(chunk, max_bytes + 1)
+            yield decompressor.decompress(chunk, MAX_BYTES + 1)
             if decompressor.unconsumed_tail:
                 raise FetchFailed("too_large", "too large after decompression")
     except zlib.error:
