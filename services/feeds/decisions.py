@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import msgspec
-from msgspec import Raw
 from msgspec.structs import replace
 
 from services.feeds.configuration import FeedOrigin, FeedRule, FirstPoll, Mode, Origin
 from services.feeds.content import build_content
 from services.feeds.rss import Feed, FeedEntry
-from services.feeds.state import KnownEntry, OriginState, PendingEvent, hash_parts, put_last
+from services.feeds.state import KnownEntry, OriginState, hash_parts, put_last
 from shared.contracts.envelope import encode
 from shared.contracts.events import Problem
 from shared.contracts.message import Message
@@ -110,7 +109,7 @@ def evaluate_feed(
         if decision.problems:
             outcome.problems[decision.subject] = decision.problems
         if decision.way is not None:
-            outcome.state = outcome.state.with_pending(PendingEvent(way=decision.way, event=Raw(decision.event)))
+            outcome.state = outcome.state.with_pending(decision.way, decision.event)
     # After an empty feed, all entries are new. After one without any valid entry they may be old: it is not polled yet.
     polled = state.polled or bool(feed.entries) or not feed.broken
     new_state = replace(outcome.state, polled=polled, entries=entries)

@@ -100,8 +100,9 @@ class OriginState(Struct, frozen=True, kw_only=True, omit_defaults=True):
             forgot=today if len(entries) < len(recent) else forgot,
         )
 
-    def with_pending(self, *pending: PendingEvent) -> "OriginState":
-        return msgspec.structs.replace(self, pending=(*self.pending, *pending))
+    def with_pending(self, way: Mode, event: bytes) -> "OriginState":
+        pending = PendingEvent(way=way, event=Raw(event))
+        return msgspec.structs.replace(self, pending=(*self.pending, pending))
 
 
 def put_last(known: dict[str, Known], key: str, value: Known) -> None:

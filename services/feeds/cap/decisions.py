@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from msgspec import Raw
 from msgspec.structs import asdict, replace
 
 from services.feeds.cap.parser import Alert
@@ -14,13 +13,7 @@ from services.feeds.configuration import AlertOrigin, CancelBy, FirstPoll, Mode,
 from services.feeds.content import build_content
 from services.feeds.decisions import PollOutcome, PublisherIdentity, RuleChoice, choose
 from services.feeds.folder import NoticeStatus
-from services.feeds.state import (
-    OriginState,
-    PendingEvent,
-    PublishedWarning,
-    hash_parts,
-    put_last,
-)
+from services.feeds.state import OriginState, PublishedWarning, hash_parts, put_last
 from shared.contracts.message import Message
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.notices.time_parsing import parse_duration
@@ -310,7 +303,7 @@ class _AlertProcessor:
         if problems:
             self.outcome.problems[subject] = problems
             return False
-        self.outcome.state = self.outcome.state.with_pending(PendingEvent(way=published.way, event=Raw(event)))
+        self.outcome.state = self.outcome.state.with_pending(published.way, event)
         return True
 
     def _compute_expiry(self, warning: LocalWarning | None) -> datetime:
