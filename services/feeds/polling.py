@@ -2,10 +2,10 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, TypeVar
 
 import structlog
 from msgspec.structs import replace
@@ -25,6 +25,7 @@ STATE_DAMAGED = "state_damaged"
 MUST_WAIT = "must_wait"
 UNAVAILABLE = "unavailable"
 TOKEN_REFUSED = "token_refused"  # noqa: S105 - a result
+PollSource = Callable[[OriginState], Awaitable[PollOutcome | None]]  # None if nothing is new; raises FetchFailed
 P = ParamSpec("P")
 T = TypeVar("T")
 _log = structlog.get_logger()
@@ -55,13 +56,6 @@ class PollResult:
     @property
     def failed(self) -> bool:
         return not self.succeeded and self.result != MUST_WAIT
-
-
-class PollSource(Protocol):
-    """A source that may have new entries."""
-
-    async def __call__(self, state: OriginState) -> PollOutcome | None:
-        """Return the outcome, None if nothing has changed. Raises FetchFailed."""
 
 
 @dataclass(frozen=True, kw_only=True)
