@@ -74,7 +74,7 @@ def normalize_line(text: str) -> str:
 
 
 def _replace_character(character: str) -> str:
-    if character.isspace() or character in "\x85\x1c\x1d\x1e\x1f":
+    if character.isspace():
         return " "
     if character in _BIDIRECTIONAL or unicodedata.category(character) in _UNWANTED:
         return ""
