@@ -1,6 +1,6 @@
 """Routes that serve the page and its assets from the package, under a policy that allows no other content."""
 
-from collections.abc import Awaitable, Callable
+from functools import partial
 from importlib.resources import files
 
 from aiohttp import web
@@ -34,13 +34,12 @@ PARTS = {
 
 
 def build_routes() -> list[web.RouteDef]:
-    return [web.get(path, _serve(name, content_type)) for path, (name, content_type) in PARTS.items()]
+    folder = files("simulator.page")
+    return [
+        web.get(path, partial(_send, folder.joinpath(name).read_bytes(), content_type))
+        for path, (name, content_type) in PARTS.items()
+    ]
 
 
-def _serve(name: str, content_type: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    body = files("simulator.page").joinpath(name).read_bytes()
-
-    async def serve(_: web.Request) -> web.StreamResponse:
-        return web.Response(body=body, content_type=content_type, charset="utf-8", headers=HEADERS)
-
-    return serve
+async def _send(body: bytes, content_type: str, _: web.Request) -> web.Response:
+    return web.Response(body=body, content_type=content_type, charset="utf-8", headers=HEADERS)

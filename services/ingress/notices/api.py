@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -74,7 +75,7 @@ class NoticesHandlers:
         app.router.add_get(EVENTS_PATH + "{key:[0-9a-f]{32}}", self.follow_event, allow_head=False)
         for path, file in _DOCUMENTS.items():
             media_type = "text/html" if file.suffix == ".html" else "application/json"
-            app.router.add_get(path, _make_document_handler(file.read_bytes(), media_type), allow_head=False)
+            app.router.add_get(path, partial(_send_document, file.read_bytes(), media_type), allow_head=False)
         return app
 
     async def publish(self, request: web.Request) -> web.Response:
@@ -169,13 +170,9 @@ class NoticesHandlers:
         return response
 
 
-def _make_document_handler(body: bytes, media_type: str) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def respond(_: web.Request) -> web.Response:
-        return web.Response(
-            body=body, content_type=media_type, charset="utf-8", headers={"Content-Security-Policy": _DOCUMENT_POLICY}
-        )
-
-    return respond
+async def _send_document(body: bytes, media_type: str, _: web.Request) -> web.Response:
+    headers = {"Content-Security-Policy": _DOCUMENT_POLICY}
+    return web.Response(body=body, content_type=media_type, charset="utf-8", headers=headers)
 
 
 def _parse_last_event_id(request: web.Request) -> int | None:
