@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from aiohttp import web
 
-from simulator.settings import Settings
-
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Check = Callable[[web.Request], None]
 
@@ -34,14 +32,9 @@ def is_authorized(request: web.Request, *tokens: str) -> bool:
     return any([hmac.compare_digest(authorization, f"Bearer {token}".encode()) for token in tokens])
 
 
-def build_control_check(settings: Settings) -> Check:
-    token = settings.control_token.get_secret_value()
-
-    def check(request: web.Request) -> None:
-        if not is_authorized(request, token):
-            raise ControlError(401, "the control token is missing or wrong")
-
-    return check
+def check_control(token: str, request: web.Request) -> None:
+    if not is_authorized(request, token):
+        raise ControlError(401, "the control token is missing or wrong")
 
 
 def protect(handler: Handler, check: Check) -> Handler:

@@ -4,12 +4,13 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 import aiohttp
 from aiohttp import web
 from prometheus_client.aiohttp import make_aiohttp_handler
 
-from simulator.access import build_control_check, protect
+from simulator.access import check_control, protect
 from simulator.account import MessageLog
 from simulator.citizens import load_citizens
 from simulator.clock import StallWatch, Timeline, make_anchored_clock
@@ -133,7 +134,8 @@ def _build_parts(
 def _build_application(parts: SimulatorParts, citizen_control: CitizenControl) -> web.Application:
     """Build Graph API, control API, page, metrics and probes; the event streams end when it shuts down."""
     app = web.Application(client_max_size=MAX_BODY_BYTES)
-    access, check = GraphAccess(parts.settings), build_control_check(parts.settings)
+    access = GraphAccess(parts.settings)
+    check = partial(check_control, parts.settings.control_token.get_secret_value())
     app.add_routes(SetupRoutes(parts, access).build_routes())
     app.add_routes(GraphRoutes(parts, access).build_routes())
     app.add_routes(build_page_routes())
