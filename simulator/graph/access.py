@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from simulator.access import is_authorized
-from simulator.graph.errors import GraphError
+from simulator.graph.errors import GraphError, build_not_found
 from simulator.settings import Settings
 
 
@@ -35,3 +35,9 @@ class GraphAccess:
         """Raise Meta's error 190 unless it is the token, which only uploads send in the scheme `OAuth`."""
         if request.headers.get("Authorization") != f"OAuth {self.token}":
             raise GraphError(190, "The access token could not be verified.")
+
+
+def require_id(request: web.Request, name: str, expected: str) -> None:
+    """Raise Meta's error for an unknown id unless the part `name` of the path is the expected one."""
+    if request.match_info[name] != expected:
+        raise build_not_found()

@@ -7,8 +7,8 @@ from aiohttp import web
 
 from simulator.access import respond_json
 from simulator.faults import UNDISTURBED, Interference
-from simulator.graph.access import GraphAccess
-from simulator.graph.errors import GraphError, build_not_found
+from simulator.graph.access import GraphAccess, require_id
+from simulator.graph.errors import GraphError
 from simulator.graph.sending import MessageAcceptor
 from simulator.parts import SimulatorParts
 
@@ -42,8 +42,7 @@ class MessagesRoute:
         return answer if interference is UNDISTURBED else await self._apply_interference(request, answer, interference)
 
     def _answer(self, request: web.Request, body: bytes, interference: Interference) -> web.Response:
-        if request.match_info["object"] != self.parts.settings.phone_number_id:
-            raise build_not_found()
+        require_id(request, "object", self.parts.settings.phone_number_id)
         return web.Response(body=self._acceptor.handle(body, interference), content_type="application/json")
 
     async def _apply_interference(

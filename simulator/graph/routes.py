@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from simulator.access import protect, respond_json
-from simulator.graph.access import GraphAccess
+from simulator.graph.access import GraphAccess, require_id
 from simulator.graph.errors import GraphError, build_missing_parameter, build_not_found
 from simulator.graph.messages import MessagesRoute
 from simulator.graph.setup_routes import BASE
@@ -45,8 +45,7 @@ class GraphRoutes:
         ]
 
     async def list_templates(self, request: web.Request) -> web.StreamResponse:
-        if request.match_info["account"] != self.parts.settings.waba_id:
-            raise build_not_found()
+        require_id(request, "account", self.parts.settings.waba_id)
         matching = [template for template in self.parts.templates.all if _is_match(template, request)]
         start, size = _parse_page(request)
         fields = _parse_fields(request, DEFAULT_TEMPLATE_FIELDS)
@@ -54,8 +53,7 @@ class GraphRoutes:
         return respond_json({"data": rows, "paging": _build_paging(request, start, len(rows), len(matching))})
 
     async def list_numbers(self, request: web.Request) -> web.StreamResponse:
-        if request.match_info["account"] != self.parts.settings.waba_id:
-            raise build_not_found()
+        require_id(request, "account", self.parts.settings.waba_id)
         row = _select_fields(self._describe_number(), _parse_fields(request, DEFAULT_NUMBER_FIELDS))
         return respond_json({"data": [row], "paging": _build_paging(request, 0, 1, 1)})
 
@@ -70,8 +68,7 @@ class GraphRoutes:
 
     async def delete_contact(self, request: web.Request) -> web.StreamResponse:
         """Delete the pair of number and user id that Meta stores for a person."""
-        if request.match_info["number"] != self.parts.settings.phone_number_id:
-            raise build_not_found()
+        require_id(request, "number", self.parts.settings.phone_number_id)
         citizen = self.parts.citizens.find_by_user_id(request.query.get("bsuid", ""))
         if request.query.get("messaging_product") != "whatsapp" or citizen is None:
             raise build_missing_parameter("bsuid")

@@ -9,8 +9,8 @@ import msgspec
 from aiohttp import web
 
 from simulator.access import Check, Handler, protect, respond_json
-from simulator.graph.access import GraphAccess
-from simulator.graph.errors import GraphError, build_not_found
+from simulator.graph.access import GraphAccess, require_id
+from simulator.graph.errors import GraphError
 from simulator.graph.template import MessageTemplate
 from simulator.parts import SimulatorParts
 from simulator.webhooks.subscription import FIELDS, verify_callback
@@ -56,7 +56,7 @@ class SetupRoutes:
         return respond_json({"data": {**token, "is_valid": True, "scopes": SCOPES}})
 
     async def list_subscriptions(self, request: web.Request) -> web.StreamResponse:
-        self._require_app(request)
+        require_id(request, "app", self.parts.settings.app_id)
         subscription = self.parts.subscription
         fields = [{"name": name, "version": request.match_info["version"]} for name in sorted(subscription.fields)]
         row = {"object": OBJECT, "callback_url": subscription.callback_url, "active": True, "fields": fields}
@@ -64,7 +64,7 @@ class SetupRoutes:
 
     async def subscribe_app(self, request: web.Request) -> web.StreamResponse:
         """Store address and fields of the app once the handshake with the address has succeeded."""
-        self._require_app(request)
+        require_id(request, "app", self.parts.settings.app_id)
         parameters = await _read_parameters(request)
         fields = set(filter(None, parameters.get("fields", "").split(",")))
         if parameters.get("object") != OBJECT or not fields <= FIELDS:
@@ -74,7 +74,7 @@ class SetupRoutes:
         return respond_json({"success": True})
 
     async def list_apps(self, request: web.Request) -> web.StreamResponse:
-        self._require_account(request)
+        require_id(request, "account", self.parts.settings.waba_id)
         subscription = self.parts.subscription
         row: dict[str, object] = {
             "whatsapp_business_api_data": {"id": self.parts.settings.app_id, "name": NAME, "link": ""}
@@ -85,7 +85,7 @@ class SetupRoutes:
 
     async def subscribe_account(self, request: web.Request) -> web.StreamResponse:
         """Send the account's events to the app, or to the account's own address if it has one."""
-        self._require_account(request)
+        require_id(request, "account", self.parts.settings.waba_id)
         parameters = await _read_parameters(request)
         self.parts.subscription.override_url = (
             await self._verify(parameters, "override_callback_uri") if "override_callback_uri" in parameters else None
@@ -95,7 +95,7 @@ class SetupRoutes:
 
     async def create_template(self, request: web.Request) -> web.StreamResponse:
         """Accept a template for review, which approves it after `review_seconds`."""
-        self._require_account(request)
+        require_id(request, "account", self.parts.settings.waba_id)
         try:
             template = msgspec.json.decode(await request.read(), type=MessageTemplate)
         except msgspec.MsgspecError as error:
@@ -108,7 +108,7 @@ class SetupRoutes:
         return respond_json({"id": template.id, "status": template.status, "category": template.category})
 
     async def begin_upload(self, request: web.Request) -> web.StreamResponse:
-        self._require_app(request)
+        require_id(request, "app", self.parts.settings.app_id)
         parameters = await _read_parameters(request)
         if parameters.get("file_type") not in PICTURES:
             raise GraphError(131053, "Files of this type are not supported.")
@@ -144,14 +144,6 @@ class SetupRoutes:
             status = f"HTTP Status Code = {handshake.status or 0}"
             raise GraphError(2200, f"Callback verification failed with the following errors: {status}")
         return url
-
-    def _require_app(self, request: web.Request) -> None:
-        if request.match_info["app"] != self.parts.settings.app_id:
-            raise build_not_found()
-
-    def _require_account(self, request: web.Request) -> None:
-        if request.match_info["account"] != self.parts.settings.waba_id:
-            raise build_not_found()
 
 
 async def _read_parameters(request: web.Request) -> dict[str, str]:
