@@ -23,10 +23,6 @@ class MessageLog:
         self.attempts.append(now)
         self.attempted_window.add(now)
 
-    @property
-    def next_sequence(self) -> int:
-        return len(self.messages) + 1
-
     def accept(self, message: BusinessMessage) -> None:
         self.accepted_window.add(message.accepted_at)
         self.messages.append(message)

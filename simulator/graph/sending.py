@@ -77,7 +77,7 @@ class MessageAcceptor:
     def _accept(self, draft: Draft, now: float, interference: Interference) -> BusinessMessage:
         request, citizen = draft.request, draft.citizen
         message = BusinessMessage(
-            sequence=self.parts.message_log.next_sequence,
+            sequence=len(self.parts.message_log.messages) + 1,
             citizen=citizen.id,
             wamid=make_wamid(citizen.address, next(self.parts.serials), outgoing=True),
             type=request.type,
