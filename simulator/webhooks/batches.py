@@ -9,7 +9,6 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-MAX_UPDATES = 1000
 MAX_BYTES = 3_000_000
 # Allowance for the JSON around the items.
 ENVELOPE_BYTES = 1000
@@ -54,7 +53,7 @@ def _encode_json(fields: Mapping[str, object]) -> bytes:
     return escape(msgspec.json.encode(drop_none(fields)))
 
 
-def take_batch(waiting: deque[Update], max_updates: int = MAX_UPDATES) -> list[Update]:
+def take_batch(waiting: deque[Update], max_updates: int) -> list[Update]:
     """Remove from the front as many updates as fit into one POST: at least one if any are waiting."""
     batch: list[Update] = []
     size = ENVELOPE_BYTES

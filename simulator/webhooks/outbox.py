@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from simulator.faults import draw_chance
-from simulator.webhooks.batches import HEADER, MAX_UPDATES, Update, WebhookEnvelope, sign, take_batch
+from simulator.webhooks.batches import HEADER, Update, WebhookEnvelope, sign, take_batch
 from simulator.webhooks.subscription import WebhookSubscription
 
 MIN_RETRY_DELAY_SECONDS = 0.25
@@ -34,8 +34,8 @@ class WebhookOutbox:
     subscription: WebhookSubscription
     secret: bytes
     envelope: WebhookEnvelope
-    linger_seconds: float = 0.05
-    max_updates: int = MAX_UPDATES
+    linger_seconds: float
+    max_updates: int
     pending: int = 0
     sent: int = 0
     posts: int = 0
