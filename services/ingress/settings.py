@@ -1,11 +1,20 @@
 """Settings of the ingress."""
 
-from pydantic import Field, SecretStr, field_validator
+from typing import Annotated
+
+from pydantic import Field, SecretStr
 
 from shared.runtime.encryption_settings import EncryptionSettings
-from shared.runtime.settings import BrokerAccess, Port
+from shared.runtime.settings import BrokerAccess, Port, validate_with
 
 MAX_APP_SECRETS = 2
+
+
+def _parse_secrets(text: str) -> tuple[bytes, ...]:
+    secrets = tuple(part.strip().encode() for part in text.split(",") if part.strip())
+    if not 0 < len(secrets) <= MAX_APP_SECRETS:
+        raise ValueError("expected one or two secrets")
+    return secrets
 
 
 class Settings(EncryptionSettings, BrokerAccess):
@@ -13,25 +22,15 @@ class Settings(EncryptionSettings, BrokerAccess):
 
     listen_host: str = Field("0.0.0.0", description="where the webhook listens")  # noqa: S104 - the public port
     listen_port: Port = Field(8080, description="port of the webhook")
-    app_secrets: SecretStr = Field(description="Meta's app secret; two, comma separated, in a rotation")
+    app_secrets: Annotated[SecretStr, validate_with(_parse_secrets)] = Field(
+        description="Meta's app secret; two, comma separated, in a rotation"
+    )
     verify_token: SecretStr = Field(min_length=8, description="the token that Meta repeats in its handshake")
     phone_number_id: str = Field(pattern=r"^[0-9]{5,30}$", description="Meta's id of our number")
     waba_id: str | None = Field(
         None, pattern=r"^[0-9]{5,30}$", description="Meta's id of our account; events of others are then ignored"
     )
 
-    @field_validator("app_secrets")
-    @classmethod
-    def _one_or_two(cls, value: SecretStr) -> SecretStr:
-        if not 0 < len(_split_secrets(value)) <= MAX_APP_SECRETS:
-            raise ValueError("expected one or two secrets")
-        return value
-
     @property
     def app_secret_values(self) -> tuple[bytes, ...]:
-        return _split_secrets(self.app_secrets)
-
-
-def _split_secrets(value: SecretStr) -> tuple[bytes, ...]:
-    parts = value.get_secret_value().split(",")
-    return tuple(part.strip().encode() for part in parts if part.strip())
+        return _parse_secrets(self.app_secrets.get_secret_value())
