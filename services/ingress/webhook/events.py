@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -35,7 +35,6 @@ OTHER_LABEL = "other"
 _encoder = msgspec.json.Encoder()
 
 Event = InboundMessage | DeliveryStatus | PreferenceChange | IdentityChange | AccountEvent | WebhookQuarantined
-E = TypeVar("E", bound=Event)
 
 
 class Ignored(StrEnum):
@@ -159,7 +158,7 @@ _FIELDS: Mapping[type[Event], str] = {
 }
 
 
-def split_by_type(events: Sequence[E]) -> Mapping[type[E], Sequence[E]]:
+def split_by_type(events: Sequence[Event]) -> Mapping[type[Event], Sequence[Event]]:
     """Group the events by type; within a type, their order is kept."""
     types = dict.fromkeys(map(type, events))
     if len(types) == 1:
