@@ -1,8 +1,6 @@
 """The compared servers, signed webhooks as the bytes of whole HTTP requests, and the content of the queues."""
 
 import asyncio
-import hashlib
-import hmac
 import json
 import secrets
 import sys
@@ -21,6 +19,7 @@ from deploy.secrets import generate_key, generate_key_ring
 from shared.amqp import topology
 from shared.contracts.envelope import read_data, read_envelope
 from shared.contracts.inbound import DeliveryStatuses
+from simulator.webhooks.batches import HEADER, sign
 
 NUMBER_ID = "700800900100200"
 PEERS_QUEUE = "benchmark.peers"
@@ -130,9 +129,8 @@ def _build_body(number: int, statuses: int) -> bytes:
 
 
 def _build_request(body: bytes, secret: str) -> bytes:
-    signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     head = (
         f"POST /webhook HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-        f"X-Hub-Signature-256: sha256={signature}\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"{HEADER}: {sign(secret.encode(), body)}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
