@@ -1,8 +1,8 @@
 // The control API: requests with the token, and the live stream.
 
 export class Refused extends Error {
-  constructor(status, text) {
-    super(text);
+  constructor(status) {
+    super();
     this.status = status;
   }
 }
@@ -23,14 +23,14 @@ export class Connection {
   async #ask(path, options) {
     const answer = await fetch(path, options);
     const body = await answer.json().catch(() => ({}));
-    if (!answer.ok) throw new Refused(answer.status, body.error ?? "");
+    if (!answer.ok) throw new Refused(answer.status);
     return body;
   }
 
   // Calls `handle(name, data)` for each event until the signal aborts; EventSource cannot send a token.
   async stream(path, signal, handle) {
     const answer = await fetch(path, { headers: this.headers, signal });
-    if (!answer.ok) throw new Refused(answer.status, "");
+    if (!answer.ok) throw new Refused(answer.status);
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     handle("open", {});
     let rest = "";

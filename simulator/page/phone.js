@@ -20,7 +20,6 @@ const LOOKING = ["pointermove", "pointerdown", "focusin"];
 
 export class Phone {
   constructor(citizen, act) {
-    this.citizen = citizen;
     this.act = act;
     this.items = new Map();
     this.unread = 0;
@@ -40,7 +39,20 @@ export class Phone {
   // Also of a citizen who has a new number.
   rename(citizen) {
     this.citizen = citizen;
-    this.#describe();
+    const { element, name } = this;
+    const title = element.querySelector("h2");
+    title.id = `phone-${citizen.id}`;
+    title.textContent = name;
+    element.setAttribute("aria-labelledby", title.id);
+    element.querySelector(".number").textContent = SHARING[citizen.sharing] ?? `+${citizen.phone}`;
+    this.chat.setAttribute("aria-label", `Chat von ${name}`);
+    element.querySelector(".kinds").setAttribute("aria-label", `Anderes senden, ${name}`);
+    element.querySelector(".quick").setAttribute("aria-label", `Schnell schreiben, ${name}`);
+    const label = element.querySelector("label");
+    const input = element.querySelector("textarea");
+    input.id = `write-${citizen.id}`;
+    label.htmlFor = input.id;
+    label.textContent = `Nachricht schreiben, ${name}`;
   }
 
   // Replaces a line that is shown already, else puts it at its place; `isNew` if it has just come.
@@ -48,7 +60,6 @@ export class Phone {
     const atEnd = this.chat.scrollHeight - this.chat.scrollTop - this.chat.clientHeight < 60;
     const item = this.#line(entry);
     const shown = this.items.get(entry.id);
-    this.items.set(entry.id, item);
     if (shown) this.#update(shown, item, entry);
     else this.#insert(item, entry);
     if (!shown && isNew && entry.direction === "received" && !this.#isLookedAt()) this.#mark(item);
@@ -59,10 +70,10 @@ export class Phone {
   #update(shown, item, entry) {
     shown.querySelector(".state").replaceWith(item.querySelector(".state"));
     shown.classList.toggle("failed", entry.state === "failed");
-    this.items.set(entry.id, shown);
   }
 
   #insert(item, entry) {
+    this.items.set(entry.id, item);
     item.dataset.id = entry.id;
     const following = [...this.list.children].find((other) => Number(other.dataset.id) > entry.id);
     this.list.insertBefore(item, following ?? null);
@@ -110,23 +121,6 @@ export class Phone {
     marker.hidden = !unread;
     marker.textContent = unread === 1 ? "1 neue Nachricht" : `${unread} neue Nachrichten`;
     this.element.dispatchEvent(new Event("unread", { bubbles: true }));
-  }
-
-  #describe() {
-    const { citizen, element, name } = this;
-    const title = element.querySelector("h2");
-    title.id = `phone-${citizen.id}`;
-    title.textContent = name;
-    element.setAttribute("aria-labelledby", title.id);
-    element.querySelector(".number").textContent = SHARING[citizen.sharing] ?? `+${citizen.phone}`;
-    this.chat.setAttribute("aria-label", `Chat von ${name}`);
-    element.querySelector(".kinds").setAttribute("aria-label", `Anderes senden, ${name}`);
-    element.querySelector(".quick").setAttribute("aria-label", `Schnell schreiben, ${name}`);
-    const label = element.querySelector("label");
-    const input = element.querySelector("textarea");
-    input.id = `write-${citizen.id}`;
-    label.htmlFor = input.id;
-    label.textContent = `Nachricht schreiben, ${name}`;
   }
 
   #listen() {
