@@ -38,7 +38,6 @@ class Reading:
 
 
 async def take_reading(stack: Stack, owner: asyncpg.Connection) -> Reading:
-    """Return all counters."""
     unused = await _read_unused_slots(stack)
     wal = await owner.fetchval("select pg_current_wal_insert_lsn() - '0/0'::pg_lsn")
     return Reading(time.time(), psutil.cpu_times().idle, int(wal), _measure_kinds(stack), unused)

@@ -60,7 +60,6 @@ class Notifier:
         self._send(field, encode_update("change", {"field": field, "value": value}, on_accepted=on_accepted))
 
     def notify_template_status(self, template: MessageTemplate) -> None:
-        """Send the current status of a template."""
         value = {
             "event": template.status,
             "message_template_id": int(template.id),

@@ -186,7 +186,6 @@ class SendLoop:
         return self.lanes.estimate_available() > 0
 
     async def _claim_probe(self) -> Claim | None:
-        """Claim a message for a probe."""
         # In random order: if replies always came first, two that Meta never accepts would leave other lanes no probe.
         is_unreachable = self.sender.reachability.reason is not None
         await self._claim_for(1, random.sample(list(Lane), len(Lane)) if is_unreachable else Lane)

@@ -160,7 +160,6 @@ def open_public_port(
     receiver: Receiver, *, host: str, port: int, shutdown_seconds: float
 ) -> AbstractAsyncContextManager[int]:
     """Serve until the block ends, then finish the requests in flight; yield the listening port."""
-
     return open_http_port(
         build_app(receiver),
         host=host,

@@ -104,7 +104,6 @@ def count_labels(event_type: type[Event], events: Sequence[Event]) -> Mapping[st
 
 
 def sum_counts(counts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:
-    """Return the sum of the counts."""
     total: dict[str, int] = {}
     for count in counts:
         for label, number in count.items():
