@@ -6,15 +6,15 @@ Events are sent as CloudEvents, or as plain JSON if only the token determines th
 import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
 import typer
-from pydantic import SecretStr
+from yarl import URL
 
 from cli.options import ANSWER_TIMEOUT_SECONDS
 from cli.output import Exit
@@ -39,11 +39,12 @@ from shared.contracts.notices_http import (
     start_progress,
 )
 from shared.runtime.clock import system_clock
+from shared.runtime.notices_api import ApiAnswer, HttpNoticesApi, NoticesApiUnavailable, open_notices_api
 
-MAX_RESPONSE_BYTES = 1_000_000
 REQUEST_TIMEOUT_SECONDS = 30.0
 DEFAULT_RETRY_DELAY_SECONDS = 1.0
-TOO_MANY_REQUESTS, UNAVAILABLE = 429, 503
+NO_ANSWER, TOO_MANY_REQUESTS, UNAVAILABLE = 0, 429, 503
+RETRYABLE = (NO_ANSWER, TOO_MANY_REQUESTS, UNAVAILABLE)
 POLL_INTERVAL_SECONDS = 0.5
 OUTAGE_TIMEOUT_SECONDS = 120.0
 FORBIDDEN = 403
@@ -92,35 +93,16 @@ class ProgressUnavailable(NoticesApiError):
         super().__init__(problem, "Publishing again is not needed.")
 
 
-@dataclass(frozen=True, kw_only=True)
-class ApiResponse:
-    """A response; status 0 if there was none."""
-
-    status: int
-    content: bytes = b""
-    headers: Headers = field(default_factory=dict)
-
-    @property
-    def is_retryable(self) -> bool:
-        return self.status in (0, TOO_MANY_REQUESTS, UNAVAILABLE)
-
-    @property
-    def retry_delay(self) -> float:
-        text = self.headers.get("Retry-After", "")
-        return max(DEFAULT_RETRY_DELAY_SECONDS, float(text)) if text.isdecimal() else DEFAULT_RETRY_DELAY_SECONDS
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class NoticesApiClient:
-    """Client with one address and one token; redirects are not followed, so that no other address gets the token."""
+    """Client with one address and one token; an answer with status 0 means that there was none."""
 
     url: str
-    token: SecretStr
-    session: aiohttp.ClientSession = field(repr=False)
+    api: HttpNoticesApi
 
     async def request(
         self, path: str, body: bytes = b"", headers: Headers = NO_HEADERS, *, seconds: float, patient: bool = False
-    ) -> ApiResponse:
+    ) -> ApiAnswer:
         """Return the response; retryable ones are repeated for up to `seconds`. Raises NoticesApiError.
 
         A refused connection is retryable only if `patient`: in a first request the address may be wrong. Once a notice
@@ -128,28 +110,26 @@ class NoticesApiClient:
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
-        uncertain: ApiResponse | None = None
+        uncertain: ApiAnswer | None = None
         while True:
             try:
                 reply = await self._send_once(path, body, headers, patient=patient)
             except NoticesApiError as error:
                 raise (self.build_error(uncertain, uncertain=True) if uncertain else error) from None
-            if body and path == PUBLISH_PATH and (reply.status == 0 or reply.status >= 500):
+            if body and path == PUBLISH_PATH and (reply.status == NO_ANSWER or reply.status >= 500):
                 uncertain = uncertain or reply
-            if not reply.is_retryable and (uncertain is None or reply.status in (STORED, *REJECTION_STATUSES)):
+            if reply.status not in RETRYABLE and (uncertain is None or reply.status in (STORED, *REJECTION_STATUSES)):
                 return reply
-            if not reply.is_retryable or loop.time() + reply.retry_delay > until:
+            if reply.status not in RETRYABLE or loop.time() + compute_delay(reply) > until:
                 raise self.build_error(uncertain or reply, uncertain=uncertain is not None)
-            await asyncio.sleep(reply.retry_delay)
+            await asyncio.sleep(compute_delay(reply))
 
-    async def _send_once(self, path: str, body: bytes, headers: Headers, *, patient: bool) -> ApiResponse:
-        headers = {"Authorization": f"Bearer {self.token.get_secret_value()}", **headers}
-        method, url = "POST" if body else "GET", self.url + path
+    async def _send_once(self, path: str, body: bytes, headers: Headers, *, patient: bool) -> ApiAnswer:
         try:
-            async with self.session.request(
-                method, url, headers=headers, data=body or None, allow_redirects=False
-            ) as answer:
-                return ApiResponse(status=answer.status, content=await _read_content(answer), headers=answer.headers)
+            return await self.api.request(path, body, headers)
+        except NoticesApiUnavailable:
+            problem = f"{URL(self.url).host} answers more than the notices API does."
+            raise NoticesApiError(problem, "Is the address right?") from None
         except aiohttp.ClientConnectorCertificateError:
             problem = f"{self.url}: its certificate is not trusted."
             raise NoticesApiError(problem, "Is this the right address?") from None
@@ -157,13 +137,13 @@ class NoticesApiClient:
             if isinstance(error, aiohttp.ClientConnectorError) and not patient:
                 advice = "Is the address right, and does Kreisfunk run?"
                 raise NoticesApiError(f"{self.url} cannot be reached.", advice) from None
-            return ApiResponse(status=0)
+            return ApiAnswer(NO_ANSWER)
 
-    def build_error(self, reply: ApiResponse, *, uncertain: bool = False) -> NoticesApiError:
+    def build_error(self, reply: ApiAnswer, *, uncertain: bool = False) -> NoticesApiError:
         """Return the error for a response, in plain words; `uncertain` if the notice may have been published."""
-        later = f"Nothing was published. Try again in {reply.retry_delay:.0f} s, or wait longer with --timeout."
+        later = f"Nothing was published. Try again in {compute_delay(reply):.0f} s, or wait longer with --timeout."
         explanations = {
-            0: (f"{self.url} gave no answer.", later),
+            NO_ANSWER: (f"{self.url} gave no answer.", later),
             401: (f"{self.url} refuses this token.", _AUTHORIZATION_ADVICE),
             429: ("Too many requests with this token.", later),
             503: ("Kreisfunk cannot take notices just now.", later),
@@ -181,21 +161,9 @@ class NoticesApiClient:
         return NoticesApiError(problem, _UNCERTAIN_ADVICE if uncertain else advice)
 
 
-async def _read_content(answer: aiohttp.ClientResponse) -> bytes:
-    content = bytearray()
-    async for chunk in answer.content.iter_any():
-        content += chunk
-        if len(content) > MAX_RESPONSE_BYTES:
-            raise NoticesApiError(f"{answer.url.host} answers more than the notices API does.", "Is the address right?")
-    return bytes(content)
-
-
-@asynccontextmanager
-async def open_notices_api(url: str, token: SecretStr) -> AsyncIterator[NoticesApiClient]:
-    """Open a client without sending a request."""
-    timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS)
-    async with aiohttp.ClientSession(timeout=timeout, raise_for_status=False) as session:
-        yield NoticesApiClient(url=url, token=token, session=session)
+def compute_delay(reply: ApiAnswer) -> float:
+    """Return the seconds until the same request may be sent again."""
+    return max(DEFAULT_RETRY_DELAY_SECONDS, reply.retry_after)
 
 
 def encode_request(body: bytes) -> tuple[bytes, Headers]:
@@ -242,8 +210,11 @@ class NoticesApiPublisher:
             async for progress in _follow_progress(api, first.event, seconds):
                 yield progress
 
-    def _open_api(self) -> AbstractAsyncContextManager[NoticesApiClient]:
-        return open_notices_api(self.settings.notices_api_url, self.settings.notices_api_token)
+    @asynccontextmanager
+    async def _open_api(self) -> AsyncIterator[NoticesApiClient]:
+        url, token = self.settings.notices_api_url, self.settings.notices_api_token.get_secret_value()
+        async with open_notices_api(url, token, REQUEST_TIMEOUT_SECONDS) as api:
+            yield NoticesApiClient(url, api)
 
 
 def find_publisher(url: str | None, stack: Path | None, source: str | None) -> NoticesApiPublisher:
@@ -295,7 +266,7 @@ async def _follow_progress(api: NoticesApiClient, path: str, seconds: float) -> 
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
 
 
-async def _fetch_progress(api: NoticesApiClient, path: str, seconds: float) -> ApiResponse:
+async def _fetch_progress(api: NoticesApiClient, path: str, seconds: float) -> ApiAnswer:
     """Return the progress; as the event is stored, wait out restarts, and raise only ProgressUnavailable."""
     try:
         reply = await api.request(path, seconds=seconds, patient=True)
@@ -306,10 +277,10 @@ async def _fetch_progress(api: NoticesApiClient, path: str, seconds: float) -> A
     return reply
 
 
-def parse_problems(reply: ApiResponse) -> tuple[Problem, ...]:
+def parse_problems(reply: ApiAnswer) -> tuple[Problem, ...]:
     """Return the problems in the notices API's response, each with its field."""
     try:
-        details = msgspec.json.decode(reply.content, type=ProblemDetails)
+        details = msgspec.json.decode(reply.body, type=ProblemDetails)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return (Problem(field="event", problem=f"is refused with {reply.status}"),)
     forbidden = FORBIDDEN_FIELDS if reply.status == FORBIDDEN else ()
@@ -320,8 +291,8 @@ def parse_problems(reply: ApiResponse) -> tuple[Problem, ...]:
     return problems or (Problem(field="event", problem=details.detail),)
 
 
-def _decode_response(reply: ApiResponse, kind: type[T], api: NoticesApiClient) -> T:
+def _decode_response(reply: ApiAnswer, kind: type[T], api: NoticesApiClient) -> T:
     try:
-        return msgspec.json.decode(reply.content, type=kind)
+        return msgspec.json.decode(reply.body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise NoticesApiError(f"{api.url} sent an answer that cannot be read.", "Is the address right?") from None

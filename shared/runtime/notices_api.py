@@ -1,6 +1,6 @@
 """Client of the public notices API, with which our own programs publish like any other municipal system."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import NamedTuple, TypeVar
 
@@ -45,10 +45,12 @@ class TokenRefused(NoticesApiUnavailable):
     """The token is not accepted; until a person changes that, nothing can be published."""
 
 
-class _Answer(NamedTuple):
+class ApiAnswer(NamedTuple):
+    """An answer of any status; `retry_after` is in seconds, 0 if it names none."""
+
     status: int
-    body: bytes
-    retry_after: float
+    body: bytes = b""
+    retry_after: float = 0.0
 
 
 class HttpNoticesApi:
@@ -63,7 +65,7 @@ class HttpNoticesApi:
 
         Raises NoticesApiUnavailable.
         """
-        answer = await self._send("POST", PUBLISH_PATH, event)
+        answer = await self._send(PUBLISH_PATH, event)
         if answer.status != STORED:
             return _decode_problems(answer)
         _decode(answer, PublishResult, STORED)  # a proxy's page may be 202, too
@@ -71,22 +73,31 @@ class HttpNoticesApi:
 
     async def check(self, event: bytes) -> NoticeForecast:
         """Return the forecast of publishing the event. Raises NoticesApiUnavailable."""
-        answer = await self._send("POST", CHECK_PATH, event)
+        answer = await self._send(CHECK_PATH, event)
         if answer.status == _OK:
             return _decode(answer, NoticeForecast)
         return NoticeForecast(problems=_decode_problems(answer))
 
     async def fetch_progress(self, source: str, event_id: str) -> EventProgress | None:
         """Return the progress of an event, None if it is not known (yet). Raises NoticesApiUnavailable."""
-        answer = await self._send("GET", event_path(source, event_id))
+        answer = await self._send(event_path(source, event_id))
         return None if answer.status == _NOT_FOUND else _decode(answer, EventProgress)
 
-    async def _send(self, method: str, path: str, event: bytes | None = None) -> _Answer:
-        """Return the answer. No redirect is followed, so that no other address gets the token."""
+    async def request(self, path: str, body: bytes, headers: Mapping[str, str]) -> ApiAnswer:
+        """Send one request, a GET without a body. No redirect is followed, so that no other address gets the token.
+
+        Raises ClientError, TimeoutError, or NoticesApiUnavailable for an answer that is too long.
+        """
+        method = "POST" if body else "GET"
+        async with self._session.request(
+            method, self._url + path, data=body or None, headers=headers, allow_redirects=False
+        ) as response:
+            retry_after = _parse_seconds(response.headers.get("Retry-After", ""))
+            return ApiAnswer(response.status, await _read_body(response), retry_after)
+
+    async def _send(self, path: str, event: bytes = b"") -> ApiAnswer:
         try:
-            async with self._session.request(method, self._url + path, data=event, allow_redirects=False) as response:
-                retry_after = _parse_seconds(response.headers.get("Retry-After", ""))
-                answer = _Answer(response.status, await _read_body(response), retry_after)
+            answer = await self.request(path, event, {"Content-Type": CONTENT_TYPE})
         except (ClientError, OSError, TimeoutError) as error:
             raise NoticesApiUnavailable(f"at {self._url}: {describe_connection_error(error)}") from None
         if answer.status == _UNAUTHORIZED:
@@ -103,7 +114,7 @@ async def _read_body(response: ClientResponse) -> bytes:
     return bytes(body)
 
 
-def _decode(answer: _Answer, kind: type[T], status: int = _OK) -> T:
+def _decode(answer: ApiAnswer, kind: type[T], status: int = _OK) -> T:
     if answer.status != status:
         raise NoticesApiUnavailable(f"answers {answer.status}", answer.retry_after)
     try:
@@ -112,7 +123,7 @@ def _decode(answer: _Answer, kind: type[T], status: int = _OK) -> T:
         raise NoticesApiUnavailable("sends an invalid answer") from None
 
 
-def _decode_problems(answer: _Answer) -> tuple[Problem, ...]:
+def _decode_problems(answer: ApiAnswer) -> tuple[Problem, ...]:
     """Return why the event is rejected. Raises NoticesApiUnavailable for anything else, such as a proxy's page."""
     if answer.status not in REJECTION_STATUSES:
         raise NoticesApiUnavailable(f"answers {answer.status}", answer.retry_after)
@@ -129,8 +140,8 @@ def _parse_seconds(text: str) -> float:
 
 
 @asynccontextmanager
-async def open_notices_api(url: str, token: str) -> AsyncIterator[HttpNoticesApi]:
-    """Open a client with the token of a municipal system."""
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": CONTENT_TYPE}
-    async with ClientSession(timeout=ClientTimeout(total=TIMEOUT_SECONDS), headers=headers) as session:
+async def open_notices_api(url: str, token: str, seconds: float = TIMEOUT_SECONDS) -> AsyncIterator[HttpNoticesApi]:
+    """Open a client with the token of a municipal system; `seconds` is the time-out of each request."""
+    headers = {"Authorization": f"Bearer {token}"}
+    async with ClientSession(timeout=ClientTimeout(total=seconds), headers=headers) as session:
         yield HttpNoticesApi(session, url)

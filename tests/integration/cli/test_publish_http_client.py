@@ -2,18 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import BaseTestServer, TestServer
-from pydantic import SecretStr
 
-from cli.publish.notices_api import NoticesApiClient, NoticesApiError, open_notices_api
+from cli.publish.notices_api import NoticesApiClient, NoticesApiError
+from shared.runtime.notices_api import open_notices_api
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
-TOKEN = SecretStr("kreisfunk_only-for-tests")
+TOKEN = "kreisfunk_only-for-tests"
 NOTICE = ("/notices", b"same")
 CHECK = ("/notices/check", b"same")
 UNCERTAIN = "Nobody knows whether it has the notice."
@@ -48,8 +48,11 @@ def serve(answering: Answering) -> TestServer:
     return TestServer(app)
 
 
-def connect_client(server: BaseTestServer) -> AbstractAsyncContextManager[NoticesApiClient]:
-    return open_notices_api(str(server.make_url("")).rstrip("/"), TOKEN)
+@asynccontextmanager
+async def connect_client(server: BaseTestServer) -> AsyncIterator[NoticesApiClient]:
+    url = str(server.make_url(""))
+    async with open_notices_api(url, TOKEN) as api:
+        yield NoticesApiClient(url, api)
 
 
 @asynccontextmanager
@@ -72,7 +75,7 @@ async def test_what_passes_is_asked_again_with_the_same_request(status: int) -> 
     async with open_client(busy(status), fine) as (client, answering):
         reply = await client.request(*NOTICE, seconds=WAIT_TIMEOUT_SECONDS)
     assert reply.status == 202
-    assert answering.asked == [("/notices", f"Bearer {TOKEN.get_secret_value()}", b"same")] * 2
+    assert answering.asked == [("/notices", f"Bearer {TOKEN}", b"same")] * 2
 
 
 async def test_who_cannot_wait_that_long_is_told_how_long() -> None:
