@@ -25,15 +25,13 @@ class StackEnvironment:
 
     inherited: Mapping[str, str]
     secrets: Path
-    broker_port: int
+    broker_ports: tuple[int, ...]
     broker_api_port: int
-    database_port: int
+    database_ports: tuple[int, ...]
     simulator_port: int
     ingress_port: int
     notices_api_port: int
     messages_per_second: int
-    other_broker_ports: tuple[int, ...] = ()
-    other_database_ports: tuple[int, ...] = ()
     newsroom_port: int = 0
     archive_port: int = 0
     county_file: Path = CONFIG / "county.toml"
@@ -43,10 +41,10 @@ class StackEnvironment:
         return self.proxied.get(process, self)
 
     def build_broker_url(self, login: str) -> str:
-        return f"amqp://{login}@{join_hosts(self.broker_port, *self.other_broker_ports)}/"
+        return f"amqp://{login}@{join_hosts(*self.broker_ports)}/"
 
     def build_database_url(self, role: str) -> str:
-        return f"postgresql://{role}@{join_hosts(self.database_port, *self.other_database_ports)}/{DATABASE}"
+        return f"postgresql://{role}@{join_hosts(*self.database_ports)}/{DATABASE}"
 
     @property
     def notices_api_url(self) -> str:

@@ -172,16 +172,12 @@ async def _start_processes(
 def _build_environment(
     servers: StackServers, ports: Ports, secrets: Path, messages_per_second: int, county: Path
 ) -> StackEnvironment:
-    broker_port, *other_broker_ports = servers.broker_ports
-    database_port, *other_database_ports = servers.database_ports
     return StackEnvironment(
         inherited=filter_inherited(os.environ),
         secrets=secrets,
-        broker_port=broker_port,
-        other_broker_ports=tuple(other_broker_ports),
+        broker_ports=servers.broker_ports,
         broker_api_port=servers.rabbitmq.api_port,
-        database_port=database_port,
-        other_database_ports=tuple(other_database_ports),
+        database_ports=servers.database_ports,
         simulator_port=ports.simulator,
         ingress_port=ports.ingresses[0],
         notices_api_port=ports.notices[0],

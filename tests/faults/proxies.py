@@ -34,8 +34,8 @@ class Proxies:
         Webhooks go to all replicas of the ingress in turn.
         """
         targets = {
-            DATABASE: [stack.database_port],
-            BROKER: [stack.broker_port],
+            DATABASE: stack.database_ports,
+            BROKER: stack.broker_ports,
             GRAPH: [stack.simulator_port],
             INGRESS: ports.ingresses,
         }
@@ -55,8 +55,8 @@ class Proxies:
 
         return replace(
             stack,
-            database_port=get_port(DATABASE, stack.database_port),
-            broker_port=get_port(BROKER, stack.broker_port),
+            database_ports=(get_port(DATABASE, stack.database_ports[0]),),
+            broker_ports=(get_port(BROKER, stack.broker_ports[0]),),
             simulator_port=get_port(GRAPH, stack.simulator_port),
             ingress_port=get_port(INGRESS, stack.ingress_port),
         )

@@ -9,9 +9,9 @@ from deploy.local.services import assign_ports, build_services, count_ports
 AROUND = StackEnvironment(
     inherited={"PATH": "/bin"},
     secrets=Path("/secrets"),
-    broker_port=1,
+    broker_ports=(1,),
     broker_api_port=2,
-    database_port=3,
+    database_ports=(3,),
     simulator_port=4,
     ingress_port=5,
     notices_api_port=6,
@@ -38,6 +38,6 @@ def test_settings_of_another_installation_do_not_leak_in() -> None:
 def test_a_url_names_every_server_and_no_password() -> None:
     assert AROUND.build_broker_url("ingress") == "amqp://ingress@127.0.0.1:1/"
     assert AROUND.build_database_url("kreisfunk_monitor") == "postgresql://kreisfunk_monitor@127.0.0.1:3/kreisfunk"
-    around = replace(AROUND, other_broker_ports=(7, 8), other_database_ports=(9,))
+    around = replace(AROUND, broker_ports=(1, 7, 8), database_ports=(3, 9))
     assert around.build_broker_url("ingress") == "amqp://ingress@127.0.0.1:1,127.0.0.1:7,127.0.0.1:8/"
     assert around.build_database_url("owner") == "postgresql://owner@127.0.0.1:3,127.0.0.1:9/kreisfunk"
