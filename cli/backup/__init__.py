@@ -6,7 +6,7 @@ import signal
 import socket
 import threading
 import zlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,13 +24,12 @@ from cli.options import DatabaseStack, Json
 from cli.output import Exit, fail, format_time, print_result, say
 from cli.progress import build_bars
 from cli.settings import BackupSettings, read_installation_settings
-from cli.stacks import DATABASE_URL, RunningStack
+from cli.stacks import DATABASE_URL
 from deploy.atomic_write import write_secret
 from deploy.secrets import generate_key
 from shared.database.migrations import MigrationError
 from shared.encryption import EncryptionError, parse_key
 from shared.notices.cloudevents import attach_local_zone
-from shared.runtime.settings import PREFIX
 
 Key = Annotated[Path | None, typer.Option("--key", help="File with the key of backups; else KREISFUNK_BACKUP_KEY.")]
 _SERVICES = r"""
@@ -228,11 +227,9 @@ def _show_progress(label: str) -> Iterator[tables.OnRows]:
 
 
 def _read_settings(stack: Path | None) -> BackupSettings:
-    def pick(local: RunningStack) -> Mapping[str, str]:
-        secrets_folder = str(local.folder / "secrets" / "admin")
-        return {DATABASE_URL: local.addresses.database_url, f"{PREFIX}SECRETS_DIR": secrets_folder}
-
-    return read_installation_settings(BackupSettings, stack, DATABASE_URL, pick)
+    return read_installation_settings(
+        BackupSettings, stack, DATABASE_URL, lambda local: local.addresses.processes["admin"]
+    )
 
 
 def _run(settings: BackupSettings, act: Callable[[asyncpg.Connection], Awaitable[T]], file: Path | None) -> T:

@@ -12,11 +12,12 @@ import aiohttp
 import typer
 from pydantic import Field
 
-from cli.doctor.installation import SECRETS_DIR, build_from_stack
+from cli.doctor.installation import SECRETS_DIR
 from cli.meta import MetaClient
 from cli.output import Exit, console, fail
 from cli.stacks import find_stack, read_settings_from
 from deploy.atomic_write import write_secret
+from deploy.stack_file import BUSINESS_ACCOUNT_ID
 from services.dispatcher.settings import UNENCRYPTED_HOSTS, GraphUrl
 from shared.runtime.settings import PREFIX, EnvironmentSettings
 
@@ -49,10 +50,9 @@ def find_target(stack: Path | None, environment: Mapping[str, str]) -> tuple[Met
     """
     running = find_stack(stack, environment, GRAPH_URL)
     if running is not None:
-        installation = build_from_stack(running)
-        values = {**installation.processes["dispatcher"], f"{PREFIX}WABA_ID": installation.business_account or ""}
+        values = {**running.addresses.processes["dispatcher"], f"{PREFIX}WABA_ID": BUSINESS_ACCOUNT_ID}
         settings = read_settings_from(values, MetaSettings)
-        return settings, running.folder / "secrets", f"{installation.ingress_url}/webhook"
+        return settings, running.folder / "secrets", f"{running.addresses.ingress_url}/webhook"
     folder = Path(environment.get(SECRETS_DIR) or ".")
     if missing := [name for name in ("dispatcher", "ingress") if not (folder / name).is_dir()]:
         advice = "`kreisfunk secrets FOLDER` creates it; with containers it is `docker compose run --rm setup`."
