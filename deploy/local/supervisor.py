@@ -41,18 +41,17 @@ class Supervisor:
 
     async def start(self, *children: Child) -> None:
         """Start all of them concurrently, and supervise them once all are ready."""
-        batch = self.watch(*children)
+        batch = self._register(*children)
         await run_together(*(self._start_member(member) for member in batch))
 
-    def watch(self, *children: Child) -> list[Member]:
-        """Register processes that were started elsewhere, or that `start_one` will start."""
+    def _register(self, *children: Child) -> list[Member]:
         batch = [Member(child) for child in children]
         self._batches.append(batch)
         self._members |= {member.child.name: member for member in batch}
         return batch
 
     def watch_running(self, *children: Child) -> None:
-        for member in self.watch(*children):
+        for member in self._register(*children):
             self._mark_running(member)
 
     def kill(self, name: str) -> None:

@@ -17,7 +17,6 @@ LOCK = Path(__file__).parents[2] / ".local" / "install.lock"
 
 @dataclass(frozen=True, kw_only=True)
 class SystemUser:
-    name: str
     uid: int
     gid: int
 
@@ -35,7 +34,7 @@ def _find() -> SystemUser | None:
         entry = pwd.getpwnam(SYSTEM_USER)
     except KeyError:
         return None
-    return SystemUser(name=SYSTEM_USER, uid=entry.pw_uid, gid=entry.pw_gid)
+    return SystemUser(uid=entry.pw_uid, gid=entry.pw_gid)
 
 
 async def _create() -> SystemUser:
