@@ -59,8 +59,6 @@ app.add_typer(users, name="users")
 
 @dataclass(frozen=True)
 class FirstPassword:
-    """Password for the first login of an account."""
-
     login: str
     password: str
     ends_at: datetime

@@ -51,7 +51,6 @@ class Exit(IntEnum):
 
 
 def fail(problem: str, advice: str = "", status: Exit = Exit.FAILED) -> NoReturn:
-    """End the command with exit status `status`, a problem and advice."""
     note(problem, "bold red")
     if advice:
         note(advice)

@@ -185,7 +185,6 @@ def format_legend(legend: str, labels: Mapping[str, str]) -> str:
 
 
 async def fetch_charts(session: aiohttp.ClientSession, url: str, board: Dashboard, period: Period) -> list[Chart]:
-    """Return the panels with Prometheus's answers."""
     charts = []
     for panel, panel_json in zip(board.panels, board.build_json()["panels"], strict=True):
         lines = [line for query in panel.queries for line in await fetch_lines(session, url, query, period)]
@@ -201,13 +200,11 @@ async def fetch_broadcasts(session: aiohttp.ClientSession, url: str, period: Per
 
 
 def render_page(board: Dashboard, charts: Sequence[Chart], broadcasts: Sequence[float], period: Period) -> str:
-    """Return the dashboard as HTML."""
     template = PAGES.get_template("dashboards.html")
     return template.render(board=board, charts=charts, broadcasts=broadcasts, period=period)
 
 
 async def save_pictures(url: str, folder: Path, period: Period) -> None:
-    """Write a picture of each dashboard into the folder."""
     async with aiohttp.ClientSession() as session, async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM)
         page = await browser.new_page(viewport={"width": WIDTH, "height": 600})

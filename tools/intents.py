@@ -66,7 +66,6 @@ def train(examples: Sequence[Example], county: County) -> LinearModel:
 
 
 def list_features(examples: Sequence[Example], county: County) -> list[Sequence[str]]:
-    """Return the features of each example."""
     classify_token = build_token_classifier(county)
     return [extract_features(normalize_excerpt(example.text), classify_token) for example in examples]
 

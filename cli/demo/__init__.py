@@ -97,7 +97,6 @@ async def _run(folder: Path, citizens: int, rate: int, dispatchers: int, *, kill
 
 
 async def _play(stack: Stack, stage: DemoContext, citizens: int, rate: int, *, kill: bool) -> DemoRecords:
-    """Run the demo to its end and return the records of both sides."""
     everybody = await _subscribe(stage, citizens)
     # Different citizens, so that none gets so many messages at once that Meta's pair rate limit delays them.
     question_count, stop_count = max(1, int(citizens * OTHER_SHARE)), max(1, int(citizens * STOP_SHARE))

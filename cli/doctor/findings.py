@@ -25,8 +25,6 @@ class Check:
 
 
 class CompletedCheck(NamedTuple):
-    """The result of one check."""
-
     name: str
     problem: DoctorProblem | None
 

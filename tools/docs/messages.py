@@ -52,7 +52,6 @@ was too long, `truncated-from`."""
 
 
 def render_messages_page() -> str:
-    """Return the content of the file."""
     parts = [
         INTRODUCTION,
         "## Exchanges",

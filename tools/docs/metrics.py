@@ -96,7 +96,6 @@ class _RecordingRegistry(CollectorRegistry):
 
 
 def list_catalogue() -> Mapping[str, list[CataloguedMetric]]:
-    """Return the metrics of each service."""
     return {service: list(_list_metrics(create)) for service, create in SERVICES.items()}
 
 
@@ -139,7 +138,6 @@ def find_open_label(metric: CataloguedMetric, label: str) -> str:
 
 
 def render_metrics_page() -> str:
-    """Return the content of docs/metrics.md."""
     parts = [_INTRODUCTION]
     for service, metrics in list_catalogue().items():
         parts += [f"## {service}", "\n".join(map(_format_metric, metrics))]

@@ -84,7 +84,6 @@ PARTS: dict[str, Sequence[Sample]] = {
 
 
 def render_texts_annex() -> str:
-    """Return the annex as Markdown."""
     parts = [_render_part(title, map(_render_example, examples)) for title, examples in PARTS.items()]
     return "\n\n".join(
         [
