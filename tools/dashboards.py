@@ -33,16 +33,14 @@ PAGES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
 )
 _LABEL = re.compile(r"\{\{\s*(\w+)\s*\}\}")
-_THOUSANDS = ((1e9, "{} Bil"), (1e6, "{} Mil"), (1e3, "{} K"), (1, "{}"))
-_BYTES = ((2**30, "{} GiB"), (2**20, "{} MiB"), (2**10, "{} KiB"), (1, "{} B"))
 # Scales by Grafana's name of a unit, the largest first: size and format.
 UNITS: Mapping[str, Sequence[tuple[float, str]]] = {
     "none": ((1, "{}"),),
-    "short": _THOUSANDS,
+    "short": ((1e9, "{} Bil"), (1e6, "{} Mil"), (1e3, "{} K"), (1, "{}")),
     "percentunit": ((0.01, "{}%"),),
     "currencyEUR": ((1, "€{}"),),
     "s": ((86_400, "{} d"), (3_600, "{} h"), (60, "{} min"), (1, "{} s"), (1e-3, "{} ms")),
-    "bytes": _BYTES,
+    "bytes": ((2**30, "{} GiB"), (2**20, "{} MiB"), (2**10, "{} KiB"), (1, "{} B")),
     "Bps": ((1e6, "{} MB/s"), (1e3, "{} kB/s"), (1, "{} B/s")),
     "mps": ((1, "{} msg/s"),),
     "reqps": ((1, "{} req/s"),),
