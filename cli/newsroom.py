@@ -124,7 +124,7 @@ def reset(login: Login, json: Json = False, stack: DatabaseStack = None) -> None
 
 def _run(stack: Path | None, act: Callable[[AccountSettings], Coroutine[Any, Any, T]]) -> T:
     """Return the result; ends the command if the request is refused or the database unavailable."""
-    settings = read_installation_settings(AccountSettings, stack, DATABASE_URL, lambda local: local.addresses.users)
+    settings = read_installation_settings(AccountSettings, stack, DATABASE_URL, lambda local: local.users)
     try:
         with explain_errors("the role kreisfunk_newsroom"):
             return asyncio.run(act(settings))

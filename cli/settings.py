@@ -9,8 +9,9 @@ from pydantic import Field, HttpUrl, SecretStr
 from pydantic_settings import BaseSettings
 
 from cli.output import Exit, fail
-from cli.stacks import RunningStack, find_stack, read_settings_from
+from cli.stacks import find_stack, read_settings_from
 from deploy.paths import CONFIG
+from deploy.stack_file import StackAddresses
 from shared.encryption import BlindIndexKey, KeyRing
 from shared.notices.configuration import Configuration, ConfigurationError, System, read_configuration
 from shared.runtime.settings import (
@@ -142,7 +143,7 @@ class PublisherSettings(NoticesApiAccess):
 
 
 def read_installation_settings(
-    settings_type: type[S], stack: Path | None, setting: str, pick: Callable[[RunningStack], Mapping[str, str]]
+    settings_type: type[S], stack: Path | None, setting: str, pick: Callable[[StackAddresses], Mapping[str, str]]
 ) -> S:
     """Read the settings of the environment if it has `setting`, else what `pick` returns of a running local stack.
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from pydantic_settings import BaseSettings
 
@@ -20,14 +20,7 @@ S = TypeVar("S", bound=BaseSettings)
 DEFAULT_FOLDERS = tuple(ROOT / ".local" / name for name in ("up", "demo"))
 
 
-class RunningStack(NamedTuple):
-    """A local stack and the folder with its secrets."""
-
-    folder: Path
-    addresses: StackAddresses
-
-
-def find_stack(folder: Path | None, environment: Mapping[str, str], setting: str = BROKER_URL) -> RunningStack | None:
+def find_stack(folder: Path | None, environment: Mapping[str, str], setting: str = BROKER_URL) -> StackAddresses | None:
     """Return the stack in `folder`, else a default one; None if `setting` in the environment names an installation.
 
     Ends the command if no stack runs.
@@ -36,8 +29,7 @@ def find_stack(folder: Path | None, environment: Mapping[str, str], setting: str
         return None
     candidates = (folder,) if folder else DEFAULT_FOLDERS
     try:
-        running = ((candidate, find_running_stack(candidate)) for candidate in candidates)
-        stack = next((RunningStack(path.absolute(), addresses) for path, addresses in running if addresses), None)
+        stack = next(filter(None, map(find_running_stack, candidates)), None)
     except LocalError as error:
         fail(str(error), status=Exit.USAGE)
     if stack is None:

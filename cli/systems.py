@@ -169,7 +169,7 @@ async def _has_login(api: ManagementApi, name: str) -> bool:
 
 
 def _read_settings(stack: Path | None) -> BrokerAdminSettings:
-    return read_installation_settings(BrokerAdminSettings, stack, BROKER_API_URL, lambda local: local.addresses.systems)
+    return read_installation_settings(BrokerAdminSettings, stack, BROKER_API_URL, lambda local: local.systems)
 
 
 def _call_broker(settings: BrokerAdminSettings, work: Callable[[ManagementApi], Awaitable[T]]) -> T:

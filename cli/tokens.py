@@ -88,7 +88,7 @@ def revoke(
 
 
 def _read_settings(stack: Path | None) -> TokenSettings:
-    return read_installation_settings(TokenSettings, stack, TOKENS_FILE, lambda local: local.addresses.tokens)
+    return read_installation_settings(TokenSettings, stack, TOKENS_FILE, lambda local: local.tokens)
 
 
 def _describe_token(token: Token) -> dict[str, Any]:

@@ -227,9 +227,7 @@ def _show_progress(label: str) -> Iterator[tables.OnRows]:
 
 
 def _read_settings(stack: Path | None) -> BackupSettings:
-    return read_installation_settings(
-        BackupSettings, stack, DATABASE_URL, lambda local: local.addresses.processes["admin"]
-    )
+    return read_installation_settings(BackupSettings, stack, DATABASE_URL, lambda local: local.processes["admin"])
 
 
 def _run(settings: BackupSettings, act: Callable[[asyncpg.Connection], Awaitable[T]], file: Path | None) -> T:

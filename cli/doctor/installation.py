@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings
 from cli.doctor.findings import DoctorProblem
 from cli.output import Exit, fail
 from cli.settings import BROKER_API_URL, MigrationSettings
-from cli.stacks import BROKER_URL, DATABASE_URL, RunningStack, find_stack, use_environment
+from cli.stacks import BROKER_URL, DATABASE_URL, find_stack, use_environment
 from deploy.paths import CONFIG
 from deploy.stack_file import BUSINESS_ACCOUNT_ID, Environment, StackAddresses
 from services.dispatcher.settings import Settings as Dispatcher
@@ -63,9 +63,8 @@ class Installation:
     templates_file: Path = CONFIG / "templates.json"
 
 
-def build_from_stack(stack: RunningStack) -> Installation:
+def build_from_stack(addresses: StackAddresses) -> Installation:
     """Describe a local stack, with the environments that its processes were started with."""
-    addresses = stack.addresses
     return Installation(
         processes={**addresses.processes, "pressestelle": addresses.publisher},
         ingress_url=addresses.ingress_url,

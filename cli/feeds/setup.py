@@ -31,7 +31,7 @@ DEFAULTS = {f"{PREFIX}COUNTY_FILE": str(COUNTY)}
 def open_settings(stack: Path | None, file: Path | None, folder: Path | None) -> Settings:
     """Read the settings, with the addresses of a local stack if there is one; the command line takes precedence."""
     local = find_stack(stack, os.environ, NOTICES_API_URL)
-    return _read(Settings, file, folder, local.addresses.feeds if local else {})
+    return _read(Settings, file, folder, local.feeds if local else {})
 
 
 def _read(

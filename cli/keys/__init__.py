@@ -158,7 +158,7 @@ def _confirm_loss(loss: str, question: str, yes: bool) -> None:
 
 
 def _read_settings(stack: Path | None) -> RotationSettings:
-    return read_installation_settings(RotationSettings, stack, DATABASE_URL, lambda local: local.addresses.rotation)
+    return read_installation_settings(RotationSettings, stack, DATABASE_URL, lambda local: local.rotation)
 
 
 def _require_index_in_use(settings: RotationSettings) -> BlindIndexKey:

@@ -35,7 +35,7 @@ _WAIT_TEXTS = {
 
 def run_on_ledger(stack: Path | None, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
     """Return the result of `work` with the operator's role; ends the command if the ledger cannot be reached."""
-    settings = read_installation_settings(OperatorSettings, stack, DATABASE_URL, lambda local: local.addresses.operator)
+    settings = read_installation_settings(OperatorSettings, stack, DATABASE_URL, lambda local: local.operator)
     return run_on_database(settings, "operate", work, role="the role kreisfunk_operator")
 
 

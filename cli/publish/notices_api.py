@@ -223,9 +223,7 @@ def find_publisher(url: str | None, stack: Path | None, source: str | None) -> N
     Ends the command with status 2 if a required setting is missing.
     """
     if url is None:
-        settings = read_installation_settings(
-            PublisherSettings, stack, NOTICES_API_URL, lambda local: local.addresses.publisher
-        )
+        settings = read_installation_settings(PublisherSettings, stack, NOTICES_API_URL, lambda local: local.publisher)
     elif stack is None:
         settings = read_settings_from({**os.environ, NOTICES_API_URL: url}, PublisherSettings)
     else:

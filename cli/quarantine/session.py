@@ -244,9 +244,7 @@ class QuarantineSession:
 def run_session(stack: Path | None, act: Callable[[QuarantineSession], Awaitable[T]]) -> T:
     """Return the result of `act`; ends the command if the quarantine cannot be reached or decrypted."""
     suppress_driver_logs()
-    settings = read_installation_settings(
-        QuarantineSettings, stack, BROKER_URL, lambda running: running.addresses.quarantine
-    )
+    settings = read_installation_settings(QuarantineSettings, stack, BROKER_URL, lambda local: local.quarantine)
 
     async def run() -> T:
         async with (

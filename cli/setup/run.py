@@ -50,9 +50,9 @@ def find_target(stack: Path | None, environment: Mapping[str, str]) -> tuple[Met
     """
     running = find_stack(stack, environment, GRAPH_URL)
     if running is not None:
-        values = {**running.addresses.processes["dispatcher"], f"{PREFIX}WABA_ID": BUSINESS_ACCOUNT_ID}
-        settings = read_settings_from(values, MetaSettings)
-        return settings, running.folder / "secrets", f"{running.addresses.ingress_url}/webhook"
+        dispatcher = running.processes["dispatcher"]
+        settings = read_settings_from({**dispatcher, f"{PREFIX}WABA_ID": BUSINESS_ACCOUNT_ID}, MetaSettings)
+        return settings, Path(dispatcher[SECRETS_DIR]).parent, f"{running.ingress_url}/webhook"
     folder = Path(environment.get(SECRETS_DIR) or ".")
     if missing := [name for name in ("dispatcher", "ingress") if not (folder / name).is_dir()]:
         advice = "`kreisfunk secrets FOLDER` creates it; with containers it is `docker compose run --rm setup`."

@@ -11,10 +11,7 @@ from functools import partial
 import asyncpg
 import pytest
 
-from cli.doctor.installation import build_from_stack
-from cli.stacks import RunningStack
 from deploy.secrets import NOTICES_API_TOKEN
-from deploy.stack_file import find_running_stack
 from shared.amqp import topology
 from tests.e2e.monitoring.hurried_watch import ALERT_NAMES
 from tests.e2e.monitoring.monitored_system import MonitoredSystem
@@ -271,13 +268,9 @@ async def test_a_system_publishes_nonsense_for_days(shift: NightShift) -> None:
 
 async def let_our_own_systems_in_again(system: MonitoredSystem) -> None:
     """The login as `docker compose up` does, and a new token."""
-    folder = system.stack.folder
-    addresses = find_running_stack(folder)
-    assert addresses
-    administrator = build_from_stack(RunningStack(folder, addresses)).processes["admin"]
-    assert (await run_in_process("migrate", environment=administrator)).status == 0
+    assert (await run_in_process("migrate", environment=system.stack.processes["admin"])).status == 0
     token = await system.run_kreisfunk("tokens", "create", "pressestelle")
-    (folder / "secrets" / NOTICES_API_TOKEN).write_text(token)
+    (system.stack.folder / "secrets" / NOTICES_API_TOKEN).write_text(token)
 
 
 async def test_somebody_blocks_the_tables_of_the_newsroom_and_takes_a_right_from_subscriptions(

@@ -16,7 +16,7 @@ def test_a_named_folder_goes_before_the_environment_and_that_before_a_usual_stac
     environment = {"KREISFUNK_BROKER_URL": "amqp://pressestelle@broker/"}
     assert find_stack(None, environment) is None
     with lock_folder(tmp_path), publish_addresses(tmp_path, ADDRESSES):
-        assert find_stack(tmp_path, environment) == (tmp_path, ADDRESSES)
+        assert find_stack(tmp_path, environment) == ADDRESSES
 
 
 def test_a_folder_where_no_stack_runs_ends_the_command(tmp_path: Path) -> None:
