@@ -138,7 +138,7 @@ def _make_folder_for(account: SystemUser | None, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
     if account is not None:
-        os.chown(folder, account.uid, account.gid)
+        os.chown(folder, account.pw_uid, account.pw_gid)
 
 
 def _write_for(account: SystemUser | None, path: Path, text: str) -> None:
@@ -146,7 +146,7 @@ def _write_for(account: SystemUser | None, path: Path, text: str) -> None:
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
     if account is not None:
-        os.chown(path, account.uid, account.gid)
+        os.chown(path, account.pw_uid, account.pw_gid)
 
 
 def _build_initdb_command(paths: PostgresPaths, draft: Path, log: Path, password_file: Path) -> Command:

@@ -61,8 +61,8 @@ def find_wheel_programs() -> Path:
 async def _is_reachable(paths: PostgresPaths, folder: Path, account: SystemUser) -> bool:
     process = await asyncio.create_subprocess_exec(
         *("sh", "-c", 'test -x "$0" && exec "$1" --version', str(folder), str(paths.programs / "bin" / "postgres")),
-        user=account.uid,
-        group=account.gid,
+        user=account.pw_uid,
+        group=account.pw_gid,
         extra_groups=[],
         cwd="/",
         stdout=asyncio.subprocess.DEVNULL,
@@ -76,7 +76,7 @@ def _change_owner(paths: PostgresPaths) -> PostgresPaths:
     paths.data.mkdir(mode=0o700, exist_ok=True)
     if paths.account is not None:
         for path in (paths.data, *paths.data.rglob("*")):
-            os.chown(path, paths.account.uid, paths.account.gid, follow_symlinks=False)
+            os.chown(path, paths.account.pw_uid, paths.account.pw_gid, follow_symlinks=False)
     return paths
 
 

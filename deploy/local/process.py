@@ -33,7 +33,7 @@ class Command:
     death_signal: signal.Signals = signal.SIGKILL
 
     def build_arguments(self) -> list[str]:
-        user = (self.account.uid, self.account.gid) if self.account else (-1, -1)
+        user = (self.account.pw_uid, self.account.pw_gid) if self.account else (-1, -1)
         numbers = [str(number) for number in (os.getpid(), int(self.death_signal), *user)]
         return [sys.executable, "-I", "-S", str(LAUNCHER), *numbers, *self.arguments]
 

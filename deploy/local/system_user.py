@@ -6,19 +6,13 @@ import os
 import pwd
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from deploy import LocalError
 
+SystemUser = pwd.struct_passwd
 SYSTEM_USER = "kreisfunk"
 LOCK = Path(__file__).parents[2] / ".local" / "install.lock"
-
-
-@dataclass(frozen=True, kw_only=True)
-class SystemUser:
-    uid: int
-    gid: int
 
 
 async def ensure_unprivileged_user() -> SystemUser | None:
@@ -31,10 +25,9 @@ async def ensure_unprivileged_user() -> SystemUser | None:
 
 def _find() -> SystemUser | None:
     try:
-        entry = pwd.getpwnam(SYSTEM_USER)
+        return pwd.getpwnam(SYSTEM_USER)
     except KeyError:
         return None
-    return SystemUser(uid=entry.pw_uid, gid=entry.pw_gid)
 
 
 async def _create() -> SystemUser:

@@ -166,4 +166,4 @@ async def _copy_primary(primary: PostgresServer, standby: ReplicatedServer) -> N
     signal_file = place.data / "standby.signal"
     signal_file.touch(mode=0o600)
     if place.account is not None:
-        shutil.chown(signal_file, place.account.uid, place.account.gid)
+        shutil.chown(signal_file, place.account.pw_uid, place.account.pw_gid)
