@@ -1,5 +1,7 @@
 """Benchmarks give each process that they start what it requires; no test runs them, so nobody would notice."""
 
+from collections.abc import Mapping
+
 import pytest
 from pydantic_settings import BaseSettings
 
@@ -11,7 +13,7 @@ from services.newsroom.settings import Settings as Newsroom
 from services.subscriptions.settings import Settings as Subscriptions
 from shared.runtime.settings import PREFIX
 
-STARTED = {
+STARTED: Mapping[str, type[BaseSettings]] = {
     "dispatch/harness.py": Dispatcher,
     "expansion/__main__.py": Subscriptions,
     "ingress/harness.py": Ingress,
