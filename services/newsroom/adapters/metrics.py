@@ -6,7 +6,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from shared.database.metrics import RetentionMetrics
 from shared.database.pool import Database
-from shared.runtime.request_metrics import NO_ROUTE as NO_ROUTE
 from shared.runtime.request_metrics import RequestMetrics
 
 _SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.5, 1, 2, 5)
