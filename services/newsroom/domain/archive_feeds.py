@@ -51,9 +51,7 @@ def find_event_time(text: str, published_at: datetime) -> EventTime | None:
 
 def _read_day(match: re.Match[str], published: date) -> date | None:
     month = MONTHS.index(match["name"]) + 1 if match["name"] else int(match["number"])
-    if match["year"]:
-        return find_day(int(match["day"]), month, (int(match["year"]),))
-    return find_day(int(match["day"]), month, (published.year, published.year + 1), published)
+    return find_day(int(match["day"]), month, match["year"], published, published)
 
 
 def _read_time(match: re.Match[str], name: str) -> time | None:

@@ -1,6 +1,5 @@
 """Dates and times in German, in the county's time zone."""
 
-from collections.abc import Iterable
 from datetime import date, datetime
 
 from shared.contracts.hours import LOCAL_ZONE
@@ -22,14 +21,18 @@ MONTHS = (
 _WEEKDAYS = ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag")
 
 
-def find_day(day: int, month: int, years: Iterable[int], earliest: date = date.min) -> date | None:
-    """Return the first valid date of these years that is not before `earliest`; None if there is none."""
-    for year in years:
+def find_day(day: int, month: int, year: str | None, today: date, earliest: date) -> date | None:
+    """Return the date; without a year, the first from `earliest` on that is in this year or the next.
+
+    None if there is no such day.
+    """
+    years = (int(year),) if year else (today.year, today.year + 1)
+    for candidate_year in years:
         try:
-            candidate = date(year, month, day)
+            candidate = date(candidate_year, month, day)
         except ValueError:
             continue
-        if candidate >= earliest:
+        if year or candidate >= earliest:
             return candidate
     return None
 

@@ -70,18 +70,11 @@ def _find_past_dates(text: str, today: date) -> Iterator[str]:
     for match in _DAY.finditer(text):
         day, number, year, name, other_year = match.groups()
         month = int(number) if number else MONTHS.index(name) + 1
-        mentioned = _resolve_date(int(day), month, year or other_year, today)
+        mentioned = find_day(int(day), month, year or other_year, today, today - HALF_YEAR)
         if mentioned is None:
             yield f"Diesen Tag gibt es nicht: {match[0]}."
         elif mentioned < today:
             yield f"Der {mentioned:%d.%m.%Y} ist schon vorbei."
-
-
-def _resolve_date(day: int, month: int, year: str | None, today: date) -> date | None:
-    """Return the intended date, None if invalid; without a year the next one, or one in the last half-year."""
-    if year:
-        return find_day(day, month, (int(year),))
-    return find_day(day, month, (today.year, today.year + 1), today - HALF_YEAR)
 
 
 def _find_emoji(text: str) -> Iterator[str]:
