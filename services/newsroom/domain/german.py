@@ -37,9 +37,9 @@ def find_day(day: int, month: int, year: str | None, today: date, earliest: date
     return None
 
 
-def format_day(moment: datetime | date) -> str:
+def format_day(moment: datetime) -> str:
     """Format the date as in `Freitag, 27. November 2026`."""
-    day = moment.astimezone(LOCAL_ZONE).date() if isinstance(moment, datetime) else moment
+    day = moment.astimezone(LOCAL_ZONE)
     return f"{_WEEKDAYS[day.weekday()]}, {day.day}. {MONTHS[day.month - 1]} {day.year}"
 
 
