@@ -69,7 +69,6 @@ _PROBLEMS: Mapping[str, str] = {
     r"have (\d+) characters; (\d+)": (
         "Überschrift, Text, Prüfcode und Link haben zusammen {0} Zeichen, {1} sind möglich."
     ),
-    r"^spread_minutes": "Die Verteilung über die Zeit ist so nicht möglich.",
     r"was withdrawn": "Die Meldung wurde zurückgezogen. Schreiben Sie eine neue.",
     r"was published before": "Diese Meldung wurde schon veröffentlicht. Korrigieren Sie sie stattdessen.",
     r"updates an unknown notice": "Die erste Fassung ist nicht bekannt. Schreiben Sie eine neue Meldung.",
@@ -154,7 +153,7 @@ def explain_duration(seconds: int | None) -> str:
     if seconds is None:
         return _UNKNOWN
     if seconds < 90:
-        return f"etwa {max(seconds, 1)} Sekunden" if seconds > 1 else "wenige Sekunden"
+        return f"etwa {seconds} Sekunden" if seconds > 1 else "wenige Sekunden"
     if seconds < 90 * 60:
         return f"etwa {round(seconds / 60)} Minuten"
     return f"etwa {round(seconds / 3600)} Stunden"
