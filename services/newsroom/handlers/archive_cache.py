@@ -33,7 +33,7 @@ class ArchiveCache:
             self.archive = Archive(self.archive.entries, now)  # even while the database is unavailable
         since = now - self._retention
         digest = await self._source.compute_digest(since)
-        if self.archive is None or digest != self._digest:
+        if digest != self._digest:
             self.archive = Archive(await self._source.read_entries(since), now)
             self._digest = digest
         self._refreshed_at = now

@@ -49,7 +49,7 @@ async def show(newsroom: Newsroom, request: web.Request) -> web.Response:
 
 async def _describe_review(newsroom: Newsroom, draft: NoticeDraft | None, account: Account) -> dict[str, Any]:
     """Return the review of an emergency publication, and whether this account may review it."""
-    if draft is None or not draft.is_emergency or find_review_obstacle(draft, account):
+    if draft is None or find_review_obstacle(draft, account):
         return {"review": draft and find_review(draft), "may_review": False}
     by_lead = await newsroom.assessor.is_review_for_lead(draft)
     return {"review": None, "may_review": account.may(Right.APPROVE_AMOUNTS if by_lead else Right.APPROVE)}
