@@ -83,7 +83,7 @@ async def confirm(newsroom: Newsroom, request: web.Request) -> web.Response:
     except AccountProblem as problem:
         return await show_list(newsroom, request, str(problem))
     if half is not None:
-        return render_page(request, "password_half.html", half=half, is_first=False, login="")
+        return render_page(request, "password_half.html", half=half, is_first=False)
     return redirect(f"{ACCOUNTS_PATH}?erledigt=bestaetigt")
 
 

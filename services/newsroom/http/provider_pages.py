@@ -85,9 +85,7 @@ async def connect(external: ProviderLogin, newsroom: Newsroom, request: web.Requ
     try:
         started = await external.connect(request[VISITOR], request[FORM].get("identity", ""))
     except AccountProblem as problem:
-        return render_page(
-            request, "connect.html", status=409, identity=None, encrypted_identity="", problem=str(problem)
-        )
+        return render_page(request, "connect.html", status=409, problem=str(problem))
     response = redirect("/")
     newsroom.cookies.set(response, "session", started.token)
     return response
