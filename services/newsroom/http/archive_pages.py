@@ -40,7 +40,6 @@ class ArchivePages:
                 "moment": format_moment,
                 "seconds": format_seconds,
                 "clock": lambda moment: f"{moment.astimezone(LOCAL_ZONE):%H:%M}",
-                "iso": lambda moment: moment.isoformat(),
                 "host": lambda url: urlsplit(url).hostname,
                 "dial": lambda telephone: quote("".join(sign for sign in telephone if sign.isdigit() or sign == "+")),
                 "topic": lambda topic: site.topics.get(topic, topic),
