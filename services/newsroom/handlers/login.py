@@ -39,8 +39,6 @@ COOKIE_BYTES = 32
 MAX_STRANGERS = 10
 ENDED = "Ihre Anmeldung wurde inzwischen beendet. Bitte melden Sie sich noch einmal an."
 
-CountLogin = Callable[[str], None]
-
 
 class LoginRefused(Exception):
     """Raised without details when name, password or code is wrong, or when the next attempt has to wait."""
@@ -101,7 +99,7 @@ class LoginService:
     hasher: Argon2PasswordHasher
     ring: KeyRing
     clock: Clock
-    count: CountLogin
+    count: Callable[[str], None]
     strangers: Semaphore = field(default_factory=lambda: Semaphore(MAX_STRANGERS))
 
     async def log_in(self, attempt: LoginAttempt) -> StartedSession:
