@@ -105,14 +105,14 @@ def compute_next_try(now: datetime, tries: int, retry_after: float) -> datetime:
     return now + timedelta(seconds=min(max(delay, retry_after), MAX_RETRY_DELAY_SECONDS))
 
 
-def build_event(draft: NoticeDraft, *, event_id: str, source: str, publication: UUID, now: datetime) -> bytes:
+def build_event(draft: NoticeDraft, *, source: str, publication: UUID, now: datetime) -> bytes:
     """Build the event of the draft's next revision, without validating it.
 
     The text ends with the code of the publication, with which citizens verify that the message is ours.
     """
     return encode(
         _build_message(draft, format_code(derive_code(publication))),
-        event_id=event_id,
+        event_id=publication.hex,
         source=source,
         time=now,
         subject=draft.subject,

@@ -213,8 +213,7 @@ class DraftAssessor:
         )
 
     def _build_event(self, draft: NoticeDraft, publication: UUID) -> bytes:
-        source = self.system.sources[0]
-        return build_event(draft, event_id=publication.hex, source=source, publication=publication, now=self.clock())
+        return build_event(draft, source=self.system.sources[0], publication=publication, now=self.clock())
 
 
 def compute_costs(configuration: Configuration, topic_id: str | None, people: int | None) -> Decimal | None:
