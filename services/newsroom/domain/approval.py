@@ -173,7 +173,7 @@ def require_approver(draft: NoticeDraft, actor: Account, verdict: Verdict, *, by
 
 def find_review(draft: NoticeDraft) -> DraftDecision | None:
     """Return the review of an emergency publication, None if there is none yet."""
-    return next((decision for decision in _list_decisions(draft) if decision.verdict is Verdict.REVIEW), None)
+    return next((decision for decision in draft.current_decisions if decision.verdict is Verdict.REVIEW), None)
 
 
 def find_review_obstacle(draft: NoticeDraft, actor: Account) -> str | None:
@@ -183,18 +183,14 @@ def find_review_obstacle(draft: NoticeDraft, actor: Account) -> str | None:
     return "Eigene Meldungen prüft eine andere Person." if actor.person in list_owners(draft) else None
 
 
-def _list_decisions(draft: NoticeDraft) -> list[DraftDecision]:
-    return [decision for decision in draft.decisions if decision.version == draft.version]
-
-
 def _list_approvals(draft: NoticeDraft) -> list[DraftDecision]:
-    return [decision for decision in _list_decisions(draft) if decision.is_approval]
+    return [decision for decision in draft.current_decisions if decision.is_approval]
 
 
 def list_owners(draft: NoticeDraft) -> frozenset[UUID]:
     """Return the humans who wrote or submitted this version, and so cannot approve it."""
     submitting = (Verdict.SUBMIT, Verdict.EMERGENCY)
-    submitters = (decision.author.person for decision in _list_decisions(draft) if decision.verdict in submitting)
+    submitters = (decision.author.person for decision in draft.current_decisions if decision.verdict in submitting)
     return frozenset((draft.newest.author.person, *submitters))
 
 

@@ -230,10 +230,14 @@ class NoticeDraft:
         """Return whether it was sent in an emergency; False if the notices API rejected it."""
         return self.emergency is not None and self.state is DraftState.PUBLISHED
 
+    @property
+    def current_decisions(self) -> Sequence[DraftDecision]:
+        """Return the decisions on the newest version."""
+        return [decision for decision in self.decisions if decision.version == self.version]
+
     def find_return(self) -> DraftDecision | None:
         """Return the decision that returned this version, None without."""
-        decisions = (decision for decision in self.decisions if decision.version == self.version)
-        return next((decision for decision in decisions if decision.verdict is Verdict.RETURN), None)
+        return next((decision for decision in self.current_decisions if decision.verdict is Verdict.RETURN), None)
 
 
 @dataclass(frozen=True, kw_only=True)
