@@ -1,7 +1,7 @@
 """Drafts: content, states, and the transition that each act makes."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
@@ -200,7 +200,7 @@ class NoticeDraft:
     withdrawn_at: datetime | None = None
     emergency: str | None = None
     is_resumed: bool = False
-    decisions: tuple[DraftDecision, ...] = field(default=())
+    decisions: tuple[DraftDecision, ...] = ()
 
     @property
     def version(self) -> int:

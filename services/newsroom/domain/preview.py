@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from services.newsroom.domain.drafts import DraftContent
 from services.newsroom.domain.outbox import CODE_LENGTH_IN_TEXT
@@ -61,7 +61,7 @@ class Preview(Struct, frozen=True, kw_only=True):
     lines: tuple[tuple[Segment, ...], ...]
     picture: str = ""
     footer: str = ""
-    buttons: tuple[str, ...] = field(default=())
+    buttons: tuple[str, ...] = ()
 
 
 class LengthCount(Struct, frozen=True, kw_only=True):

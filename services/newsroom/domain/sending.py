@@ -1,7 +1,7 @@
 """State of all sending, as operators see it, and the changes that they can make."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -154,7 +154,7 @@ class SendingOverview:
     waiting: tuple[WaitingCount, ...] = ()
     templates: tuple[TemplatePause, ...] = ()
     reports: tuple[TemplateReport, ...] = ()
-    letters: LetterCount = field(default_factory=LetterCount)
+    letters: LetterCount = LetterCount()
 
     @property
     def is_paused(self) -> bool:

@@ -1,7 +1,7 @@
 """Assessment of a draft before it is sent: problems, audience, costs, and required approvals."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from uuid import UUID, uuid4
@@ -63,7 +63,7 @@ class DraftAssessment:
     obstacle: str | None
     may_approve: bool
     returned: str | None = None
-    similar: tuple[tuple[str, datetime], ...] = field(default=())
+    similar: tuple[tuple[str, datetime], ...] = ()
     budget: MonthBudget | None = None
     delays: tuple[str, ...] = ()
     is_paused: bool = False
