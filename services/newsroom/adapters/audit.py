@@ -1,6 +1,6 @@
 """Audit log in PostgreSQL; the role may only add and read entries."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 import msgspec
@@ -42,10 +42,10 @@ class PostgresAuditLog:
         rows = await self._database.fetch(_LIST, before, limit)
         return [AuditEntry(**{**row, "detail": msgspec.json.decode(row["detail"])}) for row in rows]
 
-    async def find_drafts(self, identifiers: Collection[UUID]) -> Mapping[UUID, str | None]:
+    async def find_drafts(self, identifiers: Iterable[UUID]) -> Mapping[UUID, str | None]:
         """Return the headline of each draft, None without."""
         return {row["id"]: row["headline"] for row in await self._database.fetch(_DRAFTS, list(identifiers))}
 
-    async def find_broadcasts(self, identifiers: Collection[UUID]) -> Mapping[UUID, str | None]:
+    async def find_broadcasts(self, identifiers: Iterable[UUID]) -> Mapping[UUID, str | None]:
         """Return the headline of each known broadcast, None without."""
         return {row["id"]: row["headline"] for row in await self._database.fetch(_BROADCASTS, list(identifiers))}

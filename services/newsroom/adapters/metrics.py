@@ -51,7 +51,7 @@ class NewsroomMetrics(RequestMetrics):
 
     async def refresh(self, database: Database) -> None:
         """Read the gauges of the outbox from the database. Raises DatabaseUnavailable."""
-        [row] = await database.fetch(_OUTBOX)
+        row = await database.fetchrow(_OUTBOX)
         self._outbox_waiting.set(row["waiting"])
         self._outbox_oldest.set(row["oldest_seconds"])
 

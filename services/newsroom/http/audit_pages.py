@@ -96,8 +96,8 @@ async def show_log(newsroom: Newsroom, request: web.Request) -> web.Response:
 
 async def _find_links(newsroom: Newsroom, rows: Sequence[AuditEntry]) -> Mapping[str, tuple[str, str]]:
     """Return paths and headlines, by id, of the drafts and broadcasts in the rows."""
-    drafts = await newsroom.audit.find_drafts(list(_parse_ids(row.draft for row in rows)))
-    broadcasts = await newsroom.audit.find_broadcasts(list(_parse_ids(row.object for row in rows)))
+    drafts = await newsroom.audit.find_drafts(_parse_ids(row.draft for row in rows))
+    broadcasts = await newsroom.audit.find_broadcasts(_parse_ids(row.object for row in rows))
     return {
         **{str(uuid): (f"/aussendungen/{uuid}", name or "Aussendung") for uuid, name in broadcasts.items()},
         **{str(uuid): (f"/entwuerfe/{uuid}", name or "Ohne Überschrift") for uuid, name in drafts.items()},
