@@ -12,7 +12,6 @@ INBOX_DAYS = 15  # longer than the broker keeps an event
 
 
 def build_retention_rules(feedback_days: int) -> Mapping[str, RetentionRule]:
-    """Return the rule of each kind of data."""
     return {
         "newsroom_feedback": build_row_rule(timedelta(days=feedback_days), "newsroom.feedback", "id", "at"),
         "session": build_row_rule(timedelta(days=SESSION_DAYS), "newsroom.session", "token_hash", "created_at"),

@@ -127,7 +127,6 @@ def choose_top(highest: int) -> int:
 
 
 def draw_line(counts: Sequence[TopicAudience], period: ListeningPeriod) -> LineChart:
-    """Draw the line of the counts per day."""
     top = choose_top(max((count.people for count in counts), default=0))
     points = [(_compute_x(count.day, period), _SIZE - _SIZE * count.people / top) for count in counts]
     path = "".join(f"{'L' if index else 'M'}{x:.2f} {y:.2f}" for index, (x, y) in enumerate(points))
@@ -135,7 +134,6 @@ def draw_line(counts: Sequence[TopicAudience], period: ListeningPeriod) -> LineC
 
 
 def draw_bars(moves: Sequence[SubscriptionMoves]) -> BarChart:
-    """Draw the bars of starts and ends."""
     top = choose_top(max((max(move.started, move.ended) for move in moves), default=0))
     return BarChart(
         top=top,

@@ -100,7 +100,6 @@ class DraftAssessor:
     list_revisions: Callable[[str, str], Awaitable[Sequence[BroadcastStatus]]]
 
     async def evaluate(self, draft: NoticeDraft, account: Account) -> DraftAssessment:
-        """Return the assessment for this account."""
         forecast = await self.estimate(draft)
         by_lead, reasons = self.is_for_lead(draft, forecast), self.list_reasons(draft, forecast)
         may_approve = account.may(Right.COUNTERSIGN if by_lead else Right.APPROVE)
@@ -200,7 +199,6 @@ class DraftAssessor:
     def build_publication(
         self, draft: NoticeDraft, publication_id: UUID, forecast: NoticeForecast | None
     ) -> NoticePublication:
-        """Build the publication for the outbox."""
         return NoticePublication(
             id=publication_id,
             draft=draft.id,

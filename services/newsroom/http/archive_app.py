@@ -162,7 +162,6 @@ def _read_page(request: web.Request) -> int:
 
 
 def _encode_levels(levels: Sequence[ServiceLevel]) -> bytes:
-    """Encode the results as JSON."""
     return msgspec.json.encode(
         {
             "percent_accepted": PERCENT,

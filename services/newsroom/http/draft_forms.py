@@ -61,7 +61,6 @@ def parse_content(form: FormData, previous: DraftContent) -> DraftContent:
 
 
 def _is_storable(name: str, value: object) -> bool:
-    """Return whether the value of this field can be stored."""
     try:
         msgspec.convert({name: value}, DraftContent)
     except msgspec.ValidationError:

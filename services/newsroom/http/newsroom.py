@@ -104,7 +104,6 @@ class Newsroom:
     def _assemble_writing(
         self, database: Database, system: System, rules: ApprovalRules, notices: HttpNoticesApi
     ) -> None:
-        """Assemble the components that write and publish."""
         publications, source, needed = self.publications, system.sources[0], asyncio.Event()
         self.drafts = drafts = PostgresDraftRepository(database, source)
         self.assessor = DraftAssessor(
