@@ -171,7 +171,7 @@ async def _fetch_numbers(connection: Connection) -> tuple[SendingNumber, ...]:
     return tuple(SendingNumber(**row) for row in await connection.fetch("select * from dispatcher.read_limits()"))
 
 
-async def fetch_budget(connection: Connection, sent_at: datetime | None = None) -> MonthBudget | None:
+async def fetch_budget(connection: Connection, sent_at: datetime | None) -> MonthBudget | None:
     """Return the budget of the month of `sent_at`, at the earliest this month; None if unlimited."""
     (row,) = await connection.fetch(_PROMISED, sent_at)
     return find_budget(await _fetch_numbers(connection), row["promised"], row["month"])

@@ -102,7 +102,7 @@ def describe_costs(costs: Decimal | None, *, by_lead: bool) -> str:
     return f"{price} {_LEAD_DECIDES}" if by_lead else price
 
 
-def is_approved(draft: NoticeDraft, *, by_lead: bool = False) -> bool:
+def is_approved(draft: NoticeDraft, *, by_lead: bool) -> bool:
     """Return whether a second person has approved this version and nobody returned it, regardless of the state.
 
     An approval counts only while its giver has the right to it. With `by_lead` one has to be a lead's.
