@@ -89,12 +89,7 @@ class OperatingService:
         if standing == "missing":
             raise SendingRefused(await self._explain_missing(status))
         if standing:
-            is_sendable = change is BroadcastChange.RESEND and standing in (
-                "running",
-                "template_paused",
-                "paused",
-                "finished",
-            )
+            is_sendable = change is BroadcastChange.RESEND and standing not in ("cancelled", "expired")
             raise SendingRefused(_NOTHING_TO_RESEND if is_sendable else _OBSTACLES[standing])
 
     async def _explain_missing(self, status: BroadcastStatus) -> str:
