@@ -32,7 +32,6 @@ class ArchivePages:
         static: StaticFiles,
     ) -> None:
         self.site = site
-        self._county = county
         self._phone = phone
         self._environment = build_environment(
             {
@@ -49,6 +48,7 @@ class ArchivePages:
                 "county": county,
                 "phone": phone,
                 "retention_days": retention_days,
+                "hosts": sorted({host.removeprefix("www.") for host in county.link_hosts}),
                 "style_sheets": [static.base_styles[0], static.get_path("archive.css")],
                 "icon": static.get_path("archive.svg"),
             },
@@ -101,13 +101,7 @@ class ArchivePages:
 
     def render_check(self, archive: Archive, entry: ArchiveEntry | None, unknown: str = "") -> str:
         """Return the page that checks codes, with the entry found or the `unknown` code as typed; initially neither."""
-        return self.render(
-            "check",
-            archive=archive,
-            entry=entry,
-            unknown=unknown,
-            hosts=sorted({host.removeprefix("www.") for host in self._county.link_hosts}),
-        )
+        return self.render("check", archive=archive, entry=entry, unknown=unknown)
 
     def render_qr_code(self) -> bytes | None:
         """Return the WhatsApp link as a QR code in SVG, with error correction for print; None without a phone."""
