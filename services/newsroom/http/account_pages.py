@@ -5,11 +5,11 @@ from functools import partial
 
 from aiohttp import web
 
-from services.newsroom.domain.accounts import Account, AccountChange, AccountProblem, Right
+from services.newsroom.domain.accounts import Account, AccountProblem, Right
 from services.newsroom.handlers.account_admin import AccountAdministration, Invitation
 from services.newsroom.http.confirmations import Confirmation, render_confirmation
 from services.newsroom.http.newsroom import Newsroom
-from services.newsroom.http.rendering import ROLE_NAMES, render_page
+from services.newsroom.http.rendering import render_page
 from services.newsroom.http.web_pages import FORM, VISITOR, WebPage, parse_id, redirect
 
 ACCOUNTS_PATH = "/konten"
@@ -35,11 +35,6 @@ _DONE = {
 _EMPTY_INVITATION = Invitation(login="", name="", roles=(), same_person_as="")
 _Act = Callable[[AccountAdministration, Account, str], Awaitable[None]]
 _Show = Callable[[Newsroom, web.Request, str], Awaitable[web.Response]]
-CHANGE_NAMES = {
-    AccountChange.INVITE: "Neues Konto",
-    AccountChange.ROLES: "Andere Rollen",
-    AccountChange.ENABLE: "Konto entsperren",
-}
 
 
 async def invite(newsroom: Newsroom, request: web.Request) -> web.Response:
@@ -101,7 +96,6 @@ async def show_list(newsroom: Newsroom, request: web.Request, problem: str = "")
         done=_DONE.get(request.query.get("erledigt", ""), ""),
         accounts=await newsroom.accounts.list_accounts(),
         requests=await newsroom.accounts.list_open_requests(),
-        change_names=CHANGE_NAMES,
     )
 
 
@@ -116,7 +110,6 @@ async def show_invitation(
         problem=problem,
         invitation=invitation,
         same_options=[("", "Nein"), *((each.login, f"Ja: {each.name} ({each.login})") for each in accounts)],
-        role_options=list(ROLE_NAMES.items()),
     )
 
 
@@ -127,7 +120,6 @@ async def show_account(newsroom: Newsroom, request: web.Request, problem: str = 
         status=422 if problem else 200,
         problem=problem,
         account=await _find_account(newsroom, request),
-        role_options=list(ROLE_NAMES.items()),
     )
 
 

@@ -9,9 +9,8 @@ from aiohttp import web
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.audit import AuditEntry, merge_saves
 from services.newsroom.domain.login import LoginProof
-from services.newsroom.http.account_pages import CHANGE_NAMES
 from services.newsroom.http.newsroom import Newsroom
-from services.newsroom.http.rendering import ROLE_NAMES, render_page
+from services.newsroom.http.rendering import CHANGE_NAMES, ROLE_NAMES, render_page
 from services.newsroom.http.web_pages import WebPage
 
 PAGE_LENGTH = 50

@@ -8,7 +8,6 @@ from services.newsroom.domain.accounts import Account, AccountRequest, Right
 from services.newsroom.domain.drafts import DraftFilter, DraftState
 from services.newsroom.domain.feedback import KIND_NAMES, FeedbackFilter
 from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus
-from services.newsroom.http.account_pages import CHANGE_NAMES
 from services.newsroom.http.newsroom import MAX_PENDING, Newsroom
 from services.newsroom.http.rendering import render_page, respond_with_table
 from services.newsroom.http.web_pages import VISITOR, Audience, WebPage, parse_id
@@ -78,7 +77,6 @@ async def show_overview(newsroom: Newsroom, request: web.Request) -> web.Respons
         paused=(await newsroom.sending.read_limits()).pause_reasons,
         in_work=await list_drafts(DraftFilter(states=(DraftState.DRAFT,), writer=person), limit),
         requests=await _list_decidable(newsroom, account),
-        change_names=CHANGE_NAMES,
         to_approve=await list_drafts(DraftFilter(states=approvable_states, excluded_writer=person), limit),
         waiting=await list_drafts(DraftFilter(states=tuple(rights), writer=person), limit),
         approved=await list_drafts(DraftFilter(states=(DraftState.APPROVED,)), limit),

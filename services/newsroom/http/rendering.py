@@ -10,7 +10,7 @@ from urllib.parse import quote
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from services.newsroom.domain.accounts import Right, Role
+from services.newsroom.domain.accounts import AccountChange, Right, Role
 from services.newsroom.domain.feedback import render_csv
 from services.newsroom.domain.login import SessionStage, Visitor
 from services.newsroom.domain.sending import format_count
@@ -25,6 +25,11 @@ ROLE_NAMES: Mapping[Role, str] = {
     Role.APPROVER: "Freigabe",
     Role.OPERATOR: "Betrieb",
     Role.LEAD: "Leitung",
+}
+CHANGE_NAMES: Mapping[AccountChange, str] = {
+    AccountChange.INVITE: "Neues Konto",
+    AccountChange.ROLES: "Andere Rollen",
+    AccountChange.ENABLE: "Konto entsperren",
 }
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self' 'nonce-{nonce}'; img-src 'self' data:; font-src 'self'; "
@@ -55,7 +60,7 @@ def build_environment(
 
 
 class PageRenderer:
-    """Renderer of all templates, with the values common to all pages: visitor, navigation, styles, titles of topics."""
+    """Renderer of all templates, with the values common to all pages: visitor, navigation, styles, names in German."""
 
     def __init__(self, static: StaticFiles, pages: Sequence[WebPage], topics: Mapping[str, str]) -> None:
         self._navigation = [page for page in pages if page.title]
@@ -71,6 +76,8 @@ class PageRenderer:
                 "style_sheets": [*static.base_styles, *map(static.get_path, OWN_STYLES)],
                 "asset": static.get_path,
                 "rights": Right,
+                "role_names": ROLE_NAMES,
+                "change_names": CHANGE_NAMES,
                 "topics": topics,
             },
             {"forms": "forms.html", "parts": "notice_parts.html"},
