@@ -9,7 +9,6 @@ from services.newsroom.domain.accounts import Account, Right
 from services.newsroom.domain.approval import find_review, find_review_obstacle, list_responsible
 from services.newsroom.domain.drafts import DraftContent, DraftKind, NoticeDraft
 from services.newsroom.domain.feedback import FeedbackFilter
-from services.newsroom.domain.preview import build_preview
 from services.newsroom.domain.progress import BroadcastList, BroadcastPhase, BroadcastStatus, list_account
 from services.newsroom.http.confirmations import BROADCAST_CONFIRMATIONS, find_done, list_offered
 from services.newsroom.http.newsroom import Newsroom
@@ -133,12 +132,11 @@ async def _describe_notice(newsroom: Newsroom, status: BroadcastStatus) -> dict[
     # The draft may have been edited again before the acceptance arrived.
     versions = await newsroom.drafts.list_versions(draft.id)
     version = next(each for each in versions if each.version == published.version)
-    topic = newsroom.county.find_topic(version.content.topic)
     return {
         "draft": draft,
         "content": version.content,
         "code": published.code,
-        "preview": build_preview(version.content, topic, newsroom.templates, published.code),
+        "preview": newsroom.build_preview(version.content, published.code),
         "responsible": tuple(list_responsible(draft, version)),
     }
 

@@ -25,7 +25,7 @@ from services.newsroom.domain.drafts import (
 from services.newsroom.domain.explanations import FIELD_NAMES, FORM_FIELDS, FORM_NAMES, explain_problem
 from services.newsroom.domain.hints import find_hints
 from services.newsroom.domain.outbox import NoticePublication
-from services.newsroom.domain.preview import EXAMPLE_CODE, build_preview, count_length
+from services.newsroom.domain.preview import EXAMPLE_CODE, count_length
 from services.newsroom.http.draft_forms import (
     FormRefused,
     ShownForm,
@@ -123,7 +123,7 @@ async def show(newsroom: Newsroom, request: web.Request) -> web.Response:
         publication=publication,
         is_waiting=draft.state is DraftState.PUBLISHED and publication is not None and not publication.is_settled,
         rejection=_explain_rejection(draft, publication),
-        preview=_build_preview(newsroom, draft.content, choose_code(draft, publication)),
+        preview=newsroom.build_preview(draft.content, choose_code(draft, publication)),
         **await _find_withdrawn(newsroom, draft, publication),
     )
 
@@ -288,14 +288,10 @@ def _describe_form(newsroom: Newsroom, draft: NoticeDraft, form: ShownForm) -> d
 
 def _describe(newsroom: Newsroom, content: DraftContent) -> dict[str, Any]:
     return {
-        "preview": _build_preview(newsroom, content),
+        "preview": newsroom.build_preview(content),
         "length": count_length(content),
         "hints": find_hints(content, system_clock().astimezone(LOCAL_ZONE).date()),
     }
-
-
-def _build_preview(newsroom: Newsroom, content: DraftContent, code: str = EXAMPLE_CODE) -> object:
-    return build_preview(content, newsroom.county.find_topic(content.topic), newsroom.templates, code)
 
 
 def _explain_done(request: web.Request, draft: NoticeDraft) -> str:

@@ -19,8 +19,9 @@ from services.newsroom.adapters.sending_control import PostgresSendingControl
 from services.newsroom.adapters.sessions import PostgresSessionRepository
 from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.county import NewsroomCounty
+from services.newsroom.domain.drafts import DraftContent
 from services.newsroom.domain.login import SessionLimits
-from services.newsroom.domain.preview import TemplateText
+from services.newsroom.domain.preview import EXAMPLE_CODE, Preview, TemplateText, build_preview
 from services.newsroom.domain.progress import BroadcastList
 from services.newsroom.handlers.account_admin import AccountAdministration
 from services.newsroom.handlers.assessing import DraftAssessor
@@ -133,6 +134,9 @@ class Newsroom:
         self.survey = AudienceSurvey(
             counts=self.listening, notices=notices, topics=[*self.topics], source=source, clock=system_clock
         )
+
+    def build_preview(self, content: DraftContent, code: str = EXAMPLE_CODE) -> Preview:
+        return build_preview(content, self.county.find_topic(content.topic), self.templates, code)
 
     async def read_list(self, before: datetime | None = None) -> BroadcastList:
         """Return the newest broadcasts and pending notices, or the broadcasts accepted before that moment.

@@ -17,7 +17,6 @@ from services.newsroom.domain.explanations import (
     explain_duration,
     explain_problem,
 )
-from services.newsroom.domain.preview import build_preview
 from services.newsroom.domain.progress import explain_withdrawal
 from services.newsroom.domain.sending import describe_budget
 from services.newsroom.handlers.drafting import DraftingService
@@ -70,13 +69,12 @@ async def show_check(newsroom: Newsroom, request: web.Request) -> web.Response:
         budget=describe_budget(assessment.budget, price) if assessment.budget else "",
         audience=explain_audience(draft.kind, forecast.audience) if forecast else "",
         duration=explain_duration(forecast.duration_seconds) if forecast else "",
-        preview=build_preview(content, topic, newsroom.templates),
+        preview=newsroom.build_preview(content),
         has_emergency=not find_emergency_obstacle(content, newsroom.assessor.rules),
     )
 
 
 async def _show_review(newsroom: Newsroom, request: web.Request, draft: NoticeDraft, account: Account) -> web.Response:
-    topic = newsroom.county.find_topic(draft.content.topic)
     lead_reviews = await newsroom.assessor.is_review_for_lead(draft)
     publication = await newsroom.publications.find_newest(draft.id)
     return render_page(
@@ -84,7 +82,7 @@ async def _show_review(newsroom: Newsroom, request: web.Request, draft: NoticeDr
         "draft_review.html",
         draft=draft,
         done="Die Prüfung ist vermerkt." if request.query.get("erledigt") == "geprueft" else "",
-        preview=build_preview(draft.content, topic, newsroom.templates, choose_code(draft, publication)),
+        preview=newsroom.build_preview(draft.content, choose_code(draft, publication)),
         may_review=account.may(Right.APPROVE_AMOUNTS if lead_reviews else Right.APPROVE),
         lead_reviews=lead_reviews,
         review=find_review(draft),
