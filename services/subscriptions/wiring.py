@@ -45,7 +45,6 @@ from shared.amqp.topology import (
 )
 from shared.database.migrations import NotMigrated, is_migrated, require_migrated
 from shared.database.pool import Database, open_database
-from shared.database.retention import Retention
 from shared.encryption import KeyRing
 from shared.notices.cloudevents import AmqpMessage
 from shared.outcome import DependencyUnavailable, Outcome
@@ -129,11 +128,6 @@ def assemble(
     )
 
 
-def build_retention(database: Database, county: County, metrics: Metrics) -> Retention:
-    """Return the retention of all data of this service."""
-    return metrics.retention.build_retention(database, build_retention_rules(county))
-
-
 class KeysUnconfirmed(DependencyUnavailable):
     """The database was restored, and its hashes may be of other keys than those in messages, so messages wait."""
 
@@ -177,12 +171,13 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
         await require_confirmed_keys(database)
         async with database.connection() as connection:
             await save_wordings(connection, build_wordings(county).list_all())
+        retention = metrics.retention.build_retention(database, build_retention_rules(county))
         maintenance = run_in_background(
             handlers.expander.run(),
             repeat(handlers.expander.start_due, SCHEDULE_INTERVAL_SECONDS),
             repeat(handlers.dead_letters.replay, REPLAY_INTERVAL_SECONDS),
             repeat(partial(metrics.refresh, database), METRICS_INTERVAL_SECONDS),
-            repeat(build_retention(database, county, metrics).run, RETENTION_INTERVAL_SECONDS),
+            repeat(retention.run, RETENTION_INTERVAL_SECONDS),
         )
         async with maintenance:
             await _consume(handlers, consuming, publishing, listening, readiness, stop)

@@ -9,9 +9,8 @@ import asyncpg
 import msgspec
 import pytest
 
-from services.subscriptions.adapters.retention import NO_PUBLICATIONS
+from services.subscriptions.adapters.retention import NO_PUBLICATIONS, build_retention_rules
 from services.subscriptions.domain.subscriber import list_indexes
-from services.subscriptions.wiring import build_retention
 from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.events import (
     FeedbackErased,
@@ -187,7 +186,7 @@ async def test_a_second_erasure_leaves_the_first_one_what_it_has_not_published_y
     assert contains_encrypted_address(1, await everything(harness))
     await other.receive(second)
     await owner.execute("update subscriptions.inbox set handled_at = handled_at - interval '2 days'")
-    await build_retention(harness.database, COUNTY, harness.metrics).run()
+    await harness.metrics.retention.build_retention(harness.database, build_retention_rules(COUNTY)).run()
     await other.receive(first)
     assert [each.sequence for each in other.publisher.list_messages(SubscriptionEnded) if each.subscriber == subscriber]
     assert subscriber in [each for one in other.publisher.list_messages(SubscriberErased) for each in one.subscribers]

@@ -8,7 +8,6 @@ import asyncpg
 import pytest
 
 from services.subscriptions.adapters.retention import build_retention_rules
-from services.subscriptions.wiring import build_retention
 from tests.factories.citizens import COUNTY
 from tests.integration.subscriptions.harness import SubscriptionsHarness
 
@@ -53,7 +52,7 @@ async def test_what_is_too_old_is_gone_and_what_is_not_stays(
     for age in (OLDER, OLDER, YOUNGER):
         moment = datetime.now(UTC) - RULES[kind].max_age - age * COARSENESS.get(kind, 1)
         await owner.execute(f"insert into subscriptions.{ROWS[kind]}", moment, uuid4().bytes)
-    await build_retention(harness.database, COUNTY, harness.metrics).run()
+    await harness.metrics.retention.build_retention(harness.database, RULES).run()
     table = ROWS[kind].split()[0]
     assert await owner.fetchval(LEFT.get(kind, f"select count(*) from subscriptions.{table}")) == 1  # noqa: S608
     assert harness.read_metric("kreisfunk_subscriptions_retention_deleted_rows_total", kind=kind) == 2
@@ -64,7 +63,7 @@ async def test_what_is_too_old_is_gone_and_what_is_not_stays(
 
 
 async def test_nothing_stored_is_shown_as_nothing(harness: SubscriptionsHarness) -> None:
-    await build_retention(harness.database, COUNTY, harness.metrics).run()
+    await harness.metrics.retention.build_retention(harness.database, RULES).run()
     for kind, rule in RULES.items():
         assert harness.read_metric("kreisfunk_subscriptions_retention_deleted_rows_total", kind=kind) == 0
         if kind != "consent":
@@ -78,6 +77,6 @@ async def test_the_proof_of_whoever_is_subscribed_stays_however_old(
     long_ago, key = datetime.now(UTC) - 2 * RULES["consent"].max_age, uuid4().bytes
     await owner.execute(f"insert into subscriptions.{SUBSCRIBED}", long_ago, key)
     await owner.execute(f"insert into subscriptions.{ROWS['consent']}", long_ago, key)
-    await build_retention(harness.database, COUNTY, harness.metrics).run()
+    await harness.metrics.retention.build_retention(harness.database, RULES).run()
     for table in ("consent", "subscriber"):
         assert await owner.fetchval(f"select count(*) from subscriptions.{table}") == 1  # noqa: S608
