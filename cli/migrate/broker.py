@@ -54,7 +54,7 @@ async def grant_system_permissions(api: ManagementApi, login: str) -> None:
 async def _revoke_unregistered(api: ManagementApi, systems: Sequence[str]) -> list[str]:
     """Revoke permissions of unregistered systems, recognised by permissions that no other login has."""
     permissions = {
-        permission.user: Permission(permission.configure, permission.write, permission.read)
+        permission.user: Permission(configure=permission.configure, write=permission.write, read=permission.read)
         for permission in await api.list_permissions()
     }
     logins = [login for login, permission in permissions.items() if permission == MUNICIPAL and login not in systems]

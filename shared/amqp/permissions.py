@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from shared.amqp import topology
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Permission:
-    """Permission as regular expressions for resource names; an empty one matches nothing."""
+    """Permission as regular expressions for resource names; `^$` matches none, so no login configures any."""
 
-    configure: str
+    configure: str = "^$"
     write: str
     read: str
 
@@ -26,7 +26,7 @@ def _match_only(names: Iterable[str]) -> str:
 
 def _build_service_permission(name: str, writes: Iterable[str]) -> Permission:
     reads = [queue.name for queue in (*topology.QUEUES, topology.SUBSCRIPTIONS_DEAD_LETTERS) if queue.owner == name]
-    return Permission(configure="^$", write=_match_only([*writes, f"{name}.retry"]), read=_match_only(reads))
+    return Permission(write=_match_only([*writes, f"{name}.retry"]), read=_match_only(reads))
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,7 @@ class TopicPermission:
 
 # A municipal system publishes notices and reads their answers. It may not declare or bind anything: a queue, stream or
 # binding of its own could fill the disk, refuse what our services publish, or feed answers back as notices.
-MUNICIPAL = Permission(
-    configure="^$", write=_match_only([topology.MUNICIPAL_EVENTS]), read=_match_only([topology.ANSWERS])
-)
+MUNICIPAL = Permission(write=_match_only([topology.MUNICIPAL_EVENTS]), read=_match_only([topology.ANSWERS]))
 MUNICIPAL_TOPIC_PERMISSIONS = (
     TopicPermission(topology.MUNICIPAL_EVENTS, write=r"^notice\.(published|updated|withdrawn|check)$", read="^$"),
 )
@@ -51,14 +49,10 @@ MUNICIPAL_TOPIC_PERMISSIONS = (
 MUNICIPAL_LIMITS: Mapping[str, int] = {"max-connections": 5, "max-channels": 10}
 
 SERVICES: Mapping[str, Permission] = {
-    "ingress": Permission(configure="^$", write=_match_only([topology.INBOUND]), read="^$"),
-    "notices": Permission(
-        configure="^$", write=_match_only([topology.API_NOTICES]), read=_match_only([topology.PROGRESS])
-    ),
+    "ingress": Permission(write=_match_only([topology.INBOUND]), read="^$"),
+    "notices": Permission(write=_match_only([topology.API_NOTICES]), read=_match_only([topology.PROGRESS])),
     "subscriptions": _build_service_permission("subscriptions", [topology.DISPATCH, topology.EVENTS]),
     "dispatcher": _build_service_permission("dispatcher", [topology.EVENTS]),
     "newsroom": _build_service_permission("newsroom", []),
-    "quarantine": Permission(
-        configure="^$", write=_match_only([topology.INBOUND]), read=_match_only(topology.QUARANTINES)
-    ),
+    "quarantine": Permission(write=_match_only([topology.INBOUND]), read=_match_only(topology.QUARANTINES)),
 }
