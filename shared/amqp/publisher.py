@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,11 +105,9 @@ class ReconnectingPublisher:
         await self.get_publisher().channel.ready()
         return True
 
-    @asynccontextmanager
-    async def connect_in_background(self, url: str, *, password: str | None, name: str) -> AsyncIterator[None]:
+    def connect_in_background(self, url: str, *, password: str | None, name: str) -> AbstractAsyncContextManager[None]:
         """Connect in the background, on a separate connection that lasts until the block ends."""
-        async with run_in_background(self._keep_connected(url, password, name)):
-            yield
+        return run_in_background(self._keep_connected(url, password, name))
 
     async def _keep_connected(self, url: str, password: str | None, name: str) -> None:
         while True:
