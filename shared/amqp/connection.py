@@ -36,17 +36,6 @@ MAX_FIELDS = 200
 MAX_NESTED_BYTES = 2_048
 
 
-def accept_all_properties() -> None:
-    """Patch pamqp, so that messages of untrusted publishers are delivered whatever properties they have.
-
-    pamqp fails on text that is not UTF-8, a time that Python cannot represent, or endlessly nested tables: that ends
-    the connection and everything read from it, citizens' messages included. It takes a second for 130,000 fields in
-    one table. aio-pika fails on an unknown delivery mode: the message is then never settled and occupies `prefetch`
-    forever.
-    """
-    Basic.Properties.unmarshal = _read_properties  # type: ignore[method-assign, assignment] # it has no setting
-
-
 def _read_properties(properties: BasicProperties, flags: int, data: bytes) -> None:
     """Read each property on its own: an unreadable one still has a known length."""
     for name in properties.__slots__:
@@ -78,6 +67,12 @@ def _is_costly(table: bytes) -> bool:
         position = start + 1 + length
     return fields > MAX_FIELDS or nested > MAX_NESTED_BYTES
 
+
+# Messages of untrusted publishers are delivered whatever properties they have. pamqp fails on text that is not UTF-8, a
+# time that Python cannot represent, or endlessly nested tables: that ends the connection and everything read from it,
+# citizens' messages included. It takes a second for 130,000 fields in one table. aio-pika fails on an unknown delivery
+# mode: the message is then never settled and occupies `prefetch` forever.
+Basic.Properties.unmarshal = _read_properties  # type: ignore[method-assign, assignment] # it has no setting
 
 # A node whose machine is down does not refuse: the next one has to be tried before the whole attempt times out.
 NODE_TIMEOUT_SECONDS = 2.0
@@ -115,8 +110,6 @@ class NodeRotation(TransportFactory):
 def _build_target(url: URL, node: URL) -> URL:
     return url.with_host(node.host or "").with_port(node.port or DEFAULT_PORTS[node.scheme])
 
-
-accept_all_properties()
 
 Connection = AbstractRobustConnection
 CONNECTION_ERRORS = (*CONNECTION_EXCEPTIONS, AMQPError, TimeoutError)

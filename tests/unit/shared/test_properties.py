@@ -7,11 +7,10 @@ import pytest
 from pamqp.commands import Basic
 
 from shared.amqp import connection
-from shared.amqp.connection import MAX_FIELDS, MAX_NESTED_BYTES, accept_all_properties
+from shared.amqp.connection import MAX_FIELDS, MAX_NESTED_BYTES
 from shared.amqp.consumer import MAX_HEADER_BYTES, MAX_HEADERS, limit_headers
 
 NO_TEXT = b"\xff\xfe"
-accept_all_properties()
 
 
 @pytest.fixture(autouse=True)
