@@ -6,10 +6,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from msgspec import Meta, Struct
 
 from shared.contracts.dispatch import PermittedHours
-from shared.contracts.notices import Municipality
+from shared.contracts.notices import HttpsUrl, Municipality
 from shared.notices.configuration import Category, Configuration, ShortText
-
-PRIVACY_PATTERN = r"^https://\S+$"
 
 
 class Hours(PermittedHours, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=False):
@@ -47,7 +45,7 @@ class County(Configuration, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     counter: ShortText
     hours: ShortText
     frequency: ShortText
-    privacy_url: Annotated[str, Meta(max_length=200, pattern=PRIVACY_PATTERN)]
+    privacy_url: HttpsUrl
     wording_version: Annotated[str, Meta(min_length=1, max_length=20)]
     emergency: ShortText = "Feuerwehr und Rettungsdienst 112, Polizei 110"
     crisis_line: ShortText = "0800 1110111"
