@@ -76,7 +76,7 @@ _YES = read_words("""ja jaa jo joo jau jep jepp jap jupp jawohl jawoll jaha yes 
     sicher selbstverstaendlich unbedingt genau richtig stimmt einverstanden evet tak oui si da так да نعم بله""")
 _YES_AROUND = read_words("""ich wir moechte moechten will wollen wuerde das es sehr na doch so ist mich mir uns jetzt
     bitte sofort machen mach tun ok okay""")
-_NO = read_words("""nein nee ne noe nö naa nope no nicht keinesfalls niemals hayir nie non nu ні нет لا نه""")
+_NO = read_words("""nein nee ne noe naa nope no nicht keinesfalls niemals hayir nie non nu ні нет لا نه""")
 _NO_AROUND = read_words("""ich wir moechte moechten will wollen das es lieber jetzt noch doch aber auf keinen fall gar
     mich erstmal """)
 MAX_ANSWER_WORDS = 6

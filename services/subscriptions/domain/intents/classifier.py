@@ -18,12 +18,7 @@ from msgspec import Struct
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.intents.intent import Intent
 from services.subscriptions.domain.intents.pause_intent import MONTHS, NUMBERS, UNITS, WEEKDAYS
-from services.subscriptions.domain.intents.text import (
-    CitizenText,
-    normalize_words,
-    read_words,
-    tokenize,
-)
+from services.subscriptions.domain.intents.text import STRETCHED, CitizenText, normalize_words, read_words, tokenize
 from services.subscriptions.domain.intents.topic_selection import compile_topic_patterns
 from services.subscriptions.domain.intents.vocabulary import POLITE, SIGN_OFF
 
@@ -39,7 +34,6 @@ CHAR_NGRAM_LENGTH = 4
 # A longer text may be a letter with a greeting and a name.
 MIN_LETTER_WORDS = 8
 _BEFORE_SIGN_OFF = POLITE | {"mit"}
-_STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
 _NUMBER = re.compile(r"\d+")
 _WORD = re.compile(r"[^\W_]+|\?")
 _MAX_CACHED_WORDS = 20_000
@@ -186,7 +180,7 @@ def extract_features(normalized: str, classify_token: Callable[[str], str]) -> S
 
 def _split_words(normalized: str) -> list[str]:
     """Return the words, with every number as "9". A question mark counts as a word: "Kostet das etwas?"."""
-    words = _WORD.findall(_STRETCHED.sub(r"\1", _NUMBER.sub("9", normalized)))
+    words = _WORD.findall(STRETCHED.sub(r"\1", _NUMBER.sub("9", normalized)))
     is_long = len(words) > MAX_FIRST_WORDS + MAX_LAST_WORDS
     return words[:MAX_FIRST_WORDS] + words[-MAX_LAST_WORDS:] if is_long else words
 

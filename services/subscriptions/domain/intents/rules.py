@@ -38,7 +38,7 @@ _RANK = (
 _UNCLEAR = (Intent.OTHER, Intent.ASK_STOP)
 _ABOUT_ONESELF = frozenset((Intent.STOP, Intent.START, Intent.ASK_START, Intent.ASK_STOP))
 _ANOTHER = read_words("ihn es ihm er")
-_KNOWN = STOP_WORDS | START_LIKE_WORDS | STOP_ALONE_WORDS | STOP | NO
+_KNOWN = STOP_WORDS | START_LIKE_WORDS | STOP_ALONE_WORDS | NO
 
 _BARE_STOP = STOP_ALONE_WORDS | POLITE
 # "Stop mal, gilt die Umleitung noch?"; a plain "Stop" is recognised in any case.

@@ -13,7 +13,7 @@ _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 # Low German doubles umlauts: "Füür", "köönt".
 _DOUBLED = re.compile(r"([äöü])\1")
 _BARE = str.maketrans({"ł": "l", "ı": "i", "ø": "o", "đ": "d"})
-_STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
+STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
 _WORD = re.compile(r"[^\W_]+")
 _SLIPPED = re.compile(r"(?<=!)1+(?![\w.,])")  # "Abmelden!!1", where the shift key was not held
 _INVISIBLE = ("Cf", "Mn", "Me")
@@ -139,13 +139,13 @@ def normalize_words(words: Iterable[str]) -> list[str]:
 
 
 def _find_words(normalized: str) -> list[str]:
-    words = [_STRETCHED.sub(r"\1", word) for word in _WORD.findall(normalized)]
+    words = [STRETCHED.sub(r"\1", word) for word in _WORD.findall(normalized)]
     return normalize_words(_join_split(_join_spelled(words)))
 
 
 def read_words(text: str) -> frozenset[str]:
     """Return the words of a text, spelled as `tokenize` spells them."""
-    return frozenset(_STRETCHED.sub(r"\1", word) for word in _WORD.findall(normalize_text(text)))
+    return frozenset(STRETCHED.sub(r"\1", word) for word in _WORD.findall(normalize_text(text)))
 
 
 # "Melden Sie mich bitte an" is "anmelden".
@@ -181,7 +181,7 @@ def _join_spelled(words: list[str]) -> list[str]:
         if len(word) == 1 and not word.isdecimal():
             run.append(word)
             continue
-        result += [_STRETCHED.sub(r"\1", "".join(run))] if len(run) >= _SPELLED else run
+        result += [STRETCHED.sub(r"\1", "".join(run))] if len(run) >= _SPELLED else run
         run = []
         result += [word] if word else []
     return result

@@ -91,7 +91,6 @@ _REFUSING = (NO | ONLY | STOP_WORDS | STOP_ALONE_WORDS) - {"aus"}
 _NOT_ONLY = re.compile(r"\b(?:nicht|statt) (?:nur|bloss|allein) ")
 _HEARING = read_words("""moechte will wuerde haette bitte gern gerne schicken schickt senden bekommen erhalten hoeren
     lesen wissen interessiert haben""")
-_AGAIN = read_words("wieder fuer aus")
 _AROUND_LIST = FILLER_WORDS | read_words("""aendern anpassen bearbeiten zeigen zeig waehlen auswaehlen welche gibt was
     anzeigen abwaehlen sehen nur menu andere anderes meiner meinem unserer einzelne eigene eigenen wie wo koennen
     koennte man habt bietet uebersicht verwalten wechseln einstellen kann abonniert change""")
@@ -134,7 +133,7 @@ def _wants_every_place(mentions: _Mentions, phrase: Phrase, text: CitizenText) -
     if words & _REFUSING or text.asks or len(phrase.words) > MAX_PLACE_WORDS:
         return False
     # "Wieder für alle Orte", "nicht nur Ritterhude sondern überall"
-    alone = mentions.rest & set(_EVERYWHERE.sub(" ", sentence).split()) <= FILLER_WORDS | _AGAIN
+    alone = mentions.rest & set(_EVERYWHERE.sub(" ", sentence).split()) <= FILLER_WORDS
     return bool(
         (words & _HEARING or alone) and ((not_only and words & ALL and mentions.places) or _EVERYWHERE.search(sentence))
     )
