@@ -231,22 +231,18 @@ async def _skip_reset(_: object) -> None:
 
 @asynccontextmanager
 async def open_database(url: str, *, password: str | None, name: str, size: int) -> AsyncIterator[Database]:
-    """Open a pool of at most `size` connections, shown as `name` in pg_stat_activity. Raises DatabaseUnavailable."""
-    try:
-        pool = await asyncpg.create_pool(
-            url,
-            password=password,
-            min_size=0,  # a minimum would be restored in the background, where it fails during an outage
-            max_size=size,
-            command_timeout=COMMAND_TIMEOUT_SECONDS,
-            connect=lambda *_, **options: connect(url, **options),
-            connection_class=UncancelledConnection,
-            reset=_skip_reset,
-            server_settings={"application_name": name, **SERVER_SETTINGS},
-        )
-    except Exception as error:
-        _translate(error)
-        raise
+    """Open a pool of at most `size` connections, shown as `name` in pg_stat_activity; connect when one is needed."""
+    pool = await asyncpg.create_pool(
+        url,
+        password=password,
+        min_size=0,  # a minimum would be restored in the background, where it fails during an outage
+        max_size=size,
+        command_timeout=COMMAND_TIMEOUT_SECONDS,
+        connect=lambda *_, **options: connect(url, **options),
+        connection_class=UncancelledConnection,
+        reset=_skip_reset,
+        server_settings={"application_name": name, **SERVER_SETTINGS},
+    )
     try:
         yield Database(pool, size)
     finally:
