@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import structlog
+from structlog.stdlib import ProcessorFormatter
 
 from shared.contracts.text import strip_controls
 
@@ -98,11 +99,7 @@ def configure_logs(*, service: str, level: str) -> None:
     )
     structlog.contextvars.bind_contextvars(service=service)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_CHAIN, processors=[_drop, _render]))
+    handler.setFormatter(
+        ProcessorFormatter(foreign_pre_chain=_CHAIN, processors=[ProcessorFormatter.remove_processors_meta, _render])
+    )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-
-
-def _drop(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    for key in ("_record", "_from_structlog"):
-        event.pop(key, None)
-    return event
