@@ -11,15 +11,6 @@ from aio_pika.exceptions import ChannelNotFoundEntity
 from shared.amqp import topology
 from shared.amqp.connection import convert_connection_errors
 
-EXCHANGES = (
-    topology.MUNICIPAL_EVENTS,
-    topology.API_NOTICES,
-    topology.INBOUND,
-    topology.DISPATCH,
-    topology.EVENTS,
-    topology.DEAD_LETTERS,
-)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Inventory:
@@ -52,9 +43,9 @@ def list_operator_queues() -> list[str]:
 async def take_inventory(connection: AbstractRobustConnection) -> Inventory:
     """Return the inventory; passive declarations need no permission. Raises BrokerUnavailable."""
     with convert_connection_errors("cannot inspect the topology"):
-        exchanges = await _declare_each(connection, EXCHANGES, _find_exchange)
+        exchanges = await _declare_each(connection, topology.EXCHANGES, _find_exchange)
         waiting = await _declare_each(connection, list_queue_names(), _count_messages)
-    names = (*EXCHANGES, *list_queue_names())
+    names = (*topology.EXCHANGES, *list_queue_names())
     return Inventory(missing=tuple(name for name in names if name not in exchanges | waiting), waiting=waiting)
 
 

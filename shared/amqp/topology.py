@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import aio_pika
+from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel
 
 from shared.contracts.message import Lane
@@ -16,6 +16,14 @@ INBOUND = "whatsapp.inbound"
 DISPATCH = "dispatch"
 EVENTS = "kreisfunk.events"
 DEAD_LETTERS = "kreisfunk.dead"
+EXCHANGES: Mapping[str, ExchangeType] = {
+    MUNICIPAL_EVENTS: ExchangeType.TOPIC,
+    API_NOTICES: ExchangeType.TOPIC,
+    INBOUND: ExchangeType.TOPIC,
+    DISPATCH: ExchangeType.DIRECT,
+    EVENTS: ExchangeType.TOPIC,
+    DEAD_LETTERS: ExchangeType.DIRECT,
+}
 
 RETRY_TIERS: Mapping[str, float] = {"1s": 1.0, "10s": 10.0, "1m": 60.0, "10m": 600.0}
 DELIVERY_LIMIT = 50
@@ -196,10 +204,8 @@ async def declare(channel: AbstractChannel) -> None:
     Raises ChannelPreconditionFailed if a queue exists with other arguments.
     """
     arguments = list_arguments()
-    for name in (MUNICIPAL_EVENTS, API_NOTICES, INBOUND, EVENTS):
-        await channel.declare_exchange(name, aio_pika.ExchangeType.TOPIC, durable=True)
-    for name in (DISPATCH, DEAD_LETTERS):
-        await channel.declare_exchange(name, aio_pika.ExchangeType.DIRECT, durable=True)
+    for name, exchange_type in EXCHANGES.items():
+        await channel.declare_exchange(name, exchange_type, durable=True)
     for queue in QUEUES:
         await _declare_queue(channel, queue, arguments)
     quarantine = await channel.declare_queue(QUARANTINE, durable=True, arguments=arguments[QUARANTINE])
@@ -230,7 +236,7 @@ def list_arguments() -> dict[str, dict[str, Any]]:
 
 
 async def _declare_queue(channel: AbstractChannel, queue: Queue, arguments: Mapping[str, dict[str, Any]]) -> None:
-    await channel.declare_exchange(queue.retry_exchange, aio_pika.ExchangeType.DIRECT, durable=True)
+    await channel.declare_exchange(queue.retry_exchange, ExchangeType.DIRECT, durable=True)
     dead = await channel.declare_queue(
         queue.dead_letter_queue, durable=True, arguments=arguments[queue.dead_letter_queue]
     )

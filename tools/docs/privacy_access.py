@@ -47,7 +47,6 @@ LOGINS = {
     "pressestelle": "Pressestelle; ebenso jedes andere eingetragene Fachverfahren",
 }
 PERMISSIONS = {**SERVICES, "pressestelle": MUNICIPAL}
-EXCHANGES = (topology.MUNICIPAL_EVENTS, topology.API_NOTICES, topology.INBOUND, topology.DISPATCH, topology.EVENTS)
 QUEUES = (
     *(queue.name for queue in topology.QUEUES),
     *topology.QUARANTINES,
@@ -63,8 +62,8 @@ def render_logins_table() -> str:
 
 
 def _build_login_row(login: str, permission: Permission) -> tuple[str, str, str, str]:
-    reads = [name for name in (*QUEUES, *EXCHANGES) if re.match(permission.read, name)]
-    writes = [name for name in EXCHANGES if re.match(permission.write, name)]
+    reads = [name for name in (*QUEUES, *topology.EXCHANGES) if re.match(permission.read, name)]
+    writes = [name for name in topology.EXCHANGES if re.match(permission.write, name)]
     return f"`{login}`", LOGINS[login], format_code(reads) or "nichts", format_code(writes)
 
 
