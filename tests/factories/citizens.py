@@ -136,3 +136,11 @@ def play_dialogue(*texts: str, subscriber: Subscriber | None = None) -> tuple[Su
         subscriber, outcome = understand_message(subscriber, message, build_context(seconds=10 * number + 1))
         answer = outcome.reply.text if outcome.reply else ""
     return subscriber, answer
+
+
+def subscribe(*texts: str) -> Subscriber:
+    """Return who says "Start", then this, and is subscribed."""
+    subscriber, _ = play_dialogue("Start", *texts)
+    assert subscriber is not None
+    assert subscriber.subscribed
+    return subscriber

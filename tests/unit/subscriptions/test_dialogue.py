@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.dispatcher.domain.content import MAX_TEXT_LENGTH, build_reply_body
-from services.subscriptions.domain.conversation import HINT_INTERVAL, NEW_CONVERSATION, REFILL_INTERVAL
-from services.subscriptions.domain.conversation import MAX_ANSWERS as MAX_ANSWERS
+from services.subscriptions.domain.conversation import HINT_INTERVAL, MAX_ANSWERS, NEW_CONVERSATION, REFILL_INTERVAL
 from services.subscriptions.domain.decision import Decision, MessageResult
 from services.subscriptions.domain.feedback import Feedback, FeedbackKind
 from services.subscriptions.domain.intents.detection import detect_text_intent
@@ -36,18 +35,12 @@ from tests.factories.citizens import (
     build_message,
     build_time,
     play_dialogue,
+    subscribe,
     understand_message,
 )
 from tests.unit.subscriptions.cases import read_cases
 
 TEXT = st.sampled_from([case.text for case in read_cases("cases.txt")])
-
-
-def subscribed(*texts: str) -> Subscriber:
-    subscriber, _ = play_dialogue("Start", *texts)
-    assert subscriber is not None
-    assert subscriber.subscribed
-    return subscriber
 
 
 @pytest.mark.parametrize(
@@ -65,7 +58,7 @@ def subscribed(*texts: str) -> Subscriber:
     ],
 )
 def test_topics_are_chosen_by_word_and_number(texts: list[str], topics: set[str]) -> None:
-    assert subscribed(*texts).topics == topics
+    assert subscribe(*texts).topics == topics
 
 
 def test_leaving_the_last_topic_is_leaving() -> None:
@@ -75,14 +68,14 @@ def test_leaving_the_last_topic_is_leaving() -> None:
 
 
 def test_a_place_is_kept_while_topics_change_and_forgotten_when_somebody_leaves() -> None:
-    subscriber = subscribed("nur Worpswede", "nur Baustellen")
+    subscriber = subscribe("nur Worpswede", "nur Baustellen")
     assert (set(subscriber.places), set(subscriber.topics)) == ({"Worpswede"}, {"baustellen"})
     assert (
         "Zu Baustellen erhalten Sie nur Meldungen für Worpswede."
         in play_dialogue("Start", "nur Worpswede", "nur Baustellen", "Themen")[1]
     )
-    assert subscribed("nur Worpswede", "alle Gemeinden").places == frozenset()
-    assert subscribed("nur Worpswede", "Stop", "Start").places == frozenset()
+    assert subscribe("nur Worpswede", "alle Gemeinden").places == frozenset()
+    assert subscribe("nur Worpswede", "Stop", "Start").places == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -95,21 +88,12 @@ def test_nothing_but_a_start_subscribes(text: str) -> None:
         assert "Start" in answer
 
 
-def test_a_choice_of_a_stranger_comes_back_as_a_button_for_just_that() -> None:
-    _, outcome = understand_message(None, build_message("nur Baustellen"))
-    assert outcome.reply is not None
-    (button,) = outcome.reply.buttons
-    subscriber, _ = understand_message(None, build_message("Start", kind="interactive", payload=button.id))
-    assert subscriber is not None
-    assert subscriber.topics == {"baustellen"}
-
-
 def test_a_pause_ends_by_itself_and_by_word() -> None:
-    paused = subscribed("Pause 2 Wochen")
+    paused = subscribe("Pause 2 Wochen")
     assert paused.paused_until is not None
     assert paused.is_paused(NOON)
     assert not paused.is_paused(paused.paused_until)
-    assert subscribed("Pause 2 Wochen", "weiter").paused_until is None
+    assert subscribe("Pause 2 Wochen", "weiter").paused_until is None
     assert "Pause bis einschließlich 4. Dezember 2026" in play_dialogue("Start", "Pause 2 Wochen")[1]
     assert "angemeldet" in play_dialogue("Start", "weiter")[1]
 
@@ -226,7 +210,7 @@ def test_the_record_repeats_what_somebody_said() -> None:
 
 
 def test_the_record_tells_what_was_stopped_inside_whatsapp() -> None:
-    subscriber = replace(subscribed(), suspended=frozenset({"stellen"}))
+    subscriber = replace(subscribe(), suspended=frozenset({"stellen"}))
     assert "In WhatsApp abbestellt: Stellen" in build_access_report(subscriber, NOTHING_STORED, ANSWERS, NOON).text
 
 
@@ -318,7 +302,7 @@ def test_lists_fit_into_whatsapp_and_each_row_does_what_it_says() -> None:
     assert (dropped.id, dropped.description) == ("remove:stellen", "Abbestellen")
     for row in rows:
         subscriber, _ = understand_message(
-            subscribed(),
+            subscribe(),
             build_message(row.title, kind="interactive", payload=row.id, seconds=90),
             build_context(seconds=91),
         )
@@ -330,11 +314,11 @@ def test_numbers_in_the_list_are_those_that_are_understood() -> None:
     text = play_dialogue("Start", "Themen")[1]
     for number, topic in enumerate(COUNTY.topics, 1):
         assert f"{number} {topic.title}" in text
-        assert subscribed(str(number)).topics == {topic.id}
+        assert subscribe(str(number)).topics == {topic.id}
 
 
 def test_a_stop_overtaken_by_a_choice_still_counts_and_an_older_choice_does_not() -> None:
-    chosen, _ = understand_message(subscribed(), build_message("nur Stellen", seconds=50), build_context(seconds=51))
+    chosen, _ = understand_message(subscribe(), build_message("nur Stellen", seconds=50), build_context(seconds=51))
     stopped, _ = understand_message(chosen, build_message("Stop", seconds=40), build_context(seconds=52))
     assert stopped is not None
     assert not stopped.subscribed

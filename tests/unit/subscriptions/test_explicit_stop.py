@@ -8,7 +8,7 @@ from services.subscriptions.domain.intents.foreign_phrases import NO_MESSAGE_PHR
 from services.subscriptions.domain.intents.intent import Intent
 from services.subscriptions.domain.intents.text import CitizenText, tokenize
 from services.subscriptions.domain.intents.vocabulary import STOP_SIGNS
-from tests.factories.citizens import COUNTY, build_context, build_message, play_dialogue, understand_message
+from tests.factories.citizens import COUNTY, build_context, build_message, play_dialogue, subscribe, understand_message
 from tests.unit.subscriptions.cases import read_cases
 
 CASES = [case.text for case in read_cases("cases.txt") if case.intent is not Intent.EMERGENCY]
@@ -21,9 +21,7 @@ def test_a_stop_beside_anything_else_ends_unsubscribed_or_asked(case: str, besid
     about_a_bus_stop = beside == "{} Stop." and STOP_SIGNS & set(tokenize(case)[-1:])
     assume(not about_a_bus_stop)
     text = beside.format(case)
-    subscriber, _ = play_dialogue("Start")
-    assert subscriber is not None
-    after, outcome = understand_message(subscriber, build_message(text, seconds=60), build_context(seconds=61))
+    after, outcome = understand_message(subscribe(), build_message(text, seconds=60), build_context(seconds=61))
     assert after is not None
     assert not after.subscribed or detect_text_intent(CitizenText(text), COUNTY).intent in ASKED
     assert not after.subscribed or (outcome.reply is not None and "Stop" in outcome.reply.text)

@@ -20,7 +20,7 @@ from tests.factories.citizens import (
     build_message,
     build_preference,
     build_time,
-    play_dialogue,
+    subscribe,
 )
 
 LATER = msgspec.structs.replace(
@@ -53,12 +53,6 @@ def say(
         state=StoredState(conversation=conversation),
     )
     return decide(subscriber, context)
-
-
-def subscribed(*texts: str) -> Subscriber:
-    subscriber, _ = play_dialogue("Start", *texts)
-    assert subscriber is not None
-    return subscriber
 
 
 @pytest.mark.parametrize(
@@ -104,7 +98,7 @@ def test_an_answer_to_a_question_about_what_is_gone_subscribes_to_nothing(asked:
 
 
 def test_whoever_drops_the_last_topic_that_exists_is_unsubscribed() -> None:
-    decision = say(subscribed("nur Stellen", "auch Baustellen"), "keine Baustellen mehr")
+    decision = say(subscribe("nur Stellen", "auch Baustellen"), "keine Baustellen mehr")
     assert decision.subscriber is not None
     assert (decision.result, decision.subscriber.subscribed) == (MessageResult.ENDED, False)
     assert decision.reply is not None
@@ -112,7 +106,7 @@ def test_whoever_drops_the_last_topic_that_exists_is_unsubscribed() -> None:
 
 
 def test_whoever_drops_one_of_the_topics_that_exist_keeps_the_others() -> None:
-    decision = say(subscribed(), "keine Baustellen mehr")
+    decision = say(subscribe(), "keine Baustellen mehr")
     assert decision.subscriber is not None
     assert decision.subscriber.topics == COUNTY.topic_ids - {"baustellen"}
     assert decision.result is MessageResult.TOPICS_REMOVED
@@ -120,18 +114,18 @@ def test_whoever_drops_one_of_the_topics_that_exist_keeps_the_others() -> None:
 
 def test_whoever_has_only_topics_that_are_gone_is_told_so() -> None:
     for text in ("Themen", "weiter", "nur Worpswede"):
-        reply = say(subscribed("nur Stellen"), text).reply
+        reply = say(subscribe("nur Stellen"), text).reply
         assert reply is not None
         assert "Ihre bisherigen Themen gibt es nicht mehr." in reply.text
         assert ": ." not in reply.text
 
 
 def test_a_start_that_ends_a_pause_of_topics_that_are_gone_is_for_all() -> None:
-    decision = say(subscribed("nur Stellen", "Pause 2 Wochen"), "Start")
+    decision = say(subscribe("nur Stellen", "Pause 2 Wochen"), "Start")
     assert decision.subscriber is not None
     assert decision.subscriber.topics == LATER.topic_ids
-    assert say(subscribed("nur Baustellen", "Pause 2 Wochen"), "Start").subscriber == (
-        say(subscribed("nur Baustellen", "Pause 2 Wochen"), "Start Baustellen").subscriber
+    assert say(subscribe("nur Baustellen", "Pause 2 Wochen"), "Start").subscriber == (
+        say(subscribe("nur Baustellen", "Pause 2 Wochen"), "Start Baustellen").subscriber
     )
 
 
@@ -141,7 +135,7 @@ def test_a_stop_in_the_app_that_leaves_no_topic_that_exists_is_a_complete_one() 
     later = msgspec.structs.replace(
         COUNTY, topics=tuple(topic for topic in COUNTY.topics if topic.id != utility), systems=()
     )
-    before = replace(subscribed(), topics=frozenset({utility, marketing}))
+    before = replace(subscribe(), topics=frozenset({utility, marketing}))
     result = apply_preference(before, build_preference("stop", seconds=60), later)
     assert result is not None
     assert (result.subscribed, result.topics) == (False, frozenset())

@@ -86,13 +86,17 @@ def test_what_a_stranger_chose_is_kept_until_their_start() -> None:
     assert set(subscriber.topics) == {"stellen"}
 
 
-def test_the_button_knows_what_a_stranger_chose() -> None:
-    _, outcome = understand_message(None, build_message("nur Sperrungen in Worpswede"))
+@pytest.mark.parametrize(
+    ("said", "places", "topics"),
+    [("nur Sperrungen in Worpswede", {"Worpswede"}, {"strassensperrungen"}), ("nur Baustellen", set(), {"baustellen"})],
+)
+def test_the_button_knows_what_a_stranger_chose(said: str, places: set[str], topics: set[str]) -> None:
+    _, outcome = understand_message(None, build_message(said))
     assert outcome.reply is not None
     (button,) = outcome.reply.buttons
     subscriber, _ = understand_message(None, build_message("Start", kind="interactive", payload=button.id))
     assert subscriber is not None
-    assert (set(subscriber.places), set(subscriber.topics)) == ({"Worpswede"}, {"strassensperrungen"})
+    assert (subscriber.places, subscriber.topics) == (places, topics)
 
 
 def test_all_after_the_question_about_places_means_places() -> None:
