@@ -108,12 +108,15 @@ async def test_what_may_not_leave_any_more_is_not_written(
     assert [record.state for record in records] == [state]
 
 
+@dataclass
 class SayingGraph:
     """Meta, which says `says` to whatever comes next."""
 
     says: SendResult
+    sent: int = 0
 
     def send(self, *_: object) -> asyncio.Future[SendResult]:
+        self.sent += 1
         answered: asyncio.Future[SendResult] = asyncio.get_running_loop().create_future()
         answered.set_result(self.says)
         return answered
@@ -139,7 +142,7 @@ async def test_what_is_refused_twice_is_refused_alone_only_if_another_of_its_kin
     refusal: ErrorResponse | Refused, order: str, is_alone: bool
 ) -> None:
     """Otherwise the account may be locked; a message that is refused alone is given up some day."""
-    graph = SayingGraph()
+    graph = SayingGraph(refusal)
     sender, _, records = build_sender(graph)
     errors = dict[UUID, int | None]()
     for name in order.split():

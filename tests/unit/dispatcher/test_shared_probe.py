@@ -13,6 +13,7 @@ from services.dispatcher.domain.send_results import ConnectedLate
 from services.dispatcher.handlers.sender import MAX_PROBE_ATTEMPTS, Sender
 from services.dispatcher.ports import Claim
 from tests.unit.dispatcher.test_send_loop import PausedRow, ProbingSender, SlowLanes, SpareLanes
+from tests.unit.dispatcher.test_sender import SayingGraph
 from tests.unit.dispatcher.virtual_time import build_loop, run_virtually
 
 NOTHING: Any = None
@@ -56,21 +57,6 @@ def test_a_replica_without_work_leaves_the_probe_to_one_with_a_message() -> None
     assert run_virtually(probe_often()) == (PROBES, 0)
 
 
-class LateGraph:
-    """Meta, to which connecting takes longer than a slot may be late."""
-
-    sent = 0
-
-    def send(self, *_: object) -> asyncio.Future[None]:
-        self.sent += 1
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        future.set_result(None)
-        return future
-
-    def answer(self, _: object) -> ConnectedLate:
-        return ConnectedLate()
-
-
 class RecordedClaims:
     """Lanes that get back what was not sent."""
 
@@ -86,7 +72,7 @@ class RecordedClaims:
 async def test_a_probe_whose_connection_came_late_leaves_at_another_slot_unless_nobody_sends(
     paused: bool, sent: int
 ) -> None:
-    graph, lanes, meter = LateGraph(), RecordedClaims(), Metrics(CollectorRegistry(), limit=10)
+    graph, lanes, meter = SayingGraph(ConnectedLate()), RecordedClaims(), Metrics(CollectorRegistry(), limit=10)
     sender = Sender(cast(Any, graph), cast(Any, lanes), NOTHING, NOTHING, NOTHING, meter, max_requests=10, timeout=20)
     claim = cast(Claim, object())
     with patch.object(Sender, "_may_leave", return_value=True):

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, cast
 from uuid import uuid4
 
@@ -19,16 +19,14 @@ from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.handlers.pauses import Pauses
 from services.dispatcher.handlers.recorder import Recorder
 from services.dispatcher.handlers.sender import Sender
-from services.dispatcher.ports import Claim, Ledger
-from shared.contracts.message import Lane
-from shared.runtime.clock import Instant
+from services.dispatcher.ports import Ledger
 from tests.unit.dispatcher.test_full_requests import EndlessLanes, LossMeter, SlowSender, SoleLimiter
+from tests.unit.dispatcher.test_sender import NOW, SayingGraph, build_claim
 from tests.unit.dispatcher.virtual_time import build_loop, read_time, run_virtually
 
 NOTHING: Any = None
 NUMBERS = range(1, 41)
 ENOUGH_SECONDS = 10.0
-NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
 def run(story: Coroutine[Any, Any, None]) -> list[str]:
@@ -184,18 +182,6 @@ def test_a_result_that_cannot_be_built_costs_no_other() -> None:
     assert ledger.records == results
 
 
-class RefusingGraph:
-    """A Meta that refuses us at once."""
-
-    def send(self, *_: object) -> asyncio.Future[None]:
-        sent = asyncio.get_running_loop().create_future()
-        sent.set_result(None)
-        return sent
-
-    def answer(self, _: object) -> ErrorResponse:
-        return ErrorResponse(131031, 403)
-
-
 @dataclass
 class FailingPauses:
     """A limiter of which a pause breaks once."""
@@ -212,16 +198,14 @@ class FailingPauses:
         return NOW
 
 
-def build_claim() -> Claim:
-    return Claim(uuid4(), Lane.BULK, NOTHING, {"type": "template"}, NOW, NOW + timedelta(hours=1), Instant.now())
-
-
 def test_an_answer_that_cannot_be_applied_is_recorded_and_the_next_one_is_applied() -> None:
-    ledger, limiter, claims = FailingLedger(), FailingPauses(), [build_claim() for _ in range(2)]
+    ledger, limiter = FailingLedger(), FailingPauses()
+    claims = [build_claim(delivery=uuid4(), broadcast=None) for _ in range(2)]
     meter, shared = Metrics(CollectorRegistry(), limit=80), cast(Any, limiter)
 
     async def story() -> None:
-        recorder, graph, pauses = build_recorder(ledger), cast(Any, RefusingGraph()), Pauses(NOTHING, shared, meter)
+        recorder, pauses = build_recorder(ledger), Pauses(NOTHING, shared, meter)
+        graph = cast(Any, SayingGraph(ErrorResponse(131031, 403)))
         sender = Sender(graph, NOTHING, pauses, shared, recorder, meter, max_requests=2, timeout=20)
         for claim in claims:
             sender.start(claim)
