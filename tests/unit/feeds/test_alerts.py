@@ -160,13 +160,6 @@ def test_after_a_cancellation_an_update_is_a_new_warning() -> None:
     assert list_kinds(again) == ["published"]
 
 
-def test_an_update_that_replaces_two_goes_on_with_one() -> None:
-    first = poll_alerts(build_alert("w-1"), build_alert("w-1b"))
-    merged = build_alert("w-2", references=["w-1", "w-1b"], msgType="Update", sent=LATER)
-    outcome = poll_alerts(merged, memory=first.state)
-    assert list_kinds(outcome) == ["updated", "withdrawn"]
-
-
 def test_nobody_ends_somebody_elses_warning() -> None:
     first = poll_alerts(build_alert("w-1")).state
     foreign = build_alert("w-9", sender="elsewhere@example.org", references=[f"{SENDER},w-1,x"], msgType="Cancel")
