@@ -51,6 +51,12 @@ def build_rss(items: Iterable[str]) -> bytes:
     return f'<?xml version="1.0"?><rss version="2.0"><channel><title>x</title>{"".join(items)}</channel></rss>'.encode()
 
 
+def build_sent_event(identifier: str, **fields: object) -> bytes:
+    """Return an event as it lies in the folder of feeds."""
+    event = {"specversion": "1.0", "id": identifier, "source": SOURCE, "type": "t", "data": {}}
+    return msgspec.json.encode({**event, **fields})
+
+
 def build_origin(**fields: Any) -> FeedOrigin:
     """Return a feed that is published directly, from its first poll on."""
     defaults: Mapping[str, Any] = {

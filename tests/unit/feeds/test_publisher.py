@@ -17,14 +17,11 @@ from services.feeds.service import PollLoop
 from shared.contracts.events import Problem
 from shared.contracts.notices_http import EventProgress, EventState, start_progress
 from shared.runtime.notices_api import NoticesApiUnavailable, TokenRefused
-from tests.factories.feeds import SOURCE, build_item
+from tests.factories.feeds import SOURCE, build_item, build_sent_event
 from tests.harness.feeds_folder import FakeFeed, FakeNoticesApi, build_poller
 
+EVENT = build_sent_event("0:1")
 LATE = (Problem(field="expirytime", problem="is in the past"),)
-
-
-def build_event(number: int = 0) -> bytes:
-    return msgspec.json.encode({"specversion": "1.0", "id": f"{number}:1", "source": SOURCE, "type": "t", "data": {}})
 
 
 def build_progress(state: EventState, age: float = 0) -> EventProgress:
@@ -70,7 +67,7 @@ async def test_what_was_stored_before_it_expired_is_not_rejected_when_it_is_sent
     """As when the answer was lost, and the notices API has been restarted since."""
     notices = FakeNoticesApi(LATE, progress=build_progress(state) if state else None)
     is_rejected = state in (None, EventState.REJECTED)
-    assert await build_publisher(StateFolder(tmp_path), notices).publish(build_event()) == (LATE if is_rejected else ())
+    assert await build_publisher(StateFolder(tmp_path), notices).publish(EVENT) == (LATE if is_rejected else ())
 
 
 @pytest.mark.parametrize(("age", "is_answer"), [(0, True), (120, False)])
@@ -78,8 +75,8 @@ async def test_a_rejection_from_before_it_was_published_again_is_not_its_answer(
     age: float, is_answer: bool, tmp_path: Path
 ) -> None:
     folder, notices = StateFolder(tmp_path), FakeNoticesApi(progress=build_progress(EventState.REJECTED, age))
-    folder.save_refused(build_event(), (), "presse")
-    folder.save_sent("presse", build_event())
+    folder.save_refused(EVENT, (), "presse")
+    folder.save_sent("presse", EVENT)
     await build_publisher(folder, notices).read_answers()
     assert [refused.problems for refused in folder.list_refused().values()] == [LATE if is_answer else ()]
     assert folder.is_unanswered("0:1") == (not is_answer)
@@ -87,7 +84,7 @@ async def test_a_rejection_from_before_it_was_published_again_is_not_its_answer(
 
 async def test_a_first_rejection_counts_although_the_clocks_differ(tmp_path: Path) -> None:
     folder, notices = StateFolder(tmp_path), FakeNoticesApi(progress=build_progress(EventState.REJECTED, age=3600))
-    folder.save_sent("presse", build_event())
+    folder.save_sent("presse", EVENT)
     await build_publisher(folder, notices).read_answers()
     assert (len(folder.list_refused()), folder.is_unanswered("0:1")) == (1, False)
 
@@ -106,10 +103,10 @@ async def test_a_question_above_the_rate_limit_is_asked_again(tmp_path: Path) ->
     """As after more than a hundred publications at once."""
     folder, notices = StateFolder(tmp_path), BusyNoticesApi(LATE, progress=build_progress(EventState.ACCEPTED))
     for number in range(3):
-        folder.save_sent("presse", build_event(number))
+        folder.save_sent("presse", build_sent_event(f"{number}:1"))
     await build_publisher(folder, notices).wait_for_all(0)
     assert (folder.list_unanswered(), notices.asked) == ([], 6)
-    assert await build_publisher(folder, notices).publish(build_event()) == ()
+    assert await build_publisher(folder, notices).publish(EVENT) == ()
 
 
 async def test_many_events_are_asked_for_slowly_and_not_beyond_the_deadline(
@@ -117,7 +114,7 @@ async def test_many_events_are_asked_for_slowly_and_not_beyond_the_deadline(
 ) -> None:
     folder, notices = StateFolder(tmp_path), FakeNoticesApi()
     for number in range(2 * UNPACED_REQUESTS):
-        folder.save_sent("presse", build_event(number))
+        folder.save_sent("presse", build_sent_event(f"{number}:1"))
     await build_publisher(folder, notices).wait_for_all(0)
     assert notices.asked == UNPACED_REQUESTS
     monkeypatch.setattr(publisher, "REQUEST_PAUSE_SECONDS", 0)

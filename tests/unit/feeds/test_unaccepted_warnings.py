@@ -4,13 +4,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from services.feeds.folder import NoticeStatus, StateFolder, list_files
 from shared.contracts.events import Problem
 from tests.factories.alerts import build_alert, build_info, poll_alerts
-from tests.factories.feeds import NOW, SOURCE, list_events, list_kinds, read_data
+from tests.factories.feeds import NOW, build_sent_event, list_events, list_kinds, read_data
 
 FIRST = build_alert("w-1")
 UPDATE = build_alert(
@@ -21,6 +20,7 @@ UPDATE = build_alert(
     sent="2026-11-25T10:20:00+01:00",
 )
 CANCEL = build_alert("w-3", "<!-- -->", references=["w-1"], msgType="Cancel", sent="2026-11-25T10:30:00+01:00")
+EVENT = build_sent_event("warnung-1:1")
 PROBLEMS = (Problem(field="quota", problem="is used up"),)
 
 
@@ -71,30 +71,25 @@ def test_the_update_of_what_expired_before_its_answer_came_is_new_and_its_cancel
     assert list_kinds(poll_alerts(CANCEL, memory=first, status=NoticeStatus.EXPIRED)) == ["withdrawn", "published"]
 
 
-def build_event(**fields: object) -> bytes:
-    usual = {"specversion": "1.0", "id": "warnung-1:1", "source": SOURCE, "type": "t", "data": {}}
-    return msgspec.json.encode({**usual, **fields})
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> StateFolder:
     return StateFolder(tmp_path)
 
 
 def test_a_rejected_notice_is_known_as_such_until_it_is_accepted(folder: StateFolder) -> None:
-    folder.save_sent("warnung", build_event())
+    folder.save_sent("warnung", EVENT)
     assert folder.find_status("warnung-1", NOW) is NoticeStatus.SENT
     folder.mark_rejected("warnung-1:1", PROBLEMS)
     assert folder.find_status("warnung-1", NOW) is NoticeStatus.REJECTED
     folder.drop("warnung-1.1")
     assert folder.find_status("warnung-1", NOW) is NoticeStatus.REJECTED
-    folder.save_sent("drafts", build_event())
+    folder.save_sent("drafts", EVENT)
     folder.mark_answered("warnung-1:1")
     assert folder.find_status("warnung-1", NOW) is NoticeStatus.SENT
 
 
 def test_a_rejected_update_leaves_its_notice_as_it_is(folder: StateFolder) -> None:
-    folder.save_sent("warnung", build_event(id="warnung-1:2"))
+    folder.save_sent("warnung", build_sent_event("warnung-1:2"))
     folder.mark_rejected("warnung-1:2", PROBLEMS)
     assert folder.find_status("warnung-1", NOW) is NoticeStatus.SENT
 
@@ -103,14 +98,15 @@ def test_a_rejected_update_leaves_its_notice_as_it_is(folder: StateFolder) -> No
 def test_what_has_expired_before_its_answer_came_is_told_apart(
     minutes: int, status: NoticeStatus, folder: StateFolder
 ) -> None:
-    folder.save_sent("warnung", build_event(expirytime=(NOW + timedelta(minutes=minutes)).isoformat()))
+    expires = NOW + timedelta(minutes=minutes)
+    folder.save_sent("warnung", build_sent_event("warnung-1:1", expirytime=expires.isoformat()))
     assert folder.find_status("warnung-1", NOW) is status
 
 
 def test_a_draft_is_unsent_until_it_is_published(folder: StateFolder) -> None:
-    folder.save_draft(build_event())
+    folder.save_draft(EVENT)
     assert folder.find_status("warnung-1", NOW) is NoticeStatus.UNSENT
-    folder.save_sent("drafts", build_event())
+    folder.save_sent("drafts", EVENT)
     folder.drop("warnung-1.1")
     assert folder.find_status("warnung-1", NOW) is NoticeStatus.SENT
     folder.mark_answered("warnung-1:1")
@@ -118,14 +114,14 @@ def test_a_draft_is_unsent_until_it_is_published(folder: StateFolder) -> None:
 
 
 def test_a_draft_whose_answer_is_there_before_it_is_removed_is_published(folder: StateFolder) -> None:
-    folder.save_draft(build_event())
-    folder.save_sent("drafts", build_event())
+    folder.save_draft(EVENT)
+    folder.save_sent("drafts", EVENT)
     folder.mark_answered("warnung-1:1")
     folder.remove("warnung-1.1")
     assert (list_files(folder.drafts), folder.find_status("warnung-1", NOW)) == ([], NoticeStatus.SENT)
 
 
 def test_a_dropped_draft_is_unsent(folder: StateFolder) -> None:
-    folder.save_draft(build_event())
+    folder.save_draft(EVENT)
     folder.drop("warnung-1.1")
     assert (list_files(folder.drafts), folder.find_status("warnung-1", NOW)) == ([], NoticeStatus.UNSENT)
