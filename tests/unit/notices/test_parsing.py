@@ -7,18 +7,10 @@ from services.ingress.notices.errors import ApiError, ErrorType
 from services.ingress.notices.parsing import BATCH, JSON, MAX_EVENT_BYTES, RawRequest, parse_request
 from shared.contracts.envelope import CONTENT_TYPE as STRUCTURED
 from shared.contracts.notices import NoticePublished
-from tests.unit.shared_notices.factories import CONTENT, EXPIRY, KNOWN, SOURCE
+from tests.unit.shared_notices.factories import ATTRIBUTES, CONTENT, EXPIRY, KNOWN
 
 SYSTEM = KNOWN.systems[0]
 PLAIN = CONTENT | {"expires_at": EXPIRY}
-ATTRIBUTES = {
-    "specversion": "1.0",
-    "id": "1",
-    "source": SOURCE,
-    "type": NoticePublished.TYPE,
-    "subject": "L149-2026-11",
-    "expirytime": EXPIRY.isoformat(),
-}
 HEADERS = [(f"ce-{name}", value) for name, value in ATTRIBUTES.items()]
 KEY = [("idempotency-key", "k")]
 

@@ -29,18 +29,20 @@ CONTENT: dict[str, Any] = {
 }
 
 
+ATTRIBUTES: dict[str, Any] = {
+    "specversion": "1.0",
+    "id": "event-1",
+    "source": SOURCE,
+    "type": NoticePublished.TYPE,
+    "subject": "L149-2026-11",
+    "expirytime": EXPIRY.isoformat(),
+}
+
+
 def build_event(data: object = None, *, kind: str = NoticePublished.TYPE, **attributes: Any) -> Envelope:
     """A valid event, but for what is given."""
-    usual: dict[str, Any] = {
-        "specversion": "1.0",
-        "id": "event-1",
-        "source": SOURCE,
-        "type": kind,
-        "subject": "L149-2026-11",
-        "expirytime": EXPIRY,
-        "data": msgspec.Raw(msgspec.json.encode(CONTENT if data is None else data)),
-    }
-    return Envelope(**(usual | attributes))
+    encoded = msgspec.Raw(msgspec.json.encode(CONTENT if data is None else data))
+    return Envelope(**(ATTRIBUTES | {"type": kind, "expirytime": EXPIRY, "data": encoded} | attributes))
 
 
 def find_problems(envelope: Envelope, login: str | None = "pressestelle") -> dict[str, str]:

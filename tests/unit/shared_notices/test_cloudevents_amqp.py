@@ -10,18 +10,10 @@ from hypothesis import strategies as st
 
 from shared.contracts.envelope import CONTENT_TYPE
 from shared.notices.cloudevents import HEADER_PREFIXES, MAX_BODY_BYTES, AmqpMessage, UnreadableEvent, read_amqp_event
-from tests.unit.shared_notices.factories import CONTENT, EXPIRY, build_event, find_problems
+from tests.unit.shared_notices.factories import ATTRIBUTES, CONTENT, EXPIRY, build_event, find_problems
 
 BODY = msgspec.json.encode(build_event())
 DATA = msgspec.json.encode(CONTENT)
-ATTRIBUTES: dict[str, Any] = {
-    "specversion": "1.0",
-    "id": "event-1",
-    "source": "/landkreis-osterholz/pressestelle",
-    "type": "de.kreisfunk.notice.published.v1",
-    "subject": "L149-2026-11",
-    "expirytime": EXPIRY.isoformat(),
-}
 
 
 def structured(body: bytes = BODY, **properties: Any) -> AmqpMessage:
