@@ -1,7 +1,6 @@
 """URLs with several servers, and which node of a broker is asked when."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -13,6 +12,7 @@ from deploy.local.ports import LOOPBACK
 from shared.amqp.connection import NodeRotation, parse_nodes
 from shared.runtime.hosts import get_login, replace_login, split_hosts
 
+CLOSED = 1  # a port at which nobody listens
 PASSWORD = "ein Passwort: mit %-Zeichen/"
 
 
@@ -27,12 +27,6 @@ async def run_node() -> AsyncIterator[int]:
     server = await asyncio.start_server(hold, LOOPBACK, 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
-
-
-def find_closed_port() -> int:
-    with socket.create_server((LOOPBACK, 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 async def open_port(rotation: NodeRotation, url: URL) -> int:
@@ -52,14 +46,13 @@ def build_urls(*ports: int) -> list[URL]:
 async def test_nodes_that_refuse_are_passed_over_and_each_attempt_begins_with_another_one() -> None:
     async with AsyncExitStack() as ends:
         first, second = [await ends.enter_async_context(run_node()) for _ in range(2)]
-        closed = find_closed_port()
-        nodes = build_urls(first, closed, second)
+        nodes = build_urls(first, CLOSED, second)
         rotation = NodeRotation(nodes)
         assert [await open_port(rotation, nodes[0]) for _ in range(4)] == [first, second, first, second]
 
 
 async def test_when_no_node_answers_the_attempt_fails() -> None:
-    nodes = build_urls(find_closed_port(), find_closed_port())
+    nodes = build_urls(CLOSED, CLOSED)
     with pytest.raises(AMQPConnectionError):
         await open_port(NodeRotation(nodes), nodes[0])
 
