@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
 
 from tests.contract_recorder.coverage import SEEN
 from tests.contract_recorder.openapi_session import NotDescribedError, trace_contract
@@ -53,14 +54,10 @@ async def api(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeNoticesApi]:
     api = FakeNoticesApi()
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", api.handle)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    api.url = f"http://{host}:{port}"
-    async with ClientSession(trace_configs=[trace_contract(api.url)]) as api.session:
-        yield api
-    await runner.cleanup()
+    async with TestServer(application) as server:
+        api.url = f"http://{server.host}:{server.port}"
+        async with ClientSession(trace_configs=[trace_contract(api.url)]) as api.session:
+            yield api
 
 
 @pytest.mark.parametrize(

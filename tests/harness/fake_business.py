@@ -1,15 +1,15 @@
 """The other side of the simulator: a business that receives webhooks over HTTP and checks their signatures."""
 
 import asyncio
-import hashlib
-import hmac
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
+from tests.factories.webhooks import sign
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 APP_SECRET = "secret-of-the-app"
@@ -40,8 +40,7 @@ class FakeBusiness:
 
     async def take(self, request: web.Request) -> web.Response:
         body = await request.read()
-        expected = hmac.new(APP_SECRET.encode(), body, hashlib.sha256).hexdigest()
-        if request.headers.get("X-Hub-Signature-256") != f"sha256={expected}":
+        if request.headers.get("X-Hub-Signature-256") != sign(body, APP_SECRET):
             self.forged += 1
             return web.Response(status=401)
         status = self.answers.pop(0) if self.answers else 200
@@ -89,11 +88,5 @@ async def serve_webhooks(*, post: Handler, get: Handler) -> AsyncIterator[str]:
     app = web.Application(client_max_size=MAX_BODY_BYTES)
     app.router.add_post("/webhook", post)
     app.router.add_get("/webhook", get)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        yield f"http://127.0.0.1:{site.port}/webhook"
-    finally:
-        await runner.cleanup()
+    async with TestServer(app) as server:
+        yield f"http://{server.host}:{server.port}/webhook"

@@ -5,8 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from aiohttp import ClientSession, web
-
-from deploy.local.ports import LOOPBACK, reserve_ports
+from aiohttp.test_utils import TestServer
 
 
 @dataclass
@@ -16,8 +15,8 @@ class NoticesProxy:
     Each of `instead` is answered once in place of the notices API; requests with one of `refused` methods are always.
     """
 
-    url: str
     target: str
+    url: str = ""
     before_answer: Callable[[], None] | None = None
     instead: list[web.Response] = field(default_factory=list)
     refused: tuple[str, ...] = ()
@@ -49,14 +48,9 @@ class NoticesProxy:
 
 @asynccontextmanager
 async def run_notices_proxy(target: str) -> AsyncIterator[NoticesProxy]:
-    with reserve_ports(1) as (port,):
-        proxy = NoticesProxy(url=f"http://{LOOPBACK}:{port}", target=target)
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", proxy.forward)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, LOOPBACK, port).start()
-            yield proxy
-        finally:
-            await runner.cleanup()
+    proxy = NoticesProxy(target)
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", proxy.forward)
+    async with TestServer(app) as server:
+        proxy.url = f"http://{server.host}:{server.port}"
+        yield proxy

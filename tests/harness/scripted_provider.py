@@ -10,12 +10,11 @@ from hashlib import sha256
 from typing import Any
 
 from aiohttp import BasicAuth, web
+from aiohttp.test_utils import TestServer
 from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
 from multidict import MultiMapping
 from yarl import URL
-
-from deploy.local.ports import LOOPBACK
 
 REALM = "/realms/landkreis"
 CLIENT_ID, SECRET = "redaktion", "geheim/mit:Zeichen"
@@ -120,14 +119,9 @@ async def run_scripted_provider() -> AsyncIterator[ScriptedProvider]:
     app.router.add_get(f"{REALM}/auth", provider.answer_browser)
     app.router.add_get(f"{REALM}/certs", provider.answer_keys)
     app.router.add_post(f"{REALM}/token", provider.answer_token)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, LOOPBACK, 0).start()
-        provider.issuer = f"http://{LOOPBACK}:{runner.addresses[0][1]}{REALM}"
+    async with TestServer(app) as server:
+        provider.issuer = f"http://{server.host}:{server.port}{REALM}"
         yield provider
-    finally:
-        await runner.cleanup()
 
 
 def build_settings(issuer: str) -> dict[str, str]:

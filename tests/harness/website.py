@@ -6,8 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from aiohttp import web
-
-from deploy.local.ports import LOOPBACK
+from aiohttp.test_utils import TestServer
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -64,13 +63,7 @@ class FakeWebsite:
 async def run_website() -> AsyncIterator[FakeWebsite]:
     website = FakeWebsite()
     application = web.Application()
-    application.router.add_get("/{path:.*}", website.handle)
-    runner = web.AppRunner(application, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, LOOPBACK, 0)
-    await site.start()
-    website.url = f"http://{LOOPBACK}:{runner.addresses[0][1]}"
-    try:
+    application.router.add_route("*", "/{path:.*}", website.handle)
+    async with TestServer(application) as server:
+        website.url = f"http://{server.host}:{server.port}"
         yield website
-    finally:
-        await runner.cleanup()

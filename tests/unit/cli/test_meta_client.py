@@ -4,30 +4,21 @@ import ssl
 
 import aiohttp
 import pytest
-from aiohttp import web
 from aiohttp.client_reqrep import ConnectionKey
-from aiohttp.test_utils import TestServer
 
 from cli.meta import GraphRefusal, MetaClient, explain_connection_error
 from cli.meta_errors import ADVICE, explain_code, explain_error
 from services.dispatcher.domain.errors import ERROR_RULES, UNKNOWN_CODE
+from tests.harness.website import build_text_answer, run_website
 
 
 async def test_a_redirect_is_not_followed_with_number_and_token() -> None:
-    asked: list[str] = []
-
-    async def redirect(request: web.Request) -> web.Response:
-        asked.append(request.path)
-        return web.Response(status=307, headers={"Location": "/elsewhere"})
-
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", redirect)
-    async with TestServer(app) as server, aiohttp.ClientSession() as session:
-        url = str(server.make_url("")).rstrip("/")
-        client = MetaClient(session=session, base_url=url, token="t")
+    async with run_website() as website, aiohttp.ClientSession() as session:
+        website.pages["/1/messages"] = build_text_answer(b"", status=307, headers={"Location": "/elsewhere"})
+        client = MetaClient(session=session, base_url=website.url, token="t")
         with pytest.raises(GraphRefusal, match="status 307"):
             await client.post("1/messages", {"to": "+4947919300"})
-    assert asked == ["/1/messages"]
+    assert [request.path for request in website.requests] == ["/1/messages"]
 
 
 META = ConnectionKey("graph.facebook.com", 443, True, True, None, None, None)

@@ -9,8 +9,6 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from deploy.local.ports import LOOPBACK
 from services.dispatcher.adapters.graph_api import GraphApi
@@ -21,6 +19,7 @@ from shared.contracts.message import Address, AddressKind, Lane
 from shared.encryption import BlindIndexKey, KeyRing
 from shared.runtime.clock import Instant
 from shared.runtime.post_client import HttpAnswer, PostClient
+from tests.harness.website import build_text_answer, run_website
 
 KEY = base64.b64encode(bytes(32)).decode()
 OTHER_KEY = base64.b64encode(bytes(31) + b"1").decode()
@@ -72,18 +71,11 @@ async def test_an_address_of_another_key_says_that_the_key_is_wrong() -> None:
 
 
 async def test_a_user_id_is_not_taken_elsewhere_by_a_redirect() -> None:
-    asked: list[str] = []
-
-    async def redirect(request: web.Request) -> web.Response:
-        asked.append(request.path)
-        return web.Response(status=307, headers={"Location": f"/elsewhere?{request.query_string}"})
-
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", redirect)
-    async with TestServer(app) as server, aiohttp.ClientSession() as session:
-        api = replace(graph(session, KEY), contact_book_url=str(server.make_url("/contacts")))
+    async with run_website() as website, aiohttp.ClientSession() as session:
+        website.pages["/contacts"] = build_text_answer(b"", status=307, headers={"Location": "/elsewhere"})
+        api = replace(graph(session, KEY), contact_book_url=f"{website.url}/contacts")
         assert not await api.delete_contact(claim().address)
-    assert asked == ["/contacts"]
+    assert [request.path for request in website.requests] == ["/contacts"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from deploy.local.ports import LOOPBACK
 from shared.contracts.events import Problem
@@ -31,14 +32,8 @@ async def answering(status: int, body: bytes = b"", **headers: str) -> AsyncIter
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, LOOPBACK, 0).start()
-        async with open_notices_api(f"http://{LOOPBACK}:{runner.addresses[0][1]}/", TOKEN) as client:
-            yield client, asked
-    finally:
-        await runner.cleanup()
+    async with TestServer(app) as server, open_notices_api(str(server.make_url("/")), TOKEN) as client:
+        yield client, asked
 
 
 async def test_only_202_is_stored() -> None:
