@@ -121,6 +121,7 @@ class ProbingSender:
 
     def __init__(self) -> None:
         self.reachability, self.stopping, self.probed = Reachability(), False, asyncio.Event()
+        self.probes: list[float] = []
 
     def estimate_room(self, *_: object) -> int:
         return 1
@@ -132,6 +133,7 @@ class ProbingSender:
         pass
 
     async def probe(self, _claim: Claim, **_: object) -> None:
+        self.probes.append(read_time())
         self.probed.set()
 
     async def drain(self, _: float) -> None:
@@ -280,11 +282,10 @@ class RefusedSender(ProbingSender):
     def __init__(self, row: PausedRow) -> None:
         super().__init__()
         self.row, self.max_rate, self.max_requests = row, 10.0, 10
-        self.probes: list[float] = []
         self.free_requests, self.sent = 10, asyncio.Event()
 
     async def probe(self, _claim: Claim, **_: object) -> None:
-        self.probes.append(read_time())
+        await super().probe(_claim)
         self.row.is_paused = len(self.probes) < PROBES
 
     def start(self, _: Claim) -> None:

@@ -27,22 +27,11 @@ class EmptyLanes(SlowLanes):
         pass
 
 
-class CountingSender(ProbingSender):
-    """A sender of which Meta accepts nothing."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.probes = 0
-
-    async def probe(self, *_: object, **__: object) -> None:
-        self.probes += 1
-
-
 def test_a_replica_without_work_leaves_the_probe_to_one_with_a_message() -> None:
     """It asks for the slot first each time."""
 
     async def probe_often() -> tuple[int, int]:
-        row, busy, idle = PausedRow(), CountingSender(), CountingSender()
+        row, busy, idle = PausedRow(), ProbingSender(), ProbingSender()
         loops = [build_loop(EmptyLanes(), row, idle), build_loop(SpareLanes(), row, busy)]
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(loop.run(0)) for loop in loops]
@@ -52,7 +41,7 @@ def test_a_replica_without_work_leaves_the_probe_to_one_with_a_message() -> None
             for loop in loops:
                 loop.stop()
             await asyncio.gather(*running)
-        return busy.probes, idle.probes
+        return len(busy.probes), len(idle.probes)
 
     assert run_virtually(probe_often()) == (PROBES, 0)
 
