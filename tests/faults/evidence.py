@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from cli.demo.ledger_reader import open_ledger_reader
 from deploy.paths import CONFIG
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.privacy import build_erasure_reply
@@ -16,7 +15,7 @@ from simulator.client import AcceptedMessage, SimulatorClient
 from simulator.clock import Stall
 from tests.faults.injector import InjectedFault
 from tests.faults.leaks.scanner import Leak
-from tests.faults.ledger_snapshot import LedgerSnapshot, read_snapshot
+from tests.faults.ledger_snapshot import LedgerSnapshot
 from tests.faults.notice_traffic import PublishedNotice
 from tests.faults.operator_actions import OperatorCommand
 
@@ -72,11 +71,6 @@ class Evidence:
 async def read_simulator_account(simulator: SimulatorClient) -> tuple[list[AcceptedMessage], list[CitizenMessage]]:
     """Return the messages that the simulator accepted, and those that its citizens wrote."""
     return await simulator.fetch_outbound(), [_parse_written(row) for row in await simulator.fetch_inbound()]
-
-
-async def read_ledger_snapshot(url: str) -> LedgerSnapshot:
-    async with open_ledger_reader(url) as reader:
-        return await read_snapshot(reader)
 
 
 def read_confirmations() -> tuple[str, ...]:

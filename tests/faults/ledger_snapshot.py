@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from cli.database import UNAVAILABLE
-from cli.demo.ledger_reader import LedgerReader, open_ledger_reader
+from cli.demo.ledger_reader import open_ledger_reader
 
 # Inbound messages that were decided upon, and changes of number that were applied.
 HANDLED = "select count(*) from subscriptions.inbox where result <> 'moved'"
@@ -115,18 +115,19 @@ class LedgerProbes:
             return None
 
 
-async def read_snapshot(reader: LedgerReader) -> LedgerSnapshot:
+async def read_snapshot(url: str) -> LedgerSnapshot:
     """Read all records, once everything is settled."""
-    connection = reader.connection
-    return LedgerSnapshot(
-        handled=await connection.fetchval(HANDLED),
-        replies_due=await reader.count_replies_due(),
-        broadcasts=tuple(_build_broadcast(row) for row in await connection.fetch(_BROADCASTS)),
-        ledger=tuple(_build_delivery(row) for row in await connection.fetch(_LEDGER)),
-        counters={
-            (str(row["broadcast"]), row["state"]): row["deliveries"] for row in await connection.fetch(_COUNTERS)
-        },
-    )
+    async with open_ledger_reader(url) as reader:
+        connection = reader.connection
+        return LedgerSnapshot(
+            handled=await connection.fetchval(HANDLED),
+            replies_due=await reader.count_replies_due(),
+            broadcasts=tuple(_build_broadcast(row) for row in await connection.fetch(_BROADCASTS)),
+            ledger=tuple(_build_delivery(row) for row in await connection.fetch(_LEDGER)),
+            counters={
+                (str(row["broadcast"]), row["state"]): row["deliveries"] for row in await connection.fetch(_COUNTERS)
+            },
+        )
 
 
 def _build_broadcast(row: asyncpg.Record) -> BroadcastSnapshot:

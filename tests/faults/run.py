@@ -22,7 +22,7 @@ from simulator.client import SimulatorClient, open_simulator_client
 from simulator.clock import StallWatch
 from tests.amqp_system import build_amqp_system
 from tests.faults.backlog import BacklogRecorder, merge_waiting_spans
-from tests.faults.evidence import Evidence, read_confirmations, read_ledger_snapshot, read_simulator_account
+from tests.faults.evidence import Evidence, read_confirmations, read_simulator_account
 from tests.faults.fault_types import HELD_BACK_CODE, INGRESSES, NEWSROOMS, SUBSCRIPTIONS, FaultAction
 from tests.faults.injector import FaultInjector
 from tests.faults.leaks.recorder import record_traffic
@@ -38,6 +38,7 @@ from tests.faults.ledger_snapshot import (
     UNKNOWN,
     UNREAD,
     LedgerProbes,
+    read_snapshot,
 )
 from tests.faults.node_faults import MAX_NODE_FAULT_SECONDS, REST_SECONDS
 from tests.faults.notice_traffic import NoticeGenerator
@@ -265,7 +266,7 @@ class _RunExecutor:
         return Evidence(
             outbound=outbound,
             written=written,
-            ours=await read_ledger_snapshot(self._stack.monitor_database_url),
+            ours=await read_snapshot(self._stack.monitor_database_url),
             published=tuple(self._traffic.publisher.published),
             loyal=groups.loyal.union(groups.moving),
             movers=groups.movers.difference(groups.moving),

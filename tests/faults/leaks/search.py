@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import aiohttp
-from yarl import URL
 
 from deploy.local.stack import Stack
 from shared.amqp.topology import EVENTS, INBOUND
@@ -18,6 +17,7 @@ from tests.faults.leaks.pii_patterns import PatternGroup, PiiKind, PiiValues, bu
 from tests.faults.leaks.recorder import MESSAGES, METRICS
 from tests.faults.leaks.scan_targets import find_log_files, search_file, search_queues, search_tables
 from tests.faults.leaks.scanner import Leak, exclude_kinds
+from tests.servers import build_authorization
 
 # Files of messages that have to contain citizens' texts. Numbers, ids and names are allowed nowhere.
 TEXTS_ALLOWED = (f"{INBOUND} messages", f"{EVENTS} {FeedbackReceived.KEY}")
@@ -89,8 +89,7 @@ def _search_in_file(path: Path, folder: Path, groups: Sequence[PatternGroup]) ->
 
 async def _fetch_queue_types(stack: Stack) -> dict[str, str]:
     """Return the types of all queues by name, except exclusive ones, which only their own connection may read."""
-    url = URL(stack.servers.rabbitmq.url)
-    headers = {"Authorization": aiohttp.encode_basic_auth(url.user or "", url.password or "")}
+    headers = build_authorization(stack.servers.rabbitmq.url)
     async with (
         aiohttp.ClientSession(headers=headers, raise_for_status=True) as session,
         session.get(f"{stack.broker_api_url}/api/queues/%2F") as response,
