@@ -5,6 +5,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 import asyncpg
 
@@ -26,11 +27,7 @@ START_TIMEOUT_SECONDS = 120
 async def run_container_servers() -> AsyncIterator[Servers]:
     async with AsyncExitStack() as stack:
         database_url, broker = await enter_both(stack, _run_postgres(), _run_rabbitmq())
-        yield Servers(
-            database_url=database_url,
-            broker_url=broker.broker_url,
-            broker_api_url=broker.broker_api_url,
-        )
+        yield replace(broker, database_url=database_url)
 
 
 @asynccontextmanager

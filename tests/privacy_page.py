@@ -12,7 +12,8 @@ _GROUP = re.compile(
     r"^- \*\*(?P<kind>[^*]+)\*\* \((?P<readers>[A-Z ]+)\): (?P<columns>.+?)(?=^- |\Z)", re.MULTILINE | re.DOTALL
 )
 _COLUMN = re.compile(r"`(\w+)` (.+?)(?=; `\w+` |$)")
-_READERS = {
+# The role of each letter.
+READERS = {
     "S": "kreisfunk_subscriptions",
     "D": "kreisfunk_dispatcher",
     "A": "kreisfunk_monitor",
@@ -53,18 +54,13 @@ def read_columns() -> Mapping[tuple[str, str], PrivacyColumn]:
 
 def read_roles() -> Mapping[str, PrivacyRole]:
     """Return the database roles by name."""
-    rows = (row for row in _read_cells(PAGE) if len(row) == 6 and row[0] in _READERS)
+    rows = (row for row in _read_cells(PAGE) if len(row) == 6 and row[0] in READERS)
     return {row[1].strip("`"): PrivacyRole(row[0], *row[3:]) for row in rows}
-
-
-def read_legend() -> Mapping[str, str]:
-    """Return the role of each letter."""
-    return _READERS
 
 
 def _read_groups(text: str) -> Iterator[tuple[str, PrivacyColumn]]:
     for group in _GROUP.finditer(text):
-        readers = frozenset(_READERS[letter] for letter in group["readers"].split())
+        readers = frozenset(READERS[letter] for letter in group["readers"].split())
         for name, holds in _COLUMN.findall(" ".join(group["columns"].split())):
             yield name, PrivacyColumn(holds, group["kind"], readers)
 

@@ -7,7 +7,7 @@ import pytest
 
 from deploy.secrets import SECRETS
 from tests.databases import ROLES, FreshDatabase
-from tests.privacy_page import HASHED, SEALED, read_columns, read_legend, read_roles
+from tests.privacy_page import HASHED, READERS, SEALED, read_columns, read_roles
 
 _COLUMNS = """
 select format('%s.%s', n.nspname, c.relname) as table, a.attname as column, array(
@@ -21,7 +21,7 @@ select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p') and n.nspname in ('subscriptions', 'dispatcher', 'newsroom')
     and (has_any_column_privilege($1, c.oid, 'insert, update') or has_table_privilege($1, c.oid, 'delete'))
 """
-LETTERS = {role: letter for letter, role in read_legend().items()}
+LETTERS = {role: letter for letter, role in READERS.items()}
 
 
 @pytest.fixture(scope="module")
