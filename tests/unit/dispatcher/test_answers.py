@@ -20,7 +20,6 @@ from services.dispatcher.domain.pacing import PROBE_DELAY_SECONDS
 from services.dispatcher.domain.send_results import (
     ConnectedLate,
     ErrorResponse,
-    Expired,
     NoResponse,
     NotSent,
     Record,
@@ -51,10 +50,6 @@ def test_what_was_not_written_waits_and_costs_no_attempt() -> None:
         result = record(answer)
         due_at = NOW + timedelta(seconds=seconds)
         assert (result.state, result.due_at, result.attempted) == (DeliveryState.WAITING, due_at, False)
-
-
-def test_a_passed_moment_is_recorded_as_expired() -> None:
-    assert record(Expired()).state is DeliveryState.EXPIRED
 
 
 @pytest.mark.parametrize("code", [190, 0, 10, 131042, 368, 215])
