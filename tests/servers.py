@@ -52,7 +52,11 @@ class Servers:
 async def run_servers(environment: Mapping[str, str]) -> AsyncIterator[Servers]:
     """Run servers chosen by KREISFUNK_TEST_DATABASE_URL and its companions, else by KREISFUNK_TEST_SERVERS."""
     if environment.get("KREISFUNK_TEST_DATABASE_URL"):
-        yield read_given_servers(environment)
+        yield Servers(
+            database_url=environment["KREISFUNK_TEST_DATABASE_URL"],
+            broker_url=environment["KREISFUNK_TEST_BROKER_URL"],
+            broker_api_url=environment["KREISFUNK_TEST_BROKER_API_URL"],
+        )
     elif environment.get("KREISFUNK_TEST_SERVERS") == "containers":
         from tests.containers import run_container_servers
 
@@ -61,14 +65,6 @@ async def run_servers(environment: Mapping[str, str]) -> AsyncIterator[Servers]:
     else:
         async with run_own_servers() as servers:
             yield servers
-
-
-def read_given_servers(environment: Mapping[str, str]) -> Servers:
-    return Servers(
-        database_url=environment["KREISFUNK_TEST_DATABASE_URL"],
-        broker_url=environment["KREISFUNK_TEST_BROKER_URL"],
-        broker_api_url=environment["KREISFUNK_TEST_BROKER_API_URL"],
-    )
 
 
 @asynccontextmanager

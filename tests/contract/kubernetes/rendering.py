@@ -95,9 +95,9 @@ def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
     return merged
 
 
-def render_all(values: Sequence[Mapping[str, Any]], chart: Path = CHART) -> list[Installation]:
+def render_all(values: Sequence[Mapping[str, Any]]) -> list[Installation]:
     """Render the chart once for each, in one process of Helm."""
-    rendered = _run(_RENDER, values, str(chart), RELEASE, NAMESPACE)
+    rendered = _run(_RENDER, values, str(CHART), RELEASE, NAMESPACE)
     return [Installation(each["documents"], each["refused"]) for each in rendered]
 
 

@@ -26,11 +26,11 @@ FRAMES = [b"manifest", b"\0" + b"row\n" * 50, b"", b"end"]
 END = "ends too early"
 
 
-def build_file(frames: list[bytes] = FRAMES, key: bytes = KEY) -> bytes:
+def build_file() -> bytes:
     file = BytesIO()
-    writer = FrameWriter(file, key)
-    for number, frame in enumerate(frames, 1):
-        writer.write(frame, last=number == len(frames))
+    writer = FrameWriter(file, KEY)
+    for number, frame in enumerate(FRAMES, 1):
+        writer.write(frame, last=number == len(FRAMES))
     return file.getvalue()
 
 

@@ -166,7 +166,7 @@ def test_kinds_of_columns_fit_their_names() -> None:
 @pytest.mark.parametrize("who", STATES)
 def test_every_answer_there_is_is_shown_on_the_page(who: str) -> None:
     """Whatever is said: how the answer ends does not depend on the person."""
-    before, cases = build_subscriber(who), read_cases("cases.txt")
+    before, cases = build_subscriber(who), read_cases()
     one_of_each = {case.intent: case for case in cases}.values()
     missing = set()
     for case in cases if who == SUBSCRIBED else one_of_each:

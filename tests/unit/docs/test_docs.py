@@ -8,6 +8,7 @@ import pytest
 
 from services.dispatcher.settings import Settings as Dispatcher
 from shared.contracts.envelope import MESSAGES as KINDS
+from tests.unit.rules.repository import format_path
 from tools.docs.generate import DOCS, MESSAGES, OPERATORS, PARTS
 from tools.docs.generate import render_page as generated
 from tools.docs.messages import render_messages_page
@@ -20,10 +21,6 @@ CODE = re.compile(r"(?<!`)`[^`\n]+`(?!`)|^ {4}.+$", re.MULTILINE)
 TARGET = re.compile(r"^([a-z-]+):", re.MULTILINE)
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 PICTURE_BYTES = 300_000
-
-
-def shown(path: Path) -> str:
-    return str(path.relative_to(ROOT))
 
 
 def anchors(page: Path) -> set[str]:
@@ -47,7 +44,7 @@ def test_the_page_about_messages_is_what_the_contracts_say() -> None:
     assert [name for name in KINDS if f"### `{name}`" not in MESSAGES.read_text()] == []
 
 
-@pytest.mark.parametrize("path", PARTS, ids=shown)
+@pytest.mark.parametrize("path", PARTS, ids=format_path)
 def test_generated_parts_are_what_the_code_says(path: Path) -> None:
     assert path.read_text() == generated(path), "run `python -m tools.docs.generate`"
 
@@ -58,7 +55,7 @@ def test_the_settings_in_the_guide_are_those_of_the_services() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    assert [(shown(page), link) for page in PAGES for link in links(page) if is_broken(page, link)] == []
+    assert [(format_path(page), link) for page in PAGES for link in links(page) if is_broken(page, link)] == []
 
 
 def test_what_is_to_be_made_can_be_made() -> None:

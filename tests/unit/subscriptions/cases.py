@@ -22,11 +22,11 @@ class ClassifiedText(NamedTuple):
     text: str
 
 
-def read_cases(name: str) -> list[Case]:
-    """All cases of a file, which has a section for each intent; blank lines are for the reader."""
+def read_cases() -> list[Case]:
+    """All cases of `cases.txt`, which has a section for each intent; blank lines are for the reader."""
     cases: list[Case] = []
     intent = Intent.OTHER
-    for line in (FOLDER / name).read_text().splitlines():
+    for line in (FOLDER / "cases.txt").read_text().splitlines():
         if line.startswith("[") and line.endswith("]"):
             intent = Intent(line[1:-1])
         elif line.strip():

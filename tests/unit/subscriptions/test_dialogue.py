@@ -40,7 +40,7 @@ from tests.factories.citizens import (
 )
 from tests.unit.subscriptions.cases import read_cases
 
-TEXT = st.sampled_from([case.text for case in read_cases("cases.txt")])
+TEXT = st.sampled_from([case.text for case in read_cases()])
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from services.subscriptions.domain.intents.vocabulary import STOP_SIGNS
 from tests.factories.citizens import COUNTY, build_context, build_message, play_dialogue, subscribe, understand_message
 from tests.unit.subscriptions.cases import read_cases
 
-CASES = [case.text for case in read_cases("cases.txt") if case.intent is not Intent.EMERGENCY]
+CASES = [case.text for case in read_cases() if case.intent is not Intent.EMERGENCY]
 ASKED = (Intent.ASK_STOP, Intent.ASK_BOTH, Intent.ASK_ERASE)
 BESIDE = ("Stop. {}", "{}. Stop.", "{}! Bitte Stop", "{}\nstopp\nDanke", "STOP! {}", "{} Stop.")
 

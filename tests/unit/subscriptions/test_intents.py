@@ -12,7 +12,7 @@ from services.subscriptions.domain.intents.vocabulary import POLITE, START_ALONE
 from tests.factories.citizens import COUNTY, build_message, parse_message
 from tests.unit.subscriptions.cases import read_cases
 
-CASES = read_cases("cases.txt")
+CASES = read_cases()
 BY_INTENT = {intent: [case.text for case in CASES if case.intent is intent] for intent in Intent}
 ODD_TEXTS = ("st\u200bop", "Sto\u0336p", "Ku\u0308ndigung", "Stop\n\nbitte", "x " * 400 + "stop")
 LEAVING_TEXTS = (*BY_INTENT[Intent.STOP], *ODD_TEXTS)
