@@ -48,18 +48,11 @@ async def _run_rabbitmq() -> AsyncIterator[Servers]:
         container = DockerContainer(RABBITMQ_IMAGE).with_bind_ports(5672, amqp).with_bind_ports(15672, api)
         container.with_envs(RABBITMQ_DEFAULT_USER=ADMIN, RABBITMQ_DEFAULT_PASS=password)
         async with _run_container(container):
-            servers = _build_servers(container, password, amqp, api)
+            host = container.get_container_host_ip()
+            broker_url = f"amqp://{ADMIN}:{password}@{host}:{amqp}/"
+            servers = Servers(database_url="", broker_url=broker_url, broker_api_url=f"http://{host}:{api}")
             await wait_for(lambda: is_broker_ready(servers), START_TIMEOUT_SECONDS)
             yield servers
-
-
-def _build_servers(container: DockerContainer, password: str, amqp: int, api: int) -> Servers:
-    host = container.get_container_host_ip()
-    return Servers(
-        database_url="",
-        broker_url=f"amqp://{ADMIN}:{password}@{host}:{amqp}/",
-        broker_api_url=f"http://{host}:{api}",
-    )
 
 
 @asynccontextmanager

@@ -33,8 +33,8 @@ def build_broadcast_message(citizen: int, broadcast: str = "b1", **changes: Any)
     return replace(message, **changes)
 
 
-def build_reply(citizen: int, accepted_at: float, text: str = CONFIRMATION) -> AcceptedMessage:
-    return AcceptedMessage(citizen, f"r-{citizen}-{accepted_at}", False, text, accepted_at, "delivered")
+def build_reply(citizen: int, accepted_at: float) -> AcceptedMessage:
+    return AcceptedMessage(citizen, f"r-{citizen}-{accepted_at}", False, CONFIRMATION, accepted_at, "delivered")
 
 
 def build_row(citizen: int, broadcast: str = "b1", **changes: Any) -> DeliverySnapshot:
