@@ -18,7 +18,6 @@ from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.drafts import (
     DraftContent,
-    DraftFilter,
     DraftKind,
     DraftNotFound,
     DraftVersion,
@@ -138,12 +137,11 @@ class DraftsInMemory(PostgresDraftRepository):
         earlier = self._find_revision(stored.corrects) if stored.corrects else None
         return replace(stored, earlier=earlier, revision=revision, own_revision=own_revision, decisions=decisions)
 
-    def _find_revision(self, notice: str) -> PublishedRevision | None:
+    def _find_revision(self, notice: str) -> PublishedRevision:
         sent = [entry for entry in self.published if self.drafts[entry.draft].kind is not DraftKind.WITHDRAWAL]
-        own = [entry for entry in sent if self.drafts[entry.draft].subject == notice]
-        if not own:
-            return None
-        newest = max(own, key=lambda entry: entry.revision)
+        newest = max(
+            (entry for entry in sent if self.drafts[entry.draft].subject == notice), key=lambda entry: entry.revision
+        )
         content = self.versions[newest.draft][newest.version - 1].content
         return PublishedRevision(draft=newest.draft, revision=newest.revision, content=content)
 
@@ -170,18 +168,6 @@ class DraftsInMemory(PostgresDraftRepository):
         if change.publication:
             self.published.append(change.publication)
         return await self.find(draft)
-
-    async def list_drafts(self, chosen: DraftFilter, limit: int) -> Sequence[NoticeDraft]:
-        drafts = [draft for draft in self.drafts.values() if draft.state in chosen.states]
-        drafts = [draft for draft in drafts if chosen.writer in (None, draft.newest.author.person)]
-        drafts = [draft for draft in drafts if draft.newest.author.person != chosen.excluded_writer]
-        return [draft for draft in drafts if chosen.before is None or draft.changed_at < chosen.before][:limit]
-
-    async def list_unreviewed(self) -> Sequence[NoticeDraft]:
-        return [draft for draft in self.drafts.values() if draft.is_emergency]
-
-    async def list_versions(self, draft: UUID) -> Sequence[DraftVersion]:
-        return self.versions[draft][::-1]
 
     async def list_recent_headlines(self, topic: str, since: datetime, excluded: str) -> Sequence[tuple[str, datetime]]:
         return []

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.metrics import Metrics
-from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS, LateUse, Lease
+from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS, Lease
 from services.dispatcher.domain.reachability import Reachability
 from services.dispatcher.handlers import sender as sender_module
 from services.dispatcher.handlers.sender import ANSWER_WEIGHT, Sender
@@ -39,9 +39,6 @@ class SoleLimiter:
         start = max(self.next_at, read_time())
         self.next_at = start + slots / self.rate
         return Lease(start=start, spacing=1 / self.rate, slots=slots, planned=start)
-
-    async def report_late_use(self, use: LateUse) -> None:
-        pass
 
 
 @dataclass
@@ -72,9 +69,6 @@ class EndlessLanes:
     def put_back(self, claim: float) -> None:
         self.ready.appendleft(claim)
         self.wake.set()
-
-    def open(self) -> None:
-        pass
 
 
 class SlowSender:

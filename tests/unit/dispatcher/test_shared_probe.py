@@ -20,19 +20,12 @@ NOTHING: Any = None
 PROBES = 5
 
 
-class EmptyLanes(SlowLanes):
-    """Lanes that are open and get nothing."""
-
-    def open(self) -> None:
-        pass
-
-
 def test_a_replica_without_work_leaves_the_probe_to_one_with_a_message() -> None:
     """It asks for the slot first each time."""
 
     async def probe_often() -> tuple[int, int]:
         row, busy, idle = PausedRow(), ProbingSender(), ProbingSender()
-        loops = [build_loop(EmptyLanes(), row, idle), build_loop(SpareLanes(), row, busy)]
+        loops = [build_loop(SlowLanes(), row, idle), build_loop(SpareLanes(), row, busy)]
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(loop.run(0)) for loop in loops]
             for loop in loops:
