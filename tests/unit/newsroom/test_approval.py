@@ -43,6 +43,7 @@ from tests.factories.editors import (
 
 URGENT = msgspec.structs.replace(CONTENT, urgent=True)
 PLANNED = msgspec.structs.replace(URGENT, scheduled_at=NOON + timedelta(hours=3))
+FORWARD = st.sampled_from(("submit", "approve", "publish"))  # often enough that some of it is sent
 EMERGENCIES = ApprovalRules(emergency=True)
 AMOUNTS = msgspec.structs.replace(ROUTINE, lead_euros=Decimal(1_000), emergency=True)
 QUOTA = Problem(
@@ -55,10 +56,11 @@ DEAR = NoticeForecast(audience=25_000, costs={"utility": "1000.01"}, duration_se
     st.lists(
         st.tuples(
             st.sampled_from([ANNA, ANNA_AGAIN, BEN, CLEO, OTTO]),
-            st.sampled_from(sorted(DEEDS)),
-            st.integers(0, 3),
+            FORWARD | FORWARD | st.sampled_from(sorted(DEEDS)),
+            st.sampled_from((0, 0, 0, 1)),
             st.integers(1, 3),
         ),
+        min_size=20,
         max_size=40,
     )
 )
