@@ -129,7 +129,7 @@ async def save(environment: Mapping[str, str], folder: Path) -> Path:
 
 
 async def test_everything_comes_back_as_it_was(
-    database: FreshDatabase, mixed: tuple[BroadcastBatch, list[Claim]], servers: Servers
+    database: FreshDatabase, owner: asyncpg.Connection, mixed: tuple[BroadcastBatch, list[Claim]], servers: Servers
 ) -> None:
     await fill(database)
     file, rows = BytesIO(), 0
@@ -138,11 +138,7 @@ async def test_everything_comes_back_as_it_was(
         nonlocal rows
         rows += new
 
-    owner = await asyncpg.connect(database.url)
-    try:
-        manifest = await save_database(owner, FrameWriter(file, KEY), count)
-    finally:
-        await owner.close()
+    manifest = await save_database(owner, FrameWriter(file, KEY), count)
     assert rows == manifest.rows
     assert b"anna" not in file.getvalue()
     file.seek(0)

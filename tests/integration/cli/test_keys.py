@@ -4,7 +4,6 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import DEVNULL
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -44,24 +43,22 @@ VERSIONS = "select get_byte(phone_sealed, 0), count(*)::int from subscriptions.s
 
 
 @pytest.fixture
-async def owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
+async def owner(owner: asyncpg.Connection) -> asyncpg.Connection:
     """The owner's connection to a database with subscribers under the old key, and one open delivery."""
-    connection = await asyncpg.connect(database.url)
     rows = [_person(number) for number in range(STORED)]
-    await connection.executemany(
+    await owner.executemany(
         "insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed)"
         " values (gen_random_uuid(), 1, 'subscribed', $1, $2)",
         rows,
     )
-    await connection.execute(
+    await owner.execute(
         "insert into dispatcher.delivery (id, source, lane, state, address_kind, address_index, address_sealed,"
         " asked_at, expires_at) values (gen_random_uuid(), gen_random_uuid(), 'reply', 'accepted', 'phone', $1, $2,"
         " now(), now())",
         *rows[0],
     )
-    await _store_messages(connection)
-    yield connection
-    await connection.close()
+    await _store_messages(owner)
+    return owner
 
 
 async def _store_messages(connection: asyncpg.Connection) -> None:

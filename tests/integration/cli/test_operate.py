@@ -166,7 +166,7 @@ async def test_limits_say_why_everybody_waits(
 
 
 async def test_limits_say_which_dispatcher_does_not_reach_meta_as_long_as_it_says_so(
-    ledger: PostgresLedger, database: FreshDatabase, environment: Mapping[str, str]
+    ledger: PostgresLedger, owner: asyncpg.Connection, environment: Mapping[str, str]
 ) -> None:
     await ledger.report_unreachable("ClientConnectorDNSError", 3600)
     since = datetime.now().astimezone() - timedelta(hours=1)
@@ -178,9 +178,7 @@ async def test_limits_say_which_dispatcher_does_not_reach_meta_as_long_as_it_say
     assert told
     assert abs(datetime.fromisoformat(told[1]).astimezone() - since) < timedelta(seconds=10)
     assert sentence in (await run(environment, "sending")).output
-    owner = await asyncpg.connect(database.url)
     await owner.execute("update dispatcher.unreachable set said_at = said_at - interval '10 seconds'")
-    await owner.close()
     assert "not reachable" not in (await run(environment, "sending")).output
 
 

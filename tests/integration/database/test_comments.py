@@ -3,8 +3,6 @@
 import asyncpg
 import pytest
 
-from tests.databases import FreshDatabase
-
 # A partition has the columns of its parent.
 _WITHOUT_COMMENT = """
 select concat_ws('.', n.nspname, c.relname, a.attname)
@@ -21,13 +19,9 @@ order by 1
 
 
 @pytest.mark.parametrize("schema", ["subscriptions", "dispatcher", "newsroom"])
-async def test_every_table_and_column_has_a_comment(database: FreshDatabase, schema: str) -> None:
-    connection = await asyncpg.connect(database.url)
-    try:
-        await connection.execute(f"create table {schema}.uncommented (id int)")
-        found = [row[0] for row in await connection.fetch(_WITHOUT_COMMENT, schema)]
-    finally:
-        await connection.close()
+async def test_every_table_and_column_has_a_comment(owner: asyncpg.Connection, schema: str) -> None:
+    await owner.execute(f"create table {schema}.uncommented (id int)")
+    found = [row[0] for row in await owner.fetch(_WITHOUT_COMMENT, schema)]
     own = [name for name in found if not name.startswith(f"{schema}.uncommented")]
     assert own == []
     assert found == [f"{schema}.uncommented", f"{schema}.uncommented.id"], "the query finds nothing"

@@ -41,31 +41,27 @@ async def until_said(watch: BacklogRecorder, *, waiting: bool) -> None:
 
 @pytest.mark.foreign_messages("a batch that nobody has to understand")
 async def test_a_batch_on_a_lane_waits_unless_the_rate_is_lowered(
-    watch: BacklogRecorder, channel: aio_pika.abc.AbstractChannel, database: FreshDatabase
+    watch: BacklogRecorder, channel: aio_pika.abc.AbstractChannel, owner: asyncpg.Connection
 ) -> None:
     await until_said(watch, waiting=False)
     exchange = await channel.get_exchange(topology.DISPATCH)
     await exchange.publish(aio_pika.Message(b"batch"), Lane.BULK)
     await until_said(watch, waiting=True)
-    connection = await asyncpg.connect(database.url)
-    await connection.execute("insert into dispatcher.rate (number, per_second, ceiling) values ('1', 40, 80)")
+    await owner.execute("insert into dispatcher.rate (number, per_second, ceiling) values ('1', 40, 80)")
     await until_said(watch, waiting=False)
-    await connection.execute("update dispatcher.rate set per_second = ceiling")
+    await owner.execute("update dispatcher.rate set per_second = ceiling")
     await until_said(watch, waiting=True)
-    await connection.close()
 
 
 async def test_what_is_due_in_the_ledger_waits_if_it_takes_a_second(
-    watch: BacklogRecorder, database: FreshDatabase
+    watch: BacklogRecorder, owner: asyncpg.Connection
 ) -> None:
-    connection = await asyncpg.connect(database.url)
     await until_said(watch, waiting=False)
     for _ in range(RATE):
-        await connection.execute(
+        await owner.execute(
             "insert into dispatcher.delivery (id, source, lane, state, address_kind, address_index, address_sealed,"
             " asked_at, expires_at, due_at, waits_for)"
             " values (gen_random_uuid(), gen_random_uuid(), 'bulk', 'waiting', 'phone', '', '', now(), now(), now(),"
             " 'again')"
         )
     await until_said(watch, waiting=True)
-    await connection.close()

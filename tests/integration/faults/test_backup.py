@@ -16,20 +16,16 @@ async def weeks(connection: asyncpg.Connection) -> int:
 
 
 async def test_no_week_can_be_dropped_while_a_backup_reads_and_the_old_one_is_when_it_is_over(
-    database: FreshDatabase,
+    database: FreshDatabase, owner: asyncpg.Connection
 ) -> None:
-    connection = await asyncpg.connect(database.url)
-    try:
-        async with hold_backup_locks(database.url):
-            assert await weeks(connection) == 1
-            assert await connection.fetchval(DROP_OLD_WEEKS) == 0
-            assert await weeks(connection) == 1
-            assert await connection.fetchval("select count(*) from dispatcher.delivery") == 0, "reading goes on"
-            await connection.execute("insert into dispatcher.sent_month (month, messages) values ('2020-01-01', 1)")
-        assert await connection.fetchval(DROP_OLD_WEEKS) == 1
-        assert await weeks(connection) == 0
-    finally:
-        await connection.close()
+    async with hold_backup_locks(database.url):
+        assert await weeks(owner) == 1
+        assert await owner.fetchval(DROP_OLD_WEEKS) == 0
+        assert await weeks(owner) == 1
+        assert await owner.fetchval("select count(*) from dispatcher.delivery") == 0, "reading goes on"
+        await owner.execute("insert into dispatcher.sent_month (month, messages) values ('2020-01-01', 1)")
+    assert await owner.fetchval(DROP_OLD_WEEKS) == 1
+    assert await weeks(owner) == 0
 
 
 async def test_a_backup_that_begins_again_finds_its_week(database: FreshDatabase) -> None:

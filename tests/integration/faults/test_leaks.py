@@ -48,24 +48,24 @@ def test_a_log_wherever_it_is(tmp_path: Path) -> None:
     assert search(path) == [("phone number", "line 4")]
 
 
-async def test_a_table_says_its_column_and_clean_ones_say_nothing(database: FreshDatabase) -> None:
+async def test_a_table_says_its_column_and_clean_ones_say_nothing(
+    database: FreshDatabase, owner: asyncpg.Connection
+) -> None:
     assert await search_tables(database.url, WANTED) == []
-    connection = await asyncpg.connect(database.url)
     content = json.dumps({"text": f"an {base64.b64encode(f'+{PHONE}'.encode()).decode()}"})
-    await connection.execute(
+    await owner.execute(
         "insert into dispatcher.delivery (id, source, lane, state, address_kind, address_index, address_sealed,"
         " content, asked_at, expires_at)"
         " values (gen_random_uuid(), gen_random_uuid(), 'reply', 'accepted', 'user', $1, '', $2, now(), now())",
         USER.encode(),
         content,
     )
-    await connection.execute(
+    await owner.execute(
         "insert into subscriptions.feedback (id, kind, said, at) values (gen_random_uuid(), 'text', $1, now())", TEXT
     )
-    await connection.execute(
+    await owner.execute(
         "insert into subscriptions.wording (hash, version, text) values ('', '', $1)", f"{TEXT} Telefon 7"
     )
-    await connection.close()
     found = {(leak.where, leak.at, leak.kind, leak.form) for leak in await search_tables(database.url, WANTED)}
     assert found == {
         ("table dispatcher.delivery_other", "column address_index", "user id", "plain"),

@@ -32,32 +32,30 @@ class SlowOperator(FaultOperator):
 
 
 @pytest.mark.parametrize("is_answered", [True, False], ids=["while it waits", "before the answer"])
-async def test_what_is_paused_goes_on_when_the_traffic_ends(database: FreshDatabase, is_answered: bool) -> None:
+async def test_what_is_paused_goes_on_when_the_traffic_ends(
+    database: FreshDatabase, owner: asyncpg.Connection, is_answered: bool
+) -> None:
     settings = OperatorSettings(database_url=database.build_role_url("kreisfunk_operator"), database_password=None)
     operator = SlowOperator(settings, NOBODY, lambda _: None)
-    owner = await asyncpg.connect(database.url)
-    try:
-        await set_up_number(owner)
-        broadcast = await add_sent_broadcast(owner, {"waiting": 2})
-        notice = await owner.fetchval("select notice from dispatcher.broadcast where id = $1", broadcast)
-        pausing = asyncio.create_task(operator.pause(notice, 3_600.0))
+    await set_up_number(owner)
+    broadcast = await add_sent_broadcast(owner, {"waiting": 2})
+    notice = await owner.fetchval("select notice from dispatcher.broadcast where id = $1", broadcast)
+    pausing = asyncio.create_task(operator.pause(notice, 3_600.0))
 
-        async def is_known() -> bool:
-            return bool(operator.commands)
+    async def is_known() -> bool:
+        return bool(operator.commands)
 
-        await operator.committed.wait()
-        assert await fetch_reason(owner) == "Probe"
-        if is_answered:
-            operator.answered.set()
-            await wait_for(is_known)
-        pausing.cancel()
-        await asyncio.sleep(0)
+    await operator.committed.wait()
+    assert await fetch_reason(owner) == "Probe"
+    if is_answered:
         operator.answered.set()
-        with pytest.raises(asyncio.CancelledError):
-            await pausing
-        assert await fetch_reason(owner) is None
-    finally:
-        await owner.close()
+        await wait_for(is_known)
+    pausing.cancel()
+    await asyncio.sleep(0)
+    operator.answered.set()
+    with pytest.raises(asyncio.CancelledError):
+        await pausing
+    assert await fetch_reason(owner) is None
     assert [command.until < float("inf") for command in operator.commands] == [True]
 
 

@@ -20,7 +20,7 @@ from shared.contracts.envelope import decode
 from shared.contracts.events import NoticeAccepted, SubscriptionEnded
 from shared.contracts.inbound import InboundMessages
 from shared.contracts.message import Lane
-from tests.databases import ROLE_PASSWORD, FreshDatabase, create_database, migrate_database
+from tests.databases import ROLE_PASSWORD, create_database, migrate_database
 from tests.factories.citizens import TEXTS
 from tests.integration.subscriptions.harness import ROLE, subscribe_many
 from tests.integration.subscriptions.service_process import (
@@ -95,13 +95,11 @@ async def test_a_full_lane_stops_the_expansion_until_there_is_room(
 
 
 async def test_lost_connections_come_back_without_a_restart(
-    service: SubscriptionsProcess, broker: BrokerHarness, database: FreshDatabase, servers: Servers
+    service: SubscriptionsProcess, broker: BrokerHarness, owner: asyncpg.Connection, servers: Servers
 ) -> None:
     process = service.child.pid
     await call_broker_api(servers, "DELETE", f"connections/username/{broker.service_login}")
-    admin = await asyncpg.connect(database.url)
-    await admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = $1", ROLE)
-    await admin.close()
+    await owner.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = $1", ROLE)
     await broker.say(build_current_message("Start"))
     assert (await broker.read_reply()).text == TEXTS.receipt.text
     await broker.publish_notice(build_current_notice("L149"))
@@ -156,18 +154,16 @@ async def test_a_killed_process_answers_everybody_after_its_restart(
 
 @pytest.mark.foreign_messages("nobody can read it, so that it becomes a dead letter")
 async def test_logs_name_nobody_and_what_nobody_can_read_is_encrypted(
-    service: SubscriptionsProcess, broker: BrokerHarness, database: FreshDatabase
+    service: SubscriptionsProcess, broker: BrokerHarness, owner: asyncpg.Connection
 ) -> None:
     await broker.say(build_current_message("Hallo, ich bin 4917604069001"), build_current_message("Start", 2))
     await broker.publish(topology.INBOUND, InboundMessages.KEY, b'{"broken": "4917604069001"}')
-    admin = await asyncpg.connect(database.url)
 
     async def is_stored() -> bool:
         query = "select count(*) from subscriptions.dead_letter where position('4917604069'::bytea in body_sealed) = 0"
-        return await admin.fetchval(query) == 1 and "4917604069" not in str(await admin.fetch(LETTERS))
+        return await owner.fetchval(query) == 1 and "4917604069" not in str(await owner.fetch(LETTERS))
 
     await wait_for(is_stored)
-    await admin.close()
     await broker.read_reply()
     assert await broker.count_messages(topology.SUBSCRIPTIONS_INBOUND.dead_letter_queue) == 0
     assert "dead_letter" in service.log
