@@ -16,7 +16,7 @@ from shared.database.pool import Database as Pool
 from shared.database.pool import open_database
 from tests.databases import FreshDatabase
 from tests.harness.ingress_queues import open_queues
-from tests.integration.cli.notice_responder import let_log_in
+from tests.harness.service_login import service_login
 from tests.integration.cli.quarantine_harness import QuarantineHarness
 from tests.integration.dispatcher.conftest import NUMBER
 from tests.integration.dispatcher.factories import (
@@ -75,8 +75,11 @@ async def mixed(ledger: PostgresLedger) -> tuple[BroadcastBatch, list[Claim]]:
 
 @pytest.fixture(scope="module")
 async def module_ward(servers: Servers, vhost: str) -> AsyncIterator[QuarantineHarness]:
-    async with open_queues(vhost) as queues, await aio_pika.connect(vhost) as connection:
-        login_url = await let_log_in(servers, vhost, "quarantine")
+    async with (
+        open_queues(vhost) as queues,
+        await aio_pika.connect(vhost) as connection,
+        service_login(servers, vhost, "quarantine") as login_url,
+    ):
         yield QuarantineHarness(channel=await connection.channel(), queues=queues, login_url=login_url)
 
 

@@ -2,8 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
-from urllib.parse import quote, urlsplit
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import aio_pika
@@ -11,7 +10,6 @@ import msgspec
 from aio_pika.abc import AbstractExchange, AbstractIncomingMessage
 
 from shared.amqp import topology
-from shared.amqp.permissions import MUNICIPAL, MUNICIPAL_TOPIC_PERMISSIONS, SERVICES
 from shared.contracts.envelope import CONTENT_TYPE, Envelope, encode, read_envelope, read_message
 from shared.contracts.events import (
     BroadcastCancelled,
@@ -25,10 +23,8 @@ from shared.contracts.events import (
 )
 from shared.contracts.message import Message
 from shared.contracts.notices import NoticeCheck, NoticePublished, NoticeUpdated, NoticeWithdrawn
-from tests.servers import Servers, build_login_url, call_broker_api
 from tools.asyncapi import list_senders
 
-PASSWORD = "only-for-tests"
 BROADCAST = UUID("018f0000-0000-8000-8000-000000000001")
 EXPECTED = NoticeChecked(
     source="/x",
@@ -47,17 +43,6 @@ SENT_TO_ALL = (
     BroadcastFinished(broadcast=BROADCAST, audience=3, states={"accepted": 2, "failed": 1}),
 )
 TAKEN_BACK = (BroadcastCancelled(broadcast=BROADCAST, source="/x", notice="n", reason="withdrawn"),)
-
-
-async def let_log_in(servers: Servers, vhost_url: str, login: str) -> str:
-    """The URL of this login, with the permissions that it has in an installation."""
-    vhost = quote(urlsplit(vhost_url).path.removeprefix("/"), safe="")
-    await call_broker_api(servers, "PUT", f"users/{login}", {"password": PASSWORD, "tags": ""})
-    may = SERVICES.get(login) or MUNICIPAL
-    await call_broker_api(servers, "PUT", f"permissions/{vhost}/{login}", asdict(may))
-    for permission in () if login in SERVICES else MUNICIPAL_TOPIC_PERMISSIONS:
-        await call_broker_api(servers, "PUT", f"topic-permissions/{vhost}/{login}", asdict(permission))
-    return build_login_url(vhost_url, login, PASSWORD)
 
 
 @dataclass

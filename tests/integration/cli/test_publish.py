@@ -29,7 +29,6 @@ from tests.integration.cli.notice_responder import (
     SENT_TO_ALL,
     TAKEN_BACK,
     NoticeResponder,
-    let_log_in,
     open_notice_responder,
 )
 from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, wait_for
@@ -50,8 +49,9 @@ async def api(broker_url: str, tmp_path_factory: pytest.TempPathFactory) -> Asyn
 
 
 @pytest.fixture(scope="module")
-async def subscriptions_url(servers: Servers, vhost: str, broker_url: str) -> str:
-    return await let_log_in(servers, vhost, "subscriptions")
+async def subscriptions_url(servers: Servers, vhost: str) -> AsyncIterator[str]:
+    async with service_login(servers, vhost, "subscriptions") as url:
+        yield url
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from shared.contracts.events import NoticeAccepted
 from tests.contract_recorder import recorder as recorder_module
 from tests.contract_recorder.coverage import SEEN, build_place
 from tests.contract_recorder.recorder import ContractRecorder, ContractViolationError, RecorderBlindError
-from tests.integration.cli.notice_responder import let_log_in
+from tests.harness.service_login import service_login
 from tests.servers import Servers, call_broker_api, create_vhost
 
 ACCEPTED = NoticeAccepted(source="/x", event="1", notice="n", revision=1)
@@ -49,7 +49,8 @@ async def recorded_vhost(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> A
         await recorder.open()
         async with await aio_pika.connect(url) as connection, connection.channel() as channel:
             await topology.declare(channel)
-        yield RecordedVhost(recorder, await let_log_in(servers, url, "subscriptions"))
+        async with service_login(servers, url, "subscriptions") as service_url:
+            yield RecordedVhost(recorder, service_url)
 
 
 def event() -> bytes:

@@ -6,11 +6,10 @@ import sys
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import aio_pika
 import msgspec
@@ -18,23 +17,25 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.process import Child, Command, wait_until_ready
+from deploy.local.process import Child, Command
 from deploy.paths import ROOT
 from shared.amqp import topology
-from shared.amqp.permissions import MUNICIPAL, SERVICES, Permission
+from shared.amqp.permissions import MUNICIPAL
 from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.envelope import CONTENT_TYPE, decode
 from shared.contracts.inbound import InboundMessage, InboundMessages
 from shared.contracts.message import Lane, Message
 from shared.contracts.notices import NoticePublished
+from shared.runtime.hosts import get_login
 from tests.factories.citizens import build_both, build_message, build_message_key
+from tests.harness.processes import run_child
+from tests.harness.service_login import open_login, service_login
 from tests.integration.subscriptions.harness import encode_group
 from tests.integration.subscriptions.notice_factory import NOTICE, build_cloud_event
-from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, build_login_url, call_broker_api, wait_for
+from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, wait_for
 
 COUNTY_FILE = ROOT / "deploy" / "config" / "county.toml"
 WORLD = "test.world"
-PASSWORD = "only-for-tests"
 M = TypeVar("M", bound=Message)
 
 
@@ -46,6 +47,7 @@ class BrokerHarness:
     municipal_channel: AbstractChannel
     service_url: str
     service_login: str
+    municipal_url: str = field(repr=False)
     municipal_login: str
     county_file: Path
 
@@ -139,35 +141,27 @@ def build_current_notice(event_id: str, *, subject: str | None = None, **changes
 
 @asynccontextmanager
 async def open_broker_harness(servers: Servers, vhost: str, folder: Path) -> AsyncIterator[BrokerHarness]:
-    path = urlsplit(vhost).path.removeprefix("/")
-    service, municipal = f"subscriptions-{path}", f"municipal-{path}"
-    await _add_login(servers, path, service, SERVICES["subscriptions"])
-    await _add_login(servers, path, municipal, MUNICIPAL)
-    county_file = folder / "county.toml"
-    county_file.write_text(COUNTY_FILE.read_text().replace('name = "pressestelle"', f'name = "{municipal}"'))
     async with (
+        service_login(servers, vhost, "subscriptions") as service_url,
+        open_login(servers, vhost, "municipal", MUNICIPAL) as municipal_url,
         await aio_pika.connect(vhost) as connection,
-        await aio_pika.connect(build_login_url(vhost, municipal, PASSWORD)) as municipal_connection,
+        await aio_pika.connect(municipal_url) as municipal_connection,
     ):
+        municipal = get_login(municipal_url)
+        county_file = folder / "county.toml"
+        county_file.write_text(COUNTY_FILE.read_text().replace('name = "pressestelle"', f'name = "{municipal}"'))
         channel = await connection.channel()
         world = await channel.declare_queue(WORLD, exclusive=True)
         await world.bind(topology.EVENTS, "#")
         yield BrokerHarness(
             channel=channel,
             municipal_channel=await municipal_connection.channel(),
-            service_url=build_login_url(vhost, service, PASSWORD),
-            service_login=service,
+            service_url=service_url,
+            service_login=get_login(service_url),
+            municipal_url=municipal_url,
             municipal_login=municipal,
             county_file=county_file,
         )
-    for login in (service, municipal):
-        await call_broker_api(servers, "DELETE", f"users/{login}")
-
-
-async def _add_login(servers: Servers, vhost: str, login: str, may: Permission) -> None:
-    await call_broker_api(servers, "PUT", f"users/{login}", {"password": PASSWORD, "tags": ""})
-    rights = {"configure": may.configure, "write": may.write, "read": may.read}
-    await call_broker_api(servers, "PUT", f"permissions/{vhost}/{login}", rights)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,9 +218,5 @@ async def run_service(broker: BrokerHarness, database_url: str, log: Path) -> As
             service = SubscriptionsProcess(
                 child=Child(command), session=session, internal_url=f"http://{LOOPBACK}:{port}"
             )
-            await service.child.start()
-            try:
-                await wait_until_ready(service.child, service.is_ready, seconds=WAIT_TIMEOUT_SECONDS)
+            async with run_child(service.child, service.is_ready):
                 yield service
-            finally:
-                await service.child.stop()

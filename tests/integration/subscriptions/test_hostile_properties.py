@@ -13,13 +13,12 @@ from shared.contracts.envelope import CONTENT_TYPE
 from shared.contracts.events import NoticeAccepted, NoticeRejected
 from tests.factories.citizens import TEXTS
 from tests.integration.subscriptions.service_process import (
-    PASSWORD,
     BrokerHarness,
     SubscriptionsProcess,
     build_current_message,
     build_current_notice,
 )
-from tests.servers import build_login_url, wait_for
+from tests.servers import wait_for
 
 TIMES = 30
 NO_TEXT = b"\xff\xfe"
@@ -64,11 +63,9 @@ def deep() -> Iterator[None]:
     ids=lambda hostile: " ".join(hostile),
 )
 async def test_everybody_else_is_heard_at_once_and_it_is_settled(
-    module_service: SubscriptionsProcess, broker: BrokerHarness, vhost: str, hostile: dict[str, Any], deep: None
+    module_service: SubscriptionsProcess, broker: BrokerHarness, hostile: dict[str, Any], deep: None
 ) -> None:
-    await asyncio.to_thread(
-        publish, build_login_url(vhost, broker.municipal_login, PASSWORD), broker.municipal_login, hostile
-    )
+    await asyncio.to_thread(publish, broker, hostile)
     await broker.say(build_current_message("Stop", str(hostile)[:50]))
     assert (await broker.read_reply()).text == TEXTS.unsubscribe_confirmation.text
     event_id = f"innocent-{abs(hash(str(hostile)[:200]))}"
@@ -79,11 +76,11 @@ async def test_everybody_else_is_heard_at_once_and_it_is_settled(
 
 
 async def test_an_id_that_no_database_takes_is_rejected_and_everybody_else_is_heard(
-    module_service: SubscriptionsProcess, broker: BrokerHarness, vhost: str
+    module_service: SubscriptionsProcess, broker: BrokerHarness
 ) -> None:
-    url, last_attempt = build_login_url(vhost, broker.municipal_login, PASSWORD), {"headers": {"attempt": LATEST}}
+    last_attempt = {"headers": {"attempt": LATEST}}
     event = build_current_notice("no\0text", subject="n-1")
-    await asyncio.to_thread(publish, url, broker.municipal_login, last_attempt, event)
+    await asyncio.to_thread(publish, broker, last_attempt, event)
     answer = await broker.wait_for_event(NoticeRejected, "no\0text")
     assert [problem.field for problem in answer.problems] == ["id"]
     await broker.say(build_current_message("Stop", "after the id"))
@@ -92,10 +89,10 @@ async def test_an_id_that_no_database_takes_is_rejected_and_everybody_else_is_he
     await check_settled(module_service, broker)
 
 
-def publish(url: str, login: str, hostile: dict[str, Any], body: bytes = b"{}") -> None:
+def publish(broker: BrokerHarness, hostile: dict[str, Any], body: bytes = b"{}") -> None:
     """With a library that checks nothing."""
-    usual: dict[str, Any] = {"user_id": login, "content_type": CONTENT_TYPE, "delivery_mode": 2}
-    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+    usual: dict[str, Any] = {"user_id": broker.municipal_login, "content_type": CONTENT_TYPE, "delivery_mode": 2}
+    with pika.BlockingConnection(pika.URLParameters(broker.municipal_url)) as connection:
         channel = connection.channel()
         channel.confirm_delivery()
         for _ in range(TIMES):
