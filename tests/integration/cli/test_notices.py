@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from uuid import UUID
 
-import pytest
-
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.ports import Claim
@@ -12,11 +10,6 @@ from shared.contracts.dispatch import BroadcastBatch
 from tests.databases import FreshDatabase
 from tests.integration.cli.planned_broadcasts import HEADLINE, NOBODY, insert_planned, run
 from tests.integration.dispatcher.factories import build_batch, build_batch_message, build_record, generate_subscribers
-
-
-@pytest.fixture
-def environment(database: FreshDatabase) -> Mapping[str, str]:
-    return {"KREISFUNK_DATABASE_URL": database.build_role_url("kreisfunk_operator")}
 
 
 async def sent_to_all(ledger: PostgresLedger) -> UUID:

@@ -2,12 +2,10 @@
 
 import base64
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime
 
 import asyncpg
 import pytest
 
-from cli.backup.holding import hold_everything
 from services.subscriptions.wiring import KeysUnconfirmed, require_confirmed_keys
 from shared.database.migrations import NotMigrated
 from shared.database.pool import Database as Pool
@@ -16,6 +14,7 @@ from shared.encryption import BlindIndexKey
 from tests.databases import FreshDatabase
 from tests.integration.cli.index_keys import KNOWN, NEW, OLD, USED, build_environment, build_message
 from tests.integration.cli.planned_broadcasts import run
+from tests.integration.cli.test_holding import hold
 from tests.integration.subscriptions.harness import build_harness
 
 
@@ -29,11 +28,6 @@ async def subscriptions(database: FreshDatabase) -> AsyncIterator[Pool]:
 
 async def subscribe(pool: Pool, index: BlindIndexKey) -> None:
     await build_harness(pool).receive(build_message("Start", 1, index))
-
-
-async def hold(owner: asyncpg.Connection) -> None:
-    async with owner.transaction():
-        await hold_everything(owner, datetime.now(UTC))
 
 
 @pytest.mark.usefixtures("ledger")
