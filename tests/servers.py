@@ -4,8 +4,8 @@ import asyncio
 import os
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -70,9 +70,7 @@ async def run_servers(environment: Mapping[str, str]) -> AsyncIterator[Servers]:
 @asynccontextmanager
 async def run_own_servers() -> AsyncIterator[Servers]:
     """Run servers in their own folder, so that several sessions can run at once."""
-    with tempfile.TemporaryDirectory(prefix="kreisfunk-test-") as name:
-        os.chmod(name, 0o711)  # noqa: S103 (PostgreSQL's user has to traverse it)
-        folder = Path(name)
+    with make_folder() as folder:
         trace_from_the_start(folder / "rabbitmq")
         async with AsyncExitStack() as stack:
             postgres, rabbitmq = await enter_both(
@@ -87,6 +85,14 @@ async def run_own_servers() -> AsyncIterator[Servers]:
             )
             await run_as_superuser(servers, *NO_POWER_FAILURES)
             yield servers
+
+
+@contextmanager
+def make_folder() -> Iterator[Path]:
+    """Make a folder for servers; unlike `tmp_path`, others than root may enter it."""
+    with tempfile.TemporaryDirectory(prefix="kreisfunk-test-") as name:
+        os.chmod(name, 0o711)  # noqa: S103 (PostgreSQL's user has to traverse it)
+        yield Path(name)
 
 
 def _print_step(step: str) -> None:

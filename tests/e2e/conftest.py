@@ -1,9 +1,6 @@
 """A folder for a system, and one system for all dialogues: two replicas of each service, one simulator."""
 
-import os
-import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,14 +9,7 @@ from deploy.local.stack import Stack, run_stack
 from tests.contract_recorder.recorder import record_contracts
 from tests.e2e.dialogue.harness import DialogueHarness, open_dialogue_harness
 from tests.e2e.notices.harness import UNLIMITED
-
-
-@contextmanager
-def make_folder() -> Iterator[Path]:
-    """Not `tmp_path`, which only root may enter."""
-    with tempfile.TemporaryDirectory(prefix="kreisfunk-test-") as name:
-        os.chmod(name, 0o711)  # noqa: S103 (the user that PostgreSQL runs under has to pass)
-        yield Path(name)
+from tests.servers import make_folder
 
 
 @pytest.fixture

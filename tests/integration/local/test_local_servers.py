@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from deploy import LocalError
 from deploy.local.postgres import run_postgres
 from deploy.local.rabbitmq import RabbitServer, run_rabbitmq
 from tests.harness.processes import is_alive, list_processes
-from tests.servers import build_authorization, wait_for
+from tests.servers import build_authorization, make_folder, wait_for
 
 PASSWORD = "ein Passwort: mit %-Zeichen/"
 ORPHAN = """
@@ -37,10 +36,8 @@ asyncio.run(main())
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Not `tmp_path`, which only root may enter."""
-    with tempfile.TemporaryDirectory(prefix="kreisfunk-test-") as name:
-        os.chmod(name, 0o711)  # noqa: S103 (the user that PostgreSQL runs under has to pass)
-        yield Path(name)
+    with make_folder() as folder:
+        yield folder
 
 
 async def value_of(url: str, query: str) -> object:

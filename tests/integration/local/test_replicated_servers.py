@@ -1,9 +1,7 @@
 """Three brokers and three databases: what was confirmed and committed outlives the server that confirmed it."""
 
 import asyncio
-import os
 import secrets
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
@@ -29,17 +27,15 @@ from shared.outcome import Done, Outcome
 from tests.proxy import NetworkConditions, run_proxy
 from tests.replicas.postgres import ReplicatedDatabase, run_postgres_replicas
 from tests.replicas.rabbitmq import ClusteredBroker, run_rabbitmq_cluster
-from tests.servers import wait_for
+from tests.servers import make_folder, wait_for
 
 HOLE = NetworkConditions(blackhole=True)
 
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """Not `tmp_path`, which only root may enter."""
-    with tempfile.TemporaryDirectory(prefix="kreisfunk-test-") as name:
-        os.chmod(name, 0o711)  # noqa: S103 (the user that PostgreSQL runs under has to pass)
-        yield Path(name)
+    with make_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")

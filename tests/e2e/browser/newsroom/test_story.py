@@ -5,15 +5,12 @@ KREISFUNK_TEST_SCREENSHOTS=docs/pictures takes them again.
 
 import asyncio
 import json
-import os
 import re
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Self
 from zoneinfo import ZoneInfo
 
@@ -26,6 +23,7 @@ from simulator.client import SimulatorClient, open_simulator_client
 from tests.contract_recorder.follower import follow_stack
 from tests.e2e.browser.newsroom.inspection import DESKTOP, SCREENSHOTS, Inspector
 from tests.e2e.dialogue.harness import CitizenPhone, open_dialogue_harness
+from tests.servers import make_folder
 
 CITIZENS = 1_000
 SENDING_MILLISECONDS = 180_000
@@ -101,9 +99,8 @@ class Colleague:
 @pytest.fixture(scope="module")
 async def county() -> AsyncIterator[Stack]:
     """The whole system, empty, as `make up` starts it."""
-    with tempfile.TemporaryDirectory(prefix="kreisfunk-test-") as name:
-        os.chmod(name, 0o711)  # noqa: S103 (the user that PostgreSQL runs under has to pass)
-        folder = Path(name) / "county"
+    with make_folder() as parent:
+        folder = parent / "county"
         async with follow_stack(folder), run_stack(folder, newsrooms=1, messages_per_second=80) as stack:
             yield stack
 
