@@ -14,9 +14,10 @@ import aiohttp
 import msgspec
 
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.process import Child, Command, wait_until_ready
+from deploy.local.process import Child, Command
 from deploy.local.system_user import hold_install_lock
 from deploy.paths import ROOT
+from tests.harness.processes import run_child
 
 FOLDER = ROOT / "deploy" / "prometheus"
 ALERTS = FOLDER / "alerts.yml"
@@ -119,18 +120,12 @@ async def run_prometheus(
                 "--web.console.templates=",
                 "--web.console.libraries=",
             )
-            child = Child(
-                Command(
-                    name="prometheus",
-                    arguments=(str(programs.server), *arguments),
-                    log=folder / "prometheus.log",
-                    environment=os.environ,
-                )
+            command = Command(
+                name="prometheus",
+                arguments=(str(programs.server), *arguments),
+                log=folder / "prometheus.log",
+                environment=os.environ,
             )
             client = PrometheusClient(session, f"http://{LOOPBACK}:{port}")
-            try:
-                await child.start()
-                await wait_until_ready(child, client.is_ready, seconds=60)
+            async with run_child(Child(command), client.is_ready):
                 yield client
-            finally:
-                await child.stop()
