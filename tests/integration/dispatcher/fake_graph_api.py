@@ -36,16 +36,12 @@ class SendRequest:
 
 @dataclass(frozen=True)
 class GraphAnswer:
-    """What to answer `after` so many seconds; with `pause` the body comes that much later than half of it.
-
-    Without a body it is an acceptance. If it is `cut`, the connection ends instead.
-    """
+    """What to answer `after` so many seconds; without a body, an acceptance. If `cut`, the connection ends instead."""
 
     status: int = 200
     body: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     after: float = 0.05
-    pause: float | None = None
     cut: bool = False
 
 
@@ -56,10 +52,10 @@ def build_acceptance(_: SendRequest) -> GraphAnswer:
     return GraphAnswer()
 
 
-def build_error(code: int | None, status: int = 400, *, pause: float | None = None) -> GraphAnswer:
+def build_error(code: int, status: int = 400) -> GraphAnswer:
     """Build an error as Meta answers it."""
     error = {"message": "refused", "type": "OAuthException", "code": code, "fbtrace_id": "A"}
-    return GraphAnswer(status=status, body=json.dumps({"error": error}), pause=pause)
+    return GraphAnswer(status=status, body=json.dumps({"error": error}))
 
 
 def build_proxy_page(status: int) -> GraphAnswer:
@@ -196,16 +192,10 @@ class _Connection(asyncio.Protocol):
         self._endpoint.receive(lines[0].split(" ")[1], rest[:length], self)
 
     def answer(self, answer: GraphAnswer, message_id: str) -> None:
-        """Write it later, in one segment or in two."""
         body = (answer.body if answer.body is not None else _build_body(message_id)).encode()
         headers = {"Content-Type": "application/json", **answer.headers, "Content-Length": str(len(body))}
         head = f"HTTP/1.1 {answer.status} Status\r\n" + "".join(f"{name}: {it}\r\n" for name, it in headers.items())
-        whole = head.encode() + b"\r\n" + body
-        middle = len(whole) if answer.pause is None else len(whole) - len(body) // 2
-        loop = asyncio.get_running_loop()
-        loop.call_later(answer.after, self._write, whole[:middle])
-        if answer.pause is not None:
-            loop.call_later(answer.after + answer.pause, self._write, whole[middle:])
+        asyncio.get_running_loop().call_later(answer.after, self._write, head.encode() + b"\r\n" + body)
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None:

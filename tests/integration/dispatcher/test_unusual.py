@@ -1,15 +1,13 @@
-"""Answers in pieces, values that PostgreSQL refuses, wrong clocks and repeated messages stop no dispatcher."""
+"""Values that PostgreSQL refuses, wrong clocks and repeated messages stop no dispatcher."""
 
 from dataclasses import replace
 from pathlib import Path
-
-import pytest
 
 from deploy.paths import ROOT
 from tests.integration.dispatcher.endpoint_harness import EndpointHarness, build_phone, wait_until_moment
 from tests.integration.dispatcher.fake_graph_api import GraphAnswer, SendRequest, build_error
 
-PAIR_LIMIT, PAYMENT_PROBLEM, BEYOND_INT4 = 131056, 131042, 99_999_999_999
+PAIR_LIMIT, BEYOND_INT4 = 131056, 99_999_999_999
 # Longer than a request may take, from its claim.
 LATER_SECONDS = 4.0
 # Python runs a module of this name first, before the dispatcher reads the clock's function.
@@ -18,29 +16,6 @@ from datetime import timedelta
 from shared.runtime import clock
 clock.system_clock = lambda now=clock.system_clock: now() + timedelta(minutes=10)
 """
-
-
-@pytest.mark.parametrize(("code", "count"), [(PAIR_LIMIT, 40), (PAYMENT_PROBLEM, 10)])
-async def test_answers_in_two_segments_are_the_answers_that_they_are(
-    harness: EndpointHarness, code: int, count: int
-) -> None:
-    refused: set[str] = set()
-
-    def behave(request: SendRequest) -> GraphAnswer:
-        if code == PAIR_LIMIT and request.recipient in refused:
-            return GraphAnswer(pause=0.02)
-        refused.add(request.recipient)
-        return build_error(code, pause=0.02)
-
-    harness.endpoint.behave = behave
-    await harness.start()
-    source = await harness.publish_broadcast(harness.build_citizens(count))
-    if code == PAIR_LIMIT:
-        await harness.wait_for_states({"accepted": count}, source)
-    else:
-        await harness.wait_until_paused()
-    assert "failed" not in await harness.count_states(source)
-    harness.assert_none_twice()
 
 
 async def test_a_value_that_postgresql_refuses_ends_no_dispatcher_and_stops_nobody_else(
