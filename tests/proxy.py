@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import cast
+from urllib.parse import urlsplit, urlunsplit
 
 from deploy.local.ports import LOOPBACK
 
@@ -248,6 +249,19 @@ async def run_proxy(targets: Sequence[int]) -> AsyncIterator[Proxy]:
             yield proxy
         finally:
             await proxy.stop()
+
+
+@asynccontextmanager
+async def run_proxy_to(url: str) -> AsyncIterator[tuple[Proxy, str]]:
+    """Run a proxy to the server of a URL; yield it with the URL that leads through it."""
+    async with run_proxy([urlsplit(url).port or 0]) as proxy:
+        yield proxy, replace_port(url, proxy.port)
+
+
+def replace_port(url: str, port: int) -> str:
+    """Return a server's URL as it is reached through a port of this machine."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"{parts.netloc.rpartition('@')[0]}@{LOOPBACK}:{port}"))
 
 
 async def accept_all(listener: socket.socket, take: Take) -> None:

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import aio_pika
 import aiohttp
@@ -209,12 +208,6 @@ def unfreeze(service: Service) -> None:
 def _send_signal(service: Service, number: signal.Signals) -> None:
     assert service.pid is not None, f"{service.name} has ended"
     os.kill(service.pid, number)
-
-
-def replace_port(url: str, port: int) -> str:
-    """Return a server's URL as it is reached through a port of this machine."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=f"{parts.netloc.rpartition('@')[0]}@{LOOPBACK}:{port}"))
 
 
 async def wait_until_moment(moment: float) -> None:

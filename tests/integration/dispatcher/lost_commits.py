@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 from deploy.local.ports import LOOPBACK
-from tests.integration.dispatcher.endpoint_harness import replace_port
+from tests.proxy import replace_port
 
 _OUTSIDE = b"Z\x00\x00\x00\x05I"
 _EXECUTE = b"E\x00\x00\x00\x09\x00"

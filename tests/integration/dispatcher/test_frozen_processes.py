@@ -15,11 +15,10 @@ from tests.integration.dispatcher.endpoint_harness import (
     ROLE,
     EndpointHarness,
     freeze,
-    replace_port,
     unfreeze,
     wait_until_moment,
 )
-from tests.proxy import NetworkConditions, run_proxy
+from tests.proxy import NetworkConditions, replace_port, run_proxy
 
 FROZEN_SECONDS = 14.0
 LASTING_SECONDS = 30  # longer than FROZEN_SECONDS

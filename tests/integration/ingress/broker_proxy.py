@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from deploy.local.ports import LOOPBACK
+from tests.proxy import replace_port
 
 
 @dataclass
@@ -54,8 +55,6 @@ async def open_broker_proxy(broker_url: str) -> AsyncIterator[tuple[BrokerProxy,
     proxy = BrokerProxy(parts.hostname or LOOPBACK, parts.port or 5672)
     proxy.flows.set()
     async with await asyncio.start_server(proxy.accept, LOOPBACK, 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        login = parts.netloc.rpartition("@")[0]
-        yield proxy, urlunsplit(parts._replace(netloc=f"{login}@{LOOPBACK}:{port}"))
+        yield proxy, replace_port(broker_url, server.sockets[0].getsockname()[1])
         proxy.flows.set()
         proxy.cut()

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -19,8 +18,7 @@ from shared.outcome import Done, Outcome, RetryLater
 from shared.runtime.background import run_in_background
 from shared.runtime.clock import system_clock
 from tests.harness.ingress_queues import open_queues
-from tests.integration.dispatcher.endpoint_harness import replace_port
-from tests.proxy import UNDISTURBED_NETWORK, NetworkConditions, Proxy, run_proxy
+from tests.proxy import UNDISTURBED_NETWORK, NetworkConditions, Proxy, run_proxy_to
 from tests.servers import wait_for
 
 QUEUE = topology.DISPATCHER_ACCOUNT
@@ -32,8 +30,8 @@ async def silent_broker(vhost: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     monkeypatch.setattr(connection_module, "HEARTBEAT_INTERVAL_SECONDS", 1)
     async with (
         open_queues(vhost),
-        run_proxy([urlsplit(vhost).port or 0]) as proxy,
-        connect(replace_port(vhost, proxy.port), password=None, name="test") as connection,
+        run_proxy_to(vhost) as (proxy, url),
+        connect(url, password=None, name="test") as connection,
     ):
         yield connection, proxy
 

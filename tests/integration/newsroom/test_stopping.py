@@ -2,15 +2,13 @@
 
 import json
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import aio_pika
 
 from shared.amqp.topology import NEWSROOM_EVENTS
 from tests.databases import FreshDatabase
 from tests.harness.newsroom import run_newsroom
-from tests.integration.dispatcher.endpoint_harness import replace_port
-from tests.proxy import NetworkConditions, run_proxy
+from tests.proxy import NetworkConditions, run_proxy_to
 from tests.servers import wait_for
 
 FAR = NetworkConditions(latency_seconds=0.005)
@@ -22,7 +20,7 @@ async def test_a_stop_leaves_no_warning_however_far_the_broker_is(
     async with (
         await aio_pika.connect(vhost) as connection,
         await connection.channel() as channel,
-        run_proxy([urlsplit(newsroom_broker).port or 0]) as proxy,
+        run_proxy_to(newsroom_broker) as (proxy, url),
     ):
         proxy.set_conditions(FAR)
 
@@ -30,7 +28,7 @@ async def test_a_stop_leaves_no_warning_however_far_the_broker_is(
             declared = await channel.declare_queue(NEWSROOM_EVENTS.name, passive=True)
             return bool(declared.declaration_result.consumer_count)
 
-        async with run_newsroom(replace_port(newsroom_broker, proxy.port), module_database, tmp_path) as newsroom:
+        async with run_newsroom(url, module_database, tmp_path) as newsroom:
             await wait_for(consumes)
     lines = [json.loads(line) for line in newsroom.log.splitlines()]
     begins = [line["event"] for line in lines].index("stop_requested")

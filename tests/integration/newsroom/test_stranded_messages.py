@@ -1,7 +1,6 @@
 """How many messages are stranded is known from a broker far away, too."""
 
 from functools import partial
-from urllib.parse import urlsplit
 
 from aio_pika import Message
 
@@ -10,17 +9,16 @@ from shared.amqp import topology
 from shared.amqp.connection import connect
 from shared.amqp.inspection import count_by_queue
 from tests.harness.ingress_queues import open_queues
-from tests.integration.dispatcher.endpoint_harness import replace_port
-from tests.proxy import NetworkConditions, run_proxy
+from tests.proxy import NetworkConditions, run_proxy_to
 
 FAR = NetworkConditions(latency_seconds=0.02)
 
 
 async def test_a_broker_far_away_is_asked_in_time(vhost: str) -> None:
-    async with open_queues(vhost) as queues, run_proxy([urlsplit(vhost).port or 0]) as proxy:
+    async with open_queues(vhost) as queues, run_proxy_to(vhost) as (proxy, url):
         await queues.channel.default_exchange.publish(Message(b"no webhook"), topology.QUARANTINE)
         proxy.set_conditions(FAR)
-        async with connect(replace_port(vhost, proxy.port), password=None, name="test") as connection:
+        async with connect(url, password=None, name="test") as connection:
             counts = StrandedCounts()
             with counts.use(partial(count_by_queue, connection, (*STRANDED_QUEUES, "never.declared"))):
                 await counts.refresh()

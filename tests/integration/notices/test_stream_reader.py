@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 import aio_pika
 import pytest
@@ -12,8 +11,7 @@ from aio_pika.abc import AbstractChannel
 
 from shared.amqp.stream import StreamReader
 from shared.amqp.topology import ANSWERS, STREAMS, declare_stream
-from tests.integration.dispatcher.endpoint_harness import replace_port
-from tests.proxy import UNDISTURBED_NETWORK, NetworkConditions, run_proxy
+from tests.proxy import UNDISTURBED_NETWORK, NetworkConditions, run_proxy_to
 from tests.servers import wait_for
 
 SLOW = NetworkConditions(bytes_per_second=40_000)
@@ -76,10 +74,7 @@ async def test_a_reader_whose_stream_is_made_anew_while_the_broker_is_away_reads
     stream: AnswerStream, vhost: str
 ) -> None:
     await stream.publish("a", "b", "c")
-    async with (
-        run_proxy([urlsplit(vhost).port or 0]) as proxy,
-        stream.read(build_reader(replace_port(vhost, proxy.port))),
-    ):
+    async with run_proxy_to(vhost) as (proxy, url), stream.read(build_reader(url)):
         await stream.wait_until_taken("a", "b", "c")
         proxy.set_conditions(AWAY)
         await stream.make_anew()
@@ -91,9 +86,9 @@ async def test_a_reader_whose_stream_is_made_anew_while_the_broker_is_away_reads
 async def test_a_slow_broker_is_no_empty_stream(stream: AnswerStream, vhost: str) -> None:
     await stream.publish(LARGE)
     await wait_for(stream.is_counted)
-    async with run_proxy([urlsplit(vhost).port or 0]) as proxy:
+    async with run_proxy_to(vhost) as (proxy, url):
         proxy.set_conditions(SLOW)
-        reader = build_reader(replace_port(vhost, proxy.port))
+        reader = build_reader(url)
 
         async def is_current() -> bool:
             return reader.is_current

@@ -2,11 +2,9 @@
 
 from contextlib import AsyncExitStack
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 import pytest
 
-from deploy.local.ports import LOOPBACK
 from services.subscriptions.adapters.broadcasts import PostgresBroadcastRepository
 from shared.contracts.events import BroadcastStarted
 from shared.database.pool import Database as Pool
@@ -16,7 +14,7 @@ from tests.databases import FreshDatabase
 from tests.factories.citizens import NOON
 from tests.integration.subscriptions.harness import ROLE, SubscriptionsHarness
 from tests.integration.subscriptions.notice_factory import publish
-from tests.proxy import NetworkConditions, run_proxy
+from tests.proxy import NetworkConditions, run_proxy_to
 from tests.servers import wait_for
 
 TAKEN_OVER_SECONDS = 30.0
@@ -31,19 +29,19 @@ async def test_another_one_goes_on_with_its_broadcast(
         async with PostgresBroadcastRepository(pool).claim() as claim:
             return claim is not None
 
-    address = urlsplit(database.build_role_url(ROLE))
-    async with run_proxy([address.port or 5432]) as proxy:
-        url = address._replace(netloc=f"{address.netloc.rpartition('@')[0]}@{LOOPBACK}:{proxy.port}").geturl()
-        async with open_database(url, password=None, name="gone", size=1) as gone:
-            async with AsyncExitStack() as holding:
-                assert await holding.enter_async_context(PostgresBroadcastRepository(gone).claim()) is not None
-                proxy.set_conditions(NetworkConditions(blackhole=True))
-                assert not await is_claimed_by_another()
-                claims = holding.pop_all()
-            await wait_for(is_claimed_by_another, TAKEN_OVER_SECONDS)
-            proxy.cut()
-            with pytest.raises(DatabaseUnavailable):
-                await claims.aclose()
+    async with (
+        run_proxy_to(database.build_role_url(ROLE)) as (proxy, url),
+        open_database(url, password=None, name="gone", size=1) as gone,
+    ):
+        async with AsyncExitStack() as holding:
+            assert await holding.enter_async_context(PostgresBroadcastRepository(gone).claim()) is not None
+            proxy.set_conditions(NetworkConditions(blackhole=True))
+            assert not await is_claimed_by_another()
+            claims = holding.pop_all()
+        await wait_for(is_claimed_by_another, TAKEN_OVER_SECONDS)
+        proxy.cut()
+        with pytest.raises(DatabaseUnavailable):
+            await claims.aclose()
 
 
 async def test_a_session_that_has_ended_well_may_be_idle_as_long_as_it_likes(pool: Pool) -> None:

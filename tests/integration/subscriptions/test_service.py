@@ -5,12 +5,10 @@ import subprocess
 import sys
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
-from deploy.local.ports import LOOPBACK
 from deploy.paths import ROOT
 from services.subscriptions.domain.broadcast import MAX_PAGE_RECIPIENTS
 from services.subscriptions.handlers.expansion import PAGES_AHEAD, ROUNDS
@@ -20,7 +18,7 @@ from shared.contracts.envelope import decode
 from shared.contracts.events import NoticeAccepted, SubscriptionEnded
 from shared.contracts.inbound import InboundMessages
 from shared.contracts.message import Lane
-from tests.databases import ROLE_PASSWORD, create_database, migrate_database
+from tests.databases import create_database, migrate_database
 from tests.factories.citizens import TEXTS
 from tests.integration.subscriptions.harness import ROLE, subscribe_many
 from tests.integration.subscriptions.service_process import (
@@ -30,7 +28,7 @@ from tests.integration.subscriptions.service_process import (
     build_current_notice,
     run_service,
 )
-from tests.proxy import UNDISTURBED_NETWORK, NetworkConditions, run_proxy
+from tests.proxy import UNDISTURBED_NETWORK, NetworkConditions, run_proxy_to
 from tests.servers import Servers, call_broker_api, wait_for
 
 REPLIES = topology.LANES[Lane.REPLY].name
@@ -191,17 +189,17 @@ async def test_whoever_is_started_first_waits_for_database_and_schema(
     broker: BrokerHarness, servers: Servers, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
-    async with create_database(servers, "template1") as empty:
-        address = urlsplit(empty.build_role_url(ROLE))
-        async with run_proxy([address.port or 5432]) as proxy:
-            proxy.set_conditions(NetworkConditions(refuse=True))
-            url = address._replace(netloc=f"{ROLE}:{ROLE_PASSWORD}@{LOOPBACK}:{proxy.port}").geturl()
-            starting = asyncio.create_task(_used(run_service(broker, url, log)))
-            await wait_for(lambda: logged(log, "database: "))
-            proxy.set_conditions(UNDISTURBED_NETWORK)
-            await wait_for(lambda: logged(log, "run `kreisfunk migrate`"))
-            await migrate_database(empty.url)
-            await starting
+    async with (
+        create_database(servers, "template1") as empty,
+        run_proxy_to(empty.build_role_url(ROLE)) as (proxy, url),
+    ):
+        proxy.set_conditions(NetworkConditions(refuse=True))
+        starting = asyncio.create_task(_used(run_service(broker, url, log)))
+        await wait_for(lambda: logged(log, "database: "))
+        proxy.set_conditions(UNDISTURBED_NETWORK)
+        await wait_for(lambda: logged(log, "run `kreisfunk migrate`"))
+        await migrate_database(empty.url)
+        await starting
     assert "Traceback" not in log.read_text()
 
 
