@@ -24,12 +24,13 @@ from shared.database.replication import (
     require_synchronous_commits,
 )
 from shared.outcome import Done, Outcome
-from tests.proxy import NetworkConditions, run_proxy
+from tests.proxy import NetworkConditions, run_proxy, run_proxy_to
 from tests.replicas.postgres import ReplicatedDatabase, run_postgres_replicas
 from tests.replicas.rabbitmq import ClusteredBroker, run_rabbitmq_cluster
 from tests.servers import make_folder, wait_for
 
 HOLE = NetworkConditions(blackhole=True)
+WATERMARK = ("set_vm_memory_high_watermark", "absolute")
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +129,30 @@ async def test_a_node_that_says_nothing_costs_one_attempt(brokers: ClusteredBrok
         )
         async with connect(url, password=None, name="look") as connection:
             assert connection.connected.is_set()
+
+
+async def test_a_blocked_connection_that_is_lost_does_not_keep_its_successor_from_publishing(
+    brokers: ClusteredBroker,
+) -> None:
+    """An alarm of the broker has blocked it, and has not ended by then."""
+    node = brokers.nodes[0]
+    async with (
+        run_proxy_to(node.url) as (proxy, url),
+        connect(url, password=None, name="test") as connection,
+        open_publisher(connection) as publisher,
+        open_publisher(connection) as second,
+    ):
+        assert await is_published(publisher, "before")
+        await node.run_rabbitmqctl(*WATERMARK, "1MB")
+        assert not await is_published(publisher, "blocked")
+        waiting = asyncio.create_task(publisher.publish(INBOUND, "messages", b"x", message_id="cut"))
+        await asyncio.sleep(0)
+        proxy.cut()
+        with pytest.raises(BrokerUnavailable):
+            await waiting
+        await node.run_rabbitmqctl(*WATERMARK, "768MB")
+        for each in (publisher, second):
+            await wait_for(partial(is_published, each, "after"), 20)
 
 
 async def test_what_was_committed_is_there_after_a_failover_and_the_pool_goes_on(database: ReplicatedDatabase) -> None:

@@ -15,7 +15,6 @@ UNRECORDED = {
     "tests/e2e/edge/test_going_live.py": "is about commands and names; what is published is in the tests of the demo",
     "tests/faults/__main__.py": "the bench by itself; where a test runs it, the test records it",
     "tests/faults/run.py": "the same",
-    "tests/integration/local/test_broker_alarm.py": "a letter to itself, while the broker is blocked",
     "tests/integration/local/test_local_servers.py": "is about the servers themselves",
     "tests/integration/neighbours/harness.py": "a recorder would keep all of a flood",
     "tests/servers.py": "starts them for the fixtures, which recorder each vhost",
