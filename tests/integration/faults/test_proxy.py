@@ -109,10 +109,13 @@ async def test_a_cut_ends_what_is_there_and_nothing_else(proxy: Proxy, connect: 
     assert await echoed(*await connect(), b"again") == b"again"
 
 
-async def test_out_of_a_hole_nothing_comes_and_what_it_took_is_gone(proxy: Proxy, connect: Connect) -> None:
+@pytest.mark.parametrize("conditions", [NetworkConditions(blackhole=True), NetworkConditions(swallow_answers=True)])
+async def test_what_a_hole_takes_or_was_answered_into_it_is_gone(
+    proxy: Proxy, connect: Connect, conditions: NetworkConditions
+) -> None:
     reader, writer = await connect()
     await echoed(reader, writer, b"there")
-    proxy.set_conditions(NetworkConditions(blackhole=True))
+    proxy.set_conditions(conditions)
     writer.write(b"swallowed")
     await writer.drain()
     with pytest.raises(TimeoutError):
@@ -163,18 +166,6 @@ async def test_nobody_behind_it_ends_the_connection() -> None:
             reader, writer = await asyncio.open_connection(LOOPBACK, proxy.port)
             assert await ended(reader)
             writer.close()
-
-
-async def test_of_swallowed_answers_the_target_knows_and_the_client_does_not(proxy: Proxy, connect: Connect) -> None:
-    reader, writer = await connect()
-    await echoed(reader, writer, b"there")
-    proxy.set_conditions(NetworkConditions(swallow_answers=True))
-    writer.write(b"commit")
-    await writer.drain()
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(reader.read(1), 0.2)
-    proxy.set_conditions(UNDISTURBED_NETWORK)
-    assert await echoed(reader, writer, b"after") == b"after"
 
 
 async def test_swallowed_answers_do_not_keep_a_request_from_its_target() -> None:
