@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+from urllib.parse import unquote, urlsplit
 
 import structlog
 from typer.testing import CliRunner
@@ -21,6 +22,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from cli.stacks import use_environment
 from deploy.paths import ROOT
+from tests.servers import Servers
 
 HIDDEN = "(not shown)"
 
@@ -41,6 +43,16 @@ class CommandResult:
     @property
     def everything(self) -> str:
         return self.output + self.errors
+
+
+def build_broker_settings(servers: Servers, url: str) -> dict[str, str]:
+    """Return an administrator's settings; the password is not in the URL."""
+    password = urlsplit(url).password or ""
+    return {
+        "KREISFUNK_BROKER_URL": url.replace(f":{password}@", "@"),
+        "KREISFUNK_BROKER_PASSWORD": unquote(password),
+        "KREISFUNK_BROKER_API_URL": servers.broker_api_url,
+    }
 
 
 async def run_kreisfunk(*arguments: str, environment: Mapping[str, str] | None = None) -> CommandResult:

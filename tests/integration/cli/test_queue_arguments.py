@@ -1,7 +1,6 @@
 """Queues that a release declares otherwise, at a real broker: what doctor and migrate say of them."""
 
 from collections.abc import AsyncIterator, Mapping
-from urllib.parse import unquote, urlsplit
 
 import aio_pika
 import pytest
@@ -14,7 +13,7 @@ from cli.settings import MigrationSettings
 from cli.stacks import use_environment
 from shared.amqp import topology
 from shared.runtime.settings import read_settings
-from tests.harness.commands import run_in_process
+from tests.harness.commands import build_broker_settings, run_in_process
 from tests.servers import Servers
 
 CHANGED, MISSING = topology.NEWSROOM_EVENTS, topology.SUBSCRIPTIONS_REACTIONS
@@ -31,11 +30,8 @@ async def channel(vhost: str) -> AsyncIterator[AbstractChannel]:
 
 @pytest.fixture
 def environment(servers: Servers, vhost: str) -> Mapping[str, str]:
-    password = urlsplit(vhost).password or ""
     return {
-        "KREISFUNK_BROKER_URL": vhost.replace(f":{password}@", "@"),
-        "KREISFUNK_BROKER_PASSWORD": unquote(password),
-        "KREISFUNK_BROKER_API_URL": servers.broker_api_url,
+        **build_broker_settings(servers, vhost),
         "KREISFUNK_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x",
         "KREISFUNK_DATABASE_PASSWORD": "x",
         "KREISFUNK_LOGIN_PASSWORDS": "{}",

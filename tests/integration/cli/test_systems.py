@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import aio_pika
 import aiormq
@@ -20,7 +20,7 @@ from cli.stacks import use_environment
 from deploy.paths import CONFIG
 from shared.amqp import topology
 from shared.runtime.settings import read_settings
-from tests.harness.commands import CommandResult, run_in_process
+from tests.harness.commands import CommandResult, build_broker_settings, run_in_process
 from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, build_login_url, call_broker_api, wait_for
 
 SYSTEM = "systems-test"
@@ -68,17 +68,12 @@ class BrokerAdministrator:
 
 @pytest.fixture
 async def admin(servers: Servers, vhost: str, tmp_path: Path) -> AsyncIterator[BrokerAdministrator]:
-    parts = urlsplit(vhost)
+    county = tmp_path / "county.toml"
     admin = BrokerAdministrator(
         vhost=vhost,
         servers=servers,
-        county=tmp_path / "county.toml",
-        environment={
-            "KREISFUNK_BROKER_URL": vhost.replace(f":{parts.password}@", "@"),
-            "KREISFUNK_BROKER_PASSWORD": unquote(parts.password or ""),
-            "KREISFUNK_BROKER_API_URL": servers.broker_api_url,
-            "KREISFUNK_COUNTY_FILE": str(tmp_path / "county.toml"),
-        },
+        county=county,
+        environment={**build_broker_settings(servers, vhost), "KREISFUNK_COUNTY_FILE": str(county)},
     )
     admin.register()
     yield admin

@@ -7,7 +7,7 @@ import pytest
 
 from cli.migrate import database
 from tests.databases import create_database
-from tests.harness.commands import run_in_process
+from tests.harness.commands import build_broker_settings, run_in_process
 from tests.servers import Servers
 
 
@@ -16,13 +16,10 @@ async def test_a_connection_that_is_lost_during_a_migration_is_told_with_advice(
 ) -> None:
     (tmp_path / "20270101000000_lost.sql").write_text("-- migrate:up\nselect pg_terminate_backend(pg_backend_pid());\n")
     monkeypatch.setattr(database, "locate_migrations", lambda _: tmp_path)
-    password = urlsplit(vhost).password or ""
     async with create_database(servers, "template1") as empty:
         owner = urlsplit(empty.url).password or ""
         environment = {
-            "KREISFUNK_BROKER_URL": vhost.replace(f":{password}@", "@"),
-            "KREISFUNK_BROKER_PASSWORD": unquote(password),
-            "KREISFUNK_BROKER_API_URL": servers.broker_api_url,
+            **build_broker_settings(servers, vhost),
             "KREISFUNK_DATABASE_URL": empty.url.replace(f":{owner}@", "@"),
             "KREISFUNK_DATABASE_PASSWORD": unquote(owner) or "x",
             "KREISFUNK_LOGIN_PASSWORDS": "{}",
