@@ -22,6 +22,7 @@ from shared.contracts.notices import NoticePublished
 from shared.outcome import DependencyUnavailable
 from tests.amqp_system import PRESS_SOURCE, build_amqp_system
 from tests.e2e.notices.harness import CITIZENS, GUIDE, SteeringHarness
+from tests.e2e.notices.publish_paths import read_secret
 from tests.harness.commands import run_in_process
 from tests.servers import build_login_url, wait_for
 
@@ -66,16 +67,12 @@ async def curl() -> None:
 @pytest.fixture
 def given(system: SteeringHarness) -> dict[str, str]:
     """What the operator hands over, as the programs want it."""
-    password = secret(system, "pressestelle/kreisfunk_broker_password")
+    password = read_secret(system, "pressestelle/kreisfunk_broker_password")
     return {
         "KREISFUNK_URL": system.stack.notices_api_url,
-        "KREISFUNK_TOKEN": secret(system, NOTICES_API_TOKEN),
+        "KREISFUNK_TOKEN": read_secret(system, NOTICES_API_TOKEN),
         "BROKER_URL": build_login_url(system.stack.broker_url, "pressestelle", password),
     }
-
-
-def secret(system: SteeringHarness, file: str) -> str:
-    return (system.stack.folder / "secrets" / file).read_text().strip()
 
 
 async def run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Run:
