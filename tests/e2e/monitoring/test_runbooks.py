@@ -102,20 +102,16 @@ async def test_subscriptions_does_not_work_off_its_queue(system: MonitoredSystem
     await watch.wait_for_end("QueueNotWorkedOff")
 
 
-async def test_meta_sends_what_we_cannot_parse(system: MonitoredSystem, watch: HurriedWatch) -> None:
-    """QuarantineNotEmpty."""
+async def test_webhooks_come_that_we_cannot_parse_and_others_that_are_not_metas(
+    system: MonitoredSystem, watch: HurriedWatch
+) -> None:
+    """QuarantineNotEmpty, SignaturesRefused."""
     assert await system.post_webhook(NO_WEBHOOK) == 200
-    await watch.wait_for("QuarantineNotEmpty")
-    await system.run_kreisfunk("quarantine", "drop", "--all", "--yes")
-    await watch.wait_for_end("QuarantineNotEmpty")
-
-
-async def test_somebody_who_is_not_meta_sends_webhooks(system: MonitoredSystem, watch: HurriedWatch) -> None:
-    """SignaturesRefused."""
     for _ in range(40):
         assert await system.post_webhook(NO_WEBHOOK, b"another secret") == 401
-    await watch.wait_for("SignaturesRefused")
-    await watch.wait_for_end("SignaturesRefused")
+    await watch.wait_for("QuarantineNotEmpty", "SignaturesRefused")
+    await system.run_kreisfunk("quarantine", "drop", "--all", "--yes")
+    await watch.wait_for_end("QuarantineNotEmpty", "SignaturesRefused")
 
 
 async def test_prometheus_does_not_read_the_queues(
