@@ -123,9 +123,20 @@ class BrokerUnavailable(DependencyUnavailable):
     """RabbitMQ did not answer in time, or the connection is down. It reconnects by itself."""
 
 
+def raise_if_cancelled() -> None:
+    """Raise CancelledError if our task was cancelled, which the client or asyncio may have hidden from it.
+
+    aiormq makes an error of the connection of some cancellations. Before Python 3.12, asyncio.wait_for, which it uses,
+    swallows one that comes when the result does.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 @contextmanager
 def convert_connection_errors(problem: str) -> Iterator[None]:
-    """Raise BrokerUnavailable instead of an error of the connection.
+    """Raise BrokerUnavailable instead of an error of the connection, unless our task was cancelled.
 
     When a broker was silent for too long, aiormq raises CancelledError in every waiting task. That would end our task
     without a trace, since a task group takes it for cancelled.
@@ -133,11 +144,10 @@ def convert_connection_errors(problem: str) -> Iterator[None]:
     try:
         yield
     except CONNECTION_ERRORS as error:
+        raise_if_cancelled()
         raise BrokerUnavailable(f"{problem}: {type(error).__name__}") from None
     except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
+        raise_if_cancelled()
         raise BrokerUnavailable(f"{problem}: the broker was silent for too long") from None
 
 
@@ -204,9 +214,9 @@ async def _open(nodes: Sequence[URL], name: str) -> BoundedRobustConnection:
         try:
             with convert_connection_errors("cannot connect to the broker"):
                 await connection.connect(timeout=CONNECT_TIMEOUT_SECONDS)
-        except BrokerUnavailable:
-            await connection.close()
-            if not remaining_attempts:
+        except (BrokerUnavailable, asyncio.CancelledError) as error:
+            await connection.close()  # else it goes on trying
+            if not remaining_attempts or isinstance(error, asyncio.CancelledError):
                 raise
         else:
             break

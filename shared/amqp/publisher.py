@@ -11,7 +11,13 @@ from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
 from aio_pika.exceptions import DeliveryError, PublishError
 from aiormq import Channel, spec
 
-from shared.amqp.connection import RECONNECT_DELAY_SECONDS, BrokerUnavailable, connect, convert_connection_errors
+from shared.amqp.connection import (
+    RECONNECT_DELAY_SECONDS,
+    BrokerUnavailable,
+    connect,
+    convert_connection_errors,
+    raise_if_cancelled,
+)
 from shared.contracts.envelope import CONTENT_TYPE
 from shared.outcome import Unroutable
 from shared.runtime.background import run_in_background
@@ -116,6 +122,7 @@ class ReconnectingPublisher:
                     connect(url, password=password, name=name) as connection,
                     open_publisher(connection) as self._publisher,
                 ):
+                    raise_if_cancelled()
                     await asyncio.Event().wait()
             except BrokerUnavailable as error:
                 _log.warning("broker_unavailable", error=str(error))

@@ -17,6 +17,7 @@ from shared.amqp.connection import (
     BrokerUnavailable,
     convert_connection_errors,
     parse_nodes,
+    raise_if_cancelled,
 )
 from shared.runtime.background import wait_until_set
 
@@ -84,6 +85,7 @@ class StreamReader:
             for closable in (connection, channel):
                 closable.close_callbacks.add(lambda *_: closed.set())
             self._connected = True
+            raise_if_cancelled()
             await _wait_for_renewal(closed)
 
     async def _connect(self) -> AbstractConnection:
