@@ -11,7 +11,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
-import asyncpg
 
 from deploy.local.environments import filter_inherited
 from deploy.local.ports import LOOPBACK, reserve_ports
@@ -113,14 +112,6 @@ class MonitoredSystem:
         ended = await run_in_process(*arguments, "--stack", str(self.stack.folder), environment={})
         assert ended.status == 0, ended.everything
         return ended.output
-
-    async def try_meta_now(self) -> None:
-        """While sending is paused one message is tried every half minute: let the next be tried at once."""
-        owner = await asyncpg.connect(self.stack.database_url)
-        try:
-            await owner.execute("update dispatcher.rate set probe_at = clock_timestamp()")
-        finally:
-            await owner.close()
 
 
 @asynccontextmanager
