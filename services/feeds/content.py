@@ -81,13 +81,19 @@ def _replace_character(character: str) -> str:
     return character
 
 
+def count_units(text: str) -> int:
+    """Return the length in UTF-16 units, as our rules count it: an emoji counts as two."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
 def truncate_text(text: str, max_length: int) -> str:
-    """Shorten to at most `max_length` characters: an ellipsis after a whole word; a word that is too long is cut."""
-    if len(text) <= max_length:
+    """Shorten to at most `max_length` UTF-16 units: an ellipsis after a whole word; a word that is too long is cut."""
+    if count_units(text) <= max_length:
         return text
-    limit = max_length - len(ELLIPSIS)
-    if limit <= 0:
+    room = max_length - len(ELLIPSIS)
+    if room <= 0:
         return ELLIPSIS[:max_length]
+    limit = len(text.encode("utf-16-le", "surrogatepass")[: 2 * room].decode("utf-16-le", "ignore"))
     shortened = text[:limit] if text[limit : limit + 1] == " " else _cut_at_word(text[:limit])
     return shortened.rstrip(" ,;:–-") + ELLIPSIS
 
@@ -130,9 +136,9 @@ def build_content(
 
 
 def compute_text_room(headline: str, link: str | None, county: Configuration) -> int:
-    """Return the number of characters that headline and link leave for the text."""
+    """Return the number of UTF-16 units that headline and link leave for the text."""
     title, address = truncate_text(headline, MAX_HEADLINE_LENGTH), validate_link(link, county) or ""
-    return min(MAX_TEXT_LENGTH, MAX_CONTENT_LENGTH - len(title) - len(address))
+    return min(MAX_TEXT_LENGTH, MAX_CONTENT_LENGTH - count_units(title + address))
 
 
 def validate_link(address: str | None, county: Configuration) -> str | None:

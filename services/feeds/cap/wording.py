@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from services.feeds.cap.parser import AlertArea, AlertInfo
 from services.feeds.configuration import AlertOrigin, UrgentWhen
-from services.feeds.content import compute_text_room, truncate_text
+from services.feeds.content import compute_text_room, count_units, truncate_text
 from shared.notices.configuration import Configuration
 from shared.notices.links import replace_foreign_hosts
 
@@ -59,10 +59,10 @@ class LocalWarning:
         """Return description and instruction; if too long, shorten mainly the description."""
         room = compute_text_room(self.headline, self.info.web, county)
         description = self.info.description or ("" if self.info.instruction else self.info.event)
-        if len(description) + 1 + len(self.info.instruction) <= room:
+        if count_units(f"{description} {self.info.instruction}") <= room:
             return f"{description} {self.info.instruction}".strip()
         instruction = truncate_text(self.info.instruction, int(room * MAX_INSTRUCTION_SHARE))
-        return f"{truncate_text(description, room - len(instruction) - 1)} {instruction}".strip()
+        return f"{truncate_text(description, room - count_units(instruction) - 1)} {instruction}".strip()
 
 
 def select_local_warning(origin: AlertOrigin, infos: Sequence[AlertInfo], county: Configuration) -> LocalWarning | None:

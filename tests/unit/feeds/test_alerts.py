@@ -235,8 +235,9 @@ def test_expired_is_not_told_and_without_an_expiry_the_configuration_has_one() -
     assert event.expirytime == datetime.fromisoformat("2026-11-25T13:00:00+00:00")
 
 
-def test_instructions_are_not_what_is_cut_off() -> None:
-    long = build_info(description="Lage. " * 500, instruction="Fenster schließen.")
+@pytest.mark.parametrize("description", ["Lage. " * 500, "⚠️ 🌪️ 🌧️ " * 120])
+def test_instructions_are_not_what_is_cut_off(description: str) -> None:
+    long = build_info(description=description, instruction="Fenster schließen.")
     (event,) = list_events(poll_alerts(build_alert("w-1", long)))
     assert read_data(event)["text"].endswith("… Fenster schließen.")
     assert len(read_data(event)["text"]) <= 800

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.feeds.content import (
@@ -71,6 +71,8 @@ LONG_LINK = "https://landkreis-osterholz.de/" + "a" * 150
 
 
 @given(st.text(max_size=3000), st.text(max_size=3000), st.sampled_from([None, LONG_LINK]))
+@example("Sperrung 🚧", "🚧 Umleitung 🚗 ist ausgeschildert. " * 40, None)
+@example("🚧" * 130, "🚧 " * 500, LONG_LINK)
 def test_whatever_a_website_writes_our_rules_have_nothing_against_it(title: str, text: str, link: str | None) -> None:
     headline = extract_text(title)
     if not headline:
