@@ -174,7 +174,7 @@ class _AlertProcessor:
             topic=choice.topic,
             headline=warning.headline,
             said=hash_parts(warning.info.description),
-            urgent=is_urgent(warning.info, self.origin.urgent) if choice.urgent is None else choice.urgent,
+            urgent=self._is_urgent(warning, choice),
             way=choice.mode,
             seen=self.publisher.now.date(),
         )
@@ -190,7 +190,7 @@ class _AlertProcessor:
     ) -> str:
         """Update the first referenced warning; withdraw the others, which the alert replaces."""
         (warning_key, published), *others = referenced.items()
-        urgent = published.urgent or is_urgent(warning.info, self.origin.urgent)
+        urgent = published.urgent or self._is_urgent(warning, choice)
         updated = replace(published, headline=warning.headline, urgent=urgent, seen=self.publisher.now.date())
         municipalities = _select_municipalities(warning, choice)
         if self._is_unsent(published):
@@ -206,6 +206,11 @@ class _AlertProcessor:
         for key, replaced in others:
             self._withdraw(key, replaced)
         return result
+
+    def _is_urgent(self, warning: LocalWarning, choice: RuleChoice | None) -> bool:
+        if choice is not None and choice.urgent is not None:
+            return choice.urgent
+        return is_urgent(warning.info, self.origin.urgent)
 
     def _is_unsent(self, published: PublishedWarning) -> bool:
         """Return whether the warning is a draft that nobody has published, so that there is nothing to update."""

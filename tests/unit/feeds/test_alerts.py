@@ -256,6 +256,18 @@ def test_rules_choose_the_topic_by_category_and_event() -> None:
     assert {pending.way for pending in followed.state.pending} == {Mode.DRAFT}
 
 
+@pytest.mark.parametrize("update", ["revision", "follow-up"])
+def test_a_rule_decides_whether_an_update_is_urgent_too(update: str) -> None:
+    quiet: dict[str, Any] = {"rules": [{"category": "trinkwasser", "urgent": False}], "update": update}
+    first = poll_alerts(build_alert("w-1"), **quiet)
+    second = poll_alerts(UPDATE, memory=first.state, **quiet)
+    assert [read_data(event)["urgent"] for event in (*list_events(first), *list_events(second))] == [False, False]
+    third = poll_alerts(
+        build_alert("w-2b", references=["w-2"], msgType="Update", sent=LAST), memory=second.state, update=update
+    )
+    assert [read_data(event)["urgent"] for event in list_events(third)] == [True], "without the rule"
+
+
 def test_a_first_look_can_be_told_to_mark_only() -> None:
     marking: dict[str, Any] = {"first_poll": "mark"}
     first = poll_alerts(build_alert("w-1"), **marking)
