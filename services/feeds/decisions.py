@@ -145,7 +145,6 @@ def _evaluate_entries(
     """Yield the decisions, in chronological order as needed for publishing; a feed lists the newest entry first."""
     evaluator = _EntryEvaluator(origin, publisher, _hash_configuration(origin, publisher.county))
     mark_only = not state.polled and origin.first_poll is FirstPoll.MARK
-    direct_limit = origin.most_at_once if state.polled else None
     direct_count = sum(pending.way is Mode.DIRECT for pending in state.pending)
     for entry in reversed(feed.entries):
         known = state.entries.get(hash_parts(entry.id))
@@ -153,7 +152,7 @@ def _evaluate_entries(
         if decision.way is Mode.DIRECT:
             if known is None and _may_be_forgotten(state, entry, publisher.now):
                 decision = decision.make_draft("perhaps_known")
-            elif direct_limit is not None and direct_count >= direct_limit:
+            elif origin.most_at_once is not None and direct_count >= origin.most_at_once:
                 decision = decision.make_draft("too_many")
             else:
                 direct_count += 1

@@ -129,10 +129,9 @@ def test_without_a_topic_only_what_a_rule_names_is_taken() -> None:
     assert [read_data(event)["topic"] for event in list_events(outcome)] == ["stellen"]
 
 
-def test_what_one_poll_finds_beyond_the_bound_becomes_drafts() -> None:
-    feed: dict[str, Any] = {"most_at_once": 3}
-    first = poll_feed(**feed).state
-    outcome = poll_feed(*(build_item(number) for number in range(10)), memory=first, **feed)
+@pytest.mark.parametrize("memory", [OriginState(), OriginState(polled=True)], ids=["first poll", "later poll"])
+def test_what_one_poll_finds_beyond_the_bound_becomes_drafts(memory: OriginState) -> None:
+    outcome = poll_feed(*(build_item(number) for number in range(10)), memory=memory, most_at_once=3)
     modes = [pending.way for pending in outcome.state.pending]
     assert (modes.count(Mode.DIRECT), modes.count(Mode.DRAFT)) == (3, 7)
     assert outcome.counts["too_many"] == 7
