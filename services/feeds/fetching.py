@@ -193,7 +193,8 @@ async def _decompress(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         raise FetchFailed("encoding", "an encoding that was not requested")
     decompressor = zlib.decompressobj(47)  # gzip or zlib, detected from its header
     try:
-        async for chunk in response.content.iter_chunked(CHUNK_SIZE):
+        # Beyond the end it would keep whatever follows, without a limit.
+        while not decompressor.eof and (chunk := await response.content.read(CHUNK_SIZE)):
             yield decompressor.decompress(chunk, MAX_BYTES + 1)
             if decompressor.unconsumed_tail:
                 raise FetchFailed("too_large", "too large after decompression")

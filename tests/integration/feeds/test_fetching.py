@@ -120,6 +120,18 @@ async def test_packed_otherwise_than_it_says_is_an_error(
     assert (await failing(fetcher, f"{website.url}/feed")).reason == "encoding"
 
 
+async def test_what_follows_packed_content_is_neither_read_nor_kept(website: FakeWebsite, fetcher: Fetcher) -> None:
+    async def append_endlessly(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Encoding": "gzip"})
+        await response.prepare(request)
+        await response.write(gzip.compress(b"<rss/>"))
+        while True:
+            await response.write(b" " * 65_536)
+
+    website.pages["/feed"] = append_endlessly
+    assert (await replace(fetcher, timeout_seconds=5).fetch(f"{website.url}/feed")).body == b"<rss/>"
+
+
 async def test_an_answer_that_does_not_come_has_an_end(website: FakeWebsite, fetcher: Fetcher) -> None:
     website.pages["/feed"] = never_answer
     assert (await failing(replace(fetcher, timeout_seconds=0.2), f"{website.url}/feed")).reason == "timeout"
