@@ -37,14 +37,14 @@ class TokenFile:
         return self._tokens
 
     def _read_state(self) -> _FileState | None:
-        """Return values that change when the file is written, from one `stat` without reading the file."""
+        """Return values that change with the content or the rights of the file, from one `stat` without reading it."""
         try:
             status = self.path.stat()
         except FileNotFoundError:
             return None
         except OSError:
             return (0, 0, 0)
-        return status.st_ino, status.st_mtime_ns, status.st_size
+        return status.st_ino, status.st_ctime_ns, status.st_size
 
     def _read(self) -> Sequence[Token] | None:
         try:

@@ -1,15 +1,22 @@
 """Buckets, addresses and tokens, each on its own."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from services.ingress.notices.auth import TokenFile
 from services.ingress.notices.rate_limit import TokenBuckets
 from shared.contracts.notices_http import event_key
-from shared.notices.tokens import Token, find_token, hash_token
+from shared.notices.tokens import Token, TokenList, find_token, hash_token
 from shared.runtime.client_address import find_client_address
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -95,6 +102,37 @@ def test_a_token_is_valid_until_its_moment() -> None:
     assert find_token("x", tokens, NOW) is tokens[0]
     assert find_token("y", tokens, NOW) is None
     assert find_token("", tokens, NOW) is None
+
+
+NOBODY = 65534
+
+
+@contextmanager
+def without_roots_rights() -> Iterator[None]:
+    """Root may read every file."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+def test_a_tokens_file_is_read_as_soon_as_its_rights_permit_it() -> None:
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        path = Path(folder) / "tokens.json"
+        path.write_bytes(msgspec.json.encode(TokenList(tokens=(token("x", None),))))
+        path.chmod(0o000)
+        file, before = TokenFile(path), path.stat()
+        with without_roots_rights():
+            assert file.load() is None
+        while path.stat().st_ctime_ns == before.st_ctime_ns:  # the clock of the file system has a few milliseconds
+            path.chmod(0o644)
+        assert path.stat().st_mtime_ns == before.st_mtime_ns
+        with without_roots_rights():
+            assert file.load() == (token("x", None),)
 
 
 @given(some.tuples(some.text(), some.text()), some.tuples(some.text(), some.text()))
