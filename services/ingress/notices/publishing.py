@@ -122,8 +122,10 @@ class PublishService:
         """Return when the broker has all events. Raises ApiError, possibly after storing part of a batch."""
         self._validate(parsed, caller)
         for event in parsed.events:  # in order, since a batch may publish a notice and then update it
+            before = self.feed.find_published(event, caller)
             await self._store(stamp_event(event.envelope, caller, self.clock()))
-            self.feed.add_published(event, caller)
+            if self.feed.find_published(event, caller) is before:  # else the stream, and perhaps the answer, was faster
+                self.feed.add_published(event, caller)
         return [build_publish_result(event.envelope) for event in parsed.events]
 
     async def _store(self, event: Envelope) -> None:
