@@ -7,6 +7,7 @@ publish what we `receive`.
 import inspect
 import json
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 import msgspec
@@ -28,7 +29,6 @@ EXCHANGES_OF: Mapping[str, tuple[str, ...]] = {
     dispatch.__name__: (topology.DISPATCH,),
 }
 EXCHANGES = frozenset(exchange for exchanges in EXCHANGES_OF.values() for exchange in exchanges)
-FOR_OTHERS = (topology.MUNICIPAL_EVENTS, topology.EVENTS)
 ON_A_LANE = (dispatch.BroadcastBatch, dispatch.BroadcastFollowUp)
 FROM_THE_DISPATCHER = (
     events.BroadcastProgressed,
@@ -131,9 +131,16 @@ def _build_channel(exchange: str, key: str) -> Document:
         "title": f"{key} on {exchange}",
         "messages": {kind.TYPE: {"$ref": f"#/components/messages/{kind.TYPE}"} for kind in kinds},
         "servers": [{"$ref": "#/servers/broker"}],
-        "tags": [{"name": "integrators" if exchange in FOR_OTHERS else "internal"}],
+        "tags": [{"name": "integrators" if is_for_others(exchange, key) else "internal"}],
         "bindings": {"amqp": _build_exchange(exchange)},
     }
+
+
+def is_for_others(exchange: str, key: str) -> bool:
+    """Return whether municipal systems may publish messages with this routing key, or read them from their stream."""
+    answers = next(stream for stream in topology.STREAMS if stream.name == topology.ANSWERS)
+    is_answer = any(fnmatchcase(key, pattern) for pattern in answers.keys.get(exchange, ()))
+    return exchange == topology.MUNICIPAL_EVENTS or is_answer
 
 
 def _build_exchange(name: str) -> Document:

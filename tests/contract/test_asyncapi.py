@@ -4,6 +4,7 @@ No Python package carries AsyncAPI's own schema: `make asyncapi-test` gets it fr
 """
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from jsonschema import Draft7Validator
 
 from services.ingress.notices.api import ASYNCAPI
 from shared.amqp import topology
+from shared.amqp.permissions import MUNICIPAL_TOPIC_PERMISSIONS
 from shared.contracts import notices
 from shared.contracts.envelope import MESSAGES
 from shared.contracts.message import Message
@@ -97,6 +99,17 @@ def test_every_exchange_that_carries_events_is_there() -> None:
         topology.INBOUND: "topic",
         topology.DISPATCH: "direct",
     }
+
+
+def test_only_what_municipal_systems_may_publish_or_read_is_for_integrators() -> None:
+    """They read one stream, in which nothing is about a subscriber."""
+    (permission,) = MUNICIPAL_TOPIC_PERMISSIONS
+    for channel in DOCUMENT["channels"].values():
+        exchange, key = channel["bindings"]["amqp"]["exchange"]["name"], channel["address"]
+        may_publish = exchange == permission.exchange and re.search(permission.write, key) is not None
+        may_read = exchange == topology.EVENTS and key.startswith(("notice.", "broadcast."))
+        (tag,) = channel["tags"]
+        assert (tag["name"] == "integrators") is (may_publish or may_read), channel["title"]
 
 
 @EVERY_TYPE
