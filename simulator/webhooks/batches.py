@@ -10,8 +10,9 @@ import msgspec
 from msgspec import Struct
 
 MAX_BYTES = 3_000_000
-# Allowance for the JSON around the items.
+# Allowances for the JSON around all items, and around one.
 ENVELOPE_BYTES = 1000
+ITEM_BYTES = 40
 
 Json = dict[str, Any]
 UpdateKind = Literal["messages", "statuses", "user_preferences", "change"]
@@ -20,7 +21,7 @@ HEADER = "X-Hub-Signature-256"
 
 
 class Update(Struct, frozen=True, gc=False):
-    """One item of a webhook, encoded for the wire; `change` is a whole item of `changes[]`.
+    """One item of a webhook, encoded for the wire; `change` is a whole item of `entry[]` but for the account's id.
 
     `on_accepted` is called when the business has answered the POST with 200.
     """
@@ -32,7 +33,7 @@ class Update(Struct, frozen=True, gc=False):
 
     @property
     def size(self) -> int:
-        return len(self.item) + len(self.contact or b"") + 2
+        return len(self.item) + len(self.contact or b"") + ITEM_BYTES
 
 
 def encode_update(
@@ -70,15 +71,17 @@ class WebhookEnvelope:
 
     def __init__(self, *, account_id: str, phone_number_id: str, display_phone_number: str) -> None:
         metadata = {"display_phone_number": display_phone_number, "phone_number_id": phone_number_id}
-        self._head = b'{"object":"whatsapp_business_account","entry":[{"id":"%b","changes":[' % account_id.encode()
+        self._entry = b'{"id":"%b",' % account_id.encode()
         self._value = b'"value":{"messaging_product":"whatsapp","metadata":%b' % _encode_json(metadata)
 
     def compose(self, batch: Sequence[Update]) -> bytes:
         """Return the body of one POST; items of the same kind share one change, except those of kind `change`."""
-        return self._head + b",".join(self._encode_changes(batch)) + b"]}]}"
+        entries = [self._entry + update.item[1:] for update in batch if update.kind == "change"]
+        if changes := b",".join(self._encode_changes(batch)):
+            entries.append(b'%b"changes":[%b]}' % (self._entry, changes))
+        return b'{"object":"whatsapp_business_account","entry":[%b]}' % b",".join(entries)
 
     def _encode_changes(self, batch: Sequence[Update]) -> Iterator[bytes]:
-        yield from (update.item for update in batch if update.kind == "change")
         if statuses := [update for update in batch if update.kind == "statuses"]:
             yield self._encode_change(b"messages", b"statuses", statuses)
         if messages := [update for update in batch if update.kind == "messages"]:

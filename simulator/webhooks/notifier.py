@@ -56,8 +56,9 @@ class Notifier:
         self._send("user_preferences", encode_update("user_preferences", preference, contact))
 
     def notify_account_change(self, field: str, value: Json, on_accepted: Callable[[], None] | None = None) -> None:
-        """Send a change of the account, as one item of `changes[]`."""
-        self._send(field, encode_update("change", {"field": field, "value": value}, on_accepted=on_accepted))
+        """Send a change of the account, as an entry of its own, which at Meta has a time."""
+        entry = {"time": int(self.clock()), "changes": [{"field": field, "value": value}]}
+        self._send(field, encode_update("change", entry, on_accepted=on_accepted))
 
     def notify_template_status(self, template: MessageTemplate) -> None:
         value = {

@@ -1,6 +1,7 @@
 """The control API: behind its token, strict about what it is asked, and honest in its account."""
 
 import json
+import time
 from typing import Any
 
 import aiohttp
@@ -128,6 +129,8 @@ async def test_what_happened_to_the_account_has_been_told_when_the_answer_comes(
     change = {"field": "account_update", "value": {"event": "PARTNER_REMOVED"}}
     assert await harness.call_control("POST", "account/changes", change) == change
     assert harness.business.changes == [change]
+    ((entry,),) = [json.loads(body)["entry"] for body in harness.business.bodies]
+    assert 0 <= time.time() - entry["time"] < WAIT_TIMEOUT_SECONDS, "as Meta says of what concerns the account itself"
 
 
 async def test_a_broadcast_lets_every_citizen_write_once(harness: SimulatorHarness) -> None:

@@ -36,12 +36,12 @@ def test_items_of_a_kind_share_a_change_and_contacts_are_told_once() -> None:
         encode_update("statuses", {"id": "a"}, contact),
         encode_update("messages", {"id": "b"}, contact),
         encode_update("statuses", {"id": "c"}, contact),
-        encode_update("change", {"field": "account_update", "value": {}}),
+        encode_update("change", {"time": 1794300200, "changes": [{"field": "account_update", "value": {}}]}),
     ]
-    (entry,) = json.loads(ENVELOPE.compose(batch))["entry"]
-    assert entry["id"] == "1002"
-    other, statuses, messages = entry["changes"]
-    assert other == {"field": "account_update", "value": {}}
+    account, entry = json.loads(ENVELOPE.compose(batch))["entry"]
+    assert account == {"id": "1002", "time": 1794300200, "changes": [{"field": "account_update", "value": {}}]}
+    assert (entry["id"], "time" in entry) == ("1002", False)
+    statuses, messages = entry["changes"]
     assert [status["id"] for status in statuses["value"]["statuses"]] == ["a", "c"]
     assert statuses["value"]["contacts"] == [{"user_id": "DE.1"}]
     assert messages["value"]["metadata"] == {"display_phone_number": "4947919300", "phone_number_id": "7008"}
