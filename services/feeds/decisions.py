@@ -3,7 +3,7 @@
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -24,6 +24,7 @@ from shared.notices.time_parsing import parse_duration
 
 MAX_DRAFTS = 500
 MAX_VERSIONS = 8
+HasDraft = Callable[[str], bool]  # by the id of the event
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +90,12 @@ class PollOutcome:
 
 
 def evaluate_feed(
-    origin: FeedOrigin, state: OriginState, feed: Feed, publisher: PublisherIdentity, max_drafts: int = MAX_DRAFTS
+    origin: FeedOrigin,
+    state: OriginState,
+    feed: Feed,
+    publisher: PublisherIdentity,
+    max_drafts: int = MAX_DRAFTS,
+    has_draft: HasDraft = lambda _: False,
 ) -> PollOutcome:
     """Evaluate every entry once; the first poll only marks entries as known, unless configured otherwise.
 
@@ -97,7 +103,8 @@ def evaluate_feed(
     """
     outcome = PollOutcome(state)
     outcome.counts.update(broken=feed.broken, surplus=feed.surplus)
-    decisions = list(_evaluate_entries(origin, state, feed, publisher))
+    evaluator = _EntryEvaluator(origin, publisher, _hash_configuration(origin, publisher.county), has_draft)
+    decisions = list(_evaluate_entries(evaluator, state, feed))
     surplus = sum(decision.way is Mode.DRAFT for decision in decisions) - max_drafts
     entries = dict(state.entries)
     for decision in decisions:
@@ -139,18 +146,16 @@ class _EntryDecision:
         return dataclasses.replace(self, known=known, result="not_kept", way=None, draft_reason="")
 
 
-def _evaluate_entries(
-    origin: FeedOrigin, state: OriginState, feed: Feed, publisher: PublisherIdentity
-) -> Iterator[_EntryDecision]:
+def _evaluate_entries(evaluator: "_EntryEvaluator", state: OriginState, feed: Feed) -> Iterator[_EntryDecision]:
     """Yield the decisions, in chronological order as needed for publishing; a feed lists the newest entry first."""
-    evaluator = _EntryEvaluator(origin, publisher, _hash_configuration(origin, publisher.county))
+    origin, now = evaluator.origin, evaluator.publisher.now
     mark_only = not state.polled and origin.first_poll is FirstPoll.MARK
     direct_count = sum(pending.way is Mode.DIRECT for pending in state.pending)
     for entry in reversed(feed.entries):
         known = state.entries.get(hash_parts(entry.id))
         decision = evaluator.evaluate(entry, known, mark_only=mark_only)
         if decision.way is Mode.DIRECT:
-            if known is None and _may_be_forgotten(state, entry, publisher.now):
+            if known is None and _may_be_forgotten(state, entry, now):
                 decision = decision.make_draft("perhaps_known")
             elif origin.most_at_once is not None and direct_count >= origin.most_at_once:
                 decision = decision.make_draft("too_many")
@@ -177,6 +182,7 @@ class _EntryEvaluator:
     origin: FeedOrigin
     publisher: PublisherIdentity
     configuration_hash: str
+    has_draft: HasDraft
 
     def evaluate(self, entry: FeedEntry, known: KnownEntry | None, *, mark_only: bool) -> _EntryDecision:
         today = self.publisher.now.date()
@@ -224,9 +230,15 @@ class _EntryEvaluator:
     def _build_publication(
         self, entry: FeedEntry, known: KnownEntry, mode: Mode, content: NoticeContent
     ) -> _EntryDecision:
-        """Build the next revision; it is refused if our own rules would reject it."""
-        key, revision = hash_parts(entry.id), known.revision + 1
+        """Build the next revision; it is refused if our own rules would reject it.
+
+        A draft of the first revision that still waits is replaced, as there is nothing yet to update.
+        """
+        key = hash_parts(entry.id)
         subject, fields = f"{self.origin.name}-{key}", msgspec.structs.asdict(content)
+        if known.revision and self.has_draft(f"{subject}:1"):
+            known, mode = replace(known, revision=0), Mode.DRAFT
+        revision = known.revision + 1
         message = NoticePublished(**fields) if revision == 1 else NoticeUpdated(**fields, revision=revision)
         default_expiry = self.publisher.now + parse_duration(self.origin.expires_in)
         expires = min(entry.expires or default_expiry, default_expiry)

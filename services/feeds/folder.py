@@ -107,6 +107,10 @@ class StateFolder:
         pattern = re.compile(rf"{re.escape(origin)}-[0-9a-f]{{20}}\.")
         return sum(pattern.match(path.name) is not None for path in self.drafts.glob("*.json"))
 
+    def has_draft(self, event_id: str) -> bool:
+        """Return whether a draft of this event waits, which nobody has published."""
+        return (self.drafts / _build_file_name(event_id)).exists() and not self.is_unanswered(event_id)
+
     def save_refused(self, event: bytes, problems: tuple[Problem, ...], origin: str) -> None:
         """Store an event that Kreisfunk refused, with the reasons."""
         path = self.refused / _build_file_name(read_envelope(event).id)

@@ -18,6 +18,7 @@ from services.feeds.cap.parser import MAX_BYTES, Alert, NotAnAlert, is_alert, re
 from services.feeds.configuration import AlertOrigin, FeedOrigin, FirstPoll
 from services.feeds.decisions import MAX_DRAFTS, PollOutcome, PublisherIdentity, evaluate_feed
 from services.feeds.fetching import Fetched, Fetcher, FetchFailed
+from services.feeds.folder import StateFolder
 from services.feeds.rss import Feed, FeedEntry, NotAFeed, read_feed
 from services.feeds.state import KnownEntry, OriginState, hash_parts, put_last
 
@@ -34,12 +35,12 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class FeedSource:
-    """Implementation of polling.PollSource for a feed; `count_drafts` returns the number of its waiting drafts."""
+    """Implementation of polling.PollSource for a feed; `folder` has its waiting drafts."""
 
     origin: FeedOrigin
     fetcher: Fetcher
     identify: Identify
-    count_drafts: Callable[[], int]
+    folder: StateFolder
 
     async def __call__(self, state: OriginState) -> PollOutcome | None:
         fetched = await _fetch_if_changed(self.fetcher, self.origin.url, state)
@@ -51,8 +52,8 @@ class FeedSource:
         return outcome
 
     def _evaluate(self, state: OriginState, feed: Feed) -> PollOutcome:
-        max_drafts = max(0, MAX_DRAFTS - self.count_drafts())
-        return evaluate_feed(self.origin, state, feed, self.identify(), max_drafts)
+        max_drafts = max(0, MAX_DRAFTS - self.folder.count_drafts(self.origin.name))
+        return evaluate_feed(self.origin, state, feed, self.identify(), max_drafts, self.folder.has_draft)
 
 
 async def _read_feed(body: bytes, fetched: Fetched) -> Feed:

@@ -62,8 +62,7 @@ class FeedComponents:
     def _build_source(self, origin: FeedOrigin | AlertOrigin, fetcher: Fetcher) -> PollSource:
         identify, find_status = self.identify, self.folder.find_status
         if isinstance(origin, FeedOrigin):
-            count_drafts = partial(self.folder.count_drafts, origin.name)
-            return FeedSource(origin=origin, fetcher=fetcher, identify=identify, count_drafts=count_drafts)
+            return FeedSource(origin=origin, fetcher=fetcher, identify=identify, folder=self.folder)
         if origin.files is not None:
             path = self.base_folder / origin.files
             return AlertFileSource(origin=origin, path=path, identify=identify, find_status=find_status)

@@ -1,6 +1,6 @@
 """Feeds, and the county that reads them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -69,10 +69,16 @@ def build_origin(**fields: Any) -> FeedOrigin:
     return msgspec.convert({**defaults, **fields}, FeedOrigin)
 
 
-def poll_feed(*items: str, memory: OriginState = UNPOLLED, now: datetime = NOW, **origin: Any) -> PollOutcome:
-    """Return the outcome of a poll by an origin with these fields; earlier pending events are dropped."""
-    fresh = msgspec.structs.replace(memory, pending=())
-    return evaluate_feed(build_origin(**origin), fresh, read_feed(build_rss(items)), replace(IDENTITY, now=now))
+def poll_feed(
+    *items: str, memory: OriginState = UNPOLLED, now: datetime = NOW, drafts: Container[str] = (), **origin: Any
+) -> PollOutcome:
+    """Return the outcome of a poll by an origin with these fields; earlier pending events are dropped.
+
+    `drafts` are the ids of those that wait.
+    """
+    fresh, publisher = msgspec.structs.replace(memory, pending=()), replace(IDENTITY, now=now)
+    feed = read_feed(build_rss(items))
+    return evaluate_feed(build_origin(**origin), fresh, feed, publisher, has_draft=drafts.__contains__)
 
 
 def list_events(outcome: PollOutcome) -> list[Envelope]:

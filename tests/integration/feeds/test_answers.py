@@ -203,3 +203,19 @@ async def test_a_feed_on_the_web_is_checked_entry_by_entry_and_nothing_is_stored
     assert ended.json["entries"][0]["events"][0]["data"]["headline"] == "Meldung 1"
     assert await harness.list_published() == []
     assert not (harness.folder / "state").exists()
+
+
+async def test_a_draft_that_waits_says_what_the_website_says_now(harness: FeedsHarness) -> None:
+    harness.options = 'first_poll = "publish"\nupdates = true\n'
+    for title in ("Alt", "Neu"):
+        harness.show(build_item(1, title=title))
+        assert (await harness.poll_once()).output == "presse: 1 kept as a draft\n"
+    (draft,) = harness.list_stored("drafts")
+    assert draft["data"]["headline"] == "Neu"
+    (name,) = (path.stem for path in (harness.folder / "state" / "drafts").iterdir())
+    await publish(harness, name)
+    assert await harness.list_headlines() == ["Neu"]
+    harness.show(build_item(1, title="Neuer"))
+    await harness.poll_once()
+    (update,) = harness.list_stored("drafts")
+    assert (update["data"]["headline"], update["data"]["revision"]) == ("Neuer", 2)

@@ -6,10 +6,21 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from services.feeds.configuration import Mode
 from services.feeds.decisions import MAX_VERSIONS, PublisherIdentity, evaluate_feed
 from services.feeds.rss import read_feed
 from services.feeds.state import OriginState
-from tests.factories.feeds import COUNTY, IDENTITY, NOW, build_item, build_origin, build_rss, list_events, poll_feed
+from tests.factories.feeds import (
+    COUNTY,
+    IDENTITY,
+    NOW,
+    build_item,
+    build_origin,
+    build_rss,
+    list_events,
+    list_kinds,
+    poll_feed,
+)
 
 TODAY = "Wed, 25 Nov 2026 09:00:00 GMT"
 
@@ -81,3 +92,24 @@ def test_what_an_earlier_release_remembered_is_no_update() -> None:
     entries = {key: replace(known, digest="0123456789abcdef0123") for key, known in memory.entries.items()}
     outcome = poll_feed(build_item(1), memory=OriginState(polled=True, entries=entries), updates=True)
     assert (list_events(outcome), outcome.counts["known"]) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    ("mode", "waits", "kind", "way"),
+    [
+        ("draft", True, "published", Mode.DRAFT),
+        ("direct", True, "published", Mode.DRAFT),
+        ("draft", False, "updated", Mode.DRAFT),
+        ("direct", False, "updated", Mode.DIRECT),
+    ],
+)
+def test_a_change_replaces_a_draft_that_waits(mode: str, waits: bool, kind: str, way: Mode) -> None:
+    first = poll_feed(build_item(1), mode="draft", updates=True).state
+    (draft,) = list_events(poll_feed(build_item(1), mode="draft"))
+    changed = build_item(1, title="Neu")
+    outcome = poll_feed(changed, memory=first, drafts={draft.id} if waits else (), mode=mode, updates=True)
+    assert list_kinds(outcome) == [kind]
+    assert [pending.way for pending in outcome.state.pending] == [way]
+    assert (list_events(outcome)[0].id == draft.id) is waits
+    (known,) = outcome.state.entries.values()
+    assert known.revision == (1 if waits else 2)
