@@ -48,7 +48,7 @@ class SubscriberRepository(Protocol):
         """Keep only these publications of a message; call it once the broker has confirmed all of them."""
 
     async def find_addresses(self, subscriber: UUID) -> Addresses | None:
-        """Return all addresses of a subscriber; None for an unknown id, or without an encrypted address."""
+        """Return all addresses of a subscriber, only the blind indexes if unsubscribed; None without any address."""
 
 
 class FeedbackRepository(Protocol):

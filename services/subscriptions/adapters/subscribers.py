@@ -29,7 +29,6 @@ from services.subscriptions.domain.subscriber import (
     SubscriberState,
     list_indexes,
     list_lookup_indexes,
-    select_address,
 )
 from shared.contracts.message import Address, Addresses, AddressKind
 from shared.database.pool import Connection, Database
@@ -177,7 +176,7 @@ class PostgresSubscriberRepository:
 
     async def find_addresses(self, subscriber: UUID) -> Addresses | None:
         addresses = map(_read_addresses, await self._database.fetch(_ADDRESSES, subscriber))
-        return next(filter(select_address, addresses), None)
+        return next(filter(list_indexes, addresses), None)
 
 
 async def _find_decision(connection: Connection, keys: Sequence[bytes]) -> StoredDecision | None:

@@ -105,7 +105,7 @@ class InboundConsumer:
         decision = await self.subscribers.process_once(refusal.delivery.bytes, person, envelope.time, decide)
         for publication in decision.publications:
             await self.publisher.publish(publication)
-        self.count("stopped_marketing")
+        self.count("refused" if decision.result == MessageResult.IGNORED else "stopped_marketing")
         return Done()
 
     async def _handle_part(self, part: GroupPart) -> None:

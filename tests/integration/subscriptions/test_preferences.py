@@ -1,11 +1,20 @@
 """Meta's own stop and resume, on a real database."""
 
+from uuid import UUID
+
+import pytest
+
+from services.subscriptions.handlers.inbound import STOPPED_MARKETING
 from shared.contracts.dispatch import ReplyRequested
-from shared.contracts.events import SubscriptionChanged, SubscriptionEnded, SubscriptionStarted
-from tests.factories.citizens import COUNTY, build_message, build_preference
+from shared.contracts.envelope import encode
+from shared.contracts.events import DeliveryRefused, SubscriptionChanged, SubscriptionEnded, SubscriptionStarted
+from shared.contracts.ids import delivery_id, make_timed_id
+from shared.outcome import DependencyUnavailable, Done
+from tests.factories.citizens import COUNTY, build_message, build_preference, build_time
 from tests.integration.subscriptions.harness import SubscriptionsHarness
 
 TOPICS = "select topic from subscriptions.subscription order by topic"
+COUNTED = ("stopped_marketing", "refused")
 CONSENTS = "select sequence, event, topics from subscriptions.consent order by id desc limit 1"
 
 
@@ -70,3 +79,32 @@ async def test_a_stop_that_is_older_than_the_start_changes_nothing(harness: Subs
     await harness.receive(build_message("Start", seconds=9))
     await harness.receive_preferences(build_preference("stop", seconds=5))
     assert len(await harness.fetch_rows(TOPICS)) == 4
+
+
+async def refuse_delivery(harness: SubscriptionsHarness, *, begun: float, seconds: float = 30) -> None:
+    """Report that Meta refuses a delivery to the only subscriber, who has stopped marketing messages."""
+    ((subscriber,),) = await harness.fetch_rows("select id from subscriptions.subscriber")
+    assert isinstance(subscriber, UUID)
+    delivery = delivery_id(make_timed_id(build_time(begun)), subscriber)
+    refused = DeliveryRefused(delivery=delivery, subscriber=subscriber, code=STOPPED_MARKETING)
+    body = encode(refused, event_id=str(delivery), source="/kreisfunk/dispatcher", time=build_time(seconds))
+    assert await harness.parts.inbound.handle_refusal(body) == Done()
+
+
+async def test_a_stop_that_a_refusal_reveals_is_told_after_a_crash_between_commit_and_publish(
+    harness: SubscriptionsHarness, other: SubscriptionsHarness
+) -> None:
+    """The refusal has unsubscribed the person from everything, so that no encrypted address is left."""
+    await harness.receive(build_message("Start"), build_message("nur Stellen", seconds=2))
+    earlier = len(harness.publisher.published)
+    harness.publisher.refuse = lambda _: True
+    with pytest.raises(DependencyUnavailable):
+        await refuse_delivery(harness, begun=5)
+    assert await harness.fetch_rows("select state from subscriptions.subscriber") == [("unsubscribed",)]
+    await refuse_delivery(other, begun=5)
+    (ended,) = other.publisher.list_messages(SubscriptionEnded)
+    assert (ended.topic, ended.sequence) == (None, 3)
+    await refuse_delivery(other, begun=6)
+    assert (len(harness.publisher.published), len(other.publisher.published)) == (earlier, 1)
+    counted = [other.read_metric("kreisfunk_subscriptions_inbound_total", outcome=outcome) for outcome in COUNTED]
+    assert counted == [1, 1]
