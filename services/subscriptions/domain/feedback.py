@@ -133,8 +133,10 @@ def build_feedback_erased(entries: Sequence[UUID], moment: MessageTime, message_
 
 
 def identify_person(subscriber: Subscriber | None, sender: Addresses) -> bytes:
-    """Return the subscriber's id, or for an unknown sender the blind index of the first address."""
-    return subscriber.id.bytes if subscriber else list_indexes(sender)[0]
+    """Return the subscriber's id, else the blind index of the user id, if any: Meta may leave the phone number out."""
+    if subscriber:
+        return subscriber.id.bytes
+    return sender.user.index if sender.user else list_indexes(sender)[0]
 
 
 def truncate_to_hour(moment: datetime) -> datetime:

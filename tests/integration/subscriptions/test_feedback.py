@@ -10,7 +10,7 @@ from shared.contracts.envelope import encode
 from shared.contracts.events import FeedbackErased, FeedbackReceived, ReactionLocated, ReactionReceived
 from shared.contracts.message import Addresses
 from shared.outcome import Done
-from tests.factories.citizens import NOON, TEXTS, build_both, build_message, build_phone
+from tests.factories.citizens import NOON, TEXTS, build_both, build_message, build_phone, build_user
 from tests.integration.subscriptions.harness import SubscriptionsHarness
 from tests.integration.subscriptions.notice_factory import count_audience, publish, withdraw
 
@@ -110,3 +110,15 @@ async def test_an_erasure_names_all_feedback_of_its_person(
     assert {identifier for each in told for identifier in each.feedback} == feedback_ids
     published = [each.message_id for each in harness.publisher.published if each.key == FeedbackErased.KEY]
     assert len(set(published)) == 2
+
+
+async def test_what_a_stranger_said_is_shown_and_erased_when_meta_leaves_their_number_out(
+    harness: SubscriptionsHarness,
+) -> None:
+    """As with somebody who has a username, after a month without a message."""
+    for citizen in range(8):
+        await harness.send_texts(f"Feedback: Danke {citizen}", sender=build_both(citizen), start=citizen)
+        await harness.send_texts("Daten", "Löschen", sender=build_user(citizen), start=20 + 2 * citizen)
+        assert f"„Danke {citizen}“" in harness.list_reply_texts()[-2]
+    assert await harness.fetch_rows("select said from subscriptions.feedback") == []
+    assert len(harness.publisher.list_messages(FeedbackErased)) == 8
