@@ -19,6 +19,7 @@ from services.subscriptions.adapters.retention import (
     lock_people,
 )
 from services.subscriptions.domain.change_sets import ChangeSet, StoredDecision
+from services.subscriptions.domain.consent import ConsentEvent
 from services.subscriptions.domain.conversation import Conversation, merge_conversations
 from services.subscriptions.domain.feedback import AuthorKey
 from services.subscriptions.domain.privacy import StoredState, collect_indexes, derive_authors
@@ -80,14 +81,10 @@ _SAVE_CONVERSATION = """
 """
 # One address has one row, whichever index key its blind index was made with.
 _DROP_CONVERSATION = "delete from subscriptions.conversation where address_index = any($1)"
-# A move names both addresses; its message stays in the inbox as long as any data of the former address exist.
+# A move names both addresses; its message stays in the inbox as long as any data of the former address exist. Only the
+# person's own moves count: whoever has a former number now may not reach where its former owner went.
 _FORMER_INDEXES = """
-    with recursive theirs as (
-        select unnest($1::bytea[]) as index
-        union
-        select unnest(moved.senders) from theirs join subscriptions.inbox moved
-            on moved.senders @> array[theirs.index] and moved.result = 'moved')
-    select index from theirs
+    select distinct unnest(senders) as index from subscriptions.inbox where message_key = any($1) and result = 'moved'
 """
 _MOVES = "select message_key, senders from subscriptions.inbox where senders && $1 and result = 'moved'"
 _MOVED = """
@@ -161,7 +158,9 @@ class PostgresSubscriberRepository:
         people, addresses = [row for row in rows if row], former or sender
         consents = await fetch_consents(connection, [person.id for person in people])
         known_indexes = (*collect_indexes(people, addresses), *addresses.also)
-        all_indexes = tuple([row["index"] for row in await connection.fetch(_FORMER_INDEXES, known_indexes)])
+        moves = [entry.message_key for entry in consents if entry.event is ConsentEvent.MOVED]
+        former_indexes = [row["index"] for row in await connection.fetch(_FORMER_INDEXES, moves)]
+        all_indexes = tuple(dict.fromkeys((*known_indexes, *former_indexes)))
         authors = derive_authors(self._key, people, all_indexes, consents)
         return replace(
             state,

@@ -4,11 +4,13 @@ import asyncpg
 import pytest
 
 from services.subscriptions.adapters.retention import NO_PUBLICATIONS
+from services.subscriptions.domain.subscriber import list_indexes
 from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.events import FeedbackErased, SubscriberErased, SubscriptionEnded
 from shared.contracts.message import Addresses
-from tests.factories.citizens import build_both, build_message, build_move, build_phone, build_time
-from tests.integration.subscriptions.harness import SubscriptionsHarness, subscribe_many
+from shared.outcome import Done
+from tests.factories.citizens import build_both, build_message, build_move, build_phone, build_time, build_user
+from tests.integration.subscriptions.harness import SubscriptionsHarness, encode_group, subscribe_many
 from tests.integration.subscriptions.notice_factory import publish
 
 STEP_SIZE = 400  # subscribers on the pages of one expansion step
@@ -147,3 +149,18 @@ async def test_an_erasure_from_before_the_start_or_the_move_erases_nobody_else(
     await hear_of_the_move(harness, OLD_PHONE, NEW_PHONE, at=at)
     assert NEW_PHONE.phone is not None
     assert await harness.fetch_rows(SUBSCRIBERS) == [(NEW_PHONE.phone.index, "subscribed")]
+
+
+async def test_whoever_has_the_old_number_reaches_nothing_of_whoever_moved(harness: SubscriptionsHarness) -> None:
+    neighbour = Addresses(phone=OLD.phone, user=build_user("neighbour").user)
+    await harness.send_texts("Feedback: Danke", "Start", sender=OLD)
+    await hear_of_the_move(harness)
+    await harness.send_texts("Hallo", sender=NEW, start=70)
+    letter = encode_group([build_message("Stop", sender=NEW, seconds=80)])
+    assert await harness.parts.dead_letters.store(letter, "unexpected Error") == Done()
+    await harness.send_texts("Daten", "Löschen", sender=neighbour, start=90)
+    assert "Danke" not in harness.list_reply_texts()[-2]
+    assert await harness.fetch_rows("select said from subscriptions.feedback") == [("Danke",)]
+    assert await harness.fetch_rows("select reason from subscriptions.dead_letter") == [("unexpected Error",)]
+    (erased,) = harness.publisher.list_messages(SubscriberErased)
+    assert {address.index for address in erased.addresses} == set(list_indexes(neighbour))
