@@ -172,15 +172,21 @@ def _describe_person(subscriber: Subscriber | None, replies: ReplyBuilder, now: 
     if subscriber is None:
         yield "Anmeldung: keine"
         return
-    state = f"angemeldet, Themen: {replies.join_titles(subscriber.topics)}" if subscriber.subscribed else "abgemeldet"
+    state = f"angemeldet, Themen: {_name_topics(subscriber.topics, replies)}" if subscriber.subscribed else "abgemeldet"
     yield f"Anmeldung: {state}"
     if subscriber.suspended:
-        yield f"In WhatsApp abbestellt: {replies.join_titles(subscriber.suspended)}"
+        yield f"In WhatsApp abbestellt: {_name_topics(subscriber.suspended, replies)}"
     yield f"Adresse: {_describe_addresses(subscriber)}; dazu eine interne Nummer"
     if subscriber.places:
         yield f"Gemeinden: {', '.join(sorted(subscriber.places))}"
     if subscriber.paused_until and subscriber.is_paused(now):
         yield f"Pause bis einschließlich {format_day(subscriber.paused_until - timedelta(seconds=1))}"
+
+
+def _name_topics(topics: Iterable[str], replies: ReplyBuilder) -> str:
+    """Return the titles, and the ids of topics that the county file no longer contains: they are stored, too."""
+    stored = frozenset(topics)
+    return ", ".join(filter(None, (replies.join_titles(stored), *sorted(stored - replies.county.topic_ids))))
 
 
 def _describe_addresses(subscriber: Subscriber) -> str:
@@ -192,7 +198,8 @@ def _describe_addresses(subscriber: Subscriber) -> str:
 
 
 def _describe_consent(entry: Consent, replies: ReplyBuilder) -> str:
-    topics = f": {replies.join_titles(entry.topics)}" if entry.topics and entry.event is not ConsentEvent.MOVED else ""
+    names = "" if entry.event is ConsentEvent.MOVED else _name_topics(entry.topics, replies)
+    topics = f": {names}" if names else ""
     version = f" (Fassung {entry.wording.version})" if entry.wording else ""
     return f"{_format_time(entry.said_at)} {_EVENTS[entry.event]}{topics}{version}"
 
@@ -208,7 +215,7 @@ def _describe_all_feedback(feedback: Sequence[Feedback], replies: ReplyBuilder) 
 
 
 def _describe_feedback(feedback: Feedback, replies: ReplyBuilder) -> str:
-    about = f" zu {replies.join_titles([feedback.topic]) or feedback.topic}" if feedback.topic else ""
+    about = f" zu {_name_topics([feedback.topic], replies)}" if feedback.topic else ""
     content = (
         f"„{feedback.text}“" if feedback.kind is FeedbackKind.TEXT else _RATINGS.get(feedback.value, feedback.value)
     )

@@ -5,14 +5,15 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from services.subscriptions.domain.consent import ConsentEvent, build_consent
 from services.subscriptions.domain.conversation import NEW_CONVERSATION, Conversation
 from services.subscriptions.domain.decision import Decision, MessageResult, decide
 from services.subscriptions.domain.intents.detection import detect_intent
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent, build_start_payload
 from services.subscriptions.domain.intents.text import CitizenText
-from services.subscriptions.domain.privacy import StoredState
+from services.subscriptions.domain.privacy import StoredState, build_access_report
 from services.subscriptions.domain.replies import ReplyBuilder
-from services.subscriptions.domain.subscriber import Subscriber, apply_preference
+from services.subscriptions.domain.subscriber import MessageTime, Subscriber, apply_preference
 from tests.factories.citizens import (
     COUNTY,
     TEXTS,
@@ -142,3 +143,13 @@ def test_a_stop_in_the_app_that_leaves_no_topic_that_exists_is_a_complete_one() 
     restored = apply_preference(result, build_preference("resume", seconds=70), later)
     assert restored is not None
     assert restored.topics == {marketing}
+
+
+def test_the_record_names_topics_that_are_gone() -> None:
+    moment = MessageTime(build_time(0), build_time(0))
+    subscriber = replace(subscribe("nur Stellen, Baustellen"), suspended=frozenset({"stellen"}))
+    given = build_consent(subscriber, ConsentEvent.GIVEN, moment, b"", frozenset({"stellen"}))
+    record = build_access_report(subscriber, StoredState(history=(given,)), REPLIES, build_time(0)).text
+    assert "angemeldet, Themen: Baustellen, stellen\n" in record
+    assert "In WhatsApp abbestellt: stellen\n" in record
+    assert "20.11.2026 13:00 Einwilligung: stellen\n" in record
