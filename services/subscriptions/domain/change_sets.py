@@ -259,7 +259,7 @@ def _build_change_events(
         return
     for topic in sorted(before.topics - after.topics) if before else ():
         yield _build_ended(after, moment, key, topic)
-    if result is MessageResult.STARTED:
+    if result is MessageResult.STARTED and not (before and before.subscribed):
         yield _build_started(after, moment, key)
     elif result is not MessageResult.RENEWED:
         yield _build_changed(after, moment, key)

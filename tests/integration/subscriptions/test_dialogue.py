@@ -18,6 +18,7 @@ from shared.contracts.events import (
     SubscriberErased,
     SubscriptionChanged,
     SubscriptionEnded,
+    SubscriptionStarted,
 )
 from shared.contracts.inbound import InboundMessage
 from shared.contracts.message import Addresses
@@ -50,6 +51,15 @@ async def test_a_choice_is_stored_recorded_and_told(harness: SubscriptionsHarnes
     (changed,) = harness.publisher.list_messages(SubscriptionChanged)
     assert changed.topics == ("baustellen",)
     assert harness.publisher.published[-1].key == "reply"
+
+
+async def test_whoever_is_subscribed_and_starts_again_has_not_joined_once_more(harness: SubscriptionsHarness) -> None:
+    await harness.send_texts("Start", "nur Baustellen", "Start")
+    (started,) = harness.publisher.list_messages(SubscriptionStarted)
+    assert started.sequence == 1
+    changed = harness.publisher.list_messages(SubscriptionChanged)
+    assert [(each.sequence, set(each.topics)) for each in changed] == [(2, {"baustellen"}), (3, COUNTY.topic_ids)]
+    assert [(sequence, event) for sequence, event, _ in await harness.fetch_rows(CONSENTS)][2:] == [(3, "given")]
 
 
 async def test_who_pauses_or_lives_elsewhere_is_no_audience(harness: SubscriptionsHarness) -> None:
