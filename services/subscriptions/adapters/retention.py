@@ -56,17 +56,20 @@ _CLEAR_ANSWERS = r"""
 _OLDEST_ANSWER = r"""
     select min(handled_at) from subscriptions.inbox where result = 'shown' and publications <> '\x90'
 """
-_PURGE_FORMER = """
+# A row that was merged into another one belongs to a person as long as that one exists.
+_FORMER = """
+    from subscriptions.subscriber former
+    where state <> 'subscribed' and not exists (
+        select from subscriptions.subscriber kept where kept.id = former.merged_into)
+"""
+_PURGE_FORMER = f"""
     with old as (
-        select id from subscriptions.subscriber
-        where state <> 'subscribed' and greatest(ended_at, started_at, created_at) < now() - $1::interval limit $2),
+        select id {_FORMER} and greatest(ended_at, started_at, created_at) < now() - $1::interval limit $2),
     gone as (
         delete from subscriptions.subscriber where id in (select id from old) returning true)
     select count(*) from gone
 """
-_OLDEST_FORMER = """
-    select min(greatest(ended_at, started_at, created_at)) from subscriptions.subscriber where state <> 'subscribed'
-"""
+_OLDEST_FORMER = f"select min(greatest(ended_at, started_at, created_at)) {_FORMER}"
 _DELETE_PEOPLE = """
     with recursive person as (
         select id from subscriptions.subscriber where id = any($1) or phone_index = any($2) or user_index = any($2)

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from services.subscriptions.adapters.retention import build_retention_rules
-from tests.factories.citizens import COUNTY
+from tests.factories.citizens import COUNTY, build_message, build_phone, build_user
 from tests.integration.subscriptions.harness import SubscriptionsHarness
 
 RULES = build_retention_rules(COUNTY)
@@ -80,3 +80,24 @@ async def test_the_proof_of_whoever_is_subscribed_stays_however_old(
     await harness.metrics.retention.build_retention(harness.database, RULES).run()
     for table in ("consent", "subscriber"):
         assert await owner.fetchval(f"select count(*) from subscriptions.{table}") == 1  # noqa: S608
+
+
+async def test_the_proof_of_a_row_that_was_merged_into_anothers_stays_as_long_as_that_ones(
+    harness: SubscriptionsHarness, owner: asyncpg.Connection
+) -> None:
+    """The person is subscribed under either address, and then writes from both."""
+    for seconds, text, sender in ((0, "Start", build_phone(1)), (10, "Start", build_user(1)), (20, "Hallo", None)):
+        await harness.receive(build_message(text, sender=sender, seconds=seconds))
+    for left in ([("given",), ("given",), ("merged",)], []):
+        await owner.execute(
+            "update subscriptions.subscriber set created_at = created_at - $1::interval,"
+            " started_at = started_at - $1::interval, ended_at = ended_at - $1::interval",
+            2 * RULES["consent"].max_age,
+        )
+        await owner.execute(
+            "update subscriptions.consent set recorded_at = recorded_at - $1::interval", 2 * RULES["consent"].max_age
+        )
+        await harness.metrics.retention.build_retention(harness.database, RULES).run()
+        assert await harness.fetch_rows("select event from subscriptions.consent order by event") == left
+        assert await owner.fetchval("select count(*) from subscriptions.subscriber") == (2 if left else 0)
+        await harness.receive(build_message("Stop", seconds=30))
