@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import msgspec
 
@@ -100,13 +101,17 @@ def _follow_move(context: DecisionContext) -> DecisionContext:
     return replace(context, message=message, state=replace(context.state, by_phone=subscriber))
 
 
-def decide_preference(state: StoredState, change: PreferenceChange, *, county: County) -> ChangeSet:
-    """Return everything that a stop or a resume inside WhatsApp changes."""
+def decide_preference(state: StoredState, change: PreferenceChange, *, county: County, now: datetime) -> ChangeSet:
+    """Return everything that a stop or a resume inside WhatsApp changes.
+
+    If Meta's clock runs ahead, what the person writes later must not become outdated.
+    """
+    key, change = derive_key(change), msgspec.structs.replace(change, at=min(change.at, now))
     person = resolve_person(state.by_user, state.by_phone, change.person)
     before, after = person.subscriber, apply_preference(person.subscriber, change, county)
     if before is None or after is None:
         return ChangeSet(result=MessageResult.IGNORED)
-    moment, key = MessageTime(change.at, change.at), derive_key(change)
+    moment = MessageTime(change.at, change.at)
     withdrawn, restored = before.topics - after.topics, after.topics - before.topics
     result = MessageResult.ENDED if withdrawn else MessageResult.CHANGED if restored else MessageResult.IGNORED
     build_restored = _build_changed if before.subscribed else _build_started

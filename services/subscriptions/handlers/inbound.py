@@ -101,7 +101,7 @@ class InboundConsumer:
             self.count("refused")
             return Done()
         change = PreferenceChange(person=person, category=MARKETING, value=STOP, at=envelope.time)
-        decide = partial(decide_preference, change=change, county=self.county)
+        decide = partial(decide_preference, change=change, county=self.county, now=self.clock())
         decision = await self.subscribers.process_once(refusal.delivery.bytes, person, envelope.time, decide)
         for publication in decision.publications:
             await self.publisher.publish(publication)
@@ -156,9 +156,10 @@ class InboundConsumer:
     async def _handle_preference(self, change: PreferenceChange) -> None:
         if not is_relevant(change):
             return
-        decide = partial(decide_preference, change=change, county=self.county)
+        now = self.clock()
+        decide = partial(decide_preference, change=change, county=self.county, now=now)
         key, others = derive_key(change), derive_alternate_keys(change)
-        decision = await self.subscribers.process_once(key, change.person, self.clock(), decide, alternate_keys=others)
+        decision = await self.subscribers.process_once(key, change.person, now, decide, alternate_keys=others)
         await self._publish(key, decision)
 
     async def _handle_move(self, change: IdentityChange) -> None:

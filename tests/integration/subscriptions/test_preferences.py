@@ -81,6 +81,15 @@ async def test_a_stop_that_is_older_than_the_start_changes_nothing(harness: Subs
     assert len(await harness.fetch_rows(TOPICS)) == 4
 
 
+async def test_what_is_written_after_a_stop_by_a_clock_that_runs_ahead_counts(harness: SubscriptionsHarness) -> None:
+    await harness.receive(build_message("Start"))
+    await harness.receive_preferences(build_preference("stop", seconds=600))
+    assert len(await harness.fetch_rows(TOPICS)) == 2
+    await harness.receive(build_message("Start", seconds=609, lag=-600))
+    assert len(await harness.fetch_rows(TOPICS)) == 4
+    assert len(harness.list_reply_texts()) == 2
+
+
 async def refuse_delivery(harness: SubscriptionsHarness, *, begun: float, seconds: float = 30) -> None:
     """Report that Meta refuses a delivery to the only subscriber, who has stopped marketing messages."""
     ((subscriber,),) = await harness.fetch_rows("select id from subscriptions.subscriber")
