@@ -24,6 +24,11 @@ def derive_id(origin: UUID, *parts: bytes) -> UUID:
     return _compose(origin.int >> 80, (origin.bytes, *parts))
 
 
+def read_time(identifier: UUID) -> datetime:
+    """Return the time in an id."""
+    return _EPOCH + (identifier.int >> 80) * _MILLISECOND
+
+
 def delivery_id(source: UUID, subscriber: UUID) -> UUID:
     """Return the id of the ledger row of one broadcast to one subscriber; equal arguments always give the same id."""
     return derive_id(source, subscriber.bytes)

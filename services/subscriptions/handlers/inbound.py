@@ -33,6 +33,7 @@ from services.subscriptions.handlers.fair_queue import FairQueue
 from services.subscriptions.ports import DeadLetterRepository, EventPublisher, FeedbackRepository, SubscriberRepository
 from shared.contracts.envelope import ContractError, read_data, read_envelope
 from shared.contracts.events import DeliveryRefused, ReactionLocated
+from shared.contracts.ids import read_time
 from shared.contracts.inbound import IdentityChange, InboundMessage, PreferenceChange
 from shared.outcome import Dead, DependencyUnavailable, Done, Outcome, RetryLater, Separate
 from shared.runtime.clock import Clock
@@ -100,7 +101,9 @@ class InboundConsumer:
         if refusal.code != STOPPED_MARKETING or person is None:
             self.count("refused")
             return Done()
-        change = PreferenceChange(person=person, category=MARKETING, value=STOP, at=envelope.time)
+        # The report may be late: what was resumed since the broadcast began stays, unless the next one is refused, too.
+        at = min(envelope.time, read_time(refusal.delivery))
+        change = PreferenceChange(person=person, category=MARKETING, value=STOP, at=at)
         decide = partial(decide_preference, change=change, county=self.county, now=self.clock())
         decision = await self.subscribers.process_once(refusal.delivery.bytes, person, envelope.time, decide)
         for publication in decision.publications:

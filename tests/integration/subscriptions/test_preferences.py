@@ -117,3 +117,14 @@ async def test_a_stop_that_a_refusal_reveals_is_told_after_a_crash_between_commi
     assert (len(harness.publisher.published), len(other.publisher.published)) == (earlier, 1)
     counted = [other.read_metric("kreisfunk_subscriptions_inbound_total", outcome=outcome) for outcome in COUNTED]
     assert counted == [1, 1]
+
+
+@pytest.mark.parametrize(("begun", "topics"), [(10, 4), (25, 2)])
+async def test_a_refusal_that_is_reported_late_ends_nothing_that_was_resumed_since_its_broadcast_began(
+    harness: SubscriptionsHarness, begun: float, topics: int
+) -> None:
+    harness.now = build_time(60)
+    await harness.receive(build_message("Start"))
+    await harness.receive_preferences(build_preference("stop"), build_preference("resume", seconds=20))
+    await refuse_delivery(harness, begun=begun)
+    assert len(await harness.fetch_rows(TOPICS)) == topics
