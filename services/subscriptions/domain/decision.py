@@ -172,17 +172,28 @@ def _erase(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
 
 
 def _choose(subscriber: Subscriber, context: DecisionContext) -> Decision:
-    """Replace the topics or places that the message names, or add to them; leave the others unchanged."""
+    """Replace the topics or places that the message names; leave the others unchanged."""
     parsed = context.parsed
-    topics = parsed.topics or subscriber.topics
-    places = parsed.places or subscriber.places
-    if parsed.intent is Intent.ADD:
-        topics, places = subscriber.topics | parsed.topics, subscriber.places | parsed.places
-    if parsed.every_place:
-        places = frozenset()
+    places = frozenset() if parsed.every_place else parsed.places or subscriber.places
+    return _change(subscriber, parsed.topics or subscriber.topics, places, context)
+
+
+def _add(subscriber: Subscriber, context: DecisionContext) -> Decision:
+    """Add topics or places; whoever gets messages for all municipalities loses none by naming one."""
+    parsed = context.parsed
+    is_everywhere = not subscriber.places and bool(subscriber.topics & context.replies.county.local_topics)
+    if is_everywhere and not parsed.topics:
+        return _answer(subscriber, context.replies.build_places(subscriber, context.now))
+    places = subscriber.places if is_everywhere else subscriber.places | parsed.places
+    return _change(subscriber, subscriber.topics | parsed.topics, places, context)
+
+
+def _change(
+    subscriber: Subscriber, topics: frozenset[str], places: frozenset[str], context: DecisionContext
+) -> Decision:
     after = subscriber.choose(topics, places, context.moment)
     return _describe_change(
-        subscriber, after if parsed.topics else replace(after, suspended=subscriber.suspended), context
+        subscriber, after if context.parsed.topics else replace(after, suspended=subscriber.suspended), context
     )
 
 
@@ -295,7 +306,7 @@ _SUBSCRIBER_HANDLERS: dict[Intent, Callable[[Subscriber, DecisionContext], Decis
     Intent.DECLINE: _confirm_subscription,
     Intent.TOPICS: lambda person, context: _answer(person, context.replies.build_topics(person, context.now)),
     Intent.ONLY: _choose,
-    Intent.ADD: _choose,
+    Intent.ADD: _add,
     Intent.REMOVE: _remove_topics,
     Intent.PLACES: _show_places,
     Intent.PAUSE: _pause,

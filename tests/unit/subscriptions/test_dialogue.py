@@ -78,6 +78,19 @@ def test_a_place_is_kept_while_topics_change_and_forgotten_when_somebody_leaves(
     assert subscribe("nur Worpswede", "Stop", "Start").places == frozenset()
 
 
+def test_whoever_gets_messages_for_all_places_loses_none_by_adding_one() -> None:
+    everywhere, answer = play_dialogue("Start", "Lilienthal dazu")
+    more, _ = play_dialogue("Start", "nur Sperrungen", "auch Baustellen in Worpswede")
+    local, _ = play_dialogue("Start", "nur Stellen", "auch Baustellen in Worpswede")
+    assert everywhere is not None
+    assert more is not None
+    assert local is not None
+    assert (everywhere.topics, everywhere.places) == (COUNTY.topic_ids, frozenset())
+    assert answer.startswith("Zu Baustellen und Straßensperrungen erhalten Sie Meldungen für alle Gemeinden.")
+    assert (more.topics, more.places) == (frozenset({"baustellen", "strassensperrungen"}), frozenset())
+    assert (local.topics, local.places) == (frozenset({"baustellen", "stellen"}), frozenset({"Worpswede"}))
+
+
 @pytest.mark.parametrize(
     "text", ["nur Baustellen", "Pause", "weiter", "auch Stellen", "Stop Stellen", "Lilienthal", "Strat"]
 )
