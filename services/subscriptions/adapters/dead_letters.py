@@ -36,7 +36,7 @@ class PostgresDeadLetterRepository:
         ciphertext = self._ring.encrypt(body, purpose=PURPOSE, index=identifier.bytes)
         async with self._database.transaction() as connection:
             await lock_people(connection, people)
-            last_erasure = await find_last_erasure(connection, people)
+            last_erasure = await find_last_erasure(connection, people, written_at.at if written_at else None)
             if written_at is None or last_erasure is None or written_at >= last_erasure:
                 await connection.execute(_SAVE, identifier, reason, ciphertext, people)
 

@@ -4,7 +4,7 @@ docs/datenschutz.md states the same periods.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.privacy import (
@@ -97,6 +97,13 @@ _LAST_ERASURE = """
     union all
     select erased_on::timestamp at time zone 'UTC', erased_on::timestamp at time zone 'UTC'
     from subscriptions.erasure where address_index = any($1)
+    union all
+    -- An erased person had the address until they moved; who has it now may be somebody else. Both rows of the move are
+    -- of one transaction.
+    select said_at, consent.received_at from subscriptions.inbox moved join subscriptions.consent
+        on recorded_at = handled_at and consent.message_key = moved.message_key and event = 'moved'
+    where $2::timestamptz is not null and senders && $1 and result = 'moved' and said_at >= $2
+        and not exists (select from subscriptions.subscriber where id = subscriber_id)
     order by 1 desc, 2 desc limit 1
 """
 # In the order of the keys, so that two replicas with the same two addresses cannot deadlock.
@@ -121,9 +128,14 @@ async def erase_person(connection: Connection, scope: ErasureScope) -> None:
     await connection.execute(_RECORD_ERASURE, scope.indexes, scope.moment.at)
 
 
-async def find_last_erasure(connection: Connection, indexes: Sequence[bytes]) -> MessageTime | None:
-    """Return when a person with one of these blind indexes last had everything deleted; None if never."""
-    row = await connection.fetchrow(_LAST_ERASURE, indexes)
+async def find_last_erasure(
+    connection: Connection, indexes: Sequence[bytes], sent_at: datetime | None = None
+) -> MessageTime | None:
+    """Return when a person with one of these blind indexes last had everything deleted; None if never.
+
+    Somebody who had one of them at `sent_at`, and had everything deleted after a move, counts until that move.
+    """
+    row = await connection.fetchrow(_LAST_ERASURE, indexes, sent_at)
     return MessageTime(*row) if row else None
 
 

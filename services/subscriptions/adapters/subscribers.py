@@ -193,7 +193,8 @@ async def _read_state(
     by_user, by_phone = await _find_subscribers(connection, sender)
     former_by_user, former_by_phone = await _find_subscribers(connection, former) if former else (None, None)
     indexes = list_lookup_indexes(sender)
-    moved = await _find_moved(connection, indexes, sent_at) if sent_at and not (by_user or by_phone) else None
+    unknown_at = None if by_user or by_phone else sent_at
+    moved = await _find_moved(connection, indexes, unknown_at) if unknown_at else None
     rows = await connection.fetch(_CONVERSATIONS, indexes)
     return StoredState(
         by_user=by_user,
@@ -202,7 +203,7 @@ async def _read_state(
         former_by_phone=former_by_phone,
         moved_subscriber=moved,
         conversation=merge_conversations([Conversation(**row) for row in rows]),
-        last_erasure=await find_last_erasure(connection, indexes),
+        last_erasure=await find_last_erasure(connection, indexes, unknown_at),
     )
 
 

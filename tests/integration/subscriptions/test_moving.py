@@ -164,3 +164,22 @@ async def test_whoever_has_the_old_number_reaches_nothing_of_whoever_moved(harne
     assert await harness.fetch_rows("select reason from subscriptions.dead_letter") == [("unexpected Error",)]
     (erased,) = harness.publisher.list_messages(SubscriberErased)
     assert {address.index for address in erased.addresses} == set(list_indexes(neighbour))
+
+
+@pytest.mark.parametrize("text", ["Start", "Feedback: Danke"])
+async def test_what_was_written_before_a_move_and_arrives_after_an_erasure_changes_nothing(
+    harness: SubscriptionsHarness, text: str
+) -> None:
+    """Whoever has the old number by now is heard, and is told of no erasure."""
+    await harness.send_texts("Start", sender=OLD)
+    await hear_of_the_move(harness, at=60)
+    await harness.send_texts("Löschen", sender=NEW, start=150)
+    late = build_message(text, sender=OLD, seconds=30, name="late")
+    await harness.receive(late)
+    assert await harness.parts.dead_letters.store(encode_group([late]), "unexpected Error") == Done()
+    for table in ("subscriber", "feedback", "dead_letter"):
+        assert await harness.fetch_rows(f"select from subscriptions.{table}") == [], table
+    neighbour = Addresses(phone=OLD.phone, user=build_user("neighbour").user)
+    await harness.send_texts("Daten", "Start", sender=neighbour, start=160)
+    assert "Löschung" not in harness.list_reply_texts()[-2]
+    assert [state for _, state in await harness.fetch_rows(SUBSCRIBERS)] == ["subscribed"]
