@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
@@ -179,11 +180,20 @@ def _erase(
     moment: MessageTime,
     message: InboundMessage | IdentityChange,
 ) -> ChangeSet:
-    """Erase, and withdraw, since deliveries in progress must not arrive."""
+    """Erase, and withdraw, since deliveries in progress must not arrive.
+
+    The period of all proofs begins now, also of those of rows that were merged earlier.
+    """
     key, addresses = message.message_key, (sender, *(row.addresses for row in rows if row))
+    merged = {entry.subscriber: entry for entry in state.history if entry.subscriber not in {row.id for row in people}}
+    at, received_at = moment
+    erased = partial(replace, event=ConsentEvent.ERASED, topics=frozenset(), wording=None, message_key=key)
     return ChangeSet(
         result=MessageResult.ERASED,
-        consents=tuple(build_consent(row, ConsentEvent.ERASED, moment, key) for row in people),
+        consents=(
+            *(build_consent(row, ConsentEvent.ERASED, moment, key) for row in people),
+            *(erased(entry, said_at=at, received_at=received_at) for entry in merged.values()),
+        ),
         publications=(
             *(_build_ended(row, moment, key) for row in people),
             build_erased_event(scope, addresses, key),

@@ -82,22 +82,31 @@ async def test_the_proof_of_whoever_is_subscribed_stays_however_old(
         assert await owner.fetchval(f"select count(*) from subscriptions.{table}") == 1  # noqa: S608
 
 
+@pytest.mark.parametrize("text", ["Stop", "Löschen"])
 async def test_the_proof_of_a_row_that_was_merged_into_anothers_stays_as_long_as_that_ones(
-    harness: SubscriptionsHarness, owner: asyncpg.Connection
+    harness: SubscriptionsHarness, owner: asyncpg.Connection, text: str
 ) -> None:
     """The person is subscribed under either address, and then writes from both."""
-    for seconds, text, sender in ((0, "Start", build_phone(1)), (10, "Start", build_user(1)), (20, "Hallo", None)):
-        await harness.receive(build_message(text, sender=sender, seconds=seconds))
-    for left in ([("given",), ("given",), ("merged",)], []):
-        await owner.execute(
-            "update subscriptions.subscriber set created_at = created_at - $1::interval,"
-            " started_at = started_at - $1::interval, ended_at = ended_at - $1::interval",
-            2 * RULES["consent"].max_age,
-        )
-        await owner.execute(
-            "update subscriptions.consent set recorded_at = recorded_at - $1::interval", 2 * RULES["consent"].max_age
-        )
-        await harness.metrics.retention.build_retention(harness.database, RULES).run()
-        assert await harness.fetch_rows("select event from subscriptions.consent order by event") == left
-        assert await owner.fetchval("select count(*) from subscriptions.subscriber") == (2 if left else 0)
-        await harness.receive(build_message("Stop", seconds=30))
+    for seconds, said, sender in ((0, "Start", build_phone(1)), (10, "Start", build_user(1)), (20, "Hallo", None)):
+        await harness.receive(build_message(said, sender=sender, seconds=seconds))
+    await age_and_purge(harness, owner)
+    proofs = await harness.fetch_rows("select event from subscriptions.consent order by event")
+    assert proofs == [("given",), ("given",), ("merged",)]
+    await harness.receive(build_message(text, seconds=30))
+    await harness.metrics.retention.build_retention(harness.database, RULES).run()
+    assert await owner.fetchval("select count(*) from subscriptions.consent where event <> 'erased'") >= len(proofs)
+    await age_and_purge(harness, owner)
+    for table in ("consent", "subscriber"):
+        assert await owner.fetchval(f"select count(*) from subscriptions.{table}") == 0  # noqa: S608
+
+
+async def age_and_purge(harness: SubscriptionsHarness, owner: asyncpg.Connection) -> None:
+    """Make people and proofs older than they are kept once nobody is subscribed, and purge."""
+    age = 2 * RULES["consent"].max_age
+    await owner.execute(
+        "update subscriptions.subscriber set created_at = created_at - $1::interval,"
+        " started_at = started_at - $1::interval, ended_at = ended_at - $1::interval",
+        age,
+    )
+    await owner.execute("update subscriptions.consent set recorded_at = recorded_at - $1::interval", age)
+    await harness.metrics.retention.build_retention(harness.database, RULES).run()
