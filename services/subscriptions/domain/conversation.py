@@ -80,6 +80,8 @@ _NO = read_words("""nein nee ne noe naa nope no nicht keinesfalls niemals hayir 
 _NO_AROUND = read_words("""ich wir moechte moechten will wollen das es lieber jetzt noch doch aber auf keinen fall gar
     mich erstmal """)
 MAX_ANSWER_WORDS = 6
+# To drop a topic is a withdrawal, which counts wherever it is found.
+_ABOUT_TOPICS = frozenset((Intent.ONLY, Intent.ADD, Intent.TOPICS, Intent.PLACES))
 
 
 def interpret_reply(
@@ -95,15 +97,18 @@ def interpret_reply(
         every_place = parsed.intent is Intent.ONLY and is_everything(text)
         return ParsedIntent(intent=Intent.PLACES, every_place=True) if every_place else parsed
     if question == FEEDBACK:
-        is_feedback = parsed.intent in (Intent.OTHER, Intent.FEEDBACK) and bool(text.raw.strip())
-        return (
-            ParsedIntent(intent=Intent.FEEDBACK, text=parsed.text or text.raw.strip()[:MAX_FEEDBACK_LENGTH])
-            if is_feedback
-            else parsed
-        )
+        said = text.raw.strip()[:MAX_FEEDBACK_LENGTH]
+        is_feedback = bool(said) and _is_opinion(parsed, text)
+        return ParsedIntent(intent=Intent.FEEDBACK, text=parsed.text or said) if is_feedback else parsed
     if is_yes(text):
         return _interpret_yes(question, county) or parsed
     return ParsedIntent(intent=Intent.DECLINE) if is_no(text) else parsed
+
+
+def _is_opinion(parsed: ParsedIntent, text: CitizenText) -> bool:
+    """Return whether the text that we asked for is one: "Bitte mehr für Kinder", but not "nur Stellen"."""
+    is_about_topics = parsed.is_predicted and parsed.intent in _ABOUT_TOPICS and not text.asks
+    return is_about_topics or parsed.intent in (Intent.OTHER, Intent.FEEDBACK)
 
 
 def find_pending_start(conversation: Conversation, county: County, message: InboundMessage) -> ParsedIntent | None:

@@ -9,7 +9,7 @@ from services.subscriptions.domain.conversation import MAX_QUESTION_AGE, NEW_CON
 from services.subscriptions.domain.decision import MessageResult
 from services.subscriptions.domain.intents.text import CitizenText
 from services.subscriptions.domain.subscriber import Subscriber
-from tests.factories.citizens import TEXTS, build_context, build_message, understand_message
+from tests.factories.citizens import COUNTY, TEXTS, build_context, build_message, understand_message
 
 HOW = "Wie kann ich mich anmelden?"
 
@@ -122,6 +122,32 @@ def test_an_opinion_is_one_if_it_was_asked_for(text: str) -> None:
     assert answer != TEXTS.feedback_thanks.text
     assert subscriber is not None
     assert subscriber.subscribed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Bitte mehr Veranstaltungen für Kinder",
+        "Mehr Flohmärkte bitte",
+        "Bitte früher über Sperrungen in Lilienthal informieren",
+        "zu viele Stellenanzeigen",
+    ],
+)
+def test_an_opinion_about_topics_that_was_asked_for_chooses_none(text: str) -> None:
+    subscriber, answer, _ = converse("Start", "Feedback", text)
+    assert answer == TEXTS.feedback_thanks.text
+    assert subscriber is not None
+    assert (subscriber.topics, subscriber.places) == (COUNTY.topic_ids, frozenset())
+
+
+@pytest.mark.parametrize(
+    ("text", "topics"),
+    [("nur Baustellen", {"baustellen"}), ("Bitte keine Jobs mehr", COUNTY.topic_ids - {"stellen"})],
+)
+def test_a_plain_choice_is_one_also_where_an_opinion_was_asked_for(text: str, topics: set[str]) -> None:
+    subscriber, _, _ = converse("Start", "Feedback", text)
+    assert subscriber is not None
+    assert subscriber.topics == topics
 
 
 def test_a_question_with_buttons_tells_what_to_write() -> None:

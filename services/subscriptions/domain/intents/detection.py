@@ -5,8 +5,9 @@ prediction overrules an explicit "Stop".
 """
 
 import re
+from dataclasses import replace
 
-from msgspec.structs import replace
+import msgspec
 
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.intents.classifier import IntentClassifier, Prediction, load_classifier
@@ -84,7 +85,7 @@ _WITH_OBJECT = frozenset((Intent.ONLY, Intent.REMOVE, Intent.ASK_STOP))
 def sanitize_text(message: InboundMessage) -> InboundMessage:
     """Return the message with a text that can be stored, and that can be parsed in bounded time."""
     return (
-        replace(message, text=strip_controls(cut_middle(message.text, MAX_STORED_TEXT_LENGTH)))
+        msgspec.structs.replace(message, text=strip_controls(cut_middle(message.text, MAX_STORED_TEXT_LENGTH)))
         if message.text
         else message
     )
@@ -133,7 +134,7 @@ def resolve_intent(rule: ParsedIntent, prediction: Prediction, findings: Finding
         _is_elsewhere(rule, prediction, findings, county) or _should_overrule(prediction, rule, findings)
     ):
         return _keep_rule(rule, prediction, findings)
-    parsed = apply_prediction(prediction, findings, county)
+    parsed = replace(apply_prediction(prediction, findings, county), is_predicted=rule.intent is Intent.OTHER)
     # A prediction about topics or places without naming any does not replace a rule.
     is_unfounded = (parsed.intent is Intent.TOPICS and Intent.TOPICS is not prediction.intent) or (
         parsed.intent is Intent.PLACES and rule.places

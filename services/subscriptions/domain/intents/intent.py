@@ -1,7 +1,7 @@
 """Intents of messages, the intent of one message with its slots, and ids of buttons and list rows for intents."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from services.subscriptions.domain.county import County
@@ -63,6 +63,7 @@ class ParsedIntent:
     `topics` and `places` belong to ONLY, ADD, REMOVE, START and STOP. `days`, `until`, `weekday` (Monday is 0) or
     `easter` (days after Easter Sunday) give the length of a pause. `text` is the feedback text, or the broadcast that a
     rating is about; `value` is the rating, or the code of a TRIAL. `part` is the requested part of a long answer.
+    `is_predicted` means that no rule matched.
     """
 
     intent: Intent
@@ -76,6 +77,7 @@ class ParsedIntent:
     text: str = ""
     value: str = ""
     part: int = 1
+    is_predicted: bool = field(default=False, compare=False)
 
     @property
     def has_limit(self) -> bool:
