@@ -201,7 +201,10 @@ class SubscriptionChanged(Message, frozen=True, kw_only=True):
 
 
 class SubscriptionEnded(Message, frozen=True, kw_only=True):
-    """A citizen unsubscribed from `topic`, or if it is missing, from everything."""
+    """A citizen unsubscribed from `topic`, or if it is missing, from everything.
+
+    `was_subscribed` is false if they had no subscription: only what was decided for them before ends.
+    """
 
     TYPE: ClassVar[str] = "de.kreisfunk.subscription.ended.v1"
     KEY: ClassVar[str] = "subscription.ended"
@@ -210,6 +213,7 @@ class SubscriptionEnded(Message, frozen=True, kw_only=True):
     sequence: int
     at: Moment
     topic: str | None = None
+    was_subscribed: bool = True
 
 
 class SubscriberErased(Message, frozen=True, kw_only=True):

@@ -175,10 +175,10 @@ class NewsroomEventHandler:
         match message:
             case SubscriptionStarted(topics=topics):
                 await self._count_subscriptions(envelope, started=(WHOLE_CHANNEL, *topics))
-            case SubscriptionEnded(topic=topic):
+            case SubscriptionEnded(topic=topic, was_subscribed=True):
                 await self._count_subscriptions(envelope, ended=(topic or WHOLE_CHANNEL,))
-            case SubscriptionChanged():
-                pass  # contains the current topics, not the change
+            case SubscriptionEnded() | SubscriptionChanged():
+                pass  # nobody left; and a change contains the current topics, not what changed
             case _:
                 return False
         return True

@@ -1,6 +1,6 @@
 """Change sets: everything that one message changes and publishes, decided from its sender's stored state; pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -175,7 +175,7 @@ def _erase(
     scope: ErasureScope,
     people: Sequence[Subscriber],
     sender: Addresses,
-    rows: Iterable[Subscriber | None],
+    rows: Sequence[Subscriber | None],
     state: StoredState,
     moment: MessageTime,
     message: InboundMessage | IdentityChange,
@@ -186,6 +186,7 @@ def _erase(
     """
     key, addresses = message.message_key, (sender, *(row.addresses for row in rows if row))
     merged = {entry.subscriber: entry for entry in state.history if entry.subscriber not in {row.id for row in people}}
+    subscribed = {row.id for row in rows if row and row.subscribed}
     at, received_at = moment
     erased = partial(replace, event=ConsentEvent.ERASED, topics=frozenset(), wording=None, message_key=key)
     return ChangeSet(
@@ -195,7 +196,7 @@ def _erase(
             *(erased(entry, said_at=at, received_at=received_at) for entry in merged.values()),
         ),
         publications=(
-            *(_build_ended(row, moment, key) for row in people),
+            *(_build_ended(row, moment, key, was_subscribed=row.id in subscribed) for row in people),
             build_erased_event(scope, addresses, key),
             *build_feedback_erased(state.feedback_ids, moment, key),
         ),
@@ -270,7 +271,7 @@ def _build_change_events(
 ) -> Iterator[Publication]:
     moment, key = MessageTime.read_from(message), message.message_key
     if not after.subscribed:
-        yield _build_ended(after, moment, key)
+        yield _build_ended(after, moment, key, was_subscribed=before is not None and before.subscribed)
         return
     for topic in sorted(before.topics - after.topics) if before else ():
         yield _build_ended(after, moment, key, topic)
@@ -301,10 +302,18 @@ def _build_reply(message: InboundMessage, decision: Decision) -> Iterator[Public
     yield build_event(request, identifier=identifier, at=message.received_at, required=True, destination=destination)
 
 
-def _build_ended(subscriber: Subscriber, moment: MessageTime, key: bytes, topic: str | None = None) -> Publication:
+def _build_ended(
+    subscriber: Subscriber, moment: MessageTime, key: bytes, topic: str | None = None, *, was_subscribed: bool = True
+) -> Publication:
     """Return the event of a withdrawal, which the dispatcher must receive."""
     identifier = make_timed_id(moment.at, b"ended", key, subscriber.id.bytes, (topic or "").encode())
-    message = SubscriptionEnded(subscriber=subscriber.id, sequence=subscriber.sequence, at=moment.at, topic=topic)
+    message = SubscriptionEnded(
+        subscriber=subscriber.id,
+        sequence=subscriber.sequence,
+        at=moment.at,
+        topic=topic,
+        was_subscribed=was_subscribed,
+    )
     return build_event(message, identifier=identifier, at=moment.at, required=True)
 
 

@@ -73,6 +73,8 @@ async def test_comings_and_goings_are_of_german_days(store: Store) -> None:
         await store.tell(start, BEGIN, "s1")
         await store.tell(build_end(None), BEGIN + timedelta(hours=2), "e1")
         await store.tell(build_end("stellen"), BEGIN + timedelta(days=20, hours=repeated), "e2")
+    again = SubscriptionEnded(subscriber=uuid4(), sequence=3, at=BEGIN, was_subscribed=False)
+    await store.tell(again, BEGIN + timedelta(hours=2), "e3")
     log = PostgresListeningLog(store.database)
     assert await log.list_moves("", PERIOD) == [
         SubscriptionMoves(date(2026, 11, 24), 1, 0),

@@ -62,6 +62,14 @@ async def test_whoever_is_subscribed_and_starts_again_has_not_joined_once_more(h
     assert [(sequence, event) for sequence, event, _ in await harness.fetch_rows(CONSENTS)][2:] == [(3, "given")]
 
 
+async def test_only_whoever_was_subscribed_has_left(harness: SubscriptionsHarness) -> None:
+    """A second Stop, and that of a stranger, end what was decided before, and nobody's subscription."""
+    for citizen, texts in enumerate((("Start", "Stop", "Stop"), ("Start", "Löschen", "Löschen"), ("Stop",))):
+        await harness.send_texts(*texts, sender=build_both(citizen))
+    ended = harness.publisher.list_messages(SubscriptionEnded)
+    assert [each.was_subscribed for each in ended] == [True, False, True, False, False]
+
+
 async def test_who_pauses_or_lives_elsewhere_is_no_audience(harness: SubscriptionsHarness) -> None:
     await harness.send_texts("Start", "Pause 3 Tage", sender=build_both(1))
     await harness.send_texts("Start", "nur Worpswede", sender=build_both(2))
