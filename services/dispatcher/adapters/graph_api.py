@@ -111,7 +111,7 @@ class GraphApi:
             _log.error("contact_book_unreadable")
             return True
         except (ClientError, TimeoutError, OSError) as error:
-            _log.warning("contact_book_away", reason=type(error).__name__)
+            _log.warning("contact_book_unavailable", reason=type(error).__name__)
             return False
 
     def is_decryptable(self, address: Address) -> bool:

@@ -41,7 +41,7 @@ _log = structlog.get_logger()
 T = TypeVar("T")
 
 
-class ProviderAway(DependencyUnavailable):
+class ProviderUnavailable(DependencyUnavailable):
     """The identity provider did not answer, or its answer was invalid."""
 
 
@@ -77,16 +77,16 @@ class CachedDocument(Generic[T]):
         self._loaded_at = self._failed_at = float("-inf")
 
     async def get(self, max_age: float = CACHE_SECONDS) -> T:
-        """Return the document, at most `max_age` seconds old. Raises ProviderAway."""
+        """Return the document, at most `max_age` seconds old. Raises ProviderUnavailable."""
         async with self._lock:
             now = time.monotonic()
             if self._value is not None and now - self._loaded_at <= max_age:
                 return self._value
             if now - self._failed_at < RETRY_SECONDS:
-                raise ProviderAway("the identity provider did not answer just now")
+                raise ProviderUnavailable("the identity provider did not answer just now")
             try:
                 self._value = await self._load()
-            except ProviderAway:
+            except ProviderUnavailable:
                 self._failed_at = time.monotonic()
                 raise
             self._loaded_at = time.monotonic()
@@ -94,7 +94,7 @@ class CachedDocument(Generic[T]):
 
 
 class OidcProvider:
-    """Client of an identity provider such as Keycloak. Methods raise ProviderAway."""
+    """Client of an identity provider such as Keycloak. Methods raise ProviderUnavailable."""
 
     def __init__(self, session: ClientSession, client: ProviderClient) -> None:
         self._session = session
@@ -126,9 +126,9 @@ class OidcProvider:
         metadata = _decode(await self._get(url), _Metadata)
         if metadata.issuer != self._client.issuer:
             name = metadata.issuer[:MAX_SHOWN_ISSUER]
-            raise ProviderAway(f"the identity provider calls itself {name}, which is not KREISFUNK_OIDC_ISSUER")
+            raise ProviderUnavailable(f"the identity provider calls itself {name}, which is not KREISFUNK_OIDC_ISSUER")
         if not all(is_private_address(address) for address in metadata.addresses):
-            raise ProviderAway("the identity provider has addresses without TLS")
+            raise ProviderUnavailable("the identity provider has addresses without TLS")
         return metadata
 
     async def _load_keys(self) -> KeySet:
@@ -138,7 +138,7 @@ class OidcProvider:
         try:
             return KeySet([_KEY_TYPES[key["kty"]].import_key(key) for key in signing_keys])
         except (JoseError, ValueError, TypeError, KeyError):
-            raise ProviderAway("the identity provider has broken keys") from None
+            raise ProviderUnavailable("the identity provider has broken keys") from None
 
     async def _fetch_token(self, endpoint: str, code: str, verifier: str) -> str:
         """Exchange the code for an ID token. Raises IdentityRefused."""
@@ -160,7 +160,7 @@ class OidcProvider:
             _log.warning("identity_provider_refuses", status=status)
             raise IdentityRefused("the provider refuses the code")
         if status != 200:
-            raise ProviderAway(f"the identity provider answered {status}")
+            raise ProviderUnavailable(f"the identity provider answered {status}")
         return _decode(body, _Tokens).id_token
 
     async def _verify(self, token: str) -> dict[str, Any]:
@@ -176,7 +176,7 @@ class OidcProvider:
     async def _get(self, url: str) -> bytes:
         status, body = await self._request("GET", url)
         if status != 200:
-            raise ProviderAway(f"the identity provider answered {status}")
+            raise ProviderUnavailable(f"the identity provider answered {status}")
         return body
 
     async def _request(self, method: str, url: str, **options: Any) -> tuple[int, bytes]:
@@ -187,17 +187,17 @@ class OidcProvider:
                 async for chunk in response.content.iter_any():
                     body += chunk
                     if len(body) > MAX_BYTES:
-                        raise ProviderAway(f"the identity provider's answer has more than {MAX_BYTES} bytes")
+                        raise ProviderUnavailable(f"the identity provider's answer has more than {MAX_BYTES} bytes")
                 return response.status, bytes(body)
         except (ClientError, OSError, TimeoutError, ValueError) as error:
-            raise ProviderAway(f"the identity provider: {describe_connection_error(error)}") from None
+            raise ProviderUnavailable(f"the identity provider: {describe_connection_error(error)}") from None
 
 
 def _decode(body: bytes, document_type: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=document_type)
     except msgspec.MsgspecError:
-        raise ProviderAway("the identity provider's answer is invalid") from None
+        raise ProviderUnavailable("the identity provider's answer is invalid") from None
 
 
 def _decode_token(token: str, keys: KeySet) -> dict[str, Any]:

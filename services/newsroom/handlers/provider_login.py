@@ -37,7 +37,7 @@ class ProviderLogin:
     login: LoginService
 
     async def begin(self, destination: str, setting_up: Visitor | None = None) -> BegunLogin:
-        """Begin a login, or the connection of a visitor's account during setup. Raises ProviderAway."""
+        """Begin a login, or the connection of a visitor's account during setup. Raises ProviderUnavailable."""
         state, nonce, verifier = (token_urlsafe(COOKIE_BYTES) for _ in range(3))
         pending = PendingLogin(
             state=state,
@@ -51,7 +51,7 @@ class ProviderLogin:
         return BegunLogin(await self.provider.build_login_url(pending), base64.urlsafe_b64encode(ciphertext).decode())
 
     async def finish(self, cookie: str, answer: Mapping[str, str]) -> tuple[PendingLogin, ProviderIdentity]:
-        """Return the login that this browser began, and the identity. Raises IdentityRefused and ProviderAway."""
+        """Return the login begun by this browser, and the identity. Raises IdentityRefused and ProviderUnavailable."""
         try:
             plain = self.login.ring.decrypt(base64.urlsafe_b64decode(cookie), purpose=PENDING_PURPOSE)
         except ValueError:  # not base64, or not encrypted by us

@@ -6,7 +6,7 @@ from functools import partial
 import structlog
 from aiohttp import web
 
-from services.newsroom.adapters.identity_provider import ProviderAway
+from services.newsroom.adapters.identity_provider import ProviderUnavailable
 from services.newsroom.domain.accounts import AccountProblem, Right
 from services.newsroom.domain.identity import PENDING_LIFETIME, RETURN_PATH, IdentityRefused
 from services.newsroom.domain.login import choose_destination
@@ -19,7 +19,7 @@ from services.newsroom.http.web_pages import FORM, VISITOR, Audience, WebPage, r
 PROVIDER_PATH = f"{LOGIN_PATH}/extern"
 CONNECT_PATH = f"{SETUP_PATH}/extern"
 _COOKIE = "provider"
-_AWAY = ("Der Anmeldedienst antwortet nicht.", "Versuchen Sie es in einer Minute noch einmal.")
+_UNAVAILABLE = ("Der Anmeldedienst antwortet nicht.", "Versuchen Sie es in einer Minute noch einmal.")
 _REFUSED = (
     "Anmeldung nicht möglich.",
     "Beginnen Sie bitte noch einmal. Diese Anmeldung ist abgebrochen oder abgelaufen.",
@@ -37,9 +37,9 @@ async def _respond(handler: _Handler, newsroom: Newsroom, request: web.Request) 
     except IdentityRefused as refused:
         _log.warning("identity_refused", reason=str(refused))
         status, (problem, advice) = 403, _REFUSED
-    except ProviderAway as away:
-        _log.warning("identity_provider_away", reason=str(away))
-        status, (problem, advice) = 503, _AWAY
+    except ProviderUnavailable as error:
+        _log.warning("identity_provider_unavailable", reason=str(error))
+        status, (problem, advice) = 503, _UNAVAILABLE
     return render_page(request, "provider_failed.html", status=status, problem=problem, advice=advice)
 
 
@@ -47,14 +47,14 @@ async def begin(external: ProviderLogin, newsroom: Newsroom, request: web.Reques
     destination = request.query.get("weiter", "")
     if VISITOR in request:  # a foreign page must not switch the visitor to another account
         return redirect(choose_destination(destination))
-    return _send_away(newsroom, await external.begin(destination))
+    return _redirect_to_provider(newsroom, await external.begin(destination))
 
 
 async def begin_connecting(external: ProviderLogin, newsroom: Newsroom, request: web.Request) -> web.Response:
-    return _send_away(newsroom, await external.begin("/", request[VISITOR]))
+    return _redirect_to_provider(newsroom, await external.begin("/", request[VISITOR]))
 
 
-def _send_away(newsroom: Newsroom, begun: BegunLogin) -> web.Response:
+def _redirect_to_provider(newsroom: Newsroom, begun: BegunLogin) -> web.Response:
     response = redirect(begun.url)
     newsroom.cookies.set(response, _COOKIE, begun.cookie, int(PENDING_LIFETIME.total_seconds()))
     return response

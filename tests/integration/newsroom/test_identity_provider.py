@@ -11,7 +11,7 @@ from deploy.local.ports import LOOPBACK
 from services.newsroom.adapters.identity_provider import (
     MAX_BYTES,
     OidcProvider,
-    ProviderAway,
+    ProviderUnavailable,
     open_identity_provider,
 )
 from services.newsroom.domain.identity import PendingLogin, ProviderClient
@@ -60,7 +60,7 @@ async def client(server: DocumentServer) -> AsyncIterator[OidcProvider]:
 
 async def test_a_slash_too_many_is_seen_in_what_the_log_says(server: DocumentServer, client: OidcProvider) -> None:
     server.answer = {"issuer": f"{server.url}/"}
-    with pytest.raises(ProviderAway, match=f"calls itself {server.url}/, which is not KREISFUNK_OIDC_ISSUER"):
+    with pytest.raises(ProviderUnavailable, match=f"calls itself {server.url}/, which is not KREISFUNK_OIDC_ISSUER"):
         await client.build_login_url(PENDING)
 
 
@@ -68,7 +68,7 @@ async def test_why_it_is_not_reached_is_said() -> None:
     away = ProviderClient(issuer=f"http://{LOOPBACK}:1", client_id="redaktion", secret=None, origin="https://r.example")
     async with open_identity_provider(away) as client:
         assert client
-        with pytest.raises(ProviderAway, match=r"nobody answers there \(ConnectionRefusedError\)"):
+        with pytest.raises(ProviderUnavailable, match=r"nobody answers there \(ConnectionRefusedError\)"):
             await client.build_login_url(PENDING)
 
 
@@ -99,6 +99,6 @@ async def test_what_is_no_document_of_this_provider_is_believed_by_nobody(
 ) -> None:
     server.answer = answer
     for _ in range(3):
-        with pytest.raises(ProviderAway):
+        with pytest.raises(ProviderUnavailable):
             await client.build_login_url(PENDING)
     assert server.asked == 1  # whoever comes just after is not made to wait

@@ -28,5 +28,5 @@ def find_unrecorded() -> Iterator[str]:
             yield str(path.relative_to(ROOT))
 
 
-def test_every_broker_of_the_tests_has_a_tap() -> None:
+def test_every_broker_of_the_tests_is_recorded() -> None:
     assert list(find_unrecorded()) == sorted(UNRECORDED)

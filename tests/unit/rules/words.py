@@ -115,4 +115,7 @@ OLD_NAMES = (
     r"Outlet",
     r"Opinions",
     r"kreisfunk_ingress_unknown_words_total",
+    r"ProviderAway",
+    r"contact_book_away",
+    r"identity_provider_away",
 )

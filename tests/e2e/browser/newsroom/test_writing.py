@@ -80,10 +80,10 @@ async def test_without_a_connection_nothing_that_was_written_is_lost(
 async def test_a_newsroom_that_is_away_is_asked_again(inspector: Inspector, newsroom: NewsroomProcess) -> None:
     page = await begin_writing(inspector, newsroom)
 
-    async def be_away(route: Route) -> None:
+    async def respond_unavailable(route: Route) -> None:
         await route.fulfill(status=503, content_type="text/html", body="away")
 
-    await page.route(page.url, be_away)
+    await page.route(page.url, respond_unavailable)
     await page.get_by_label("Text", exact=True).fill("Die Brücke ist gesperrt.")
     await expect(page.get_by_text("Noch nicht gespeichert: keine Verbindung.")).to_be_visible()
     await page.unroute(page.url)
