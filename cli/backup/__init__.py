@@ -195,7 +195,7 @@ def _parse_time(text: str) -> datetime:
     try:
         return attach_local_zone(datetime.fromisoformat(text))
     except ValueError:
-        fail(f"{text} is no time.", "Write it as 2026-12-01T14:30+01:00.", Exit.USAGE)
+        fail(f"{text} is not a time.", "Write it as 2026-12-01T14:30+01:00.", Exit.USAGE)
 
 
 def _check_order(saved_at: datetime, lost_at: datetime | None) -> None:

@@ -71,14 +71,14 @@ def _prefer_longer_key(text: str, _: bytes) -> str:
     index = BlindIndexKey.parse(text)
     longer = max(index.others, key=len, default=b"")
     if len(longer) < len(index.key):
-        raise KeyFilesError("there is no new index key that does not write yet")
+        raise KeyFilesError("there is no new index key that is not yet used for writing")
     return BlindIndexKey(longer, (index.key,)).text
 
 
 def _keep_longer_key(text: str, _: bytes) -> str:
     index = BlindIndexKey.parse(text)
     if not index.others or len(max(index.others, key=len)) > len(index.key):
-        raise KeyFilesError("there is no older index key, or the new one does not write yet")
+        raise KeyFilesError("there is no older index key, or the new one is not yet used for writing")
     return BlindIndexKey(index.key).text
 
 

@@ -73,7 +73,7 @@ def _explain_absence(delivery: UUID, now: datetime) -> str:
     """Return why a delivery may have no row, judged by the time in its id."""
     milliseconds = delivery.int >> 80
     if delivery.version != TIMED_VERSION or milliseconds > now.timestamp() * 1000:
-        return "This is no id of a delivery."
+        return "This is not the id of a delivery."
     made_at = datetime.fromtimestamp(milliseconds / 1000, UTC)
     if now - made_at > timedelta(days=MAX_DELIVERY_RETENTION_DAYS):
         retention = f"rows are deleted after {MAX_DELIVERY_RETENTION_DAYS} days at the latest."

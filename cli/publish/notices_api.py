@@ -128,7 +128,7 @@ class NoticesApiClient:
         try:
             return await self.api.request(path, body, headers)
         except NoticesApiUnavailable:
-            problem = f"{URL(self.url).host} answers more than the notices API does."
+            problem = f"{URL(self.url).host} sends a longer answer than a notices API does."
             raise NoticesApiError(problem, "Is the address right?") from None
         except aiohttp.ClientConnectorCertificateError:
             problem = f"{self.url}: its certificate is not trusted."

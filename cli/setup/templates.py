@@ -125,7 +125,7 @@ def _read_picture(path: Path) -> tuple[bytes, str]:
         fail(f"{path} cannot be read: {error.strerror}", status=Exit.USAGE)
     mime_type = next((name for prefix, name in PICTURES.items() if content.startswith(prefix)), None)
     if mime_type is None or len(content) > MAX_PICTURE_BYTES:
-        fail(f"{path} is no JPEG or PNG of at most 5 MB.", status=Exit.USAGE)
+        fail(f"{path} is not a JPEG or PNG of at most 5 MB.", status=Exit.USAGE)
     return content, mime_type
 
 
@@ -133,7 +133,7 @@ def check_number_format(number: str | None) -> None:
     """End the command with status 2 unless this is a number with + and country code."""
     if number is not None and not NUMBER.fullmatch(number):
         advice = "Begin with + and the country code, digits only."
-        fail("--test-to is no number such as +4947919300.", advice, Exit.USAGE)
+        fail("--test-to is not a number such as +4947919300.", advice, Exit.USAGE)
 
 
 async def send_first_message(run: SetupRun) -> Sequence[StepResult]:

@@ -39,7 +39,7 @@ async def check_callback(run: SetupRun) -> Sequence[StepResult]:
         return [report_open(name, "no public address yet", "Give --callback-url https://HOST/webhook.")]
     run.callback_url = url
     if not ADDRESS.fullmatch(url):
-        return [report_problem(name, f"{url} is no such address", "It is https://HOST/webhook.")]
+        return [report_problem(name, f"{url} is not the address of a webhook", "It has the form https://HOST/webhook.")]
     if not url.startswith("https://") and not run.settings.simulated:
         return [report_problem(name, "Meta calls addresses with https only", _GUIDE)]
     try:

@@ -50,5 +50,5 @@ def read_npm_lock(text: str) -> list[Pin]:
 def _parse_pin(line: str) -> Pin:
     match = _PIN.fullmatch(line)
     if match is None:
-        raise LockError(f"no pinned package: {line}")
+        raise LockError(f"not a pinned package: {line}")
     return Pin(canonicalize_name(match[1]), match[2], match[3] or "")

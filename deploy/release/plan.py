@@ -92,7 +92,7 @@ def _choose_next(current: str, changelog: str, tags: list[str]) -> str:
 
 def _check_version(version: str, current: str) -> list[str]:
     if not _NUMBERS.fullmatch(version):
-        return [f"{version} is no version: three numbers with dots between."]
+        return [f"{version} is not a version: it needs three numbers separated by dots."]
     return [f"{version} is older than {current}."] if Version(version) < Version(current) else []
 
 

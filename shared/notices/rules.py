@@ -239,7 +239,7 @@ def validate_links(field: str, text: str, configuration: Configuration) -> Itera
     if contains_foreign_host(text, configuration.link_hosts):
         hosts = ", ".join(configuration.link_hosts) or "(none)"
         problem = f"contains an address that may not be linked to (only {hosts}): take it out"
-        yield Problem(field=field, problem=f"{problem}; if it is no address, write a space after the full stop")
+        yield Problem(field=field, problem=f"{problem}; if it is not an address, write a space after the full stop")
 
 
 def _select_present(values: Mapping[str, Any], *fields: str) -> tuple[str, ...]:
@@ -310,11 +310,11 @@ def _validate_timing(values: Mapping[str, Any], envelope: Envelope, now: datetim
 
 def _validate_spread(values: Mapping[str, Any], begins_at: datetime, expirytime: datetime | None) -> Iterator[Problem]:
     if values.get("urgent") is True:
-        yield Problem(field="spread_minutes", problem="is not for what is urgent")
+        yield Problem(field="spread_minutes", problem="is not permitted for an urgent notice")
     if values.get("follows") is not None:
-        yield Problem(field="spread_minutes", problem="is not for what follows an earlier notice")
+        yield Problem(field="spread_minutes", problem="is not permitted for a notice that follows another")
     if expirytime is not None and expirytime - begins_at < timedelta(minutes=values["spread_minutes"]):
-        yield Problem(field="spread_minutes", problem="goes beyond expirytime")
+        yield Problem(field="spread_minutes", problem="extends beyond expirytime")
 
 
 def _validate_total_length(values: Mapping[str, Any]) -> Iterator[Problem]:

@@ -42,7 +42,7 @@ _COUNTERS = (
     ("unknown_outcomes", "Requests without an answer: found, sent again", "event"),
     ("account_events", "Account webhooks by Meta's field", "field"),
     ("account_updates", "Account webhooks by meaning; repeats count once where they change sending", "update"),
-    ("broadcasts_paused", "Broadcasts paused because Meta rejected their messages one after the other"),
+    ("broadcasts_paused", "Broadcasts paused because Meta rejected their messages one after another"),
     ("billed_messages", "Delivered messages, by the category that Meta bills", "category"),
 )
 _GAUGES = (

@@ -73,4 +73,4 @@ def _find_repeated(events: Sequence[ParsedNotice]) -> Iterator[tuple[int, Proble
             continue
         earlier = first.setdefault((event.source, event.id), index)
         if earlier != index:
-            yield index, Problem(field="id", problem=f"is the id of event {earlier}, too")
+            yield index, Problem(field="id", problem=f"is also the id of event {earlier}")

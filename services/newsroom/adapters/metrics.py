@@ -34,7 +34,7 @@ class NewsroomMetrics(RequestMetrics):
             self._logins.labels(result)
         self._archive_age = Gauge(
             "kreisfunk_newsroom_archive_age_seconds",
-            "Age of what the public archive shows: 2 to 3 s, more while the database is away",
+            "Age of what the public archive shows: 2 to 3 s, more while the database is unavailable",
             registry=registry,
         )
         for result in PUBLICATION_RESULTS:

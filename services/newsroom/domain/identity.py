@@ -109,14 +109,14 @@ def read_code(
     Raises IdentityRefused if the response belongs to another login or provider, or to a login begun too long ago.
     """
     if not _is_same(answer.get("state"), pending.state):
-        raise IdentityRefused("the answer is to another login")
+        raise IdentityRefused("the answer belongs to another login")
     if not pending.begun_at <= now < pending.begun_at + PENDING_LIFETIME:
         raise IdentityRefused("the login was begun too long ago")
     if answer.get("iss", "" if names_issuer else client.issuer) != client.issuer:
-        raise IdentityRefused("the answer is another provider's")
+        raise IdentityRefused("the answer is from another provider")
     code = answer.get("code", "")
     if "error" in answer or not code or len(code) > MAX_CODE_LENGTH:
-        raise IdentityRefused("the provider has let nobody in")
+        raise IdentityRefused("the provider did not let the user in")
     return code
 
 
@@ -125,16 +125,16 @@ def read_identity(
 ) -> ProviderIdentity:
     """Return the identity in an ID token whose signature has been verified. Raises IdentityRefused."""
     if claims.get("iss") != client.issuer:
-        raise IdentityRefused("the token is another provider's")
+        raise IdentityRefused("the token is from another provider")
     _check_audience(claims, client.client_id)
     _check_times(claims, now.timestamp())
     if not _is_same(claims.get("nonce"), pending.nonce):
-        raise IdentityRefused("the token is of another login")
+        raise IdentityRefused("the token belongs to another login")
     if client.level and claims.get("acr") != client.level:
-        raise IdentityRefused("the provider has not asked for what KREISFUNK_OIDC_LEVEL demands")
+        raise IdentityRefused("the provider did not ask for what KREISFUNK_OIDC_LEVEL demands")
     subject = claims.get("sub")
     if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT_LENGTH or not subject.isprintable():
-        raise IdentityRefused("the token names nobody")
+        raise IdentityRefused("the token names no user")
     return ProviderIdentity(subject=ProviderSubject(client.issuer, subject), name=_find_name(claims) or subject)
 
 
@@ -156,7 +156,7 @@ def _check_times(claims: Mapping[str, Any], now: float) -> None:
     if expires <= now - CLOCK_LEEWAY_SECONDS:
         raise IdentityRefused("the token has expired")
     if max(issued, begins) > now + CLOCK_LEEWAY_SECONDS:
-        raise IdentityRefused("the token is of the future: does a clock go wrong?")
+        raise IdentityRefused("the token is from the future: is a clock wrong?")
     if issued < now - PENDING_LIFETIME.total_seconds() - CLOCK_LEEWAY_SECONDS:
         raise IdentityRefused("the token is older than the login")
 

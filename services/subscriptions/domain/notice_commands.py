@@ -40,7 +40,7 @@ TOPIC_NOT_PERMITTED = Problem(field="subject", problem="is not about a topic tha
 UNKNOWN_NOTICE = Problem(
     field="revision", problem="updates an unknown notice: check its id, or publish it as a new one"
 )
-NOTHING_TO_FOLLOW = Problem(field="follows", problem="is no notice that was accepted from this source")
+NOTHING_TO_FOLLOW = Problem(field="follows", problem="is not a notice that was accepted from this source")
 # Problems of an event that may have overtaken its notice; their delay must not reveal whether a foreign notice exists.
 MAYBE_EARLY = frozenset((TOPIC_NOT_PERMITTED, UNKNOWN_NOTICE, NOTHING_TO_FOLLOW))
 WITHDRAWN = "withdrawn"
@@ -191,7 +191,7 @@ def _find_follow_problems(broadcast: Broadcast, followed: Mapping[UUID, str]) ->
     if not followed:
         yield NOTHING_TO_FOLLOW
     elif broadcast.topic != tuple(followed.values())[-1]:
-        yield Problem(field="topic", problem="must be that of the notice which it follows")
+        yield Problem(field="topic", problem="must be that of the notice that it follows")
 
 
 def _publish(command: NoticeCommand, broadcast: Broadcast, state: NoticeState, policy: Policy) -> NoticeDecision:

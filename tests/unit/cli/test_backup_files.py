@@ -165,4 +165,4 @@ async def test_an_empty_time_is_no_time() -> None:
     """As of a variable that nobody has set: nothing would be held, and the command would say that all is well."""
     environment = {"KREISFUNK_DATABASE_URL": "postgresql://owner@127.0.0.1:1/kreisfunk"}
     ended = await run_in_process("restore", "--elsewhere", "", environment=environment)
-    assert (ended.status, "is no time" in ended.errors) == (2, True), ended.everything
+    assert (ended.status, "is not a time" in ended.errors) == (2, True), ended.everything

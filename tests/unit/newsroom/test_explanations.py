@@ -91,8 +91,8 @@ def list_problems() -> Iterator[Problem]:
     yield Problem(field="subject", problem="was withdrawn; publish under another one")
     yield Problem(field="subject", problem="was published before, in revision 2; send an update")
     yield Problem(field="revision", problem="was published with other content; count it up")
-    yield Problem(field="follows", problem="is no notice that was accepted from this source")
-    yield Problem(field="topic", problem="must be that of the notice which it follows")
+    yield Problem(field="follows", problem="is not a notice that was accepted from this source")
+    yield Problem(field="topic", problem="must be that of the notice that it follows")
 
 
 @pytest.mark.parametrize("problem", list(list_problems()), ids=lambda each: f"{each.field}: {each.problem[:40]}")

@@ -101,7 +101,12 @@ def test_a_tree_with_changes_is_not_released(root: Path) -> None:
 
 @pytest.mark.parametrize(
     ("version", "problem"),
-    [("0.2", "is no version"), ("0.2.0rc1", "is no version"), ("00.2.0", "is no version"), ("0.0.9", "is older")],
+    [
+        ("0.2", "is not a version"),
+        ("0.2.0rc1", "is not a version"),
+        ("00.2.0", "is not a version"),
+        ("0.0.9", "is older"),
+    ],
 )
 def test_a_wrong_version_is_not_released(root: Path, version: str, problem: str) -> None:
     assert problem in problems(root, version)[0]
