@@ -111,7 +111,7 @@ def verify(
         return manifest
 
     manifest = _run(settings, try_file, file)
-    summary = f"whole; {manifest.rows} rows in {len(manifest.tables)} tables as of {format_time(manifest.saved_at)}"
+    summary = f"complete; {manifest.rows} rows in {len(manifest.tables)} tables as of {format_time(manifest.saved_at)}"
     print_result({"saved_at": manifest.saved_at, "rows": manifest.rows}, f"{file}: {summary}", json=json)
 
 
@@ -159,7 +159,7 @@ def _restore_backup(file: Path, key: Path | None, stack: Path | None, lost_at: d
                 held = await hold_everything(connection, manifest.saved_at, lost_at)
         # Print the next steps first, whatever may end the rest.
         print_result(held, f"restored: {file}\n{describe_held(held)}", json=json)
-        with suppress(*UNAVAILABLE):  # the server does it later by itself
+        with suppress(*UNAVAILABLE):  # the server does it later on its own
             await connection.execute("analyze")
 
     _run(settings, restore_and_hold, file)
@@ -214,7 +214,7 @@ async def _require_empty(connection: asyncpg.Connection) -> None:
     if existing := await tables.find_tables(connection):
         advice = (
             "A backup is never mixed with existing data. Stop all services; then restore into a new database, or drop"
-            " the schemas subscriptions, dispatcher and newsroom if nothing in them is needed any more."
+            " the schemas subscriptions, dispatcher and newsroom if nothing in them is needed any longer."
         )
         fail(f"The database is not empty: it has {', '.join(existing)}.", advice, Exit.REJECTED)
 

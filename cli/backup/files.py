@@ -71,7 +71,7 @@ def read_frames(file: BinaryIO, key: bytes) -> Iterator[bytes]:
         yield plain
         number += 1
     if file.read(1):
-        raise BackupFileError("goes on after its end: something was added to it")
+        raise BackupFileError("continues after its end: something was added to it")
 
 
 def _read_frame(file: BinaryIO) -> bytes:

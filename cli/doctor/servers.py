@@ -152,7 +152,7 @@ async def check_ready(url: str) -> DoctorProblem | None:
             status, text = answer.status, (await answer.text(errors="replace")).strip()[:MAX_REASON_LENGTH]
     except aiohttp.ClientError as error:
         return _report_unreachable(error)
-    advice = "Fix what it names; it then becomes ready by itself."
+    advice = "Fix what it names; it then becomes ready on its own."
     return None if status == 200 else DoctorProblem(text or f"answers with {status}", advice)
 
 

@@ -56,8 +56,8 @@ RINGS: Mapping[Ring, RingRules] = {
     ),
     Ring.NEWSROOM: RingRules(
         "the newsroom",
-        "and drop the older ones once everybody has set up their one-time codes anew",
-        "Has everybody set up their one-time codes anew?",
+        "and drop the older ones once everybody has set up their one-time codes again",
+        "Has everybody set up their one-time codes again?",
     ),
 }
 keys = typer.Typer(no_args_is_help=True)

@@ -60,4 +60,4 @@ async def _revoke_unregistered(api: ManagementApi, systems: Sequence[str]) -> li
     logins = [login for login, permission in permissions.items() if permission == MUNICIPAL and login not in systems]
     for login in logins:
         await api.revoke_permissions(login)
-    return [f"system {login}: is not registered, and may do nothing any more" for login in logins]
+    return [f"system {login}: is not registered, and no longer has any rights" for login in logins]

@@ -20,7 +20,7 @@ REFUSALS: Mapping[str, str] = {
     "missing": "There is no such broadcast in the ledger. `kreisfunk withdraw` ends those that have not begun.",
     "cancelled": "The broadcast was cancelled.",
     "finished": "The broadcast has finished.",
-    "expired": "The broadcast has expired: nobody may get it any more.",
+    "expired": "The broadcast has expired: nobody may get it now.",
     "running": "The broadcast is not paused.",
     "template_paused": "The broadcast is not paused; its template is paused: see `kreisfunk templates list`.",
 }

@@ -21,7 +21,7 @@ where (b.finished_at is null or b.finished_at > clock_timestamp() - interval '1 
 """
 _LIMITS = "select * from dispatcher.read_limits()"
 _WAITING = "select lane, cause as waits_for, deliveries, at_least, due_at from dispatcher.count_waiting()"
-# Dispatchers write these rows anew every second.
+# Dispatchers rewrite these rows every second.
 _UNREACHABLE = """
 select number, replica, reason, since from dispatcher.unreachable
 where said_at > clock_timestamp() - interval '10 seconds' order by since

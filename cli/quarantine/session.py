@@ -127,7 +127,7 @@ def select_unpublished(webhook: WebhookQuarantined, parsed: ParsedWebhook) -> Se
 
 
 def is_too_old(event: Event, now: datetime) -> bool:
-    """Return whether a consumer may have purged the event's key; the person may have decided anew since."""
+    """Return whether a consumer may have purged the event's key; the person may have decided again since."""
     match event:
         case InboundMessage(sent_at=time) | IdentityChange(at=time):
             return now - time > MAX_AGE

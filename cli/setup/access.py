@@ -70,7 +70,7 @@ def _check_limits(run: SetupRun, level: str, tier: str) -> Sequence[StepResult]:
     people, known = _parse_people(tier), run.settings.people_per_day
     if people is not None and (known is None or known > people):
         text = f"Meta permits {people} different people in 24 hours; our setting is {known or 'no limit'}"
-        advice = f"{_explain_setting(f'PEOPLE_PER_DAY={people}')} A larger broadcast then goes on the next day."
+        advice = f"{_explain_setting(f'PEOPLE_PER_DAY={people}')} A larger broadcast then continues the next day."
         results.append(report_open("people a day", text, advice))
     return results
 

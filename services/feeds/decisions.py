@@ -268,7 +268,7 @@ def _build_digest(configuration_hash: str, content: NoticeContent | None) -> str
 def _add_version(digest: str, configuration_hash: str, content: NoticeContent) -> str:
     """Return the digest with this content added; unchanged if the content was seen before.
 
-    After a change of the configuration, changes of the website cannot be told apart, so the digest starts anew.
+    After a change of the configuration, changes of the website cannot be told apart, so the digest starts afresh.
     """
     previous_hash, *content_hashes = digest.split() or [""]
     content_hash = _hash_content(content)

@@ -1,4 +1,4 @@
-"""Connections to a broker of one or several nodes. They reconnect by themselves and survive any received message."""
+"""Connections to a broker of one or several nodes. They reconnect automatically and survive any received message."""
 
 import asyncio
 import random
@@ -120,7 +120,7 @@ REOPEN_TIMEOUT_SECONDS = 5.0
 
 
 class BrokerUnavailable(DependencyUnavailable):
-    """RabbitMQ did not answer in time, or the connection is down. It reconnects by itself."""
+    """RabbitMQ did not answer in time, or the connection is down. It reconnects automatically."""
 
 
 def raise_if_cancelled() -> None:
@@ -215,7 +215,7 @@ async def _open(nodes: Sequence[URL], name: str) -> BoundedRobustConnection:
             with convert_connection_errors("cannot connect to the broker"):
                 await connection.connect(timeout=CONNECT_TIMEOUT_SECONDS)
         except (BrokerUnavailable, asyncio.CancelledError) as error:
-            await connection.close()  # else it goes on trying
+            await connection.close()  # otherwise it keeps trying
             if not remaining_attempts or isinstance(error, asyncio.CancelledError):
                 raise
         else:

@@ -101,7 +101,7 @@ class ReconnectingPublisher:
     _publisher: Publisher | None = field(default=None, init=False)
 
     def get_publisher(self) -> Publisher:
-        """Return the publisher, which reconnects by itself. Raises BrokerUnavailable before the first connection."""
+        """Return the publisher, which reconnects on its own. Raises BrokerUnavailable before the first connection."""
         if self._publisher is None:
             raise BrokerUnavailable("not connected to the broker yet")
         return self._publisher

@@ -45,7 +45,7 @@ class StreamRecord(NamedTuple):
 class StreamReader:
     """Reader of the messages of a stream that are not older than `max_age`, such as `7D`.
 
-    A stream that was created anew, as on a new volume of the broker, is read from its beginning.
+    A stream that was created again, as on a new volume of the broker, is read from its beginning.
     """
 
     url: str

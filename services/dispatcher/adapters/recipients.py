@@ -27,7 +27,7 @@ where id in (
 returning id, subscribers, indexes, user_index, user_sealed
 """
 _ERASE = "select dispatcher.erase_addresses($1, $2)"
-# A person who writes again counts anew.
+# A person who writes again is counted again.
 _DELETE_REACHED = "delete from dispatcher.reached where subscriber = any($1)"
 _DELETE_USER = "update dispatcher.erasure set user_index = null, user_sealed = null where id = $1"
 _FINISH = """

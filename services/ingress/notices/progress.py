@@ -125,7 +125,7 @@ class ProgressStore:
     def add_event(
         self, event: ParsedNotice, system: str | None, time: datetime, offset: int = NOT_IN_STREAM
     ) -> EventName | None:
-        """Add an event published by this system; return its name if it is new. A rejected event starts anew."""
+        """Add an event published by this system; return its name if it is new. A rejected event starts afresh."""
         if system is None or system not in self.owners.values():
             return None
         envelope = event.envelope

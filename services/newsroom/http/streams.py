@@ -50,7 +50,7 @@ async def stream_changes(
                 await _send(response, "event: end\ndata:\n\n")
                 break
             if now - started_at > MAX_STREAM_SECONDS:
-                break  # without an end event the browser reconnects by itself
+                break  # without an end event the browser reconnects on its own
     return response
 
 

@@ -216,7 +216,7 @@ async def test_the_migration_gives_rights_to_what_is_registered_and_takes_them_f
     assert f"system {SYSTEM}: may publish" in await admin.migrate({})
     admin.deregister()
     async with admin.channel_of(password) as channel:
-        assert f"system {SYSTEM}: is not registered, and may do nothing any more" in await admin.migrate({})
+        assert f"system {SYSTEM}: is not registered, and no longer has any rights" in await admin.migrate({})
         await wait_for(partial(is_closed, channel))
     assert not await admin.lets_in(password)
     admin.register()

@@ -36,7 +36,7 @@ function connect() {
     const endNotice = document.querySelector("[data-ended]");
     if (endNotice) endNotice.textContent = endNotice.dataset.ended;
   });
-  // After a single failure the browser reconnects by itself. If the response is not a stream it gives up, so retry here.
+  // After a single failure the browser reconnects on its own. If the response is not a stream it gives up, so retry here.
   stream.addEventListener("error", () => {
     failures += 1;
     const isClosed = stream.readyState === EventSource.CLOSED;
