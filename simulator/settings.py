@@ -57,9 +57,9 @@ class Settings(BaseSettings):
     @field_validator("graph_url")
     @classmethod
     def _require_simulated_host(cls, value: HttpUrl | None) -> HttpUrl | None:
-        """Refuse to run beside a dispatcher that sends to Meta: simulated webhooks must not mix with Meta's."""
+        """Refuse to run alongside a dispatcher that sends to Meta: simulated webhooks must not mix with Meta's."""
         if value is not None and value.host not in SIMULATED_HOSTS:
-            raise ValueError("the dispatcher does not send to a simulator, so none may run beside it")
+            raise ValueError("the dispatcher does not send to a simulator, so none may run alongside it")
         return value
 
 

@@ -56,7 +56,7 @@ def create_key(file: Annotated[Path, typer.Argument(help="Where the key goes; mu
         write_secret(file, generate_key(secrets.token_bytes))
     except OSError as error:
         fail(f"{file}: {error.strerror}", status=Exit.USAGE)
-    say(f"created {file}; keep a copy elsewhere, but not beside the backups")
+    say(f"created {file}; keep a copy elsewhere, but not with the backups")
 
 
 @app.command()

@@ -134,7 +134,7 @@ def require_room(folder: Path) -> None:
 
 
 def _remove_drafts(path: Path) -> None:
-    """Remove drafts that killed processes left beside this file, of its name or of one that we had generated.
+    """Remove drafts that killed processes left next to this file, of its name or of one that we had generated.
 
     A draft that is being written is locked and stays, as do drafts of other owners.
     """

@@ -92,7 +92,7 @@ class Store:
 
 @dataclass(frozen=True)
 class AddressColumns:
-    """An encrypted address and the hash beside it; `kind` is a column or a constant."""
+    """An encrypted address and its hash; `kind` is a column or a constant."""
 
     name: str
     table: str
@@ -211,7 +211,7 @@ def build_encrypted_store(address: AddressColumns, ring: KeyRing) -> Store:
 def _build_address_store(
     address: AddressColumns, renewal: AddressRenewal, index: BlindIndexKey, *, unique: bool = False
 ) -> Store:
-    """Return the store of hashes beside an encrypted address, which is erased once a person gets nothing any more.
+    """Return the store of hashes of an encrypted address, which is erased once a person gets nothing any more.
 
     With `unique`, two rows under two hashes of one address stay so until the person writes.
     """

@@ -1,6 +1,6 @@
 """Paths of PostgreSQL's programs and data that its user can reach; a temporary folder if the checkout is closed.
 
-The data moves back when the server has stopped. A stack killed at any step loses nothing: `MARKER` beside the usual
+The data moves back when the server has stopped. A stack killed at any step loses nothing: `MARKER` next to the usual
 data folder means that the temporary folder has the newer data, if it has any.
 """
 
@@ -98,7 +98,7 @@ def open_data_dir(folder: Path) -> Path:
 
 
 def copy_programs(programs: Path, target: Path) -> Path:
-    """Copy programs and libraries; the programs look for the libraries beside their package, as in the wheel."""
+    """Copy programs and libraries; the programs look for the libraries next to their package, as in the wheel."""
     package = programs.parent
     libraries = f"{package.name}.libs"
     shutil.rmtree(target, ignore_errors=True)

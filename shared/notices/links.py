@@ -24,7 +24,7 @@ _FULL_STOP = re.compile(r"(?<=\w)\.(?=[A-ZÄÖÜ])")
 
 
 def contains_foreign_host(text: str, hosts: Collection[str]) -> bool:
-    """Return whether the text may contain a link to a host outside `hosts`. A mail address is no link."""
+    """Return whether the text may contain a link to a host outside `hosts`. A mail address is not a link."""
     return any(host not in hosts for host in _find_hosts(_normalize_text(text), hosts))
 
 

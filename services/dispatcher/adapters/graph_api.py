@@ -76,7 +76,7 @@ class GraphApi:
             return failed
 
     def answer(self, request: asyncio.Future[HttpAnswer]) -> SendResult:
-        """Convert the future to a result; a missing answer is no error, as Meta may have the message."""
+        """Convert the future to a result; a missing answer is not an error, as Meta may have the message."""
         try:
             return _parse_response(request.result())
         except asyncio.CancelledError:

@@ -121,7 +121,7 @@ select id, lane::text, state = 'claimed' as is_claimed, address_kind, address_in
     asked_at, expires_at, error_code, content::text, broadcast
 from changed, counted
 """
-# Searches only the newest rows: if erasures have removed all addresses, it would else read the whole table.
+# Searches only the newest rows: if erasures have removed all addresses, it would otherwise read the whole table.
 _NEWEST_ADDRESS = """
 select address_kind, address_index, address_sealed
 from (select * from dispatcher.delivery order by id desc limit 100) as newest where address_index <> '' limit 1

@@ -1,1 +1,1 @@
-"""Notices API for municipal systems: a separate process beside the webhook receiver, without encryption keys."""
+"""Notices API for municipal systems: a separate process from the webhook receiver, without encryption keys."""

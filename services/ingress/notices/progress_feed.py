@@ -124,7 +124,7 @@ class ProgressFeed:
         """Yield the entry if it is after `last_offset`, then each change; None after `poll_seconds` without a change.
 
         The iterator ends after the final state. A new offset with the same progress (our own event, read back from the
-        stream) is no change.
+        stream) is not a change.
         """
         name, last_progress = (caller.system.name, key), None
         while entry := self._find_readable(caller, key):

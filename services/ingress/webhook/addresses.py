@@ -77,7 +77,7 @@ def pick_addresses(values: Iterable[str | None]) -> tuple[str | None, str | None
 
 
 class ContactIndex:
-    """Contacts that a webhook lists beside its messages, by each of their addresses."""
+    """Contacts that a webhook lists with its messages, by each of their addresses."""
 
     def __init__(self, contacts: Sequence[Contact]) -> None:
         self._only = contacts[0] if len(contacts) == 1 else None

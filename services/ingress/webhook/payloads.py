@@ -117,7 +117,7 @@ class ChangeValue(WebhookPart, frozen=True, kw_only=True):
 
 
 class Contact(WebhookPart, frozen=True, kw_only=True):
-    """Addresses of a person, listed beside the messages; either may hold a user id."""
+    """Addresses of a person, listed with the messages; either may hold a user id."""
 
     wa_id: str | None = None
     user_id: str | None = None

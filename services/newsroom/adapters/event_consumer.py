@@ -269,5 +269,5 @@ async def _archive(connection: Connection, message: BroadcastStarted, started_at
     publication = await connection.fetchval(_FIND_STARTED_REVISION, source, notice, revision)
     if publication is not None:
         await connection.execute(_ARCHIVE, derive_code(publication), publication, notice, revision, started_at)
-    await connection.execute(_REPLACE, source, notice)  # another system's revision is no entry, but replaces ours
+    await connection.execute(_REPLACE, source, notice)  # another system's revision is not an entry, but replaces ours
     await connection.execute(_WITHDRAW, source, notice)

@@ -254,7 +254,7 @@ class DraftFilter:
 
 
 def list_changes(draft: NoticeDraft, now: datetime) -> Sequence[str] | None:
-    """Return the names of the fields that a correction changes; None if unknown, or if it is no correction."""
+    """Return the names of the fields that a correction changes; None if unknown, or if it is not a correction."""
     earlier = draft.earlier
     if draft.kind is not DraftKind.UPDATE or earlier is None or earlier.revision != draft.revision:
         return None  # another system has published since

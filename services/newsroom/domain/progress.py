@@ -207,7 +207,7 @@ class BroadcastList:
 
 
 def explain_withdrawal(status: BroadcastStatus | None, *, is_correction: bool = False) -> str:
-    """Explain the effect of withdrawing its notice, in German; None means a notice that is no broadcast yet."""
+    """Explain the effect of withdrawing its notice, in German; None means a notice that is not a broadcast yet."""
     if status is None:
         return f"{_NOT_RECALLED} {_ALL_REVISIONS}" if is_correction else _NOT_RECALLED
     if status.has_everybody:

@@ -109,7 +109,7 @@ class PageGuard:
     async def _find_return_path(self, request: web.Request) -> str:
         """Return the path of the requested page; for a form, that of the page that contained it.
 
-        Downloads and streams are no pages: a browser redirected to one would stay on the login page.
+        Downloads and streams are not pages: a browser redirected to one would stay on the login page.
         """
         if request.method == hdrs.METH_GET:
             path, separator, query = request.path_qs.partition("?")

@@ -144,7 +144,7 @@ def _strip_polite_words(text: CitizenText) -> Phrase:
 
 
 def has_lone_word(text: CitizenText, words: frozenset[str]) -> bool:
-    """Return whether a sentence contains only one of `words` and polite words, and is no question in a longer text."""
+    """Return whether a sentence is one of `words` with polite words only, and not a question in a longer text."""
     sentences = [sentence for sentence in text.sentences if sentence.words]
     statements = [sentence for sentence in sentences if len(sentences) == 1 or not sentence.is_question]
     return any(part.word_set & words and part.word_set <= words | _MAY_SURROUND for part in statements)

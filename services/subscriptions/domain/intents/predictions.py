@@ -43,7 +43,7 @@ _OF_A_THING = re.compile(
     r"^(?:der|die|das|unser\w*) \w+ (?:\w+ )?(?:endet|ist|dauert|beginnt|wird|findet|kommt|geht)\b"
     r"(?!.*\b(?:ich|wir|mir|uns|mich|nichts?|nix|keine|pause|ruhe|schick\w*|schreib\w*|send\w*|bitte)\b)"
 )
-# "Nicht stoppen bitte, ich finde das gut" is no opinion to keep; "Nicht abmelden, aber bitte früher schreiben" is one.
+# "Nicht stoppen bitte, ich finde das gut" is not feedback; "Nicht abmelden, aber bitte früher schreiben" is.
 _GO_ON = re.compile(
     r"^(?:bitte |bloss |ja |doch )*nicht (?:\w+ )?(?:stopp\w*|abmelde\w*|aufhoer\w*|abbestell\w*|loesche\w*)\b"
     r"(?!.*\b(?:aber|nur|sondern|nicht|kein\w*|mehr|zu|besser)\b)"

@@ -117,7 +117,7 @@ class QuestionSigns(Signs):
         if match is None:
             return None
         text = match["text"].strip()
-        # "Vorschlag der Woche" is no feedback without a colon; "Feedback" and "Rückmeldung" need none.
+        # "Vorschlag der Woche" is not feedback without a colon; "Feedback" and "Rückmeldung" need none.
         needs_no_colon = self.text.raw.casefold().lstrip().startswith(("feedback", "rückmeldung", "rueckmeldung"))
         if text and not needs_no_colon and ":" not in match["colon"]:
             return None

@@ -135,7 +135,7 @@ def _is_sign_off(parts: Sequence[CitizenText], intents: Sequence[ParsedIntent]) 
 
 
 def _is_mere_mention(parsed: ParsedIntent, parts: Sequence[CitizenText]) -> bool:
-    """Return whether topics or places only occur among other words, which is no choice."""
+    """Return whether topics or places only occur among other words, which is not a choice."""
     return parsed.intent is Intent.ONLY and not any(ONLY & part.word_set for part in parts)
 
 

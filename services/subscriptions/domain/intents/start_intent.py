@@ -120,7 +120,7 @@ class StartSigns(Signs):
 
     @cached_property
     def is_joining(self) -> bool:
-        """Return whether somebody would like to get messages, which is no consent yet."""
+        """Return whether somebody would like to get messages, which is not a consent yet."""
         return bool(phrases.JOINING.search(self.sentence))
 
     @property

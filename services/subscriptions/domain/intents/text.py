@@ -214,7 +214,7 @@ class Phrase:
 
     @cached_property
     def joined(self) -> Sequence[str]:
-        """Return the words with the last verb and its prefix joined at the end; unchanged if the last is no prefix."""
+        """Return the words with the last verb and its prefix joined at the end; unchanged without a prefix there."""
         return _join_separable_verb(self.words)
 
 

@@ -75,7 +75,7 @@ _FROM = read_words("aus von dem der")
 _LIVING = read_words(
     "wohne wohnen lebe leben komme ist aus umgezogen gezogen ziehe nach hier gemeinde wohnort wohnhaft buerger"
 )
-# "Ich wohne in Worpswede und möchte die Nachrichten bekommen" is no choice of a place.
+# "Ich wohne in Worpswede und möchte die Nachrichten bekommen" is not a choice of a place.
 _RECEIVING = RECEIVED | read_words("abo kanal verteiler dienst bekommen erhalten kriegen schicken schickt abmelden")
 TOPICS = read_words("""themenuebersicht themenaenderung kategorien kategorie themenauswahl themen thema topics topic
     auswahl einstellungen einstellung menue rubriken konular tematy теми темы المواضيع themenwahl themenliste
