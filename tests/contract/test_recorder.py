@@ -34,7 +34,7 @@ def with_data(**changed: object) -> bytes:
     return json.dumps({**parsed, "data": {**parsed["data"], **changed}}).encode()
 
 
-def parked(body: bytes) -> TracedMessage:
+def build_retried(body: bytes) -> TracedMessage:
     queue = topology.SUBSCRIPTIONS_NOTICES
     return published(body, exchange=queue.retry_exchange, key=queue.name_retry_queue("1s"))
 
@@ -67,7 +67,7 @@ def binary(prefix: str = "cloudEvents:", **changed: object) -> TracedMessage:
         (published(event(), properties={"content_type": CONTENT_TYPE, "delivery_mode": 1}), "not persistent"),
         (published(event(), properties={**PROPERTIES, "content_encoding": "gzip"}), "packed"),
         (published(event(), exchange="", key=topology.SUBSCRIPTIONS_NOTICES.name), "no channel"),
-        (parked(event()), "no channel"),
+        (build_retried(event()), "no channel"),
         (binary(specversion="0.3"), "was expected"),
         (binary(expirytime=None), "is not of type"),
     ],
@@ -87,7 +87,7 @@ def test_an_event_in_binary_mode_is_the_same_event(prefix: str) -> None:
 def test_only_what_tests_publish_or_services_park_may_be_excused() -> None:
     assert published(b"", login="guest").is_excusable
     assert not published(b"").is_excusable
-    assert parked(b"").is_excusable
+    assert build_retried(b"").is_excusable
 
 
 def test_a_place_that_is_never_seen_is_told_unless_it_is_excused_with_need() -> None:

@@ -1,7 +1,7 @@
 """Checks of a message against the AsyncAPI document and the JSON Schemas. Pure.
 
 They apply to everything published on an exchange of the document, by any publisher, and to messages sent directly to
-one of our queues or parked for one; not to dead letters and quarantines, which hold what could not be parsed.
+one of our queues or to a retry queue of one; not to dead letters and quarantines, which hold what could not be parsed.
 """
 
 import json
@@ -37,7 +37,7 @@ class TracedMessage:
 
     @property
     def is_excusable(self) -> bool:
-        """Whether violations may be allowed: a service must publish valid messages, but may park invalid ones."""
+        """Whether violations may be allowed: a service must publish valid messages, but may retry invalid ones."""
         return not self.by_service or self.exchange not in EXCHANGES
 
     @property
@@ -95,14 +95,14 @@ def _find_expected(exchange: str, key: str) -> tuple[type[Message], ...] | None:
 
 @cache
 def _map_queues() -> Mapping[tuple[str, str], topology.Queue]:
-    """Return the queues by routes past their exchange: by name, or parked for a later return."""
+    """Return the queues by routes past their exchange: by name, or through a retry queue."""
     direct = {("", queue.name): queue for queue in topology.QUEUES}
-    parked = {
+    retried = {
         (queue.retry_exchange, queue.name_retry_queue(name)): queue
         for queue in topology.QUEUES
         for name in topology.RETRY_TIERS
     }
-    return direct | parked
+    return direct | retried
 
 
 def _list_queue_types(queue: topology.Queue) -> tuple[type[Message], ...]:

@@ -59,10 +59,10 @@ class Gateway:
             return answer
         self.sent.append(claim)
         self.answered_at.append(time.time())
-        answer.set_result(self.judge(claim))
+        answer.set_result(self.choose_result(claim))
         return answer
 
-    def judge(self, claim: Claim) -> SendResult:
+    def choose_result(self, claim: Claim) -> SendResult:
         return PAGE if self.broken else Accepted(str(claim.delivery))
 
     def answer(self, sent: asyncio.Future[SendResult]) -> SendResult:
@@ -75,14 +75,14 @@ class Gateway:
 class FlappingGateway(Gateway):
     """One that answers every second request itself."""
 
-    def judge(self, claim: Claim) -> SendResult:
+    def choose_result(self, claim: Claim) -> SendResult:
         return PAGE if len(self.sent) % 2 else Accepted(str(claim.delivery))
 
 
 class PickyGateway(Gateway):
     """One that refuses single messages, and lets all others through."""
 
-    def judge(self, claim: Claim) -> SendResult:
+    def choose_result(self, claim: Claim) -> SendResult:
         refusal = Refused("HTTP 403 that is not from Meta", foreign=True)
         return refusal if claim.delivery in self.refused else Accepted(str(claim.delivery))
 

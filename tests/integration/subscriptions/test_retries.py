@@ -18,7 +18,7 @@ from tests.integration.subscriptions.service_process import BrokerHarness
 from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, call_broker_api, wait_for
 
 INBOUND, NOTICES = topology.SUBSCRIPTIONS_INBOUND, topology.SUBSCRIPTIONS_NOTICES
-FOREIGN = pytest.mark.foreign_messages("what is parked or given back is not read")
+FOREIGN = pytest.mark.foreign_messages("what is retried or given back is not read")
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ async def test_what_cannot_be_parked_is_parked_as_soon_as_it_can_be(
     async def handle(received: ReceivedMessage) -> Outcome:
         return RetryLater(600, "not now")
 
-    async def is_parked() -> bool:
+    async def is_in_retry_queue() -> bool:
         return await broker.count_messages(tier) == 4
 
     async with run_consumer(connection, INBOUND, handle, finished):
@@ -119,7 +119,7 @@ async def test_what_cannot_be_parked_is_parked_as_soon_as_it_can_be(
             with capture_logs() as logs:
                 await broker.publish(topology.INBOUND, "messages", b"whole")
                 await wait_for(partial(has_failed, logs))
-        await wait_for(is_parked)
+        await wait_for(is_in_retry_queue)
         finished.set()
 
 

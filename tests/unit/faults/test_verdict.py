@@ -41,7 +41,7 @@ def with_stop(answered_at: float, confirmed_at: float | None) -> EvidenceBuilder
     return scene
 
 
-def judged(scene: EvidenceBuilder) -> Verdict:
+def evaluate_scene(scene: EvidenceBuilder) -> Verdict:
     return evaluate_run(scene.build())
 
 
@@ -58,8 +58,8 @@ def broadcast_to(recipients: int, broadcast: str = "b1", notice: str = "n1") -> 
 
 
 def test_nothing_is_found_where_nothing_is_wrong() -> None:
-    assert judged(EvidenceBuilder()).holds
-    assert judged(EvidenceBuilder()).rate_used is None, "there is no time in which it had to be used"
+    assert evaluate_scene(EvidenceBuilder()).holds
+    assert evaluate_scene(EvidenceBuilder()).rate_used is None, "there is no time in which it had to be used"
 
 
 @pytest.mark.parametrize("state", ["failed", "waiting", "claimed", "unknown"])
@@ -86,7 +86,7 @@ def test_who_stayed_and_has_no_row_is_lost_although_our_ledger_agrees() -> None:
 def test_what_stays_unknown_after_the_last_resend_is_shown_and_not_lost() -> None:
     scene = without_last_message(state="unknown", resends=MAX_RESENDS)
     assert figures(scene) == {}
-    assert judged(scene).still_unknown == 1
+    assert evaluate_scene(scene).still_unknown == 1
     assert figures(without_last_message(state="unknown", resends=MAX_RESENDS - 1)) == {Figure.LOST: 1}
 
 
@@ -130,7 +130,7 @@ def test_a_second_message_after_one_that_vanished_is_counted_apart_and_a_third_i
     scene.outbound[1] = build_broadcast_message(2, vanished=True)
     scene.outbound.append(build_broadcast_message(2, accepted_at=20.0))
     assert figures(scene) == {}
-    assert judged(scene).unavoidable == 1
+    assert evaluate_scene(scene).unavoidable == 1
     scene.outbound.append(build_broadcast_message(2, accepted_at=30.0))
     assert figures(scene) == {Figure.DUPLICATES: 1}
 
@@ -157,7 +157,7 @@ def test_while_a_fault_is_in_force_only_the_confirmation_counts() -> None:
     scene = with_stop(10.5, 12.5)
     scene.faults = [build_injected_fault("kill postgres", 10.0, 12.0)]
     assert figures(scene) == {}
-    assert judged(scene).stop_disturbed == 1
+    assert evaluate_scene(scene).stop_disturbed == 1
 
 
 def test_who_came_back_may_get_messages_again() -> None:
@@ -277,16 +277,16 @@ def test_too_many_in_one_second_break_the_rate_unless_the_judge_stood_still() ->
     scene.stalls = []
     scene.faults = [build_injected_fault("narrow dispatcher to graph", 20.0, 21.0)]
     assert figures(scene) == {}
-    assert judged(scene).windows.worst == LIMIT + 2
+    assert evaluate_scene(scene).windows.worst == LIMIT + 2
 
 
 def test_a_rate_that_was_not_used_while_work_waited_is_found_with_what_went_on() -> None:
     scene = EvidenceBuilder(attempts=[100 + number / LIMIT for number in range(20 * LIMIT)], waiting=[(100.0, 120.0)])
     assert figures(scene) == {}
-    assert judged(scene).rate_used == 1.0
+    assert evaluate_scene(scene).rate_used == 1.0
     scene.attempts = scene.attempts[::2]
     scene.faults = [build_injected_fault("a slow Meta", 90.0, 130.0)]
-    (finding,) = judged(scene).findings
+    (finding,) = evaluate_scene(scene).findings
     assert (finding.figure, finding.what) == (
         Figure.UNUSED,
         "0.500 of the rate used in 20 s from 100.0, with a slow Meta",
@@ -298,24 +298,24 @@ def test_while_an_operator_forbids_what_waits_the_rate_may_be_left_unused() -> N
     scene = EvidenceBuilder(
         attempts=half, waiting=[(100.0, 120.0)], operator_commands=[OperatorCommand("b2", 110.0, 116.0)]
     )
-    assert judged(scene).rate_used == 1.0
+    assert evaluate_scene(scene).rate_used == 1.0
     scene.operator_commands = [OperatorCommand("b2", 110.0)]
-    assert judged(scene).rate_used == 1.0
+    assert evaluate_scene(scene).rate_used == 1.0
     scene.waiting = [(100.0, 130.0)]
-    assert judged(scene).rate_used == 0.4, "nothing was sent in 15 of 25 s"
+    assert evaluate_scene(scene).rate_used == 0.4, "nothing was sent in 15 of 25 s"
 
 
 def test_while_only_what_has_expired_or_was_withdrawn_waits_the_rate_may_be_left_unused() -> None:
     sent = [100 + number / LIMIT for number in range(20 * LIMIT)]
     scene = EvidenceBuilder(attempts=[at for at in sent if not 110 <= at < 115], waiting=[(100.0, 120.0)])
-    assert judged(scene).rate_used == 0.75
+    assert evaluate_scene(scene).rate_used == 0.75
     scene.withdrawals = [110.0]
-    assert judged(scene).findings == ()
+    assert evaluate_scene(scene).findings == ()
     scene.withdrawals = []
     scene.ledger.append(build_row(7, "b2", state="expired", expires_at=110.0))
-    assert judged(scene).count(Figure.UNUSED) == 0
+    assert evaluate_scene(scene).count(Figure.UNUSED) == 0
     scene.ledger[-1] = replace(scene.ledger[-1], state="suppressed")
-    assert judged(scene).count(Figure.UNUSED) == 1
+    assert evaluate_scene(scene).count(Figure.UNUSED) == 1
 
 
 def test_a_sender_that_was_refused_has_to_be_back_within_a_minute() -> None:
@@ -325,8 +325,8 @@ def test_a_sender_that_was_refused_has_to_be_back_within_a_minute() -> None:
         for number in range(LIMIT)
     ]
     scene = EvidenceBuilder(faults=[fault])
-    assert judged(scene).count(Figure.NOT_BACK) == 1
+    assert evaluate_scene(scene).count(Figure.NOT_BACK) == 1
     scene.outbound += back
-    assert judged(scene).count(Figure.NOT_BACK) == 0
+    assert evaluate_scene(scene).count(Figure.NOT_BACK) == 0
     scene.outbound[-LIMIT:] = [replace(message, accepted_at=message.accepted_at + 3) for message in back]
-    assert judged(scene).count(Figure.NOT_BACK) == 1
+    assert evaluate_scene(scene).count(Figure.NOT_BACK) == 1
