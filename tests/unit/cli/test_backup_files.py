@@ -78,7 +78,7 @@ def test_frames_are_read_in_their_order_from_their_file_and_up_to_their_end_only
             read_all(b"".join([header, *order]))
     with pytest.raises(BackupFileError, match=END):
         read_all(b"".join([header, *frames[:-1]]))
-    with pytest.raises(BackupFileError, match="goes on after its end"):
+    with pytest.raises(BackupFileError, match="continues after its end"):
         read_all(b"".join([header, *frames, frames[-1]]))
 
 

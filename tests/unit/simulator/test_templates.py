@@ -5,6 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from deploy.paths import CONFIG
+from shared.notices.configuration import Configuration, read_configuration
 from simulator.citizens import PhoneContent
 from simulator.graph.errors import GraphError
 from simulator.graph.requests import ComponentParameters
@@ -12,7 +14,7 @@ from simulator.graph.template import MessageTemplate
 from simulator.graph.templates import Templates, check_definition
 from simulator.settings import SettingsError
 
-DEPLOYED = Path(__file__).parents[3] / "deploy" / "config" / "templates.json"
+DEPLOYED = CONFIG / "templates.json"
 
 
 def template(**changes: object) -> MessageTemplate:
@@ -41,7 +43,7 @@ def positional(*values: str) -> list[object]:
 
 def test_the_deployed_templates_would_be_approved_and_all_have_the_same_shape() -> None:
     deployed = Templates.load(DEPLOYED).all
-    topics = ["veranstaltungen", "stellen", "baustellen", "strassensperrungen"]
+    topics = [topic.id for topic in read_configuration(CONFIG / "county.toml", Configuration).topics]
     kinds = ("v1", "bild_v1")
     assert [one.name for one in deployed] == [f"kreisfunk_{topic}_{kind}" for kind in kinds for topic in topics]
     for one in deployed:

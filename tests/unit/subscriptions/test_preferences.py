@@ -37,7 +37,7 @@ def after(*acts: tuple[int, str]) -> Subscriber:
         ("Start, resume", COUNTY.topic_ids),
         ("Start, stop, Pause 2 Wochen, resume", COUNTY.topic_ids),
         ("Start, stop, nur Baustellen, resume", {"baustellen"}),
-        ("Start, stop, Stop Baustellen, resume", {"strassensperrungen"}),
+        ("Start, stop, Stop Baustellen, resume", OTHERS - {"baustellen"}),
         ("Start, stop, Stop, resume", set()),
         ("Start, stop, Start, nur Baustellen, resume", {"baustellen"}),
         ("Start, nur Stellen, stop", set()),
