@@ -38,5 +38,5 @@ async def test_another_up_keeps_the_number_of_dispatchers(compose: ComposeProjec
 
 async def test_the_simulator_does_not_run_beside_meta(compose: ComposeProject) -> None:
     live = replace(compose, settings={"KREISFUNK_GRAPH_URL": "https://graph.facebook.com"})
-    with pytest.raises(EngineError, match="none may run beside it"):
+    with pytest.raises(EngineError, match="none may run alongside it"):
         await live.run("run", "--rm", "--no-deps", "simulator")

@@ -168,7 +168,7 @@ async def test_a_restored_database_sends_nothing_and_holds_what_may_have_been_se
     file = await save(environment, tmp_path)
     assert file.stat().st_mode & 0o777 == 0o600
     checked = await run(environment, "backup", "verify", file)
-    assert (checked.status, "whole" in checked.output) == (0, True), checked.everything
+    assert (checked.status, "complete" in checked.output) == (0, True), checked.everything
     assert await fetch(database.url, "select datname from pg_database where datname like 'kreisfunk_verify%'") == []
     refused = await run(environment, "restore", file)
     assert (refused.status, "not empty" in refused.errors) == (3, True)

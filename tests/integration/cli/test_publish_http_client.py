@@ -100,7 +100,7 @@ async def test_a_redirect_is_not_followed_and_the_token_stays() -> None:
 
 async def test_an_answer_without_end_is_not_read() -> None:
     async with open_client(lambda: web.Response(body=b" " * 2_000_000)) as (client, _):
-        with pytest.raises(NoticesApiError, match="more than the notices API does"):
+        with pytest.raises(NoticesApiError, match="longer answer than a notices API does"):
             await client.request("/notices", seconds=WAIT_TIMEOUT_SECONDS)
 
 

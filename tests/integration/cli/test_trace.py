@@ -52,4 +52,4 @@ async def test_a_delivery_that_is_not_in_the_ledger_is_dated(environment: Mappin
     assert (gone.status, "It is from 2020-02-03: rows are deleted" in gone.errors) == (3, True)
     young = await run(environment, "trace", make_timed_id(datetime.now(UTC), b"x"))
     assert "may still wait at the broker" in young.errors
-    assert "no id of a delivery" in (await run(environment, "trace", uuid4())).errors
+    assert "not the id of a delivery" in (await run(environment, "trace", uuid4())).errors
