@@ -26,8 +26,9 @@ from services.subscriptions.domain.feedback import AuthorKey
 from services.subscriptions.domain.intents.classifier import load_classifier
 from services.subscriptions.domain.quotas import TokenBucket
 from services.subscriptions.domain.wording import build_wordings
+from services.subscriptions.handlers.dead_letters import REPLAY_INTERVAL_SECONDS, DeadLetterHandler
 from services.subscriptions.handlers.expansion import SCHEDULE_INTERVAL_SECONDS, BroadcastExpander
-from services.subscriptions.handlers.inbound import REPLAY_INTERVAL_SECONDS, DeadLetterHandler, InboundConsumer
+from services.subscriptions.handlers.inbound import InboundConsumer
 from services.subscriptions.handlers.notices import NoticeConsumer
 from services.subscriptions.ports import EventPublisher
 from services.subscriptions.settings import Settings

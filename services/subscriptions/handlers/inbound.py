@@ -4,7 +4,7 @@ Each is decided once, and answered with the same bytes however often it arrives.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,12 +30,12 @@ from services.subscriptions.domain.publication import Destination
 from services.subscriptions.domain.replies import ReplyBuilder
 from services.subscriptions.domain.subscriber import MARKETING, STOP, derive_alternate_keys, derive_key, is_relevant
 from services.subscriptions.handlers.fair_queue import FairQueue
-from services.subscriptions.ports import DeadLetterRepository, EventPublisher, FeedbackRepository, SubscriberRepository
+from services.subscriptions.ports import EventPublisher, FeedbackRepository, SubscriberRepository
 from shared.contracts.envelope import ContractError, read_data, read_envelope
 from shared.contracts.events import DeliveryRefused, ReactionLocated
 from shared.contracts.ids import read_time
 from shared.contracts.inbound import IdentityChange, InboundMessage, PreferenceChange
-from shared.outcome import Dead, DependencyUnavailable, Done, Outcome, RetryLater, Separate
+from shared.outcome import Dead, DependencyUnavailable, Done, Outcome, Separate
 from shared.runtime.clock import Clock
 
 MAX_CONCURRENT_PARTS = 16
@@ -200,43 +200,3 @@ def _split_failed(failed: Sequence[tuple[GroupPart, BaseException]]) -> Separate
 def _extract_locations(error: BaseException) -> list[str]:
     """Return the locations of an error without its text, which may repeat a citizen's words."""
     return [f"{Path(frame.filename).name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)]
-
-
-REPLAY_INTERVAL_SECONDS = 2.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class DeadLetterHandler:
-    """Storage and replay of dead letters; `handle` processes one group."""
-
-    letters: DeadLetterRepository
-    handle: Callable[[bytes], Awaitable[Outcome]]
-
-    async def store(self, body: bytes, reason: str) -> Outcome:
-        """Store each part on its own. Raises DependencyUnavailable on any error: the message must not get lost."""
-        try:
-            await self._store_parts(body, reason)
-        except DependencyUnavailable:
-            raise
-        except Exception as error:
-            raise DependencyUnavailable(f"cannot store a dead letter: {type(error).__name__}") from None
-        return Done()
-
-    async def _store_parts(self, body: bytes, reason: str) -> None:
-        try:
-            parts = read_group(body)
-        except ContractError:
-            await self.letters.save(body, reason)
-            return
-        for part in parts:
-            await self.letters.save(part.encode_alone(), reason, part.person, part.moment)
-
-    async def replay(self) -> None:
-        """Replay what an operator requested; what fails again stays. Raises DependencyUnavailable."""
-        for letter, body in (await self.letters.list_due()).items():
-            match await self.handle(body):
-                case Dead(reason) | RetryLater(_, reason) | Separate(_, _, reason):
-                    await self.letters.fail(letter, reason)
-                case _:
-                    await self.letters.remove(letter)
-                    _log.info("dead_letter_handled")

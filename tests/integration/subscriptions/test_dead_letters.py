@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from services.subscriptions.adapters.dead_letters import PostgresDeadLetterRepository
-from services.subscriptions.handlers.inbound import DeadLetterHandler
+from services.subscriptions.handlers.dead_letters import DeadLetterHandler
 from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.events import SubscriberErased, SubscriptionEnded, SubscriptionStarted
 from shared.contracts.inbound import InboundMessage
