@@ -93,12 +93,12 @@ def _format_line(item: QuarantineItem) -> tuple[object, ...]:
 
 def _format_result(name: str, outcome: ReplayResult) -> str:
     if outcome.sent_back:
-        return f"{name[:SHORT_ID_LENGTH]}: sent back to where notices are read"
+        return f"{name[:SHORT_ID_LENGTH]}: sent back to its queue"
     parts = [f"{outcome.published} published", f"{outcome.ignored} not for us"]
     if outcome.too_old:
         parts.append(f"{outcome.too_old} too old to be sent on")
     if outcome.problems:
-        parts.append(f"still not understood: {'; '.join(outcome.problems)}")
+        parts.append(f"still not parsed: {'; '.join(outcome.problems)}")
     return f"{name[:SHORT_ID_LENGTH]}: {', '.join(parts)}{'' if outcome.complete else '; stays in quarantine'}"
 
 

@@ -164,7 +164,7 @@ async def test_a_rejected_notice_is_listed_shown_and_sent_back_without_a_key(war
 
     ended = await run_quarantine("replay", "nnnn", environment=ward.without_keys)
 
-    assert (ended.status, ended.output) == (0, "nnnn-1: sent back to where notices are read\n")
+    assert (ended.status, ended.output) == (0, "nnnn-1: sent back to its queue\n")
 
     async def is_back() -> bool:
         return await ward.count_notices() == 1

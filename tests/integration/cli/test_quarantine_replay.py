@@ -183,7 +183,7 @@ async def test_what_cannot_be_read_stays_with_its_problem_and_the_others_are_sen
         "replay", "--all", "--json", environment={**ward.environment, "KREISFUNK_ENCRYPTION_KEYS": older}
     )
 
-    problem = "still not understood: not a message of ours; stays in quarantine"
+    problem = "still not parsed: not a message of ours; stays in quarantine"
     assert (alone.status, alone.output) == (3, f"aaaa: 0 published, 0 not for us, {problem}\n")
     assert ended.status == 3
     results = {it["id"]: (it["done"], "".join(it["problems"])) for it in ended.json["replayed"]}
