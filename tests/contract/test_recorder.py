@@ -1,4 +1,4 @@
-"""What the recorder finds wrong in a message, and how it knows that it has seen enough."""
+"""Violations that the recorder finds in a message, and its completeness check."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What is watched, how often, and by which alerts and dashboards."""
+"""Monitoring of the chart: targets, intervals, alerts and dashboards."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What has to hold for every pod of ours."""
+"""Requirements on every pod of ours."""
 
 import re
 from collections.abc import Mapping

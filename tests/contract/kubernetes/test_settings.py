@@ -1,4 +1,4 @@
-"""What the chart gives to every process, read by the settings that the process reads."""
+"""Settings of every process as the chart sets them, read by the process's own settings."""
 
 import shutil
 from collections.abc import Iterator, Mapping

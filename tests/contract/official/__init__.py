@@ -1,1 +1,1 @@
-"""What AsyncAPI itself says of a document, from its own package: `make asyncapi-test` fetches that into this folder."""
+"""AsyncAPI's own checks of a document, from its package: `make asyncapi-test` fetches that into this folder."""

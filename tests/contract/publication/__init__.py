@@ -1,1 +1,1 @@
-"""What REUSE and CycloneDX say of this repository, by their own tools: `make publication-test` fetches those."""
+"""Checks of this repository by the tools of REUSE and CycloneDX, which `make publication-test` fetches."""

@@ -1,4 +1,4 @@
-"""What a person does on the page: write as a citizen, see the county's messages come, leave with the button."""
+"""A person on the page of phones: writes as a citizen, sees messages arrive, leaves with the button."""
 
 from playwright.async_api import Browser, expect
 

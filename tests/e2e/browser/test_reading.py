@@ -1,4 +1,4 @@
-"""What a person sees of new messages, addresses and lists, and where the keyboard leads."""
+"""New messages, addresses and lists as a person sees them, and keyboard navigation."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What .env says, the services hear."""
+"""Settings in .env reach the services."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Who may publish over AMQP, by the tool that has the broker's administrator and nothing else."""
+"""Registration of AMQP publishers, by the only tool that has the broker's administrator."""
 
 import pytest
 

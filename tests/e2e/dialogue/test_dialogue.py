@@ -1,4 +1,4 @@
-"""What citizens see: one dialogue each."""
+"""Dialogues as citizens see them, one each."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""What passes the edge, and what does not."""
+"""Requests that pass the edge, and requests that do not."""
 
 import asyncio
 import ssl

@@ -1,4 +1,4 @@
-"""What is changed while messages are sent, and who then got what; the simulator's account is the judge."""
+"""Changes during sending, checked against the simulator's account of who got what."""
 
 import time
 from collections.abc import AsyncIterator

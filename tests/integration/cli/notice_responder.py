@@ -1,4 +1,4 @@
-"""Who answers to notices in these tests: the broker, the logins and their permissions are real."""
+"""Responder to notices in these tests; the broker, the logins and their permissions are real."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager

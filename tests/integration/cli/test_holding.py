@@ -1,4 +1,4 @@
-"""What a restore holds or withdraws that no message tells the dispatcher any more."""
+"""Work that a restore holds or withdraws because no message tells the dispatcher about it."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What operators read about broadcasts of notices, on a real database with the operator's role."""
+"""Operators' output about broadcasts of notices, on a real database with the operator's role."""
 
 from collections.abc import Mapping
 from uuid import UUID

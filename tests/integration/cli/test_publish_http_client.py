@@ -1,4 +1,4 @@
-"""How the notices API client takes answers that the API seldom gives: from a real HTTP server that gives them."""
+"""Rare answers of the notices API, given to its client by a real HTTP server."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence

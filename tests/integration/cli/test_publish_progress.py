@@ -1,4 +1,4 @@
-"""How an event is followed over HTTP, from a real HTTP server that answers like the notices API, in its own words."""
+"""Following an event over HTTP, on a real HTTP server that answers like the notices API, in its own words."""
 
 import asyncio
 from collections.abc import AsyncIterator

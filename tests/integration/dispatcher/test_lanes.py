@@ -1,4 +1,4 @@
-"""How many steps a lane takes to get through a batch, and what it does with one that cannot be sent."""
+"""Steps that a lane takes for a batch, and batches that cannot be sent."""
 
 import asyncio
 from collections.abc import Sequence

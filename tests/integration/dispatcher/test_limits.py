@@ -1,4 +1,4 @@
-"""What else makes a delivery wait: hours, spread, people a day, budget, pauses; on a real PostgreSQL."""
+"""Other causes of waiting: hours, spread, people a day, budget, pauses; on a real PostgreSQL."""
 
 import asyncio
 from dataclasses import replace

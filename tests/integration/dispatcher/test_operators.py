@@ -1,4 +1,4 @@
-"""What an operator may do to the ledger, with the rights of the role; counters stay equal to the rows."""
+"""Changes of the ledger by an operator, with the rights of the role; counters stay equal to the rows."""
 
 import asyncio
 import random

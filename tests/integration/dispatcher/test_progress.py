@@ -1,4 +1,4 @@
-"""What is told of a broadcast's progress: failures by reason, pages that never come, and its end."""
+"""Reported progress of a broadcast: failures by reason, pages that never come, and its end."""
 
 from datetime import UTC, datetime, timedelta
 

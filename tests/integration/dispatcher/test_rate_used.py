@@ -1,4 +1,4 @@
-"""What must not cost rate: requests without an answer, a backup, people who wait for tomorrow."""
+"""Conditions that must not cost rate: requests without an answer, a backup, people who wait for tomorrow."""
 
 from random import Random
 

@@ -1,4 +1,4 @@
-"""What Meta rejects because of a broadcast, its template or ourselves fails nobody for good, or only the first few."""
+"""Rejections caused by a broadcast, its template or ourselves fail nobody for good, or only the first few."""
 
 import asyncio
 

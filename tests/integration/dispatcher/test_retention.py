@@ -1,4 +1,4 @@
-"""What the dispatcher forgets, when, and in which steps."""
+"""Retention of the dispatcher: which rows are purged, when, and in which steps."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""When a dispatcher starts, and when it says that it is ready."""
+"""Start of a dispatcher, and its readiness."""
 
 import asyncio
 import base64

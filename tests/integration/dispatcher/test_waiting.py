@@ -1,4 +1,4 @@
-"""What waits for a limit, a pause or the end of its week costs nothing until that is over."""
+"""Deliveries that wait for a limit, a pause or the end of their week cost nothing until then."""
 
 from datetime import UTC, datetime, timedelta
 

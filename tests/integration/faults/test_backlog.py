@@ -1,4 +1,4 @@
-"""Whether work waits, as a real broker and a real ledger show it."""
+"""Detection of waiting work on a real broker and a real ledger."""
 
 import asyncio
 from collections.abc import AsyncIterator

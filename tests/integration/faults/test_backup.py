@@ -1,4 +1,4 @@
-"""What a backup holds, and that the week which retention has to drop is due."""
+"""Locks that a backup holds, and the week that retention has to drop."""
 
 import asyncpg
 

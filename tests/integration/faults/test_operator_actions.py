@@ -1,4 +1,4 @@
-"""What the bench's operator does, on a real ledger."""
+"""Actions of the bench's operator, on a real ledger."""
 
 import asyncio
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Whatever the notices API answers, or does not, each entry is published once or refused with its reasons."""
+"""Each entry is published once or refused with its reasons, whatever the notices API answers, if at all."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""How the ingress answers while the broker is in trouble."""
+"""Answers of the ingress while the broker is in trouble."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Whatever strangers send, and however many they are, memory stays bounded, and WhatsApp is heard meanwhile."""
+"""Memory stays bounded whatever strangers send, and WhatsApp is still served."""
 
 import asyncio
 import resource

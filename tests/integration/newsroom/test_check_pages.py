@@ -1,4 +1,4 @@
-"""What the check says of a draft and offers, what follows it, and the trial of a draft on one's own telephone."""
+"""The check of a draft, the actions that it offers, and the trial on an editor's own telephone."""
 
 import json
 import re

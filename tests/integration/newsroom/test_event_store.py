@@ -1,4 +1,4 @@
-"""What our events tell, recorded in a real PostgreSQL: in any order, and any number of times."""
+"""Our events, recorded in a real PostgreSQL in any order and any number of times."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""What the county hears: from the events, in any order, to the pages, and never anything about a person."""
+"""Statistics and feedback: from events in any order to the pages, without anything about a person."""
 
 import itertools
 from datetime import UTC, date, datetime, timedelta

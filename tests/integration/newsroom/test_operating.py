@@ -1,4 +1,4 @@
-"""What operators and leads do to what is being sent: by functions of the ledger, with a reason, and on record."""
+"""Acts of operators and leads on sending: by functions of the ledger, with a reason, and on record."""
 
 import json
 from uuid import uuid4

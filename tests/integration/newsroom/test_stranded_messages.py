@@ -1,4 +1,4 @@
-"""How many messages are stranded is known from a broker far away, too."""
+"""Counts of stranded messages, also from a distant broker."""
 
 from functools import partial
 

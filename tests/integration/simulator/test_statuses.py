@@ -1,4 +1,4 @@
-"""What the business hears of its messages and of citizens' accounts: statuses, preferences, new numbers."""
+"""Webhooks about messages and citizens' accounts: statuses, preferences, new numbers."""
 
 from tests.harness.simulator import SimulatorHarness, build_template
 

@@ -1,4 +1,4 @@
-"""What a person or a script reads about a notice."""
+"""Output about a notice, for a person or a script."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What a check says to a script."""
+"""Output of a check, for a script."""
 
 import json
 from datetime import UTC, datetime

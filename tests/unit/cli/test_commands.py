@@ -1,4 +1,4 @@
-"""What `kreisfunk` says of itself, and that it imports only the command that is called."""
+"""Help of `kreisfunk`, which imports only the command that is called."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""What strangers wrote reaches a terminal as text."""
+"""Text written by strangers reaches a terminal as text."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What is said while something is waited for."""
+"""Output while a command waits."""
 
 import pytest
 

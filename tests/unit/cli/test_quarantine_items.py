@@ -1,4 +1,4 @@
-"""What is told of an item in quarantine without a key."""
+"""Description of an item in quarantine without a key."""
 
 from datetime import UTC, datetime
 from types import SimpleNamespace

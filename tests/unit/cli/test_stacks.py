@@ -1,4 +1,4 @@
-"""Which installation a command talks to."""
+"""Choice of the installation that a command talks to."""
 
 import os
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What is said of a watched event; and which addresses get a token."""
+"""Output about a watched event, and the addresses that get a token."""
 
 from datetime import UTC, datetime
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""What the servers' containers get to know of our secrets."""
+"""Secrets that the servers' containers receive."""
 
 import base64
 import json

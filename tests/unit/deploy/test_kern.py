@@ -1,4 +1,4 @@
-"""How the design system gets here: by a lock that names no address, and what happens where nothing can be fetched."""
+"""The design system is fetched by a lock that names no address; without a network pages have a plain style."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What each account webhook means for sending."""
+"""Effect of each account webhook on sending."""
 
 from typing import Any
 

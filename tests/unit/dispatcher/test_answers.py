@@ -1,4 +1,4 @@
-"""What is recorded of each answer."""
+"""Ledger records of each answer."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What the dispatcher does with the messages of its queues."""
+"""Consumers of the dispatcher's queues."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What all replicas are told of slots that were used late, so that the slots a second later are delayed."""
+"""Reports of slots that were used late, so that all replicas delay the slots a second later."""
 
 import asyncio
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""When one replica rests, and until when."""
+"""Backoff of one replica while Meta is unreachable."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What the send loop does while sending is paused: with the messages in its hands, and to find one for a probe."""
+"""The send loop while sending is paused: prefetched messages, and the search for a probe."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What the dispatcher takes from its environment, and what it refuses."""
+"""Settings of the dispatcher, valid and invalid."""
 
 import base64
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the page for the data protection officer says, and what "Daten" answers, is what the code does."""
+"""The data protection officer's page and the answer to "Daten" agree with the code."""
 
 import re
 

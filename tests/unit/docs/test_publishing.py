@@ -1,4 +1,4 @@
-"""What others need before they may use this: a licence, and what catalogues read."""
+"""Requirements for publishing this repository: a licence, and metadata for catalogues."""
 
 import tomllib
 from typing import Any

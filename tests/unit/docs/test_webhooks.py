@@ -1,4 +1,4 @@
-"""What the page about webhooks says of labels that Meta may add is what happens to them."""
+"""The page about webhooks agrees with the handling of labels that Meta may add."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""How the bench is started."""
+"""Command line of the bench."""
 
 import shlex
 import subprocess

@@ -1,4 +1,4 @@
-"""What is personal is found in whatever form it was written, and nothing else is."""
+"""Personal data is found in any encoding, and nothing else is reported."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""A database that goes away under a count is only away, whatever the driver says of it."""
+"""A database that is lost during a count is only unavailable, whatever the driver says."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

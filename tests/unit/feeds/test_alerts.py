@@ -1,4 +1,4 @@
-"""What becomes of warnings, their updates and their cancellations."""
+"""Warnings, their updates and their cancellations."""
 
 import itertools
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Feeds of all kinds are read alike, and what is no feed is none."""
+"""Feeds of all formats are read alike, and anything else is refused."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What was published waits in the folder for its answer, and what was rejected for somebody."""
+"""Published events wait in the folder for their answer, rejected ones for a person."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which links of a feed of alerts are followed."""
+"""Links of a feed of alerts that are followed."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

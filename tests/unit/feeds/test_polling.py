@@ -1,4 +1,4 @@
-"""What a poll writes, and a disk that is full: nothing ends, and nothing is sent twice."""
+"""Files that a poll writes; with a full disk nothing ends and nothing is sent twice."""
 
 import asyncio
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What becomes of an event that the notices API does not take, and what is said of the others."""
+"""Events that the notices API does not accept, and reports about the others."""
 
 import asyncio
 import time

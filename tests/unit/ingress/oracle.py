@@ -1,4 +1,4 @@
-"""What Meta's rules make of a webhook, said once more and in another way: which texts in it are whole.
+"""A second, independent reading of Meta's rules: the texts of a webhook that are intact.
 
 It reads with Python's own JSON and knows nothing of the ingress but our number.
 """

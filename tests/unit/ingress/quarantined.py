@@ -1,4 +1,4 @@
-"""What goes into quarantine, opened."""
+"""Decryption of items in quarantine."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A part that is broken sinks nothing beside it: what is whole is heard, the rest is named."""
+"""A broken part affects no other: intact parts are processed, the others are named."""
 
 import json
 

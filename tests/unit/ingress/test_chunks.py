@@ -1,4 +1,4 @@
-"""Slices: put together again they are the message that the events would have made, and each fits."""
+"""Chunks: joined again they are the message that the events would have made, and each fits."""
 
 from datetime import UTC, datetime
 

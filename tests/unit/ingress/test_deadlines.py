@@ -1,4 +1,4 @@
-"""Deadlines: who waits too long is told so, soon after, and nobody else."""
+"""Deadlines: a request that waits too long is answered soon after, and no other is."""
 
 import asyncio
 

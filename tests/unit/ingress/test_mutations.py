@@ -1,4 +1,4 @@
-"""Whatever is signed becomes events, counts or quarantine, nothing is raised, and each text that is whole is heard.
+"""Everything signed becomes events, counts or quarantine; nothing is raised, and no intact text is lost.
 
 What is quarantined holds nothing that was heard.
 

@@ -1,4 +1,4 @@
-"""What is not understood is kept part by part, with what it takes to be read again, and nothing that was heard."""
+"""Each part that cannot be parsed is quarantined with what its replay needs, and without what was passed on."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""How much of a broken webhook is kept at most."""
+"""Limits of the quarantined parts of a broken webhook."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the receiver answers, and what it counts, by what becomes of the events."""
+"""Answers and counters of the receiver, by the fate of the events."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

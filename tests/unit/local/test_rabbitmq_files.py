@@ -1,4 +1,4 @@
-"""What a private broker is told about its users, and that one in a container is told the same about its bounds."""
+"""Definitions of users and limits for a private broker, and the same limits for one in a container."""
 
 import base64
 import hashlib

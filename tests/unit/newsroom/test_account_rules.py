@@ -1,4 +1,4 @@
-"""Who may what, and who decides about whom."""
+"""Rights of accounts, and decisions about others."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What makes an approval necessary, and whose: risks, costs, amounts that only a lead approves."""
+"""Reasons for an approval, and whose: risks, costs, amounts that only a lead approves."""
 
 import itertools
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""What the public archive shows: states, selections, revisions and codes."""
+"""The public archive: states, selections, revisions and codes."""
 
 from datetime import timedelta
 from uuid import UUID, uuid4

@@ -1,4 +1,4 @@
-"""When events take place."""
+"""Dates of events in a notice's text."""
 
 from datetime import UTC, date, datetime
 

@@ -1,4 +1,4 @@
-"""What an answer of the identity provider has to prove, claim by claim."""
+"""Claims that an answer of the identity provider has to prove."""
 
 import base64
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What is said of stranded messages is what the broker said last, and nothing while it does not answer."""
+"""Shown counts of stranded messages are the broker's latest, and none while it does not answer."""
 
 from collections.abc import Mapping
 

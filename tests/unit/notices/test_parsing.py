@@ -1,4 +1,4 @@
-"""What a request may be, whichever way the event in it is written."""
+"""Valid requests, in every format of an event."""
 
 import msgspec
 import pytest

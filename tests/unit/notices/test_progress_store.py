@@ -1,4 +1,4 @@
-"""What each message changes of what is known, in whatever order and however often it comes."""
+"""Effect of each message on the stored progress, in any order and however often it comes."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Which advisories concern what is pinned."""
+"""Advisories that concern pinned packages."""
 
 import json
 import subprocess

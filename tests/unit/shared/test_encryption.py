@@ -1,4 +1,4 @@
-"""Sealed values open where they belong and nowhere else."""
+"""Encrypted values decrypt where they belong and nowhere else."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""What a client sends on after a body of its own that nobody read is parsed like any other request."""
+"""Requests after an unread body are parsed like any other."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What the client of the notices API makes of its answers, and of others'."""
+"""Interpretation of answers by the client of the notices API, including those of other servers."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

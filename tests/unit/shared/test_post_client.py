@@ -1,4 +1,4 @@
-"""What a server writes, in whatever pieces, is the answer to the request that it belongs to, or none."""
+"""A server's bytes, in any pieces, are the answer to the request that they belong to, or to none."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence

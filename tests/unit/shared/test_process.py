@@ -1,4 +1,4 @@
-"""How a process runs: what the collector is told before the work begins, what is waited for, and when it is ready."""
+"""Run of a process: garbage collection, waiting for dependencies, and readiness."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""What foreign text loses where it enters."""
+"""Cleaning of external text."""
 
 from shared.contracts.text import strip_controls
 

@@ -1,4 +1,4 @@
-"""Which words may become a link on a phone, and whether it may be followed."""
+"""Words that may become a link on a phone, and links that are permitted."""
 
 from pathlib import Path
 

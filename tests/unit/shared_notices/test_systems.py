@@ -1,4 +1,4 @@
-"""Who is registered, as the county's file says."""
+"""Registered systems in the county's file."""
 
 from pathlib import Path
 

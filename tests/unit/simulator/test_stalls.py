@@ -1,4 +1,4 @@
-"""A process that stood still knows when and how long."""
+"""A stalled process knows when and for how long."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""What real-looking texts mean: the files in `tests/data/dialogue`."""
+"""Meanings of real-looking texts: the files in `tests/data/dialogue`."""
 
 from collections.abc import Iterator
 from pathlib import Path

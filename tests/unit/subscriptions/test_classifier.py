@@ -1,4 +1,4 @@
-"""What examples teach, that the committed model is theirs, and what no prediction may ever do."""
+"""Effect of the examples, the committed model, and predictions that must never be."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What the expander says, and that it goes on, when a claim or a lane fails."""
+"""Log messages of the expander, and its recovery when a claim or a lane fails."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence

@@ -1,4 +1,4 @@
-"""Whose message is handled next."""
+"""Order in which the fair queue handles messages."""
 
 import asyncio
 

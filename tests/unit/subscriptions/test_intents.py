@@ -1,4 +1,4 @@
-"""What citizens mean: a table of real-looking texts, and what must hold for any text."""
+"""Intents of citizens: a table of real-looking texts, and properties of any text."""
 
 import pytest
 from hypothesis import example, given

@@ -1,4 +1,4 @@
-"""Two rows that turn out to be one person: what is told, and who stands on the pages of a broadcast meanwhile."""
+"""Two rows that turn out to be one person: published events, and the pages of a broadcast meanwhile."""
 
 from collections.abc import Callable
 from dataclasses import replace

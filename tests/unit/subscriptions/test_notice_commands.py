@@ -1,4 +1,4 @@
-"""What an event is decided to be, without a database."""
+"""Decisions about events of municipal systems, without a database."""
 
 from datetime import timedelta
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""How long a pause lasts, and what is said where it is not as it was wished for."""
+"""Length of a pause, and the note if it differs from the request."""
 
 from datetime import date, datetime, timedelta
 

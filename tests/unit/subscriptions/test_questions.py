@@ -1,4 +1,4 @@
-"""What is said after a question of ours, and what a stranger chose before their "Start"."""
+"""Replies to our questions, and the choice that a stranger made before "Start"."""
 
 from dataclasses import replace
 from datetime import timedelta

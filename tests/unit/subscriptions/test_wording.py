@@ -1,4 +1,4 @@
-"""Sentences that citizens must find in our answers, and words that they must not."""
+"""Sentences that our answers must contain, and words that they must not."""
 
 from functools import cache
 

@@ -1,6 +1,4 @@
-"""What is to be true of every page: nothing for axe-core to find, no overflow, no complaint of the browser, and focus
-that can be seen.
-"""
+"""Checks of every page: no finding of axe-core, no overflow, no complaint of the browser, a visible focus."""
 
 import os
 import re

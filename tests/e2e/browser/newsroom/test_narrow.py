@@ -1,4 +1,4 @@
-"""Narrow windows: no word is torn apart that fits there, and whoever scrolls a table still sees which row is which."""
+"""Narrow windows: no word that fits is torn apart, and the row headings of a scrolled table stay visible."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Whether it is saved stands where one writes, in every moment as it is."""
+"""The editor always shows whether the text is saved."""
 
 import asyncio
 import re
