@@ -45,12 +45,12 @@ class NetworkConditions:
 
     @property
     def is_slow(self) -> bool:
-        """Whether data arrives late."""
+        """Return whether data arrives late."""
         return self.latency_seconds > 0 or self.bytes_per_second != float("inf")
 
     @property
     def is_disturbed(self) -> bool:
-        """Whether there is any fault."""
+        """Return whether there is any fault."""
         return self != UNDISTURBED_NETWORK
 
 

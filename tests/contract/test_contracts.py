@@ -95,7 +95,7 @@ def test_type_names_are_versioned_and_keys_are_unique_in_their_exchange() -> Non
 
 
 def consumed(kind: type[Message]) -> bool:
-    """Whether a queue of ours is bound for it, at each exchange where it travels."""
+    """Return whether a queue of ours is bound for it, at each exchange where it travels."""
     return all(
         any(
             queue.exchange == exchange and any(_matches(pattern, kind.KEY) for pattern in queue.keys)

@@ -69,7 +69,7 @@ class Verdict:
 
     @property
     def holds(self) -> bool:
-        """Whether there are no findings, including too high or too low a rate."""
+        """Return whether there are no findings, including too high or too low a rate."""
         return not self.findings
 
 

@@ -57,7 +57,7 @@ Document = dict[str, Any]
 
 
 class Installation(NamedTuple):
-    """What Helm would install, or why the chart refuses the values."""
+    """Resources that Helm would install, or the reason why the chart refuses the values."""
 
     documents: list[Document]
     refused: str

@@ -42,7 +42,7 @@ def list_policies(installed: Installation, labels: Mapping[str, str]) -> list[Do
 
 
 def can_reach(installed: Installation, labels: Mapping[str, str], peer: Mapping[str, str], port: int) -> bool:
-    """Whether policies of both sides let the first open a connection to the second."""
+    """Return whether policies of both sides let the first open a connection to the second."""
     sides = (("egress", "to", labels, peer), ("ingress", "from", peer, labels))
     return all(
         any(

@@ -18,7 +18,7 @@ class BrowserChat:
     phone: Locator
 
     async def send_text(self, text: str) -> str:
-        """What the page shows as the answer; empty if there is none."""
+        """Return what the page shows as the answer; empty if there is none."""
         await self.phone.get_by_role("textbox").fill(text)
         return await self._press_and_wait("Senden")
 
@@ -47,7 +47,7 @@ class BrowserChat:
         return await self.received.last.locator(".text").inner_text() if told > before else ""
 
     async def count_messages(self) -> int:
-        """How many messages of the county the phone has, as the simulator knows it."""
+        """Return how many messages of the county the phone has, as the simulator knows it."""
         shown = await self.system.call("GET", f"citizens/{await self.number()}/messages")
         return sum(entry["direction"] == "received" for entry in shown["messages"])
 

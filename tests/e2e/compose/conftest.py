@@ -28,7 +28,7 @@ ENDED = "select count(*) from dispatcher.delivery where state in ('delivered', '
 
 @dataclass(frozen=True)
 class MainUseCaseResult:
-    """What the simulator has accepted by the end of the main use case, and who left in the middle."""
+    """Messages that the simulator accepted during the main use case, and who left in the middle."""
 
     citizens: list[int]
     left: int

@@ -21,7 +21,7 @@ class EngineError(Exception):
 
 
 async def run_docker(*arguments: str, environment: Mapping[str, str] | None = None, root: Path = ROOT) -> str:
-    """What the command prints; `root` is the checkout that it runs in."""
+    """Return what the command prints; `root` is the checkout that it runs in."""
     process = await asyncio.create_subprocess_exec(
         "docker",
         *arguments,
@@ -59,7 +59,7 @@ class ComposeProject:
         return (await self.run("exec", "-T", service, *command)).strip()
 
     async def find_url(self, service: str, port: int) -> str:
-        """Where a published port is reached."""
+        """Return where a published port is reached."""
         return f"http://{(await self.run('--profile', 'monitoring', 'port', service, str(port))).strip()}"
 
     @asynccontextmanager
@@ -74,7 +74,7 @@ class ComposeProject:
         return read
 
     async def read_environments(self, env_file: Path) -> dict[str, dict[str, str]]:
-        """What each service is given with that file in the place of .env."""
+        """Return what each service is given with that file in the place of .env."""
         services = (await self.read_configuration("--env-file", str(env_file)))["services"]
         return {name: service.get("environment", {}) for name, service in services.items()}
 

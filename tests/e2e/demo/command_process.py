@@ -44,7 +44,7 @@ async def run_command(*arguments: str) -> AsyncIterator[Process]:
 
 
 async def read_lines_until(process: Process, last: str) -> list[str]:
-    """What it prints, up to the line that begins with `last`."""
+    """Return what it prints, up to the line that begins with `last`."""
     assert process.stdout is not None
     lines: list[str] = []
     async with asyncio.timeout(START_TIMEOUT_SECONDS):

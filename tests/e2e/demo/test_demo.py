@@ -31,7 +31,7 @@ def figures(output: str) -> dict[str, float]:
 
 
 def problems(found: dict[str, float]) -> list[str]:
-    """What the figures contradict; written down once more here, so that the demo is not its own judge."""
+    """Return what the figures contradict; written down once more here, so that the demo is not its own judge."""
     stayed = CITIZENS - LEAVING
     holds = {
         "names": list(found) == NAMES.split(),

@@ -76,7 +76,7 @@ class MonitoredSystem:
 
     @asynccontextmanager
     async def set_faults(self, faults: Mapping[str, object]) -> AsyncIterator[None]:
-        """What Meta does meanwhile."""
+        """Set the faults of the simulator."""
         await self.editors.simulator.set_faults(faults)
         try:
             yield
@@ -108,7 +108,7 @@ class MonitoredSystem:
                 assert page.status == 200
 
     async def run_kreisfunk(self, *arguments: str) -> str:
-        """What a runbook says, which must succeed."""
+        """Run a command of a runbook, which must succeed."""
         ended = await run_in_process(*arguments, "--stack", str(self.stack.folder), environment={})
         assert ended.status == 0, ended.everything
         return ended.output
@@ -154,7 +154,7 @@ def _build_feeds(stack: Stack, website: FakeWebsite, folder: Path, port: int) ->
 
 
 def list_targets(stack: Stack) -> Mapping[str, Sequence[str]]:
-    """Where each job of ours finds the processes."""
+    """Return where each job of ours finds the processes."""
     found: dict[str, list[str]] = defaultdict(list)
     for name, url in stack.metrics_urls.items():
         found[name.rpartition("-")[0] or name].append(urlsplit(url).netloc)

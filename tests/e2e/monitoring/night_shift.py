@@ -58,7 +58,7 @@ class NightShift:
         await self.system.editors.simulator.send_text(chosen, text, per_second=100)
 
     async def say_as_meta(self, *changes: tuple[str, dict[str, Any]]) -> None:
-        """What Meta says about the account."""
+        """Send a webhook about the account."""
         listed = [{"field": field, "value": value} for field, value in changes]
         entry = {"id": BUSINESS_ACCOUNT_ID, "time": int(time.time()), "changes": listed}
         body = msgspec.json.encode({"object": "whatsapp_business_account", "entry": [entry]})
@@ -94,7 +94,7 @@ class NightShift:
         await wait_for(changed)
 
     async def send_to_queue(self, queue: str, count: int) -> None:
-        """What nobody understands."""
+        """Send a message that no service can parse."""
         async with await aio_pika.connect(self.system.stack.broker_url) as connection:
             channel = await connection.channel()
             for start in range(0, count, 500):

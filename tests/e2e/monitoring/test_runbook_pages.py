@@ -148,7 +148,7 @@ async def test_meta_does_not_answer(shift: NightShift) -> None:
     listed: list[str] = []
 
     async def is_listed() -> bool:
-        """What another test left unknown may have the alert fire before."""
+        """Return what another test left unknown may have the alert fire before."""
         seen = await shift.operator.look("OutcomesUnknown")
         listed[:] = re.findall(rf"^({IDENTIFIER}) .+ reply .+ no answer$", seen, re.MULTILINE)
         return bool(listed)

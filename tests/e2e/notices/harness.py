@@ -28,7 +28,7 @@ TOPIC = "strassensperrungen"
 
 @dataclass(frozen=True)
 class AcceptedLog:
-    """What Meta accepted, in order; what is known is not asked for again."""
+    """Messages that Meta accepted, in order; known ones are not requested again."""
 
     simulator: SimulatorClient
     _known: list[AcceptedMessage] = field(default_factory=list)
@@ -77,7 +77,7 @@ class SteeringHarness:
         return accepted["broadcast"], time.time()
 
     async def show_broadcast(self, broadcast: str) -> dict[str, Any]:
-        """What an operator is shown, once the ledger knows of it."""
+        """Return what an operator is shown, once the ledger knows of it."""
         where = ("--stack", str(self.stack.folder), "--json")
 
         async def known() -> bool:
@@ -120,7 +120,7 @@ def is_accounted(counts: dict[str, int]) -> bool:
 
 @asynccontextmanager
 async def run_steering_harness(folder: Path, county: Path) -> AsyncIterator[SteeringHarness]:
-    """Where CITIZENS have subscribed to everything."""
+    """Run a system in which CITIZENS have subscribed to everything."""
     async with AsyncExitStack() as ends:
         stack = await ends.enter_async_context(
             run_stack(folder, dispatchers=2, messages_per_second=RATE, settings=SETTINGS, county=county)

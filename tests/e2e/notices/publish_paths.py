@@ -31,7 +31,7 @@ Event = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class PublishOutcome:
-    """What was said of an event: the fields with a problem; none if it was accepted."""
+    """Answer to an event: the fields with a problem; none if it was accepted."""
 
     fields: frozenset[str] = frozenset()
     everything: str = field(default="", repr=False)

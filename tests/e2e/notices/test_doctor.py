@@ -40,7 +40,7 @@ class StackOperator:
         return {**self.stack.processes[service], **own}
 
     def list_secrets(self) -> set[str]:
-        """What must never be printed."""
+        """Return what must never be printed."""
         files = [path for path in self.stack.folder.glob("secrets/*/*") if path.is_file()]
         return {path.read_text().strip() for path in files} - {""}
 
@@ -71,7 +71,7 @@ async def look(operator: StackOperator, service: str, *arguments: str) -> Comman
 
 
 def problems(ended: CommandResult) -> dict[str, str]:
-    """What is wrong, by the name of the check; the exit status has to agree."""
+    """Return what is wrong, by the name of the check; the exit status has to agree."""
     found = {check["name"]: check["problem"] for check in ended.json["checks"] if not check["ok"]}
     assert ended.status == (1 if found else 0)
     assert ended.json["ok"] is not bool(found)
@@ -166,7 +166,7 @@ async def test_a_ca_that_cannot_be_read_is_named(operator: StackOperator, tmp_pa
 
 
 async def look_at_meta(operator: StackOperator, url: str, more: Mapping[str, str] | None = None) -> str:
-    """What the doctor says of the token, with something else in Meta's place."""
+    """Return what the doctor says of the token, with something else in Meta's place."""
     environment = {**operator.build_environment("dispatcher"), "KREISFUNK_GRAPH_URL": url, **(more or {})}
     # A process of its own: whom a process trusts is read once.
     ended = await run_kreisfunk("doctor", "--json", environment=environment)

@@ -122,7 +122,7 @@ async def test_a_warning_its_update_and_its_all_clear_reach_the_phones_once_each
 
 
 async def moments(county: County, words: str) -> list[float]:
-    """When each citizen was told, in the order of citizens."""
+    """Return when each citizen was told, in the order of citizens."""
     return [message.accepted_at for message in sorted(await county.got(words), key=lambda message: message.citizen)]
 
 

@@ -47,7 +47,7 @@ NOT_IN_THE_GUIDE = [name for name in ALL_OVER_HTTP if name not in OVER_HTTP] or 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """How a program ended, and all it wrote."""
+    """Exit status and output of a program."""
 
     status: int
     output: str

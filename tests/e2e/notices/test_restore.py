@@ -72,7 +72,7 @@ async def list_deliveries(system: SteeringHarness) -> list[str]:
 
 
 async def count_twice(system: SteeringHarness, *texts: str) -> int:
-    """How many phones have one of these twice."""
+    """Return how many phones have one of these twice."""
     counts = [Counter(message.citizen for message in await system.accepted.find(text)) for text in texts]
     return sum(1 for each in counts for number in each.values() if number > 1)
 

@@ -51,7 +51,7 @@ async def fetch(url: str, statement: str) -> list[tuple[object, ...]]:
 
 
 async def dump(url: str) -> list[str]:
-    """What pg_dump says of a database, in any order; two lines of it are random."""
+    """Return what pg_dump says of a database, in any order; two lines of it are random."""
     program = find_wheel_programs() / "bin" / "pg_dump"
     process = await asyncio.create_subprocess_exec(program, url, stdout=asyncio.subprocess.PIPE)
     said, _ = await process.communicate()

@@ -93,7 +93,7 @@ class DispatchClient:
         return reply
 
     async def count_states(self, source: UUID | None = None) -> dict[str, int]:
-        """How many deliveries of a source, or of all, are in which state."""
+        """Return how many deliveries of a source, or of all, are in which state."""
         return dict([tuple(row) for row in await self.owner.fetch(_STATES, source)])
 
     async def wait_for_states(
@@ -127,7 +127,7 @@ class DispatchClient:
             raise AssertionError(f"still {await self.describe()}") from None
 
     async def describe(self) -> str:
-        """What is there, for a failure."""
+        """Return what is there, for a failure."""
         return f"ledger: {await self.count_states()}"
 
 

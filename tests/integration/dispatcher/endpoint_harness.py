@@ -173,7 +173,7 @@ class EndpointHarness(DispatchClient):
         await self.wait_until(has_value)
 
     def count_accepted(self, citizens: Sequence[Citizen]) -> list[int]:
-        """How many messages to each of them were accepted."""
+        """Return how many messages to each of them were accepted."""
         phones = Counter(request.recipient for request in self.endpoint.accepted)
         return [phones[one.phone] for one in citizens]
 
@@ -182,7 +182,7 @@ class EndpointHarness(DispatchClient):
         assert not doubled, f"{len(doubled)} accepted more than once"
 
     async def describe(self) -> str:
-        """What the endpoint and the ledger know, for a failure."""
+        """Return what the endpoint and the ledger know, for a failure."""
         requests, accepted = len(self.endpoint.requests), len(self.endpoint.accepted_times)
         return f"{requests} requests, {accepted} accepted, ledger: {await self.count_states()}"
 

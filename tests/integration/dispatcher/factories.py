@@ -151,7 +151,7 @@ async def accept(ledger: PostgresLedger, claims: Sequence[Claim], key: bytes | N
 
 
 async def states(ledger: PostgresLedger, source: UUID) -> Counter[str]:
-    """How many deliveries are in which state; the counters of a broadcast say the same."""
+    """Return how many deliveries are in which state; the counters of a broadcast say the same."""
     rows = [tuple(row) for row in await ledger.database.fetch(_STATES, source)]
     counters = dict([tuple(row) for row in await ledger.database.fetch(_COUNTERS, source)])
     assert counters == {state: count for state, _, count in rows if count}
@@ -159,7 +159,7 @@ async def states(ledger: PostgresLedger, source: UUID) -> Counter[str]:
 
 
 async def waits_for(ledger: PostgresLedger, source: UUID) -> dict[str | None, int]:
-    """How many wait for what."""
+    """Return how many wait for what."""
     rows = await ledger.database.fetch(_CAUSES, source)
     return {row["waits_for"]: row["count"] for row in rows}
 

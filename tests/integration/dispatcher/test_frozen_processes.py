@@ -97,7 +97,7 @@ async def suppressed(harness: EndpointHarness, count: int) -> None:
 
 
 async def stopped_too_late(harness: EndpointHarness) -> list[float]:
-    """How many seconds after a committed "Stop" messages arrived at Meta, of those that should not have."""
+    """Return how many seconds after a committed "Stop" messages arrived at Meta, of those that should not have."""
     rows = await harness.owner.fetch(
         "select d.id, extract(epoch from s.suppressed_at)::float8 as at"
         " from dispatcher.delivery d join dispatcher.suppression s using (subscriber)"

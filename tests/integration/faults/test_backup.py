@@ -10,7 +10,7 @@ DROP_OLD_WEEKS = "select dispatcher.drop_old_partitions(90)"
 
 
 async def weeks(connection: asyncpg.Connection) -> int:
-    """How many there are of the old one."""
+    """Return how many there are of the old one."""
     count: int = await connection.fetchval("select count(*) from pg_class where relname = $1", WEEK)
     return count
 

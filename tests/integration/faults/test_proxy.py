@@ -60,7 +60,7 @@ async def echoed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, dat
 
 
 async def ended(reader: asyncio.StreamReader) -> bool:
-    """Whether the connection is gone, with everything that was under way."""
+    """Return whether the connection is gone, with everything that was under way."""
     try:
         async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
             return await reader.read() == b""

@@ -90,7 +90,7 @@ class MunicipalHarness:
             await counting
 
     async def publish_over_http(self) -> float:
-        """How many seconds it takes until a notice is accepted."""
+        """Return how many seconds it takes until a notice is accepted."""
         token = (self.stack.folder / "secrets" / NOTICES_API_TOKEN).read_text().strip()
         headers = {"Authorization": f"Bearer {token}", "Content-Type": STRUCTURED}
         began, known = time.monotonic(), {"state": "received"}
@@ -122,7 +122,7 @@ class MunicipalHarness:
                 await asyncio.gather(*(exchange.publish(message, said.KEY) for _ in range(AT_ONCE)))
 
     async def count_messages(self, queue: str) -> int:
-        """How many wait there and are in nobody's hands."""
+        """Return how many wait there and are in nobody's hands."""
         async with await aio_pika.connect(self.stack.broker_url) as connection, connection.channel() as channel:
             declared = await channel.declare_queue(queue, passive=True)
         return declared.declaration_result.message_count or 0
@@ -132,12 +132,12 @@ class MunicipalHarness:
             await (await channel.get_queue(queue, ensure=False)).purge()
 
     def read_alarms(self) -> list[str]:
-        """What the broker wrote down of alarms, since it was started."""
+        """Return what the broker wrote down of alarms, since it was started."""
         log = (self.stack.folder / "rabbitmq" / "rabbitmq.log").read_text()
         return [line for line in log.splitlines() if "alarm set" in line]
 
     def measure_log_entries(self) -> list[int]:
-        """How many bytes the broker wrote down at once, each time; the lines of an entry begin alike."""
+        """Return how many bytes the broker wrote down at once, each time; the lines of an entry begin alike."""
         log = (self.stack.folder / "rabbitmq" / "rabbitmq.log").read_text()
         entries: Counter[str] = Counter()
         for line in log.splitlines():
@@ -145,7 +145,7 @@ class MunicipalHarness:
         return list(entries.values())
 
     async def count_refused_webhooks(self) -> float:
-        """How many were answered with 503."""
+        """Return how many were answered with 503."""
         async with ClientSession() as session, session.get(self.stack.metrics_urls["ingress-1"]) as response:
             lines = (await response.text()).splitlines()
         return sum(float(line.split()[-1]) for line in lines if '_total{result="unavailable"}' in line)

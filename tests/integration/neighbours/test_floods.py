@@ -176,7 +176,7 @@ async def test_headers_do_not_fill_the_disk(county: MunicipalHarness) -> None:
 
 
 def measure_folder(folder: Path) -> int:
-    """How many bytes are in it, while the broker writes and deletes files and folders."""
+    """Return how many bytes are in it, while the broker writes and deletes files and folders."""
     total = 0
     for parent, _, names in os.walk(folder):  # Path.rglob fails if a folder is deleted meanwhile
         for name in names:
@@ -270,7 +270,7 @@ async def has_all_its_places(county: MunicipalHarness) -> bool:
 
 
 async def is_taken(exchange: AbstractExchange, notice: aio_pika.Message) -> bool:
-    """Whether the queue has room for it."""
+    """Return whether the queue has room for it."""
     try:
         await exchange.publish(notice, "notice.published")
     except DeliveryError:

@@ -43,14 +43,14 @@ async def member(newsroom: NewsroomProcess) -> Member:
 
 @pytest.fixture
 async def browser(newsroom: NewsroomProcess, member: Member) -> AsyncIterator[EditorBrowser]:
-    """Where the member has logged in."""
+    """Browser in which the member has logged in."""
     async with newsroom.open_browser(member) as opened:
         yield opened
 
 
 @pytest.fixture
 async def stranger(newsroom: NewsroomProcess) -> AsyncIterator[EditorBrowser]:
-    """Where nobody has logged in."""
+    """Browser in which nobody has logged in."""
     async with newsroom.open_browser() as opened:
         yield opened
 

@@ -23,7 +23,7 @@ _HALF = re.compile(r"Teil: <code[^>]*>([\w-]+)</code>")
 
 @pytest.fixture
 async def second(newsroom: NewsroomProcess, colleague: Member) -> AsyncIterator[EditorBrowser]:
-    """Where the other person who may manage accounts has logged in."""
+    """Browser of the other person who may manage accounts."""
     async with newsroom.open_browser(colleague) as opened:
         yield opened
 

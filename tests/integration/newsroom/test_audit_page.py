@@ -25,7 +25,7 @@ async def reader(newsroom: NewsroomProcess) -> AsyncIterator[EditorBrowser]:
 
 
 async def read_rows(reader: EditorBrowser, about: str, page: str = "/protokoll") -> list[tuple[str, str]]:
-    """What was done, newest first, and what else is said, in the rows that lead to this path."""
+    """Return what was done, newest first, and what else is said, in the rows that lead to this path."""
     rows = [_CELL.findall(row) for row in _ROW.findall(await reader.read(page))]
     return [(cells[2], cells[4]) for cells in rows if f'href="{about}"' in cells[3]]
 

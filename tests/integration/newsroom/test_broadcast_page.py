@@ -17,7 +17,7 @@ from tests.servers import WAIT_TIMEOUT_SECONDS
 
 
 async def read_certificate(editor: WritingHarness, broadcast: UUID) -> tuple[dict[str, str], dict[str, str]]:
-    """What is said by each name: on the page, and in the table."""
+    """Return what is said by each name: on the page, and in the table."""
     page = await editor.read(f"/aussendungen/{broadcast}/nachweis")
     table = await editor.read(f"/aussendungen/{broadcast}/nachweis.csv")
     facts = dict(re.findall(r"<dt>([^<]+)</dt><dd>([^<]+)</dd>", page))

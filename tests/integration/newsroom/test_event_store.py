@@ -45,7 +45,7 @@ BROADCAST = UUID(int=77)
 
 
 def list_events(draft: NoticeDraft, key: str, at: datetime) -> list[tuple[Message, datetime]]:
-    """What is told of a broadcast, in order."""
+    """Return what is told of a broadcast, in order."""
     usual: dict[str, Any] = {"source": SOURCE, "notice": draft.subject, "revision": 1}
 
     def after(seconds: int) -> datetime:

@@ -29,7 +29,7 @@ _ADD_BROADCASTS = """
 
 
 def list_cards(page: str) -> list[str]:
-    """What each broadcast's card says, beginning with its headline."""
+    """Return what each broadcast's card says, beginning with its headline."""
     return [card.split("</li>")[0] for card in re.split(r'href="/aussendungen/[0-9a-f-]{36}">', page)[1:]]
 
 

@@ -143,7 +143,7 @@ async def test_what_is_ended_before_its_first_page_is_shown_as_ended_and_holds_n
 
 
 async def read_left(newsroom: NewsroomProcess) -> int:
-    """What is left of this month's budget."""
+    """Return what is left of this month's budget."""
     async with open_database(newsroom.database.build_role_url(NEWSROOM), password=None, name="test", size=1) as pool:
         budget = await PostgresSendingControl(pool).read_budget()
     assert budget is not None

@@ -30,7 +30,7 @@ async def small_budget(owner: asyncpg.Connection) -> asyncpg.Connection:
 
 
 async def read_left(store: Store, at: datetime | None = None) -> int:
-    """What is left of the budget of the month of a moment, which is now if not given."""
+    """Return what is left of the budget of the month of a moment, which is now if not given."""
     budget = await PostgresSendingControl(store.database).read_budget(at)
     assert budget is not None
     return budget.left

@@ -37,7 +37,7 @@ class AnswerStream:
             await self.channel.default_exchange.publish(message, ANSWERS)
 
     async def is_counted(self) -> bool:
-        """Whether the broker says that there are messages, which takes it some seconds."""
+        """Return whether the broker says that there are messages, which takes it some seconds."""
         declared = await self.channel.declare_queue(ANSWERS, passive=True)
         return bool(declared.declaration_result.message_count)
 

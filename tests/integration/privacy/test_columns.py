@@ -85,7 +85,7 @@ async def test_the_monitor_and_the_operator_see_no_hash_and_change_nothing(owner
 
 
 def _opens(role: str) -> bool:
-    """Whether the encryption keys are in the folder where the password of the role is."""
+    """Return whether the encryption keys are in the folder where the password of the role is."""
     holders = {file.partition("/")[0] for secret in SECRETS if secret.login == role for file in secret.files}
     keys = {file.partition("/")[0] for secret in SECRETS for file in secret.files if file.endswith("encryption_keys")}
     assert holders

@@ -95,7 +95,7 @@ async def check(everybody: Sequence[Talk], *replicas: SubscriptionsHarness) -> N
 
 
 def _answers(replicas: Sequence[SubscriptionsHarness]) -> Counter[bytes]:
-    """How many different answers each person gets; one that is published again is the same, byte by byte."""
+    """Return how many different answers each person gets; one that is published again is the same, byte by byte."""
     bodies: dict[str, bytes] = {}
     for publication in (each for replica in replicas for each in replica.publisher.published):
         if publication.destination is Destination.DISPATCH:

@@ -151,7 +151,7 @@ async def test_a_stop_among_a_thousand_hostile_messages_is_answered_at_once(
 
 
 async def waits_of_stops(broker: BrokerHarness, answered: dict[bytes, float], name: str) -> list[float]:
-    """How long each of five waits for its answer, one after the other."""
+    """Return how long each of five waits for its answer, one after the other."""
     waits: list[float] = []
     for number in range(5):
         stop = build_current_message("Stop", f"{name} {number}")

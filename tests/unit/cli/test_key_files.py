@@ -100,7 +100,7 @@ def test_a_folder_goes_through_all_steps_and_no_other(tmp_path: Path) -> None:
 
 
 def read_index(folder: Path) -> BlindIndexKey:
-    """What every holder has."""
+    """Return what every holder has."""
     (text,) = {path.read_text() for path in folder.glob("*/kreisfunk_index_key")}
     return BlindIndexKey.parse(text)
 

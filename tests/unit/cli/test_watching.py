@@ -33,7 +33,7 @@ def event(source: str = "/x") -> bytes:
 
 
 def build_progress(*messages: Message) -> EventProgress:
-    """What is known of an event once these messages about it have come."""
+    """Return what is known of an event once these messages about it have come."""
     known = start_progress("/x", "e", "n", NOW)
     for message in messages:
         known = apply_message(message, known, NOW)

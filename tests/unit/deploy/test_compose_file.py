@@ -38,7 +38,7 @@ def test_every_process_of_the_guide_is_known() -> None:
 
 
 def is_passed_on(passed: PassedSetting) -> bool:
-    """Whether its service gets it, from .env if it may; no secret is a variable."""
+    """Return whether its service gets it, from .env if it may; no secret is a variable."""
     given = read_environment(passed.service)
     if passed.secret:
         return passed.setting not in given

@@ -129,7 +129,7 @@ class LossMeter:
 
 @dataclass(frozen=True)
 class Figures:
-    """What happened, each a second; and claims that are still open, or were given back in the end."""
+    """Events, each a second; and claims that are still open, or were given back in the end."""
 
     sent: float
     lost: float

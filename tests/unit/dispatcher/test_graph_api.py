@@ -95,7 +95,7 @@ async def test_an_address_that_is_hidden_from_our_token_is_not_the_messages_faul
 
 
 async def answer(status: int, error: dict[str, object]) -> SendResult:
-    """What an answer with this error means."""
+    """Return what an answer with this error means."""
     return await interpret(status, json.dumps({"error": error}).encode())
 
 

@@ -37,7 +37,7 @@ def run(story: Coroutine[Any, Any, None]) -> list[str]:
 
 
 class Unforeseen(Exception):
-    """What a bug raises."""
+    """Exception of a bug."""
 
 
 @dataclass

@@ -24,7 +24,7 @@ PICTURE_BYTES = 300_000
 
 
 def anchors(page: Path) -> set[str]:
-    """What a heading is called in an address."""
+    """Return what a heading is called in an address."""
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in HEADING.findall(page.read_text())}
 
 

@@ -26,7 +26,7 @@ LINK = "https://www.landkreis-osterholz.de/"
 
 
 def explained() -> list[str]:
-    """What the guide quotes of the commands, in the table of what may be said."""
+    """Return what the guide quotes of the commands, in the table of what may be said."""
     table = GUIDE.partition("## Wenn etwas nicht geht")[2].partition("\n## ")[0]
     rows = [line.split(" | ")[0] for line in table.splitlines() if line.startswith("| `")]
     return [quoted for row in rows for quoted in re.findall(r"`([^`]+)`", row)]

@@ -21,7 +21,7 @@ CITIZENS = range(1, 7)
 
 
 def build_broadcast_message(citizen: int, broadcast: str = "b1", **changes: Any) -> AcceptedMessage:
-    """What citizen n gets of a broadcast, at second 10 + n."""
+    """Return what citizen n gets of a broadcast, at second 10 + n."""
     message = AcceptedMessage(
         citizen=citizen,
         delivery=f"{broadcast}-{citizen}",

@@ -26,7 +26,7 @@ from tests.unit.faults.factories import (
 
 
 def figures(scene: EvidenceBuilder) -> dict[Figure, int]:
-    """What was found, without the zeros."""
+    """Return what was found, without the zeros."""
     verdict = evaluate_run(scene.build())
     return {figure: verdict.count(figure) for figure in Figure if verdict.count(figure)}
 

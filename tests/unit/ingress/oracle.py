@@ -55,7 +55,7 @@ def _list_texts(value: Any) -> Iterator[str]:
 
 
 def _clean(character: str) -> str:
-    """What is left of it: a text of control characters alone is heard as an empty one."""
+    """Return what is left of it: a text of control characters alone is heard as an empty one."""
     if unicodedata.category(character) == "Cc" and character not in _LINES:
         return " " if character.isspace() else ""
     return "" if unicodedata.bidirectional(character) in _DIRECTIONS else character

@@ -35,11 +35,11 @@ class QuarantinedPart(NamedTuple):
 
 
 def quarantine_webhook(body: bytes) -> Sequence[QuarantinedPart]:
-    """What of this webhook is kept."""
+    """Return what of this webhook is kept."""
     return quarantine_problems(body, parse_webhook(body, RULES).problems)
 
 
 def quarantine_problems(body: bytes, problems: Sequence[ParseProblem]) -> Sequence[QuarantinedPart]:
-    """What of it is kept for these problems."""
+    """Return what of it is kept for these problems."""
     messages = build_quarantine(body, problems, RULES)
     return [QuarantinedPart(message, RING.decrypt(message.sealed, purpose="webhook")) for message in messages]

@@ -39,7 +39,7 @@ def test_whatever_comes_can_be_published_and_each_whole_text_is_an_event(case: C
 
 
 def ends(parsed: ParsedWebhook, parts: Sequence[QuarantinedPart]) -> bool:
-    """Whether something came of it, all of which can be published, and no reason names anybody."""
+    """Return whether something came of it, all of which can be published, and no reason names anybody."""
     events = [*parsed.events, *(it.message for it in parts)]
     for kind, same in split_by_type(events).items():
         count_labels(kind, same)
@@ -48,7 +48,7 @@ def ends(parsed: ParsedWebhook, parts: Sequence[QuarantinedPart]) -> bool:
 
 
 def hears(parsed: ParsedWebhook, texts: list[str]) -> bool:
-    """Whether each of the texts is an event, in their order."""
+    """Return whether each of the texts is an event, in their order."""
     said = iter([it.text for it in parsed.events if isinstance(it, InboundMessage) and it.kind == "text"])
     return all(text in said for text in texts)
 

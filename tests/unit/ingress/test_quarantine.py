@@ -39,7 +39,7 @@ def from_other(number: int, text: str, **more: object) -> Json:
 
 
 def parse_again(part: QuarantinedPart) -> tuple[list[Event], list[str]]:
-    """What a replay finds in it."""
+    """Return what a replay finds in it."""
     found = parse_webhook(part.body, RULES)
     return list(found.events), [problem.reason for problem in found.problems]
 

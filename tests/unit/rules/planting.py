@@ -22,14 +22,14 @@ _NOT_CODE = shutil.ignore_patterns("__pycache__", "*.md", "*.json", "*.sql")
 
 @dataclass(frozen=True)
 class LintResult:
-    """Which contracts were broken, by id, and all that import-linter said."""
+    """Ids of the broken contracts, and the output of import-linter."""
 
     broken: frozenset[str]
     report: str
 
     @property
     def sections(self) -> dict[str, str]:
-        """What the report says of each broken contract, by id; each violation is in one line."""
+        """Return what the report says of each broken contract, by id; each violation is in one line."""
         parts = _HEADING.split(self.report)
         said = {name: " ".join(text.split()) for name, text in zip(parts[1::2], parts[2::2], strict=True)}
         return {identifier: said[CONTRACTS[identifier]["name"]] for identifier in self.broken}

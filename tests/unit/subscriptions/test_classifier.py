@@ -39,7 +39,7 @@ NOT_WRITTEN = {Intent.RATING, Intent.REACTION, Intent.DECLINE, Intent.ASK_ERASE,
 
 
 def resolve(by_rules: Intent, prediction: Prediction, text: str) -> Intent:
-    """What comes of this, if the rules find one intent and the classifier predicts others."""
+    """Return what comes of this, if the rules find one intent and the classifier predicts others."""
     return resolve_intent(ParsedIntent(intent=by_rules), prediction, Findings(CitizenText(text)), COUNTY).intent
 
 

@@ -50,7 +50,7 @@ CONSENTS = st.lists(st.sampled_from(["Start", "Stop"]), min_size=1, max_size=8)
 
 
 def find_after(messages: Sequence[InboundMessage]) -> Subscriber | None:
-    """What becomes of a citizen who was unknown before these messages."""
+    """Return what becomes of a citizen who was unknown before these messages."""
     subscriber: Subscriber | None = None
     for each in messages:
         subscriber, _ = understand_message(subscriber, each, build_context(seconds=100))

@@ -284,7 +284,7 @@ def test_saying_the_same_again_changes_nothing_more(before: list[str], text: str
 
 
 def _state(subscriber: Subscriber | None) -> object:
-    """What somebody gets; a pause is compared by its being there."""
+    """Return what somebody gets; a pause is compared by its being there."""
     if subscriber is None:
         return None
     return subscriber.subscribed, subscriber.topics, subscriber.places, subscriber.paused_until is not None

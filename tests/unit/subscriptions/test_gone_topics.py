@@ -42,7 +42,7 @@ def say(
     seconds: float = 100,
     conversation: Conversation = NEW_CONVERSATION,
 ) -> Decision:
-    """What follows from a message, or a tapped button, after the file has changed."""
+    """Return what follows from a message, or a tapped button, after the file has changed."""
     message = build_message(text, kind="interactive" if payload else "text", payload=payload, seconds=seconds)
     citizen_text = CitizenText(text)
     context = replace(

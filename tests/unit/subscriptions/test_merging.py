@@ -69,7 +69,7 @@ def find_row(*said: tuple[int, str], sender: Addresses) -> Subscriber:
 
 
 def write(by_user: Subscriber, by_phone: Subscriber, text: str = "Hallo") -> ChangeSet:
-    """What a message that names both addresses changes."""
+    """Return what a message that names both addresses changes."""
     said = build_message(text, sender=build_both(1), seconds=60)
     context = replace(
         build_context(seconds=100), message=said, text=CitizenText(said.text or ""), parsed=parse_message(said)
@@ -78,13 +78,13 @@ def write(by_user: Subscriber, by_phone: Subscriber, text: str = "Hallo") -> Cha
 
 
 def move(former: Subscriber, met: Subscriber) -> ChangeSet:
-    """What a new number changes if somebody wrote from it before."""
+    """Return what a new number changes if somebody wrote from it before."""
     state = StoredState(by_phone=met, former_by_user=former)
     return decide_move(state, build_move(build_user(1), build_phone(1)), author_key=AUTHOR_KEY)
 
 
 def move_to_both(former: Subscriber, by_user: Subscriber, by_phone: Subscriber) -> ChangeSet:
-    """What a new user id and a new number change if somebody wrote from each of them before."""
+    """Return what a new user id and a new number change if somebody wrote from each of them before."""
     state = StoredState(by_user=by_user, by_phone=by_phone, former_by_user=former)
     return decide_move(state, build_move(build_both(2), build_both(1)), author_key=AUTHOR_KEY)
 

@@ -153,7 +153,7 @@ class Inspector:
 
 
 async def list_problems(page: Page, axe: str) -> list[str]:
-    """What axe-core finds, each with the first places."""
+    """Return what axe-core finds, each with the first places."""
     await page.evaluate(axe)
     found: dict[str, Any] = await page.evaluate(_RUN_AXE, RULES)
     return [

@@ -106,7 +106,7 @@ async def county() -> AsyncIterator[Stack]:
 
 
 async def add_account(stack: Stack, login: str, name: str, *roles: str) -> str:
-    """What the operator types, and the password that is handed over."""
+    """Add an account at the command line, and return its password."""
     options = [part for role in roles for part in ("--role", role)]
     command = ("newsroom", "users", "add", login, "--name", name, *options, "--json", "--stack", str(stack.folder))
     process = await asyncio.create_subprocess_exec(
@@ -192,7 +192,7 @@ async def arrive_without_script(county: Stack, inspector: Inspector, login: str,
 
 
 async def send_without_script(writer: Colleague, approver: Colleague, headline: str) -> None:
-    """What is open in the editor is checked, approved by the other person, and published."""
+    """Check the draft in the editor, have the other person approve it, and publish it."""
     await writer.press("Weiter zur Prüfung")
     await writer.expect_heading("Prüfung vor dem Senden")
     await writer.press("Zur Freigabe geben")
