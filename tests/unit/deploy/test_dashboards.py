@@ -13,8 +13,8 @@ from services.subscriptions.adapters.metrics import UNDELIVERABLE
 from services.subscriptions.domain.decision import MessageResult
 from services.subscriptions.domain.feedback import FeedbackKind
 from shared.notices.configuration import Category
+from tests.alert_rules import ALERTS
 from tests.compose_file import SERVICES
-from tests.unit.docs.test_runbooks import ALERTS
 from tools.docs.metrics import find_names, list_series
 
 EVERY_DASHBOARD = pytest.mark.parametrize("dashboard", BOARDS, ids=lambda dashboard: dashboard.name)

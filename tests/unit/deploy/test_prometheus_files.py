@@ -10,7 +10,7 @@ from services.subscriptions.domain.broadcast import MAX_PAGE_RECIPIENTS
 from shared.amqp import topology
 from shared.amqp.consumer import MAX_QUARANTINED_BYTES
 from shared.contracts.message import Lane
-from tests.unit.docs.test_runbooks import ALERTS, RULES
+from tests.alert_rules import ALERTS, RULES
 from tools.docs.metrics import find_names, list_series
 
 FOLDER = Path(deploy.__file__).parent / "prometheus"

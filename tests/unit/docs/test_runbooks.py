@@ -2,20 +2,14 @@
 
 import re
 
-import msgspec
 import pytest
 
 from deploy.grafana.panels import RUNBOOKS
 from deploy.paths import ROOT
+from tests.alert_rules import ALERTS
 from tests.runbook_pages import FOLDER
 
 PAGES = {path.stem: path.read_text() for path in FOLDER.glob("*.md")}
-RULES = [
-    rule
-    for group in msgspec.yaml.decode((ROOT / "deploy/prometheus/alerts.yml").read_bytes())["groups"]
-    for rule in group["rules"]
-]
-ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 SECTIONS = ["Meaning", "Look", "Do", "Call"]
 MAX_LINES = 45
 ADDRESS = re.compile(r'^url: "(.+)\.git"', re.MULTILINE)
