@@ -103,7 +103,7 @@ class Metrics:
     def record_lease(self, lease: Lease, wait_seconds: float) -> None:
         self._count["send_slots_reserved"].inc(lease.slots)
         self._lease_wait.observe(wait_seconds)
-        self._show["rate_permitted"].set(0 if lease.paused_reason else 1 / lease.spacing)
+        self._show["rate_permitted"].set(0 if lease.is_paused else 1 / lease.spacing)
 
     def show_backlog(self, backlog: Backlog, lane_seconds: Mapping[Lane, float], unreachable: float) -> None:
         self._show["meta_unreachable_seconds"].set(unreachable)

@@ -38,6 +38,11 @@ class Lease:
     paused_reason: str | None = None
 
     @property
+    def is_paused(self) -> bool:
+        """Return whether sending is paused; an operator's reason may be empty."""
+        return self.paused_reason is not None
+
+    @property
     def opens_at(self) -> float:
         """Return the start without the shift: the next lease is reserved relative to the plan, which is not shifted."""
         return self.start - self.shift

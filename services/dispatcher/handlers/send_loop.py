@@ -118,8 +118,8 @@ class SendLoop:
             await self._sleep_until_woken()
             return
         lease = await self._reserve(max(1, slots))
-        self._probe_at = lease.start if lease.paused_reason else math.inf
-        if not lease.paused_reason:
+        self._probe_at = lease.start if lease.is_paused else math.inf
+        if not lease.is_paused:
             self.meter.show_send_bound("requests" if is_full else "rate")
             if self._paused_since is not None:
                 self._paused_since = None
@@ -167,12 +167,12 @@ class SendLoop:
         if await self._find_probe() and (lease := await self._reserve(1)).slots:
             await self._sleep_until(lease.start - self._prefetch_seconds)
             if claim := await self._claim_probe():
-                if not lease.paused_reason and self._is_missed(lease):
+                if not lease.is_paused and self._is_missed(lease):
                     lease = await self._reserve(1)  # claiming took too long
                 if lease.slots:
                     await self._sleep_until(lease.start)
-                    if lease.paused_reason or not self._is_missed(lease):
-                        await self.sender.probe(claim, paused=bool(lease.paused_reason))
+                    if lease.is_paused or not self._is_missed(lease):
+                        await self.sender.probe(claim, paused=lease.is_paused)
                         return
                 self.sender.give_back(claim)
         await self._pause(PAUSE_CHECK_INTERVAL_SECONDS)

@@ -143,6 +143,21 @@ async def test_an_operator_ends_a_long_retry_after_at_once(
     await harness.wait_for_accepted(199, 15)
 
 
+async def test_sending_goes_on_after_a_pause_without_a_reason(
+    harness: EndpointHarness, operator: asyncpg.Connection
+) -> None:
+    (dispatcher,) = await harness.start()
+    await operator.execute("select dispatcher.pause_sending('', null)")
+    await harness.publish_broadcast(harness.build_citizens(20))
+
+    async def has_asked() -> bool:
+        return await harness.fetch_metric(dispatcher, "kreisfunk_dispatcher_lease_wait_seconds_count") > 0
+
+    await harness.wait_until(has_asked)
+    await operator.execute("select dispatcher.resume_sending(null)")
+    await harness.wait_for_accepted(20, 15)
+
+
 async def test_what_a_replica_without_a_way_to_meta_has_in_hand_is_sent_by_the_other(harness: EndpointHarness) -> None:
     async with run_fake_graph_api() as proxy:
         proxy.behave = always(build_proxy_page(403))
