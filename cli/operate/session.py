@@ -14,7 +14,15 @@ from cli.stacks import DATABASE_URL
 
 T = TypeVar("T")
 
-Reason = Annotated[str, typer.Option(help="For the record.")]
+
+def _require_words(text: str) -> str:
+    """Refuse an empty reason, as of a variable that is not set: whatever it stops would look as if it went on."""
+    if not text.strip():
+        raise typer.BadParameter("say why")
+    return text
+
+
+Reason = Annotated[str, typer.Option(help="For the record.", callback=_require_words)]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask, although somebody may get a message twice.")]
 _WAIT_TEXTS = {
     "rate": "its turn: due as soon as the rate permits",

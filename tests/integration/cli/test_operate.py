@@ -204,6 +204,23 @@ async def test_what_does_not_exist_is_named_as_such(ledger: PostgresLedger, envi
     assert (await run(environment, "broadcasts", "list")).output == "no broadcasts\n"
 
 
+async def test_nothing_is_stopped_without_a_reason(
+    mixed: tuple[BroadcastBatch, list[Claim]], environment: Mapping[str, str]
+) -> None:
+    """As with --reason "$WHY" if that is not set."""
+    broadcast = mixed[0].broadcast
+    for stop in (
+        ("sending", "pause"),
+        ("broadcasts", "pause", broadcast),
+        ("broadcasts", "cancel", broadcast, "--yes"),
+    ):
+        ended = await run(environment, *stop, "--reason", " ")
+        assert (ended.status, "say why" in ended.errors) == (2, True), ended.everything
+    (number,) = (await run(environment, "sending", "--json")).json["numbers"]
+    assert number["paused_reason"] is None
+    assert (await run(environment, "broadcasts", "show", broadcast, "--json")).json["standing"] == "running"
+
+
 async def test_a_database_that_is_away_and_a_wrong_password_are_named(
     database: FreshDatabase, environment: Mapping[str, str]
 ) -> None:
