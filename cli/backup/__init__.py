@@ -6,7 +6,7 @@ import signal
 import socket
 import threading
 import zlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -139,11 +139,11 @@ def restore(
     """
     if (file is None) == (elsewhere is None):
         raise typer.BadParameter("name a backup, or --elsewhere")
-    lost = _parse_time(lost_at) if lost_at else None
+    lost = _parse_time(lost_at, max) if lost_at else None  # the earlier would send twice what left in between
     if file is not None:
         _restore_backup(file, key, stack, lost, json=json)
     if elsewhere is not None:
-        _mark_restored(_parse_time(elsewhere), stack, lost, json=json)
+        _mark_restored(_parse_time(elsewhere, min), stack, lost, json=json)
 
 
 def _restore_backup(file: Path, key: Path | None, stack: Path | None, lost_at: datetime | None, *, json: bool) -> None:
@@ -190,11 +190,12 @@ def _read_key(file: Path | None, settings: BackupSettings) -> bytes:
         fail("This is not a backup key.", "`kreisfunk backup key FILE` creates one.", Exit.USAGE)
 
 
-def _parse_time(text: str) -> datetime:
-    """Return a time; one without an offset is in the county's time zone."""
+def _parse_time(text: str, choose: Callable[[Iterable[datetime]], datetime]) -> datetime:
+    """Return a time; one without an offset is in the county's time zone, where one hour of a year comes twice."""
     try:
-        return attach_local_zone(datetime.fromisoformat(text))
-    except ValueError:
+        moment = datetime.fromisoformat(text)
+        return choose(attach_local_zone(moment.replace(fold=fold)).astimezone(UTC) for fold in (0, 1))
+    except (ValueError, OverflowError):
         fail(f"{text} is not a time.", "Write it as 2026-12-01T14:30+01:00.", Exit.USAGE)
 
 

@@ -210,6 +210,19 @@ async def test_a_database_brought_back_by_other_means_is_held_too_once_no_servic
     assert await fetch(database.url, "select saved_at, lost_at from dispatcher.restore") == [(saved, lost)]
 
 
+@pytest.mark.parametrize(
+    ("given", "lost"),
+    [("02:30", "2025-10-26T01:30Z"), ("02:30+02:00", "2025-10-26T00:30Z"), ("01:30", "2025-10-25T23:30Z")],
+)
+async def test_a_loss_in_the_hour_that_comes_twice_was_the_later_one_so_that_nothing_is_sent_again(
+    database: FreshDatabase, environment: Mapping[str, str], given: str, lost: str
+) -> None:
+    mark = ("restore", "--elsewhere", "2025-10-25T12:00Z", "--lost-at", f"2025-10-26T{given}")
+    ended = await run(environment, *mark)
+    assert ended.status == 0, ended.everything
+    assert await fetch(database.url, "select lost_at from dispatcher.restore") == [(datetime.fromisoformat(lost),)]
+
+
 async def test_what_cannot_be_restored_says_why_and_changes_nothing(
     database: FreshDatabase, servers: Servers, environment: Mapping[str, str], tmp_path: Path
 ) -> None:
