@@ -27,6 +27,10 @@ class MigrationError(Exception):
     """A migration file is malformed, or was changed after it ran: add a new migration instead."""
 
 
+class TableInUse(MigrationError):
+    """A table that a migration changes is in use. Try again later; nothing is wrong with the files."""
+
+
 class NotMigrated(DependencyUnavailable):
     """The schema is not up to date. The process waits until it is migrated."""
 
@@ -129,7 +133,7 @@ async def _apply(connection: asyncpg.Connection, schema: str, migration: Migrati
         await connection.execute(f"set lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
         await _run(connection, schema, migration)
     except asyncpg.LockNotAvailableError:
-        raise MigrationError(
+        raise TableInUse(
             f"{schema} {migration.version}: a table is in use for more than {LOCK_TIMEOUT_SECONDS} s, such as by a"
             " backup; nothing was changed, try again later"
         ) from None
