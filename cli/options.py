@@ -37,6 +37,9 @@ ANSWER_TIMEOUT_SECONDS = 45.0
 
 
 def require_selection(group: str, which: str | None, *, everything: bool) -> None:
-    """End the command with status 2 unless exactly one of `which` and `everything` is given."""
-    if (which is None) != everything:
+    """End the command with status 2 unless exactly one of `which` and `everything` is given.
+
+    An empty `which`, as of a variable that is not set, would be a prefix of whatever is there alone.
+    """
+    if which == "" or (which is None) != everything:
         fail("Give an id, or --all.", f"`kreisfunk {group} list` shows the ids.", Exit.USAGE)

@@ -53,6 +53,7 @@ async def test_one_or_all_are_dropped(environment: Mapping[str, str], owner: asy
     refused = await dead_letters("drop", "--all", environment=environment)
     assert (refused.status, await owner.fetchval(left)) == (2, 2)
     assert (await dead_letters("drop", "aabb", "--yes", environment=environment)).output == "drop: 1\n"
+    assert (await dead_letters("drop", "", "--yes", environment=environment)).status == 2
     assert await owner.fetchval(left) == 1
     assert (await dead_letters("drop", "--all", "--yes", environment=environment)).status == 0
     assert await owner.fetchval(left) == 0

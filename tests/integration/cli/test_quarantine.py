@@ -126,7 +126,9 @@ async def test_dropping_takes_one_or_all_away_and_needs_no_key(ward: QuarantineH
     assert await ward.take_ids() == []
 
 
-@pytest.mark.parametrize("command", [("replay",), ("drop", "--yes"), ("replay", "aaaa", "--all")])
+@pytest.mark.parametrize(
+    "command", [("replay",), ("drop", "--yes"), ("drop", "", "--yes"), ("replay", "aaaa", "--all")]
+)
 async def test_one_or_all_has_to_be_said(ward: QuarantineHarness, command: tuple[str, ...]) -> None:
     ended = await run_quarantine(*command, environment=ward.environment)
     assert ended.status == 2
