@@ -23,7 +23,11 @@ T = TypeVar("T")
 
 
 def build_event(message: Message, notice: str, source: str, now: datetime, expiry: datetime | None = None) -> bytes:
-    return encode(message, event_id=str(uuid4()), source=source, time=now, subject=notice, expirytime=expiry)
+    """Return the event; raise BadParameter if a text was typed or passed on in another encoding."""
+    try:
+        return encode(message, event_id=str(uuid4()), source=source, time=now, subject=notice, expirytime=expiry)
+    except UnicodeEncodeError:
+        raise typer.BadParameter("a text is not in UTF-8") from None
 
 
 def parse_option(name: str, parse: Callable[[str], T], text: str | None) -> T | None:

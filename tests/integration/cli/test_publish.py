@@ -133,6 +133,7 @@ async def test_a_withdrawn_notice_is_told(api: NoticesApi, responder: NoticeResp
         ("--watch", "--no-wait"),
         ("--url", "https://kreisfunk.example", "--stack", "nowhere"),
         ("--no-such-option",),
+        ("--notice", "Gr\udcfc\udcdfe"),  # as of a shell that writes Latin-1
     ],
 )
 async def test_a_wrong_command_line_ends_before_anything_is_published(wrong: tuple[str, ...]) -> None:
