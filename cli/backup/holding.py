@@ -23,19 +23,22 @@ returning lost_at
 _PAUSE = "select dispatcher.pause_sending($1, null)"
 # Keeps a service that still runs from claiming in between.
 _LOCK = "lock table dispatcher.delivery in exclusive mode"
-# The dispatcher may lack what subscriptions has stored: messages between them are lost with a broker.
+# The dispatcher may lack what subscriptions has stored: messages between them are lost with a broker. The topics of a
+# person are rows of subscriptions; an entry of the consent record has only those that it gave or withdrew.
 _SUPPRESS = """
-with newest as (
-    select distinct on (subscriber_id) subscriber_id, sequence, event, topics from subscriptions.consent
-    order by subscriber_id, sequence desc, id desc
+with sent as materialized (
+    select distinct topic from dispatcher.broadcast
+), ended as (
+    select p.id as subscriber, '' as topic, p.sequence from subscriptions.subscriber p where p.state <> 'subscribed'
+    union all
+    select p.id, sent.topic, p.sequence from subscriptions.subscriber p, sent
+    where p.state = 'subscribed' and not exists (
+        select from subscriptions.subscription t where t.topic = sent.topic and t.subscriber_id = p.id)
+    union all
+    select c.subscriber_id, '', 2147483647 from subscriptions.consent c where c.event = 'erased'
 )
 insert into dispatcher.suppression as s (subscriber, topic, sequence)
-select n.subscriber_id, w.topic, case n.event when 'erased' then 2147483647 else n.sequence end
-from newest n, lateral (
-    select '' as topic where n.event in ('withdrawn', 'erased')
-    union
-    select b.topic from dispatcher.broadcast b where n.event in ('given', 'changed') and b.topic <> all(n.topics)
-) w
+select subscriber, topic, max(sequence) from ended group by subscriber, topic
 on conflict (subscriber, topic) do update set sequence = greatest(s.sequence, excluded.sequence)
 """
 _CANCEL = """

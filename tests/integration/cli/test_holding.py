@@ -1,31 +1,38 @@
 """Work that a restore holds or withdraws because no message tells the dispatcher about it."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
+import msgspec
 import pytest
 
 from cli.backup.holding import hold_everything
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastBatch
+from shared.database.pool import open_database
 from tests.databases import FreshDatabase
-from tests.factories.ids import generate_id
+from tests.factories.citizens import COUNTY, build_both, build_move, build_preference
 from tests.integration.cli.planned_broadcasts import insert_planned
 from tests.integration.dispatcher.factories import (
     accept,
     begin,
+    build_batch,
     build_batch_message,
     claim,
     follow,
     follow_up,
     states,
 )
+from tests.integration.subscriptions.harness import ROLE, SubscriptionsHarness, build_harness
 
-TOPIC = "strassensperrungen"  # of the batches
-CONSENT = """
-insert into subscriptions.consent (subscriber_id, sequence, event, topics, said_at, received_at, message_key)
-values ($1, $2, $3, $4, now(), now(), '\\x01')
+_PEOPLE = """
+select p.id, p.sequence, array(select topic from subscriptions.subscription where subscriber_id = p.id) as topics
+from subscriptions.subscriber p
+"""
+_SENT = """
+select b.topic from dispatcher.broadcast b, dispatcher.judge(b, $1, $2, 0) verdict where verdict.state <> 'suppressed'
 """
 
 
@@ -34,27 +41,64 @@ async def hold(owner: asyncpg.Connection) -> None:
         await hold_everything(owner, datetime.now(UTC))
 
 
+@pytest.fixture
+async def citizens(database: FreshDatabase) -> AsyncIterator[SubscriptionsHarness]:
+    """What they write is handled, and none of it reaches the dispatcher."""
+    async with open_database(database.build_role_url(ROLE), password=None, name="test", size=4) as pool:
+        yield build_harness(pool)
+
+
 @pytest.mark.parametrize(
-    ("event", "topics", "state"),
+    ("text", "state"),
     [
-        ("withdrawn", [], "suppressed"),
-        ("erased", [], "suppressed"),
-        ("changed", ["stellen"], "suppressed"),
-        ("changed", [TOPIC], "waiting"),
+        ("Stop", "suppressed"),
+        ("Löschen", "suppressed"),
+        ("nur Stellen", "suppressed"),
+        ("nur Straßensperrungen", "waiting"),
     ],
 )
 async def test_a_stop_that_only_subscriptions_had_stored_counts_for_what_follows(
-    ledger: PostgresLedger, owner: asyncpg.Connection, event: str, topics: list[str], state: str
+    citizens: SubscriptionsHarness, ledger: PostgresLedger, owner: asyncpg.Connection, text: str, state: str
 ) -> None:
-    person = generate_id()
-    message = build_batch_message([person])
+    await citizens.send_texts("Start", sender=build_both(1))
+    (person,) = await owner.fetch(_PEOPLE)
+    message = build_batch_message([person["id"]])
     await accept(ledger, await claim(ledger, message))
-    await owner.execute(CONSENT, person, 1, "given", [TOPIC, "stellen"])
-    await owner.execute(CONSENT, person, 2, event, topics)
+    await citizens.send_texts(text, sender=build_both(1), start=1)
     await hold(owner)
     await begin(ledger, new := follow_up(message.broadcast))
     await follow(ledger)
     assert await states(ledger, new.broadcast) == {state: 1}
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("Start",),
+        ("Start", "ohne Stellen"),
+        ("Start", "nur Stellen", "auch Baustellen"),
+        ("Start", "Pause 3 Tage"),
+        ("Start", "Stop"),
+        ("Start", "Stop", "Start"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("then", ["", "a new number", "no marketing"])
+async def test_everybody_gets_what_they_chose_last_and_nothing_else(
+    citizens: SubscriptionsHarness, ledger: PostgresLedger, owner: asyncpg.Connection, texts: tuple[str, ...], then: str
+) -> None:
+    await citizens.send_texts(*texts, sender=build_both(1))
+    if then == "a new number":
+        await citizens.receive_moves(build_move(build_both(1), build_both(2)))
+    if then == "no marketing":
+        await citizens.receive_preferences(build_preference("stop", seconds=60))
+    for topic in COUNTY.topic_ids:
+        message = msgspec.structs.replace(build_batch_message([]), topic=topic)
+        await ledger.register(message, build_batch(message).content)
+    await hold(owner)
+    (person,) = await owner.fetch(_PEOPLE)
+    sent = {row["topic"] for row in await owner.fetch(_SENT, person["id"], person["sequence"])}
+    assert sent == set(person["topics"])
 
 
 async def test_what_was_withdrawn_is_not_sent_even_if_an_operator_resends_it(
