@@ -13,7 +13,7 @@ from cli.systems import register
 from deploy.atomic_write import write_secret
 from deploy.paths import CONFIG
 from shared.notices.configuration import Configuration, System, read_configuration
-from tests.harness.commands import CommandResult, run_in_process
+from tests.harness.commands import CommandResult, run_in_process, run_kreisfunk
 
 ROADS = ("add", "bauamt", "--source", "/landkreis-osterholz/bauamt")
 TOPICS = ("--topics", "baustellen, strassensperrungen")
@@ -117,6 +117,14 @@ def test_two_at_once_are_both_registered_with_the_mode_of_the_file(
 
 async def test_a_file_that_cannot_be_read_is_said_to_be_so(tmp_path: Path) -> None:
     assert (await systems(tmp_path / "none.toml", *ROADS, *TOPICS)).status == 2
+
+
+async def test_the_texts_of_the_file_stay_as_they_are_on_a_machine_that_does_not_use_utf_8(county: Path) -> None:
+    before = read(county)
+    other = {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "KREISFUNK_COUNTY_FILE": str(county)}
+    ended = await run_kreisfunk("systems", *ROADS, *TOPICS, environment=other)
+    assert ended.status == 0, ended.everything
+    assert read(county).startswith(before)
 
 
 async def test_the_file_may_be_named_on_the_command_line(county: Path, tmp_path: Path) -> None:
