@@ -48,6 +48,8 @@ async def migrate_database(settings: MigrationSettings) -> list[str]:
 
 
 async def _run_migrations(connection: asyncpg.Connection, passwords: Mapping[str, SecretStr]) -> list[str]:
+    # One run at a time, until its connection ends: of two that change a role at once, PostgreSQL refuses one.
+    await connection.execute("select pg_advisory_lock(hashtext('kreisfunk_migrate'))")
     lines = []
     for schema in SCHEMAS:
         done = await migrate(connection, schema, locate_migrations(schema))
