@@ -14,6 +14,8 @@ from deploy.tokens import TokenFileError, add_token, generate_token, generate_to
 from shared.notices.tokens import Token
 from shared.runtime.clock import system_clock
 
+_FILE_ADVICE = "It has to be whole, and its folder writable for this command."
+
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -27,7 +29,7 @@ def create(
 ) -> None:
     """Create a token and print it. It is shown only this once: only its hash is stored.
 
-    Exit status: 0, 2 wrong command line or unknown system.
+    Exit status: 0, 1 the file cannot be read or written, 2 wrong command line or unknown system.
     """
     settings = _read_settings(stack)
     topics, permitted = topic or [], require_system(read_county(settings.county_file), system).topics
@@ -38,7 +40,7 @@ def create(
     try:
         token = add_token(file, text, identifier=name, system=system, now=now, topics=topics, expires_at=expires_at)
     except TokenFileError as error:
-        fail(str(error), "The folder has to be writable for this command.")
+        fail(str(error), _FILE_ADVICE)
     print_result({**_describe_token(token), "token": text}, text, json=json)
     if not json:
         note(f"Token {token.id}. It is shown this once: hand it over in confidence.")
@@ -71,7 +73,7 @@ def revoke(
 ) -> None:
     """Revoke a token, with immediate effect.
 
-    Exit status: 0, 2 wrong command line, 3 there is no such token.
+    Exit status: 0, 1 the file cannot be read or written, 2 wrong command line, 3 there is no such token.
     """
     if (token is None) == (system is None):
         fail("Give the id of a token, or --system.", status=Exit.USAGE)
@@ -80,7 +82,7 @@ def revoke(
         file = settings.notices_api_tokens_file
         removed = remove_tokens(file, lambda stored: token == stored.id or system == stored.system)
     except TokenFileError as error:
-        fail(str(error), "The folder has to be writable for this command.")
+        fail(str(error), _FILE_ADVICE)
     if not removed:
         fail("There is no such token.", "`kreisfunk tokens list` shows which there are.", Exit.REJECTED)
     ids = [stored.id for stored in removed]

@@ -156,7 +156,8 @@ def drop(
 ) -> None:
     """Delete it for good.
 
-    Exit status: 0 deleted, 2 wrong command line or not confirmed, 3 not found, 4 database unavailable or role refused.
+    Exit status: 0 deleted, 1 aborted, 2 wrong command line, or no terminal and no --yes, 3 not found,
+    4 database unavailable or role refused.
     """
     confirm("Delete it for good?", yes=yes, otherwise="Nothing was dropped.")
     _call_function("drop", which, everything=everything, json=json, stack=stack)

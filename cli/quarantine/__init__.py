@@ -77,7 +77,8 @@ def drop(
 ) -> None:
     """Delete it for good.
 
-    Exit status: 0, 2 wrong command line or not confirmed, 3 not found, 4 broker unavailable or login refused.
+    Exit status: 0, 1 aborted, 2 wrong command line, or no terminal and no --yes, 3 not found,
+    4 broker unavailable or login refused.
     """
     require_selection("quarantine", which, everything=everything)
     selection = "everything in quarantine" if everything else which

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import asyncpg
 import pytest
 
-from tests.harness.commands import CommandResult, run_in_process
+from tests.harness.commands import CommandResult, run_in_process, run_on_terminal
 
 IDS = ("aaaaaaaa-0000-8000-8000-000000000001", "aabbbbbb-0000-8000-8000-000000000002")
 
@@ -52,6 +52,8 @@ async def test_one_or_all_are_dropped(environment: Mapping[str, str], owner: asy
     left = "select count(*) from subscriptions.dead_letter"
     refused = await dead_letters("drop", "--all", environment=environment)
     assert (refused.status, await owner.fetchval(left)) == (2, 2)
+    aborted = await run_on_terminal("dead-letters", "drop", "--all", typed="n", environment=environment)
+    assert (aborted.status, await owner.fetchval(left)) == (1, 2)
     assert (await dead_letters("drop", "aabb", "--yes", environment=environment)).output == "drop: 1\n"
     assert (await dead_letters("drop", "", "--yes", environment=environment)).status == 2
     assert await owner.fetchval(left) == 1
