@@ -32,7 +32,7 @@ def _read_own_templates(run: SetupRun) -> tuple[list[ExpectedTemplate], list[Ans
         msgspec.convert(file, list[TemplateDefinition])
     except (ConfigurationError, OSError, msgspec.MsgspecError) as error:
         fail(str(error), "Correct the file, or name another one.", Exit.USAGE)
-    return [wanted for topic in topics for wanted in list_expected(topic)], file
+    return [*dict.fromkeys(wanted for topic in topics for wanted in list_expected(topic))], file
 
 
 async def set_up_templates(run: SetupRun) -> Sequence[StepResult]:

@@ -63,13 +63,14 @@ class NewInstallation:
             assert secret not in ended.everything
         return ended
 
-    async def set_up_all(self) -> CommandResult:
+    async def set_up_all(self, **environment: str) -> CommandResult:
         """With all that the owner has, until templates wait for their review."""
         return await self.set_up(
             *("--yes", "--token-file", str(self.write("token.txt", f"{GRAPH_TOKEN}\n"))),
             *("--app-secret-file", str(self.write("app-secret.txt", APP_SECRET))),
             *("--callback-url", self.meta.business.url),
             *("--picture", str(self.write("picture.png", PNG))),
+            **environment,
         )
 
     async def wait_for_review(self) -> None:
@@ -251,6 +252,14 @@ async def test_a_rejected_template_and_a_changed_one_are_explained(new: NewInsta
         "template kreisfunk_stellen_v1",
         "template kreisfunk_baustellen_v1",
     ]
+
+
+async def test_topics_may_share_a_template(new: NewInstallation) -> None:
+    text = (CONFIG / "county.toml").read_text().replace("kreisfunk_stellen", "kreisfunk_veranstaltungen")
+    county = str(new.write("county.toml", text))
+    ended = await new.set_up_all(KREISFUNK_COUNTY_FILE=county)
+    assert "PROBLEM" not in ended.output
+    assert ended.output.count("template kreisfunk_veranstaltungen_v1: ") == 1
 
 
 async def test_a_template_that_is_not_taken_stops_no_other(new: NewInstallation) -> None:
