@@ -86,7 +86,8 @@ async def _create(run: SetupRun, expected: ExpectedTemplate, file: Sequence[Answ
     if ours is None:
         return report_problem(name, "is not in our file of templates", "Add it there.")
     if expected.picture and not handle:
-        return report_open(name, "needs a picture for Meta's reviewers", "Give --picture FILE, a JPEG or PNG.")
+        advice = "Give --picture FILE, a JPEG or PNG" + ("." if run.app_id else ", and --app-id: an app uploads it.")
+        return report_open(name, "needs a picture for Meta's reviewers", advice)
     try:
         answer = await run.build_client().post(f"{run.settings.waba_id}/message_templates", _fill_in(ours, handle))
     except GraphRefusal as refusal:

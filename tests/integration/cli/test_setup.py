@@ -181,8 +181,10 @@ async def test_a_token_is_asked_for_without_being_shown(new: NewInstallation) ->
 
 async def test_an_app_of_a_provider_gets_our_address_for_the_account_only(new: NewInstallation) -> None:
     new.write("secrets/dispatcher/kreisfunk_graph_token", GRAPH_TOKEN)
-    ended = await new.set_up("--provider", "--yes", "--callback-url", new.meta.business.url)
+    arguments = ("--provider", "--yes", "--callback-url", new.meta.business.url)
+    ended = await new.set_up(*arguments, "--picture", str(new.write("picture.png", PNG)))
     assert read_states(ended)["account's webhook"] == "ok"
+    assert "Give --picture FILE, a JPEG or PNG, and --app-id: an app uploads it." in ended.output
     assert "webhook" not in read_states(ended)
     _, apps = await new.meta.call_graph(f"{WABA_ID}/subscribed_apps")
     assert apps["data"][0]["override_callback_uri"] == new.meta.business.url
