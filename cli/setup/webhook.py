@@ -128,7 +128,9 @@ async def subscribe_account(run: SetupRun) -> Sequence[StepResult]:
         is_subscribed = any(row.get("override_callback_uri") == run.callback_url for row in rows if run.callback_url)
         body = {"override_callback_uri": run.callback_url, "verify_token": run.read_secret(VERIFY_TOKEN)}
     else:
-        is_subscribed = run.app_id in [row.get("whatsapp_business_api_data", {}).get("id") for row in rows]
+        # An address of the account's own comes first; Meta removes it by a subscription without one.
+        own = [row for row in rows if row.get("whatsapp_business_api_data", {}).get("id") == run.app_id]
+        is_subscribed = any(row.get("override_callback_uri") in (None, run.callback_url) for row in own)
         body = {}
     if is_subscribed:
         return [report_ok(name, "the account's events come to us")]

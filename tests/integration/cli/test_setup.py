@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 from deploy.paths import CONFIG
 from simulator.graph.errors import GraphError
 from tests.harness.commands import HIDDEN, CommandResult, run_in_process, run_on_terminal
-from tests.harness.fake_business import APP_SECRET, VERIFY_TOKEN
+from tests.harness.fake_business import APP_SECRET, VERIFY_TOKEN, run_business
 from tests.harness.simulator import (
     GRAPH_TOKEN,
     PHONE_NUMBER_ID,
@@ -188,6 +188,16 @@ async def test_an_app_of_a_provider_gets_our_address_for_the_account_only(new: N
     assert "webhook" not in read_states(ended)
     _, apps = await new.meta.call_graph(f"{WABA_ID}/subscribed_apps")
     assert apps["data"][0]["override_callback_uri"] == new.meta.business.url
+
+
+async def test_an_address_that_the_account_has_from_elsewhere_is_removed(new: NewInstallation) -> None:
+    await new.set_up_all()
+    async with run_business() as former:
+        await new.set_up("--provider", "--yes", "--callback-url", former.url)
+        assert read_states(await new.set_up("--check"))["account's webhook"] == "open"
+    assert read_states(await new.set_up("--yes"))["account's webhook"] == "ok"
+    _, apps = await new.meta.call_graph(f"{WABA_ID}/subscribed_apps")
+    assert "override_callback_uri" not in apps["data"][0]
 
 
 async def test_a_wrong_token_and_a_wrong_app_secret_are_not_stored(new: NewInstallation) -> None:
