@@ -29,12 +29,15 @@ from shared.contracts.message import Message
 from shared.database.pool import Connection, Database
 from shared.outcome import Dead, Done, InvalidDataError, Outcome
 
+# A revision published again under another event id is accepted again: the first acceptance counts.
 _RECORD_ACCEPTED = """
     insert into newsroom.broadcast (id, source, notice, revision, topic, headline, audience, accepted_at, scheduled_at)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
     on conflict (id) do update set source = excluded.source, notice = excluded.notice, revision = excluded.revision,
-        topic = excluded.topic, headline = excluded.headline, accepted_at = excluded.accepted_at,
-        scheduled_at = excluded.scheduled_at,
+        topic = excluded.topic, headline = excluded.headline,
+        accepted_at = least(broadcast.accepted_at, excluded.accepted_at),
+        scheduled_at = case when broadcast.accepted_at < excluded.accepted_at then broadcast.scheduled_at
+            else excluded.scheduled_at end,
         audience = case when broadcast.progressed_at is null then excluded.audience else broadcast.audience end
 """
 _RECORD_STARTED = """

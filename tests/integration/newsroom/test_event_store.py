@@ -105,6 +105,21 @@ async def test_a_broadcast_has_ended_though_a_later_report_came_first(store: Sto
     assert (status.finished_at, status.states) == (end[1], {"delivered": 4})
 
 
+@pytest.mark.parametrize("is_repeated_first", [False, True])
+async def test_a_notice_that_is_published_again_was_accepted_when_it_was_first(
+    store: Store, is_repeated_first: bool
+) -> None:
+    """Under another event id, such as by a system that lost the answer; its time is over by then."""
+    at, planned = system_clock(), system_clock() + timedelta(hours=1)
+    first = NoticeAccepted(source=SOURCE, event="1", notice="n", revision=1, broadcast=BROADCAST, scheduled_at=planned)
+    again = msgspec.structs.replace(first, event="2", scheduled_at=None)
+    events = [(first, at), (again, at + timedelta(days=2))]
+    for message, time in reversed(events) if is_repeated_first else events:
+        await store.tell(message, time)
+    status = (await store.statuses.find_all([BROADCAST]))[BROADCAST]
+    assert (status.accepted_at, status.scheduled_at) == (at, planned)
+
+
 @pytest.mark.parametrize("is_ours", [True, False])
 @pytest.mark.parametrize("is_started_first", [True, False])
 async def test_a_notice_is_in_the_archive_from_its_start_on_and_as_withdrawn_whoever_withdraws_it(
