@@ -108,6 +108,8 @@ _WITHDRAW = """
     from newsroom.withdrawn_notice w
     where w.source = $1 and w.notice = $2 and e.notice = w.notice and e.withdrawn_at is null
 """
+# Serializes events about a notice in two processes: the second transaction sees what the first has written.
+_LOCK_NOTICE = "select pg_advisory_xact_lock(hashtextextended('archive ' || $1::text || ' ' || $2::text, 0))"
 _COUNT = """
     insert into newsroom.subscription_hour (hour, topic, started, ended) values ($1, $2, $3, $4)
     on conflict (hour, topic) do update set started = subscription_hour.started + excluded.started,
@@ -188,6 +190,7 @@ class NewsroomEventHandler:
 
     async def _record_accepted(self, message: NoticeAccepted, occurred_at: datetime) -> None:
         async with self.database.transaction() as connection:
+            await connection.execute(_LOCK_NOTICE, message.source, message.notice)
             if message.broadcast:
                 values = (message.headline, message.audience, occurred_at, message.scheduled_at)
                 await connection.execute(_RECORD_ACCEPTED, *_list_columns(message), *values)
@@ -208,6 +211,7 @@ class NewsroomEventHandler:
     async def _record_started(self, message: BroadcastStarted, occurred_at: datetime) -> None:
         """Record the start; it puts a notice of ours into the public archive."""
         async with self.database.transaction() as connection:
+            await connection.execute(_LOCK_NOTICE, message.source, message.notice)
             await connection.execute(_RECORD_STARTED, *_list_columns(message), message.lane, occurred_at)
             if message.source == self.source:
                 await _archive(connection, message, occurred_at)

@@ -78,6 +78,15 @@ def build_started(draft: NoticeDraft, revision: int) -> BroadcastStarted:
     )
 
 
+async def wait_for_waiting(store: Store, number: int) -> None:
+    """Wait until so many transactions wait for locks."""
+
+    async def are_waiting() -> bool:
+        return int(await store.database.fetchval(_WAITING)) == number
+
+    await wait_for(are_waiting)
+
+
 async def test_events_give_the_same_in_any_order_and_any_number(store: Store) -> None:
     draft = await store.publish()
     publication = await store.find_publication(draft)
@@ -168,6 +177,28 @@ async def test_a_correction_replaces_its_entry(store: Store) -> None:
     assert rows == [(1, 2), (2, None)]
 
 
+@pytest.mark.parametrize("is_withdrawn", [False, True])
+async def test_the_archive_shows_what_counts_when_two_processes_overlap(
+    store: Store, owner: asyncpg.Connection, is_withdrawn: bool
+) -> None:
+    """The start of a correction is held up at the first entry, while the notice is corrected again or withdrawn."""
+    draft, at = await store.publish(), system_clock()
+    correction = await store.correct(draft, "Bis Freitag.")
+    await store.drafting.publish(store.ben, correction.id, 2)
+    await store.tell(build_started(draft, 1), at)
+    withdrawn = NoticeAccepted(
+        source=SOURCE, event="of-theirs", notice=draft.subject, revision=2, action=NoticeAction.WITHDRAWN
+    )
+    second = withdrawn if is_withdrawn else build_started(draft, 3)
+    async with asyncio.TaskGroup() as tasks, owner.transaction():
+        await owner.execute("select from newsroom.archive_entry for update")
+        for number, message in enumerate((build_started(draft, 2), second), start=1):
+            tasks.create_task(store.tell(message, at))
+            await wait_for_waiting(store, number)
+    rows = await store.fetch("select revision, replaced_by, withdrawn_at from newsroom.archive_entry order by revision")
+    assert rows == ([(1, 2, at), (2, None, at)] if is_withdrawn else [(1, 2, None), (2, 3, None)])
+
+
 async def test_a_notice_of_another_system_is_no_entry_of_ours_and_changes_none(store: Store) -> None:
     """Whatever it is called: each system chooses the ids of its own notices."""
     draft, at, theirs = await store.publish(), system_clock(), "/somebody/else"
@@ -244,19 +275,13 @@ async def test_erased_feedback_does_not_survive_when_two_processes_overlap(
     at, locked, late = system_clock(), uuid4(), uuid4()
     await store.tell(FeedbackReceived(feedback=locked, kind="text", at=at, text="weg"), at)
 
-    async def count_waiting() -> int:
-        return int(await store.database.fetchval(_WAITING))
-
-    async def is_one_waiting() -> bool:
-        return await count_waiting() == 1
-
     async def is_written_or_waiting() -> bool:
-        return received.done() or await count_waiting() == 2
+        return received.done() or await store.database.fetchval(_WAITING) == 2
 
     async with asyncio.TaskGroup() as tasks, owner.transaction():
         await owner.execute("select from newsroom.feedback where id = $1 for update", locked)
         tasks.create_task(store.tell(FeedbackErased(feedback=(locked, late), at=at), at))
-        await wait_for(is_one_waiting)
+        await wait_for_waiting(store, 1)
         message = FeedbackReceived(feedback=late, kind="text", at=at, text="auch weg")
         received = tasks.create_task(store.tell(message, at))
         await wait_for(is_written_or_waiting)
