@@ -78,11 +78,12 @@ _PUBLISH_DRAFT = """
     from newsroom.publication p
     where p.id = $1 and d.id = p.draft and d.version = p.version and d.state = 'returned'
 """
+_FIND_START = "select started_at from newsroom.broadcast where id = $1"
 _FIND_STARTED_REVISION = """
     select p.id from newsroom.publication p join newsroom.draft d on d.id = p.draft
     where p.body ->> 'source' = $1 and p.revision = $3 and p.state <> 'rejected' and d.kind <> 'withdrawal'
         and (d.notice = $2 or (d.corrects = $2 and d.kind = 'update'))
-    order by p.created_at desc limit 1
+    order by p.broadcast is distinct from $4, p.created_at desc limit 1
 """
 _ARCHIVE = """
     insert into newsroom.archive_entry (code, publication, notice, revision, topic, municipalities, headline, text,
@@ -197,6 +198,9 @@ class NewsroomEventHandler:
             if publication := await _find_publication(connection, message):
                 await connection.execute(_ACCEPT_PUBLICATION, publication, occurred_at, message.broadcast)
                 await connection.execute(_PUBLISH_DRAFT, publication, occurred_at)
+                started_at = await connection.fetchval(_FIND_START, message.broadcast)
+                if started_at:  # the start came first, when the publication may have counted as rejected
+                    await _archive(connection, message, publication, started_at)
             if message.action is NoticeAction.WITHDRAWN:
                 await connection.execute(_ADD_WITHDRAWN, message.source, message.notice, occurred_at)
                 # Ours may also be withdrawn by another system that manages our source.
@@ -214,7 +218,9 @@ class NewsroomEventHandler:
             await connection.execute(_LOCK_NOTICE, message.source, message.notice)
             await connection.execute(_RECORD_STARTED, *_list_columns(message), message.lane, occurred_at)
             if message.source == self.source:
-                await _archive(connection, message, occurred_at)
+                revision = (message.source, message.notice, message.revision, message.broadcast)
+                publication = await connection.fetchval(_FIND_STARTED_REVISION, *revision)
+                await _archive(connection, message, publication, occurred_at)
 
     async def _record_progress(self, message: BroadcastProgressed | BroadcastFinished, occurred_at: datetime) -> None:
         finished_at = occurred_at if isinstance(message, BroadcastFinished) else None
@@ -271,10 +277,12 @@ async def _find_publication(connection: Connection, message: NoticeAccepted | No
     return publication
 
 
-async def _archive(connection: Connection, message: BroadcastStarted, started_at: datetime) -> None:
-    source, notice, revision = message.source, message.notice, message.revision
-    publication = await connection.fetchval(_FIND_STARTED_REVISION, source, notice, revision)
+async def _archive(
+    connection: Connection, message: NoticeAccepted | BroadcastStarted, publication: UUID | None, started_at: datetime
+) -> None:
+    source, notice = message.source, message.notice
     if publication is not None:
-        await connection.execute(_ARCHIVE, derive_code(publication), publication, notice, revision, started_at)
+        values = (publication, notice, message.revision, started_at)
+        await connection.execute(_ARCHIVE, derive_code(publication), *values)
     await connection.execute(_REPLACE, source, notice)  # another system's revision is not an entry, but replaces ours
     await connection.execute(_WITHDRAW, source, notice)
