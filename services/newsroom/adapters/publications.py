@@ -26,7 +26,7 @@ _DUE = f"""
 """  # noqa: S608 - constant parts
 _NEWEST = f"""
     select distinct on (draft) {_COLUMNS} from newsroom.publication where draft = any($1)
-    order by draft, created_at desc, id
+    order by draft, state = 'rejected', created_at desc, id
 """  # noqa: S608 - constant parts
 _UNDER_WAY = """
     select p.draft, p.revision, v.content ->> 'headline' as headline, v.content ->> 'topic' as topic, p.created_at,
@@ -48,9 +48,12 @@ _REJECT = """
     where id = $1 and state <> 'rejected' and confirmed_at is null
     returning draft
 """
-# Only a draft that is still published is returned: it may have been edited meanwhile.
+# Only a draft that is still published is returned: it may have been edited meanwhile, or an earlier publication of it
+# has taken effect although its repetition was refused.
 _RETURN = """
-    update newsroom.draft set state = 'returned', changed_at = $2 where id = $1 and state = 'published' returning notice
+    update newsroom.draft set state = 'returned', changed_at = $2 where id = $1 and state = 'published' and not exists (
+        select from newsroom.publication where draft = $1 and confirmed_at is not null)
+    returning notice
 """
 _decode_event = msgspec.json.Decoder(dict[str, Any]).decode
 _decode_problems = msgspec.json.Decoder(tuple[Problem, ...]).decode
@@ -70,7 +73,7 @@ class PublicationRepository:
         return (await self.find_all_newest([draft])).get(draft)
 
     async def find_all_newest(self, drafts: Collection[UUID]) -> Mapping[UUID, NoticePublication]:
-        """Return the newest publication of each draft that has one, by draft."""
+        """Return the newest publication of each draft that has one, by draft; a rejected one only without another."""
         return {row["draft"]: _read_publication(row) for row in await self._database.fetch(_NEWEST, [*drafts])}
 
     async def list_under_way(self, limit: int) -> Sequence[PendingNotice]:

@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from services.newsroom.domain.archive import derive_code
-from services.newsroom.domain.drafts import NoticeDraft
-from shared.contracts.events import BroadcastStarted, NoticeAccepted
+from services.newsroom.domain.drafts import DraftState, NoticeDraft
+from shared.contracts.events import BroadcastStarted, NoticeAccepted, NoticeRejected, Problem
 from shared.contracts.message import Lane
 from shared.runtime.clock import system_clock
 from tests.integration.newsroom.writing_store import QUOTA, SOURCE, Store
@@ -40,3 +41,24 @@ async def test_the_archive_has_what_took_effect(store: Store, is_started_first: 
         await store.tell(started, at)
     entries = await store.fetch("select code, published_at from newsroom.archive_entry")
     assert entries == [(derive_code(first.id), at)]
+
+
+@pytest.mark.parametrize("is_rejected_first", [False, True])
+@pytest.mark.parametrize("is_edited", [False, True])
+async def test_it_stays_published_and_can_be_withdrawn(store: Store, is_edited: bool, is_rejected_first: bool) -> None:
+    draft, at = await store.publish(), system_clock()
+    first = await store.find_publication(draft)
+    await store.answer(draft, QUOTA)
+    if is_edited:
+        text = msgspec.structs.replace(draft.content, text="Bis Freitag.")
+        await store.drafting.save(store.anna, draft.id, 1, text)
+    again = await store.drafting.publish(store.anna, draft.id, 2 if is_edited else 1)
+    second = await store.find_publication(again)
+    accepted, _ = build_events(draft, first.id, at)
+    problem = Problem(field="subject", problem="was published before, in revision 1; send an update")
+    rejected = NoticeRejected(source=SOURCE, event=second.id.hex, problems=(problem,))
+    for message in (rejected, accepted) if is_rejected_first else (accepted, rejected):
+        await store.tell(message, at)
+    assert (await store.drafts.find(draft.id)).state is DraftState.PUBLISHED
+    assert (await store.find_publication(draft)).broadcast == BROADCAST
+    assert (await store.drafting.withdraw(store.ben, draft.id, "Fällt aus.")).state is DraftState.PUBLISHED
