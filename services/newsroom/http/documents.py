@@ -76,7 +76,10 @@ class StaticFiles:
         document = self._files.get(request.match_info["name"])
         if document is None:
             raise web.HTTPNotFound
-        return document.respond(request)
+        response = document.respond(request)
+        if not request.path.startswith(f"{self._prefix}/"):  # a page of another release, during an update
+            response.headers[hdrs.CACHE_CONTROL] = "no-store"
+        return response
 
 
 def _read_files(assets: Path) -> Iterator[tuple[str, HttpDocument]]:

@@ -70,6 +70,13 @@ async def test_files_are_cached_for_good_and_sent_compressed(client: Client, ker
     assert gzip.decompress(await zipped.read()) == await plain.read() == b"body {}" * 200
 
 
+async def test_a_file_is_not_kept_under_the_path_of_another_release(client: Client, kern: Path) -> None:
+    """During an update a page of the new process may get its files from the old one."""
+    (kern / "kern.min.css").write_text("body { color: red }")
+    newer = await client.get(StaticFiles(kern).get_path("kern/kern.min.css"))
+    assert (newer.status, newer.headers["Cache-Control"]) == (200, "no-store")
+
+
 @pytest.mark.parametrize("name", ["kern/secret.txt", "no-such.css", "..%2f..%2fdocuments.py", "kern/..%2fsecret.txt"])
 async def test_nothing_else_is_served(name: str, client: Client) -> None:
     assert (await client.get(f"/static/x/{name}")).status == 404
