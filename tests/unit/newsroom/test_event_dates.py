@@ -23,6 +23,8 @@ def local(*parts: int) -> datetime:
         ("14. November, 19:30 Uhr bis 22 Uhr", EventTime(local(2026, 11, 14, 19, 30), local(2026, 11, 14, 22))),
         ("14. November, 22 bis 2 Uhr", EventTime(local(2026, 11, 14, 22))),
         ("am 3.1. ab 11 Uhr", EventTime(local(2027, 1, 3, 11))),
+        ("Samstag, 14.11., 10 bis 16 Uhr", EventTime(local(2026, 11, 14, 10), local(2026, 11, 14, 16))),
+        ("Der Markt ist am 14.11.", EventTime(date(2026, 11, 14))),
         ("am 1. November", EventTime(date(2026, 11, 1))),
         ("am 31. Oktober", EventTime(date(2027, 10, 31))),
         ("am 31. Oktober 2026", EventTime(date(2026, 10, 31))),
