@@ -162,11 +162,11 @@ async def _find_withdrawn(
 async def save(newsroom: Newsroom, request: web.Request) -> web.Response:
     """Save; the form's `then` marks an autosave by the script, or continues to the check.
 
-    An autosave takes back a draft submitted meanwhile only if the page said that it would.
+    An autosave takes back a submitted draft only if the page said of this version that it would.
     """
     previous, form = await find_draft(newsroom, request), request[FORM]
     draft_id, next_step = previous.id, form.get("then", "")
-    takes_back = next_step != "autosave" or "told" in form
+    takes_back = next_step != "autosave" or form.get("told") == form.get("version")
     try:
         content = parse_content(form, previous.content)
         draft = await newsroom.drafting.save(

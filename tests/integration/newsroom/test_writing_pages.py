@@ -210,7 +210,7 @@ async def test_saving_in_the_background_takes_nothing_back_that_a_colleague_has_
 
 
 async def test_whoever_opens_what_is_submitted_is_told_before_it_is_saved_in_the_background(
-    newsroom: NewsroomProcess, anna: WritingHarness
+    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness
 ) -> None:
     path = await anna.begin()
     assert 'name="told"' not in await anna.read(path)
@@ -219,6 +219,9 @@ async def test_whoever_opens_what_is_submitted_is_told_before_it_is_saved_in_the
     assert "Sobald Sie etwas ändern, muss die Meldung erneut freigegeben werden." in shown.text
     assert (await anna.save(path, then="autosave", text=WORDS, told=shown.read_value("told"))).status == 200
     assert await read_state(newsroom.owner, path) == ("draft", 3)
+    await ben.act(path, "einreichen")  # which the page that is still open does not tell
+    again = await anna.save(path, version="3", then="autosave", text="Noch mehr.", told=shown.read_value("told"))
+    assert (again.status, await read_state(newsroom.owner, path)) == (422, ("pending", 3))
 
 
 async def test_two_who_write_at_once_see_both_versions_and_keep_what_only_one_has_changed(
