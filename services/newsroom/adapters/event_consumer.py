@@ -9,6 +9,7 @@ from services.newsroom.adapters.audit import encode_json
 from services.newsroom.adapters.publications import reject_publication
 from services.newsroom.domain.archive import derive_code
 from services.newsroom.domain.listening import WHOLE_CHANNEL
+from services.newsroom.domain.outbox import PublicationState
 from services.newsroom.domain.service_level import has_reached_target
 from shared.contracts.envelope import ContractError, Envelope, read_envelope, read_message
 from shared.contracts.events import (
@@ -212,7 +213,8 @@ class NewsroomEventHandler:
     async def _record_rejected(self, message: NoticeRejected, occurred_at: datetime) -> None:
         async with self.database.transaction() as connection:
             if publication := await _find_publication(connection, message):
-                await reject_publication(connection, publication, message.problems, occurred_at)
+                states = (PublicationState.WAITING, PublicationState.ACCEPTED)
+                await reject_publication(connection, publication, message.problems, occurred_at, *states)
 
     async def _record_started(self, message: BroadcastStarted, occurred_at: datetime) -> None:
         """Record the start; it puts a notice of ours into the public archive."""

@@ -45,7 +45,7 @@ _ACCEPT = """
 _FAIL = "update newsroom.publication set tries = tries + 1, next_at = $2 where id = $1 and state = 'waiting'"
 _REJECT = """
     update newsroom.publication set state = 'rejected', problems = $2, answered_at = $3
-    where id = $1 and state <> 'rejected' and confirmed_at is null
+    where id = $1 and state = any($4) and confirmed_at is null
     returning draft
 """
 # Only a draft that is still published is returned: it may have been edited meanwhile, or an earlier publication of it
@@ -86,10 +86,13 @@ class PublicationRepository:
         return _read_publication(rows[0]) if rows else None
 
     async def record_answer(self, publication: UUID, problems: Sequence[Problem], now: datetime) -> None:
-        """Record the acceptance or, with problems, the rejection, which returns the draft to its editors."""
+        """Record the acceptance or, with problems, the rejection, which returns the draft to its editors.
+
+        A rejection after the acceptance is of a repetition, such as by another process: only an event can reject then.
+        """
         async with self._database.transaction() as connection:
             if problems:
-                await reject_publication(connection, publication, problems, now)
+                await reject_publication(connection, publication, problems, now, PublicationState.WAITING)
             else:
                 await connection.execute(_ACCEPT, publication, now)
 
@@ -109,10 +112,13 @@ def _read_publication(row: asyncpg.Record) -> NoticePublication:
 
 
 async def reject_publication(
-    connection: Connection, publication: UUID, problems: Sequence[Problem], now: datetime
+    connection: Connection, publication: UUID, problems: Sequence[Problem], now: datetime, *states: PublicationState
 ) -> None:
-    """Record the rejection and return the draft to its editors, unless the publication has taken effect."""
-    draft = await connection.fetchval(_REJECT, publication, encode_json(problems), now)
+    """Record the rejection of a publication in one of these states, and return the draft to its editors.
+
+    One that has taken effect is not rejected.
+    """
+    draft = await connection.fetchval(_REJECT, publication, encode_json(problems), now, states)
     notice = await connection.fetchval(_RETURN, draft, now) if draft else None
     if notice is not None:
         detail = {"draft": str(draft)}

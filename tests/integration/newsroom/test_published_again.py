@@ -12,6 +12,7 @@ import pytest
 
 from services.newsroom.domain.archive import derive_code
 from services.newsroom.domain.drafts import DraftState, NoticeDraft
+from services.newsroom.domain.outbox import PublicationState
 from shared.contracts.events import BroadcastStarted, NoticeAccepted, NoticeRejected, Problem
 from shared.contracts.message import Lane
 from shared.runtime.clock import system_clock
@@ -62,3 +63,12 @@ async def test_it_stays_published_and_can_be_withdrawn(store: Store, is_edited: 
     assert (await store.drafts.find(draft.id)).state is DraftState.PUBLISHED
     assert (await store.find_publication(draft)).broadcast == BROADCAST
     assert (await store.drafting.withdraw(store.ben, draft.id, "Fällt aus.")).state is DraftState.PUBLISHED
+
+
+async def test_a_repetition_that_is_refused_after_the_acceptance_rejects_nothing(store: Store) -> None:
+    """As when two processes send it at once, and one of them a moment too late."""
+    draft = await store.publish()
+    await store.answer(draft)
+    await store.answer(draft, QUOTA)
+    assert (await store.find_publication(draft)).state is PublicationState.ACCEPTED
+    assert (await store.drafts.find(draft.id)).state is DraftState.PUBLISHED
