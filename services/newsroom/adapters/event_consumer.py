@@ -73,13 +73,13 @@ _ACCEPT_PUBLICATION = """
         confirmed_at = coalesce(confirmed_at, $2), broadcast = coalesce(broadcast, $3)
     where id = $1
 """
-# The event takes precedence over a refusal of the repetition, sent because the HTTP answer was lost, and over that of a
-# later version, of which the notice had been published already.
+# The event takes precedence over a refusal of the repetition, sent because the HTTP answer was lost, and over what was
+# done with the draft since: only a new version that was never handed over stays open.
 _PUBLISH_DRAFT = """
     update newsroom.draft d set state = 'published', changed_at = $2
     from newsroom.publication p
-    where p.id = $1 and d.id = p.draft and d.state = 'returned' and (d.version = p.version or exists (
-        select from newsroom.publication r where r.draft = d.id and r.version = d.version and r.state = 'rejected'))
+    where p.id = $1 and d.id = p.draft and d.state <> 'published' and (d.state = 'discarded' or exists (
+        select from newsroom.publication o where o.draft = d.id and o.version = d.version))
 """
 _FIND_START = "select started_at from newsroom.broadcast where id = $1"
 _FIND_STARTED_REVISION = """

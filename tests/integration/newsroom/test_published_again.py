@@ -65,6 +65,17 @@ async def test_it_stays_published_and_can_be_withdrawn(store: Store, is_edited: 
     assert (await store.drafting.withdraw(store.ben, draft.id, "Fällt aus.")).state is DraftState.PUBLISHED
 
 
+@pytest.mark.parametrize("act", ["discard", "submit"])
+async def test_what_was_done_with_it_meanwhile_does_not_count(store: Store, act: str) -> None:
+    draft, at = await store.publish(), system_clock()
+    accepted, _ = build_events(draft, (await store.find_publication(draft)).id, at)
+    await store.answer(draft, QUOTA)
+    await getattr(store.drafting, act)(store.anna, draft.id, 1)
+    await store.tell(accepted, at)
+    assert (await store.drafts.find(draft.id)).state is DraftState.PUBLISHED
+    assert (await store.drafting.withdraw(store.ben, draft.id, "Fällt aus.")).state is DraftState.PUBLISHED
+
+
 async def test_a_repetition_that_is_refused_after_the_acceptance_rejects_nothing(store: Store) -> None:
     """As when two processes send it at once, and one of them a moment too late."""
     draft = await store.publish()
