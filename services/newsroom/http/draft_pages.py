@@ -4,10 +4,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from aiohttp import web
 
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.drafts import (
+    MAX_TEXT_LENGTH,
     OVERTAKEN,
     SUBMITTED_STATES,
     WRITING_STATES,
@@ -287,8 +289,10 @@ def _describe_form(newsroom: Newsroom, draft: NoticeDraft, form: ShownForm) -> d
 
 
 def _describe(newsroom: Newsroom, content: DraftContent) -> dict[str, Any]:
+    """Return template values about the content; it may be too long to be stored, and a preview of all take seconds."""
+    shown = {name: getattr(content, name)[:MAX_TEXT_LENGTH] for name in ("headline", "text", "link")}
     return {
-        "preview": newsroom.build_preview(content),
+        "preview": newsroom.build_preview(msgspec.structs.replace(content, **shown)),
         "length": count_length(content),
         "hints": find_hints(content, system_clock().astimezone(LOCAL_ZONE).date()),
     }

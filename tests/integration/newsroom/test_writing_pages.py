@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterable
 
 import pytest
@@ -157,6 +158,8 @@ async def test_what_is_too_long_is_an_error_at_its_field(anna: WritingHarness) -
     assert refused.status == 422
     for words in (WORDS, "x" * 3_000, 'id="text-error"'):
         assert words in refused.text
+    (shown,) = re.findall("(x+) Prüfcode", refused.text)
+    assert len(shown) == 2_000, "the preview of a long text would keep everybody waiting"
 
 
 @pytest.mark.parametrize("act", ["verwerfen", "veroeffentlichen"])
