@@ -56,7 +56,7 @@ _RELATED = f"""
 """  # noqa: S608 - constant parts
 _NEWEST = f"""
     {_STATUS} where b.accepted_at < coalesce($2::timestamptz, 'infinity')
-    order by b.accepted_at desc, b.id limit $1
+    order by b.accepted_at desc nulls last, b.id limit $1
 """
 _UNFINISHED = f"""
     {_STATUS} where b.finished_at is null and b.cancelled_at is null and s.cause is distinct from 'cancelled'
