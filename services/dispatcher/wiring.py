@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,7 @@ from services.dispatcher.ports import Publish
 from services.dispatcher.settings import Settings
 from shared.amqp import topology
 from shared.amqp.connection import Connection, build_connection_check, connect_twice
-from shared.amqp.consumer import ReceivedMessage, open_consumer, run_worker
+from shared.amqp.consumer import Consumer, ReceivedMessage, open_consumer, run_worker
 from shared.amqp.pausable import PausableConsumer
 from shared.amqp.publisher import Publisher, open_publisher
 from shared.contracts import events
@@ -40,6 +40,7 @@ from shared.database.migrations import require_migrated
 from shared.database.pool import Database, open_database
 from shared.encryption import BlindIndexKey, KeyRing
 from shared.outcome import Outcome
+from shared.runtime.availability import Availability
 from shared.runtime.background import repeat, run_in_background
 from shared.runtime.clock import system_clock
 from shared.runtime.post_client import PostClient
@@ -62,6 +63,7 @@ class Resources:
 
     settings: Settings
     database: Database
+    availability: Availability
     consuming: Connection
     publishing: Connection
     publish: Publish
@@ -69,6 +71,10 @@ class Resources:
     publish_mark: Publish
     graph: GraphApi
     metrics: Metrics
+
+    def open_consumer(self, queue: topology.Queue, prefetch: int) -> AbstractAsyncContextManager[Consumer]:
+        """Consume a queue, except while this replica does not reach the database: others may reach it."""
+        return open_consumer(self.consuming, self.publishing, queue, prefetch=prefetch, needed=self.availability)
 
 
 Job = Callable[[], Coroutine[Any, Any, None]]
@@ -107,8 +113,9 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, R
     limit, max_requests = settings.messages_per_second, settings.max_requests
     metrics = Metrics(registry, limit=limit, max_requests=max_requests, replicas=settings.dispatchers)
     graph = GraphApi(messages, keys, index_key, session, f"{settings.number_url}/contact_book")
-    publishers = publish, publish_mandatory, publish_mark
-    return readiness, Resources(settings, database, consuming, publishing, *publishers, graph, metrics)
+    publishers = publishing, publish, publish_mandatory, publish_mark
+    availability = Availability(database.is_answering)
+    return readiness, Resources(settings, database, availability, consuming, *publishers, graph, metrics)
 
 
 async def _report_not_ready() -> bool:
@@ -160,9 +167,8 @@ async def _run(send_loop: SendLoop, recorder: Recorder, jobs: Jobs, readiness: R
 def _build_lane_consumers(resources: Resources, rate: float, wake: asyncio.Event) -> Mapping[Lane, PausableConsumer]:
     batches = compute_prefetched_batches(rate, MAX_BATCH_RECIPIENTS)
     prefetch = {Lane.REPLY: max(PREFETCHED_REPLIES, int(rate)), Lane.URGENT: batches, Lane.BULK: batches}
-    open_lane = partial(open_consumer, resources.consuming, resources.publishing)
     return {
-        lane: PausableConsumer(partial(open_lane, queue, prefetch=prefetch[lane]), wake)
+        lane: PausableConsumer(partial(resources.open_consumer, queue, prefetch[lane]), wake)
         for lane, queue in topology.LANES.items()
     }
 
@@ -179,6 +185,7 @@ def _build_maintenance_jobs(resources: Resources, ledger: PostgresLedger, lanes:
         return partial(repeat, action, seconds, triggers[task] if task else None)
 
     return [
+        resources.availability.watch,
         every(0.25, lambda: maintenance.find_work(ledger, lanes, triggers)),
         every(1.0, lambda: maintenance.report_backlog(ledger, lanes, sender, meter, sender.limiter.read_clock)),
         every(1.0, lambda: maintenance.requeue_waiting(ledger)),
@@ -218,8 +225,7 @@ async def _open_handlers(resources: Resources, ledger: PostgresLedger, pauses: P
     }
     workers: Jobs = []
     for queue, queue_actions in actions.items():
-        opening = open_consumer(resources.consuming, resources.publishing, queue, prefetch=WORKERS_PER_QUEUE)
-        consumer = await stack.enter_async_context(opening)
+        consumer = await stack.enter_async_context(resources.open_consumer(queue, WORKERS_PER_QUEUE))
         workers += [partial(run_worker, consumer, partial(_handle, queue_actions))] * WORKERS_PER_QUEUE
     return workers
 

@@ -3,8 +3,8 @@
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ from services.subscriptions.handlers.notices import NoticeConsumer
 from services.subscriptions.ports import EventPublisher
 from services.subscriptions.settings import Settings
 from shared.amqp.connection import Connection, build_connection_check, connect_twice
-from shared.amqp.consumer import Handler, ReceivedMessage, open_consumer, run_worker
+from shared.amqp.consumer import Consumer, Handler, ReceivedMessage, open_consumer, run_worker
 from shared.amqp.publisher import open_publisher
 from shared.amqp.topology import (
     SUBSCRIPTIONS_API_NOTICES,
@@ -49,6 +49,7 @@ from shared.database.pool import Database, open_database
 from shared.encryption import KeyRing
 from shared.notices.cloudevents import AmqpMessage
 from shared.outcome import DependencyUnavailable, Outcome
+from shared.runtime.availability import Availability
 from shared.runtime.background import repeat, run_in_background
 from shared.runtime.clock import Clock, system_clock
 from shared.runtime.probes import Readiness, open_internal_port
@@ -173,7 +174,9 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
         async with database.connection() as connection:
             await save_wordings(connection, build_wordings(county).list_all())
         retention = metrics.retention.build_retention(database, build_retention_rules(county))
+        availability = Availability(database.is_answering)
         maintenance = run_in_background(
+            availability.watch(),
             handlers.expander.run(),
             repeat(handlers.expander.start_due, SCHEDULE_INTERVAL_SECONDS),
             repeat(handlers.dead_letters.replay, REPLAY_INTERVAL_SECONDS),
@@ -181,7 +184,8 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
             repeat(retention.run, RETENTION_INTERVAL_SECONDS),
         )
         async with maintenance:
-            await _consume(handlers, consuming, publishing, listening, readiness, stop)
+            open_queue = partial(open_consumer, consuming, publishing, needed=availability)
+            await _consume(handlers, open_queue, listening, readiness, stop)
 
 
 def _build_readiness(database: Database, listening: asyncio.Event, *connections: Connection) -> Readiness:
@@ -213,8 +217,7 @@ def _convert_message(received: ReceivedMessage) -> AmqpMessage:
 
 async def _consume(
     handlers: Handlers,
-    consuming: Connection,
-    publishing: Connection,
+    open_queue: Callable[..., AbstractAsyncContextManager[Consumer]],
     listening: asyncio.Event,
     readiness: Readiness,
     stop: StopRequest,
@@ -242,7 +245,7 @@ async def _consume(
         running: list[asyncio.Task[None]] = []
         for queue, handle, workers in queues:
             prefetch = min(2 * workers, MAX_GROUPS_IN_FLIGHT)
-            consumer = await stack.enter_async_context(open_consumer(consuming, publishing, queue, prefetch=prefetch))
+            consumer = await stack.enter_async_context(open_queue(queue, prefetch=prefetch))
             running += [tasks.create_task(run_worker(consumer, handle, until=stop.requested)) for _ in range(workers)]
         listening.set()
         await stop.requested.wait()

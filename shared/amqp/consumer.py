@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -22,6 +22,7 @@ from shared.amqp.connection import BrokerUnavailable, convert_connection_errors,
 from shared.amqp.publisher import Publisher, PublishRefused, open_publisher
 from shared.amqp.topology import RETRY_TIERS, Queue
 from shared.outcome import Dead, DependencyUnavailable, Done, Outcome, Rejected, RetryLater, Separate, Unroutable
+from shared.runtime.availability import Availability
 
 ATTEMPT_HEADER = "attempt"
 REASON_HEADER = "reason"
@@ -120,6 +121,7 @@ class Consumer:
     login: str | None = None
     _buffer: asyncio.Queue[ReceivedMessage] = field(default_factory=asyncio.Queue)
     closing: bool = field(default=False, init=False)
+    channel: AbstractChannel | None = field(default=None, init=False)
     _warned_at: float = field(default=-WARNING_INTERVAL_SECONDS, init=False)
 
     async def receive(self) -> ReceivedMessage:
@@ -128,6 +130,13 @@ class Consumer:
             received = await self._buffer.get()
             if received.alive:
                 return received
+
+    async def stop(self) -> None:
+        """Return all unsettled messages to the queue."""
+        self.closing = True
+        if self.channel:
+            with suppress(BrokerUnavailable), convert_connection_errors("cannot close"):
+                await self.channel.close()
 
     def warn(self, error: DependencyUnavailable) -> None:
         """Log that a dependency is unavailable, at most once per WARNING_INTERVAL_SECONDS."""
@@ -254,30 +263,37 @@ def select_tier(seconds: float) -> str:
 
 @asynccontextmanager
 async def open_consumer(
-    connection: AbstractRobustConnection, retry_connection: AbstractRobustConnection, queue: Queue, *, prefetch: int
+    connection: AbstractRobustConnection,
+    retry_connection: AbstractRobustConnection,
+    queue: Queue,
+    *,
+    prefetch: int,
+    needed: Availability | None = None,
 ) -> AsyncIterator[Consumer]:
-    """Consume a queue; publish retries and dead letters on `retry_connection`.
+    """Consume a queue, except while what is `needed` is lost; publish retries and dead letters on `retry_connection`.
 
     On exit, cancel the consumer first; unsettled messages return to the queue. Raises BrokerUnavailable.
     """
     async with open_publisher(retry_connection) as publisher:
         consumer = Consumer(queue, publisher, get_login(retry_connection))
-        channel = await _start_consuming(connection, consumer, prefetch)
-        try:
+        start = partial(_start_consuming, connection, consumer, prefetch)
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(consumer.stop)
+            await start()
+            if needed:
+                pausing = asyncio.create_task(needed.pause_while_lost(consumer.stop, start))
+                stack.push_async_callback(asyncio.wait, [pausing])
+                stack.callback(pausing.cancel)
             yield consumer
-        finally:
-            consumer.closing = True
-            with suppress(BrokerUnavailable), convert_connection_errors("cannot close"):
-                await channel.close()
 
 
-async def _start_consuming(connection: AbstractRobustConnection, consumer: Consumer, prefetch: int) -> AbstractChannel:
+async def _start_consuming(connection: AbstractRobustConnection, consumer: Consumer, prefetch: int) -> None:
     with convert_connection_errors(f"cannot consume {consumer.queue.name}"):
-        channel = await connection.channel(publisher_confirms=False)
+        consumer.closing = False
+        consumer.channel = channel = await connection.channel(publisher_confirms=False)
         await channel.set_qos(prefetch_count=prefetch)
         source = await channel.declare_queue(consumer.queue.name, passive=True)
         await source.consume(consumer.enqueue)
-        return channel
 
 
 async def run_worker(consumer: Consumer, handle: Handler, *, until: asyncio.Event | None = None) -> None:

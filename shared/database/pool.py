@@ -141,6 +141,7 @@ class Database:
         self._pool = pool
         self._free = asyncio.Semaphore(size)
         self._idle: list[Connection] = []
+        self._answers = 0
 
     def connection(self) -> AbstractAsyncContextManager[Connection]:
         return _HeldConnection(self)
@@ -162,6 +163,7 @@ class Database:
         """Keep an `intact` connection for the next caller; return any other to the pool, which resets or closes it."""
         try:
             if intact:
+                self._answers += 1
                 self._idle.append(connection)
             else:
                 await self._pool.release(connection)
@@ -214,6 +216,14 @@ class Database:
         """Return whether the database answers; for readiness."""
         async with self.connection() as connection:
             return await connection.fetchval("select true") is True
+
+    async def is_answering(self) -> bool:
+        """Return whether the database answers this question, or others while all connections are in use."""
+        answers = self._answers
+        try:
+            return await self.is_reachable()
+        except DatabaseUnavailable:
+            return self._answers > answers
 
 
 async def _unlock(connection: Connection) -> None:

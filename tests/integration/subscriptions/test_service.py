@@ -18,7 +18,7 @@ from shared.contracts.envelope import decode
 from shared.contracts.events import NoticeAccepted, SubscriptionEnded
 from shared.contracts.inbound import InboundMessages
 from shared.contracts.message import Lane
-from tests.databases import create_database, migrate_database
+from tests.databases import FreshDatabase, create_database, migrate_database
 from tests.factories.citizens import TEXTS
 from tests.integration.subscriptions.harness import ROLE, subscribe_many
 from tests.integration.subscriptions.service_process import (
@@ -104,6 +104,20 @@ async def test_lost_connections_come_back_without_a_restart(
     assert (await broker.wait_for_message(BULK.name)).body
     await wait_for(service.is_ready)
     assert service.child.pid == process
+
+
+async def test_a_process_that_alone_has_lost_its_database_keeps_no_message(
+    service: SubscriptionsProcess, broker: BrokerHarness, database: FreshDatabase, tmp_path: Path
+) -> None:
+    async with (
+        run_proxy_to(database.build_role_url(ROLE)) as (proxy, url),
+        run_service(broker, url, tmp_path / "cut off"),
+    ):
+        proxy.set_conditions(NetworkConditions(refuse=True))
+        for citizen in range(10):
+            await broker.say(build_current_message("Stop", citizen))
+        for _ in range(10):
+            assert (await broker.read_reply()).text == TEXTS.unsubscribe_confirmation.text
 
 
 async def test_a_reply_waits_until_its_lane_is_declared(service: SubscriptionsProcess, broker: BrokerHarness) -> None:
