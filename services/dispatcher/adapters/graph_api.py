@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from services.dispatcher.domain import send_results
 from services.dispatcher.domain.content import build_recipient_fields
-from services.dispatcher.domain.errors import UNKNOWN_CODE, clamp_code, find_error_rule
+from services.dispatcher.domain.errors import UNKNOWN_CODE, ErrorAction, clamp_code, find_error_rule
 from services.dispatcher.domain.reachability import UNDECRYPTABLE_REASON
 from services.dispatcher.domain.send_results import NoResponse, Refused, SendResult, Unreachable
 from services.dispatcher.ports import Claim
@@ -106,10 +106,10 @@ class GraphApi:
             request = self.session.delete(self.contact_book_url, params=query, timeout=TIMEOUT, allow_redirects=False)
             async with request as response:
                 _log.info("contact_book_asked", status=response.status)
-                return response.status in (200, 400, 404)
+                return _is_deleted(response.status, await response.read())
         except EncryptionError:
-            _log.error("contact_book_unreadable")
-            return True
+            _log.error("contact_book_unreadable")  # to a replica with a wrong key: another one may have the right one
+            return False
         except (ClientError, TimeoutError, OSError) as error:
             _log.warning("contact_book_unavailable", reason=type(error).__name__)
             return False
@@ -153,6 +153,15 @@ def _parse_response(answer: HttpAnswer) -> SendResult:
     retry_after = float(seconds[:9]) if seconds.isdigit() else None
     code = 33 if (error.code, error.error_subcode) == (100, 33) else clamp_code(error.code)
     return send_results.ErrorResponse(code=code, http_status=status, retry_after=retry_after)
+
+
+def _is_deleted(status: int, body: bytes) -> bool:
+    """Return whether Meta has deleted a contact or does not know it; a page of a proxy or "too fast" says neither."""
+    if 200 <= status < 300:
+        return not body.lstrip().startswith(b"<")
+    answer = _parse_response(HttpAnswer(status, {}, body))
+    is_final = isinstance(answer, send_results.ErrorResponse) and answer.rule.action is ErrorAction.DROP
+    return status in (400, 404) and is_final
 
 
 def _parse_body(text: bytes) -> _Body:

@@ -70,12 +70,54 @@ async def test_an_address_of_another_key_says_that_the_key_is_wrong() -> None:
         assert api.answer(sent) == Refused(UNDECRYPTABLE_REASON)
 
 
+async def test_a_replica_with_a_wrong_key_leaves_a_contact_to_one_with_the_right_key() -> None:
+    async with run_website() as website, aiohttp.ClientSession() as session:
+        website.pages["/contacts"] = build_text_answer(b'{"success": true}')
+        url = f"{website.url}/contacts"
+        assert not await replace(graph(session, OTHER_KEY), contact_book_url=url).delete_contact(claim().address)
+        assert await replace(graph(session, KEY), contact_book_url=url).delete_contact(claim().address)
+    assert [request.path for request in website.requests] == ["/contacts"]
+
+
 async def test_a_user_id_is_not_taken_elsewhere_by_a_redirect() -> None:
     async with run_website() as website, aiohttp.ClientSession() as session:
         website.pages["/contacts"] = build_text_answer(b"", status=307, headers={"Location": "/elsewhere"})
         api = replace(graph(session, KEY), contact_book_url=f"{website.url}/contacts")
         assert not await api.delete_contact(claim().address)
     assert [request.path for request in website.requests] == ["/contacts"]
+
+
+PAGE = b"<html><body><h1>Not found</h1></body></html>"
+
+
+def build_error(code: int, **more: object) -> bytes:
+    return json.dumps({"error": {"code": code, "fbtrace_id": "A", **more}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "deleted"),
+    [
+        (200, b'{"success": true}', True),
+        (204, b"", True),
+        (400, build_error(100), True),
+        (404, build_error(100), True),
+        (400, build_error(4), False),
+        (400, build_error(80007), False),
+        (400, build_error(100, error_subcode=33), False),
+        (401, build_error(190), False),
+        (500, build_error(131000), False),
+        (200, PAGE, False),
+        (400, PAGE, False),
+        (404, PAGE, False),
+    ],
+)
+async def test_a_contact_counts_as_deleted_only_if_meta_says_so_or_does_not_know_it(
+    status: int, body: bytes, deleted: bool
+) -> None:
+    async with run_website() as website, aiohttp.ClientSession() as session:
+        website.pages["/contacts"] = build_text_answer(body, status=status)
+        api = replace(graph(session, KEY), contact_book_url=f"{website.url}/contacts")
+        assert await api.delete_contact(claim().address) is deleted
 
 
 @pytest.mark.parametrize(
