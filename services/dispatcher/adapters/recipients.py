@@ -7,6 +7,7 @@ from uuid import UUID
 from services.dispatcher.adapters.ledger_claims import SUPPRESS
 from services.dispatcher.ports import Erasure
 from shared.contracts.events import SubscriberErased
+from shared.contracts.ids import derive_id
 from shared.contracts.message import AddressKind
 from shared.database.pool import Database
 
@@ -47,13 +48,18 @@ class PostgresRecipientRepository:
         return UUID(int=source.int) if source else None
 
     async def register_erasure(self, erased: SubscriberErased) -> None:
-        """Suppress everything for these subscribers from now on, and erase their addresses soon."""
+        """Suppress everything for these subscribers from now on, and erase their addresses soon.
+
+        Each user id of theirs is an erasure of its own, since Meta deletes one contact at a time.
+        """
         addresses, people = erased.addresses, [*erased.subscribers]
-        users = ((user.index, user.sealed) for user in addresses if user.kind is AddressKind.USER and user.sealed)
+        users = [(user.index, user.sealed) for user in addresses if user.kind is AddressKind.USER and user.sealed]
         indexes = [address.index for address in addresses]
         async with self.database.transaction() as connection:
             await connection.execute(SUPPRESS, people, [""] * len(people), [MAX_SEQUENCE] * len(people))
-            await connection.execute(_REGISTER_ERASURE, erased.erasure, people, indexes, *next(users, (None, None)))
+            for number, user in enumerate(users or [(None, None)]):
+                erasure = derive_id(erased.erasure, bytes([number])) if number else erased.erasure
+                await connection.execute(_REGISTER_ERASURE, erasure, people, indexes, *user)
 
     async def claim_due_erasures(self) -> list[Erasure]:
         return [Erasure(**row) for row in await self.database.fetch(_CLAIM_DUE_ERASURES, RETRY_DELAY_SECONDS)]

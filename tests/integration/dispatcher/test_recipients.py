@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import asyncpg
+import msgspec
 import pytest
 
 from services.dispatcher.adapters.ledger import PostgresLedger
@@ -95,6 +96,26 @@ async def test_an_erasure_forgets_what_was_sent_first_and_the_rest_when_it_has_l
     assert all(row[1] for row in await owner.fetch(addresses))
     assert await owner.fetch("select * from dispatcher.erasure") == []
     assert contacts.asked == [USER, USER]
+
+
+async def test_every_user_id_of_a_person_is_deleted_at_meta(
+    recipients: PostgresRecipientRepository, owner: asyncpg.Connection
+) -> None:
+    """A sender has another one than the row that has the sender's number."""
+    asked: list[Address] = []
+
+    async def delete_contact(user: Address) -> bool:
+        asked.append(user)
+        return True
+
+    other = Address(kind=AddressKind.USER, index=b"v" * 16, sealed=b"encrypted other user")
+    for _ in range(2):
+        await recipients.register_erasure(msgspec.structs.replace(ERASED, addresses=(USER, PHONE, other)))
+    await finish_erasures(recipients, delete_contact)
+    assert sorted(asked, key=lambda user: user.index) == [USER, other]
+    await owner.fetch("update dispatcher.erasure set tried_at = '-infinity', asked_at = now() - interval '61 s'")
+    await finish_erasures(recipients, delete_contact)
+    assert (len(asked), await owner.fetch("select from dispatcher.erasure")) == (2, [])
 
 
 async def test_what_went_to_an_address_of_before_is_erased_too(
