@@ -191,6 +191,19 @@ async def test_pages_that_never_come_are_told_and_keep_no_broadcast_from_its_end
     assert (await ledger.read_backlog()).unaccounted > 0
 
 
+async def test_pages_that_wait_in_closed_lanes_are_not_missed(
+    ledger: PostgresLedger, operator: asyncpg.Connection
+) -> None:
+    """A pause outlasts the broadcast."""
+    came = msgspec.structs.replace(build_batch_message(generate_subscribers(2)), last=False)
+    await claim(ledger, came)
+    await ledger.database.fetchval("update dispatcher.broadcast set expires_at = now() - interval '2 minutes'")
+    await operator.execute("select dispatcher.pause_sending('a test', null)")
+    assert (await ledger.read_backlog()).unaccounted == 0
+    await operator.execute("select dispatcher.resume_sending(null)")
+    assert (await ledger.read_backlog()).unaccounted > 0
+
+
 async def test_what_waits_for_lost_pages_after_its_expiry_is_told_once_a_minute(ledger: PostgresLedger) -> None:
     """Each telling is an event to every municipal system."""
     came = msgspec.structs.replace(build_batch_message(generate_subscribers(2)), last=False)
