@@ -17,6 +17,7 @@ _SET_UP = "call dispatcher.set_up($1, $2, $3, $4)"
 _RESERVE = """
 select slots, planned, shift, paused_reason, spacing_seconds, rate_per_second, clock from dispatcher.reserve($1, $2)
 """
+_IS_PAUSED = "select paused_reason is not null from dispatcher.rate where number = $1"
 _PAUSE = "select dispatcher.pause_by_meta($1, $2, $3)"
 _RESUME = "select dispatcher.resume_by_meta($1)"
 
@@ -70,6 +71,9 @@ class PostgresRateLimiter:
         self._clock.observe(server_time=server_time, received_at=asyncio.get_running_loop().time())
         start = self._clock.convert_to_local(planned + shift)
         return Lease(start, spacing, granted, planned, shift, paused_reason)
+
+    async def is_paused(self) -> bool:
+        return bool(await self.database.fetchval(_IS_PAUSED, self.number))
 
     def read_clock(self) -> datetime:
         """Return the time by the database's clock, since that of our machine may be wrong."""

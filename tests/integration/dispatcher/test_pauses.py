@@ -29,6 +29,7 @@ from tests.integration.dispatcher.fake_graph_api import (
 RECOVERED_SECONDS = 60.0
 MARGIN_SECONDS = 15.0
 MAX_PROBES = 3
+WAIT_SECONDS = 4  # the longest that Meta may ask for without a pause is five
 PAUSED = ("kreisfunk_dispatcher_sending_paused", "kreisfunk_dispatcher_meta_unreachable_seconds")
 BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
 
@@ -190,3 +191,23 @@ async def test_a_redirection_to_another_host_is_not_followed(harness: EndpointHa
         await wait_until_moment(time.monotonic() + 2)
         assert elsewhere.requests == []
         assert not {"accepted", "failed"} & (await harness.count_states()).keys()
+
+
+async def test_an_operators_pause_also_stops_what_waits_because_meta_asked_for_it(
+    harness: EndpointHarness, operator: asyncpg.Connection
+) -> None:
+    """Slots for some seconds later are reserved when somebody pauses sending."""
+    too_fast = replace(build_error(130429), headers={"Retry-After": str(WAIT_SECONDS)})
+    harness.endpoint.behave = lambda request: GraphAnswer() if request.number else too_fast
+    await harness.start()
+    await harness.publish_broadcast(harness.build_citizens(100))
+    reserved = """
+        select isfinite(slowed_at) and next_at > slowed_at + make_interval(secs => $1) from dispatcher.rate
+    """
+    await harness.wait_for_value(reserved, WAIT_SECONDS)
+    await operator.execute("select dispatcher.pause_sending('a test', null)")
+    paused = time.monotonic()
+    await wait_until_moment(paused + WAIT_SECONDS + 1)
+    assert harness.endpoint.count_requests(paused + 1, paused + WAIT_SECONDS + 1) == 0
+    await operator.execute("select dispatcher.resume_sending(null)")
+    await harness.wait_for_accepted(100)
