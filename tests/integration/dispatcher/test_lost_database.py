@@ -45,6 +45,9 @@ async def test_replies_stops_and_statuses_go_to_replicas_that_reach_the_database
             return await count_consumers(harness) == {2}
 
         await harness.wait_until(are_back)
+        for one in citizens:
+            await harness.request_reply(one, "Guten Tag")
+        await harness.wait_for_accepted(3 * COUNT)
 
 
 async def count_consumers(harness: EndpointHarness) -> set[int]:
