@@ -105,6 +105,7 @@ async def test_an_outcome_that_nothing_can_settle_does_not_keep_its_broadcast_fo
     source, (lost, sent) = await claim_new(ledger, 2)
     await ledger.record([build_record(lost, DeliveryState.UNKNOWN), build_record(sent, DeliveryState.ACCEPTED)])
     assert [one.finished for one in await ledger.collect_progress(60)] == [False]
+    assert (await ledger.read_backlog()).waiting[Lane.BULK] == 1, "the alert BulkStalled counts it, as its page says"
     expire = "update dispatcher.broadcast set progressed_at = now() - interval '2 s', expires_at = now() - $1::interval"
     await owner.execute(expire, timedelta(seconds=59))
     assert [one.finished for one in await ledger.collect_progress(60)] == []
