@@ -177,9 +177,13 @@ def _build_maintenance_jobs(resources: Resources, ledger: PostgresLedger, lanes:
     settings, meter = resources.settings, resources.metrics
     grace, margin = settings.unknown_grace_seconds, settings.answer_margin_seconds
     people, rules = PostgresRecipientRepository(resources.database), build_retention_rules(settings.retention_days)
-    publish_progress = partial(maintenance.publish_progress, ledger, resources.publish, meter, grace + margin)
     names = ("unknown", "marks", "progress", "refusals", "erasures", "follow_ups")
     triggers = {name: asyncio.Event() for name in names}
+
+    async def publish_progress(*, late: bool = False) -> None:
+        # Whoever reads progress marks it as published, so a replica without the broker leaves it to the others.
+        if resources.publishing.connected.is_set():
+            await maintenance.publish_progress(ledger, resources.publish, meter, grace + margin, late=late)
 
     def every(seconds: float, action: Callable[[], Awaitable[object]], task: str | None = None) -> Job:
         return partial(repeat, action, seconds, triggers[task] if task else None)
