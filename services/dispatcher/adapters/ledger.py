@@ -20,14 +20,14 @@ REPLICA = f"{gethostname()}, process {getpid()}"
 # More than are sent between two counts at the highest rate.
 MAX_DUE_COUNT = 1000
 
-# Only one replica works on a follow-up at a time, even if it follows several broadcasts.
+# Only one replica works on a follow-up at a time, even if it follows several broadcasts. Urgent ones come first.
 _CLAIM_FOLLOW_UP = """
 select f.broadcast, f.follows, f.position, f.last,
     b.expires_at <= clock_timestamp()
         or exists (select from dispatcher.cancellation x where x.broadcast = b.id) as ended
 from dispatcher.follow_up f join dispatcher.broadcast b on b.id = f.broadcast
 where f.done_at is null and f.look_at <= clock_timestamp()
-order by f.look_at limit 1 for update of f, b skip locked
+order by b.lane, f.look_at limit 1 for update of f, b skip locked
 """
 
 # All ids of a broadcast's deliveries begin with its time, so they are read in the order of the primary key. Eligible
@@ -203,7 +203,7 @@ class PostgresLedger(LedgerResults):
         return {lane: count for lane, count in zip(Lane, row["due"], strict=True) if count}, tasks
 
     async def extend_follow_up(self, limit: int) -> bool:
-        """Add up to `limit` recipients to the unlocked follow-up that waited longest; return False if none is due."""
+        """Add up to `limit` recipients to one unlocked follow-up, an urgent one first; return False if none is due."""
         async with self.database.transaction() as connection:
             row = await connection.fetchrow(_CLAIM_FOLLOW_UP)
             if row is None:

@@ -87,6 +87,18 @@ async def test_who_got_several_earlier_ones_gets_it_once(ledger: PostgresLedger)
     assert await states(ledger, successor) == {"waiting": 3}
 
 
+async def test_an_urgent_one_does_not_wait_for_the_pages_of_another_one(ledger: PostgresLedger) -> None:
+    source, claims = await claim_new(ledger, 4)
+    await accept(ledger, claims)
+    bulk = await begin(ledger, msgspec.structs.replace(follow_up(source), lane=Lane.BULK))
+    await ledger.extend_follow_up(1)
+    urgent = await begin(ledger, follow_up(source))
+    await ledger.extend_follow_up(100)
+    assert (await read_audience(ledger, urgent), len(await recipients(ledger, bulk))) == (4, 1)
+    await follow(ledger)
+    assert await read_audience(ledger, bulk) == 4
+
+
 async def test_who_said_stop_since_then_is_on_record_as_suppressed(ledger: PostgresLedger) -> None:
     subscribers = generate_subscribers(3)
     message = build_batch_message(subscribers)
