@@ -113,10 +113,14 @@ class PublishService:
         ]
 
     async def _check_event(self, parsed: ParsedRequest, index: int, caller: Caller) -> NoticeChecked | None:
-        """Check an event; None after another on the same notice in the batch, whose effect cannot be predicted."""
-        event = parsed.events[index].envelope
-        earlier = {(other.envelope.source, other.envelope.subject) for other in parsed.events[:index]}
-        return None if (event.source, event.subject) in earlier else await self.checks.check(event, caller)
+        """Check an event; None after another in the batch on its notice, or on the one that it follows.
+
+        The effect of an event after another one cannot be predicted.
+        """
+        event, notice = parsed.events[index].envelope, parsed.events[index].notice
+        follows = notice.follows if isinstance(notice, NoticeContent) else None
+        earlier = {other.envelope.subject for other in parsed.events[:index] if other.envelope.source == event.source}
+        return None if earlier & {event.subject, follows} else await self.checks.check(event, caller)
 
     async def publish(self, parsed: ParsedRequest, caller: Caller) -> Sequence[PublishResult]:
         """Return when the broker has all events. Raises ApiError, possibly after storing part of a batch."""

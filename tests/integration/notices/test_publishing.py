@@ -225,6 +225,8 @@ async def test_what_comes_earlier_in_a_batch_will_be_known(api: NoticesApi) -> N
     update = event(data=data(revision=2), type=UPDATED, subject="unknown")
     assert (await api.post([update], BATCH, path="/notices/check")).status == 422
     first = event(data=data(), subject="new")
-    answer = await api.post([first, {**update, "subject": "new"}], BATCH, path="/notices/check")
+    follow_up = event(data=data(follows="new"), subject="unknown")
+    batch = [first, {**update, "subject": "new"}, follow_up]
+    answer = await api.post(batch, BATCH, path="/notices/check")
     assert answer.status == 200
-    assert ["audience" in told for told in answer.body["events"]] == [True, False]
+    assert ["audience" in told for told in answer.body["events"]] == [True, False, False]
