@@ -104,7 +104,7 @@ class NoticesHandlers:
         if EVENT_STREAM not in request.headers.get(hdrs.ACCEPT, "").lower():
             return build_response(entry.progress)
         last_event_id = _parse_last_event_id(request)
-        if last_event_id is not None and last_event_id >= entry.offset and entry.progress.is_final:
+        if last_event_id == entry.offset and entry.progress.is_final:
             return web.Response(status=204)  # tells an EventSource not to reconnect
         with self.feed.reserve_watcher(caller):
             return await self._stream(request, caller, key, last_event_id)

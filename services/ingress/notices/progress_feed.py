@@ -124,10 +124,12 @@ class ProgressFeed:
         """Yield the entry if it is after `last_offset`, then each change; None after `poll_seconds` without a change.
 
         The iterator ends after the final state. A new offset with the same progress (our own event, read back from the
-        stream) is not a change.
+        stream) is not a change. A `last_offset` that the stream has not reached is that of an earlier stream.
         """
         name, last_progress = (caller.system.name, key), None
         while entry := self._find_readable(caller, key):
+            if last_offset is not None and entry.offset < last_offset and self.is_current():
+                last_offset = None
             if (last_offset is None or entry.offset > last_offset) and entry.progress == last_progress:
                 last_offset = entry.offset
             elif last_offset is None or entry.offset > last_offset:
@@ -137,6 +139,5 @@ class ProgressFeed:
                     return
             else:
                 await self._wait_for_change(name, poll_seconds)
-                current = self._find_readable(caller, key)
-                if current is not None and current.offset == last_offset:
+                if self._find_readable(caller, key) is entry:
                     yield None

@@ -131,6 +131,20 @@ async def test_a_stream_tells_each_change_and_ends_with_the_last(api: NoticesApi
         ]
 
 
+async def test_a_place_in_an_earlier_stream_hides_nothing(api: NoticesApi, tell: Telling) -> None:
+    sent, broadcast, place = event(data=data()), uuid4(), {"Last-Event-ID": "999999999"}
+    location = (await api.publish(sent)).headers["Location"]
+    async with watched(api, location, **place) as response:
+        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
+            assert await response.content.readuntil(b"\n\n") == b"retry: 2000\n\n"
+            assert b"event: received\n" in await response.content.readuntil(b"\n\n")
+        await tell(accepted(sent, broadcast))
+        await tell(BroadcastFinished(broadcast=broadcast, audience=2, states={"accepted": 2}))
+        assert (await events_of(response))[-1][1] == "finished"
+    async with watched(api, location, **place) as response:
+        assert [name for _, name, _ in await events_of(response)] == ["finished"]
+
+
 async def test_every_replica_tells_the_same_and_so_does_one_that_starts_later(
     api: NoticesApi, broker_url: str, tell: Telling, tmp_path: Path
 ) -> None:
