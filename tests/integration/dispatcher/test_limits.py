@@ -65,6 +65,15 @@ async def test_a_spread_gives_each_recipient_its_turn(ledger: PostgresLedger) ->
     assert steps == {timedelta(hours=1)}
 
 
+async def test_a_spread_that_is_published_outside_the_hours_begins_with_them(ledger: PostgresLedger) -> None:
+    message = build_batch_message(generate_subscribers(3), expires_in=2 * 86_400)
+    hours = find_closed_hours(message.published_at)
+    assert await claim(ledger, msgspec.structs.replace(message, hours=hours, spacing_seconds=60.0)) == []
+    opening = find_opening(hours.opens, hours.closes, hours.zone, message.published_at)
+    rows = await ledger.database.fetch("select due_at from dispatcher.delivery order by due_at")
+    assert [row["due_at"] - opening for row in rows] == [timedelta(minutes=minute) for minute in range(3)]
+
+
 @pytest.mark.parametrize("cause", ["resume", "template"])
 async def test_whoever_has_a_turn_keeps_it_over_a_pause_and_nobody_is_due_earlier(
     ledger: PostgresLedger, cause: str
