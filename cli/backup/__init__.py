@@ -269,7 +269,7 @@ def describe_held(held: HeldWork) -> str:
             " sent: they are held",
             f"  {held.unfinished} broadcasts were under way: their remaining recipients will be held, too",
             f"  {held.scheduled} broadcasts are scheduled; any of them may have been withdrawn since",
-            f"  {held.returned} notices that waited in the newsroom's outbox are with their editors again",
+            f"  {held.returned} notices of the newsroom that nobody had confirmed are with their editors again",
             '  those who said "Stop" or "Löschen" in that time are subscribed again, and those who subscribed are not',
             "Next: `kreisfunk migrate`; let `kreisfunk keys status` end with 0 (else rotate; until then no message is"
             " handled and sending is not resumed); if the broker kept its messages, purge dispatch.urgent and"

@@ -63,18 +63,26 @@ with chosen as (
 )
 select dispatcher.count_changes(32, array_agg(source), array_agg(old_state), array_agg(state)) from changed
 """
-# The author decides whether to publish it again. A withdrawal may be repeated, and has to be.
+# The author decides whether to publish again what no event has confirmed. A withdrawal may be repeated, and has to be;
+# so may what subscriptions has stored: it answers once more, the same.
 _RETURN = """
-with held as (
-    update newsroom.publication
-    set state = 'rejected', answered_at = clock_timestamp(), problems = $1::text::jsonb
-    where state = 'waiting' and body ->> 'type' <> $2
-    returning draft
+with unconfirmed as (
+    select p.id, p.body ->> 'type' = $2 or exists (
+        select from subscriptions.notice_event e
+        where e.source = p.body ->> 'source' and e.event = p.body ->> 'id') as repeated
+    from newsroom.publication p where p.state <> 'rejected' and p.confirmed_at is null
+), held as (
+    update newsroom.publication p
+    set state = case when u.repeated then 'waiting' else 'rejected' end,
+        answered_at = case when not u.repeated then clock_timestamp() end,
+        problems = case when not u.repeated then $1::text::jsonb end
+    from unconfirmed u where p.id = u.id
+    returning p.draft, u.repeated
 ), returned as (
     update newsroom.draft d set state = 'returned', changed_at = clock_timestamp()
-    from held h where d.id = h.draft and d.state = 'published'
+    from held h where d.id = h.draft and not h.repeated and d.state = 'published'
 )
-select count(*)::int from held
+select count(*)::int from held where not repeated
 """
 # Messages at the broker may be lost with it. A broadcast whose recipients are not all in the ledger is expanded again:
 # those without a row are held there, the others are recognised.

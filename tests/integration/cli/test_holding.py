@@ -1,7 +1,9 @@
 """Work that a restore holds or withdraws because no message tells the dispatcher about it."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import asyncpg
 import msgspec
@@ -33,6 +35,21 @@ from subscriptions.subscriber p
 """
 _SENT = """
 select b.topic from dispatcher.broadcast b, dispatcher.judge(b, $1, $2, 0) verdict where verdict.state <> 'suppressed'
+"""
+_DRAFT = """
+with account as (
+    insert into newsroom.account (id, login, name, person, roles) values ($1, 'anna', 'Anna', $1, '{editor}')
+)
+insert into newsroom.draft (id, notice, kind, state, version, created_by)
+values ($1, 'n', 'notice', 'published', 1, $1)
+"""
+_PUBLICATION = """
+insert into newsroom.publication (id, draft, version, revision, body, state, answered_at, confirmed_at)
+values ($1, $1, 1, 1, $2, $3, case when $3 <> 'waiting' then now() end, case when $4 then now() end)
+"""
+_NOTICE_EVENT = """
+insert into subscriptions.notice_event (source, event, digest, system, counts, urgent, publications, handled_at)
+values ('/redaktion', $1, '', 'redaktion', true, false, '', now())
 """
 
 
@@ -130,3 +147,28 @@ async def test_to_hold_twice_is_to_hold_once(
             work = await hold_everything(owner, saved_at, lost_at)
     assert work.lost_at == lost_at
     assert await owner.fetchval("select saved_at from dispatcher.restore") == earlier
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "known", "confirmed", "after"),
+    [
+        ("published", "waiting", False, False, ("rejected", "returned")),
+        ("published", "accepted", False, False, ("rejected", "returned")),
+        ("published", "accepted", True, False, ("waiting", "published")),
+        ("published", "accepted", True, True, ("accepted", "published")),
+        ("withdrawn", "waiting", False, False, ("waiting", "published")),
+        ("withdrawn", "accepted", False, False, ("waiting", "published")),
+    ],
+)
+async def test_what_the_newsroom_handed_over_and_nobody_confirmed_goes_back_or_is_repeated(
+    owner: asyncpg.Connection, kind: str, before: str, known: bool, confirmed: bool, after: tuple[str, str]
+) -> None:
+    identifier = uuid4()
+    body = {"type": f"de.kreisfunk.notice.{kind}.v1", "source": "/redaktion", "id": identifier.hex}
+    await owner.execute(_DRAFT, identifier)
+    await owner.execute(_PUBLICATION, identifier, json.dumps(body), before, confirmed)
+    if known:
+        await owner.execute(_NOTICE_EVENT, identifier.hex)
+    await hold(owner)
+    states = "select p.state, d.state from newsroom.publication p join newsroom.draft d on d.id = p.draft"
+    assert tuple(await owner.fetchrow(states) or ()) == after
