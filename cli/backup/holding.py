@@ -41,6 +41,17 @@ insert into dispatcher.suppression as s (subscriber, topic, sequence)
 select subscriber, topic, max(sequence) from ended group by subscriber, topic
 on conflict (subscriber, topic) do update set sequence = greatest(s.sequence, excluded.sequence)
 """
+# By their ids, since subscriptions has no address of theirs any more: those of replies are kept for a day anyway.
+_ERASE = """
+insert into dispatcher.erasure (id, subscribers, indexes)
+select d.subscriber, array[d.subscriber], '{}'
+from dispatcher.delivery d join subscriptions.consent c on c.subscriber_id = d.subscriber and c.event = 'erased'
+where d.address_index <> '' group by d.subscriber
+on conflict do nothing
+"""
+_ERASE_FEEDBACK = """
+delete from newsroom.feedback f where not exists (select from subscriptions.feedback s where s.id = f.id)
+"""
 _CANCEL = """
 insert into dispatcher.cancellation (broadcast, reason)
 select id, coalesce(reason, 'withdrawn') from subscriptions.broadcast where state = 'cancelled'
@@ -131,7 +142,7 @@ async def hold_everything(owner: asyncpg.Connection, saved_at: datetime, lost_at
     await owner.fetchval(_PAUSE, f"restored from {format_time(saved_at)}; {advice}")
     await owner.execute(_LOCK)
     await owner.fetchval(_HOLD)
-    for statement in (_SUPPRESS, _CANCEL, _READ_AGAIN, _LOG_OUT):
+    for statement in (_SUPPRESS, _CANCEL, _READ_AGAIN, _LOG_OUT, _ERASE, _ERASE_FEEDBACK):
         await owner.execute(statement)
     unfinished = await owner.fetchval(_EXPAND_AGAIN)
     text = (

@@ -11,6 +11,7 @@ import pytest
 
 from cli.backup.holding import hold_everything
 from services.dispatcher.adapters.ledger import PostgresLedger
+from services.dispatcher.adapters.recipients import PostgresRecipientRepository
 from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastBatch
 from shared.database.pool import open_database
@@ -86,6 +87,24 @@ async def test_a_stop_that_only_subscriptions_had_stored_counts_for_what_follows
     await begin(ledger, new := follow_up(message.broadcast))
     await follow(ledger)
     assert await states(ledger, new.broadcast) == {state: 1}
+
+
+async def test_an_erasure_that_only_subscriptions_had_stored_is_made_in_ledger_and_newsroom(
+    citizens: SubscriptionsHarness, ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    await citizens.send_texts("Start", "Feedback: Danke", sender=build_both(1))
+    await citizens.send_texts("Start", "Feedback: Schön", sender=build_both(2))
+    await owner.execute("insert into newsroom.feedback (id, kind, at) select id, kind, at from subscriptions.feedback")
+    await accept(ledger, await claim(ledger, build_batch_message([row["id"] for row in await owner.fetch(_PEOPLE)])))
+    await citizens.send_texts("Löschen", sender=build_both(1), start=10)
+    await hold(owner)
+    recipients = PostgresRecipientRepository(ledger.database)
+    for erasure in await recipients.claim_due_erasures():
+        await recipients.erase(erasure)
+    named = "select array_agg(subscriber) from dispatcher.delivery where address_index <> ''"
+    assert await owner.fetchval(named) == [row["id"] for row in await owner.fetch(_PEOPLE)]
+    (feedback,) = await owner.fetch("select id from subscriptions.feedback")
+    assert await owner.fetch("select id from newsroom.feedback") == [feedback]
 
 
 @pytest.mark.parametrize(
