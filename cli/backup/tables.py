@@ -48,9 +48,12 @@ _MIGRATED = "select version, checksum from {schema}.schema_migrations join {sche
 CHUNK_BYTES = 1 << 20
 # Higher levels take several times as long and save a tenth.
 COMPRESSION_LEVEL = 1
+# Views of extensions, such as pg_stat_statements, are in every new database of some providers.
 _FOREIGN = """
 select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    and not exists (
+        select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
 order by 1 limit 3
 """
 # As ensure_partitions does for the weeks around now.
@@ -181,7 +184,7 @@ async def _save_table(
 
 
 async def find_tables(connection: asyncpg.Connection) -> list[str]:
-    """Return up to three tables, views or sequences; an empty database has none."""
+    """Return up to three tables, views or sequences that no extension made; an empty database has none."""
     return [row[0] for row in await connection.fetch(_FOREIGN)]
 
 

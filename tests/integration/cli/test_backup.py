@@ -193,6 +193,16 @@ async def test_a_restored_database_sends_nothing_and_holds_what_may_have_been_se
         assert await fetch(empty.url, "select state from newsroom.draft") == [("returned",)]
 
 
+async def test_a_new_database_that_has_only_an_extension_of_its_server_is_empty(
+    servers: Servers, environment: Mapping[str, str], tmp_path: Path
+) -> None:
+    file = await save(environment, tmp_path)
+    async with create_database(servers, "template1") as empty:
+        await execute(empty.url, "create extension pg_stat_statements")
+        ended = await run(build_environment(empty.url), "restore", file)
+        assert ended.status == 0, ended.everything
+
+
 async def test_a_database_brought_back_by_other_means_is_held_too_once_no_service_uses_it(
     database: FreshDatabase, environment: Mapping[str, str]
 ) -> None:
