@@ -85,6 +85,8 @@ def _build_begun(row: asyncpg.Record, waits: Sequence[Row] = (), failures: Seque
     audience = row["audience"]
     if (row["cancelled_reason"] and row["finished_at"]) or (row["restored"] and row["ended"]):
         audience = sum(states.values())  # a cancellation may have stopped the remaining pages, a restore lost them
+    elif row["restored"] and audience is not None:  # it was expanded again, and some had left since
+        audience = max(audience, sum(states.values()))
     counts = _count_recipients(states, audience=audience, expanded=row["expanded"], ended=row["ended"])
     view = _build_view(row, row["cancelled_reason"] or row["paused_reason"] or row["template_reason"], counts)
     if row["cancelled_reason"] == SUPERSEDED and counts["complete"] and not (counts["cancelled"] or counts["waiting"]):

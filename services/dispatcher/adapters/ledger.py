@@ -283,6 +283,8 @@ def _read_progress(rows: Sequence[asyncpg.Record]) -> BroadcastProgress:
     states = {DeliveryState(row["state"]): row["deliveries"] for row in rows if row["deliveries"]}
     recorded = sum(states.values())
     audience = recorded if first["is_cut"] else first["audience"]
+    if audience is not None:  # of those who got it before a restore, some may have left before it was expanded again
+        audience = max(audience, recorded)
     undecided = {DeliveryState.UNKNOWN} if not first["is_over"] else set()
     open_states = states.keys() & {DeliveryState.WAITING, DeliveryState.CLAIMED, *undecided}
     return BroadcastProgress(

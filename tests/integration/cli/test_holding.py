@@ -1,7 +1,7 @@
 """Work that a restore holds or withdraws because no message tells the dispatcher about it."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -17,7 +17,7 @@ from shared.contracts.dispatch import BroadcastBatch
 from shared.database.pool import open_database
 from tests.databases import FreshDatabase
 from tests.factories.citizens import COUNTY, build_both, build_move, build_preference
-from tests.integration.cli.planned_broadcasts import insert_planned
+from tests.integration.cli.planned_broadcasts import insert_planned, run
 from tests.integration.dispatcher.factories import (
     accept,
     begin,
@@ -26,6 +26,7 @@ from tests.integration.dispatcher.factories import (
     claim,
     follow,
     follow_up,
+    generate_subscribers,
     states,
 )
 from tests.integration.subscriptions.harness import ROLE, SubscriptionsHarness, build_harness
@@ -155,6 +156,17 @@ async def test_a_failure_that_was_perhaps_made_good_since_is_resent_only_with_th
     resend = "select failed from dispatcher.resend_missing($1, $2)"
     resent = [await owner.fetchval(resend, message.broadcast, unknown_too) for unknown_too in (False, True)]
     assert resent == [0, 2]
+
+
+async def test_whoever_has_left_since_the_first_pages_is_not_missing_among_those_who_wait(
+    ledger: PostgresLedger, owner: asyncpg.Connection, environment: Mapping[str, str]
+) -> None:
+    message = build_batch_message(generate_subscribers(3))
+    await accept(ledger, await claim(ledger, msgspec.structs.replace(message, last=False)))
+    await hold(owner)
+    await claim(ledger, msgspec.structs.replace(message, recipients=message.recipients[:2]))
+    counts = (await run(environment, "broadcasts", "show", message.broadcast, "--json")).json["counts"]
+    assert (counts["audience"], counts["accepted"], counts["waiting"], counts["unaccounted"]) == (3, 3, 0, 0)
 
 
 async def test_to_hold_twice_is_to_hold_once(

@@ -154,3 +154,15 @@ async def test_a_broadcast_whose_other_pages_are_lost_ends_and_is_no_alarm(
     assert (await ledger.read_backlog()).unaccounted == 0
     (progress,) = await ledger.collect_progress(1.0)
     assert (progress.finished, progress.audience) == (True, 2)
+
+
+async def test_a_broadcast_that_is_expanded_again_ends_though_somebody_has_left_since_its_first_pages(
+    ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    message = build_batch_message(generate_subscribers(3))
+    await accept(ledger, await claim(ledger, msgspec.structs.replace(message, last=False)))
+    await mark_restored(owner)
+    assert await claim(ledger, msgspec.structs.replace(message, recipients=message.recipients[:2])) == []
+    (progress,) = await ledger.collect_progress(1.0)
+    assert (progress.finished, progress.audience) == (True, 3)
+    assert (await ledger.read_backlog()).unaccounted == 0
