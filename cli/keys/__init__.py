@@ -179,7 +179,7 @@ async def _report_status(connection: asyncpg.Connection, settings: RotationSetti
         say("`kreisfunk keys drop` may follow, if nothing older is on queues, in the quarantine or in dead letters")
     index = _require_index_in_use(settings)
     stores = list_hash_stores(index, settings.ring)
-    hashed = {store.name: await store.count_outdated(connection) for store in stores}
+    hashed = {store.name: await store.count_left(connection) for store in stores}
     hashed["dead letters"] = (await count_old_dead_letters(connection, index))[0]
     _report_remaining(hashed, "an older index key", "Run `kreisfunk keys rotate-index`; replay or drop dead letters.")
     if index.others:

@@ -12,7 +12,7 @@ from shared.database.pool import Database as Pool
 from shared.database.pool import open_database
 from shared.encryption import BlindIndexKey
 from tests.databases import FreshDatabase
-from tests.integration.cli.index_keys import KNOWN, NEW, OLD, USED, build_environment, build_message
+from tests.integration.cli.index_keys import KNOWN, NEW, OLD, RING, USED, build_environment, build_message
 from tests.integration.cli.planned_broadcasts import run
 from tests.integration.cli.test_holding import hold
 from tests.integration.subscriptions.harness import build_harness
@@ -53,6 +53,24 @@ async def test_sending_is_resumed_only_once_no_older_key_is_needed(
     assert (await run(environment, "sending", "resume")).status == 3
     assert (await run(dropped, "keys", "status")).status == 0
     assert (await run(environment, "sending", "resume")).status == 0
+
+
+async def test_an_erasure_that_waits_for_meta_does_not_hold_up_the_keys(
+    owner: asyncpg.Connection, database: FreshDatabase
+) -> None:
+    """It keeps the older hashes, by which it finds what is yet to be lifted, until the dispatcher has made it."""
+    index = OLD.compute_index("user", "DE.1")
+    encrypted = RING.encrypt(b"DE.1", purpose="user", index=index)
+    await owner.execute(
+        "insert into dispatcher.erasure (id, subscribers, indexes, user_index, user_sealed)"
+        " values (gen_random_uuid(), '{}', array[$1::bytea], $1, $2)",
+        *(index, encrypted),
+    )
+    await hold(owner)
+    ours = build_environment(database, NEW)
+    shown = [(await run(ours, "keys", name)).status for name in ("status", "rotate-index", "status")]
+    assert shown == [1, 0, 0]
+    assert not await owner.fetchval("select dispatcher.awaits_keys()")
 
 
 async def test_without_an_older_key_no_drop_is_suggested(database: FreshDatabase) -> None:
