@@ -111,6 +111,8 @@ with again as (
 )
 select count(*)::int from again
 """
+# The newsroom may not have heard of an end, which nothing else would repeat; the dispatcher tells of it once more.
+_TELL_AGAIN = "update dispatcher.broadcast set progress = null where finished_at is not null"
 # Accounts disabled since are enabled again, but at least have to log in.
 _LOG_OUT = "update newsroom.session set revoked_at = now() where revoked_at is null"
 _COUNTS = """
@@ -142,7 +144,7 @@ async def hold_everything(owner: asyncpg.Connection, saved_at: datetime, lost_at
     await owner.fetchval(_PAUSE, f"restored from {format_time(saved_at)}; {advice}")
     await owner.execute(_LOCK)
     await owner.fetchval(_HOLD)
-    for statement in (_SUPPRESS, _CANCEL, _READ_AGAIN, _LOG_OUT, _ERASE, _ERASE_FEEDBACK):
+    for statement in (_SUPPRESS, _CANCEL, _READ_AGAIN, _LOG_OUT, _ERASE, _ERASE_FEEDBACK, _TELL_AGAIN):
         await owner.execute(statement)
     unfinished = await owner.fetchval(_EXPAND_AGAIN)
     text = (

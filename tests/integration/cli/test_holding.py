@@ -169,6 +169,24 @@ async def test_whoever_has_left_since_the_first_pages_is_not_missing_among_those
     assert (counts["audience"], counts["accepted"], counts["waiting"], counts["unaccounted"]) == (3, 3, 0, 0)
 
 
+async def test_an_end_that_perhaps_only_the_dispatcher_knew_is_told_once_more(
+    ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    message = build_batch_message(generate_subscribers(2))
+    await accept(ledger, await claim(ledger, message))
+    await ledger.collect_progress(1.0)
+    assert await ledger.finish(message.broadcast) is not None
+    long_ago = datetime.now(UTC) - timedelta(minutes=2)
+    await owner.execute("update dispatcher.broadcast set finished_at = $1, progressed_at = $1", long_ago)
+    assert await ledger.collect_progress(1.0, late=True) == []
+    await hold(owner)
+    (progress,) = await ledger.collect_progress(1.0, late=True)
+    assert (progress.broadcast, progress.finished, progress.audience) == (message.broadcast, True, 2)
+    await ledger.mark_published(progress)
+    await owner.execute("update dispatcher.broadcast set progressed_at = $1", long_ago)
+    assert await ledger.collect_progress(1.0, late=True) == []
+
+
 async def test_to_hold_twice_is_to_hold_once(
     mixed: tuple[BroadcastBatch, list[Claim]], owner: asyncpg.Connection
 ) -> None:
