@@ -39,7 +39,8 @@ with sent as materialized (
 )
 insert into dispatcher.suppression as s (subscriber, topic, sequence)
 select subscriber, topic, max(sequence) from ended group by subscriber, topic
-on conflict (subscriber, topic) do update set sequence = greatest(s.sequence, excluded.sequence)
+on conflict (subscriber, topic) do update set sequence = excluded.sequence, suppressed_at = excluded.suppressed_at
+where s.sequence < excluded.sequence
 """
 # By their ids, since subscriptions has no address of theirs any more: those of replies are kept for a day anyway.
 _ERASE = """

@@ -13,7 +13,7 @@ from cli.backup.holding import hold_everything
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.recipients import PostgresRecipientRepository
 from services.dispatcher.ports import Claim
-from shared.contracts.dispatch import BroadcastBatch
+from shared.contracts.dispatch import BroadcastBatch, Withdrawal
 from shared.database.pool import open_database
 from tests.databases import FreshDatabase
 from tests.factories.citizens import COUNTY, build_both, build_move, build_preference
@@ -88,6 +88,20 @@ async def test_a_stop_that_only_subscriptions_had_stored_counts_for_what_follows
     await begin(ledger, new := follow_up(message.broadcast))
     await follow(ledger)
     assert await states(ledger, new.broadcast) == {state: 1}
+
+
+async def test_a_stop_that_only_subscriptions_had_stored_is_kept_as_long_as_any_other(
+    citizens: SubscriptionsHarness, ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    """Though an earlier one has nearly been kept long enough: what was decided in between may yet be sent."""
+    await citizens.send_texts("Start", "Stop", sender=build_both(1))
+    (person,) = await owner.fetch(_PEOPLE)
+    await ledger.withdraw(Withdrawal(subscriber=person["id"], sequence=person["sequence"] - 1))
+    await owner.execute("update dispatcher.suppression set suppressed_at = now() - interval '1 month'")
+    before = datetime.now(UTC)
+    await hold(owner)
+    (row,) = await owner.fetch("select sequence, suppressed_at from dispatcher.suppression")
+    assert (row["sequence"], row["suppressed_at"] >= before) == (person["sequence"], True)
 
 
 async def test_an_erasure_that_only_subscriptions_had_stored_is_made_in_ledger_and_newsroom(
