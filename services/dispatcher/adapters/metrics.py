@@ -54,7 +54,7 @@ _GAUGES = (
     ("max_requests_in_flight", "Requests to Meta that this replica may have in flight at once"),
     ("lane_oldest_seconds", "Wait of a lane's first broker message, or since a retry or broadcast was due", "lane"),
     ("waiting_deliveries", "Deliveries neither accepted nor ended (from the ledger)", "lane"),
-    ("unaccounted", "Recipients of ended broadcasts without a row in the ledger; always 0 (from the ledger)"),
+    ("unaccounted", "Recipients of ended broadcasts without a row in the ledger; 0 once the lanes are empty"),
     ("unknown_oldest_seconds", "Age of the oldest request without an answer; 0 if none (from the ledger)"),
 )
 
