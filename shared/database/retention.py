@@ -27,12 +27,16 @@ class RetentionRule(NamedTuple):
 
 
 def build_row_rule(max_age: timedelta, table: str, key: str, moment: str) -> RetentionRule:
-    """Return the rule that deletes whole rows of a table by their column `moment`."""
+    """Return the rule that deletes whole rows of a table by their column `moment`.
+
+    It is compared again while deleting: another transaction may have renewed the row since it was found.
+    """
     delete = f"""
         with old as (
             select {key} from {table} where {moment} < now() - $1::interval limit $2),
         gone as (
-            delete from {table} where ({key}) in (select {key} from old) returning true)
+            delete from {table} where ({key}) in (select {key} from old) and {moment} < now() - $1::interval
+            returning true)
         select count(*) from gone
     """  # noqa: S608 (our own names)
     return RetentionRule(max_age, delete, f"select min({moment}) from {table}")  # noqa: S608 (our own names)

@@ -62,11 +62,14 @@ _FORMER = """
     where state <> 'subscribed' and not exists (
         select from subscriptions.subscriber kept where kept.id = former.merged_into)
 """
+# Compared again while deleting: the person may have subscribed since the row was found.
 _PURGE_FORMER = f"""
     with old as (
         select id {_FORMER} and greatest(ended_at, started_at, created_at) < now() - $1::interval limit $2),
     gone as (
-        delete from subscriptions.subscriber where id in (select id from old) returning true)
+        delete from subscriptions.subscriber where id in (select id from old)
+            and greatest(ended_at, started_at, created_at) < now() - $1::interval
+        returning true)
     select count(*) from gone
 """
 _OLDEST_FORMER = f"select min(greatest(ended_at, started_at, created_at)) {_FORMER}"

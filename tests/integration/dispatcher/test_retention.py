@@ -10,6 +10,7 @@ from annotated_types import Ge
 from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.ledger import PostgresLedger
+from services.dispatcher.adapters.ledger_claims import SUPPRESS
 from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.adapters.retention import REACHED_RETENTION, REPLY_ADDRESS_RETENTION, build_retention_rules
 from services.dispatcher.domain.states import DeliveryState
@@ -25,6 +26,7 @@ from tests.integration.dispatcher.factories import (
     claim_subscribers,
     find_monday,
     generate_subscribers,
+    wait_until_locked,
 )
 
 RETENTION_DAYS = 90
@@ -167,6 +169,20 @@ async def test_everything_else_goes_in_small_steps_and_not_too_soon(
         assert seconds_old is not None
         assert timedelta(0) < max_age - timedelta(seconds=seconds_old) < timedelta(minutes=6)
     assert registry.get_sample_value("kreisfunk_dispatcher_retention_oldest_age_seconds", {"kind": "deliveries_week"})
+
+
+async def test_a_stop_that_is_stored_while_the_one_before_is_purged_stays(
+    ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    statement, max_age = TABLES["suppression"]
+    await owner.execute(f"insert into dispatcher.{statement}", datetime.now(UTC) - max_age - SECOND, 2)
+    subscriber = await owner.fetchval("select subscriber from dispatcher.suppression")
+    async with owner.transaction():
+        await owner.execute(SUPPRESS, [subscriber], [""], [5])
+        purging = asyncio.create_task(build_retention(ledger.database, CollectorRegistry()).run())
+        await wait_until_locked(ledger.database)
+    await purging
+    assert await owner.fetchval("select sequence from dispatcher.suppression") == 5
 
 
 async def test_a_week_that_comes_takes_over_what_was_dated_ahead(

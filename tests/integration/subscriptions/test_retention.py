@@ -1,5 +1,6 @@
 """Each promised period: rows older by a second are gone after a round, younger ones stay."""
 
+import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -9,7 +10,8 @@ import pytest
 
 from services.subscriptions.adapters.retention import build_retention_rules
 from tests.factories.citizens import COUNTY, build_message, build_phone, build_user
-from tests.integration.subscriptions.harness import SubscriptionsHarness
+from tests.integration.subscriptions.harness import WAITING, SubscriptionsHarness
+from tests.servers import wait_for
 
 RULES = build_retention_rules(COUNTY)
 YOUNGER, OLDER = timedelta(minutes=-5), timedelta(seconds=1)
@@ -69,6 +71,24 @@ async def test_nothing_stored_is_shown_as_nothing(harness: SubscriptionsHarness)
         if kind != "consent":
             assert rule.oldest_query
             assert harness.read_metric("kreisfunk_subscriptions_retention_oldest_age_seconds", kind=kind) == 0
+
+
+async def test_somebody_who_subscribes_again_while_the_old_row_is_purged_is_subscribed(
+    harness: SubscriptionsHarness, owner: asyncpg.Connection
+) -> None:
+    async def is_waiting() -> bool:
+        return bool(await owner.fetchval(WAITING))
+
+    long_ago, key = datetime.now(UTC) - RULES["former_subscriber"].max_age - OLDER, uuid4().bytes
+    await owner.execute(f"insert into subscriptions.{ROWS['former_subscriber']}", long_ago, key)
+    async with owner.transaction():
+        await owner.execute(
+            "update subscriptions.subscriber set state = 'subscribed', phone_sealed = $1, started_at = now()", key
+        )
+        purging = asyncio.create_task(harness.metrics.retention.build_retention(harness.database, RULES).run())
+        await wait_for(is_waiting)
+    await purging
+    assert await owner.fetchval("select state from subscriptions.subscriber") == "subscribed"
 
 
 async def test_the_proof_of_whoever_is_subscribed_stays_however_old(
