@@ -149,11 +149,14 @@ def _parse_status(status: DeliveryStatus) -> StatusUpdate | None:
 
 
 def count_billed(statuses: Iterable[DeliveryStatus]) -> Counter[str]:
-    """Return the number of delivered messages by Meta's category; a status that Meta repeats counts again."""
+    """Return the number of delivered messages by Meta's category; a status that Meta repeats counts again.
+
+    In an open chat Meta reports a message as read only; the price is with just one of the two statuses.
+    """
     return Counter(
         status.pricing_category if status.pricing_category in BILLED_CATEGORIES else "other"
         for status in statuses
-        if status.status == "delivered" and status.pricing_category
+        if status.status in ("delivered", "read") and status.pricing_category
     )
 
 

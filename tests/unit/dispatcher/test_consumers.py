@@ -55,9 +55,12 @@ async def test_what_is_not_for_a_queue_is_kept_for_an_operator(
     assert outcome in (found, type(found))
 
 
-def test_a_message_is_billed_once_when_it_is_delivered() -> None:
-    life = [build_status(status, "utility") for status in ("sent", "delivered", "read")]
-    assert count_billed([*life, *life, build_status("delivered", "marketing")]) == {"utility": 2, "marketing": 1}
+def test_a_message_is_billed_once_when_it_is_delivered_or_at_once_read() -> None:
+    """In an open chat Meta reports no delivery; the price is with only one of the two."""
+    life = [build_status("sent", "utility"), build_status("delivered", "utility"), build_status("read")]
+    in_an_open_chat = [build_status("sent", "service"), build_status("read", "service")]
+    statuses = [*life, *life, *in_an_open_chat, build_status("delivered", "marketing")]
+    assert count_billed(statuses) == {"utility": 2, "service": 1, "marketing": 1}
 
 
 def test_what_costs_nothing_or_has_a_new_name_is_counted_without_a_new_label() -> None:
