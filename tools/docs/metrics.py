@@ -37,7 +37,7 @@ OPEN_LABELS: Mapping[str, str] = {
     "path": "our routes",
     "status": "HTTP status",
     "topic": "`county.toml`",
-    "kreisfunk_subscriptions_message_price_euros.category": "`marketing`, `utility`",
+    "kreisfunk_subscriptions_message_price_euros.category": "`marketing`, `utility`, `service`",
 }
 UNITS = (
     ("_timestamp_seconds", "Unix time"),

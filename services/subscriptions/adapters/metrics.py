@@ -64,10 +64,10 @@ class Metrics:
             _show_counts(gauge_metric, dict.fromkeys(labels, 0))
 
     def show_prices(self, prices: Prices) -> None:
-        """Export the prices that are configured."""
-        for category in Category:
+        """Export the prices that are configured; Meta bills an answer (service) like a utility message."""
+        for name, category in (*((category, category) for category in Category), ("service", Category.UTILITY)):
             if (price := prices.get_price(category)) is not None:
-                self.message_price.labels(category).set(float(price))
+                self.message_price.labels(name).set(float(price))
 
     def count_inbound(self, outcome: str) -> None:
         self.inbound.labels(outcome).inc()

@@ -22,7 +22,7 @@ EVERY_DASHBOARD = pytest.mark.parametrize("dashboard", BOARDS, ids=lambda dashbo
 VALUES: Mapping[str, Iterable[str]] = {
     "outcome": {*MessageResult, *UNDELIVERABLE},
     "kind": {*FeedbackKind},
-    "category": {*Category},
+    "category": {*Category, "service"},
     "topic": (),
 }
 LABEL = re.compile(r"\{\{(\w+)\}\}")
