@@ -86,6 +86,7 @@ class Metrics:
         self._show["rate_limit"].set(limit)
         self._show["max_requests_in_flight"].set(max_requests)
         self._show["replicas_expected"].set(replicas)
+        self._permitted = 0.0  # by the last lease
         self.show_backlog(Backlog(waiting={}, overdue_seconds={}, unaccounted=0, unknown_seconds=0.0), {}, 0.0)
         for name, labels in _INITIAL_LABELS.items():
             for label in labels:
@@ -103,7 +104,8 @@ class Metrics:
     def record_lease(self, lease: Lease, wait_seconds: float) -> None:
         self._count["send_slots_reserved"].inc(lease.slots)
         self._lease_wait.observe(wait_seconds)
-        self._show["rate_permitted"].set(0 if lease.is_paused else 1 / lease.spacing)
+        self._permitted = 0 if lease.is_paused else 1 / lease.spacing
+        self._show["rate_permitted"].set(self._permitted)
 
     def show_backlog(self, backlog: Backlog, lane_seconds: Mapping[Lane, float], unreachable: float) -> None:
         self._show["meta_unreachable_seconds"].set(unreachable)
@@ -111,8 +113,7 @@ class Metrics:
             self._show["waiting_deliveries"].labels(lane.value).set(backlog.waiting.get(lane, 0))
             self._show["lane_oldest_seconds"].labels(lane.value).set(lane_seconds.get(lane, 0.0))
         self._show["sending_paused"].set(backlog.sending_paused)
-        if backlog.sending_paused:
-            self._show["rate_permitted"].set(0)
+        self._show["rate_permitted"].set(0 if backlog.sending_paused else self._permitted)
         self._show["unaccounted"].set(backlog.unaccounted)
         self._show["unknown_oldest_seconds"].set(backlog.unknown_seconds)
 

@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.metrics import Metrics
+from services.dispatcher.domain.pacing import Lease
 from services.dispatcher.domain.send_results import Accepted, NoResponse, SendResult
 from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.maintenance import report_backlog
@@ -30,6 +31,18 @@ def test_a_request_without_an_answer_is_an_unknown_outcome(answer: SendResult, f
     Metrics(registry, limit=80).record_send(claim(), answer, 2.0, datetime.now(UTC))
     name, labels = "kreisfunk_dispatcher_unknown_outcomes_total", {"event": "found"}
     assert registry.get_sample_value(name, labels) == found
+
+
+def test_an_idle_replica_permits_as_much_after_a_pause_as_before() -> None:
+    """It reserves nothing before it has something to send."""
+    registry = CollectorRegistry()
+    metrics, shown = Metrics(registry, limit=80), []
+    metrics.record_lease(Lease(start=0.0, spacing=0.0125, slots=8), 0.0)
+    for paused in (False, True, False):
+        backlog = Backlog(waiting={}, overdue_seconds={}, unaccounted=0, unknown_seconds=0, sending_paused=paused)
+        metrics.show_backlog(backlog, {}, 0.0)
+        shown.append(registry.get_sample_value("kreisfunk_dispatcher_rate_permitted"))
+    assert shown == [80, 0, 80]
 
 
 def build_queue(waited: float | None) -> FakeLaneQueue:
