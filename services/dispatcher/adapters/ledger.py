@@ -98,7 +98,8 @@ with counted as (
         b.finished_at is not null or exists (
             select from dispatcher.cancellation x
             where x.broadcast = b.id and x.cancelled_at < clock_timestamp() - interval '10 minutes')
-            or b.expires_at < clock_timestamp() - interval '10 minutes' as is_cut,
+            or b.expires_at < clock_timestamp() - interval '10 minutes'
+                and not exists (select from dispatcher.rate r where r.paused_reason is not null) as is_cut,
         (select x.reason from dispatcher.cancellation x where x.broadcast = b.id) as cancelled,
         (select count(*) from dispatcher.delivery d where d.source = b.id and d.waits_for = 'pair')::int as limited,
         -- By the index of deliveries with an error, which are few.
@@ -115,7 +116,7 @@ from selected t left join lateral jsonb_each_text(t.progress) s on s.key <> 'aud
 
 # Unchanged progress is published once a minute, late progress until it is marked as published. An outcome that is still
 # unknown $1 seconds after the expiry can no longer be proven and counts as final. Pages stopped by a cancellation, or
-# lost, never arrive: the audience is then what arrived within ten minutes of the end.
+# lost, never arrive: the audience is then what arrived within ten minutes of the end. In a pause they still wait.
 _MARK = """update dispatcher.broadcast b set progressed_at = clock_timestamp(), progress = %(progress)s
     from counted c where b.id = c.id and %(due)s and (b.progress is distinct from c.progress or %(repeat)s) returning"""
 _DUE = "b.finished_at is null and b.progressed_at < clock_timestamp() - interval '1 second'"

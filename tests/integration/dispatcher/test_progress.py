@@ -192,17 +192,21 @@ async def test_pages_that_never_come_are_told_and_keep_no_broadcast_from_its_end
     assert (await ledger.read_backlog()).unaccounted > 0
 
 
-async def test_pages_that_wait_in_closed_lanes_are_not_missed(
+async def test_a_broadcast_whose_pages_wait_in_their_lane_during_a_pause_has_not_ended(
     ledger: PostgresLedger, operator: asyncpg.Connection
 ) -> None:
-    """A pause outlasts the broadcast."""
+    """Else 95 percent of those on the pages that came would count as 95 percent of its recipients."""
     came = msgspec.structs.replace(build_batch_message(generate_subscribers(2)), last=False)
-    await claim(ledger, came)
-    await ledger.database.fetchval("update dispatcher.broadcast set expires_at = now() - interval '2 minutes'")
-    await operator.execute("select dispatcher.pause_sending('a test', null)")
-    assert (await ledger.read_backlog()).unaccounted == 0
+    await ledger.record([build_record(one, DeliveryState.ACCEPTED) for one in await claim(ledger, came)])
+    long_ago = datetime.now(UTC) - timedelta(minutes=11)
+    await ledger.database.fetchval("update dispatcher.broadcast set expires_at = $1, progressed_at = $1", long_ago)
+    await operator.execute("select dispatcher.pause_sending('Wartung', null)")
+    (progress,) = await ledger.collect_progress(60)
+    assert (progress.finished, progress.audience) == (False, None)
     await operator.execute("select dispatcher.resume_sending(null)")
-    assert (await ledger.read_backlog()).unaccounted > 0
+    await ledger.database.fetchval("update dispatcher.broadcast set progressed_at = $1", long_ago)
+    (progress,) = await ledger.collect_progress(60)
+    assert (progress.finished, progress.audience) == (True, 2)
 
 
 async def test_what_waits_for_lost_pages_after_its_expiry_is_told_once_a_minute(ledger: PostgresLedger) -> None:
