@@ -250,14 +250,12 @@ class PostgresLedger(LedgerResults):
 
     async def read_backlog(self) -> Backlog:
         rows = await self.database.fetch(_BACKLOG, self.number)
-        sending_paused = bool(rows[0]["sending_paused"])
         return Backlog(
             waiting={Lane(row["lane"]): row["waiting"] for row in rows},
             overdue_seconds={Lane(row["lane"]): row["overdue_seconds"] for row in rows},
-            # In a pause the lanes are closed: pages of a broadcast that expires meanwhile are read after it.
-            unaccounted=0 if sending_paused else sum(row["unaccounted"] for row in rows),
+            unaccounted=sum(row["unaccounted"] for row in rows),
             unknown_seconds=rows[0]["unknown_seconds"],
-            sending_paused=sending_paused,
+            sending_paused=bool(rows[0]["sending_paused"]),
         )
 
     async def report_unreachable(self, reason: str, seconds: float) -> None:
