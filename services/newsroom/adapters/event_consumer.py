@@ -82,11 +82,13 @@ _PUBLISH_DRAFT = """
         select from newsroom.publication o where o.draft = d.id and o.version = d.version))
 """
 _FIND_START = "select started_at from newsroom.broadcast where id = $1"
+# An entry is never rewritten. Which of several publications of a revision took effect is known once it is accepted.
 _FIND_STARTED_REVISION = """
-    select p.id from newsroom.publication p join newsroom.draft d on d.id = p.draft
-    where p.body ->> 'source' = $1 and p.revision = $3 and p.state <> 'rejected' and d.kind <> 'withdrawal'
-        and (d.notice = $2 or (d.corrects = $2 and d.kind = 'update'))
-    order by p.broadcast is distinct from $4, p.created_at desc limit 1
+    with candidate as (
+        select p.id, p.state, p.broadcast from newsroom.publication p join newsroom.draft d on d.id = p.draft
+        where p.body ->> 'source' = $1 and p.revision = $3 and d.kind <> 'withdrawal'
+            and (d.notice = $2 or (d.corrects = $2 and d.kind = 'update')))
+    select id from candidate where broadcast = $4 or (state <> 'rejected' and (select count(*) from candidate) = 1)
 """
 _ARCHIVE = """
     insert into newsroom.archive_entry (code, publication, notice, revision, topic, municipalities, headline, text,

@@ -44,6 +44,19 @@ async def test_the_archive_has_what_took_effect(store: Store, is_started_first: 
     assert entries == [(derive_code(first.id), at)]
 
 
+async def test_the_archive_has_what_took_effect_though_its_start_is_told_once_it_was_sent_again(store: Store) -> None:
+    draft, at = await store.publish(), system_clock()
+    accepted, started = build_events(draft, (first := await store.find_publication(draft)).id, at)
+    await store.answer(draft, QUOTA)
+    edited = msgspec.structs.replace(draft.content, text="Bis Freitag.")
+    await store.drafting.save(store.anna, draft.id, 1, edited)
+    await store.drafting.publish(store.anna, draft.id, 2)
+    for message in (started, accepted, started):
+        await store.tell(message, at)
+    entries = await store.fetch("select code, text, published_at from newsroom.archive_entry")
+    assert entries == [(derive_code(first.id), draft.content.text, at)]
+
+
 @pytest.mark.parametrize("is_rejected_first", [False, True])
 @pytest.mark.parametrize("is_edited", [False, True])
 async def test_it_stays_published_and_can_be_withdrawn(store: Store, is_edited: bool, is_rejected_first: bool) -> None:
