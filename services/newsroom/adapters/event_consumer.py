@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.newsroom.adapters.audit import encode_json
-from services.newsroom.adapters.publications import reject_publication
+from services.newsroom.adapters.publications import lock_draft, reject_publication
 from services.newsroom.domain.archive import derive_code
 from services.newsroom.domain.listening import WHOLE_CHANNEL
 from services.newsroom.domain.outbox import PublicationState
@@ -201,6 +201,7 @@ class NewsroomEventHandler:
                 values = (message.headline, message.audience, occurred_at, message.scheduled_at)
                 await connection.execute(_RECORD_ACCEPTED, *_list_columns(message), *values)
             if publication := await _find_publication(connection, message):
+                await lock_draft(connection, publication)
                 await connection.execute(_ACCEPT_PUBLICATION, publication, occurred_at, message.broadcast)
                 await connection.execute(_PUBLISH_DRAFT, publication, occurred_at)
                 started_at = await connection.fetchval(_FIND_START, message.broadcast)

@@ -48,6 +48,10 @@ _REJECT = """
     where id = $1 and state = any($4) and confirmed_at is null
     returning draft
 """
+# Two processes record what becomes of a draft one after the other: the second sees what the first has written.
+_LOCK_DRAFT = """
+    select from newsroom.draft where id = (select draft from newsroom.publication where id = $1) for update
+"""
 # Only a draft that is still published is returned: it may have been edited meanwhile, or an earlier publication of it
 # has taken effect although its repetition was refused.
 _RETURN = """
@@ -111,6 +115,11 @@ def _read_publication(row: asyncpg.Record) -> NoticePublication:
     return NoticePublication(**{**row, **decoded})
 
 
+async def lock_draft(connection: Connection, publication: UUID) -> None:
+    """Lock the draft of a publication until the transaction ends."""
+    await connection.execute(_LOCK_DRAFT, publication)
+
+
 async def reject_publication(
     connection: Connection, publication: UUID, problems: Sequence[Problem], now: datetime, *states: PublicationState
 ) -> None:
@@ -118,6 +127,7 @@ async def reject_publication(
 
     One that has taken effect is not rejected.
     """
+    await lock_draft(connection, publication)
     draft = await connection.fetchval(_REJECT, publication, encode_json(problems), now, states)
     notice = await connection.fetchval(_RETURN, draft, now) if draft else None
     if notice is not None:

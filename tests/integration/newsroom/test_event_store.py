@@ -37,9 +37,6 @@ from tests.factories.editors import CONTENT
 from tests.integration.newsroom.writing_store import QUOTA, SOURCE, Store
 from tests.servers import wait_for
 
-_WAITING = """
-select count(*) from pg_locks join pg_stat_activity using (pid) where not granted and datname = current_database()
-"""
 _ENTRIES = "select code, headline, text, revision, withdrawn_at from newsroom.archive_entry"
 BROADCAST = UUID(int=77)
 
@@ -76,15 +73,6 @@ def build_started(draft: NoticeDraft, revision: int) -> BroadcastStarted:
         lane=Lane.BULK,
         expires_at=system_clock(),
     )
-
-
-async def wait_for_waiting(store: Store, number: int) -> None:
-    """Wait until so many transactions wait for locks."""
-
-    async def are_waiting() -> bool:
-        return int(await store.database.fetchval(_WAITING)) == number
-
-    await wait_for(are_waiting)
 
 
 async def test_events_give_the_same_in_any_order_and_any_number(store: Store) -> None:
@@ -194,7 +182,7 @@ async def test_the_archive_shows_what_counts_when_two_processes_overlap(
         await owner.execute("select from newsroom.archive_entry for update")
         for number, message in enumerate((build_started(draft, 2), second), start=1):
             tasks.create_task(store.tell(message, at))
-            await wait_for_waiting(store, number)
+            await store.wait_for_waiting(number)
     rows = await store.fetch("select revision, replaced_by, withdrawn_at from newsroom.archive_entry order by revision")
     assert rows == ([(1, 2, at), (2, None, at)] if is_withdrawn else [(1, 2, None), (2, 3, None)])
 
@@ -276,12 +264,12 @@ async def test_erased_feedback_does_not_survive_when_two_processes_overlap(
     await store.tell(FeedbackReceived(feedback=locked, kind="text", at=at, text="weg"), at)
 
     async def is_written_or_waiting() -> bool:
-        return received.done() or await store.database.fetchval(_WAITING) == 2
+        return received.done() or await store.count_waiting() == 2
 
     async with asyncio.TaskGroup() as tasks, owner.transaction():
         await owner.execute("select from newsroom.feedback where id = $1 for update", locked)
         tasks.create_task(store.tell(FeedbackErased(feedback=(locked, late), at=at), at))
-        await wait_for_waiting(store, 1)
+        await store.wait_for_waiting(1)
         message = FeedbackReceived(feedback=late, kind="text", at=at, text="auch weg")
         received = tasks.create_task(store.tell(message, at))
         await wait_for(is_written_or_waiting)

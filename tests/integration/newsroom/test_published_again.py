@@ -3,10 +3,12 @@
 As when the answer to the first request is lost, and by the second one the token has fewer topics.
 """
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import msgspec
 import pytest
 
@@ -17,6 +19,7 @@ from shared.contracts.events import BroadcastStarted, NoticeAccepted, NoticeReje
 from shared.contracts.message import Lane
 from shared.runtime.clock import system_clock
 from tests.integration.newsroom.writing_store import QUOTA, SOURCE, Store
+from tests.servers import wait_for
 
 BROADCAST = UUID(int=77)
 
@@ -76,6 +79,32 @@ async def test_it_stays_published_and_can_be_withdrawn(store: Store, is_edited: 
     assert (await store.drafts.find(draft.id)).state is DraftState.PUBLISHED
     assert (await store.find_publication(draft)).broadcast == BROADCAST
     assert (await store.drafting.withdraw(store.ben, draft.id, "Fällt aus.")).state is DraftState.PUBLISHED
+
+
+@pytest.mark.parametrize("is_rejected_first", [False, True])
+async def test_it_stays_published_when_two_processes_overlap(
+    store: Store, owner: asyncpg.Connection, is_rejected_first: bool
+) -> None:
+    """One of them records that it took effect, the other that the second one was rejected."""
+    draft, at = await store.publish(), system_clock()
+    accepted, started = build_events(draft, (await store.find_publication(draft)).id, at)
+    await store.answer(draft, QUOTA)
+    await store.tell(started, at)
+    again = await store.drafting.publish(store.anna, draft.id, 1)
+    second = await store.find_publication(again)
+    rejected = NoticeRejected(source=SOURCE, event=second.id.hex, problems=(QUOTA,))
+    table, *messages = ("audit", rejected, accepted) if is_rejected_first else ("archive_entry", accepted, rejected)
+
+    async def has_ended_or_waits() -> bool:
+        return other.done() or await store.count_waiting() == 2
+
+    async with asyncio.TaskGroup() as tasks, owner.transaction():
+        await owner.execute(f"lock table newsroom.{table} in exclusive mode")
+        tasks.create_task(store.tell(messages[0], at))
+        await store.wait_for_waiting(1)
+        other = tasks.create_task(store.tell(messages[1], at))
+        await wait_for(has_ended_or_waits)
+    assert (await store.drafts.find(draft.id)).state is DraftState.PUBLISHED
 
 
 @pytest.mark.parametrize("act", ["discard", "submit"])
