@@ -105,10 +105,10 @@ def evaluate_feed(
     outcome.counts.update(broken=feed.broken, surplus=feed.surplus)
     evaluator = _EntryEvaluator(origin, publisher, _hash_configuration(origin, publisher.county), has_draft)
     decisions = list(_evaluate_entries(evaluator, state, feed))
-    surplus = sum(decision.way is Mode.DRAFT for decision in decisions) - max_drafts
+    surplus = sum(decision.is_new_draft for decision in decisions) - max_drafts
     entries = dict(state.entries)
     for decision in decisions:
-        if decision.way is Mode.DRAFT and surplus > 0:
+        if decision.is_new_draft and surplus > 0:
             surplus -= 1
             decision = decision.drop_draft()
         put_last(entries, decision.key, decision.known)
@@ -126,7 +126,10 @@ def evaluate_feed(
 
 @dataclass(frozen=True, kw_only=True)
 class _EntryDecision:
-    """Decision on the entry `key`; `draft_reason` is why a direct publication becomes a draft."""
+    """Decision on the entry `key`; `draft_reason` is why a direct publication becomes a draft.
+
+    A draft that `replaces` one that waits takes no more room.
+    """
 
     key: str
     known: KnownEntry
@@ -136,6 +139,11 @@ class _EntryDecision:
     subject: str = ""
     problems: tuple[Problem, ...] = ()
     draft_reason: str = ""
+    replaces: bool = False
+
+    @property
+    def is_new_draft(self) -> bool:
+        return self.way is Mode.DRAFT and not self.replaces
 
     def make_draft(self, reason: str) -> "_EntryDecision":
         return dataclasses.replace(self, way=Mode.DRAFT, draft_reason=reason)
@@ -232,13 +240,12 @@ class _EntryEvaluator:
     ) -> _EntryDecision:
         """Build the next revision; it is refused if our own rules would reject it.
 
-        A draft of the first revision that still waits is replaced, as there is nothing yet to update.
+        A draft that still waits is replaced, as nobody has published what the next revision would update.
         """
         key = hash_parts(entry.id)
         subject, fields = f"{self.origin.name}-{key}", msgspec.structs.asdict(content)
-        if known.revision and self.has_draft(f"{subject}:1"):
-            known, mode = replace(known, revision=0), Mode.DRAFT
-        revision = known.revision + 1
+        replaces = known.revision > 0 and self.has_draft(f"{subject}:{known.revision}")
+        mode, revision = (Mode.DRAFT, known.revision) if replaces else (mode, known.revision + 1)
         message = NoticePublished(**fields) if revision == 1 else NoticeUpdated(**fields, revision=revision)
         default_expiry = self.publisher.now + parse_duration(self.origin.expires_in)
         expires = min(entry.expires or default_expiry, default_expiry)
@@ -248,7 +255,9 @@ class _EntryEvaluator:
             return _EntryDecision(key=key, known=known, result="refused", subject=subject, problems=problems)
         result = "drafted" if mode is Mode.DRAFT else "published" if revision == 1 else "updated"
         published = replace(known, revision=revision)
-        return _EntryDecision(key=key, known=published, result=result, way=mode, event=event, subject=subject)
+        return _EntryDecision(
+            key=key, known=published, result=result, way=mode, event=event, subject=subject, replaces=replaces
+        )
 
 
 def _hash_configuration(origin: FeedOrigin, county: Configuration) -> str:

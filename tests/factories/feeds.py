@@ -10,7 +10,7 @@ import msgspec
 
 from deploy.paths import CONFIG
 from services.feeds.configuration import FeedOrigin
-from services.feeds.decisions import PollOutcome, PublisherIdentity, evaluate_feed
+from services.feeds.decisions import MAX_DRAFTS, PollOutcome, PublisherIdentity, evaluate_feed
 from services.feeds.rss import read_feed
 from services.feeds.state import OriginState
 from shared.contracts.envelope import Envelope, read_envelope
@@ -70,7 +70,12 @@ def build_origin(**fields: Any) -> FeedOrigin:
 
 
 def poll_feed(
-    *items: str, memory: OriginState = UNPOLLED, now: datetime = NOW, drafts: Container[str] = (), **origin: Any
+    *items: str,
+    memory: OriginState = UNPOLLED,
+    now: datetime = NOW,
+    drafts: Container[str] = (),
+    max_drafts: int = MAX_DRAFTS,
+    **origin: Any,
 ) -> PollOutcome:
     """Return the outcome of a poll by an origin with these fields; earlier pending events are dropped.
 
@@ -78,7 +83,7 @@ def poll_feed(
     """
     fresh, publisher = msgspec.structs.replace(memory, pending=()), replace(IDENTITY, now=now)
     feed = read_feed(build_rss(items))
-    return evaluate_feed(build_origin(**origin), fresh, feed, publisher, has_draft=drafts.__contains__)
+    return evaluate_feed(build_origin(**origin), fresh, feed, publisher, max_drafts, drafts.__contains__)
 
 
 def list_events(outcome: PollOutcome) -> list[Envelope]:

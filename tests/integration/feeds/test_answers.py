@@ -215,7 +215,8 @@ async def test_a_draft_that_waits_says_what_the_website_says_now(harness: FeedsH
     (name,) = (path.stem for path in (harness.folder / "state" / "drafts").iterdir())
     await publish(harness, name)
     assert await harness.list_headlines() == ["Neu"]
-    harness.show(build_item(1, title="Neuer"))
-    await harness.poll_once()
-    (update,) = harness.list_stored("drafts")
-    assert (update["data"]["headline"], update["data"]["revision"]) == ("Neuer", 2)
+    for title in ("Neuer", "Noch neuer"):
+        harness.show(build_item(1, title=title))
+        await harness.poll_once()
+        (update,) = harness.list_stored("drafts")
+        assert (update["data"]["headline"], update["data"]["revision"]) == (title, 2)

@@ -20,6 +20,7 @@ from tests.factories.feeds import (
     list_events,
     list_kinds,
     poll_feed,
+    read_data,
 )
 
 TODAY = "Wed, 25 Nov 2026 09:00:00 GMT"
@@ -113,3 +114,38 @@ def test_a_change_replaces_a_draft_that_waits(mode: str, waits: bool, kind: str,
     assert (list_events(outcome)[0].id == draft.id) is waits
     (known,) = outcome.state.entries.values()
     assert known.revision == (1 if waits else 2)
+
+
+@pytest.mark.parametrize("mode", ["draft", "direct"])
+def test_a_change_replaces_an_update_that_waits_as_a_draft(mode: str) -> None:
+    first = poll_feed(build_item(1), updates=True).state
+    second = poll_feed(build_item(1, title="Neu"), memory=first, mode="draft", updates=True)
+    (draft,) = list_events(second)
+    changed = build_item(1, title="Neuer")
+    outcome = poll_feed(changed, memory=second.state, drafts={draft.id}, mode=mode, updates=True)
+    (update,) = list_events(outcome)
+    assert (update.id, read_data(update)["headline"], read_data(update)["revision"]) == (draft.id, "Neuer", 2)
+    assert [pending.way for pending in outcome.state.pending] == [Mode.DRAFT]
+
+
+def test_a_draft_that_waits_is_replaced_though_there_is_no_room_for_another() -> None:
+    drafting: dict[str, Any] = {"mode": "draft", "updates": True}
+    first = poll_feed(build_item(1), **drafting).state
+    (draft,) = list_events(poll_feed(build_item(1), **drafting))
+    items = [build_item(2), build_item(1, title="Neu")]
+    outcome = poll_feed(*items, memory=first, drafts={draft.id}, max_drafts=0, **drafting)
+    (replaced,) = list_events(outcome)
+    assert (replaced.id, read_data(replaced)["headline"]) == (draft.id, "Neu")
+    assert outcome.counts["not_kept"] == 1
+    again = poll_feed(build_item(1, title="Neuer"), memory=outcome.state, drafts={draft.id}, **drafting)
+    assert [read_data(event)["headline"] for event in list_events(again)] == ["Neuer"]
+
+
+def test_a_draft_that_waits_is_replaced_once_our_rules_permit_what_the_website_says() -> None:
+    drafting: dict[str, Any] = {"mode": "draft", "updates": True}
+    first = poll_feed(build_item(1), **drafting)
+    drafting["drafts"] = {event.id for event in list_events(first)}
+    refused = poll_feed(build_item(1, title="Anders"), memory=first.state, expires_in="9000d", **drafting)
+    assert refused.counts["refused"] == 1
+    outcome = poll_feed(build_item(1, title="Neu"), memory=refused.state, **drafting)
+    assert [read_data(event)["headline"] for event in list_events(outcome)] == ["Neu"]
