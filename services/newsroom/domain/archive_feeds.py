@@ -18,7 +18,7 @@ from shared.contracts.hours import LOCAL_ZONE
 
 _DAY = re.compile(
     r"\b(?P<day>\d{1,2})\.(?:\s*(?:bis|und|–|-)\s*\d{1,2}\.)?\s*"
-    rf"(?:(?P<name>{'|'.join(MONTHS)})|(?P<number>\d{{1,2}})\.)(?:\s*(?P<year>20\d\d)\b|(?<=\.)|\b)"
+    rf"(?:(?P<name>{'|'.join(MONTHS)})|(?P<number>0?[1-9]|1[0-2])\.)(?:\s*(?P<year>20\d\d)\b|(?<=\.)|\b)"
 )
 _CLOCK = r"(?P<{0}>\d{{1,2}})(?:[.:](?P<{0}_minute>\d\d))?"
 _TIME = re.compile(

@@ -25,6 +25,7 @@ def local(*parts: int) -> datetime:
         ("am 3.1. ab 11 Uhr", EventTime(local(2027, 1, 3, 11))),
         ("Samstag, 14.11., 10 bis 16 Uhr", EventTime(local(2026, 11, 14, 10), local(2026, 11, 14, 16))),
         ("Der Markt ist am 14.11.", EventTime(date(2026, 11, 14))),
+        ("Einlass ab 18.30. Das Konzert ist am 14. November, 20 Uhr.", EventTime(local(2026, 11, 14, 20))),
         ("am 1. November", EventTime(date(2026, 11, 1))),
         ("am 31. Oktober", EventTime(date(2027, 10, 31))),
         ("am 31. Oktober 2026", EventTime(date(2026, 10, 31))),
