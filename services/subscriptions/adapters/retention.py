@@ -89,6 +89,10 @@ _UNPUBLISHED = """
     select publications from subscriptions.inbox
     where senders && $1 and publications <> $2 and result = 'erased' order by handled_at
 """
+# Whoever has an address now that the person gave up writes from another one as well, such as their user id.
+_DELETE_LETTERS = """
+    delete from subscriptions.dead_letter where senders && $1 and (senders <@ $1 or not senders && $2)
+"""
 _RECORD_ERASURE = """
     insert into subscriptions.erasure (address_index, erased_on)
     select unnest($1::bytea[]), ($2::timestamptz at time zone 'UTC')::date
@@ -127,7 +131,7 @@ async def erase_person(connection: Connection, scope: ErasureScope) -> None:
     await connection.execute("delete from subscriptions.conversation where address_index = any($1)", all_indexes)
     await connection.execute("delete from subscriptions.feedback where author = any($1)", scope.authors)
     await connection.execute(_CLEAR_INBOX, all_indexes, NO_PUBLICATIONS)
-    await connection.execute("delete from subscriptions.dead_letter where senders && $1", all_indexes)
+    await connection.execute(_DELETE_LETTERS, all_indexes, scope.given_up)
     await connection.execute(_RECORD_ERASURE, scope.indexes, scope.moment.at)
 
 

@@ -23,12 +23,14 @@ from shared.contracts.retention import MAX_DELIVERY_RETENTION_DAYS, WITHDRAWAL_R
 class ErasureScope:
     """Data to delete: the rows of these subscribers, and everything that belongs to these addresses.
 
-    Addresses under `former_indexes` may belong to somebody else by now: only the answers sent to them are deleted.
+    Addresses under `former_indexes` may belong to somebody else by now: only the answers sent to them are deleted, and
+    letters that name nobody else. Of these, the person moved away from those under `given_up`.
     """
 
     subscribers: tuple[UUID, ...]
     indexes: tuple[bytes, ...]
     former_indexes: tuple[bytes, ...] = ()
+    given_up: tuple[bytes, ...] = ()
     authors: tuple[bytes, ...]
     moment: MessageTime
 
@@ -42,10 +44,12 @@ def build_erasure(
 ) -> ErasureScope:
     """Return the scope of an erasure; the history also names the rows that were merged into the person's."""
     indexes = collect_indexes(people, sender)
+    former_indexes = {*state.former_indexes} - {*indexes}
     return ErasureScope(
         subscribers=_collect_ids(people, state.history),
         indexes=indexes,
-        former_indexes=tuple(sorted({*state.former_indexes} - {*indexes})),
+        former_indexes=tuple(sorted(former_indexes)),
+        given_up=tuple(sorted(former_indexes - {*sender.also})),
         authors=derive_authors(key, people, {*indexes, *state.former_indexes}, state.history),
         moment=moment,
     )

@@ -183,3 +183,17 @@ async def test_what_was_written_before_a_move_and_arrives_after_an_erasure_chang
     await harness.send_texts("Daten", "Start", sender=neighbour, start=160)
     assert "Löschung" not in harness.list_reply_texts()[-2]
     assert [state for _, state in await harness.fetch_rows(SUBSCRIBERS)] == ["subscribed"]
+
+
+async def test_an_erasure_of_whoever_moved_leaves_the_dead_letters_of_whoever_has_the_old_number(
+    harness: SubscriptionsHarness,
+) -> None:
+    neighbour = Addresses(phone=OLD.phone, user=build_user("neighbour").user)
+    await harness.send_texts("Start", sender=OLD)
+    await hear_of_the_move(harness)
+    for sender in (OLD, NEW, neighbour):
+        letter = encode_group([build_message("Hallo", sender=sender, seconds=80)])
+        assert await harness.parts.dead_letters.store(letter, "unexpected Error") == Done()
+    await harness.send_texts("Löschen", sender=NEW, start=90)
+    ((senders,),) = await harness.fetch_rows("select senders from subscriptions.dead_letter")
+    assert senders == list(list_indexes(neighbour))
