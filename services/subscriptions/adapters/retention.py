@@ -79,20 +79,20 @@ _DELETE_PEOPLE = """
         union select s.id from subscriptions.subscriber s join person on s.merged_into = person.id)
     delete from subscriptions.subscriber where id in (select id from person)
 """
-# What was published about the person is deleted. The message keys stay, or Meta's redelivery of an old "Start" would
-# subscribe the person again.
-_CLEAR_INBOX = """
-    update subscriptions.inbox set publications = $2 where senders && $1 and publications <> $2
+# Whoever has an address now that the person gave up writes from another one as well, such as their user id.
+_IS_THEIRS = "(senders <@ $1 or not senders && $2)"
+# What was published about the person is deleted, but not another's withdrawal, which may not be published yet. The
+# message keys stay, or Meta's redelivery of an old "Start" would subscribe the person again.
+_CLEAR_INBOX = f"""
+    update subscriptions.inbox set publications = $3 where senders && $1 and publications <> $3
+        and (result not in ('ended', 'topics_removed') or {_IS_THEIRS})
 """
 # Only these name the subscriber who must not be sent anything; the message itself may be a dead letter to be deleted.
 _UNPUBLISHED = """
     select publications from subscriptions.inbox
     where senders && $1 and publications <> $2 and result = 'erased' order by handled_at
 """
-# Whoever has an address now that the person gave up writes from another one as well, such as their user id.
-_DELETE_LETTERS = """
-    delete from subscriptions.dead_letter where senders && $1 and (senders <@ $1 or not senders && $2)
-"""
+_DELETE_LETTERS = f"delete from subscriptions.dead_letter where senders && $1 and {_IS_THEIRS}"
 _RECORD_ERASURE = """
     insert into subscriptions.erasure (address_index, erased_on)
     select unnest($1::bytea[]), ($2::timestamptz at time zone 'UTC')::date
@@ -130,7 +130,7 @@ async def erase_person(connection: Connection, scope: ErasureScope) -> None:
     all_indexes = (*scope.indexes, *scope.former_indexes)
     await connection.execute("delete from subscriptions.conversation where address_index = any($1)", all_indexes)
     await connection.execute("delete from subscriptions.feedback where author = any($1)", scope.authors)
-    await connection.execute(_CLEAR_INBOX, all_indexes, NO_PUBLICATIONS)
+    await connection.execute(_CLEAR_INBOX, all_indexes, scope.given_up, NO_PUBLICATIONS)
     await connection.execute(_DELETE_LETTERS, all_indexes, scope.given_up)
     await connection.execute(_RECORD_ERASURE, scope.indexes, scope.moment.at)
 

@@ -24,7 +24,7 @@ class ErasureScope:
     """Data to delete: the rows of these subscribers, and everything that belongs to these addresses.
 
     Addresses under `former_indexes` may belong to somebody else by now: only the answers sent to them are deleted, and
-    letters that name nobody else. Of these, the person moved away from those under `given_up`.
+    letters and withdrawals that name nobody else. The person has moved away from those under `given_up`.
     """
 
     subscribers: tuple[UUID, ...]
