@@ -106,8 +106,12 @@ def interpret_reply(
 
 
 def _is_opinion(parsed: ParsedIntent, text: CitizenText) -> bool:
-    """Return whether the text that we asked for is one: "Bitte mehr für Kinder", but not "nur Stellen"."""
-    is_about_topics = parsed.is_predicted and parsed.intent in _ABOUT_TOPICS and not text.asks
+    """Return whether the text that we asked for is one: "Bitte mehr für Kinder", but not "nur Stellen".
+
+    A question is answered, but "Wieso kommen nur Sperrungen?" gives up no other topics.
+    """
+    is_asked = text.asks and parsed.intent is not Intent.ONLY
+    is_about_topics = parsed.is_predicted and parsed.intent in _ABOUT_TOPICS and not is_asked
     return is_about_topics or parsed.intent in (Intent.OTHER, Intent.FEEDBACK)
 
 

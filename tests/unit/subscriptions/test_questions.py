@@ -131,6 +131,7 @@ def test_an_opinion_is_one_if_it_was_asked_for(text: str) -> None:
         "Mehr Flohmärkte bitte",
         "Bitte früher über Sperrungen in Lilienthal informieren",
         "zu viele Stellenanzeigen",
+        "Wieso kommen nur Sperrungen in Lilienthal?",
     ],
 )
 def test_an_opinion_about_topics_that_was_asked_for_chooses_none(text: str) -> None:
@@ -142,7 +143,11 @@ def test_an_opinion_about_topics_that_was_asked_for_chooses_none(text: str) -> N
 
 @pytest.mark.parametrize(
     ("text", "topics"),
-    [("nur Baustellen", {"baustellen"}), ("Bitte keine Jobs mehr", COUNTY.topic_ids - {"stellen"})],
+    [
+        ("nur Baustellen", {"baustellen"}),
+        ("Kann ich nur Baustellen haben?", {"baustellen"}),
+        ("Bitte keine Jobs mehr", COUNTY.topic_ids - {"stellen"}),
+    ],
 )
 def test_a_plain_choice_is_one_also_where_an_opinion_was_asked_for(text: str, topics: set[str]) -> None:
     subscriber, _, _ = converse("Start", "Feedback", text)
