@@ -102,12 +102,14 @@ def _follow_move(context: DecisionContext) -> DecisionContext:
     return replace(context, message=message, state=replace(context.state, by_phone=subscriber))
 
 
-def decide_preference(state: StoredState, change: PreferenceChange, *, county: County, now: datetime) -> ChangeSet:
+def decide_preference(
+    state: StoredState, change: PreferenceChange, *, county: County, received_at: datetime
+) -> ChangeSet:
     """Return everything that a stop or a resume inside WhatsApp changes.
 
     If Meta's clock runs ahead, what the person writes later must not become outdated.
     """
-    key, change = derive_key(change), msgspec.structs.replace(change, at=min(change.at, now))
+    key, change = derive_key(change), msgspec.structs.replace(change, at=min(change.at, received_at))
     person = resolve_person(state.by_user, state.by_phone, change.person)
     before, after = person.subscriber, apply_preference(person.subscriber, change, county)
     if before is None or after is None:

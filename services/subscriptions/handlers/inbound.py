@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from traceback import extract_tb
@@ -104,7 +105,7 @@ class InboundConsumer:
         # The report may be late: what was resumed since the broadcast began stays, unless the next one is refused, too.
         at = min(envelope.time, read_time(refusal.delivery))
         change = PreferenceChange(person=person, category=MARKETING, value=STOP, at=at)
-        decide = partial(decide_preference, change=change, county=self.county, now=self.clock())
+        decide = partial(decide_preference, change=change, county=self.county, received_at=envelope.time)
         decision = await self.subscribers.process_once(refusal.delivery.bytes, person, envelope.time, decide)
         for publication in decision.publications:
             await self.publisher.publish(publication)
@@ -118,7 +119,7 @@ class InboundConsumer:
                 case InboundMessage() as message:
                     await self._handle_message(message)
                 case PreferenceChange() as change:
-                    await self._handle_preference(change)
+                    await self._handle_preference(change, part.envelope.time)
                 case IdentityChange() as move:
                     await self._handle_move(move)
 
@@ -156,13 +157,12 @@ class InboundConsumer:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.executor, detect_intent, message, text, self.county)
 
-    async def _handle_preference(self, change: PreferenceChange) -> None:
+    async def _handle_preference(self, change: PreferenceChange, received_at: datetime) -> None:
         if not is_relevant(change):
             return
-        now = self.clock()
-        decide = partial(decide_preference, change=change, county=self.county, now=now)
+        decide = partial(decide_preference, change=change, county=self.county, received_at=received_at)
         key, others = derive_key(change), derive_alternate_keys(change)
-        decision = await self.subscribers.process_once(key, change.person, now, decide, alternate_keys=others)
+        decision = await self.subscribers.process_once(key, change.person, received_at, decide, alternate_keys=others)
         await self._publish(key, decision)
 
     async def _handle_move(self, change: IdentityChange) -> None:

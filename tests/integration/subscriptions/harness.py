@@ -106,14 +106,14 @@ class SubscriptionsHarness:
     async def receive(self, *messages: InboundMessage) -> None:
         await self._receive_group(InboundMessages(messages=messages))
 
-    async def receive_preferences(self, *changes: PreferenceChange) -> None:
-        await self._receive_group(PreferenceChanges(changes=changes))
+    async def receive_preferences(self, *changes: PreferenceChange, arrived_at: datetime | None = None) -> None:
+        await self._receive_group(PreferenceChanges(changes=changes), arrived_at)
 
     async def receive_moves(self, *changes: IdentityChange) -> None:
         await self._receive_group(IdentityChanges(changes=changes))
 
-    async def _receive_group(self, group: Message) -> None:
-        body = encode(group, event_id="group", source="/kreisfunk/ingress", time=NOON)
+    async def _receive_group(self, group: Message, arrived_at: datetime | None = None) -> None:
+        body = encode(group, event_id="group", source="/kreisfunk/ingress", time=arrived_at or self.now)
         assert await self.parts.inbound.handle(body) == Done()
 
     async def send_texts(self, *texts: str, sender: Addresses | None = None, start: float = 0) -> None:

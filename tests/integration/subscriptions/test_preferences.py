@@ -83,9 +83,14 @@ async def test_a_stop_that_is_older_than_the_start_changes_nothing(harness: Subs
     assert len(await harness.fetch_rows(TOPICS)) == len(COUNTY.topic_ids)
 
 
-async def test_what_is_written_after_a_stop_by_a_clock_that_runs_ahead_counts(harness: SubscriptionsHarness) -> None:
+@pytest.mark.parametrize("handled", [1, 300])
+async def test_what_is_written_after_a_stop_by_a_clock_that_runs_ahead_counts(
+    harness: SubscriptionsHarness, handled: float
+) -> None:
+    """Also if the stop is handled later than it arrived, since others waited before it."""
     await harness.receive(build_message("Start"))
-    await harness.receive_preferences(build_preference("stop", seconds=600))
+    harness.now = build_time(handled)
+    await harness.receive_preferences(build_preference("stop", seconds=600), arrived_at=build_time(1))
     assert len(await harness.fetch_rows(TOPICS)) == len(COUNTY.topic_ids - COUNTY.marketing_topics)
     await harness.receive(build_message("Start", seconds=609, lag=-600))
     assert len(await harness.fetch_rows(TOPICS)) == len(COUNTY.topic_ids)

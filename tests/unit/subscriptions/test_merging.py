@@ -275,7 +275,7 @@ def test_a_stop_inside_whatsapp_that_names_both_ends_what_waits_for_either() -> 
     started = find_row((0, "Start"), sender=build_user(1))
     fewer = find_row((30, "Start"), (31, "nur Veranstaltungen"), sender=build_phone(1))
     state, stop = StoredState(by_user=started, by_phone=fewer), build_preference("stop", seconds=60)
-    changes = decide_preference(state, stop, county=COUNTY, now=stop.at)
+    changes = decide_preference(state, stop, county=COUNTY, received_at=stop.at)
     assert list_ended(changes) == [(started.id, 2, None), (fewer.id, 4, None)]
 
 
