@@ -74,12 +74,13 @@ _ACCEPT_PUBLICATION = """
     where id = $1
 """
 # The event takes precedence over a refusal of the repetition, sent because the HTTP answer was lost, and over what was
-# done with the draft since: only a new version that was never handed over stays open.
+# done with the draft since: only a new version that was not handed over as this revision stays open.
 _PUBLISH_DRAFT = """
     update newsroom.draft d set state = 'published', changed_at = $2
     from newsroom.publication p
     where p.id = $1 and d.id = p.draft and d.state <> 'published' and (d.state = 'discarded' or exists (
-        select from newsroom.publication o where o.draft = d.id and o.version = d.version))
+        select from newsroom.publication o
+        where o.draft = d.id and o.version = d.version and o.revision = p.revision))
 """
 _FIND_START = "select started_at from newsroom.broadcast where id = $1"
 # An entry is never rewritten. Which of several publications of a revision took effect is known once it is accepted.

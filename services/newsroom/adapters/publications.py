@@ -25,8 +25,10 @@ _DUE = f"""
     order by created_at, id limit $2
 """  # noqa: S608 - constant parts
 _NEWEST = f"""
-    select distinct on (draft) {_COLUMNS} from newsroom.publication where draft = any($1)
-    order by draft, state = 'rejected', created_at desc, id
+    select distinct on (draft) {_COLUMNS} from newsroom.publication p where draft = any($1)
+    order by draft, state = 'rejected' and exists (
+        select from newsroom.publication o
+        where o.draft = p.draft and o.revision = p.revision and o.state <> 'rejected'), created_at desc, id
 """  # noqa: S608 - constant parts
 _UNDER_WAY = """
     select p.draft, p.revision, v.content ->> 'headline' as headline, v.content ->> 'topic' as topic, p.created_at,
@@ -52,11 +54,12 @@ _REJECT = """
 _LOCK_DRAFT = """
     select from newsroom.draft where id = (select draft from newsroom.publication where id = $1) for update
 """
-# Only a draft that is still published is returned: it may have been edited meanwhile, or an earlier publication of it
-# has taken effect although its repetition was refused.
+# Only a draft that is still published is returned: it may have been edited meanwhile, or an earlier publication of the
+# same revision has taken effect although its repetition was refused.
 _RETURN = """
     update newsroom.draft set state = 'returned', changed_at = $2 where id = $1 and state = 'published' and not exists (
-        select from newsroom.publication where draft = $1 and confirmed_at is not null)
+        select from newsroom.publication p join newsroom.publication o using (draft, revision)
+        where p.id = $3 and o.confirmed_at is not null)
     returning notice
 """
 _decode_event = msgspec.json.Decoder(dict[str, Any]).decode
@@ -77,7 +80,10 @@ class PublicationRepository:
         return (await self.find_all_newest([draft])).get(draft)
 
     async def find_all_newest(self, drafts: Collection[UUID]) -> Mapping[UUID, NoticePublication]:
-        """Return the newest publication of each draft that has one, by draft; a rejected one only without another."""
+        """Return the newest publication of each draft that has one, by draft.
+
+        A rejected one counts only if no other one of its revision was accepted.
+        """
         return {row["draft"]: _read_publication(row) for row in await self._database.fetch(_NEWEST, [*drafts])}
 
     async def list_under_way(self, limit: int) -> Sequence[PendingNotice]:
@@ -129,7 +135,7 @@ async def reject_publication(
     """
     await lock_draft(connection, publication)
     draft = await connection.fetchval(_REJECT, publication, encode_json(problems), now, states)
-    notice = await connection.fetchval(_RETURN, draft, now) if draft else None
+    notice = await connection.fetchval(_RETURN, draft, now, publication) if draft else None
     if notice is not None:
         detail = {"draft": str(draft)}
         await record_act(connection, Act(account=None, action="notice.rejected", object=notice, detail=detail))

@@ -125,3 +125,28 @@ async def test_a_repetition_that_is_refused_after_the_acceptance_rejects_nothing
     await store.answer(draft, QUOTA)
     assert (await store.find_publication(draft)).state is PublicationState.ACCEPTED
     assert (await store.drafts.find(draft.id)).state is DraftState.PUBLISHED
+
+
+async def test_a_correction_that_is_rejected_comes_back_though_an_earlier_version_of_it_took_effect(
+    store: Store,
+) -> None:
+    draft, at = await store.publish(), system_clock()
+    await store.accept(draft)
+    correction = await store.correct(draft, "Bis Freitag.")
+    await store.drafting.publish(store.ben, correction.id, 2)
+    first = await store.find_publication(correction)
+    await store.answer(correction, QUOTA)
+    later = msgspec.structs.replace(correction.content, text="Bis Samstag.")
+    await store.drafting.save(store.ben, correction.id, 2, later)
+    accepted, _ = build_events(draft, first.id, at)
+    accepted = msgspec.structs.replace(accepted, revision=2)
+    await store.tell(accepted, at)
+    await store.drafting.mark_newest_seen(store.ben, correction.id, 3)
+    await store.drafting.publish(store.ben, correction.id, 4)
+    second = await store.find_publication(correction)
+    assert (first.revision, second.revision) == (2, 3)
+    await store.answer(correction, QUOTA)
+    await store.tell(accepted, at)
+    assert (await store.drafts.find(correction.id)).state is DraftState.RETURNED
+    newest = await store.find_publication(correction)
+    assert (newest.id, newest.problems) == (second.id, (QUOTA,))
