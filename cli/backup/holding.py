@@ -76,7 +76,8 @@ with chosen as (
 select dispatcher.count_changes(32, array_agg(source), array_agg(old_state), array_agg(state)) from changed
 """
 # The author decides whether to publish again what no event has confirmed. A withdrawal may be repeated, and has to be;
-# so may what subscriptions has stored: it answers once more, the same.
+# so may what subscriptions has stored: it answers once more, the same. A draft stays published if another publication of
+# its revision has taken effect.
 _RETURN = """
 with unconfirmed as (
     select p.id, p.body ->> 'type' = $2 or exists (
@@ -89,10 +90,12 @@ with unconfirmed as (
         answered_at = case when not u.repeated then clock_timestamp() end,
         problems = case when not u.repeated then $1::text::jsonb end
     from unconfirmed u where p.id = u.id
-    returning p.draft, u.repeated
+    returning p.draft, p.revision, u.repeated
 ), returned as (
     update newsroom.draft d set state = 'returned', changed_at = clock_timestamp()
-    from held h where d.id = h.draft and not h.repeated and d.state = 'published'
+    from held h where d.id = h.draft and not h.repeated and d.state = 'published' and not exists (
+        select from newsroom.publication p left join held on held.draft = p.draft and held.revision = p.revision
+        where p.draft = h.draft and p.revision = h.revision and (p.confirmed_at is not null or held.repeated))
 )
 select count(*)::int from held where not repeated
 """

@@ -12,6 +12,7 @@ import asyncpg
 import msgspec
 import pytest
 
+from cli.backup.holding import hold_everything
 from services.newsroom.domain.archive import derive_code
 from services.newsroom.domain.drafts import DraftState, NoticeDraft
 from services.newsroom.domain.outbox import PublicationState
@@ -150,3 +151,18 @@ async def test_a_correction_that_is_rejected_comes_back_though_an_earlier_versio
     assert (await store.drafts.find(correction.id)).state is DraftState.RETURNED
     newest = await store.find_publication(correction)
     assert (newest.id, newest.problems) == (second.id, (QUOTA,))
+
+
+async def test_a_restore_does_not_return_what_took_effect(store: Store, owner: asyncpg.Connection) -> None:
+    """The second one waits in the backup."""
+    draft = await store.publish()
+    accepted, _ = build_events(draft, (await store.find_publication(draft)).id, system_clock())
+    await store.answer(draft, QUOTA)
+    again = await store.drafting.publish(store.anna, draft.id, 1)
+    second = await store.find_publication(again)
+    await store.tell(accepted, system_clock())
+    async with owner.transaction():
+        await hold_everything(owner, system_clock())
+    states = await store.fetch("select state from newsroom.publication where id = $1", second.id)
+    assert states == [("rejected",)]
+    assert (await store.drafts.find(draft.id)).state is DraftState.PUBLISHED
