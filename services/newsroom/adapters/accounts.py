@@ -72,8 +72,11 @@ select r.id as request, r.kind, r.login as subject, r.payload, r.requested_at, {
 from newsroom.account_request r join newsroom.account a on a.id = r.requested_by
 where r.decision is null and ($1::uuid is null or r.id = $1) order by r.requested_at
 """  # noqa: S608 - constant parts
-# Anybody who blocks one of them or takes a role away waits for this decision.
-_PEOPLE = f"select {ACCOUNT_COLUMNS} from newsroom.account a where a.id = any($1) order by a.id for share"  # noqa: S608 - constant parts
+# Anybody who blocks one of them or takes a role away waits for this decision. It locks the account to change, too, and
+# as strongly as the change does: shared locks of two decisions would wait for each other.
+_PEOPLE = f"""
+select {ACCOUNT_COLUMNS} from newsroom.account a where a.id = any($1) or a.login = $2 order by a.id for no key update
+"""  # noqa: S608 - constant parts
 _DECIDE = """
 update newsroom.account_request set decided_by = $2, decided_at = $3, decision = $4, payload = payload - 'sealed'
 where id = $1 and decision is null
@@ -266,7 +269,7 @@ async def _insert_account(connection: Connection, new: Credentials) -> bool:
 
 async def _check_decider(connection: Connection, request: AccountRequest, decider: UUID) -> None:
     """Check requester and decider again: hashing the password of a new account may have taken seconds."""
-    rows = await connection.fetch(_PEOPLE, [request.requested_by.id, decider])
+    rows = await connection.fetch(_PEOPLE, [request.requested_by.id, decider], request.login)
     people = {row["id"]: build_account(row) for row in rows}
     replace(request, requested_by=people[request.requested_by.id]).check_decider(people[decider])
 
