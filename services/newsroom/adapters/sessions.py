@@ -62,7 +62,7 @@ select exists (select from newsroom.device d join newsroom.account a on a.id = d
 """
 _END = "update newsroom.session set revoked_at = $2 where token_hash = $1 and revoked_at is null"
 
-# Sorted by key, so that simultaneous attempts cannot deadlock.
+# Sorted by key, so that simultaneous attempts cannot deadlock; an update locks rows in whichever order it finds them.
 _LOCK_FAILURES = """
 select scope, key, failures, failed_at from newsroom.login_failure
 where (scope, key) in (select * from unnest($1::text[], $2::text[])) order by scope, key for update
@@ -162,8 +162,10 @@ class PostgresSessionRepository:
 
     async def settle_attempt(self, counters: Mapping[FailureScope, str]) -> None:
         """Take back the count of an attempt that succeeded."""
-        async with self._database.connection() as connection:
-            await connection.execute(_SETTLE_FAILURES, [*counters], [*counters.values()])
+        keys = ([*counters], [*counters.values()])
+        async with self._database.transaction() as connection:
+            await connection.execute(_LOCK_FAILURES, *keys)
+            await connection.execute(_SETTLE_FAILURES, *keys)
 
 
 async def _find_wait(connection: Connection, keys: tuple[Sequence[str], Sequence[str]], now: datetime) -> float:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from html import unescape
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from services.newsroom.adapters.sessions import PostgresSessionRepository
@@ -176,6 +177,34 @@ async def test_a_device_of_one_account_is_none_of_another(
 async def test_logging_in_leads_nowhere_else(destination: str, member: Member, stranger: EditorBrowser) -> None:
     found = await log_in(stranger, member.account.login, code=member.next_code(), weiter=destination)
     assert (found.status, found.location) == (303, "/")
+
+
+async def test_a_login_that_succeeds_and_another_attempt_on_it_do_not_wait_for_each_other(
+    newsroom: NewsroomProcess,
+) -> None:
+    """An attempt locks its counters by their keys, whichever of them the table has first."""
+    attempt = (list_counters("anna", "192.0.2.7", None), [("login", "anna"), ("address", "192.0.2.7")])
+    for scope, key in attempt[1]:
+        await newsroom.count_failures(scope, key, 1)
+    await newsroom.owner.execute("analyze newsroom.login_failure")
+    lock = "select from newsroom.login_failure where scope = $1 for update"
+    other = await asyncpg.connect(newsroom.database.url)
+
+    async def is_waiting() -> bool:
+        query = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        return bool(await newsroom.owner.fetchval(query))
+
+    url = newsroom.database.build_role_url("kreisfunk_newsroom")
+    async with open_database(url, password=None, name="test", size=1) as database:
+        sessions = PostgresSessionRepository(database, SessionLimits(idle=timedelta(1), total=timedelta(1)))
+        async with other.transaction():
+            await other.execute(lock, "address")
+            settling = asyncio.create_task(sessions.settle_attempt(attempt[0]))
+            await wait_for(is_waiting)
+            await other.execute(lock, "login")
+        await settling
+    await other.close()
+    assert await newsroom.read_failures() == {("login", "anna"): 0, ("address", "192.0.2.7"): 0}
 
 
 async def test_logging_in_leads_back_to_where_one_wanted_to_go(member: Member, stranger: EditorBrowser) -> None:
