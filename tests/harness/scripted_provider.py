@@ -72,7 +72,9 @@ class ScriptedProvider:
     async def answer_keys(self, _: web.Request) -> web.Response:
         encryption = RSAKey.generate_key(2048, {"use": "enc", "kid": "enc"}).as_dict(private=False)
         signing = KeySet([self.key]).as_dict(private=False)["keys"]
-        return self._answer({"keys": [encryption, {"kty": "unknown", "kid": "new"}, *signing]})
+        curve = {"kty": "EC", "crv": "BP-256", "x": "AA", "y": "AA", "use": "sig", "kid": "curve"}
+        unusable = [{"kty": "unknown", "kid": "new"}, curve]
+        return self._answer({"keys": [encryption, *unusable, *signing]})
 
     async def answer_token(self, request: web.Request) -> web.Response:
         form = await request.post()

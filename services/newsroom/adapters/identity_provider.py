@@ -13,7 +13,7 @@ import structlog
 from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, encode_basic_auth
 from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
-from joserfc.jwk import ECKey, KeySet, RSAKey
+from joserfc.jwk import ECKey, Key, KeySet, RSAKey
 
 from services.newsroom.domain.identity import (
     ALGORITHMS,
@@ -132,13 +132,13 @@ class OidcProvider:
         return metadata
 
     async def _load_keys(self) -> KeySet:
-        """Return the signing keys; ignore others, such as those for encryption."""
+        """Return the signing keys; ignore others, such as those for encryption or of a kind not known here."""
         keys = _decode(await self._get((await self._metadata.get()).jwks_uri), _Keys).keys
         signing_keys = [key for key in keys if key.get("use", "sig") == "sig" and key.get("kty") in _KEY_TYPES]
-        try:
-            return KeySet([_KEY_TYPES[key["kty"]].import_key(key) for key in signing_keys])
-        except (JoseError, ValueError, TypeError, KeyError):
-            raise ProviderUnavailable("the identity provider has broken keys") from None
+        usable_keys: list[Key] = [imported for key in signing_keys if (imported := _read_key(key))]
+        if not usable_keys:
+            raise ProviderUnavailable("the identity provider has no signing key that can be used here")
+        return KeySet(usable_keys)
 
     async def _fetch_token(self, endpoint: str, code: str, verifier: str) -> str:
         """Exchange the code for an ID token. Raises IdentityRefused."""
@@ -198,6 +198,14 @@ def _decode(body: bytes, document_type: type[T]) -> T:
         return msgspec.json.decode(body, type=document_type)
     except msgspec.MsgspecError:
         raise ProviderUnavailable("the identity provider's answer is invalid") from None
+
+
+def _read_key(key: dict[str, Any]) -> Key | None:
+    """Return the key, None if it cannot be used: it is broken, or on a curve not known here."""
+    try:
+        return _KEY_TYPES[key["kty"]].import_key(key)
+    except (JoseError, ValueError, TypeError, KeyError):
+        return None
 
 
 def _decode_token(token: str, keys: KeySet) -> dict[str, Any]:
