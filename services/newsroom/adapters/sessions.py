@@ -76,9 +76,11 @@ _COUNT_FAILURES = """
 update newsroom.login_failure set failures = case when failed_at > $3 then failures else 0 end + 1, failed_at = $4
 where (scope, key) in (select * from unnest($1::text[], $2::text[]))
 """
-# Others may share the address, so a success takes back only its own attempt there.
+# Others may share the address, so a success takes back only its own attempt there, and the time of that ($3): else it
+# would delay them. $4 is the time before, null if no address is counted.
 _SETTLE_FAILURES = """
-update newsroom.login_failure set failures = case scope when 'address' then failures - 1 else 0 end
+update newsroom.login_failure set failures = case scope when 'address' then failures - 1 else 0 end,
+    failed_at = case failed_at when $3::timestamptz then coalesce($4::timestamptz, failed_at) else failed_at end
 where (scope, key) in (select * from unnest($1::text[], $2::text[])) and failures > 0
 """
 
@@ -145,30 +147,40 @@ class PostgresSessionRepository:
     async def is_device_of(self, token_hash: bytes, login: str) -> bool:
         return await self._database.fetchval(_IS_DEVICE, token_hash, login) is True
 
-    async def reserve_attempt(self, counters: Mapping[FailureScope, str], now: datetime) -> float:
+    async def reserve_attempt(
+        self, counters: Mapping[FailureScope, str], now: datetime
+    ) -> tuple[float, datetime | None]:
         """Count an attempt as failed and return 0, or return the seconds that it has to wait, without counting it.
 
-        Attempts are counted before the password is checked, to include simultaneous ones.
+        Attempts are counted before the password is checked, to include simultaneous ones. Also return when the last
+        attempt from its address failed; None if no address is counted.
         """
         keys = ([*counters], [*counters.values()])
         async with self._database.transaction() as connection:
-            if wait := await _find_wait(connection, keys, now):
-                return wait  # a delayed attempt adds no rows
+            wait, failed_at = await _find_wait(connection, keys, now)
+            if wait:
+                return wait, failed_at  # a delayed attempt adds no rows
             await connection.execute(_ADD_FAILURES, *keys, now)
-            wait = await _find_wait(connection, keys, now)
+            wait, failed_at = await _find_wait(connection, keys, now)
             if not wait:
                 await connection.execute(_COUNT_FAILURES, *keys, now - FAILURE_LIFETIME, now)
-        return wait
+        return wait, failed_at
 
-    async def settle_attempt(self, counters: Mapping[FailureScope, str]) -> None:
-        """Take back the count of an attempt that succeeded."""
+    async def settle_attempt(
+        self, counters: Mapping[FailureScope, str], now: datetime | None = None, failed_at: datetime | None = None
+    ) -> None:
+        """Take back the count of an attempt that succeeded; `failed_at` was returned when it was counted `now`."""
         keys = ([*counters], [*counters.values()])
         async with self._database.transaction() as connection:
             await connection.execute(_LOCK_FAILURES, *keys)
-            await connection.execute(_SETTLE_FAILURES, *keys)
+            await connection.execute(_SETTLE_FAILURES, *keys, now, failed_at)
 
 
-async def _find_wait(connection: Connection, keys: tuple[Sequence[str], Sequence[str]], now: datetime) -> float:
+async def _find_wait(
+    connection: Connection, keys: tuple[Sequence[str], Sequence[str]], now: datetime
+) -> tuple[float, datetime | None]:
+    """Return the seconds to wait, and when an attempt from the address failed; None without such a counter."""
     rows = await connection.fetch(_LOCK_FAILURES, *keys)
     waits = (compute_wait(FailureScope(row["scope"]), row["failures"], row["failed_at"], now) for row in rows)
-    return max(waits, default=0.0)
+    failed_at = next((row["failed_at"] for row in rows if row["scope"] == FailureScope.ADDRESS), None)
+    return max(waits, default=0.0), failed_at

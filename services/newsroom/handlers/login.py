@@ -115,7 +115,9 @@ class LoginService:
 
     async def _log_in(self, attempt: LoginAttempt, login: str, device: str | None) -> StartedSession:
         counters = list_counters(login, attempt.address, hash_cookie(device).hex() if device else None)
-        if wait := await self.sessions.reserve_attempt(counters, self.clock()):
+        now = self.clock()
+        wait, failed_at = await self.sessions.reserve_attempt(counters, now)
+        if wait:
             self.count("delayed")
             raise LoginRefused(wait)
         credentials = await self.accounts.find_credentials(login)
@@ -124,7 +126,7 @@ class LoginService:
         if started is None:
             self.count("failed")
             raise LoginRefused
-        await self.sessions.settle_attempt(counters)
+        await self.sessions.settle_attempt(counters, now, failed_at)
         self.count("succeeded")
         return started
 
@@ -255,7 +257,8 @@ class LoginService:
 
     async def _require_password(self, visitor: Visitor, current: str) -> tuple[Credentials, str]:
         """Verify the password; return credentials and hash. The attempt counts as failed until `_require_code`."""
-        if wait := await self.sessions.reserve_attempt({FailureScope.DEVICE: visitor.session.hex()}, self.clock()):
+        wait, _ = await self.sessions.reserve_attempt({FailureScope.DEVICE: visitor.session.hex()}, self.clock())
+        if wait:
             raise LoginRefused(wait)
         credentials = await self.accounts.find_credentials(visitor.account.login)
         hashed = credentials.password_hash if credentials else None
