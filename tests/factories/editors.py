@@ -274,7 +274,7 @@ def build_editors(rules: ApprovalRules | None = None) -> EditorialTeam:
     def count() -> None:
         editors.handed_over += 1
 
-    async def read_budget(_: datetime | None) -> MonthBudget | None:
+    async def read_budget(*_: object) -> MonthBudget | None:
         return drafts.budget
 
     async def read_sending() -> SendingOverview:

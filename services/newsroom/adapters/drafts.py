@@ -177,7 +177,7 @@ class PostgresDraftRepository:
     async def _publish(self, connection: Connection, draft_id: UUID, decide: DecidePublication) -> NoticeDraft:
         await lock_budget(connection)
         draft = await self._lock(connection, draft_id)
-        budget = await fetch_budget(connection, draft.content.scheduled_at)
+        budget = await fetch_budget(connection, draft.content.scheduled_at, self._source, draft.corrected)
         return await self._apply(connection, draft, decide(draft, budget))
 
     async def list_drafts(self, draft_filter: DraftFilter, limit: int) -> Sequence[NoticeDraft]:

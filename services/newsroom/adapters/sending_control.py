@@ -65,7 +65,8 @@ _SENDING_CHANGES: Mapping[SendingChange, str] = {
 _LOCK_BUDGET = "select pg_advisory_xact_lock(hashtextextended('budget', 0))"
 # Deliveries in any state but waiting are already counted by the ledger, or get no message. A publication counts with
 # its estimate until it is a broadcast with a known audience. Each counts in the month in which it begins, an overdue
-# one in this month. The month is null if it is this one.
+# one in this month. The month is null if it is this one. What revisions of the notice $3 of the source $2 still have to
+# send does not count: a correction stops them.
 _PROMISED = """
     with requested as (
         select date_trunc('month', greatest($1::timestamptz, now()) at time zone 'Europe/Berlin') as month
@@ -74,11 +75,13 @@ _PROMISED = """
             greatest(coalesce(b.audience, p.people) - coalesce(s.settled, 0), 0) as people
         from newsroom.broadcast b left join newsroom.publication p on p.broadcast = b.id cross join lateral (
             select sum(value::int) as settled from jsonb_each_text(b.states) where key <> 'waiting') s
-        where b.finished_at is null and b.cancelled_at is null and not exists (
+        where b.finished_at is null and b.cancelled_at is null
+            and not coalesce(b.source = $2::text and b.notice = $3::text, false) and not exists (
             select from dispatcher.list_stops() stop where stop.broadcast = b.id and stop.cause = 'cancelled')
         union all
         select created_at, (body -> 'data' ->> 'scheduled_at')::timestamptz, people
         from newsroom.publication where state <> 'rejected' and broadcast is null and confirmed_at is null
+            and not coalesce(body ->> 'source' = $2::text and body ->> 'subject' = $3::text, false)
     )
     select coalesce(sum(people) filter (
             where greatest(known_at, scheduled_at) > now() - interval '31 days'
@@ -114,10 +117,15 @@ class PostgresSendingControl:
                 numbers=await _fetch_numbers(connection), templates=tuple(TemplatePause(**row) for row in pauses)
             )
 
-    async def read_budget(self, sent_at: datetime | None = None) -> MonthBudget | None:
-        """Return the budget of the month of `sent_at`, by default of this month; None if unlimited."""
+    async def read_budget(
+        self, sent_at: datetime | None = None, source: str | None = None, corrected: str | None = None
+    ) -> MonthBudget | None:
+        """Return the budget of the month of `sent_at`, by default of this month; None if unlimited.
+
+        It allows for all that is promised, but for the notice `corrected` of the source: a correction stops that.
+        """
         async with self._database.connection() as connection:
-            return await fetch_budget(connection, sent_at)
+            return await fetch_budget(connection, sent_at, source, corrected)
 
     async def change_broadcast(
         self, change: BroadcastChange, broadcast: UUID, reason: str, act: Act, permit: Callable[[int], None]
@@ -171,9 +179,11 @@ async def _fetch_numbers(connection: Connection) -> tuple[SendingNumber, ...]:
     return tuple(SendingNumber(**row) for row in await connection.fetch("select * from dispatcher.read_limits()"))
 
 
-async def fetch_budget(connection: Connection, sent_at: datetime | None) -> MonthBudget | None:
-    """Return the budget of the month of `sent_at`, at the earliest this month; None if unlimited."""
-    (row,) = await connection.fetch(_PROMISED, sent_at)
+async def fetch_budget(
+    connection: Connection, sent_at: datetime | None, source: str | None, corrected: str | None
+) -> MonthBudget | None:
+    """Return the same as `read_budget`, at the earliest for this month."""
+    (row,) = await connection.fetch(_PROMISED, sent_at, source, corrected)
     return find_budget(await _fetch_numbers(connection), row["promised"], row["month"])
 
 

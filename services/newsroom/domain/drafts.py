@@ -217,6 +217,11 @@ class NoticeDraft:
         return self.corrects if is_same_notice and self.corrects else self.notice
 
     @property
+    def corrected(self) -> str | None:
+        """Return the id of the notice whose earlier revisions it stops; None if it is no correction."""
+        return self.corrects if self.kind is DraftKind.UPDATE else None
+
+    @property
     def is_open(self) -> bool:
         return self.state in OPEN_STATES
 

@@ -95,7 +95,7 @@ class DraftAssessor:
     configuration: Configuration
     system: System
     clock: Clock
-    read_budget: Callable[[datetime | None], Awaitable[MonthBudget | None]]
+    read_budget: Callable[[datetime | None, str, str | None], Awaitable[MonthBudget | None]]
     read_sending: Callable[[], Awaitable[SendingOverview]]
     list_revisions: Callable[[str, str], Awaitable[Sequence[BroadcastStatus]]]
 
@@ -119,7 +119,7 @@ class DraftAssessor:
             may_approve=may_approve,
             returned=explain_return(draft),
             similar=find_similar(draft.content.headline, recent),
-            budget=await self.read_budget(draft.content.scheduled_at),
+            budget=await self.read_budget(draft.content.scheduled_at, self.system.sources[0], draft.corrected),
             delays=self._explain_delays(draft, forecast, sending),
             is_paused=bool(sending.pause_reasons),
         )

@@ -13,12 +13,12 @@ from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.drafts import DraftRefused, DraftState, NoticeDraft
 from services.newsroom.domain.outbox import PublicationState
-from shared.contracts.events import Problem
+from shared.contracts.events import BroadcastCancelled, Problem
 from shared.runtime.clock import system_clock
 from tests.factories.editors import CONTENT
 from tests.harness.ledger_rows import set_up_number
 from tests.harness.writing import add_broadcast
-from tests.integration.newsroom.writing_store import QUOTA, Store, add_account, build_drafting
+from tests.integration.newsroom.writing_store import QUOTA, SOURCE, Store, add_account, build_drafting
 
 
 @pytest.fixture
@@ -230,6 +230,26 @@ async def test_what_was_planned_for_a_moment_that_is_over_is_paid_for_now(
         before = {"accepted_at": now - timedelta(days=50), "scheduled_at": now - timedelta(days=ago)}
         await add_broadcast(small_budget, audience=10, states='{"waiting": 10}', **before)
     assert (await read_left(store), await read_left(store, now + timedelta(days=40))) == (15, 25)
+
+
+@pytest.mark.parametrize("is_accepted", [True, False])
+async def test_a_correction_does_not_pay_for_what_it_stops(
+    store: Store, small_budget: asyncpg.Connection, is_accepted: bool
+) -> None:
+    """Each goes to 10: who has not got the first revision gets only the new one."""
+    await add_broadcast(small_budget, audience=10, states='{"waiting": 10}')
+    first, broadcast = await store.publish(), uuid4()
+    if is_accepted:
+        await store.accept(first, audience=10, broadcast=broadcast)
+    assert await read_left(store) == 5
+    with pytest.raises(DraftRefused, match="Das Budget"):
+        await store.publish()
+    correction = await store.correct(first, "Die Sperrung endet schon am Donnerstag.")
+    assert (await store.drafting.publish(store.ben, correction.id, 2)).state is DraftState.PUBLISHED
+    assert await read_left(store) == 0
+    cancelled = BroadcastCancelled(source=SOURCE, notice=first.notice, broadcast=broadcast, reason="newer revision")
+    await store.tell(cancelled, system_clock())
+    assert await read_left(store) == (5 if is_accepted else 0)
 
 
 @pytest.mark.usefixtures("small_budget")

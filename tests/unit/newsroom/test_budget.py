@@ -33,7 +33,7 @@ async def test_a_notice_to_more_than_the_budget_is_not_published(used: int, is_e
 async def test_a_planned_notice_asks_for_the_budget_of_its_month() -> None:
     newsroom, asked = build_editors(ROUTINE), []
 
-    async def read_budget(at: datetime | None) -> MonthBudget:
+    async def read_budget(at: datetime | None, *_: str | None) -> MonthBudget:
         asked.append(at)
         return MonthBudget(messages=100, used=0, promised=95, month=date(2026, 12, 1))
 
