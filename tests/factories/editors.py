@@ -177,7 +177,7 @@ class DraftsInMemory(PostgresDraftRepository):
         if self.audience is None:
             return []
         states = {"delivered": self.audience}
-        return [BroadcastStatus(id=UUID(int=1), audience=self.audience, states=states, finished_at=NOON)]
+        return [BroadcastStatus(id=UUID(int=1), revision=1, audience=self.audience, states=states, finished_at=NOON)]
 
 
 @dataclass

@@ -193,7 +193,7 @@ class DraftAssessor:
         if self.rules.lead_euros is None:
             return False
         revisions = await self.list_revisions(self.system.sources[0], draft.subject)
-        audience = max((revision.audience for revision in revisions if revision.audience is not None), default=None)
+        audience = next((each.audience for each in revisions if each.revision == draft.own_revision), None)
         return self.rules.is_for_lead(compute_costs(self.configuration, draft.content.topic, audience))
 
     def build_publication(

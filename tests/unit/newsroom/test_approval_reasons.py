@@ -4,11 +4,12 @@ import itertools
 from contextlib import suppress
 from dataclasses import replace
 from datetime import time, timedelta
+from uuid import UUID
 
 import msgspec
 import pytest
 
-from services.newsroom.domain.accounts import NotPermitted
+from services.newsroom.domain.accounts import Account, NotPermitted
 from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.drafts import (
     DraftKind,
@@ -19,6 +20,7 @@ from services.newsroom.domain.drafts import (
     Verdict,
     build_author,
 )
+from services.newsroom.domain.progress import BroadcastStatus
 from services.newsroom.domain.sending import MonthBudget
 from shared.contracts.notices_http import NoticeForecast
 from tests.factories.editors import (
@@ -166,6 +168,26 @@ async def test_an_emergency_that_has_cost_little_is_reviewed_as_before() -> None
     with pytest.raises(NotPermitted):
         await newsroom.play("lea review")
     await newsroom.play("ben review")
+
+
+@pytest.mark.parametrize(("first", "second", "reviewer"), [(10, None, LEA), (10, 25_000, LEA), (25_000, 10, BEN)])
+async def test_who_reviews_a_correction_in_an_emergency_is_decided_by_what_it_has_cost(
+    first: int, second: int | None, reviewer: Account
+) -> None:
+    """Not by another revision of its notice, of which alone something may be known yet."""
+    newsroom = await open_editors(AMOUNTS, DEAR, URGENT)
+    published = await newsroom.play("anna emergency")
+    correction = await newsroom.correct(ANNA, published.id, "Bis Freitag.")
+    await newsroom.drafting.publish_emergency(ANNA, correction.id, 2, "Bombenfund")
+
+    async def list_revisions(*_: str) -> list[BroadcastStatus]:
+        known = {2: second, 1: first}
+        return [BroadcastStatus(id=UUID(int=each), revision=each, audience=known[each]) for each in known]
+
+    drafting = replace(newsroom.drafting, assessor=replace(newsroom.drafting.assessor, list_revisions=list_revisions))
+    with pytest.raises(NotPermitted):
+        await drafting.review(BEN if reviewer is LEA else LEA, correction.id, 2)
+    assert (await drafting.review(reviewer, correction.id, 2)).decisions[-1].verdict is Verdict.REVIEW
 
 
 async def test_the_check_says_who_has_to_approve_and_whether_it_is_me() -> None:
