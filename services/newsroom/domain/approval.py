@@ -1,6 +1,6 @@
 """Four-eyes rule by risk: when a second person has to approve, and who may do so."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, time
 from decimal import Decimal
 from uuid import UUID
@@ -65,9 +65,18 @@ class ApprovalRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 def find_approval_reasons(
-    draft: NoticeDraft, rules: ApprovalRules, *, local_topics: frozenset[str], costs: Decimal | None, now: datetime
+    draft: NoticeDraft,
+    rules: ApprovalRules,
+    *,
+    local_topics: frozenset[str],
+    municipalities: Collection[str],
+    costs: Decimal | None,
+    now: datetime,
 ) -> Iterator[str]:
-    """Yield why a second person has to approve, in German; unknown costs count as too high."""
+    """Yield why a second person has to approve, in German; unknown costs count as too high.
+
+    A notice to all `municipalities` of the county is one to the whole county.
+    """
     content = draft.content
     if content.topic not in rules.routine_topics:
         yield "Meldungen zu diesem Thema gibt immer eine zweite Person frei."
@@ -75,8 +84,8 @@ def find_approval_reasons(
         yield "Die Meldung ist eine Eilmeldung."
     if _is_night(content.scheduled_at or now, rules):
         yield f"Sie würde nachts gesendet (zwischen {rules.night_begins:%H:%M} und {rules.night_ends:%H:%M} Uhr)."
-    is_whole = content.topic in local_topics and not content.municipalities and draft.kind is not DraftKind.FOLLOW_UP
-    if is_whole and not rules.whole_county_alone:
+    is_limited = draft.kind is DraftKind.FOLLOW_UP or 0 < len({*content.municipalities}) < len(municipalities)
+    if content.topic in local_topics and not is_limited and not rules.whole_county_alone:
         yield "Sie geht im ganzen Landkreis an alle, die das Thema abonniert haben."
     if costs is None:
         yield "Was sie kostet, ist gerade nicht bekannt."

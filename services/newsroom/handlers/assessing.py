@@ -181,8 +181,15 @@ class DraftAssessor:
         """
         if draft.kind is DraftKind.WITHDRAWAL:
             return ()
-        local_topics, costs = self.configuration.local_topics, _sum_costs(forecast)
-        return tuple(find_approval_reasons(draft, self.rules, local_topics=local_topics, costs=costs, now=self.clock()))
+        reasons = find_approval_reasons(
+            draft,
+            self.rules,
+            local_topics=self.configuration.local_topics,
+            municipalities=self.configuration.municipalities,
+            costs=_sum_costs(forecast),
+            now=self.clock(),
+        )
+        return tuple(reasons)
 
     def is_for_lead(self, draft: NoticeDraft, forecast: NoticeForecast | None) -> bool:
         """Return whether a lead has to approve what the draft costs."""

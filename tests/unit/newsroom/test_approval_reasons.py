@@ -31,6 +31,7 @@ from tests.factories.editors import (
     BOTH,
     CLEO,
     CONTENT,
+    COUNTY,
     FORECAST,
     LEA,
     NOON,
@@ -97,7 +98,9 @@ def count_reasons(
 def test_what_is_routine_needs_nobody_and_a_withdrawal_neither_even_at_night() -> None:
     assert count_reasons(build_draft(), costs="100.00") == 0
     follow_up = build_draft(DraftKind.FOLLOW_UP)
-    assert count_reasons(follow_up, msgspec.structs.replace(ROUTINE, whole_county_alone=False)) == 0
+    some = build_draft(municipalities=COUNTY.municipalities[1:])
+    for draft in (follow_up, some):
+        assert count_reasons(draft, msgspec.structs.replace(ROUTINE, whole_county_alone=False)) == 0
     withdrawal = replace(build_draft(DraftKind.WITHDRAWAL, urgent=True, topic="stellen"), corrects="n-1")
     assert count_reasons(withdrawal, costs=None, hour=3) == 0
 
@@ -113,6 +116,12 @@ def test_what_is_routine_needs_nobody_and_a_withdrawal_neither_even_at_night() -
         (build_draft(), ROUTINE, "1.00", 4),
         (build_draft(scheduled_at=NOON + timedelta(hours=10)), ROUTINE, "1.00", 11),
         (build_draft(), msgspec.structs.replace(ROUTINE, whole_county_alone=False), "1.00", 11),
+        (
+            build_draft(municipalities=COUNTY.municipalities),
+            msgspec.structs.replace(ROUTINE, whole_county_alone=False),
+            "1.00",
+            11,
+        ),
         (build_draft(), msgspec.structs.replace(ROUTINE, night_begins=time(11), night_ends=time(13)), "1.00", 11),
     ],
 )
