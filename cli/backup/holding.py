@@ -76,8 +76,8 @@ with chosen as (
 select dispatcher.count_changes(32, array_agg(source), array_agg(old_state), array_agg(state)) from changed
 """
 # The author decides whether to publish again what no event has confirmed. A withdrawal may be repeated, and has to be;
-# so may what subscriptions has stored: it answers once more, the same. A draft stays published if another publication of
-# its revision has taken effect.
+# so may what subscriptions has stored: it answers once more, the same. A draft stays published if another publication
+# of its revision has taken effect.
 _RETURN = """
 with unconfirmed as (
     select p.id, p.body ->> 'type' = $2 or exists (
