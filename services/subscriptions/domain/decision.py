@@ -121,7 +121,7 @@ def _limit_reply(decision: Decision, context: DecisionContext) -> Decision:
         conversation = replace(conversation, hinted_at=context.moment.at)
     is_closed = context.parsed.intent is Intent.DECLINE or result not in (*_ANSWER_ONLY, MessageResult.EMERGENCY)
     question = reply.question or ("" if is_closed else conversation.open_question)
-    return replace(decision, conversation=replace(conversation, open_question=question))
+    return replace(decision, reply=reply.fit(), conversation=replace(conversation, open_question=question))
 
 
 def _is_outdated(subscriber: Subscriber | None, context: DecisionContext) -> bool:

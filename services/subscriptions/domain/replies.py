@@ -1,12 +1,14 @@
 """Replies to one person: a text with buttons or a list; every choice can also be written as text."""
 
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from services.subscriptions.domain import conversation
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.intents.intent import EVERYTHING, Intent, build_payload, build_start_payload
+from services.subscriptions.domain.intents.text import cut_middle
 from services.subscriptions.domain.subscriber import Subscriber
 from services.subscriptions.domain.wording import (
     Wording,
@@ -21,6 +23,9 @@ from shared.notices.configuration import Topic
 
 MAX_ROWS = 10
 MAX_TITLE_LENGTH = 24
+# WhatsApp's limits of a text with buttons or a list, and of one without.
+MAX_BODY_LENGTH, MAX_TEXT_LENGTH = 1_024, 4_096
+_TAPPING = re.compile(r"([Tt])ippen Sie \w+ auf \w+(?: wählen)?,? oder (\w)")
 
 START = ReplyButton(id=build_payload(Intent.START), title="Start")
 STOP = ReplyButton(id=build_payload(Intent.STOP), title="Stop")
@@ -78,6 +83,17 @@ class ReplyContent:
     @property
     def text(self) -> str:
         return self.wording.text
+
+    def fit(self) -> "ReplyContent":
+        """Return the reply as WhatsApp accepts it.
+
+        With many topics or places the text is too long for buttons or a list; each choice can also be written.
+        """
+        if len(self.text) <= (MAX_BODY_LENGTH if self.buttons or self.menu else MAX_TEXT_LENGTH):
+            return self
+        text = _TAPPING.sub(lambda match: match[2].upper() if match[1] == "T" else match[2], self.text)
+        wording = Wording(self.wording.version, cut_middle(text, MAX_TEXT_LENGTH))
+        return replace(self, wording=wording, buttons=(), menu=None)
 
 
 @dataclass(frozen=True)
@@ -140,7 +156,7 @@ class ReplyBuilder:
 
     def ask_start(self, topics: frozenset[str] = frozenset(), places: frozenset[str] = frozenset()) -> ReplyContent:
         """Ask whether to subscribe, to these topics and places if any are given."""
-        button = ReplyButton(id=build_start_payload(topics, places), title="Start")
+        button = ReplyButton(id=build_start_payload(self.county, topics, places), title="Start")
         about = f" zu {join_words(self._list_titles(topics))}" if topics else ""
         area = f" für {join_words(sorted(places))}" if places else ""
         wording = build_start_question(self.county, about + area)

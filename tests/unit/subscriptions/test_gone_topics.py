@@ -87,7 +87,9 @@ def test_a_button_that_names_nothing_known_asks_and_its_label_does_not_count(
 
 
 @pytest.mark.parametrize("answer", ["Start", "Ja", "Ja bitte"])
-@pytest.mark.parametrize("asked", [build_start_payload(["stellen"]), build_start_payload([], ["Grasberg"])])
+@pytest.mark.parametrize(
+    "asked", [build_start_payload(COUNTY, ["stellen"]), build_start_payload(COUNTY, [], ["Grasberg"])]
+)
 def test_an_answer_to_a_question_about_what_is_gone_subscribes_to_nothing(asked: str, answer: str) -> None:
     conversation = Conversation(open_question=asked, counted_at=build_time(0))
     decision = say(None, answer, conversation=conversation)

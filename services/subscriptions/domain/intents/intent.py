@@ -1,5 +1,7 @@
 """Intents of messages, the intent of one message with its slots, and ids of buttons and list rows for intents."""
 
+import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,6 +12,8 @@ MAX_PAUSE_DAYS = 366
 MAX_FEEDBACK_LENGTH = 1_000
 EVERYTHING = "all"
 MAX_ID_LENGTH = 256
+# Topics and municipalities as bits, after a hash of all of them in the county file.
+_BITS = re.compile(r"#([0-9a-f]{16})([0-9a-f]+)")
 GOOD, BAD = "good", "bad"
 
 
@@ -88,6 +92,7 @@ class ParsedIntent:
 _PLAIN = frozenset((Intent.START, Intent.STOP, Intent.TOPICS, Intent.PLACES, Intent.RESUME, Intent.DATA, Intent.ERASE,
     Intent.HELP, Intent.WHY))  # fmt: skip
 _ABOUT_TOPICS = frozenset((Intent.ONLY, Intent.ADD, Intent.REMOVE))
+_ASK_START = ParsedIntent(intent=Intent.ASK_START)
 
 
 def build_payload(intent: Intent, about: str = "") -> str:
@@ -95,11 +100,22 @@ def build_payload(intent: Intent, about: str = "") -> str:
     return f"{intent.value}:{about}" if about else intent.value
 
 
-def build_start_payload(topics: Iterable[str] = (), places: Iterable[str] = ()) -> str:
-    """Return the id of a button that subscribes to these; without the places if it would be too long."""
-    topic_list, place_list = ",".join(sorted(topics)), ",".join(sorted(places))
+def build_start_payload(county: County, topics: Iterable[str] = (), places: Iterable[str] = ()) -> str:
+    """Return the id of a button that subscribes to these; as bits if the names would be too long."""
+    chosen_topics, chosen_places = frozenset(topics), frozenset(places)
+    topic_list, place_list = ",".join(sorted(chosen_topics)), ",".join(sorted(chosen_places))
     payload = build_payload(Intent.START, f"{topic_list};{place_list}" if place_list else topic_list)
-    return payload if len(payload) <= MAX_ID_LENGTH else build_payload(Intent.START, topic_list)
+    if len(payload) <= MAX_ID_LENGTH:
+        return payload
+    chosen = [topic.id in chosen_topics for topic in county.topics]
+    chosen += [place in chosen_places for place in county.municipalities]
+    bits = sum(1 << index for index, is_chosen in enumerate(chosen) if is_chosen)
+    return build_payload(Intent.START, f"#{_hash_choices(county)}{bits:x}")
+
+
+def _hash_choices(county: County) -> str:
+    names = "\0".join((*(topic.id for topic in county.topics), "", *county.municipalities))
+    return hashlib.sha256(names.encode()).hexdigest()[:16]
 
 
 def parse_payload(payload: str, county: County) -> ParsedIntent | None:
@@ -125,11 +141,20 @@ def parse_payload(payload: str, county: County) -> ParsedIntent | None:
 
 def _parse_start(about: str, county: County) -> ParsedIntent:
     """Return START, or the question whether to start if none of the named topics or places exists any longer."""
+    if choice := _BITS.fullmatch(about):
+        return _parse_bits(int(choice[2], 16), county) if choice[1] == _hash_choices(county) else _ASK_START
     topic_list, _, place_list = about.partition(";")
     topics = county.topic_ids & set(topic_list.split(","))
     places = frozenset(name for name in county.municipalities if name.casefold() in place_list.split(","))
     exist = (topics or not topic_list) and (places or not place_list) and (topics or places)
     return ParsedIntent(intent=Intent.START if exist else Intent.ASK_START, topics=topics, places=places)
+
+
+def _parse_bits(bits: int, county: County) -> ParsedIntent:
+    topics = frozenset(topic.id for index, topic in enumerate(county.topics) if bits >> index & 1)
+    rest = bits >> len(county.topics)
+    places = frozenset(place for index, place in enumerate(county.municipalities) if rest >> index & 1)
+    return ParsedIntent(intent=Intent.START, topics=topics, places=places)
 
 
 def _parse_topics(intent: Intent, about: str, county: County) -> ParsedIntent:

@@ -1,0 +1,117 @@
+"""A county with many topics and municipalities: each reply still fits into WhatsApp, and no choice is lost."""
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from services.dispatcher.domain.content import build_reply_body
+from services.subscriptions.domain.conversation import NEW_CONVERSATION, Conversation
+from services.subscriptions.domain.county import County
+from services.subscriptions.domain.decision import Decision, MessageResult, decide
+from services.subscriptions.domain.intents.detection import detect_intent
+from services.subscriptions.domain.intents.intent import MAX_ID_LENGTH, Intent, ParsedIntent, parse_payload
+from services.subscriptions.domain.intents.text import CitizenText
+from services.subscriptions.domain.privacy import StoredState
+from services.subscriptions.domain.replies import ReplyBuilder
+from services.subscriptions.domain.subscriber import Subscriber
+from shared.notices.configuration import Topic
+from tests.factories.citizens import COUNTY, build_context, build_message
+
+PLACES = tuple(f"{name}{ending}" for name in ["Abcd", "Efgh", "Ijkl", "Mnop", "Qrst"] for ending in (
+    "büttel", "dorf", "moor", "stedt", "wede", "hude", "hausen", "rade"))  # fmt: skip
+
+
+def build_county(topics: int, title: str = "{} und Abfallwirtschaft") -> County:
+    names = [f"{first}{second}" for first in ["bau", "müll", "wald", "see", "schul"] for second in
+        ("amt", "boden", "dienst", "filter", "garten", "hilfe", "kunst", "leitung")]  # fmt: skip
+    return msgspec.structs.replace(
+        COUNTY,
+        topics=tuple(
+            Topic(
+                id=f"{name.replace('ü', 'ue')}_und_abfallwirtschaft",
+                title=title.replace("{}", name.title()),
+                words=(name,),
+                template="t",
+                category=COUNTY.topics[0].category,
+                local=number % 2 == 0,
+            )
+            for number, name in enumerate(names[:topics])
+        ),
+        municipalities=PLACES,
+        localities=(),
+        systems=(),
+    )
+
+
+def converse(county: County, *texts: str) -> tuple[Subscriber | None, list[Decision]]:
+    """Return the person and the decisions about these messages."""
+    subscriber: Subscriber | None = None
+    conversation: Conversation = NEW_CONVERSATION
+    decisions: list[Decision] = []
+    for number, text in enumerate(texts):
+        message, citizen_text = build_message(text, seconds=10 * number), CitizenText(text)
+        context = replace(
+            build_context(seconds=10 * number + 1),
+            message=message,
+            text=citizen_text,
+            parsed=detect_intent(message, citizen_text, county),
+            replies=ReplyBuilder(county),
+            state=StoredState(conversation=conversation),
+        )
+        decision = decide(subscriber, context)
+        subscriber, conversation = decision.subscriber, decision.conversation or conversation
+        decisions.append(decision)
+    return subscriber, decisions
+
+
+@pytest.mark.parametrize(
+    ("topics", "title"), [(4, "{}"), (14, "{} und Abfallwirtschaft"), (40, "{} und Abfallwirtschaft"), (40, "{} " * 20)]
+)
+def test_every_reply_can_be_sent_and_mentions_no_button_that_it_lacks(topics: int, title: str) -> None:
+    county = build_county(topics, title)
+    many_places = f"nur {', '.join(PLACES[:-1])}"
+    many_topics = f"nur {', '.join(topic.words[0] for topic in county.topics[:-1])}"
+    said = ("Themen", many_places, many_topics, "Start", many_places, "Start", "Themen", "Gemeinden", "Pause", "Weiter")
+    subscriber, decisions = converse(county, *said)
+    assert subscriber is not None
+    assert len(subscriber.places) == len(PLACES) - 1
+    for decision in decisions:
+        reply = decision.reply
+        assert reply is not None
+        assert build_reply_body(reply.text, reply.buttons, reply.menu)
+        assert all(len(button.id) <= MAX_ID_LENGTH for button in reply.buttons)
+        assert reply.buttons or reply.menu or "ippen Sie" not in reply.text
+
+
+def test_a_receipt_that_is_too_long_for_a_list_names_all_topics_and_how_to_choose_and_leave() -> None:
+    county = build_county(40)
+    _, (started,) = converse(county, "Start")
+    assert started.reply is not None
+    assert started.reply.menu is None
+    assert all(topic.title in started.reply.text for topic in county.topics)
+    assert "Themen ändern: Schreiben Sie Themen.\nAbmelden: Schreiben Sie jederzeit Stop." in started.reply.text
+
+
+@pytest.mark.parametrize("start", ["Start", "Ja", None])
+def test_what_a_stranger_chose_of_many_topics_and_places_is_what_they_get(start: str | None) -> None:
+    county = build_county(14)
+    topics, places = frozenset(topic.id for topic in county.topics[2:]), frozenset(PLACES[1:9])
+    chosen = f"nur {', '.join(topic.words[0] for topic in county.topics[2:])} in {', '.join(places)}"
+    _, (asked,) = converse(county, chosen)
+    assert asked.reply is not None
+    (button,) = asked.reply.buttons
+    assert len(button.id) <= MAX_ID_LENGTH
+    assert parse_payload(button.id, county) == ParsedIntent(intent=Intent.START, topics=topics, places=places)
+    assert parse_payload(button.id, build_county(13)) == ParsedIntent(intent=Intent.ASK_START)
+    if start:
+        subscriber, (_, started) = converse(county, chosen, start)
+        assert subscriber is not None
+        assert (started.result, subscriber.topics, subscriber.places) == (MessageResult.STARTED, topics, places)
+
+
+@pytest.mark.parametrize(
+    "payload", ["start:#", "start:#0123456789abcdef", "start:#0123456789abcdefg", "start:#" + "f" * 250]
+)
+def test_bits_of_another_county_or_of_none_subscribe_nobody(payload: str) -> None:
+    assert parse_payload(payload, build_county(14)) == ParsedIntent(intent=Intent.ASK_START)
