@@ -6,7 +6,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from services.subscriptions.domain.conversation import Conversation, find_pending_start, interpret_reply
+from services.subscriptions.domain.conversation import (
+    FEEDBACK,
+    PLACES,
+    Conversation,
+    find_pending_start,
+    interpret_reply,
+)
 from services.subscriptions.domain.feedback import AuthorKey, Feedback, build_feedback, identify_person
 from services.subscriptions.domain.intents.emergency import EmergencySigns
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
@@ -80,7 +86,8 @@ class Decision:
     feedback: Feedback | None = None
 
 
-_ANSWER_ONLY = (MessageResult.HINTED, MessageResult.INFORMED, MessageResult.SHOWN)
+_ANSWERED_ELSE = (MessageResult.INFORMED, MessageResult.SHOWN)
+_ANSWER_ONLY = (MessageResult.HINTED, *_ANSWERED_ELSE)
 
 
 def decide(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
@@ -109,7 +116,8 @@ def calculate_reply_expiry(message: InboundMessage) -> datetime:
 def _limit_reply(decision: Decision, context: DecisionContext) -> Decision:
     """Drop the reply if it is too late or exceeds the reply quota.
 
-    A question stays open across other answers, until it leads to a change or another question is asked.
+    A question stays open across other answers, until it leads to a change or another question is asked; one that any
+    text answers, only until something else is answered.
     """
     result, reply = decision.result, decision.reply
     if reply is None or context.now >= calculate_reply_expiry(context.message):
@@ -120,6 +128,7 @@ def _limit_reply(decision: Decision, context: DecisionContext) -> Decision:
     if result is MessageResult.HINTED:
         conversation = replace(conversation, hinted_at=context.moment.at)
     is_closed = context.parsed.intent is Intent.DECLINE or result not in (*_ANSWER_ONLY, MessageResult.EMERGENCY)
+    is_closed |= result in _ANSWERED_ELSE and conversation.open_question in (PLACES, FEEDBACK)
     question = reply.question or ("" if is_closed else conversation.open_question)
     return replace(decision, reply=reply.fit(), conversation=replace(conversation, open_question=question))
 

@@ -109,6 +109,18 @@ def test_all_after_the_question_about_places_means_places() -> None:
     assert "Orte ändern: Gemeinden" in answer
 
 
+def test_all_after_the_list_of_topics_means_topics_although_places_were_asked_about_before() -> None:
+    subscriber, _, _ = converse("Start", "nur Baustellen", "nur Worpswede", "Gemeinden", "Themen", "alle")
+    assert subscriber is not None
+    assert (set(subscriber.places), subscriber.topics) == ({"Worpswede"}, COUNTY.topic_ids)
+
+
+@pytest.mark.parametrize("between", ["Themen", "Daten", "Warum", "Hilfe"])
+def test_only_the_next_message_is_an_opinion(between: str) -> None:
+    _, answer, _ = converse("Start", "Feedback", between, "Wann hat die Zulassungsstelle auf?")
+    assert answer == TEXTS.hint.text
+
+
 @pytest.mark.parametrize(
     "text",
     ["Bitte nicht abmelden, das ist toll", "Nicht stoppen bitte, ich finde das gut", "Bloß nicht aufhören, ist super"],
