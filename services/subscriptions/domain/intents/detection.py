@@ -11,6 +11,7 @@ import msgspec
 
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.intents.classifier import IntentClassifier, Prediction, load_classifier
+from services.subscriptions.domain.intents.contrast import resolve_contrast
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent, parse_payload
 from services.subscriptions.domain.intents.phrases import MISTAKEN
 from services.subscriptions.domain.intents.plain_clause import UNSURE, apply_plain_clause, has_lone_word
@@ -120,7 +121,7 @@ def detect_text_intent(text: CitizenText, county: County, classifier: IntentClas
     final = _apply_explicit_stop(parsed, findings)
     if rule.intent is Intent.ERASE and final.intent not in _AFTER_ERASURE:
         return ParsedIntent(intent=Intent.ASK_ERASE)  # since the prediction is something else
-    return final
+    return resolve_contrast(final, text, county)
 
 
 def resolve_intent(rule: ParsedIntent, prediction: Prediction, findings: Findings, county: County) -> ParsedIntent:

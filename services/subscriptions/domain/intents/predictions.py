@@ -262,7 +262,7 @@ def extract_entities(text: CitizenText, county: County) -> Entities:
     places: set[str] = set()
     before: set[str] = set()
     for part in _split_parts(text.excerpt):
-        topics, where = _find_mentions(part.words, county)
+        topics, where = find_mentions(part.words, county)
         refused = bool(_UNWANTED & part.word_set)
         (unwanted if refused or _is_off(part.words) else wanted).update(topics)
         elsewhere = refused and not _REST_REFUSED.search(part.sentence) and not _has_home(part.words)
@@ -275,7 +275,7 @@ def extract_entities(text: CitizenText, county: County) -> Entities:
         topic
         for part in sentences
         if _KEPT & part.word_set and not (_UNWANTED | _OFF) & part.word_set
-        for topic in _find_mentions(part.words, county)[0]
+        for topic in find_mentions(part.words, county)[0]
     }
     return Entities(
         frozenset(wanted),
@@ -312,7 +312,7 @@ def _has_home(words: Sequence[str]) -> bool:
     return bool(_LIVING & set(words[: max(0, index - _FAR_FROM_HOME)]))
 
 
-def _find_mentions(words: Sequence[str], county: County) -> tuple[set[str], set[str]]:
+def find_mentions(words: Sequence[str], county: County) -> tuple[set[str], set[str]]:
     topics, places = find_names(words, county)
     topics |= {topic for topic, pattern in compile_topic_patterns(county) for word in words if pattern.match(word)}
     return topics, places
@@ -329,7 +329,7 @@ def _find_existing(words: Sequence[str], county: County) -> frozenset[str]:
             parts += [words[max(0, index - 2) : index], following[:3]]
         if word in _HAVING and following == ["ich"]:
             parts.append(words[:index])
-    return frozenset(topic for part in parts for topic in _find_mentions(part, county)[0])
+    return frozenset(topic for part in parts for topic in find_mentions(part, county)[0])
 
 
 def _parse_rest(sentence: str) -> bool | None:

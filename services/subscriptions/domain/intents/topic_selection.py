@@ -115,7 +115,7 @@ def match_selection(phrase: Phrase, text: CitizenText, county: County) -> Parsed
     words = phrase.words
     if any(map(str.isdecimal, words)) and all(word.isdecimal() or word in _BESIDE_NUMBERS for word in words):
         return _select_by_number(phrase, county)
-    mentions = _find_mentions(_move_yes_no(_rewrite_exceptions(phrase)), county)
+    mentions = collect_mentions(_move_yes_no(_rewrite_exceptions(phrase)), county)
     if not mentions.topics | mentions.denied and _wants_every_place(mentions, phrase, text):
         return ParsedIntent(intent=Intent.PLACES, every_place=True)
     sentence, not_only = _NOT_ONLY.subn("", text.sentence)
@@ -147,7 +147,7 @@ def is_everything(text: CitizenText) -> bool:
 
 def find_names(words: Sequence[str], county: County) -> tuple[set[str], set[str]]:
     """Return the topics and the municipalities that occur by name, even with a typo."""
-    mentions = _find_mentions(words, county)
+    mentions = collect_mentions(words, county)
     return mentions.topics | mentions.denied, mentions.places
 
 
@@ -173,7 +173,7 @@ def _select_by_number(phrase: Phrase, county: County) -> ParsedIntent | None:
     return ParsedIntent(intent=intent, topics=frozenset(county.topics[number - 1].id for number in numbers))
 
 
-def _find_mentions(words: Sequence[str], county: County) -> _Mentions:
+def collect_mentions(words: Sequence[str], county: County) -> _Mentions:
     names = _collect_names(county)
     mentions, denying, index = _Mentions(), False, 0
     while index < len(words):
