@@ -10,6 +10,7 @@ from dataclasses import replace
 import msgspec
 
 from services.subscriptions.domain.county import County
+from services.subscriptions.domain.intents.choice_sign import find_sign
 from services.subscriptions.domain.intents.classifier import IntentClassifier, Prediction, load_classifier
 from services.subscriptions.domain.intents.contrast import resolve_contrast
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent, parse_payload
@@ -59,6 +60,7 @@ _NEAR_LEAVING = frozenset(
 )
 _LIMITED = frozenset((Intent.PAUSE, Intent.RESUME, Intent.REMOVE, Intent.ONLY))
 _OF_TOPICS = frozenset((Intent.REMOVE, Intent.ONLY))
+_BY_SIGN = frozenset((Intent.ONLY, Intent.ADD, Intent.REMOVE, Intent.PLACES, Intent.TOPICS))
 _JOINING = frozenset((Intent.START, Intent.ASK_START))
 # Rules that cover a prediction: an erasure also unsubscribes, and adding without a subscription leads to a question.
 _COVERED = {Intent.ASK_START: {Intent.START}, Intent.ERASE: {Intent.STOP}, Intent.ADD: _JOINING}
@@ -70,7 +72,7 @@ _BACK = re.compile(
     r"empfangen|verteiler|liste|nachrichten|meldungen)\b|\bzurueck$|\berneut an|\bdoch weiter\b|"
     r"^(?!.*\b(?:nicht|nichts|nie|kein\w*)\b).*\bweiter (?:haben|bekommen|erhalten|kriegen|lesen)\b(?!.*\bstopp?\b)"
 )
-_BESIDE_NUMBERS = read_words("thema themen nummer nr und bitte")
+_BESIDE_NUMBERS = read_words("thema themen nummer nr und bitte bis")
 
 # "Stop, das reicht jetzt"; the words after the comma may limit it to a topic.
 _FIRST = re.compile(r"\W*(?:bitte\s+)?(?:stop|stopp)(?:\s+bitte)?\s*[,:;]\s", re.IGNORECASE)
@@ -154,6 +156,9 @@ def _is_certain(rule: ParsedIntent, prediction: Prediction, findings: Findings) 
         or prediction.intent in _COVERED.get(rule.intent, ())
     ):
         return True
+    is_numbered = any(map(str.isdecimal, words)) and all(word.isdecimal() or word in _BESIDE_NUMBERS for word in words)
+    if rule.intent in _BY_SIGN and (is_numbered or find_sign(findings.text)):
+        return True  # "- 2 - 3"
     if findings.stop.is_about_hours or (
         rule.intent is Intent.ASK_STOP and (findings.stop.is_pondered or findings.pause.is_endless)
     ):

@@ -9,6 +9,7 @@ from functools import cache, lru_cache
 from rapidfuzz.distance import OSA
 
 from services.subscriptions.domain.county import County
+from services.subscriptions.domain.intents.choice_sign import build_signed_choice, list_ranges
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
 from services.subscriptions.domain.intents.text import CitizenText, Phrase, read_words, tokenize
 from services.subscriptions.domain.intents.vocabulary import (
@@ -43,7 +44,6 @@ _AN_EVENT = read_words("zur zum der einer")
 _YES_NO = ("ja", "nein")
 _CHOOSING = read_words("auswaehlen waehlen abwaehlen aendern einstellen")
 _ELSE = read_words("andere anderes was etwas")
-_SIGNS = {"+": Intent.ADD, "-": Intent.REMOVE, "−": Intent.REMOVE, "–": Intent.REMOVE}
 _REST = read_words("rest andere anderes anderen andern uebrige uebrigen sonstige restlichen restliche")
 ALL_AGAIN = read_words("wieder doch lieber saemtliche nochmal")
 _AROUND_ALL = ALL_AGAIN | read_words("""vier ich wir will moechte wollen moechten haben bekommen kriegen erhalten gern
@@ -113,8 +113,9 @@ class _Mentions:
 def match_selection(phrase: Phrase, text: CitizenText, county: County) -> ParsedIntent | None:
     """Return a choice of topics or places by number or by name, or a request for the list; None if it is neither."""
     words = phrase.words
-    if any(map(str.isdecimal, words)) and all(word.isdecimal() or word in _BESIDE_NUMBERS for word in words):
-        return _select_by_number(phrase, county)
+    beside = _BESIDE_NUMBERS | ({"bis"} if list_ranges(text) else set())
+    if any(map(str.isdecimal, words)) and all(word.isdecimal() or word in beside for word in words):
+        return _select_by_number(phrase, text, county)
     mentions = collect_mentions(_move_yes_no(_rewrite_exceptions(phrase)), county)
     if not mentions.topics | mentions.denied and _wants_every_place(mentions, phrase, text):
         return ParsedIntent(intent=Intent.PLACES, every_place=True)
@@ -122,7 +123,9 @@ def match_selection(phrase: Phrase, text: CitizenText, county: County) -> Parsed
     if not_only and mentions.topics and ALL & mentions.rest and not _REFUSING & set(sentence.split()):
         return ParsedIntent(intent=Intent.ONLY, topics=county.topic_ids)  # "Nicht nur Jobs, ich will alles"
     if mentions.topics or mentions.places or mentions.denied:
-        return _select_by_sign(mentions, text) or _select_by_name(mentions, text)
+        alone = not mentions.rest and not mentions.denied  # "+ Jobs", "- Baustellen"
+        signed = alone and build_signed_choice(text, frozenset(mentions.topics), frozenset(mentions.places))
+        return signed or _select_by_name(mentions, text)
     return _match_list_request(mentions.rest, text, county)
 
 
@@ -165,12 +168,14 @@ def _normalize_pattern(pattern: str) -> str:
     return "*".join("".join(tokenize(part)) for part in pattern.split("*"))
 
 
-def _select_by_number(phrase: Phrase, county: County) -> ParsedIntent | None:
-    numbers = [int(word) for word in phrase.words if word.isdecimal() and len(word) < 3]
+def _select_by_number(phrase: Phrase, text: CitizenText, county: County) -> ParsedIntent | None:
+    numbers = [int(word) for word in phrase.words if word.isdecimal() and len(word) < 3] + list_ranges(text)
     if not numbers or not all(1 <= number <= len(county.topics) for number in numbers):
         return None
-    intent = Intent.REMOVE if phrase.word_set & _STRUCK else Intent.ONLY
-    return ParsedIntent(intent=intent, topics=frozenset(county.topics[number - 1].id for number in numbers))
+    topics = frozenset(county.topics[number - 1].id for number in numbers)
+    if phrase.word_set & _STRUCK:
+        return ParsedIntent(intent=Intent.REMOVE, topics=topics)
+    return build_signed_choice(text, topics, frozenset()) or ParsedIntent(intent=Intent.ONLY, topics=topics)
 
 
 def collect_mentions(words: Sequence[str], county: County) -> _Mentions:
@@ -221,13 +226,6 @@ def _find_similar(
         if len(tokens) == 1 and OSA.normalized_similarity(word, tokens[0], score_cutoff=min_similarity):
             return entry
     return None
-
-
-def _select_by_sign(mentions: _Mentions, text: CitizenText) -> ParsedIntent | None:
-    """Match a sign before topics: "+ Jobs", "- Baustellen"."""
-    sign = _SIGNS.get(text.raw.lstrip()[:1])
-    alone = mentions.topics and not mentions.rest and not mentions.places
-    return ParsedIntent(intent=sign, topics=frozenset(mentions.topics)) if sign and alone else None
 
 
 def _select_by_name(mentions: _Mentions, text: CitizenText) -> ParsedIntent | None:
