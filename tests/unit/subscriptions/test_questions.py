@@ -87,6 +87,19 @@ def test_what_a_stranger_chose_is_kept_until_their_start() -> None:
 
 
 @pytest.mark.parametrize(
+    "said",
+    ["Start Worpswede", "Start in Worpswede", "Anmeldung Worpswede bitte", "Ich möchte mich für Worpswede anmelden"],
+)
+@pytest.mark.parametrize("start", ["Start", "Ja"])
+def test_a_place_named_with_a_start_is_asked_about_and_kept(said: str, start: str) -> None:
+    subscriber, answer, _ = converse(said)
+    assert (subscriber, "Meldungen für Worpswede erhalten" in answer) == (None, True)
+    subscriber, *_ = converse(said, start)
+    assert subscriber is not None
+    assert set(subscriber.places) == {"Worpswede"}
+
+
+@pytest.mark.parametrize(
     ("said", "places", "topics"),
     [("nur Sperrungen in Worpswede", {"Worpswede"}, {"strassensperrungen"}), ("nur Baustellen", set(), {"baustellen"})],
 )

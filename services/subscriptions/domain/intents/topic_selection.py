@@ -240,9 +240,9 @@ def _select_by_name(mentions: _Mentions, text: CitizenText) -> ParsedIntent | No
         return ParsedIntent(intent=Intent.REMOVE, topics=frozenset((mentions.topics | mentions.denied) - wanted))
     if (text.asks and not _is_polite_request(mentions)) or _is_greeting(words, text):
         return None
-    start = _match_start(mentions) if topics else None
+    start = _match_start(mentions)
     if start:
-        return ParsedIntent(intent=start, topics=topics, places=places)
+        return ParsedIntent(intent=start if topics else Intent.ASK_START, topics=topics, places=places)
     more = _ADD | {"mehr"}
     if words & more and words <= more | _LINK | FILLER_WORDS | _ASKED_OF_US and topics | places:
         return ParsedIntent(intent=Intent.ADD, topics=topics, places=places)
@@ -260,11 +260,11 @@ def _is_greeting(words: set[str], text: CitizenText) -> bool:
 
 
 def _match_start(mentions: _Mentions) -> Intent | None:
-    """Match a start with topics: "Start Baustellen".
+    """Match a start with topics or places: "Start Baustellen".
 
     "Anmelden für Baustellen" may be about an event, so it leads to a question.
     """
-    words, around = mentions.rest, _LINK | FILLER_WORDS
+    words, around = mentions.rest, _LINK | FILLER_WORDS | (frozenset() if mentions.topics else ONLY)
     if words & _START and words <= _START | around:
         return mentions.start_intent
     may_be_start = words & _JOINING and words <= _JOINING | around and not words & _AN_EVENT
