@@ -14,7 +14,7 @@ from services.subscriptions.domain.intents.choice_sign import find_sign
 from services.subscriptions.domain.intents.classifier import IntentClassifier, Prediction, load_classifier
 from services.subscriptions.domain.intents.contrast import resolve_contrast
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent, parse_payload
-from services.subscriptions.domain.intents.phrases import MISTAKEN
+from services.subscriptions.domain.intents.phrases import DEADLINE, MISSED, MISTAKEN, NOT_FOR_NOW
 from services.subscriptions.domain.intents.plain_clause import UNSURE, apply_plain_clause, has_lone_word
 from services.subscriptions.domain.intents.predictions import (
     COMING,
@@ -120,10 +120,25 @@ def detect_text_intent(text: CitizenText, county: County, classifier: IntentClas
     parsed = resolve_intent(rule, prediction, findings, county)
     if parsed.intent in LEAVING and findings.emergency.has_emergency_part:
         return ParsedIntent(intent=Intent.EMERGENCY)  # "Stop! Hier brennt es!"
-    final = _apply_explicit_stop(parsed, findings)
+    final = _apply_explicit_stop(_correct_pause(parsed, text), findings)
     if rule.intent is Intent.ERASE and final.intent not in _AFTER_ERASURE:
         return ParsedIntent(intent=Intent.ASK_ERASE)  # since the prediction is something else
     return resolve_contrast(final, text, county)
+
+
+def _correct_pause(parsed: ParsedIntent, text: CitizenText) -> ParsedIntent:
+    """Return the intent of a text that only mentions a time: since then nothing came, or something is due by then.
+
+    Ask who expressly wants no pause: "Bitte aufhören, und nicht nur vorübergehend".
+    """
+    if parsed.intent is not Intent.PAUSE or "paus" in text.sentence:
+        return parsed
+    if NOT_FOR_NOW.search(text.sentence):
+        return ParsedIntent(intent=Intent.ASK_STOP)
+    if MISSED.search(text.sentence):
+        return ParsedIntent(intent=Intent.TOPICS)
+    is_due = DEADLINE.search(text.sentence) and not NO & text.word_set
+    return ParsedIntent(intent=Intent.OTHER) if is_due else parsed
 
 
 def resolve_intent(rule: ParsedIntent, prediction: Prediction, findings: Findings, county: County) -> ParsedIntent:

@@ -275,6 +275,22 @@ FED_UP = re.compile(
     r"(?:will|moechte|wollen) (?:\w+ ){0,4}keine? \w+ mehr (?:\w+ )?(?:bekommen|erhalten|kriegen|haben|geschickt))\b"
 )
 
+# "Seit zwei Wochen keine Nachrichten", "Vor drei Tagen angemeldet, nichts gekommen": what did not come, no pause.
+MISSED = re.compile(
+    r"\b(?:seit|letzten|vergangenen) (?:\w+ ){1,2}(?:nichts|nix|keine|funkstille|kam|kamen)\b|\bfunkstille seit\b|"
+    r"\b(?:nichts|nix|keine \w+) (?:\w+ )?(?:gehoert|gekommen)\b|\bvor \w+ \w+ angemeldet\b|"
+    r"^(?:ich |wir |jetzt |nun |schon )*(?:hab|habe|haben) (?:\w+ ){1,4}(?:nichts|nix|keine \w+) "
+    r"(?:bekommen|erhalten|gekriegt)$"
+)
+# "Bitte um Antwort bis 15.12.", "Wir sehen uns bis Montag"
+DEADLINE = re.compile(
+    r"\b(?:antwort\w*|rueckmeldung|frist|antrag|antraege|bewerb\w*|rechnung|gebuehr\w*|unterlagen|einreichen)\b|"
+    r"^(?:wir )?sehen (?:wir )?uns\b|^ich melde mich\b"
+)
+NOT_FOR_NOW = re.compile(
+    r"\bnicht (?:nur |bloss )?(?:voruebergehend|vorerst|erstmal|zeitweise|fuer (?:eine|ne) weile)\b"
+)
+
 # Automatic replies during an absence.
 AUTOMATIC = re.compile(
     r"\b(?:automatische (?:antwort|nachricht)|automatisch (?:generiert|erstellt)|abwesenheitsnotiz|out of office|"
