@@ -133,7 +133,9 @@ class ReplyBuilder:
         return self.build_text(f"{self._describe_state(subscriber, now)}\n\n{self._describe_options(subscriber)}")
 
     def build_places(self, subscriber: Subscriber, now: datetime) -> ReplyContent:
-        example = self.county.municipalities[0] if self.county.municipalities else ""
+        if not self.county.has_places:
+            return self.build_topics(subscriber, now)
+        example = self.county.municipalities[0]
         text = (
             f"{self._describe_places(subscriber) or self._describe_all_places(subscriber)}\n\n"
             f"Tippen Sie unten auf Gemeinde wählen, oder schreiben Sie zum Beispiel nur {example}. "

@@ -140,12 +140,13 @@ _QUESTIONS = {
 
 
 def _build_help_text(county: County) -> str:
+    places = "Gemeinden: Orte auswählen\n" if county.has_places else ""
     return (
         "Das können Sie uns schreiben:\n"
         "Start: anmelden\n"
         "Stop: abmelden\n"
         "Themen: Themen auswählen\n"
-        "Gemeinden: Orte auswählen\n"
+        f"{places}"
         "Pause 2 Wochen: Meldungen aussetzen\n"
         "Warum: Grund und Datenschutz\n"
         "Daten: was gespeichert ist\n"

@@ -1,4 +1,7 @@
-"""A county with many topics and municipalities: each reply still fits into WhatsApp, and no choice is lost."""
+"""A county with many topics and municipalities: each reply still fits into WhatsApp, and no choice is lost.
+
+A county without any place to choose: no reply offers one.
+"""
 
 from dataclasses import replace
 
@@ -115,3 +118,21 @@ def test_what_a_stranger_chose_of_many_topics_and_places_is_what_they_get(start:
 )
 def test_bits_of_another_county_or_of_none_subscribe_nobody(payload: str) -> None:
     assert parse_payload(payload, build_county(14)) == ParsedIntent(intent=Intent.ASK_START)
+
+
+@pytest.mark.parametrize(
+    "county",
+    [
+        msgspec.structs.replace(COUNTY, municipalities=(), localities=()),
+        msgspec.structs.replace(
+            COUNTY, topics=tuple(msgspec.structs.replace(topic, local=False) for topic in COUNTY.topics)
+        ),
+    ],
+    ids=["no municipality", "no local topic"],
+)
+def test_where_nothing_depends_on_places_none_is_offered(county: County) -> None:
+    _, (_, asked, helped) = converse(county, "Start", "Gemeinden", "Hilfe")
+    assert asked.reply is not None
+    assert helped.reply is not None
+    assert asked.reply.text.startswith("Sie sind angemeldet. Ihre Themen: Veranstaltungen, Stellen, Baustellen")
+    assert "Gemeinde" not in asked.reply.text + helped.reply.text
