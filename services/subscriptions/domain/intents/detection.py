@@ -248,6 +248,8 @@ def _is_settled(prediction: Prediction, rule: ParsedIntent, findings: Findings) 
             wants_places = rule.intent is Intent.PLACES and prediction.intent is Intent.TOPICS
             is_introduced = bool(rule.text) and prediction.intent not in (*LEAVING, Intent.EMERGENCY)
             return rule.every_place or wants_places or is_introduced
+        case Intent.ASK_STOP, Intent.FEEDBACK:
+            return "falsche nummer" in findings.text.sentence
         case Intent.TOPICS, _:
             return findings.pause.is_question
         case _:
