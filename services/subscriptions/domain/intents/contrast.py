@@ -28,12 +28,12 @@ _ONLY_NOT = re.compile(r"\b(?:nur|bloss) (?:nicht|ohne|kein\w*)\b")
 
 
 def resolve_contrast(choice: ParsedIntent, text: CitizenText, county: County) -> ParsedIntent:
-    """Return the choice without what the text expressly refuses, and without dropping what it expressly wants.
+    """Return a choice (ONLY, ADD or REMOVE) without what the text expressly refuses, and without dropping what it expressly wants.
 
     A text that refuses topics and wants others drops the former, since nothing about them may be sent; the others can
     be added after it. Where a refused place would be all that remains, the places are shown.
     """
-    if choice.intent not in (Intent.ONLY, Intent.ADD, Intent.REMOVE) or _OTHERWISE.search(text.sentence):
+    if _OTHERWISE.search(text.sentence):
         return choice
     parts = text.split_at(_PARTS)
     if choice.places and not choice.topics and choice.intent is not Intent.REMOVE:

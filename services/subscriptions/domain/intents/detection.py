@@ -10,7 +10,6 @@ from dataclasses import replace
 import msgspec
 
 from services.subscriptions.domain.county import County
-from services.subscriptions.domain.intents.choice_sign import find_sign
 from services.subscriptions.domain.intents.classifier import IntentClassifier, Prediction, load_classifier
 from services.subscriptions.domain.intents.contrast import resolve_contrast
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent, parse_payload
@@ -25,8 +24,8 @@ from services.subscriptions.domain.intents.predictions import (
 )
 from services.subscriptions.domain.intents.rules import NOTHING, Findings, apply_rules
 from services.subscriptions.domain.intents.text import CitizenText, cut_middle, read_words
-from services.subscriptions.domain.intents.topic_selection import ALL
 from services.subscriptions.domain.intents.vocabulary import (
+    ALL,
     LEAVE_US,
     NO,
     ONLY,
@@ -60,7 +59,8 @@ _NEAR_LEAVING = frozenset(
 )
 _LIMITED = frozenset((Intent.PAUSE, Intent.RESUME, Intent.REMOVE, Intent.ONLY))
 _OF_TOPICS = frozenset((Intent.REMOVE, Intent.ONLY))
-_BY_SIGN = frozenset((Intent.ONLY, Intent.ADD, Intent.REMOVE, Intent.PLACES, Intent.TOPICS))
+_CHOICES = frozenset((Intent.ONLY, Intent.ADD, Intent.REMOVE))
+_BY_SIGN = _CHOICES | {Intent.PLACES, Intent.TOPICS}
 _JOINING = frozenset((Intent.START, Intent.ASK_START))
 # Rules that cover a prediction: an erasure also unsubscribes, and adding without a subscription leads to a question.
 _COVERED = {Intent.ASK_START: {Intent.START}, Intent.ERASE: {Intent.STOP}, Intent.ADD: _JOINING}
@@ -123,7 +123,7 @@ def detect_text_intent(text: CitizenText, county: County, classifier: IntentClas
     final = _apply_explicit_stop(_correct_pause(parsed, text), findings)
     if rule.intent is Intent.ERASE and final.intent not in _AFTER_ERASURE:
         return ParsedIntent(intent=Intent.ASK_ERASE)  # since the prediction is something else
-    return resolve_contrast(final, text, county)
+    return resolve_contrast(final, text, county) if final.intent in _CHOICES else final
 
 
 def _correct_pause(parsed: ParsedIntent, text: CitizenText) -> ParsedIntent:
@@ -172,7 +172,7 @@ def _is_certain(rule: ParsedIntent, prediction: Prediction, findings: Findings) 
     ):
         return True
     is_numbered = any(map(str.isdecimal, words)) and all(word.isdecimal() or word in _BESIDE_NUMBERS for word in words)
-    if rule.intent in _BY_SIGN and (is_numbered or find_sign(findings.text)):
+    if rule.intent in _BY_SIGN and (is_numbered or findings.text.signs):
         return True  # "- 2 - 3"
     if findings.stop.is_about_hours or (
         rule.intent is Intent.ASK_STOP and (findings.stop.is_pondered or findings.pause.is_endless)

@@ -4,8 +4,7 @@ import re
 
 from services.subscriptions.domain.intents.intent import MAX_FEEDBACK_LENGTH, Intent, ParsedIntent
 from services.subscriptions.domain.intents.text import Signs, read_words
-from services.subscriptions.domain.intents.topic_selection import PLACE_WORDS
-from services.subscriptions.domain.intents.vocabulary import FILLER_WORDS, HOW
+from services.subscriptions.domain.intents.vocabulary import FILLER_WORDS, HOW, PLACE_WORDS
 
 MAX_SHORT_WORDS = 2
 MAX_STAR_WORDS = 3

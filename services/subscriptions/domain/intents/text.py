@@ -21,6 +21,11 @@ _SPELLED = 3
 _CUT_AT_END, _CUT_AT_START = re.compile(r"\s\S*\Z"), re.compile(r"\A\S*\s")
 SENTENCE = re.compile(r"[^.!?;…\n\r]+[.!?;…]*")
 
+# "+ Jobs", "- 2"; and "1-3", where a dash is neither a sign nor a comma.
+_SIGN = re.compile(r"(?:^|[\s,;])([+−–-])(?=\s*\w)")
+_DASHES = str.maketrans("−–", "--")
+_RANGE = re.compile(r"(?<![-–\d])(?<![-–] )(\d{1,2}) ?(?:[-–]|bis) ?(\d{1,2})(?! ?[-–\d])")
+
 # Words that people, or their phones, write as two.
 _SPLIT = {
     ("ab", "melden"): "abmelden",
@@ -241,6 +246,18 @@ class CitizenText(Phrase):
     def in_german(self) -> str:
         """Return the normalized text with its punctuation, its words in standard German."""
         return _WORD.sub(lambda word: _SPOKEN.get(word[0], word[0]), self.normalized)
+
+    @cached_property
+    def signs(self) -> str:
+        """Return the signs before words, each + or -, of a text that begins with one."""
+        raw = self.raw.strip()
+        return "".join(_SIGN.findall(raw)).translate(_DASHES) if raw[:1] in set("+−–-") else ""
+
+    @cached_property
+    def ranges(self) -> list[int]:
+        """Return the numbers from the first to the last of "1-3" or "1 bis 3"."""
+        bounds = (map(int, match.groups()) for match in _RANGE.finditer(self.normalized))
+        return [number for first, last in bounds for number in range(first, last + 1)]
 
     @cached_property
     def clauses(self) -> "list[CitizenText]":

@@ -9,13 +9,21 @@ from functools import cache, lru_cache
 from rapidfuzz.distance import OSA
 
 from services.subscriptions.domain.county import County
-from services.subscriptions.domain.intents.choice_sign import build_signed_choice, list_ranges
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
 from services.subscriptions.domain.intents.text import CitizenText, Phrase, read_words, tokenize
 from services.subscriptions.domain.intents.vocabulary import (
+    ALL,
+    ALL_AGAIN,
+    AROUND_ALL,
+    AROUND_ALL_AGAIN,
+    AROUND_LIST,
     FILLER_WORDS,
+    HEARING,
+    LINK,
+    LIVING,
     NO,
     ONLY,
+    PLACE_WORDS,
     POLITE,
     RECEIVED,
     SIGN_OFF,
@@ -23,6 +31,8 @@ from services.subscriptions.domain.intents.vocabulary import (
     STOP,
     STOP_ALONE_WORDS,
     STOP_WORDS,
+    TOPICS,
+    WHATEVER,
 )
 
 MIN_FUZZY_LENGTH = 7
@@ -45,42 +55,24 @@ _YES_NO = ("ja", "nein")
 _CHOOSING = read_words("auswaehlen waehlen abwaehlen aendern einstellen")
 _ELSE = read_words("andere anderes was etwas")
 _REST = read_words("rest andere anderes anderen andern uebrige uebrigen sonstige restlichen restliche")
-ALL_AGAIN = read_words("wieder doch lieber saemtliche nochmal")
-_AROUND_ALL = ALL_AGAIN | read_words("""vier ich wir will moechte wollen moechten haben bekommen kriegen erhalten gern
-    gerne jetzt nun ach zu anmachen anschalten einschalten koennt koennen ihr stellt sie mir mich uns haette haetten
-    nehme nehm gebt schickt schicken schick senden einfach auf um nachrichten meldungen infos""")
-_WHATEVER = read_words("vier was es gibt")
-_AROUND_ALL_AGAIN = _AROUND_ALL | read_words("was etwas einstellen ein")
-ALL = read_words("alle alles allen saemtliche saemtlichen all hepsi wszystkie все")
 _START = read_words("start abo abonnieren abonniere subscribe")
 # Words that look like a typo in a topic's name.
 _NO_NAME = STOP_WORDS | read_words(
     """bestellen bestelle bestellt stehlen stellten baustoffe anstellen vorstellen herstellen umstellen bearbeiten
     verarbeiten"""
 )
-_LINK = read_words("""haette und oder sowie thema themen nummer punkt gemeinde gemeinden ort orte stadt samtgemeinde
-    and sie mir fuer im bereich rubrik wahl waehle auswahl informiert werden ueber nachrichten meldungen infos
-    informationen wissen erfahren mitbekommen geschickt zum zur bitte interessieren interessiert lesen interesse
-    wichtige wichtigste wichtigstes""")
 _NUMBERED = read_words("die den das der nr option ziffer")
 _STARTING = _START | START_AROUND | POLITE | read_words("nur")
 _STRUCK = (_NOT | STOP_WORDS) - STOP
-_BESIDE_NUMBERS = _LINK | ONLY | _NUMBERED | _STRUCK
+_BESIDE_NUMBERS = LINK | ONLY | _NUMBERED | _STRUCK
 _SEEKING = read_words("suche suchen koennen kann koennt such")
 _ASKED = read_words("kann koennen koennte man moeglich")
 _ASKED_OF_US = read_words("koennen koennt koennten koenntet kann wuerden wuerdet")
 _WANTED = read_words("ich moechte will haette wuerde gern gerne bitte in aus ja")
 _WISHING = read_words("moechte will haette wuerde")
 _FROM = read_words("aus von dem der")
-_LIVING = read_words(
-    "wohne wohnen lebe leben komme ist aus umgezogen gezogen ziehe nach hier gemeinde wohnort wohnhaft buerger"
-)
 # "Ich wohne in Worpswede und möchte die Nachrichten bekommen" is not a choice of a place.
 _RECEIVING = RECEIVED | read_words("abo kanal verteiler dienst bekommen erhalten kriegen schicken schickt abmelden")
-TOPICS = read_words("""themenuebersicht themenaenderung kategorien kategorie themenauswahl themen thema topics topic
-    auswahl einstellungen einstellung menue rubriken konular tematy теми темы المواضيع themenwahl themenliste
-    interessen""")
-PLACE_WORDS = read_words("wohnort gemeinde gemeinden ort orte kommune kommunen dorf doerfer")
 _LIMITING = read_words("auf beschraenken einschraenken begrenzen eingrenzen bestimmte bestimmten einzelne auch")
 _EVERYWHERE = re.compile(
     r"\b(?:ganze[nmr]?|gesamte[nmr]?|kompletten?) (?:land)?kreis(?:gebiet)?\b|\bkreisweit\b|\bueberall\b|"
@@ -89,11 +81,6 @@ _EVERYWHERE = re.compile(
 )
 _REFUSING = (NO | ONLY | STOP_WORDS | STOP_ALONE_WORDS) - {"aus"}
 _NOT_ONLY = re.compile(r"\b(?:nicht|statt) (?:nur|bloss|allein) ")
-_HEARING = read_words("""moechte will wuerde haette bitte gern gerne schicken schickt senden bekommen erhalten hoeren
-    lesen wissen interessiert haben""")
-_AROUND_LIST = FILLER_WORDS | read_words("""aendern anpassen bearbeiten zeigen zeig waehlen auswaehlen welche gibt was
-    anzeigen abwaehlen sehen nur menu andere anderes meiner meinem unserer einzelne eigene eigenen wie wo koennen
-    koennte man habt bietet uebersicht verwalten wechseln einstellen kann abonniert change""")
 
 
 @dataclass
@@ -113,7 +100,7 @@ class _Mentions:
 def match_selection(phrase: Phrase, text: CitizenText, county: County) -> ParsedIntent | None:
     """Return a choice of topics or places by number or by name, or a request for the list; None if it is neither."""
     words = phrase.words
-    beside = _BESIDE_NUMBERS | ({"bis"} if list_ranges(text) else set())
+    beside = _BESIDE_NUMBERS | ({"bis"} if text.ranges else set())
     if any(map(str.isdecimal, words)) and all(word.isdecimal() or word in beside for word in words):
         return _select_by_number(phrase, text, county)
     mentions = collect_mentions(_move_yes_no(_rewrite_exceptions(phrase)), county)
@@ -124,7 +111,7 @@ def match_selection(phrase: Phrase, text: CitizenText, county: County) -> Parsed
         return ParsedIntent(intent=Intent.ONLY, topics=county.topic_ids)  # "Nicht nur Jobs, ich will alles"
     if mentions.topics or mentions.places or mentions.denied:
         alone = not mentions.rest and not mentions.denied  # "+ Jobs", "- Baustellen"
-        signed = alone and build_signed_choice(text, frozenset(mentions.topics), frozenset(mentions.places))
+        signed = alone and _build_signed_choice(text, frozenset(mentions.topics), frozenset(mentions.places))
         return signed or _select_by_name(mentions, text)
     return _match_list_request(mentions.rest, text, county)
 
@@ -138,7 +125,7 @@ def _wants_every_place(mentions: _Mentions, phrase: Phrase, text: CitizenText) -
     # "Wieder für alle Orte", "nicht nur Ritterhude sondern überall"
     alone = mentions.rest & set(_EVERYWHERE.sub(" ", sentence).split()) <= FILLER_WORDS
     return bool(
-        (words & _HEARING or alone) and ((not_only and words & ALL and mentions.places) or _EVERYWHERE.search(sentence))
+        (words & HEARING or alone) and ((not_only and words & ALL and mentions.places) or _EVERYWHERE.search(sentence))
     )
 
 
@@ -169,13 +156,26 @@ def _normalize_pattern(pattern: str) -> str:
 
 
 def _select_by_number(phrase: Phrase, text: CitizenText, county: County) -> ParsedIntent | None:
-    numbers = [int(word) for word in phrase.words if word.isdecimal() and len(word) < 3] + list_ranges(text)
+    numbers = [int(word) for word in phrase.words if word.isdecimal() and len(word) < 3] + text.ranges
     if not numbers or not all(1 <= number <= len(county.topics) for number in numbers):
         return None
     topics = frozenset(county.topics[number - 1].id for number in numbers)
     if phrase.word_set & _STRUCK:
         return ParsedIntent(intent=Intent.REMOVE, topics=topics)
-    return build_signed_choice(text, topics, frozenset()) or ParsedIntent(intent=Intent.ONLY, topics=topics)
+    return _build_signed_choice(text, topics, frozenset()) or ParsedIntent(intent=Intent.ONLY, topics=topics)
+
+
+def _build_signed_choice(text: CitizenText, topics: frozenset[str], places: frozenset[str]) -> ParsedIntent | None:
+    """Return the choice of what a sign precedes; None without a sign.
+
+    It is a list where that is unclear: other signs follow, dashes may be bullets, or a place would be dropped.
+    """
+    if not text.signs:
+        return None
+    may_be_bullets = len(text.signs) > 1 and "-" in text.signs and "\n" in text.raw.strip()
+    if len(set(text.signs)) == 1 and not may_be_bullets and ("+" in text.signs or not places):
+        return ParsedIntent(intent=Intent.ADD if "+" in text.signs else Intent.REMOVE, topics=topics, places=places)
+    return ParsedIntent(intent=Intent.PLACES if places else Intent.TOPICS)
 
 
 def collect_mentions(words: Sequence[str], county: County) -> _Mentions:
@@ -232,7 +232,7 @@ def _select_by_name(mentions: _Mentions, text: CitizenText) -> ParsedIntent | No
     words, topics, places = mentions.rest, frozenset(mentions.topics), frozenset(mentions.places)
     if _is_exclusive(mentions):
         return ParsedIntent(intent=Intent.ONLY, topics=topics | mentions.denied, places=places)
-    if words & ONLY and words <= ONLY | _LINK | FILLER_WORDS | _START | _NOT | _ASKED | _REST and topics | places:
+    if words & ONLY and words <= ONLY | LINK | FILLER_WORDS | _START | _NOT | _ASKED | _REST and topics | places:
         intent = mentions.start_intent if words & _START else Intent.ONLY
         return ParsedIntent(intent=intent, topics=topics, places=places)
     if _is_removal(mentions):
@@ -244,14 +244,14 @@ def _select_by_name(mentions: _Mentions, text: CitizenText) -> ParsedIntent | No
     if start:
         return ParsedIntent(intent=start if topics else Intent.ASK_START, topics=topics, places=places)
     more = _ADD | {"mehr"}
-    if words & more and words <= more | _LINK | FILLER_WORDS | _ASKED_OF_US and topics | places:
+    if words & more and words <= more | LINK | FILLER_WORDS | _ASKED_OF_US and topics | places:
         return ParsedIntent(intent=Intent.ADD, topics=topics, places=places)
     choice = ParsedIntent(intent=Intent.ONLY, topics=topics, places=places)
-    if places and not topics and words & _LIVING and words <= _LINK | FILLER_WORDS | _LIVING and not words & _RECEIVING:
+    if places and not topics and words & LIVING and words <= LINK | FILLER_WORDS | LIVING and not words & _RECEIVING:
         return choice
     is_wish = "ich" not in words or bool(words & _WISHING)
     getting = _GETTING if words & _WISHING else frozenset[str]()
-    return choice if is_wish and words <= _LINK | _WANTED | getting and topics | places else None
+    return choice if is_wish and words <= LINK | _WANTED | getting and topics | places else None
 
 
 def _is_greeting(words: set[str], text: CitizenText) -> bool:
@@ -264,7 +264,7 @@ def _match_start(mentions: _Mentions) -> Intent | None:
 
     "Anmelden für Baustellen" may be about an event, so it leads to a question.
     """
-    words, around = mentions.rest, _LINK | FILLER_WORDS | (frozenset() if mentions.topics else ONLY)
+    words, around = mentions.rest, LINK | FILLER_WORDS | (frozenset() if mentions.topics else ONLY)
     if words & _START and words <= _START | around:
         return mentions.start_intent
     may_be_start = words & _JOINING and words <= _JOINING | around and not words & _AN_EVENT
@@ -279,14 +279,14 @@ def _is_polite_request(mentions: _Mentions) -> bool:
 def _is_exclusive(mentions: _Mentions) -> bool:
     """Return whether all other topics are refused: "Baustellen ja, Rest nein", "Alles abbestellen außer Stellen"."""
     words, refusals = mentions.rest, _NOT | STOP_WORDS | STOP_ALONE_WORDS
-    nothing = words & (_NOTHING - {"keine"}) and words <= _NOTHING | _LINK | FILLER_WORDS | {"ausser"}
+    nothing = words & (_NOTHING - {"keine"}) and words <= _NOTHING | LINK | FILLER_WORDS | {"ausser"}
     if "ausser" in words and (nothing or (words & ALL and words & (STOP_WORDS | _WEG))):
         return True
     if not mentions.topics | mentions.denied:  # "Lilienthal und Grasberg, sonst nichts"
-        is_only_nothing = {"sonst"} < words <= _NOTHING | _LINK | FILLER_WORDS and len(words & _NOTHING) == 1
+        is_only_nothing = {"sonst"} < words <= _NOTHING | LINK | FILLER_WORDS and len(words & _NOTHING) == 1
         return is_only_nothing and "mehr" not in words
     names_rest = bool(mentions.topics and not mentions.denied and words & _REST and words & refusals)
-    return names_rest and words <= _REST | refusals | _LINK | FILLER_WORDS | _BUT | ALL
+    return names_rest and words <= _REST | refusals | LINK | FILLER_WORDS | _BUT | ALL
 
 
 def _rewrite_exceptions(phrase: Phrase) -> list[str]:
@@ -320,16 +320,16 @@ def _is_removal(mentions: _Mentions) -> bool:
     return (
         bool(mentions.topics | mentions.denied)
         and is_refusal
-        and mentions.rest <= refusals | FILLER_WORDS | _LINK | STOP_ALONE_WORDS | _ADD | _SEEKING
+        and mentions.rest <= refusals | FILLER_WORDS | LINK | STOP_ALONE_WORDS | _ADD | _SEEKING
     )
 
 
 def _is_about_all_topics(words: set[str]) -> bool:
     """Return whether words around "all" are about topics: "Ich hätte gern alle Themen", "doch lieber alles"."""
-    if words <= ALL | TOPICS | _WHATEVER:
+    if words <= ALL | TOPICS | WHATEVER:
         return True
-    again = words & ALL_AGAIN and words & (TOPICS | {"lieber"}) and words <= ALL | TOPICS | _AROUND_ALL_AGAIN
-    return bool(again or (words & TOPICS and words <= ALL | TOPICS | _AROUND_ALL))
+    again = words & ALL_AGAIN and words & (TOPICS | {"lieber"}) and words <= ALL | TOPICS | AROUND_ALL_AGAIN
+    return bool(again or (words & TOPICS and words <= ALL | TOPICS | AROUND_ALL))
 
 
 def _match_list_request(words: set[str], text: CitizenText, county: County) -> ParsedIntent | None:
@@ -337,10 +337,10 @@ def _match_list_request(words: set[str], text: CitizenText, county: County) -> P
         return ParsedIntent(intent=Intent.TOPICS)
     if words & ALL and not text.asks and _is_about_all_topics(words):
         return ParsedIntent(intent=Intent.ONLY, topics=county.topic_ids)
-    if words & ALL and words & PLACE_WORDS and words <= ALL | PLACE_WORDS | _LINK:
+    if words & ALL and words & PLACE_WORDS and words <= ALL | PLACE_WORDS | LINK:
         return ParsedIntent(intent=Intent.PLACES, every_place=True)
-    if words <= TOPICS | _AROUND_LIST and (words & TOPICS or (words & _CHOOSING and words & _ELSE)):
+    if words <= TOPICS | AROUND_LIST and (words & TOPICS or (words & _CHOOSING and words & _ELSE)):
         return ParsedIntent(intent=Intent.TOPICS)
-    if words & PLACE_WORDS and words <= PLACE_WORDS | _AROUND_LIST | _LIMITING:
+    if words & PLACE_WORDS and words <= PLACE_WORDS | AROUND_LIST | _LIMITING:
         return ParsedIntent(intent=Intent.PLACES)
     return None

@@ -116,3 +116,27 @@ FAMILY = read_words("papa papi mama mami oma opa schatz")
 # Words that make a "Stop" a sign or a line, not a request.
 STOP_SIGNS = read_words("""schild schilder stelle strasse linie licht and go motion uhr taste knopf bus boxen tank
     non one letzter letzten naechster naechsten""")
+
+ALL_AGAIN = read_words("wieder doch lieber saemtliche nochmal")
+AROUND_ALL = ALL_AGAIN | read_words("""vier ich wir will moechte wollen moechten haben bekommen kriegen erhalten gern
+    gerne jetzt nun ach zu anmachen anschalten einschalten koennt koennen ihr stellt sie mir mich uns haette haetten
+    nehme nehm gebt schickt schicken schick senden einfach auf um nachrichten meldungen infos""")
+WHATEVER = read_words("vier was es gibt")
+AROUND_ALL_AGAIN = AROUND_ALL | read_words("was etwas einstellen ein")
+ALL = read_words("alle alles allen saemtliche saemtlichen all hepsi wszystkie все")
+LINK = read_words("""haette und oder sowie thema themen nummer punkt gemeinde gemeinden ort orte stadt samtgemeinde
+    and sie mir fuer im bereich rubrik wahl waehle auswahl informiert werden ueber nachrichten meldungen infos
+    informationen wissen erfahren mitbekommen geschickt zum zur bitte interessieren interessiert lesen interesse
+    wichtige wichtigste wichtigstes""")
+LIVING = read_words(
+    "wohne wohnen lebe leben komme ist aus umgezogen gezogen ziehe nach hier gemeinde wohnort wohnhaft buerger"
+)
+TOPICS = read_words("""themenuebersicht themenaenderung kategorien kategorie themenauswahl themen thema topics topic
+    auswahl einstellungen einstellung menue rubriken konular tematy теми темы المواضيع themenwahl themenliste
+    interessen""")
+PLACE_WORDS = read_words("wohnort gemeinde gemeinden ort orte kommune kommunen dorf doerfer")
+HEARING = read_words("""moechte will wuerde haette bitte gern gerne schicken schickt senden bekommen erhalten hoeren
+    lesen wissen interessiert haben""")
+AROUND_LIST = FILLER_WORDS | read_words("""aendern anpassen bearbeiten zeigen zeig waehlen auswaehlen welche gibt was
+    anzeigen abwaehlen sehen nur menu andere anderes meiner meinem unserer einzelne eigene eigenen wie wo koennen
+    koennte man habt bietet uebersicht verwalten wechseln einstellen kann abonniert change""")
