@@ -28,7 +28,7 @@ _ONLY_NOT = re.compile(r"\b(?:nur|bloss) (?:nicht|ohne|kein\w*)\b")
 
 
 def resolve_contrast(choice: ParsedIntent, text: CitizenText, county: County) -> ParsedIntent:
-    """Return a choice (ONLY, ADD or REMOVE) without what the text expressly refuses, and without dropping what it expressly wants.
+    """Return a choice (ONLY, ADD or REMOVE) without what the text refuses, and without dropping what it wants.
 
     A text that refuses topics and wants others drops the former, since nothing about them may be sent; the others can
     be added after it. Where a refused place would be all that remains, the places are shown.
