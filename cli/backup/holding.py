@@ -90,12 +90,13 @@ with unconfirmed as (
         answered_at = case when not u.repeated then clock_timestamp() end,
         problems = case when not u.repeated then $1::text::jsonb end
     from unconfirmed u where p.id = u.id
-    returning p.draft, p.revision, u.repeated
+    returning p.id, p.draft, p.revision, u.repeated
 ), returned as (
     update newsroom.draft d set state = 'returned', changed_at = clock_timestamp()
     from held h where d.id = h.draft and not h.repeated and d.state = 'published' and not exists (
-        select from newsroom.publication p left join held on held.draft = p.draft and held.revision = p.revision
-        where p.draft = h.draft and p.revision = h.revision and (p.confirmed_at is not null or held.repeated))
+        select from newsroom.publication p left join held using (id)
+        where p.draft = h.draft and p.revision = h.revision and p.body ->> 'type' <> $2
+            and (p.confirmed_at is not null or held.repeated))
 )
 select count(*)::int from held where not repeated
 """
