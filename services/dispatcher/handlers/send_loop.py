@@ -210,8 +210,9 @@ class SendLoop:
         wait = lease.opens_at - self._prefetch_seconds - self._read_clock()
         if wait > pacing.MAX_CLAIM_SECONDS:
             self._give_back()
-        # Sending may have been paused since the slots were reserved.
-        if wait > MIN_WAIT_SECONDS and (await wait_until_set(self._stopping, wait) or await self.limiter.is_paused()):
+        # Sending may have been paused since the slots were reserved; asking early makes none of them late.
+        early = wait - MIN_WAIT_SECONDS
+        if early > 0 and (await wait_until_set(self._stopping, early) or await self.limiter.is_paused()):
             return
         await self._sleep_until(lease.opens_at - self._prefetch_seconds)
         self._open_slots += lease.slots
