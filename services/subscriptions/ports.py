@@ -14,6 +14,7 @@ from services.subscriptions.domain.privacy import StoredState
 from services.subscriptions.domain.publication import Publication
 from services.subscriptions.domain.subscriber import MessageTime
 from shared.contracts.dispatch import Recipient
+from shared.contracts.events import BroadcastCancelled
 from shared.contracts.message import Addresses
 from shared.outcome import DependencyUnavailable
 
@@ -142,6 +143,11 @@ class BroadcastRepository(Protocol):
 
         It cannot be cancelled in between. If `announce` fails, it stays scheduled.
         """
+
+    async def list_cancelled(self) -> tuple[BroadcastCancelled, ...]:
+        """Return the events about broadcasts that operators cancelled; the oldest of those to be published."""
+
+    async def mark_cancellation_published(self, broadcast: UUID) -> None: ...
 
     def claim(self) -> AbstractAsyncContextManager[BroadcastClaim | None]:
         """Claim the most urgent broadcast without a worker while the context is open; None if there is none."""

@@ -179,6 +179,7 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
             availability.watch(),
             handlers.expander.run(),
             repeat(handlers.expander.start_due, SCHEDULE_INTERVAL_SECONDS),
+            repeat(handlers.expander.publish_cancellations, SCHEDULE_INTERVAL_SECONDS),
             repeat(handlers.dead_letters.replay, REPLAY_INTERVAL_SECONDS),
             repeat(partial(metrics.refresh, database), METRICS_INTERVAL_SECONDS),
             repeat(retention.run, RETENTION_INTERVAL_SECONDS),

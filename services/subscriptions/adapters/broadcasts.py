@@ -11,6 +11,7 @@ import msgspec
 from services.subscriptions.domain.broadcast import MAX_PAGE_RECIPIENTS, Broadcast, BroadcastPage
 from services.subscriptions.ports import BroadcastClaim, PreparePages
 from shared.contracts.dispatch import PermittedHours, Recipient, Template
+from shared.contracts.events import BroadcastCancelled
 from shared.contracts.message import Address, AddressKind, Lane
 from shared.database.pool import Connection, Database
 
@@ -66,6 +67,11 @@ _BEGIN = """
               and (municipalities = '{}' or places = '{}' or municipalities && places)), 0)
     where id = $1
 """
+_CANCELLED = """
+    select id as broadcast, source, notice, coalesce(reason, '') as reason from subscriptions.broadcast
+    where cancellation_due order by id limit 20
+"""
+_CANCELLATION_PUBLISHED = "update subscriptions.broadcast set cancellation_due = false where id = $1"
 _PENDING = """
     select pending_page.page, message_id, body, recipients, last, lane
     from subscriptions.pending_page join subscriptions.broadcast on id = broadcast_id and state = 'expanding'
@@ -93,6 +99,12 @@ class PostgresBroadcastRepository:
             if await connection.fetchval(_IS_SCHEDULED, broadcast.id):
                 await announce()
                 await connection.execute(_BEGIN, broadcast.id)
+
+    async def list_cancelled(self) -> tuple[BroadcastCancelled, ...]:
+        return tuple(BroadcastCancelled(**row) for row in await self._database.fetch(_CANCELLED))
+
+    async def mark_cancellation_published(self, broadcast: UUID) -> None:
+        await self._database.fetchval(_CANCELLATION_PUBLISHED, broadcast)
 
     @asynccontextmanager
     async def claim(self) -> AsyncIterator[BroadcastClaim | None]:

@@ -22,7 +22,7 @@ from services.subscriptions.domain.notice_events import EventIdentity, build_che
 from services.subscriptions.domain.publication import Publication
 from services.subscriptions.domain.quotas import Quota, build_silent_quota, find_quota_problems, list_quotas
 from shared.contracts.envelope import ContractError, Envelope, read_data
-from shared.contracts.events import Problem
+from shared.contracts.events import BroadcastCancelled, Problem
 from shared.contracts.notices import NoticeCheck, NoticeContent, NoticeWithdrawn
 from shared.notices.cloudevents import (
     AmqpMessage,
@@ -227,10 +227,11 @@ def _cancel_unfinished(
 
     Pages of an expanded broadcast may also still wait in the dispatcher.
     """
-    source, notice = command.envelope.source, command.subject
-    unfinished = [revision for revision in state.revisions if not revision.cancelled and revision.expires_at > now]
-    build = partial(notice_events.build_broadcast_cancelled, source=source, notice=notice, reason=reason, now=now)
-    return tuple(revision.broadcast for revision in unfinished), list(map(build, unfinished))
+    unfinished = tuple(
+        revision.broadcast for revision in state.revisions if not revision.cancelled and revision.expires_at > now
+    )
+    build = partial(BroadcastCancelled, source=command.envelope.source, notice=command.subject, reason=reason)
+    return unfinished, [notice_events.build_broadcast_cancelled(build(broadcast=one), now) for one in unfinished]
 
 
 MAX_NOTICE_ID_LENGTH = 100

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from services.subscriptions.domain.broadcast import Broadcast, Estimate, Revision
+from services.subscriptions.domain.broadcast import Broadcast, Estimate
 from services.subscriptions.domain.publication import Publication, build_event
 from shared.contracts.envelope import Envelope, decode
 from shared.contracts.events import (
@@ -131,7 +131,6 @@ def build_broadcast_started(broadcast: Broadcast) -> Publication:
     return build_event(message, identifier=derive_id(broadcast.id, b"started"), at=broadcast.published_at)
 
 
-def build_broadcast_cancelled(revision: Revision, source: str, notice: str, reason: str, now: datetime) -> Publication:
+def build_broadcast_cancelled(message: BroadcastCancelled, now: datetime) -> Publication:
     """Return the event that the dispatcher must receive, so that it drops what waits in its queues."""
-    message = BroadcastCancelled(broadcast=revision.broadcast, source=source, notice=notice, reason=reason)
-    return build_event(message, identifier=derive_id(revision.broadcast, b"cancelled"), at=now, required=True)
+    return build_event(message, identifier=derive_id(message.broadcast, b"cancelled"), at=now, required=True)

@@ -62,6 +62,15 @@ class BroadcastExpander:
         if failures:
             raise failures[0]
 
+    async def publish_cancellations(self) -> None:
+        """Publish that operators have cancelled broadcasts: the ledger may never hear of them. Repeated after a crash.
+
+        Raises DependencyUnavailable.
+        """
+        for cancelled in await self.broadcasts.list_cancelled():
+            await self.publisher.publish(notice_events.build_broadcast_cancelled(cancelled, self.clock()))
+            await self.broadcasts.mark_cancellation_published(cancelled.broadcast)
+
     async def run(self) -> None:
         """Expand forever; wait a little longer each time while a dependency is unavailable or a lane is full.
 

@@ -15,6 +15,7 @@ from services.subscriptions.domain.county import Hours
 from services.subscriptions.domain.publication import Publication
 from services.subscriptions.handlers.expansion import PAGES_AHEAD, ROUNDS
 from shared.contracts.dispatch import BroadcastBatch, PermittedHours
+from shared.contracts.events import BroadcastCancelled, NoticeAccepted
 from shared.contracts.message import Lane
 from shared.database.pool import Database as Pool
 from shared.outcome import DependencyUnavailable
@@ -25,6 +26,7 @@ from tests.integration.subscriptions.notice_factory import publish, withdraw
 from tests.servers import wait_for
 
 PROGRESS = "select state, page, audience, read_to_end from subscriptions.broadcast order by id"
+CANCEL = "select subscriptions.cancel_expansion($1, 'wrong text')"
 PENDING = "select count(*) from subscriptions.pending_page"
 
 
@@ -127,6 +129,46 @@ async def test_a_withdrawal_that_drops_the_last_pages_leaves_the_audience_unread
     harness.publisher.refuse = lambda _: False
     await withdraw(harness)
     assert await harness.fetch_rows(PROGRESS) == [("cancelled", 2, 150, False)]
+
+
+async def test_a_cancellation_by_an_operator_is_published_until_the_broker_has_it(
+    harness: SubscriptionsHarness, other: SubscriptionsHarness, owner: asyncpg.Connection
+) -> None:
+    """No page has reached the ledger, so nobody else can say that the broadcast has ended."""
+    await subscribe_many(owner, 150)
+    await publish(harness)
+    (accepted,) = harness.publisher.list_messages(NoticeAccepted)
+    await owner.execute(CANCEL, accepted.broadcast)
+    harness.publisher.refuse = lambda publication: publication.key == BroadcastCancelled.KEY
+    with pytest.raises(DependencyUnavailable):
+        await harness.parts.expander.publish_cancellations()
+
+    await other.parts.expander.publish_cancellations()
+    await other.parts.expander.publish_cancellations()
+    (cancelled,) = other.publisher.list_messages(BroadcastCancelled)
+    assert (cancelled.broadcast, cancelled.source, cancelled.notice, cancelled.reason) == (
+        accepted.broadcast,
+        accepted.source,
+        accepted.notice,
+        "wrong text",
+    )
+    await other.expand()
+    assert other.publisher.list_pages() == []
+
+
+async def test_a_broadcast_that_is_withdrawn_or_already_expanded_has_no_cancellation_of_an_operator(
+    harness: SubscriptionsHarness, owner: asyncpg.Connection
+) -> None:
+    """The one was published with the withdrawal; the other is in the ledger, which publishes its end."""
+    await subscribe_many(owner, 3)
+    await publish(harness, event_id="1", notice="1")
+    await withdraw(harness, notice="1")
+    await publish(harness, event_id="2", notice="2")
+    await harness.expand()
+    await owner.execute("select subscriptions.cancel_expansion(id, 'late') from subscriptions.broadcast")
+    harness.publisher.published.clear()
+    await harness.parts.expander.publish_cancellations()
+    assert harness.publisher.published == []
 
 
 async def test_an_expired_broadcast_ends_with_an_empty_page(
