@@ -108,8 +108,8 @@ class BroadcastBatch(Message, frozen=True, kw_only=True):
 
     `page` counts from 0; `offset` is the number of recipients on all earlier pages, so that `offset + len(recipients)`
     of the `last` page is the audience. A republished page has the same bytes. Outside `hours` nothing is sent; with
-    `spacing_seconds`, recipient number n is due n times that long after `published_at`, or if that is outside `hours`,
-    after their next beginning.
+    `spacing_seconds`, recipient number n is due n times that long after `published_at`, where time outside `hours` does
+    not count.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.broadcast.batch.v1"

@@ -1,6 +1,6 @@
 """Local time, and the permitted hours of a broadcast."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 LOCAL_ZONE = ZoneInfo("Europe/Berlin")
@@ -13,7 +13,23 @@ def find_opening(opens: time, closes: time, zone: str, moment: datetime) -> date
     if opens <= local.time() < closes:
         return moment
     day = local.date() + timedelta(days=1 if local.time() >= closes else 0)
-    # A time that the clock change repeats counts as the later one, as in PostgreSQL; a skipped one as the earlier one.
-    opening = datetime.combine(day, opens, tzinfo=zone_info)
-    is_skipped = opening.astimezone(UTC).astimezone(zone_info).time() != opens
-    return opening.replace(fold=0 if is_skipped else 1).astimezone(UTC)
+    return _resolve(datetime.combine(day, opens), zone_info)
+
+
+def find_turn(opens: time, closes: time, zone: str, moment: datetime, waited: timedelta) -> datetime:
+    """Return the time at which it may be sent for as long as `waited`, from `moment` and by the hours only."""
+    zone_info, opening = ZoneInfo(zone), find_opening(opens, closes, zone, moment)
+    local = opening.astimezone(zone_info).replace(tzinfo=None)
+    begin = datetime.combine(local.date(), opens)
+    days, rest = divmod(local - begin + waited, datetime.combine(date.min, closes) - datetime.combine(date.min, opens))
+    return _resolve(begin + timedelta(days=days) + rest, zone_info) if days else opening + waited
+
+
+def _resolve(local: datetime, zone: ZoneInfo) -> datetime:
+    """Return the moment of a local time.
+
+    One that the clock change repeats counts as the later one, as in PostgreSQL; a skipped one as the earlier one.
+    """
+    moment = local.replace(tzinfo=zone)
+    is_skipped = moment.astimezone(UTC).astimezone(zone).time() != local.time()
+    return moment.replace(fold=0 if is_skipped else 1).astimezone(UTC)

@@ -106,6 +106,10 @@ _BLOCKERS: Mapping[str, str] = {
         "Nicht alle bekommen die Meldung: Die erlaubten Zeiten enden vorher ({0}), und bevor sie wieder beginnen,"
         " endet die Gültigkeit."
     ),
+    r"^not everybody will get it: within the permitted hours it takes until (\S+),": (
+        "Nicht alle bekommen die Meldung: In den erlaubten Zeiten dauert der Versand bis {0}, und vorher endet die"
+        " Gültigkeit."
+    ),
     r"^nobody will get it any more: it was cancelled": "Die Meldung bekommt niemand mehr: Der Versand ist beendet.",
     r"^1 still wait for the first": "Eine Person wartet noch auf die erste Meldung. Sie bekommt diese danach.",
     r"^(\d+) still wait for": "{0} Personen warten noch auf die erste Meldung. Sie bekommen diese danach.",

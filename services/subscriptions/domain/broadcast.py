@@ -4,7 +4,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -22,7 +22,7 @@ from shared.contracts.dispatch import (
     TemplateParameter,
 )
 from shared.contracts.envelope import Envelope, encode
-from shared.contracts.hours import find_opening
+from shared.contracts.hours import find_opening, find_turn
 from shared.contracts.ids import derive_id, make_timed_id
 from shared.contracts.message import Lane
 from shared.contracts.notices import NoticeContent, NoticeUpdated
@@ -261,14 +261,19 @@ def _find_blockers(broadcast: Broadcast, audience: int | None = None, duration: 
         return
     if begins_at > broadcast.published_at:
         yield f"outside the permitted hours until {_format_time(begins_at)}"
-    ends_at, closes_at = begins_at + timedelta(seconds=duration), _find_closing(broadcast, begins_at)
+    whole_time = timedelta(seconds=duration)
+    ends_at, closes_at = begins_at.astimezone(UTC) + whole_time, _find_closing(broadcast, begins_at)
+    interrupted_at = closes_at if closes_at and ends_at > closes_at else None
     if ends_at > broadcast.expires_at:
         yield f"not everybody will get it: it takes about {duration} s at today's rate, and expires before"
-    elif closes_at and ends_at > closes_at and _find_opening(broadcast, closes_at) >= broadcast.expires_at:
+    elif interrupted_at and _find_opening(broadcast, interrupted_at) >= broadcast.expires_at:
         yield (
-            f"not everybody will get it: the permitted hours end at {_format_time(closes_at)},"
+            f"not everybody will get it: the permitted hours end at {_format_time(interrupted_at)},"
             " and it expires before they begin again"
         )
+    elif interrupted_at and (ends_at := _find_turn(broadcast, begins_at, whole_time)) > broadcast.expires_at:
+        end = _format_time(ends_at)
+        yield f"not everybody will get it: within the permitted hours it takes until {end}, and expires before"
 
 
 def _find_opening(broadcast: Broadcast, moment: datetime) -> datetime:
@@ -276,6 +281,13 @@ def _find_opening(broadcast: Broadcast, moment: datetime) -> datetime:
     if hours is None:
         return moment
     return find_opening(hours.opens, hours.closes, hours.zone, moment).astimezone(ZoneInfo(hours.zone))
+
+
+def _find_turn(broadcast: Broadcast, moment: datetime, waited: timedelta) -> datetime:
+    hours = broadcast.hours
+    if hours is None:
+        return moment + waited
+    return find_turn(hours.opens, hours.closes, hours.zone, moment, waited).astimezone(ZoneInfo(hours.zone))
 
 
 def _find_closing(broadcast: Broadcast, opening: datetime) -> datetime | None:

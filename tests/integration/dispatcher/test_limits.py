@@ -12,7 +12,8 @@ import pytest
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.rate_limiter import PostgresAccount, PostgresRateLimiter
 from services.dispatcher.domain.account import AccountReport, AccountUpdate
-from shared.contracts.hours import find_opening
+from shared.contracts.dispatch import PermittedHours
+from shared.contracts.hours import find_opening, find_turn
 from shared.contracts.message import Lane
 from shared.database.pool import Database as Pool
 from shared.encryption import BlindIndexKey
@@ -45,6 +46,16 @@ async def test_the_hours_in_sql_are_the_hours_in_python_on_the_days_when_clocks_
             assert told == find_opening(opens, closes, "Europe/Berlin", moment), (opens, closes, moment)
 
 
+async def test_turns_in_sql_are_the_turns_in_python_on_the_days_when_clocks_change(pool: Pool) -> None:
+    statement = "select dispatcher.turn($1, $2, 'Europe/Berlin', $3, $4)"
+    for opens, closes in HOURS:
+        for moment in MOMENTS[::3]:
+            for minutes in (0, 29, 30, 600, 1439, 1440, 4000):
+                waited = timedelta(minutes=minutes)
+                told = await pool.fetchval(statement, opens, closes, moment, waited.total_seconds())
+                assert told == find_turn(opens, closes, "Europe/Berlin", moment, waited), (opens, moment, minutes)
+
+
 async def test_outside_its_hours_a_broadcast_waits_for_the_opening(ledger: PostgresLedger) -> None:
     now = datetime.now(UTC)
     message = msgspec.structs.replace(build_batch_message(generate_subscribers(4)), hours=find_closed_hours(now))
@@ -72,6 +83,17 @@ async def test_a_spread_that_is_published_outside_the_hours_begins_with_them(led
     opening = find_opening(hours.opens, hours.closes, hours.zone, message.published_at)
     rows = await ledger.database.fetch("select due_at from dispatcher.delivery order by due_at")
     assert [row["due_at"] - opening for row in rows] == [timedelta(minutes=minute) for minute in range(3)]
+
+
+async def test_a_spread_that_the_end_of_the_hours_interrupts_goes_on_with_them(ledger: PostgresLedger) -> None:
+    """Not with all turns of the night at once."""
+    message = build_batch_message(generate_subscribers(5), expires_in=3 * 86_400)
+    noon = 12 - message.published_at.hour  # where it is noon now
+    hours = PermittedHours(opens=time(11), closes=time(13), zone=f"Etc/GMT{-noon:+}")
+    assert len(await claim(ledger, msgspec.structs.replace(message, hours=hours, spacing_seconds=3600.0))) == 1
+    rows = await ledger.database.fetch("select due_at from dispatcher.delivery where due_at is not null order by 1")
+    turns = [row["due_at"] - message.published_at for row in rows]
+    assert turns == [timedelta(hours=each) for each in (23, 24, 47, 48)]
 
 
 @pytest.mark.parametrize("cause", ["resume", "template"])

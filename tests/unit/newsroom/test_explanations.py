@@ -130,6 +130,8 @@ def test_figures_and_moments_are_kept() -> None:
         "not everybody will get it: it takes about 400 s at today's rate, and expires before",
         "not everybody will get it: the permitted hours end at 2026-11-26T20:00:00+01:00, and it expires before they"
         " begin again",
+        "not everybody will get it: within the permitted hours it takes until 2026-11-26T09:00:00+01:00, and expires"
+        " before",
         "nobody will get it any more: it was cancelled",
         NOTHING_WITHDRAWN,
         NOT_CHECKED,

@@ -35,6 +35,10 @@ SHUT_TOO_SOON = (
     "not everybody will get it: the permitted hours end at 2026-11-20T14:00:00+01:00, and it expires before they begin"
     " again"
 )
+TAKES_THE_NEXT_HOUR, TAKES_ANOTHER_DAY = (
+    f"not everybody will get it: within the permitted hours it takes until {end}+01:00, and expires before"
+    for end in ("2026-11-21T09:00:00", "2026-11-22T11:00:00")
+)
 
 
 EVENT = Envelope(
@@ -127,9 +131,11 @@ def test_hours_bind_what_is_not_urgent() -> None:
     [
         (120, timedelta(hours=6), (SHUT_TOO_SOON,)),
         (30, timedelta(hours=6), ()),
-        (120, timedelta(hours=19, seconds=1), ()),
+        (120, timedelta(hours=20), ()),
+        (120, timedelta(hours=20, seconds=-1), (TAKES_THE_NEXT_HOUR,)),
+        (600, timedelta(hours=45), (TAKES_ANOTHER_DAY,)),
     ],
-    ids=["over-before-they-begin-again", "done-before-they-end", "goes-on-the-next-day"],
+    ids=["over-before-they-begin-again", "done-before-they-end", "goes-on-the-next-day", "and-ends-then", "and-after"],
 )
 def test_hours_that_end_before_everybody_had_their_turn_are_a_blocker_unless_they_begin_again_in_time(
     minutes: int, expires: timedelta, blockers: tuple[str, ...]
