@@ -1,5 +1,6 @@
 """Ends of pauses: whole days, in the county's time zone."""
 
+from calendar import monthrange
 from datetime import date, datetime, time, timedelta
 
 from services.subscriptions.domain.intents.intent import MAX_PAUSE_DAYS, Day, ParsedIntent
@@ -62,11 +63,23 @@ def _find_next_weekday(weekday: int | None, today: date) -> date | None:
 def _resolve_day(day: Day, today: date) -> date | None:
     if day.year is not None:
         return _build_date(day.year, day)
+    if day.month == 0:
+        return _find_in_any_month(day.day, today)
     this_year = _build_date(today.year, day)
     return this_year if this_year and this_year >= today else _build_date(today.year + 1, day)
 
 
+def _find_in_any_month(day: int, today: date) -> date:
+    """Return the next such day of a month; in a shorter month it is the last one."""
+    first = today.replace(day=1)
+    months = (first, (first + timedelta(days=31)).replace(day=1))
+    days = (month.replace(day=min(day, monthrange(month.year, month.month)[1])) for month in months)
+    return next(found for found in days if found >= today)
+
+
 def _build_date(year: int, day: Day) -> date | None:
+    if (day.day, day.month) == (29, 2):
+        return date(year, 3, 1) - timedelta(days=1)
     try:
         return date(year, day.month, day.day)
     except ValueError:

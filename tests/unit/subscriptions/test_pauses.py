@@ -42,6 +42,12 @@ TOO_LONG = "Länger als ein Jahr ist nicht möglich."
         ("pause until May", "1. Mai 2027"),
         ("Bitte erst am Freitag wieder was schicken", "27. November 2026"),
         ("Erst ab 10. Januar wieder schreiben bitte", "10. Januar 2027"),
+        ("Pause bis Ende des Monats", "30. November 2026"),
+        ("Bitte bis zum Monatsende pausieren", "30. November 2026"),
+        ("Pause bis Ende dieses Monats", "30. November 2026"),
+        ("Pause bis Mitte des Monats", "15. Dezember 2026"),
+        ("Pause bis nächstes Jahr", "1. Januar 2027"),
+        ("Pause bis Ende Februar", "28. Februar 2027"),
     ],
 )
 def test_a_pause_is_as_long_as_it_was_wished_for(text: str, last: str) -> None:
@@ -74,6 +80,11 @@ def test_a_pause_that_is_not_as_it_was_wished_for_says_so_and_how_to_say_it(text
         ("Pause bis 24.12.", datetime(2026, 12, 24, 23, 59, 58, tzinfo=LOCAL_ZONE), "24. Dezember 2026"),
         ("Pause bis Freitag", datetime(2026, 12, 24, 23, 59, 58, tzinfo=LOCAL_ZONE), "25. Dezember 2026"),
         ("Pause 3 Tage", datetime(2026, 12, 31, 23, 0, tzinfo=LOCAL_ZONE), "3. Januar 2027"),
+        ("Pause bis Ende des Monats", datetime(2026, 12, 1, 8, 0, tzinfo=LOCAL_ZONE), "31. Dezember 2026"),
+        ("Pause bis Monatsende", datetime(2027, 1, 31, 23, 0, tzinfo=LOCAL_ZONE), "31. Januar 2027"),
+        ("Pause bis Ende Februar", datetime(2028, 2, 1, 8, 0, tzinfo=LOCAL_ZONE), "29. Februar 2028"),
+        ("Pause bis 29.2.", datetime(2026, 12, 1, 8, 0, tzinfo=LOCAL_ZONE), "28. Februar 2027"),
+        ("Pause bis nächstes Jahr", datetime(2027, 2, 1, 8, 0, tzinfo=LOCAL_ZONE), "1. Januar 2028"),
     ],
 )
 def test_a_pause_counts_from_when_it_was_said_even_if_it_is_handled_after_midnight(

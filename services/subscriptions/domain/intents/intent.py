@@ -53,7 +53,10 @@ class Intent(StrEnum):
 
 @dataclass(frozen=True)
 class Day:
-    """Day as people write it; without a year, the next such day."""
+    """Day as people write it; without a year, the next such day.
+
+    Month 0 is any month, day 31 then its last day. February 29 is the last day of February.
+    """
 
     day: int
     month: int

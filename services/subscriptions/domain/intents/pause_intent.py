@@ -46,15 +46,16 @@ _ORDINALS = {f"{word}ten": number for word, number in NUMBERS.items() if 1 < num
     f"{unit}undzwanzigsten": 20 + number for unit, number in (("ein", 1), *NUMBERS.items()) if number < 10} | {
     "ersten": 1, "dritten": 3, "siebten": 7, "achten": 8, "zwanzigsten": 20, "dreissigsten": 30,
     "einunddreissigsten": 31}  # fmt: skip
-_LAST = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_LAST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _SOON = {"morgen": 1, "uebermorgen": 2, "naechste woche": 7, "naechster woche": 7, "naechsten monat": 30,
-    "naechstes jahr": 60, "monatsende": 15, "wochenende": 5}  # fmt: skip
+    "wochenende": 5}  # fmt: skip
 _FEASTS = {"weihnachten": Day(26, 12), "silvester": Day(31, 12), "neujahr": Day(1, 1), "jahresende": Day(31, 12),
     "ende des jahres": Day(31, 12), "ende jahr": Day(31, 12), "christmas": Day(26, 12), "new year": Day(1, 1),
     "jahreswechsel": Day(1, 1), "neuen jahr": Day(1, 1), "fruehjahr": Day(1, 3), "fruehling": Day(1, 3),
     "sommer": Day(1, 6), "herbst": Day(1, 9), "winter": Day(1, 12), "nikolaus": Day(6, 12),
     "heiligabend": Day(24, 12), "heilige drei koenige": Day(6, 1), "drei koenige": Day(6, 1),
-    "tag der deutschen einheit": Day(3, 10), "reformationstag": Day(31, 10)}  # fmt: skip
+    "tag der deutschen einheit": Day(3, 10), "reformationstag": Day(31, 10), "naechstes jahr": Day(1, 1),
+    "monatsende": Day(31, 0)}  # fmt: skip
 # Days after Easter Sunday; a pause until a feast ends after its last day.
 _MOVING_FEASTS = {"ostern": 1, "ostermontag": 1, "ostersonntag": 0, "karfreitag": -2, "pfingsten": 50,
     "pfingstmontag": 50, "himmelfahrt": 39, "christi himmelfahrt": 39, "vatertag": 39, "fronleichnam": 60,
@@ -84,7 +85,7 @@ _MONTH_FIRST = re.compile(
 )
 # A number and a unit, also written as one word: "1,5 Monate", "3wochen".
 _AMOUNT = re.compile(r"(?<![\d.,])(\d{1,3})(?:[.,](\d))?\s*-?([^\W\d_]+)")
-_MONTH = re.compile(_TO + r"(?:(anfang|mitte|ende)\s+(?:des\s+)?)?([a-z]{3,9})\b")
+_MONTH = re.compile(_TO + r"(?:(anfang|mitte|ende)\s+(?:(?:des|dieses|diesen)\s+)?)?([a-z]{3,9})\b")
 # "bis zum sechsten Januar"
 _ORDINAL = re.compile(rf"\b({'|'.join(_ORDINALS)})(?= (?:{'|'.join(MONTHS)})\b)")
 # "Vor Februar nichts", "ab Mai erst wieder"
@@ -313,9 +314,7 @@ def _parse_month(text: str) -> ParsedIntent | None:
     name, part = (next(filter(None, alone.groups())), None) if alone else (match[2], match[1]) if match else ("", None)
     if name in _DAY_NUMBERS:
         return _build_pause(weekday=_DAY_NUMBERS[name])
-    if name == "monats":
-        return _build_pause(days=15)
-    number = _find_month_number(name)
+    number = 0 if name == "monats" else _find_month_number(name)
     if number is None:
         return None
     return _build_pause(until=Day(_LAST[number - 1] if part == "ende" else _PARTS.get(part or "", 1), number))
