@@ -297,6 +297,7 @@ async def test_page_and_json_say_the_same(archive: ArchiveHarness) -> None:
     assert status == 200
     for shown in ("3 Minuten 20 Sekunden", "7 Sekunden", "6.000", "In den letzten 90 Tagen", 'href="/tempo.json"'):
         assert shown in page
+    assert "Sie läuft auch, während eine Meldung auf die erlaubten Zeiten wartet" in page
     status, text = await archive.get("/tempo.json")
     assert status == 200
     urgent, bulk, *_ = json.loads(text)["periods"]
