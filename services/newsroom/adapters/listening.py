@@ -58,10 +58,13 @@ _PERIOD_ECHOES = f"""
         and ($3 = '' or b.topic = $3)
     order by b.started_at desc, b.id limit $4
 """
+# Of what expires before its audience is read, nobody counts as its audience.
 _RUNS = """
     select lane = $2 as is_urgent, coalesce(audience, 0) as people, started_at, reached_at, finished_at
-    from newsroom.broadcast
-    where started_at >= $1 and audience is distinct from 0
+    from newsroom.broadcast b
+    where started_at >= $1
+        and (audience is distinct from 0 or exists (
+            select from newsroom.publication p where p.broadcast = b.id and p.people > 0))
         and (reached_at is not null or cancelled_at is null and coalesce((states ->> 'cancelled')::int, 0) = 0)
 """
 # A literal search: % and _ have no special meaning.

@@ -311,6 +311,19 @@ async def test_what_never_got_there_is_said(archive: ArchiveHarness) -> None:
     assert "weniger als 95 von 100" in await archive.read("/tempo")
 
 
+async def test_what_expired_before_its_audience_was_read_has_not_reached_it(archive: ArchiveHarness) -> None:
+    """As during a long pause: then its audience is those on the pages that were read, here none."""
+    await archive.fill(build_entry())
+    expired = await add_broadcast(
+        archive.database, audience=0, states="{}", started_at=NOW - timedelta(days=2), finished_at=NOW
+    )
+    await archive.levels.refresh()
+    assert "nichts versandt" in await archive.read("/tempo"), "nobody was to get it"
+    await archive.database.execute("update newsroom.publication set broadcast = $1, people = 50", expired)
+    await archive.levels.refresh()
+    assert "weniger als 95 von 100" in await archive.read("/tempo")
+
+
 async def test_it_is_cached_as_the_archive_is(archive: ArchiveHarness) -> None:
     await archive.cache.refresh()
     assert (await archive.get("/tempo"))[0] == 503
