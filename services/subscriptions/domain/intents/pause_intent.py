@@ -75,7 +75,7 @@ _TO = (
 )
 _DATE = re.compile(
     _TO + r"(\d{1,2})(?:\s*[./-]\s*(\d{1,2})|(?:\.|(?:st|nd|rd|th)\b)?\s*(?:of\s+)?([a-z]{3,9}))\.?"
-    r"(?:\s*[/-]?\s*(\d{4}|\d{2}))?(?!\d)"
+    r"(?:\s*[/-]?\s*(\d{4}|\d{2}(?! ?(?:uhr|:))))?(?!\d)"
 )
 _DAY = r"(?:am|ab|ab dem|vom)\s+(\d{1,2}\.\s*(?:\d{1,2}|[a-z]{3,9})\.?(?:\s*\d{4})?)"
 _RETURN = re.compile(rf"{_DAY}\s+(?:\w+\s+){{0,3}}(?:wieder|zurueck)\b|\b(?:wieder|zurueck)\s+(?:\w+\s+){{0,2}}{_DAY}")
