@@ -85,6 +85,7 @@ _UNAVAILABLE_ERRORS = (
     asyncpg.DeadlockDetectedError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.LockNotAvailableError,
+    asyncpg.InvalidCachedStatementError,  # a newer version has added a column; the next attempt prepares anew
     asyncpg.IdleInTransactionSessionTimeoutError,
 )
 _INVALID_DATA_ERRORS = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)

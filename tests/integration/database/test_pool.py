@@ -45,6 +45,24 @@ async def test_a_login_that_is_refused_for_now_is_waited_for(
         await owner.execute("drop role refused_for_now")
 
 
+async def test_a_table_that_gets_a_column_meanwhile_is_waited_for(
+    database: FreshDatabase, owner: asyncpg.Connection
+) -> None:
+    """A newer version has migrated while this one still runs; outside of a transaction the driver repeats it itself."""
+    await owner.execute("create table migrated ()")
+    async with open_database(database.url, password=None, name="test", size=1) as pool:
+
+        async def read_once() -> list[asyncpg.Record]:
+            async with pool.transaction() as connection:
+                return await connection.fetch("select * from migrated")
+
+        await read_once()
+        await owner.execute("alter table migrated add column name text")
+        with pytest.raises(DatabaseUnavailable):
+            await read_once()
+        assert await read_once() == []
+
+
 async def test_a_session_on_a_server_that_accepts_no_writes_any_more_is_not_used_again(database: FreshDatabase) -> None:
     async with open_database(database.url, password=None, name="test", size=1) as pool:
         async with pool.connection() as connection:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import asyncpg
 import pytest
 
 from services.subscriptions.domain.publication import Publication
@@ -93,6 +94,18 @@ async def test_a_crash_between_commit_and_publish_is_healed_by_the_redelivery(
     await harness.receive(build_message("Start"))
     assert len({reply.reply for reply in harness.publisher.list_messages(ReplyRequested)}) == 1
     assert len(await harness.fetch_rows(CONSENTS)) == 1
+
+
+async def test_a_column_that_a_newer_version_adds_meanwhile_does_not_put_off_a_stop(
+    harness: SubscriptionsHarness, owner: asyncpg.Connection
+) -> None:
+    """The consumer repeats it at once, as after any outage; taken for a bug it would wait ten seconds."""
+    await harness.receive(build_message("Start"))
+    await owner.execute("alter table subscriptions.subscriber add column newer text")
+    with pytest.raises(DependencyUnavailable):
+        await harness.receive(build_message("Stop", seconds=1))
+    await harness.receive(build_message("Stop", seconds=1))
+    assert await harness.fetch_rows(SUBSCRIBERS) == [("unsubscribed", 2)]
 
 
 async def test_other_messages_get_one_hint_a_day_whoever_writes(harness: SubscriptionsHarness) -> None:
