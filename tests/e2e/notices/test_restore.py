@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import aiohttp
 import asyncpg
 import pytest
 
+from cli.demo.ledger_reader import open_ledger_reader
 from cli.output import Exit
 from deploy.local import DATABASE
 from tests.contract_recorder.recorder import QUEUE
@@ -121,6 +123,44 @@ async def test_nobody_gets_twice_what_was_sent_after_the_backup(
     await wait_for_answer(system, citizen["id"], len(got))
     await decide(system, broadcast, first)
     assert await count_twice(system, first, second) == 0
+
+
+async def test_a_lost_broker_is_made_up_for_from_the_database(system: SteeringHarness) -> None:
+    """What was on its way is taken from the database again, a "Stop" included, and nobody gets anything twice."""
+    text = "Broker verloren"
+    broadcast, _ = await system.publish(text)
+    await system.wait_for_accepted(text, 20)
+    dispatchers, others = SERVICES[:2], SERVICES[2:]
+    await asyncio.gather(*map(system.stack.supervisor.stop_one, dispatchers))
+    got = {message.citizen for message in await system.accepted.find(text)}
+    leaves = next(one["id"] for one in await system.simulator.list_citizens() if one["id"] not in got)
+    await write(system, leaves, "Stop", CITIZENS - 1)
+    await asyncio.gather(*map(system.stack.supervisor.stop_one, others))
+    assert await list_unknown(system, broadcast) == []
+    await empty_broker(system)
+
+    work = await system.run_kreisfunk("restore", "--elsewhere", datetime.now(UTC).isoformat())
+    assert work["unfinished"] == 1
+    await start_again(system)
+    await system.run_kreisfunk("sending", "resume")
+    await system.wait_until_settled(broadcast)
+    assert len(await system.accepted.find(text)) == len(got)
+    await system.run_kreisfunk("deliveries", "settle", "--broadcast", broadcast, "--as", "resend", "--yes")
+    await system.wait_until_settled(broadcast)
+    citizens = Counter(message.citizen for message in await system.accepted.find(text))
+    assert (len(citizens), max(citizens.values()), leaves in citizens) == (CITIZENS - 1, 1, False)
+    await write(system, leaves, "Start", CITIZENS)
+
+
+async def write(system: SteeringHarness, citizen: int, text: str, subscribed: int) -> None:
+    """Return once subscriptions has stored it: then so many are subscribed."""
+    await system.simulator.send_text([citizen], text, per_second=10)
+    async with open_ledger_reader(system.stack.monitor_database_url) as ledger:
+
+        async def is_stored() -> bool:
+            return await ledger.count_subscribed() == subscribed
+
+        await wait_for(is_stored)
 
 
 async def start_again(system: SteeringHarness) -> None:
