@@ -70,6 +70,8 @@ _BEGIN_SESSION = "set idle_session_timeout = '10s'"
 _END_SESSION = "select pg_advisory_unlock_all(); reset idle_session_timeout"
 
 Connection = PoolConnectionProxy
+# On connecting: an administrator has closed the database, to everybody or to us.
+_CLOSED_ERRORS = (asyncpg.ObjectNotInPrerequisiteStateError, asyncpg.InsufficientPrivilegeError)
 _UNAVAILABLE_ERRORS = (
     OSError,
     TimeoutError,
@@ -114,6 +116,8 @@ class _HeldConnection:
     async def __aenter__(self) -> Connection:
         try:
             self._connection = await self._database.acquire()
+        except _CLOSED_ERRORS as error:
+            raise DatabaseUnavailable(f"database: {type(error).__name__}") from None
         except Exception as error:
             _translate(error)
             raise

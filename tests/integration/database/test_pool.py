@@ -8,7 +8,7 @@ import pytest
 
 from shared.database.pool import SERVER_SETTINGS, DatabaseUnavailable, connect, open_database
 from tests.databases import FreshDatabase
-from tests.servers import wait_for
+from tests.servers import Servers, run_as_superuser, wait_for
 
 WRITE = "create table was_written ()"
 IO_ERROR, DISK_FULL, UNDEFINED_FILE = "58030", "53100", "58P01"
@@ -32,6 +32,23 @@ async def test_a_disk_that_fails_for_now_is_waited_for(database: FreshDatabase) 
 
 async def test_a_database_that_is_being_made_anew_is_waited_for(database: FreshDatabase) -> None:
     await assert_is_waited_for(urlunsplit(urlsplit(database.url)._replace(path="/not_yet_restored")), "select 1")
+
+
+@pytest.mark.parametrize(
+    ("close", "reopen"),
+    [
+        ("alter database {} allow_connections false", "alter database {} allow_connections true"),
+        ("revoke connect on database {} from public", "grant connect on database {} to public"),
+    ],
+)
+async def test_a_database_that_an_administrator_has_closed_is_waited_for(
+    database: FreshDatabase, servers: Servers, close: str, reopen: str
+) -> None:
+    await run_as_superuser(servers, close.format(database.name))
+    try:
+        await assert_is_waited_for(database.build_role_url("kreisfunk_subscriptions"), "select 1")
+    finally:
+        await run_as_superuser(servers, reopen.format(database.name))
 
 
 async def test_a_login_that_is_refused_for_now_is_waited_for(
