@@ -92,13 +92,14 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, R
     registry = CollectorRegistry()
     pool = open_database(settings.database_url, password=settings.database_secret, name=NAME, size=POOL_SIZE)
     database = await stack.enter_async_context(pool)
+    # Before the port opens: a process that waits must not seem to live and, as it begins again, to die.
+    await require_migrated(database, NAME, MIGRATIONS)
     connections = connect_twice(settings.broker_url, password=settings.broker_secret, name=NAME)
     consuming, publishing = await stack.enter_async_context(connections)
     broker = build_connection_check(consuming, publishing)
     readiness = Readiness({"database": database.is_reachable, "broker": broker, "lanes": _report_not_ready})
     host, port = settings.internal_host, settings.internal_port
     await stack.enter_async_context(open_internal_port(host=host, port=port, registry=registry, readiness=readiness))
-    await require_migrated(database, NAME, MIGRATIONS)
     keys = KeyRing.parse(settings.encryption_keys.get_secret_value())
     index_key = BlindIndexKey.parse(settings.index_key.get_secret_value())
     authorization = {"Authorization": f"Bearer {settings.graph_token.get_secret_value()}"}

@@ -65,12 +65,13 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
     async with AsyncExitStack() as stack:
         pool = open_database(settings.database_url, password=settings.database_secret, name=NAME, size=POOL_SIZE)
         database = await stack.enter_async_context(pool)
+        # Before the port opens: a process that waits must not seem to live and, as it begins again, to die.
+        await require_migrated(database, NAME, MIGRATIONS)
         opened = asyncio.Event()
         readiness = _build_readiness(database, opened)
         host, port = settings.internal_host, settings.internal_port
         probes = open_internal_port(host=host, port=port, registry=registry, readiness=readiness)
         await stack.enter_async_context(probes)
-        await require_migrated(database, NAME, MIGRATIONS)
         api = open_notices_api(settings.notices_api_url, settings.notices_api_token.get_secret_value())
         notices = await stack.enter_async_context(api)
         provider = await stack.enter_async_context(open_identity_provider(settings.provider_client))

@@ -155,6 +155,9 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
         database = await stack.enter_async_context(
             open_database(settings.database_url, password=settings.database_secret, name=NAME, size=POOL_SIZE)
         )
+        # Before the port opens: a process that waits must not seem to live and, as it begins again, to die.
+        await require_migrated(database, NAME, MIGRATIONS)
+        await require_confirmed_keys(database)
         consuming, publishing = await stack.enter_async_context(
             connect_twice(settings.broker_url, password=settings.broker_secret, name=NAME)
         )
@@ -169,8 +172,6 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
         keys = Keys(author=AuthorKey(settings.author_key), dead_letters=settings.ring)
         rate = settings.messages_per_second
         handlers = assemble(database, publisher, county, metrics, keys=keys, messages_per_second=rate)
-        await require_migrated(database, NAME, MIGRATIONS)
-        await require_confirmed_keys(database)
         async with database.connection() as connection:
             await save_wordings(connection, build_wordings(county).list_all())
         retention = metrics.retention.build_retention(database, build_retention_rules(county))

@@ -63,6 +63,19 @@ async def test_a_dispatcher_whose_schema_lacks_its_newest_migration_says_so_and_
     await harness.wait_for_accepted(10)
 
 
+async def test_no_probe_finds_a_dispatcher_alive_that_waits_for_its_schema(
+    harness: EndpointHarness, owner: asyncpg.Connection
+) -> None:
+    """It begins again and again; whoever finds it alive and then not would kill it, and wait before the next start."""
+    dispatcher = harness.prepare()
+    async with owner.transaction():
+        await owner.execute("lock table dispatcher.schema_migrations")
+        starting = asyncio.create_task(dispatcher.start())
+        await wait_until_locked(harness.owner)
+        assert await harness.fetch_readiness(dispatcher) == 0
+    await starting
+
+
 async def test_a_pause_by_an_operator_while_a_dispatcher_starts_holds(
     harness: EndpointHarness, owner: asyncpg.Connection
 ) -> None:

@@ -78,7 +78,7 @@ spec:
         {{- range $name, $port := $component.ports }}
         - { name: {{ $name }}, containerPort: {{ $port }} }
         {{- end }}
-      # The probe port opens once broker and database are reachable, which may take as long as their start.
+      # The probe port opens once broker and database are reachable and migrated, which may take as long as their start.
       startupProbe:
         httpGet: { path: /livez, port: internal }
         periodSeconds: 5
