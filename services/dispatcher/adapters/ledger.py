@@ -98,8 +98,7 @@ with counted as (
         b.finished_at is not null or exists (
             select from dispatcher.cancellation x
             where x.broadcast = b.id and x.cancelled_at < clock_timestamp() - interval '10 minutes')
-            or b.expires_at < clock_timestamp() - interval '10 minutes'
-                and not exists (select from dispatcher.rate r where r.paused_reason is not null) as is_cut,
+            or greatest(b.expires_at, b.awaited_at) < clock_timestamp() - interval '10 minutes' as is_cut,
         (select x.reason from dispatcher.cancellation x where x.broadcast = b.id) as cancelled,
         (select count(*) from dispatcher.delivery d where d.source = b.id and d.waits_for = 'pair')::int as limited,
         -- By the index of deliveries with an error, which are few.
@@ -116,8 +115,14 @@ from selected t left join lateral jsonb_each_text(t.progress) s on s.key <> 'aud
 
 # Unchanged progress is published once a minute, late progress until it is marked as published. An outcome that is still
 # unknown $1 seconds after the expiry can no longer be proven and counts as final. Pages stopped by a cancellation, or
-# lost, never arrive: the audience is then what arrived within ten minutes of the end. In a pause they still wait.
-_MARK = """update dispatcher.broadcast b set progressed_at = clock_timestamp(), progress = %(progress)s
+# lost, never arrive: the audience is then what arrived until none had come for ten minutes after the end. In a pause of
+# our number ($2), or while Meta is unreachable, they still wait.
+_MARK = """update dispatcher.broadcast b set progressed_at = clock_timestamp(), progress = %(progress)s,
+        awaited_at = case when exists (
+                select from dispatcher.rate r where r.number = $2 and r.paused_reason is not null)
+            or exists (select from dispatcher.unreachable u
+                where u.number = $2 and u.said_at > clock_timestamp() - interval '10 seconds')
+            then clock_timestamp() else b.awaited_at end
     from counted c where b.id = c.id and %(due)s and (b.progress is distinct from c.progress or %(repeat)s) returning"""
 _DUE = "b.finished_at is null and b.progressed_at < clock_timestamp() - interval '1 second'"
 _REPEAT = """b.progressed_at < clock_timestamp() - interval '1 minute'
@@ -228,7 +233,8 @@ class PostgresLedger(LedgerResults):
         An outcome still unknown `grace_seconds` after the expiry counts as final. `late` ones are those that statuses
         have changed since the end, for three days; they are returned again until they are marked as published.
         """
-        rows = await self.database.fetch(_COLLECT_LATE_PROGRESS if late else _COLLECT_PROGRESS, grace_seconds)
+        statement = _COLLECT_LATE_PROGRESS if late else _COLLECT_PROGRESS
+        rows = await self.database.fetch(statement, grace_seconds, self.number)
         return [_read_progress(list(group)) for _, group in groupby(rows, key=lambda row: row["id"])]
 
     async def mark_published(self, progress: BroadcastProgress) -> None:

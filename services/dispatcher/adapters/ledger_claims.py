@@ -37,7 +37,8 @@ select $1, $2, $3, $4, $5::text::dispatcher.lane, $6, $7::text::jsonb, $8, $9, $
 -- A row whose hours cannot be computed would break every query over all broadcasts.
 where dispatcher.opening($12, $13, $14, clock_timestamp()) is not null
 on conflict (id) do update set
-    audience = greatest(excluded.audience, b.audience), expanded = greatest(b.expanded, excluded.expanded)
+    audience = greatest(excluded.audience, b.audience), expanded = greatest(b.expanded, excluded.expanded),
+    awaited_at = clock_timestamp()
 returning true
 """
 

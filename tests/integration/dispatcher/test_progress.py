@@ -1,6 +1,6 @@
 """Reported progress of a broadcast: failures by reason, pages that never come, and its end."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import asyncpg
 import msgspec
@@ -10,11 +10,13 @@ from prometheus_client import CollectorRegistry
 from cli.operate import ledger as operate
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
+from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
 from services.dispatcher.domain.errors import ERROR_RULES, SETTLED_BY_HAND
 from services.dispatcher.domain.send_results import Record
 from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.handlers.maintenance import build_progress_event, publish_progress
 from services.dispatcher.ports import Claim, StatusUpdate
+from shared.contracts.dispatch import BroadcastBatch
 from shared.contracts.events import BroadcastFinished, BroadcastProgressed, FailureCount
 from shared.contracts.message import Lane, Message
 from shared.outcome import DependencyUnavailable
@@ -31,6 +33,9 @@ from tests.integration.dispatcher.factories import (
 )
 
 UNDELIVERABLE, TOO_MUCH, TEMPLATE_MISSING = 131026, 131049, 132001
+LONG_AGO = timedelta(minutes=11)
+EXPIRE = "update dispatcher.broadcast set expires_at = now() - $1::interval, progressed_at = now() - $1::interval"
+EXPIRE_WITHOUT_NEWS = f"{EXPIRE}, awaited_at = now() - $1::interval"
 
 
 def explain(code: int) -> str:
@@ -182,8 +187,7 @@ async def test_pages_that_never_come_are_told_and_keep_no_broadcast_from_its_end
     assert (await ledger.read_backlog()).unaccounted == 0
     assert [one.finished for one in await ledger.collect_progress(60)] == [False]
 
-    long_ago = datetime.now(UTC) - timedelta(minutes=11)
-    await ledger.database.fetchval("update dispatcher.broadcast set expires_at = $1, progressed_at = $1", long_ago)
+    await ledger.database.fetchval(EXPIRE_WITHOUT_NEWS, LONG_AGO)
     assert (await ledger.read_backlog()).unaccounted > 0
     (progress,) = await ledger.collect_progress(60)
     assert (progress.finished, progress.states) == (True, {DeliveryState.ACCEPTED: 2})
@@ -192,21 +196,51 @@ async def test_pages_that_never_come_are_told_and_keep_no_broadcast_from_its_end
     assert (await ledger.read_backlog()).unaccounted > 0
 
 
-async def test_a_broadcast_whose_pages_wait_in_their_lane_during_a_pause_has_not_ended(
-    ledger: PostgresLedger, operator: asyncpg.Connection
+@pytest.mark.parametrize("cause", ["a pause", "an unreachable Meta"])
+async def test_a_broadcast_whose_pages_wait_in_their_lane_has_not_ended(
+    ledger: PostgresLedger, operator: asyncpg.Connection, owner: asyncpg.Connection, cause: str
 ) -> None:
     """Else 95 percent of those on the pages that came would count as 95 percent of its recipients."""
-    came = msgspec.structs.replace(build_batch_message(generate_subscribers(2)), last=False)
+    came, *others = split_into_pages(build_batch_message(generate_subscribers(6)))
     await ledger.record([build_record(one, DeliveryState.ACCEPTED) for one in await claim(ledger, came)])
-    long_ago = datetime.now(UTC) - timedelta(minutes=11)
-    await ledger.database.fetchval("update dispatcher.broadcast set expires_at = $1, progressed_at = $1", long_ago)
-    await operator.execute("select dispatcher.pause_sending('Wartung', null)")
+    if cause == "a pause":
+        await operator.execute("select dispatcher.pause_sending('Wartung', null)")
+    else:
+        await ledger.report_unreachable("no answer", 700.0)
+    await ledger.database.fetchval(EXPIRE_WITHOUT_NEWS, LONG_AGO)
     (progress,) = await ledger.collect_progress(60)
     assert (progress.finished, progress.audience) == (False, None)
+
     await operator.execute("select dispatcher.resume_sending(null)")
-    await ledger.database.fetchval("update dispatcher.broadcast set progressed_at = $1", long_ago)
+    await owner.execute("delete from dispatcher.unreachable")
+    for page in others:  # they come one after another, from the lane and then from whoever expands the broadcast
+        await ledger.database.fetchval(EXPIRE, LONG_AGO)
+        (progress,) = await ledger.collect_progress(60)
+        assert (progress.finished, progress.audience) == (False, None)
+        assert await claim(ledger, page) == []
+    await ledger.database.fetchval(EXPIRE, LONG_AGO)
+    (progress,) = await ledger.collect_progress(60)
+    assert (progress.finished, progress.audience) == (True, 6)
+
+
+async def test_pages_that_have_not_come_long_after_a_pause_are_lost(
+    ledger: PostgresLedger, operator: asyncpg.Connection, owner: asyncpg.Connection
+) -> None:
+    """A number that sends nothing any more may stay paused for good."""
+    await PostgresRateLimiter(ledger.database, number="an earlier one", limit=100).set_up()
+    came, *_ = split_into_pages(build_batch_message(generate_subscribers(6)))
+    await ledger.record([build_record(one, DeliveryState.ACCEPTED) for one in await claim(ledger, came)])
+    await operator.execute("select dispatcher.pause_sending('Wartung', null)")
+    await operator.execute("select dispatcher.resume_sending($1)", ledger.number)
+    await ledger.database.fetchval(EXPIRE_WITHOUT_NEWS, LONG_AGO)
     (progress,) = await ledger.collect_progress(60)
     assert (progress.finished, progress.audience) == (True, 2)
+
+
+def split_into_pages(whole: BroadcastBatch) -> list[BroadcastBatch]:
+    """Return three pages of two recipients."""
+    replace, people = msgspec.structs.replace, whole.recipients
+    return [replace(whole, page=n, offset=2 * n, last=n == 2, recipients=people[2 * n : 2 * n + 2]) for n in range(3)]
 
 
 async def test_what_waits_for_lost_pages_after_its_expiry_is_told_once_a_minute(ledger: PostgresLedger) -> None:
