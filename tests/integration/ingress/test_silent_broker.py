@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
+import aio_pika
 import pytest
 
 from shared.amqp import connection as connection_module
@@ -103,6 +104,41 @@ async def test_whoever_handles_messages_goes_on(silent_broker: tuple[Connection,
         async with fall_silent(connection, proxy):
             silent.set()
         await wait_for(lambda: handled(2))
+
+
+async def test_whoever_stops_consuming_while_the_channel_is_reopened_gets_nothing_any_more(
+    vhost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reopen, cut, reopened = aio_pika.RobustChannel.reopen, asyncio.Event(), asyncio.Event()
+
+    async def stop_meanwhile(channel: aio_pika.RobustChannel) -> None:
+        if channel is consumer.channel and cut.is_set() and connection.connected.is_set():
+            await asyncio.gather(reopen(channel), consumer.stop())
+            reopened.set()
+        else:
+            await reopen(channel)
+
+    async def is_idle() -> bool:
+        queue = await observing.declare_queue(QUEUE.name, passive=True)
+        return queue.declaration_result.consumer_count == 0
+
+    async def is_lost() -> bool:
+        return not connection.connected.is_set()
+
+    monkeypatch.setattr(aio_pika.RobustChannel, "reopen", stop_meanwhile)
+    async with (
+        await aio_pika.connect(vhost) as observer,
+        run_proxy_to(vhost) as (proxy, url),
+        connect(url, password=None, name="test") as connection,
+        open_consumer(connection, connection, QUEUE, prefetch=1) as consumer,
+    ):
+        observing = await observer.channel()
+        assert not await is_idle()
+        proxy.cut()
+        await wait_for(is_lost)
+        cut.set()
+        await reopened.wait()
+        await wait_for(is_idle, 10)
 
 
 async def test_work_that_ends_as_if_it_were_cancelled_ends_the_process() -> None:
