@@ -259,7 +259,8 @@ class RateLimiter(Protocol):
 
     async def reserve(self, slots: int) -> Lease: ...
 
-    async def is_paused(self) -> bool: ...
+    async def ask_if_paused(self) -> bool:
+        """Return whether sending is paused now; a lease knows it only as of its reservation."""
 
     def read_clock(self) -> datetime: ...
 

@@ -72,7 +72,7 @@ class PostgresRateLimiter:
         start = self._clock.convert_to_local(planned + shift)
         return Lease(start, spacing, granted, planned, shift, paused_reason)
 
-    async def is_paused(self) -> bool:
+    async def ask_if_paused(self) -> bool:
         return bool(await self.database.fetchval(_IS_PAUSED, self.number))
 
     def read_clock(self) -> datetime:

@@ -39,7 +39,7 @@ class Lease:
 
     @property
     def is_paused(self) -> bool:
-        """Return whether sending is paused; an operator's reason may be empty."""
+        """Return whether sending was paused at the reservation; an operator's reason may be empty."""
         return self.paused_reason is not None
 
     @property

@@ -212,7 +212,7 @@ class SendLoop:
             self._give_back()
         # Sending may have been paused since the slots were reserved; asking early makes none of them late.
         early = wait - MIN_WAIT_SECONDS
-        if early > 0 and (await wait_until_set(self._stopping, early) or await self.limiter.is_paused()):
+        if early > 0 and (await wait_until_set(self._stopping, early) or await self.limiter.ask_if_paused()):
             return
         await self._sleep_until(lease.opens_at - self._prefetch_seconds)
         self._open_slots += lease.slots
