@@ -116,12 +116,13 @@ from selected t left join lateral jsonb_each_text(t.progress) s on s.key <> 'aud
 # Unchanged progress is published once a minute, late progress until it is marked as published. An outcome that is still
 # unknown $1 seconds after the expiry can no longer be proven and counts as final. Pages stopped by a cancellation, or
 # lost, never arrive: the audience is then what arrived until none had come for ten minutes after the end. In a pause of
-# our number ($2), or while Meta is unreachable, they still wait.
+# our number ($2), while Meta is unreachable, or while no dispatcher runs and publishes progress, they still wait.
 _MARK = """update dispatcher.broadcast b set progressed_at = clock_timestamp(), progress = %(progress)s,
         awaited_at = case when exists (
                 select from dispatcher.rate r where r.number = $2 and r.paused_reason is not null)
             or exists (select from dispatcher.unreachable u
                 where u.number = $2 and u.said_at > clock_timestamp() - interval '10 seconds')
+            or b.progressed_at < clock_timestamp() - interval '2 minutes'
             then clock_timestamp() else b.awaited_at end
     from counted c where b.id = c.id and %(due)s and (b.progress is distinct from c.progress or %(repeat)s) returning"""
 _DUE = "b.finished_at is null and b.progressed_at < clock_timestamp() - interval '1 second'"

@@ -34,7 +34,7 @@ from tests.integration.dispatcher.factories import (
 
 UNDELIVERABLE, TOO_MUCH, TEMPLATE_MISSING = 131026, 131049, 132001
 LONG_AGO = timedelta(minutes=11)
-EXPIRE = "update dispatcher.broadcast set expires_at = now() - $1::interval, progressed_at = now() - $1::interval"
+EXPIRE = "update dispatcher.broadcast set expires_at = now() - $1::interval, progressed_at = now() - interval '61 s'"
 EXPIRE_WITHOUT_NEWS = f"{EXPIRE}, awaited_at = now() - $1::interval"
 
 
@@ -196,7 +196,7 @@ async def test_pages_that_never_come_are_told_and_keep_no_broadcast_from_its_end
     assert (await ledger.read_backlog()).unaccounted > 0
 
 
-@pytest.mark.parametrize("cause", ["a pause", "an unreachable Meta"])
+@pytest.mark.parametrize("cause", ["a pause", "an unreachable Meta", "an outage of all dispatchers"])
 async def test_a_broadcast_whose_pages_wait_in_their_lane_has_not_ended(
     ledger: PostgresLedger, operator: asyncpg.Connection, owner: asyncpg.Connection, cause: str
 ) -> None:
@@ -205,9 +205,11 @@ async def test_a_broadcast_whose_pages_wait_in_their_lane_has_not_ended(
     await ledger.record([build_record(one, DeliveryState.ACCEPTED) for one in await claim(ledger, came)])
     if cause == "a pause":
         await operator.execute("select dispatcher.pause_sending('Wartung', null)")
-    else:
+    elif cause == "an unreachable Meta":
         await ledger.report_unreachable("no answer", 700.0)
     await ledger.database.fetchval(EXPIRE_WITHOUT_NEWS, LONG_AGO)
+    if cause == "an outage of all dispatchers":
+        await ledger.database.fetchval("update dispatcher.broadcast set progressed_at = now() - $1::interval", LONG_AGO)
     (progress,) = await ledger.collect_progress(60)
     assert (progress.finished, progress.audience) == (False, None)
 

@@ -150,7 +150,8 @@ async def test_a_broadcast_whose_other_pages_are_lost_ends_and_is_no_alarm(
     await mark_restored(owner)
     await claim(ledger, message)
     long_ago = datetime.now(UTC) - timedelta(hours=1)
-    await ledger.database.fetchval("update dispatcher.broadcast set expires_at = $1, awaited_at = $1", long_ago)
+    expire = "update dispatcher.broadcast set expires_at = $1, awaited_at = $1, progressed_at = now() - interval '61 s'"
+    await ledger.database.fetchval(expire, long_ago)
     assert (await ledger.read_backlog()).unaccounted == 0
     (progress,) = await ledger.collect_progress(1.0)
     assert (progress.finished, progress.audience) == (True, 2)
