@@ -247,6 +247,12 @@ class PostgresLedger(LedgerResults):
         rows = await self.database.fetch(_COLLECT_ONE, None, broadcast)
         return _read_progress(rows) if rows else None
 
+    async def get_cancellation(self, broadcast: UUID) -> str | None:
+        """Return why a broadcast was cancelled, or None if it was not; it may have no row of its own."""
+        statement = "select reason from dispatcher.cancellation where broadcast = $1"
+        reason: str | None = await self.database.fetchval(statement, broadcast)
+        return reason
+
     async def finish(self, broadcast: UUID) -> float | None:
         """Mark a broadcast as finished, and return the seconds since its publication.
 

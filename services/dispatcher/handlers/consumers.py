@@ -168,15 +168,18 @@ async def withdraw(ledger: Ledger, ended: events.SubscriptionEnded) -> None:
 async def repeat_progress(ledger: Ledger, publish: Publish, accepted: events.NoticeAccepted) -> None:
     """Publish the progress of a broadcast again, for a system that has published the same event again.
 
-    Publish nothing for a notice accepted for the first time, whose broadcast is not in the ledger yet.
+    A broadcast that was cancelled before its first recipients has only its cancellation in the ledger; one whose notice
+    is accepted for the first time has neither.
     """
-    progress = await ledger.get_progress(accepted.broadcast) if accepted.broadcast else None
-    if progress is None:
+    if accepted.broadcast is None:
         return
-    await publish(build_progress_event(progress))
-    if progress.cancelled is not None:
+    progress = await ledger.get_progress(accepted.broadcast)
+    if progress is not None:
+        await publish(build_progress_event(progress))
+    reason = progress.cancelled if progress else await ledger.get_cancellation(accepted.broadcast)
+    if reason is not None:
         cancelled = events.BroadcastCancelled(
-            broadcast=progress.broadcast, source=accepted.source, notice=accepted.notice, reason=progress.cancelled
+            broadcast=accepted.broadcast, source=accepted.source, notice=accepted.notice, reason=reason
         )
         await publish(cancelled)
 

@@ -1,6 +1,7 @@
 """Reported progress of a broadcast: failures by reason, pages that never come, and its end."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import asyncpg
 import msgspec
@@ -14,10 +15,17 @@ from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
 from services.dispatcher.domain.errors import ERROR_RULES, SETTLED_BY_HAND
 from services.dispatcher.domain.send_results import Record
 from services.dispatcher.domain.states import DeliveryState
+from services.dispatcher.handlers.consumers import repeat_progress
 from services.dispatcher.handlers.maintenance import build_progress_event, publish_progress
 from services.dispatcher.ports import Claim, StatusUpdate
 from shared.contracts.dispatch import BroadcastBatch
-from shared.contracts.events import BroadcastFinished, BroadcastProgressed, FailureCount
+from shared.contracts.events import (
+    BroadcastCancelled,
+    BroadcastFinished,
+    BroadcastProgressed,
+    FailureCount,
+    NoticeAccepted,
+)
 from shared.contracts.message import Lane, Message
 from shared.outcome import DependencyUnavailable
 from tests.integration.dispatcher.factories import (
@@ -147,6 +155,21 @@ async def test_a_cancellation_that_stopped_pages_ends_with_those_that_came(
     assert shown is not None
     counts = shown["counts"]
     assert (counts["audience"], counts["complete"], counts["unaccounted"]) == (2, True, 0)
+
+
+async def test_a_repeated_event_learns_of_a_cancellation_before_the_first_recipients(ledger: PostgresLedger) -> None:
+    """Who follows it waits for an end, and no broadcast of the ledger has one."""
+    broadcast, told = uuid4(), list[Message]()
+
+    async def publish(message: Message) -> None:
+        told.append(message)
+
+    accepted = NoticeAccepted(source="/source", event="event", notice="notice", revision=1, broadcast=broadcast)
+    await repeat_progress(ledger, publish, accepted)
+    assert told == []
+    await ledger.cancel(broadcast, "wrong text")
+    await repeat_progress(ledger, publish, accepted)
+    assert told == [BroadcastCancelled(broadcast=broadcast, source="/source", notice="notice", reason="wrong text")]
 
 
 async def test_progress_says_who_waits_for_metas_limit_for_one_person(
