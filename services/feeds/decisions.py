@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from services.feeds.configuration import FeedOrigin, FeedRule, FirstPoll, Mode, Origin
 from services.feeds.content import build_content
 from services.feeds.rss import Feed, FeedEntry
-from services.feeds.state import KnownEntry, OriginState, hash_parts, put_last
+from services.feeds.state import KnownEntry, NoticeStatus, OriginState, hash_parts, put_last
 from shared.contracts.envelope import encode
 from shared.contracts.events import Problem
 from shared.contracts.message import Message
@@ -25,6 +25,7 @@ from shared.notices.time_parsing import parse_duration
 MAX_DRAFTS = 500
 MAX_VERSIONS = 8
 HasDraft = Callable[[str], bool]  # by the id of the event
+FindStatus = Callable[[str, datetime], NoticeStatus]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +97,7 @@ def evaluate_feed(
     publisher: PublisherIdentity,
     max_drafts: int = MAX_DRAFTS,
     has_draft: HasDraft = lambda _: False,
+    find_status: FindStatus = lambda _subject, _now: NoticeStatus.SENT,
 ) -> PollOutcome:
     """Evaluate every entry once; the first poll only marks entries as known, unless configured otherwise.
 
@@ -103,7 +105,8 @@ def evaluate_feed(
     """
     outcome = PollOutcome(state)
     outcome.counts.update(broken=feed.broken, surplus=feed.surplus)
-    evaluator = _EntryEvaluator(origin, publisher, _hash_configuration(origin, publisher.county), has_draft)
+    configuration_hash = _hash_configuration(origin, publisher.county)
+    evaluator = _EntryEvaluator(origin, publisher, configuration_hash, has_draft, find_status)
     decisions = list(_evaluate_entries(evaluator, state, feed))
     surplus = sum(decision.is_new_draft for decision in decisions) - max_drafts
     entries = dict(state.entries)
@@ -191,6 +194,7 @@ class _EntryEvaluator:
     publisher: PublisherIdentity
     configuration_hash: str
     has_draft: HasDraft
+    find_status: FindStatus
 
     def evaluate(self, entry: FeedEntry, known: KnownEntry | None, *, mark_only: bool) -> _EntryDecision:
         today = self.publisher.now.date()
@@ -238,14 +242,10 @@ class _EntryEvaluator:
     def _build_publication(
         self, entry: FeedEntry, known: KnownEntry, mode: Mode, content: NoticeContent
     ) -> _EntryDecision:
-        """Build the next revision; it is refused if our own rules would reject it.
-
-        A draft that still waits is replaced, as nobody has published what the next revision would update.
-        """
+        """Build the next revision; it is refused if our own rules would reject it."""
         key = hash_parts(entry.id)
         subject, fields = f"{self.origin.name}-{key}", msgspec.structs.asdict(content)
-        replaces = known.revision > 0 and self.has_draft(f"{subject}:{known.revision}")
-        mode, revision = (Mode.DRAFT, known.revision) if replaces else (mode, known.revision + 1)
+        mode, revision, replaces = self._choose_revision(subject, known.revision, mode)
         message = NoticePublished(**fields) if revision == 1 else NoticeUpdated(**fields, revision=revision)
         default_expiry = self.publisher.now + parse_duration(self.origin.expires_in)
         expires = min(entry.expires or default_expiry, default_expiry)
@@ -258,6 +258,18 @@ class _EntryEvaluator:
         return _EntryDecision(
             key=key, known=published, result=result, way=mode, event=event, subject=subject, replaces=replaces
         )
+
+    def _choose_revision(self, subject: str, last: int, mode: Mode) -> tuple[Mode, int, bool]:
+        """Return mode and number of the next revision after the `last` one, and whether it replaces a waiting draft.
+
+        While no person has published the first one, or Kreisfunk has rejected it, there is nothing to update.
+        """
+        status = self.find_status(subject, self.publisher.now) if last else NoticeStatus.SENT
+        unreached = status in (NoticeStatus.UNSENT, NoticeStatus.REJECTED)
+        waiting = 1 if unreached else last
+        replaces = waiting > 0 and self.has_draft(f"{subject}:{waiting}")
+        revision = waiting if replaces or unreached else last + 1
+        return Mode.DRAFT if replaces or status is NoticeStatus.UNSENT else mode, revision, replaces
 
 
 def _hash_configuration(origin: FeedOrigin, county: Configuration) -> str:

@@ -9,28 +9,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
 
-from services.feeds.state import RETENTION, OriginState
+from services.feeds.state import RETENTION, NoticeStatus, OriginState
 from shared.contracts.envelope import read_envelope
 from shared.contracts.events import Problem
-
-
-class NoticeStatus(StrEnum):
-    """Status of the first revision of a notice.
-
-    `unsent` is a waiting or dropped draft, `expired` an expired event without an answer, which may yet be rejected.
-    """
-
-    SENT = "sent"
-    UNSENT = "unsent"
-    EXPIRED = "expired"
-    REJECTED = "rejected"
 
 
 class FolderInUse(Exception):

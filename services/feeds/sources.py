@@ -13,10 +13,10 @@ import structlog
 from msgspec.structs import replace
 from yarl import URL
 
-from services.feeds.cap.decisions import FindStatus, evaluate_alerts
+from services.feeds.cap.decisions import evaluate_alerts
 from services.feeds.cap.parser import MAX_BYTES, Alert, NotAnAlert, is_alert, read_alert
 from services.feeds.configuration import AlertOrigin, FeedOrigin, FirstPoll
-from services.feeds.decisions import MAX_DRAFTS, PollOutcome, PublisherIdentity, evaluate_feed
+from services.feeds.decisions import MAX_DRAFTS, FindStatus, PollOutcome, PublisherIdentity, evaluate_feed
 from services.feeds.fetching import Fetched, Fetcher, FetchFailed
 from services.feeds.folder import StateFolder
 from services.feeds.rss import Feed, FeedEntry, NotAFeed, read_feed
@@ -53,7 +53,8 @@ class FeedSource:
 
     def _evaluate(self, state: OriginState, feed: Feed) -> PollOutcome:
         max_drafts = max(0, MAX_DRAFTS - self.folder.count_drafts(self.origin.name))
-        return evaluate_feed(self.origin, state, feed, self.identify(), max_drafts, self.folder.has_draft)
+        folder, publisher = self.folder, self.identify()
+        return evaluate_feed(self.origin, state, feed, publisher, max_drafts, folder.has_draft, folder.find_status)
 
 
 async def _read_feed(body: bytes, fetched: Fetched) -> Feed:

@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from itertools import islice
 from typing import TypeVar
 
@@ -14,6 +15,18 @@ from shared.contracts.envelope import read_envelope
 RETENTION = timedelta(days=400)
 MAX_KNOWN = 10_000
 Known = TypeVar("Known")
+
+
+class NoticeStatus(StrEnum):
+    """Status of the first revision of a notice.
+
+    `unsent` is a waiting or dropped draft, `expired` an expired event without an answer, which may yet be rejected.
+    """
+
+    SENT = "sent"
+    UNSENT = "unsent"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
 
 
 class PendingEvent(Struct, frozen=True, kw_only=True):

@@ -10,8 +10,7 @@ from services.feeds.cap.decisions import evaluate_alerts
 from services.feeds.cap.parser import read_alert
 from services.feeds.configuration import AlertOrigin
 from services.feeds.decisions import PollOutcome
-from services.feeds.folder import NoticeStatus
-from services.feeds.state import OriginState
+from services.feeds.state import NoticeStatus, OriginState
 from tests.factories.feeds import IDENTITY, UNPOLLED
 
 SENDER = "leitstelle@county.example"

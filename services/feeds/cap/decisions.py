@@ -1,7 +1,7 @@
 """Decisions on alerts: which become notices, and how updates and cancellations change them."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -11,9 +11,8 @@ from services.feeds.cap.parser import Alert
 from services.feeds.cap.wording import LocalWarning, is_urgent, select_local_warning
 from services.feeds.configuration import AlertOrigin, CancelBy, FirstPoll, Mode, UpdateBy
 from services.feeds.content import build_content
-from services.feeds.decisions import PollOutcome, PublisherIdentity, RuleChoice, choose
-from services.feeds.folder import NoticeStatus
-from services.feeds.state import OriginState, PublishedWarning, hash_parts, put_last
+from services.feeds.decisions import FindStatus, PollOutcome, PublisherIdentity, RuleChoice, choose
+from services.feeds.state import NoticeStatus, OriginState, PublishedWarning, hash_parts, put_last
 from shared.contracts.message import Message
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.notices.time_parsing import parse_duration
@@ -23,7 +22,6 @@ ALL_CLEAR = "AllClear"
 ENDED = "ended"  # instead of a warning's key: the warnings that the alert refers to are over
 _ALL_CLEAR = re.compile("entwarnung|aufgehoben|aufhebung", re.IGNORECASE)
 MAX_VALIDITY = timedelta(days=365)
-FindStatus = Callable[[str, datetime], NoticeStatus]
 
 
 def evaluate_alerts(

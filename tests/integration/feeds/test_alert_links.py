@@ -13,9 +13,8 @@ from structlog.testing import capture_logs
 
 from deploy.local.ports import LOOPBACK
 from services.feeds.fetching import Fetcher, open_fetcher
-from services.feeds.folder import NoticeStatus
 from services.feeds.sources import AlertWebSource
-from services.feeds.state import KnownEntry, OriginState, hash_parts
+from services.feeds.state import KnownEntry, NoticeStatus, OriginState, hash_parts
 from tests.factories.alerts import build_alert, build_alert_origin
 from tests.factories.feeds import IDENTITY, NOW, build_item, build_rss, list_kinds
 from tests.harness.website import FakeWebsite, build_conditional_answer, build_text_answer, never_answer

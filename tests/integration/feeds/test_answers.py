@@ -220,3 +220,38 @@ async def test_a_draft_that_waits_says_what_the_website_says_now(harness: FeedsH
         await harness.poll_once()
         (update,) = harness.list_stored("drafts")
         assert (update["data"]["headline"], update["data"]["revision"]) == (title, 2)
+
+
+async def test_a_change_of_what_was_rejected_is_published_as_new(harness: FeedsHarness) -> None:
+    """Nobody has anything that an update could replace: it would be rejected, too, and whatever comes after it."""
+    harness.options = 'mode = "direct"\nfirst_poll = "publish"\nupdates = true\n'
+    harness.show(build_item(1))
+    await harness.poll_once()
+    (first,) = await harness.list_published()
+    await harness.answer(rejected(first))
+    await harness.poll_once()
+    harness.show(build_item(1, title="Neu"))
+    assert (await harness.poll_once()).output.startswith("presse: 1 published\n")
+    _, second = await harness.list_published()
+    assert (second["type"], second["id"], second["data"]["headline"]) == (first["type"], first["id"], "Neu")
+    await harness.answer(accepted(second))
+    assert (await harness.poll_once()).status == 0
+    assert harness.list_stored("refused") == []
+    harness.show(build_item(1, title="Neuer"))
+    assert (await harness.poll_once()).output == "presse: 1 updated\n"
+    assert (await harness.list_published())[-1]["data"]["revision"] == 2
+
+
+async def test_a_change_of_a_dropped_draft_is_a_draft_of_a_new_notice(harness: FeedsHarness) -> None:
+    harness.options = 'first_poll = "publish"\nupdates = true\n'
+    harness.show(build_item(1))
+    await harness.poll_once()
+    (name,) = (path.stem for path in (harness.folder / "state" / "drafts").iterdir())
+    assert (await drafts(harness, "drop", name)).status == 0
+    harness.options += 'mode = "direct"\n'
+    for title in ("Neu", "Neuer"):
+        harness.show(build_item(1, title=title))
+        assert (await harness.poll_once()).output == "presse: 1 kept as a draft\n"
+    (draft,) = harness.list_stored("drafts")
+    assert (draft["data"]["headline"], draft["type"].split(".")[3]) == ("Neuer", "published")
+    assert await harness.list_published() == []

@@ -11,11 +11,11 @@ from structlog.testing import capture_logs
 
 from services.feeds.decisions import PollOutcome
 from services.feeds.fetching import FetchFailed
-from services.feeds.folder import NoticeStatus, StateFolder
+from services.feeds.folder import StateFolder
 from services.feeds.metrics import Metrics
 from services.feeds.service import PollLoop
 from services.feeds.sources import AlertFileSource
-from services.feeds.state import OriginState
+from services.feeds.state import NoticeStatus, OriginState
 from tests.factories.alerts import build_alert, build_alert_origin
 from tests.factories.feeds import IDENTITY, build_item, list_events
 from tests.harness.feeds_folder import FakeFeed, FakeNoticesApi, build_poller

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.feeds.folder import NoticeStatus, StateFolder, list_files
+from services.feeds.folder import StateFolder, list_files
+from services.feeds.state import NoticeStatus
 from shared.contracts.events import Problem
 from tests.factories.alerts import build_alert, build_info, poll_alerts
 from tests.factories.feeds import NOW, build_sent_event, list_events, list_kinds, read_data
