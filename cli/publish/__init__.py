@@ -12,7 +12,15 @@ import typer
 
 from cli.options import ANSWER_TIMEOUT_SECONDS, NoticesApiStack
 from cli.output import Exit, console, fail, print_step, show_status
-from cli.publish.events import build_event, parse_expiry, parse_option, parse_spread, read_attribute, read_events
+from cli.publish.events import (
+    build_event,
+    parse_expiry,
+    parse_option,
+    parse_spread,
+    read_attribute,
+    read_events,
+    read_followed,
+)
 from cli.publish.notices_api import NoAnswerError, NoticesApiError, NoticesApiPublisher, find_publisher
 from cli.publish.results import CheckedEvent, print_check, print_progress, report
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
@@ -169,12 +177,11 @@ async def _check_events(publisher: NoticesApiPublisher, bodies: Sequence[bytes],
     results: list[CheckedEvent] = []
     for body in bodies:
         checked = await publisher.check(body, seconds=seconds)
-        if read_attribute(body, "subject") in {read_attribute(earlier.body, "subject") for earlier in results}:
-            # Earlier revisions in the same file will have been published by then.
-            checked = replace(
-                checked, problems=tuple(problem for problem in checked.problems if problem.field != "revision")
-            )
-        results.append(checked)
+        # Earlier events of the same file will have been published by then.
+        earlier = {read_attribute(result.body, "subject") for result in results}
+        notices = {"revision": read_attribute(body, "subject"), "follows": read_followed(body)}
+        known = [field for field, notice in notices.items() if notice in earlier]
+        results.append(replace(checked, problems=tuple(each for each in checked.problems if each.field not in known)))
     return results
 
 

@@ -75,3 +75,10 @@ def read_attribute(body: bytes, name: str) -> str:
     """Return an attribute of an event, which may be incomplete; empty if it has none."""
     value = msgspec.json.decode(body, type=dict[str, Any]).get(name)
     return value if isinstance(value, str) else ""
+
+
+def read_followed(body: bytes) -> str | None:
+    """Return the notice that the event follows, if any."""
+    data = msgspec.json.decode(body, type=dict[str, Any]).get("data")
+    followed = data.get("follows") if isinstance(data, dict) else None
+    return followed if isinstance(followed, str) else None

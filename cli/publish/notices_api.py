@@ -38,6 +38,7 @@ from shared.contracts.notices_http import (
     PublishResult,
     start_progress,
 )
+from shared.notices.cloudevents import check_unknown_attributes
 from shared.runtime.clock import system_clock
 from shared.runtime.notices_api import ApiAnswer, HttpNoticesApi, NoticesApiUnavailable, open_notices_api
 
@@ -186,13 +187,18 @@ class NoticesApiPublisher:
     source: str
 
     async def check(self, body: bytes, *, seconds: float) -> CheckedEvent:
-        """Return the expected result of the event; publish nothing."""
+        """Return the expected result of the event; publish nothing.
+
+        Attributes that would have no effect in plain JSON are refused as those of a CloudEvent are.
+        """
+        content, headers = encode_request(body)
+        left_out = () if content == body else check_unknown_attributes(msgspec.json.decode(body))
         async with self._open_api() as api:
-            reply = await api.request(CHECK_PATH, *encode_request(body), seconds=seconds)
-        if reply.status in REJECTION_STATUSES:
-            return CheckedEvent(body=body, problems=parse_problems(reply))
-        if reply.status != 200:
+            reply = await api.request(CHECK_PATH, content, headers, seconds=seconds)
+        if reply.status not in (200, *REJECTION_STATUSES):
             raise api.build_error(reply)
+        if problems := (*left_out, *(() if reply.status == 200 else parse_problems(reply))):
+            return CheckedEvent(body=body, problems=problems)
         return CheckedEvent(body=body, expected=_decode_response(reply, CheckResult, api))
 
     async def publish(self, body: bytes) -> EventProgress:

@@ -81,7 +81,7 @@ def convert_event(value: Any) -> Envelope:
     }
     if isinstance(data := attributes.get("data"), dict) and "scheduled_at" in data:
         attributes["data"] = {**data, "scheduled_at": _attach_zone_if_moment(data["scheduled_at"])}
-    problems = (*_check_attributes(attributes), *_check_unknown_attributes(attributes))
+    problems = (*_check_attributes(attributes), *check_unknown_attributes(attributes))
     data = Raw(msgspec.json.encode(attributes.get("data")))
     if not problems:
         return msgspec.convert({**attributes, "data": data}, Envelope)
@@ -135,7 +135,7 @@ def _check_attributes(attributes: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem(field="specversion", problem="must be 1.0")
 
 
-def _check_unknown_attributes(attributes: Mapping[str, Any]) -> Iterator[Problem]:
+def check_unknown_attributes(attributes: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield unknown attributes that look like mistakes; lower-case extensions are permitted."""
     if str(attributes.get("type")) not in NOTICE_TYPES:
         return

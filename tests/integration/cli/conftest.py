@@ -1,4 +1,4 @@
-"""A real ledger, with a broadcast in which recipients are everywhere."""
+"""A real ledger, with a broadcast in which recipients are everywhere, and a notices API with a responder behind it."""
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -11,12 +11,15 @@ from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
 from services.dispatcher.domain.send_results import Record
 from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.ports import Claim
+from shared.amqp import topology
 from shared.contracts.dispatch import BroadcastBatch
 from shared.database.pool import Database as Pool
 from shared.database.pool import open_database
 from tests.databases import FreshDatabase
 from tests.harness.ingress_queues import open_queues
+from tests.harness.notices_api import NoticesApi, run_notices_api
 from tests.harness.service_login import service_login
+from tests.integration.cli.notice_responder import NoticeResponder, open_notice_responder
 from tests.integration.cli.quarantine_harness import QuarantineHarness
 from tests.integration.dispatcher.conftest import NUMBER
 from tests.integration.dispatcher.factories import (
@@ -87,3 +90,30 @@ async def module_ward(servers: Servers, vhost: str) -> AsyncIterator[QuarantineH
 async def ward(module_ward: QuarantineHarness) -> QuarantineHarness:
     await module_ward.queues.purge()
     return module_ward
+
+
+@pytest.fixture(scope="module")
+async def broker_url(servers: Servers, vhost: str) -> AsyncIterator[str]:
+    async with service_login(servers, vhost, "notices") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+async def api(broker_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NoticesApi]:
+    async with run_notices_api(broker_url, tmp_path_factory.mktemp("notices")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def subscriptions_url(servers: Servers, vhost: str) -> AsyncIterator[str]:
+    async with service_login(servers, vhost, "subscriptions") as url:
+        yield url
+
+
+@pytest.fixture
+async def responder(vhost: str, subscriptions_url: str) -> AsyncIterator[NoticeResponder]:
+    async with await aio_pika.connect(vhost) as connection:
+        channel = await connection.channel()
+        await (await channel.get_queue(topology.SUBSCRIPTIONS_API_NOTICES.name, ensure=False)).purge()
+    async with open_notice_responder(subscriptions_url) as responder:
+        yield responder

@@ -1,6 +1,6 @@
 """Responder to notices in these tests; the broker, the logins and their permissions are real."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -23,6 +23,7 @@ from shared.contracts.events import (
 )
 from shared.contracts.message import Message
 from shared.contracts.notices import NoticeCheck, NoticePublished, NoticeUpdated, NoticeWithdrawn
+from tests.harness.notices_county import text_of
 from tools.asyncapi import list_senders
 
 BROADCAST = UUID("018f0000-0000-8000-8000-000000000001")
@@ -45,25 +46,30 @@ SENT_TO_ALL = (
 TAKEN_BACK = (BroadcastCancelled(broadcast=BROADCAST, source="/x", notice="n", reason="withdrawn"),)
 
 
+def access(url: str, token: str = "press") -> Mapping[str, str]:  # noqa: S107 (the name of one)
+    return {"KREISFUNK_NOTICES_API_URL": url, "KREISFUNK_NOTICES_API_TOKEN": text_of(token)}
+
+
 @dataclass
 class NoticeResponder:
     """Accepts notices, except those about the topic `unknown`; `said` is what came, with the login of each.
 
-    `outcome` is what it says of each broadcast afterwards, `expected` what it answers to questions.
+    `outcome` is what it says of each broadcast afterwards, `expected` what it answers to questions; about a notice that
+    follows another one `unknown`, if it is set.
     """
 
     events: AbstractExchange
     outcome: Sequence[Message] = ()
     expected: NoticeChecked = EXPECTED
+    unknown: NoticeChecked | None = None
     said: list[tuple[str | None, Envelope, Message]] = field(default_factory=list)
 
     async def handle(self, incoming: AbstractIncomingMessage) -> None:
         envelope = read_envelope(incoming.body)
         message = read_message(envelope)
         if isinstance(message, NoticeCheck):
-            await self._publish(
-                msgspec.structs.replace(self.expected, source=envelope.source, event=envelope.id), envelope
-            )
+            expected = (self.unknown if "follows" in message.event["data"] else None) or self.expected
+            await self._publish(msgspec.structs.replace(expected, source=envelope.source, event=envelope.id), envelope)
             await incoming.ack()
             return
         self.said.append((incoming.user_id, envelope, message))

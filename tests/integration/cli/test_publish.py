@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from shared.contracts.notices import NoticePublished, NoticeWithdrawn
 from tests.harness.commands import run_in_process, run_on_terminal
 from tests.harness.notices_api import NoticesApi, run_notices_api
 from tests.harness.notices_county import text_of
-from tests.harness.service_login import service_login
 from tests.integration.cli.notice_responder import (
     BROADCAST,
     NONE_TO_WITHDRAW,
@@ -29,42 +27,11 @@ from tests.integration.cli.notice_responder import (
     SENT_TO_ALL,
     TAKEN_BACK,
     NoticeResponder,
-    open_notice_responder,
+    access,
 )
-from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, wait_for
+from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
 
 NOTICE = ("publish", "--topic", "strassensperrungen", "--headline", "L 149 gesperrt", "--text", "Bis 18 Uhr.")
-
-
-@pytest.fixture(scope="module")
-async def broker_url(servers: Servers, vhost: str) -> AsyncIterator[str]:
-    async with service_login(servers, vhost, "notices") as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-async def api(broker_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NoticesApi]:
-    async with run_notices_api(broker_url, tmp_path_factory.mktemp("notices")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-async def subscriptions_url(servers: Servers, vhost: str) -> AsyncIterator[str]:
-    async with service_login(servers, vhost, "subscriptions") as url:
-        yield url
-
-
-@pytest.fixture
-async def responder(vhost: str, subscriptions_url: str) -> AsyncIterator[NoticeResponder]:
-    async with await aio_pika.connect(vhost) as connection:
-        channel = await connection.channel()
-        await (await channel.get_queue(topology.SUBSCRIPTIONS_API_NOTICES.name, ensure=False)).purge()
-    async with open_notice_responder(subscriptions_url) as responder:
-        yield responder
-
-
-def access(url: str, token: str = "press") -> Mapping[str, str]:  # noqa: S107 (the name of one)
-    return {"KREISFUNK_NOTICES_API_URL": url, "KREISFUNK_NOTICES_API_TOKEN": text_of(token)}
 
 
 async def test_an_accepted_notice_is_told_with_its_broadcast(api: NoticesApi, responder: NoticeResponder) -> None:
@@ -282,22 +249,6 @@ async def test_a_watched_notice_that_is_taken_back_ends_with_one(api: NoticesApi
     ended = await run_in_process(*NOTICE, "--watch", "--json", environment=access(api.url))
     assert ended.status == 1
     assert json.loads(ended.output.splitlines()[-1])["state"] == "cancelled"
-
-
-async def test_a_file_may_hold_several_events_and_needs_no_source(
-    api: NoticesApi, responder: NoticeResponder, tmp_path: Path
-) -> None:
-    content = {"topic": "strassensperrungen", "headline": "K 9", "text": "Bis Freitag."}
-    expiry = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
-    events = [{"id": f"e-{n}", "subject": f"f-{n}", "expirytime": expiry, "data": content} for n in (1, 2)]
-    path = tmp_path / "events.json"
-    path.write_text(json.dumps(events))
-    ended = await run_in_process("publish", str(path), environment=access(api.url))
-    assert (ended.status, len(ended.output.splitlines())) == (0, 2), ended.everything
-    assert [envelope.subject for _, envelope, _ in responder.said] == ["f-1", "f-2"]
-    path.write_text(json.dumps([{**events[0], "id": "e-3"}, {**events[1], "data": {}}]))
-    assert (await run_in_process("publish", str(path), environment=access(api.url))).status == 3
-    assert len(responder.said) == 2
 
 
 @pytest.mark.parametrize("more", [(), ("--watch",)])
