@@ -268,12 +268,13 @@ def read_request(message: AmqpMessage, county: County, now: datetime) -> NoticeR
         envelope = read_amqp_event(message)
     except UnreadableEvent as error:
         return _build_unreadable(error, message.login, county, now)
-    system = county.find_system(identify_system(envelope, message.login))
+    name = identify_system(envelope, message.login)
+    system = county.find_system(name)
     identity = EventIdentity(
         event=envelope.id,
         source=envelope.source,
         notice=(envelope.subject or "")[:MAX_NOTICE_ID_LENGTH] or None,
-        system=system.name if system else message.login or "",
+        system=name or message.login or "",
     )
     event, question = envelope, envelope if envelope.type == NoticeCheck.TYPE and system else None
     try:

@@ -23,6 +23,7 @@ async def say(
     notice: str = "n-1",
     login: str = "notices",
     attempt: int | None = None,
+    system: str = LOGIN,
     **data: object,
 ) -> Outcome:
     """As the notices API passes it on for a token of these topics."""
@@ -30,8 +31,8 @@ async def say(
     expiry = MISSING if kind is NoticeWithdrawn else EXPIRY
     event_id = f"{notice} {kind.TYPE} {topics} {sorted(data.items())}"
     body = build_cloud_event(kind.TYPE, content, event_id=event_id, subject=notice, expirytime=expiry)
-    system = {"kreisfunksystem": LOGIN} if login == "notices" else {}
-    passed_on = msgspec.json.decode(body) | system | ({"kreisfunktopics": topics} if topics else {})
+    named = {"kreisfunksystem": system} if login == "notices" else {}
+    passed_on = msgspec.json.decode(body) | named | ({"kreisfunktopics": topics} if topics else {})
     message = AmqpMessage(body=msgspec.json.encode(passed_on), login=login)
     return await harness.parts.notices.handle(message, attempt=attempt)
 
@@ -96,3 +97,12 @@ async def test_what_a_login_of_its_own_says_about_topics_counts_for_nothing(
 ) -> None:
     assert await say(harness, NoticePublished, topics=topics, login=LOGIN, topic=ROADS) == Done()
     assert await say(harness, NoticeWithdrawn, topics=topics, login=LOGIN) == Done()
+
+
+async def test_a_system_that_only_the_notices_api_knows_yet_learns_that_it_is_rejected(
+    harness: SubscriptionsHarness,
+) -> None:
+    """As when it was registered and subscriptions has not been restarted; it follows no rejection of another."""
+    assert isinstance(await say(harness, NoticePublished, topics=None, topic=ROADS, system="new"), Rejected)
+    (rejection,) = harness.publisher.list_messages(NoticeRejected)
+    assert (rejection.system, fields(harness)) == ("new", ["user_id"])
