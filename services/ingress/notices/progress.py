@@ -187,6 +187,7 @@ class ProgressStore:
     def _put(self, system: str, key: str, entry: ProgressEntry) -> None:
         entries = self._entries.setdefault(system, OrderedDict())
         entries[key] = entry
+        entries.move_to_end(key)  # what was rejected and is published again is new
         if len(entries) > self.max_events:
             self._drop_broadcast(system, *entries.popitem(last=False))
 

@@ -143,6 +143,19 @@ def test_what_was_rejected_has_used_no_id_and_begins_anew() -> None:
     assert state(view) is EventState.ACCEPTED
 
 
+def test_what_was_rejected_and_is_published_again_is_the_newest() -> None:
+    view = ProgressStore({"/a": "a"}, max_events=2)
+    view.add_event(published("1", "n"), "a", NOW, 0)
+    view.apply(rejected(), NOW, 1)
+    for place, (identifier, subject) in enumerate((("2", "m"), ("1", "n"), ("3", "o")), 2):
+        view.add_event(published(identifier, subject), "a", NOW, place)
+    assert [(each.id, each.state) for each in view.list_notices("a")] == [
+        ("3", EventState.RECEIVED),
+        ("1", EventState.RECEIVED),
+    ]
+    assert view.apply(accepted(), NOW, 5) == [("a", event_key(SOURCE, "1"))]
+
+
 def test_a_rejection_of_what_another_system_sent_under_the_same_name_changes_nothing() -> None:
     problems = (Problem(field="source", problem="is another's"),)
     view = view_with(NoticeRejected(source=SOURCE, event="1", system="b", problems=problems))
