@@ -103,9 +103,9 @@ class _Reader:
 
     def read(self) -> XmlDocument:
         """Parse the body; raise XmlRefused for forbidden content, or if there is no root element."""
-        parser = self._create_parser()
         unfinished: tuple[Element, ...] = ()
         try:
+            parser = self._create_parser()  # refuses the name of an encoding with a null character
             parser.Parse(self.body, True)
         except (expat.ExpatError, LookupError, ValueError) as error:
             if isinstance(error, XmlRefused) or not self._open_elements:

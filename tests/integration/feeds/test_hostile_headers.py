@@ -74,6 +74,18 @@ async def test_what_is_no_text_is_left_out_and_the_feed_is_read_again_and_again(
         assert (await harness.poll_once()).output == "presse: 1 known\n"
 
 
+async def test_a_charset_with_a_null_character_ends_no_poll(harness: FeedsHarness) -> None:
+    """It is looked at only where the document is not well-formed."""
+    header, body = (
+        b"Content-Type: text/xml; charset*=us-ascii''a%00b",
+        build_rss([build_item(1)]).removesuffix(b"</rss>"),
+    )
+    async with answering(written(b"200 OK", header, body=body)) as address:
+        harness.url = address
+        polled = await harness.poll_once()
+        assert (polled.status, polled.output) == (0, "presse: 1 published\n"), polled.everything
+
+
 async def test_more_headers_than_anybody_needs_are_not_read(harness: FeedsHarness) -> None:
     many = (b"X-Filling-%d: %s" % (number, b"x" * 8_000) for number in range(5_000))
     async with answering(written(b"200 OK", *many, body=build_rss([build_item(1)]))) as address:
