@@ -98,7 +98,10 @@ class PublicHttpProtocol(RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Parse; aiohttp also passes data that its parser held back until the previous body was read."""
         request_count = self._request_count
-        super().data_received(data)
+        try:
+            super().data_received(data)
+        except IndexError:  # of yarl, for a target such as http://[]@; the parser reports an error from now on
+            super().data_received(data)
         if self._request_count != request_count:
             self.reader.begin_request(*self._messages[-1])
 

@@ -6,6 +6,8 @@ from asyncio import IncompleteReadError
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from tests.harness.notices_api import BATCH, STRUCTURED, NoticesApi, data, event
 from tests.harness.notices_county import text_of
 from tests.integration.ingress.connections import open_connection
@@ -141,6 +143,14 @@ async def test_every_request_has_an_answer_and_none_fails(api: NoticesApi) -> No
     assert {202, 400, 401, 403, 404, 405, 415, 422} <= statuses
     assert "Traceback" not in api.log
     assert "_failed" not in api.log
+
+
+@pytest.mark.parametrize("target", ["http://[]@/notices", "http://][@", "http://:1]1[@/notices"])
+async def test_a_target_that_no_library_can_read_is_a_mistake_of_the_client(api: NoticesApi, target: str) -> None:
+    """yarl reads beyond the end of its host."""
+    for _ in range(3):
+        assert await status_of(api, f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode()) == 400
+    assert "Traceback" not in api.log
 
 
 async def has_read_all(api: NoticesApi) -> bool:
