@@ -206,7 +206,10 @@ async def _decompress(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
 
 def _resolve_redirect(url: URL, location: str | None) -> URL:
     """Return the target of a redirect; raise FetchFailed for other schemes, and from https to http."""
-    target = url.join(URL(location)) if location else None
+    try:
+        target = url.join(URL(location)) if location else None
+    except (ValueError, IndexError):  # the latter of yarl, for http://[]@
+        target = None
     if target is None or target.scheme not in ("http", "https") or not target.host:
         raise FetchFailed("redirects", "without a valid target")
     if url.scheme == "https" and target.scheme != "https":

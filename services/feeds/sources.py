@@ -285,7 +285,7 @@ def _parse_host(address: str) -> tuple[str, int | None] | None:
     """Return host and port, None for the default port; None if it is not an HTTP URL."""
     try:
         url = URL(address)
-    except ValueError:
+    except (ValueError, IndexError):  # of yarl, for http://[]@
         return None
     if url.scheme not in ("http", "https") or not url.raw_host:
         return None

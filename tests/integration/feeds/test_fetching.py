@@ -62,7 +62,9 @@ async def test_a_redirect_is_followed_and_a_ring_of_them_is_not(website: FakeWeb
     assert (await failing(fetcher, f"{website.url}/ring")).reason == "redirects"
 
 
-@pytest.mark.parametrize("location", ["file:///etc/hostname", "ftp://127.0.0.1/x", "gopher:x", ""])
+@pytest.mark.parametrize(
+    "location", ["file:///etc/hostname", "ftp://127.0.0.1/x", "gopher:x", "", "http://[::1", "http://[]@"]
+)
 async def test_a_redirect_leads_to_the_web_only(location: str, website: FakeWebsite, fetcher: Fetcher) -> None:
     website.pages["/feed"] = build_text_answer(b"", status=302, headers={"Location": location})
     assert (await failing(fetcher, f"{website.url}/feed")).reason == "redirects"

@@ -41,6 +41,8 @@ def test_the_host_of_the_feed_may_be_written_in_several_ways(address: str) -> No
         "https://[::1]/1.cap",
         "ftp://warnungen.example/1.cap",
         "https://warnungen.example:99999/1.cap",
+        "https://[]@warnungen.example/1.cap",
+        "https://[]@",
         "//",
     ],
 )
