@@ -59,7 +59,10 @@ class StreamReader:
 
     @property
     def is_current(self) -> bool:
-        """Return whether the reader is connected and has taken all messages that were in the stream on connecting."""
+        """Return whether the reader is connected and has taken all messages that were in the stream on connecting.
+
+        If all of them are older than `max_age`, it is current after CONNECT_TIMEOUT_SECONDS.
+        """
         return self._connected and (self._end is None or (self._next is not None and self._next > self._end))
 
     async def run(self, take: Callable[[StreamRecord], None]) -> None:
@@ -86,6 +89,8 @@ class StreamReader:
                 closable.close_callbacks.add(lambda *_: closed.set())
             self._connected = True
             raise_if_cancelled()
+            if not await wait_until_set(closed, CONNECT_TIMEOUT_SECONDS) and self._next is None:
+                self._end = None  # all that it had is older than `max_age`
             await _wait_for_renewal(closed)
 
     async def _connect(self) -> AbstractConnection:

@@ -1,6 +1,7 @@
 """A stream reader: a recreated stream is read from its beginning, and a slow broker is no empty stream."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -66,8 +67,8 @@ async def stream(vhost: str) -> AsyncIterator[AnswerStream]:
         yield stream
 
 
-def build_reader(url: str) -> StreamReader:
-    return StreamReader(url, None, "test", ANSWERS, "7D")
+def build_reader(url: str, max_age: str = "7D") -> StreamReader:
+    return StreamReader(url, None, "test", ANSWERS, max_age)
 
 
 async def test_a_reader_whose_stream_is_made_anew_while_the_broker_is_away_reads_all_of_it(
@@ -96,3 +97,25 @@ async def test_a_slow_broker_is_no_empty_stream(stream: AnswerStream, vhost: str
         async with stream.read(reader):
             await wait_for(is_current)
             assert stream.taken == [LARGE]
+
+
+async def test_a_stream_in_which_all_is_too_old_has_been_read(stream: AnswerStream, vhost: str) -> None:
+    await stream.publish("a")
+    await wait_for(stream.is_counted)
+    old_at = time.monotonic() + 2
+
+    async def is_old() -> bool:
+        return time.monotonic() > old_at
+
+    await wait_for(is_old)
+    reader = build_reader(vhost, "1s")
+
+    async def is_current() -> bool:
+        return reader.is_current
+
+    async with stream.read(reader):
+        await wait_for(is_current)
+        assert stream.taken == []
+        await stream.publish("b")
+        await stream.wait_until_taken("b")
+        assert reader.is_current
