@@ -177,7 +177,7 @@ class ProgressStore:
             before = latest.get(name)
             if before is None:
                 latest[name] = progress
-            elif progress.state is not EventState.REJECTED:
+            elif progress.state is not EventState.REJECTED or before.state is EventState.REJECTED:
                 del latest[name]  # so that it moves to the end
                 latest[name] = msgspec.structs.replace(
                     progress, topic=progress.topic or before.topic, headline=progress.headline or before.headline

@@ -156,6 +156,14 @@ def test_what_was_rejected_and_is_published_again_is_the_newest() -> None:
     assert view.apply(accepted(), NOW, 5) == [("a", event_key(SOURCE, "1"))]
 
 
+def test_of_several_rejected_events_about_a_notice_the_last_is_listed() -> None:
+    view = ProgressStore({"/a": "a"})
+    for place, (identifier, subject) in enumerate((("1", "n"), ("2", "m"), ("3", "n"))):
+        view.add_event(published(identifier, subject), "a", NOW, place)
+        view.apply(NoticeRejected(source=SOURCE, event=identifier, problems=()), NOW, place)
+    assert [each.id for each in view.list_notices("a")] == ["3", "2"]
+
+
 def test_a_rejection_of_what_another_system_sent_under_the_same_name_changes_nothing() -> None:
     problems = (Problem(field="source", problem="is another's"),)
     view = view_with(NoticeRejected(source=SOURCE, event="1", system="b", problems=problems))
