@@ -131,3 +131,23 @@ async def test_a_button_that_is_pressed_twice_does_it_once(inspector: Inspector,
     await page.get_by_role("button", name="Neue Meldung schreiben").evaluate(PRESS_TWICE)
     await expect(page.get_by_role("heading", level=1)).to_have_text("Meldung schreiben")
     assert asked == ["POST"]
+
+
+async def test_what_is_pasted_is_not_cut_off_unseen(inspector: Inspector, newsroom: NewsroomProcess) -> None:
+    """The address would still be valid, and lead everybody to a page that does not exist."""
+    page = await begin_writing(inspector, newsroom)
+    pasted = {
+        "Überschrift": f"{'Vollsperrung der L 149 ' * 6}bis Freitag",
+        "Text": f"{'Die Umleitung ist ausgeschildert. ' * 25}Der Bus fährt nicht.",
+        "Link": f"https://www.landkreis-osterholz.de/{'strassen-' * 20}umleitung.html",
+    }
+    for name, words in pasted.items():
+        await page.get_by_label(name).first.focus()
+        await page.keyboard.insert_text(words)
+    await expect(page.get_by_text("Gespeichert um")).to_be_visible()
+    await page.get_by_role("button", name="Weiter zur Prüfung").press("Enter")
+    await expect(page.get_by_role("alert")).to_be_focused()
+    for name, words in pasted.items():
+        await expect(page.get_by_label(name).first).to_have_value(words)
+    for name in ("headline", "text", "link"):
+        await expect(page.locator(f"#{name}-error")).to_contain_text("Zeichen")
