@@ -151,6 +151,20 @@ async def test_what_was_withdrawn_is_neither_corrected_nor_withdrawn_nor_sent_ag
         assert tuple(f'{act}"' in shown for act in acts) == expected
 
 
+async def test_what_an_operator_has_ended_is_withdrawn_for_the_archive_and_an_older_revision_never(
+    newsroom: NewsroomProcess, anna: WritingHarness
+) -> None:
+    """An older one that had expired was not cancelled: its page would say that withdrawing changes nothing."""
+    path = await anna.publish_in_emergency()
+    broadcast = await become_broadcast(newsroom.owner, path, states="{}", cancelled_at=_NOON)
+    assert "Im Archiv bleibt die Meldung" in await open_withdrawal(anna, f"/aussendungen/{broadcast}")
+    finished = await become_broadcast(newsroom.owner, await anna.publish_in_emergency(), **_DONE)
+    assert "/zurueckziehen" in await anna.read(f"/aussendungen/{finished}")
+    notice = await newsroom.owner.fetchval("select notice from newsroom.broadcast where id = $1", finished)
+    await add_broadcast(newsroom.owner, source=_OURS, notice=notice, revision=2)
+    assert "/zurueckziehen" not in await anna.read(f"/aussendungen/{finished}")
+
+
 async def test_a_withdrawal_says_what_it_changes(newsroom: NewsroomProcess, anna: WritingHarness) -> None:
     told: list[tuple[dict[str, object], str]] = [
         ({}, "Wer sie noch nicht hat, bekommt sie nicht mehr."),
