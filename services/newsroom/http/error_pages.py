@@ -11,6 +11,7 @@ from services.newsroom.adapters.metrics import NewsroomMetrics
 from services.newsroom.domain.accounts import NotPermitted
 from services.newsroom.domain.drafts import DraftConflict, DraftNotFound, DraftRefused
 from services.newsroom.http.rendering import render_page
+from services.newsroom.http.web_pages import FORM
 from shared.outcome import DependencyUnavailable, InvalidDataError
 from shared.runtime.request_metrics import get_route_path
 
@@ -84,7 +85,8 @@ def _render_error(request: web.Request, status: int, reason: str = "") -> web.St
 
 def _render_refusal(request: web.Request, status: int, reason: str) -> web.StreamResponse:
     back = "/".join(request.path.split("/")[:3])  # the page of the act's object
-    return render_page(request, "draft_refused.html", status=status, reason=reason, back=back)
+    words = request[FORM].get("reason", "") if FORM in request else ""
+    return render_page(request, "draft_refused.html", status=status, reason=reason, back=back, words=words)
 
 
 def respond_to_malformed(status: int) -> web.Response:

@@ -156,6 +156,17 @@ async def test_what_was_returned_offers_nothing_but_editing(anna: WritingHarness
     assert (offered, f"{path}?bearbeiten=1" in shown) == ([], True)
 
 
+async def test_a_reason_that_came_too_late_is_not_lost(anna: WritingHarness, ben: WritingHarness) -> None:
+    words = {"reason": "Bitte nennen Sie die <Umleitung>."}
+    path = await anna.begin(urgent="1")
+    await anna.act(path, "einreichen")
+    await anna.save(path, urgent="1", text="Die Umleitung führt über Worpswede.")
+    for editor, act in ((ben, "zurueckgeben"), (anna, "notfall")):
+        refused = await editor.send(path, act, 2, words)
+        assert (refused.status, "„Bitte nennen Sie die &lt;Umleitung&gt;.“" in refused.text) == (409, True)
+    assert "Sie hatten geschrieben" not in (await ben.send(path, "freigeben", 2)).text
+
+
 async def test_what_cannot_be_sent_is_returned_and_not_approved(
     newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness
 ) -> None:
