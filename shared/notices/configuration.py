@@ -136,6 +136,11 @@ class Configuration(Struct, frozen=True, kw_only=True):
     def local_topics(self) -> frozenset[str]:
         return frozenset(topic.id for topic in self.topics if topic.local)
 
+    @property
+    def has_places(self) -> bool:
+        """Return whether citizens can choose municipalities, and a topic depends on them."""
+        return bool(self.municipalities and self.local_topics)
+
     def find_topic(self, identifier: str) -> Topic | None:
         return next((topic for topic in self.topics if topic.id == identifier), None)
 

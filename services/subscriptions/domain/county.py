@@ -74,10 +74,5 @@ class County(Configuration, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return {municipality: tuple(spellings) for municipality, spellings in names.items()}
 
     @property
-    def has_places(self) -> bool:
-        """Return whether citizens can choose municipalities, and a topic depends on them."""
-        return bool(self.municipalities and self.local_topics)
-
-    @property
     def marketing_topics(self) -> frozenset[str]:
         return frozenset(topic.id for topic in self.topics if topic.category is Category.MARKETING)
