@@ -1,6 +1,7 @@
 """Public archive of sent notices, by topic and municipality, and the short code that proves their origin."""
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from uuid import UUID
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _MISREAD = str.maketrans("OIL", "011", " -‐‑‒–—\u00a0")
 CODE_LENGTH = 8
+# Not followed by a space: a field for one line drops the line breaks of what is pasted.
+_IN_MESSAGE = re.compile(r"Prüfcode:\s*([0-9A-Z]{4}-[0-9A-Z]{4})")
 
 
 class EntryState(StrEnum):
@@ -115,6 +118,7 @@ def format_code(code: str) -> str:
 
 
 def normalize_code(text: str) -> str | None:
-    """Return a typed code in its stored form; None if it cannot be a code."""
-    letters = text.strip().upper().translate(_MISREAD)
+    """Return a typed code, or that of a pasted message, in its stored form; None if it cannot be a code."""
+    message = _IN_MESSAGE.search(text)
+    letters = (message[1] if message else text).strip().upper().translate(_MISREAD)
     return letters if len(letters) == CODE_LENGTH and set(letters) <= set(_ALPHABET) else None

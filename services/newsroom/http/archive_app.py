@@ -18,7 +18,7 @@ from services.newsroom.http.documents import HttpDocument, StaticFiles
 from shared.runtime.http_port import add_response_headers
 
 MAX_DOCUMENTS = 512
-MAX_TYPED_CHARACTERS = 20
+MAX_TYPED_CHARACTERS = 2_000  # a whole message, pasted
 # Proxies may serve stale documents while they revalidate, and for a day while we are unavailable.
 CACHE_CONTROL = "public, max-age=15, stale-while-revalidate=60, stale-if-error=86400"
 SECURITY_HEADERS: Mapping[str, str] = {

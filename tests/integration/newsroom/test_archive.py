@@ -226,6 +226,7 @@ async def test_an_entry_has_one_address(shared: ArchiveHarness) -> None:
     [
         ("K7M2-Q9TX", "Ja, mit diesem Code haben wir eine Meldung veröffentlicht"),
         ("k7m2+q9tx", "Ja, mit diesem Code haben wir eine Meldung veröffentlicht"),
+        (f"{'Bis+Freitag.+' * 60}Pr%C3%BCfcode:+K7M2-Q9TXSie+erhalten", "Ja, mit diesem Code haben wir"),
         ("0000-0000", "Diesen Code kennen wir nicht"),
         ("%00%0d%0aSet-Cookie:x", "Diesen Code kennen wir nicht"),
         ('"><script>', "Diesen Code kennen wir nicht"),
