@@ -195,6 +195,6 @@ def _explain_number(number: SendingNumber, audience: int | None) -> Iterator[str
     if number.people_left is not None and audience is not None and audience > number.people_left:
         yield (
             f"WhatsApp erlaubt in den nächsten 24 Stunden noch Nachrichten an {format_count(number.people_left)}"
-            " weitere Personen. Wer heute schon eine bekommen hat, zählt nicht noch einmal; die Übrigen bekommen die"
-            " Meldung später, wenn sie dann noch gilt."
+            f" weitere {'Person' if number.people_left == 1 else 'Personen'}. Wer heute schon eine bekommen hat, zählt"
+            " nicht noch einmal; die Übrigen bekommen die Meldung später, wenn sie dann noch gilt."
         )

@@ -203,7 +203,7 @@ class MonthBudget:
             return None
         which = f"für {format_month(self.month)}" if self.month else "dieses Monats"
         return (
-            f"Das Budget {which} reicht nicht: Es sind noch"
+            f"Das Budget {which} reicht nicht: Es {'ist' if self.left == 1 else 'sind'} noch"
             f" {format_count(self.left)} von {format_count(self.messages)} Nachrichten möglich."
         )
 

@@ -38,6 +38,14 @@ async def _no_others(newsroom: NewsroomProcess) -> None:
     await newsroom.owner.execute("delete from newsroom.broadcast")
 
 
+@pytest.mark.parametrize(("audience", "words"), [(1, "0 von 1 Person<"), (2, "0 von 2 Personen<")])
+async def test_one_person_is_singular(
+    newsroom: NewsroomProcess, anna: WritingHarness, audience: int, words: str
+) -> None:
+    await add_broadcast(newsroom.owner, audience=audience, states="{}")
+    assert words in (await anna.read("/aussendungen"))
+
+
 async def test_a_broadcast_planned_long_ago_is_shown_however_many_newer_ones_there_are(
     newsroom: NewsroomProcess, anna: WritingHarness
 ) -> None:

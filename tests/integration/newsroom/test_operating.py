@@ -287,7 +287,7 @@ async def test_what_was_left_behind_is_counted_and_handled_again(
         await wait_for(is_counted)
     assert (await act(operator, "/betrieb/erneut-verarbeiten")).status == 303
     assert await newsroom.owner.fetchval("select count(replay_at) from subscriptions.dead_letter") == 1
-    assert "1 davon werden noch einmal verarbeitet" in await operator.read("/betrieb")
+    assert "1 davon wird noch einmal verarbeitet" in await operator.read("/betrieb")
 
 
 async def test_a_system_is_listed_with_its_last_notice(newsroom: NewsroomProcess, operator: EditorBrowser) -> None:

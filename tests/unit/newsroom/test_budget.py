@@ -46,6 +46,11 @@ async def test_a_planned_notice_asks_for_the_budget_of_its_month() -> None:
     assert assessment.budget_obstacle.startswith("Das Budget für Dezember 2026 reicht nicht: Es sind noch 5 von 100")
 
 
+def test_a_single_message_that_is_left_is_singular() -> None:
+    told = MonthBudget(messages=100, used=99).find_obstacle(2)
+    assert told == "Das Budget dieses Monats reicht nicht: Es ist noch 1 von 100 Nachrichten möglich."
+
+
 def test_the_smallest_budget_counts() -> None:
     assert find_budget([]) is None
     assert find_budget([build_number(None, 5)]) is None

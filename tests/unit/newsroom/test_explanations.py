@@ -184,7 +184,8 @@ def test_an_audience_that_nobody_knows_is_not_made_up(kind: DraftKind, audience:
         ({"paused_reason": "Übung"}, 5, "angehalten (Übung)"),
         ({"unreachable_since": NOON}, 5, "ist seit 25. November 2026, 12:00 Uhr nicht erreichbar"),
         ({"permitted": 20.0}, 5, "nur 20 statt 80 Nachrichten"),
-        ({}, 601, "noch Nachrichten an 600 weitere"),
+        ({}, 601, "noch Nachrichten an 600 weitere Personen."),
+        ({"people": 999}, 2, "noch Nachrichten an 1 weitere Person."),
         ({"people": 1001}, 1, "noch Nachrichten an 0 weitere"),
     ],
 )
