@@ -4,6 +4,13 @@
 // After an act, its message gets the focus, so that screen readers start there.
 document.querySelector("[data-focus]")?.focus();
 
+// It is about that moment: the page, loaded again, does not repeat what may no longer be so.
+const address = new URL(location.href);
+if (address.searchParams.has("erledigt")) {
+  address.searchParams.delete("erledigt");
+  history.replaceState(history.state, "", address);
+}
+
 // The browser makes a better PDF than a library would: tagged, with the page's own headings and table.
 const printer = document.querySelector("[data-print]");
 printer?.removeAttribute("hidden");

@@ -19,6 +19,7 @@ from tests.e2e.browser.newsroom.inspection import (
 )
 from tests.e2e.browser.newsroom.rows import STATES, fill_newsroom, find_draft
 from tests.e2e.browser.newsroom.visitors import open_as_colleague
+from tests.harness.ledger_rows import add_sent_broadcast, set_up_number
 from tests.harness.newsroom import NewsroomProcess
 from tests.harness.writing import add_broadcast, format_local
 
@@ -115,6 +116,26 @@ async def test_an_empty_notice_says_what_is_missing(inspector: Inspector, newsro
     await expect(page.get_by_role("alert")).to_be_focused()
     await expect(page.get_by_label("Überschrift")).to_have_attribute("aria-invalid", "true")
     await inspector.inspect(page)
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "plain"])
+async def test_what_was_done_is_not_said_again_when_it_is_no_longer_so(
+    inspector: Inspector, newsroom: NewsroomProcess, script: bool
+) -> None:
+    """A page of sending is loaded again by whoever watches it, and without a script by itself."""
+    await set_up_number(newsroom.owner)
+    broadcast = await add_sent_broadcast(newsroom.owner, {"waiting": 9, "delivered": 1})
+    page = await open_as_colleague(inspector, newsroom, script=script)
+    await page.goto(f"{newsroom.url}/aussendungen/{broadcast}/anhalten")
+    await page.get_by_label("Warum?").fill("Übung")
+    await page.get_by_role("button", name="Anhalten").press("Enter")
+    told = page.get_by_text("Die Aussendung ist angehalten.")
+    await expect(told).to_be_visible()
+    await newsroom.owner.execute("select dispatcher.resume_broadcast($1)", broadcast)
+    if script:
+        await page.reload()
+    await expect(page.get_by_role("link", name="Aussendung anhalten")).to_be_visible()
+    await expect(told).to_be_hidden()
 
 
 @SIZES
