@@ -103,6 +103,9 @@ async def test_what_no_longer_stands_says_so(archive: ArchiveHarness) -> None:
         assert "<dt>Veröffentlicht</dt>" in page
         assert "ersandt" not in page.split("<main")[1].split("</main>")[0], "maybe nobody got it"
     assert "Diese Meldung ist zurückgezogen" in await archive.read("/meldung/0000-0003")
+    codes = {"0000-0001": "Sollte gelten bis", "0000-0002": "Gilt bis", "0000-0003": "Sollte gelten bis"}
+    for code, words in codes.items():
+        assert re.findall("<dt>(.*? bis)</dt>", await archive.read(f"/meldung/{code}")) == [words]
     page = await archive.read("/meldung/0000-0004")
     assert "Es gibt eine neuere Fassung" in page
     assert "Zur neuesten Fassung" not in page
