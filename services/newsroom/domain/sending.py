@@ -1,7 +1,7 @@
 """State of all sending, as operators see it, and the changes that they can make."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -165,6 +165,12 @@ class SendingOverview:
         """Return why all sending is paused; empty if any number sends."""
         reasons = [number.paused_reason for number in self.numbers if number.paused_reason]
         return reasons if len(reasons) == len(self.numbers) else []
+
+    def list_waiting(self) -> Sequence[WaitingCount]:
+        """Return what waits for what; while nothing can be sent, nothing is due."""
+        if not any(number.paused_reason or number.unreachable_since for number in self.numbers):
+            return self.waiting
+        return [replace(each, cause="sender", due_at=None) if each.cause == "rate" else each for each in self.waiting]
 
     def list_reports(self, configured: Iterable[str]) -> Sequence[TemplateReport]:
         """Return the reports on all templates that are configured or that Meta reported on, sorted by name."""

@@ -224,6 +224,21 @@ async def test_all_sending_is_paused_and_resumed_with_a_way_out(
     assert "gesamten Versand angehalten" in log
 
 
+@pytest.mark.parametrize("is_paused", [True, False])
+async def test_while_nothing_is_sent_nothing_is_due(
+    newsroom: NewsroomProcess, operator: EditorBrowser, is_paused: bool
+) -> None:
+    await add_sent_broadcast(newsroom.owner, {"waiting": 3})
+    if is_paused:
+        await newsroom.owner.execute("select dispatcher.pause_sending('Übung', null)")
+    try:
+        shown = await operator.read("/betrieb")
+    finally:
+        await newsroom.owner.execute("select dispatcher.resume_sending(null)")
+    told = ("auf nichts: gleich an der Reihe", "bis der Versand wieder möglich ist")
+    assert [words in shown for words in told] == [not is_paused, is_paused]
+
+
 def read_report(page: str, template: str) -> list[str]:
     """State and quality, as the page says them."""
     return page.split(f">{template}</strong> ")[1].split("</li>")[0].split("; Qualität: ")
