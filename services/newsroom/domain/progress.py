@@ -264,7 +264,7 @@ _NAMES: Mapping[str, tuple[str, str]] = {
     "failed": ("nicht erreicht", "WhatsApp konnte oder wollte nicht zustellen."),
     "suppressed": ("abgemeldet", "Diese Personen haben sich inzwischen abgemeldet."),
     "expired": ("zu spät", "Die Gültigkeit endete, bevor sie an der Reihe waren."),
-    "cancelled": ("nicht mehr gesendet", "Die Meldung wurde vorher zurückgezogen oder korrigiert."),
+    "cancelled": ("nicht mehr gesendet", "Die Meldung wurde vorher zurückgezogen, korrigiert oder beendet."),
 }
 
 

@@ -80,6 +80,9 @@ async def test_a_broadcast_is_paused_resumed_and_cancelled(newsroom: NewsroomPro
     assert (await act(operator, f"{path}/fortsetzen")).status == 303
     assert "Falsche Uhrzeit" not in await operator.read(path)
     assert (await act(operator, f"{path}/beenden")).status == 303
+    await newsroom.owner.execute("update newsroom.broadcast set states = '{\"cancelled\": 3}' where id = $1", broadcast)
+    for page in (path, f"{path}/nachweis"):
+        assert "Die Meldung wurde vorher zurückgezogen, korrigiert oder beendet." in await operator.read(page)
     assert "beendet, bevor alle sie hatten" in await operator.read(path)
     for again in ("anhalten", "fortsetzen", "beenden"):
         refused = await act(operator, f"{path}/{again}")
