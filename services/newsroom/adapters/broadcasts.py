@@ -58,6 +58,7 @@ _NEWEST = f"""
     {_STATUS} where b.accepted_at < coalesce($2::timestamptz, 'infinity')
     order by b.accepted_at desc nulls last, b.id limit $1
 """
+_BEGUN = f"{_STATUS} where b.started_at is not null order by b.started_at desc, b.id limit $1"
 _UNFINISHED = f"""
     {_STATUS} where b.finished_at is null and b.cancelled_at is null and s.cause is distinct from 'cancelled'
     order by b.scheduled_at nulls first, b.accepted_at desc nulls last, b.id limit $1
@@ -91,6 +92,10 @@ class BroadcastStatuses:
 
     async def list_newest(self, limit: int, before: datetime | None = None) -> Sequence[BroadcastStatus]:
         return await self._fetch(_NEWEST, limit, before)
+
+    async def list_begun(self, limit: int) -> Sequence[BroadcastStatus]:
+        """Return the broadcasts that have begun, last begun first."""
+        return await self._fetch(_BEGUN, limit)
 
     async def list_unfinished(self, limit: int) -> Sequence[BroadcastStatus]:
         """Return broadcasts in progress, then scheduled ones, next first."""

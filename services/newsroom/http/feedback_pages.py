@@ -70,7 +70,7 @@ async def show_overview(newsroom: Newsroom, request: web.Request) -> web.Respons
     list_drafts, person = newsroom.drafts.list_drafts, account.person
     limit = MAX_DRAFTS + 1  # to know whether there are more
     unfinished = await newsroom.statuses.list_unfinished(MAX_NEWEST)
-    newest = await newsroom.statuses.list_newest(MAX_NEWEST)
+    begun = await newsroom.statuses.list_begun(MAX_NEWEST)
     return render_page(
         request,
         "overview.html",
@@ -85,7 +85,7 @@ async def show_overview(newsroom: Newsroom, request: web.Request) -> web.Respons
         under_way=await newsroom.publications.list_under_way(MAX_PENDING),
         planned=_choose(unfinished, BroadcastPhase.PLANNED),
         sending=_choose(unfinished, BroadcastPhase.SENDING, BroadcastPhase.STOPPED),
-        sent=_choose([each for each in newest if each.was_begun], BroadcastPhase.FINISHED, BroadcastPhase.CANCELLED),
+        sent=_choose(begun, BroadcastPhase.FINISHED, BroadcastPhase.CANCELLED),
         entries=await newsroom.listening.list_entries(FeedbackFilter(kind="text"), 5),
         draft_limit=MAX_DRAFTS,
         broadcast_limit=MAX_NEWEST_SHOWN,

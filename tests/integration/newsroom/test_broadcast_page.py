@@ -105,6 +105,14 @@ async def test_the_broadcast_of_another_system_shows_what_events_have_told(
     assert "Prüfcode" not in await anna.read(f"/aussendungen/{broadcast}/nachweis")
 
 
+@pytest.mark.parametrize(("audience", "words"), [(1, "0 von 1 Person<"), (2, "0 von 2 Personen<")])
+async def test_one_person_is_singular(
+    newsroom: NewsroomProcess, anna: WritingHarness, audience: int, words: str
+) -> None:
+    await add_broadcast(newsroom.owner, audience=audience, states="{}")
+    assert words in await anna.read("/aussendungen")
+
+
 async def test_what_is_planned_says_so(newsroom: NewsroomProcess, anna: WritingHarness) -> None:
     never: dict[str, Any] = {"started_at": None, "states": "{}"}
     planned = await add_broadcast(newsroom.owner, scheduled_at=datetime.now(UTC) + timedelta(days=1), **never)

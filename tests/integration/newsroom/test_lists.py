@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from services.newsroom.http.draft_pages import MAX_LISTED
-from services.newsroom.http.feedback_pages import MAX_DRAFTS, MAX_NEWEST_SHOWN
+from services.newsroom.http.feedback_pages import MAX_DRAFTS, MAX_NEWEST, MAX_NEWEST_SHOWN
 from services.newsroom.http.newsroom import MAX_LISTED as MAX_BROADCASTS
 from tests.harness.ledger_rows import set_up_number
 from tests.harness.newsroom import EditorBrowser, NewsroomProcess
@@ -38,14 +38,6 @@ async def _no_others(newsroom: NewsroomProcess) -> None:
     await newsroom.owner.execute("delete from newsroom.broadcast")
 
 
-@pytest.mark.parametrize(("audience", "words"), [(1, "0 von 1 Person<"), (2, "0 von 2 Personen<")])
-async def test_one_person_is_singular(
-    newsroom: NewsroomProcess, anna: WritingHarness, audience: int, words: str
-) -> None:
-    await add_broadcast(newsroom.owner, audience=audience, states="{}")
-    assert words in (await anna.read("/aussendungen"))
-
-
 async def test_a_broadcast_planned_long_ago_is_shown_however_many_newer_ones_there_are(
     newsroom: NewsroomProcess, anna: WritingHarness
 ) -> None:
@@ -56,6 +48,19 @@ async def test_a_broadcast_planned_long_ago_is_shown_however_many_newer_ones_the
     await newsroom.owner.execute(_ADD_BROADCASTS, MAX_BROADCASTS)
     shown = cut_section(await anna.read("/"), "Geplant")
     assert re.findall("Markt|Fest", shown) == ["Fest", "Markt"], "the next one first"
+
+
+async def test_what_was_planned_long_ago_and_sent_today_was_sent_last(
+    newsroom: NewsroomProcess, anna: WritingHarness
+) -> None:
+    """However many were accepted since, whether they were sent before it or are still planned."""
+    now, ended = datetime.now(UTC), {"states": '{"delivered": 10}', "finished_at": datetime.now(UTC)}
+    await add_broadcast(newsroom.owner, headline="Markt", accepted_at=now - timedelta(days=20), **ended)
+    planned: dict[str, object] = {"started_at": None, "states": "{}", "scheduled_at": now + timedelta(days=9)}
+    for changes in [{**ended, "started_at": now - timedelta(days=1)}] * 2 + [planned] * MAX_NEWEST:
+        await add_broadcast(newsroom.owner, headline="Fest", **changes)
+    shown = cut_section(await anna.read("/"), "Zuletzt gesendet")
+    assert re.findall("Markt|Fest", shown) == ["Markt", "Fest", "Fest"]
 
 
 @pytest.mark.parametrize(("heading", "started_at"), [("Geplant", None), ("Wird gerade gesendet", datetime.now(UTC))])
