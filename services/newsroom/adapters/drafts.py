@@ -53,7 +53,10 @@ _DECISIONS = f"""
 
 _DRAFT = f"{_DRAFTS} where d.id = $1"
 _LISTED = f"""
-    {_DRAFTS} where d.state = any($1) and ($3::uuid is null or a.person = $3) and ($4::uuid is null or a.person <> $4)
+    {_DRAFTS} where d.state = any($1) and ($3::uuid is null or a.person = $3)
+        and ($4::uuid is null or a.person <> $4 and not exists (
+            select from newsroom.decision e
+            where e.draft = d.id and e.version = d.version and e.verdict = 'submit' and e.person = $4))
         and ($5::timestamptz is null or d.changed_at < $5)
     order by d.changed_at desc, d.id limit $2
 """

@@ -249,7 +249,7 @@ class NoticeDraft:
 class DraftFilter:
     """Filter of drafts: in one of `states`, by `writer`, not by `excluded_writer`, changed before `before`.
 
-    The writer of a draft is the person who saved its newest version.
+    The writer of a draft is the person who saved its newest version. Excluded is what the person has submitted, too.
     """
 
     states: Collection[DraftState]

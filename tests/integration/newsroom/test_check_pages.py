@@ -129,6 +129,16 @@ async def test_whoever_may_approve_reads_that_it_is_for_them(anna: WritingHarnes
         await anna.act(path, "einreichen")
 
 
+async def test_whoever_submitted_it_is_not_asked_to_approve_it(
+    anna: WritingHarness, ben: WritingHarness, approver: WritingHarness
+) -> None:
+    path = await anna.begin()
+    await ben.act(path, "einreichen")
+    heading = ">Wartet auf Ihre Freigabe</h2>"
+    shown = [(await editor.read("/")).partition(heading)[2].split("<h2")[0] for editor in (ben, approver)]
+    assert [f'href="{path}/pruefung"' in section for section in shown] == [False, True]
+
+
 async def test_a_second_press_where_one_approved_publishes_nothing(
     newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness
 ) -> None:
