@@ -54,6 +54,10 @@ _RELATED = f"""
             where o.id = $1 and d.kind = 'follow_up'))
     order by b.accepted_at, b.id limit 50
 """  # noqa: S608 - constant parts
+_FOLLOWED = """
+    select d.corrects from newsroom.broadcast b join newsroom.draft d on d.notice = b.notice
+    where b.id = $1 and d.kind = 'follow_up'
+"""
 _NEWEST = f"""
     {_STATUS} where b.accepted_at < coalesce($2::timestamptz, 'infinity')
     order by b.accepted_at desc nulls last, b.id limit $1
@@ -89,6 +93,11 @@ class BroadcastStatuses:
     async def list_related(self, broadcast: UUID) -> Sequence[BroadcastStatus]:
         """Return the broadcasts of the same notice, its follow-ups, and the one it follows, in order of acceptance."""
         return await self._fetch(_RELATED, broadcast)
+
+    async def find_followed(self, broadcast: UUID) -> str | None:
+        """Return the id of the notice that the broadcast's follows; None if it follows none."""
+        followed: str | None = await self._database.fetchval(_FOLLOWED, broadcast)
+        return followed
 
     async def list_newest(self, limit: int, before: datetime | None = None) -> Sequence[BroadcastStatus]:
         return await self._fetch(_NEWEST, limit, before)

@@ -34,6 +34,7 @@ async def show(newsroom: Newsroom, request: web.Request) -> web.Response:
         request,
         "broadcast.html",
         related=related,
+        followed=await newsroom.statuses.find_followed(status.id),
         newer=_find_newest(status, related),
         paused=[] if status.is_final or status.stop_cause else (await newsroom.sending.read_limits()).pause_reasons,
         changes=list_offered(status, account, lead_resends=newsroom.operating.is_for_lead(status)),

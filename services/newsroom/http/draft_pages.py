@@ -157,6 +157,7 @@ async def _find_withdrawn(
     return {
         "withdrawn": revisions[0],
         "related": [revisions[0], *await newsroom.statuses.list_related(revisions[0].id)],
+        "followed": await newsroom.statuses.find_followed(revisions[0].id),
         "original": await newsroom.drafts.find(published.draft) if published else None,
     }
 

@@ -69,6 +69,28 @@ async def test_a_notice_and_what_came_later_lead_to_each_other(
     assert ("frühere Fassung" if is_same else "Meldung, auf die diese folgt") in after
 
 
+async def test_a_correction_after_the_follow_up_does_not_follow_it(
+    newsroom: NewsroomProcess, anna: WritingHarness
+) -> None:
+    path = await anna.publish_in_emergency()
+    first = await become_broadcast(newsroom.owner, path)
+    find = "select notice from newsroom.draft where id = $1"
+    notices = [
+        await newsroom.owner.fetchval(find, parse_draft_id(each))
+        for each in (path, await anna.begin_from(path, "folgemeldung"))
+    ]
+    told = {"source": "/landkreis-osterholz/redaktion", "accepted_at": datetime.now(UTC) + timedelta(hours=1)}
+    follow_up = await add_broadcast(newsroom.owner, **{**told, "notice": notices[1], "headline": "Folge"})
+    told["accepted_at"] = datetime.now(UTC) + timedelta(hours=2)
+    second = await add_broadcast(newsroom.owner, **{**told, "notice": notices[0], "revision": 2})
+    labels = {}
+    for each in (first, second, follow_up):
+        page = (await anna.read(f"/aussendungen/{each}")).split(">Gehört dazu</h3>")[1].split("</ul>")[0]
+        labels[each] = dict(re.findall(r'aussendungen/([^"]+)">.*?small">([^<]*?), \d\. Fassung', page, re.DOTALL))
+    assert labels[second] == {str(first): "frühere Fassung", str(follow_up): "Folgemeldung"}
+    assert labels[follow_up] == {str(each): "Meldung, auf die diese folgt" for each in (first, second)}
+
+
 async def test_a_planned_revision_that_was_replaced_is_not_shown_as_sent(
     newsroom: NewsroomProcess, anna: WritingHarness
 ) -> None:
