@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, SettingsError
 
 from cli.doctor.findings import DoctorProblem
 from cli.output import Exit, fail
@@ -113,7 +113,7 @@ def _read(kind: type[BaseSettings], environment: Mapping[str, str]) -> BaseSetti
     with use_environment(environment):
         try:
             return kind(_secrets_dir=find_secrets_folder())
-        except ValidationError as error:
+        except (ValidationError, SettingsError) as error:
             problems = [line.strip() for line in explain(error, kind).splitlines() if line.startswith("  ")]
     return DoctorProblem("; ".join(problems), "Set each as a variable, or as a file in the folder of its secrets.")
 

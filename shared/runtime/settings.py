@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from yarl import URL
 
 from shared.notices.configuration import Configuration, ConfigurationError, read_configuration
-from shared.runtime.hosts import get_login
+from shared.runtime.hosts import get_login, split_hosts
 
 PREFIX = "KREISFUNK_"
 EXIT_SETTINGS = 2
@@ -32,6 +32,16 @@ def validate_with(parse: Callable[[str], object]) -> AfterValidator:
         return value
 
     return AfterValidator(validate)
+
+
+def require_readable_hosts(url: str) -> str:
+    """Return the URL. Raises ValueError, without any part of it, if a host or port cannot be read."""
+    try:
+        for server in split_hosts(url):
+            URL(server)
+    except ValueError:
+        raise ValueError("a host or port cannot be read; a password there has to be quoted, or in a file") from None
+    return url
 
 
 class EnvironmentSettings(BaseSettings):
@@ -62,6 +72,7 @@ class BrokerAccess(EnvironmentSettings):
         description="amqp://login@host:port/vhost; host:port,host:port for a cluster", pattern=r"^amqps?://"
     )
     broker_password: SecretStr | None = Field(None, description="password of the broker login")
+    _has_readable_hosts = field_validator("broker_url")(require_readable_hosts)
 
     @property
     def login(self) -> str:
@@ -80,6 +91,7 @@ class DatabaseAccess(EnvironmentSettings):
         description="postgresql://role@host:port/name; host:port,host:port with replicas", pattern=r"^postgres(ql)?://"
     )
     database_password: SecretStr | None = Field(None, description="password of the database role")
+    _has_readable_hosts = field_validator("database_url")(require_readable_hosts)
 
     @property
     def database_secret(self) -> str | None:
@@ -152,7 +164,7 @@ def read_settings(settings_type: type[S]) -> S:
     """Return the settings; if any are missing or wrong, list the problems on stderr and exit with status 2."""
     try:
         return settings_type(_secrets_dir=find_secrets_folder())
-    except ValidationError as error:
+    except (ValidationError, SettingsError) as error:
         sys.stderr.write(explain(error, settings_type))
         sys.exit(EXIT_SETTINGS)
 
@@ -176,10 +188,16 @@ def find_secrets_folder() -> Path | None:
     return Path(folder) if folder and Path(folder).is_dir() else None
 
 
-def explain(error: ValidationError, settings_type: type[BaseSettings]) -> str:
-    """Return one line for each problem: the variable, the error and the variable's purpose, but never its value."""
+def explain(error: ValidationError | SettingsError, settings_type: type[BaseSettings]) -> str:
+    """Return one line for each problem: the variable, the error and the variable's purpose, but never its value.
+
+    A SettingsError is about the first file that cannot be read, or the first text that is not the JSON that it must be.
+    """
     lines = []
-    for problem in error.errors(include_input=False, include_url=False):
+    if isinstance(error, SettingsError):
+        name = "".join(re.findall(r'field "(\w+)"', str(error)))
+        lines.append(f"  {PREFIX}{name.upper()}: cannot be read ({type(error.__cause__).__name__})\n")
+    for problem in error.errors(include_input=False, include_url=False) if isinstance(error, ValidationError) else ():
         name = str(problem["loc"][0]) if problem["loc"] else "settings"
         field = settings_type.model_fields.get(name)
         purpose = f" ({field.description})" if field and field.description else ""

@@ -133,6 +133,12 @@ def test_missing_settings_are_all_named_and_no_value_is() -> None:
     assert "nonsense-value" not in found.what
 
 
+def test_a_setting_that_is_not_the_json_that_it_must_be_is_a_problem_among_others() -> None:
+    found = read_all_settings({"admin": {"KREISFUNK_LOGIN_PASSWORDS": '{"ingress": "hunter2'}})["admin"]
+    assert isinstance(found, DoctorProblem)
+    assert found.what == "KREISFUNK_LOGIN_PASSWORDS: cannot be read (JSONDecodeError)"
+
+
 @pytest.mark.parametrize("file", ["docker-compose.yml", "docs/guides/operators.md", "deploy/edge/Caddyfile"])
 def test_every_name_that_an_operator_meets_is_known(file: str) -> None:
     names = re.findall(r"KREISFUNK_[A-Z_]*[A-Z]", (ROOT / file).read_text())

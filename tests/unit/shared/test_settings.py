@@ -108,3 +108,23 @@ def test_a_county_file_that_is_wrong_ends_the_process_and_is_named(
         read_county(tmp_path / "county.toml", Configuration)
     assert caught.value.code == EXIT_SETTINGS
     assert f"  KREISFUNK_COUNTY_FILE: {tmp_path / 'county.toml'}: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("hosts", ["127.0.0.1:5x", "127.0.0.1:99999", "[::1", "one:5672,two:5x", "login:hunter/2@host"])
+def test_an_address_that_cannot_be_read_is_refused_without_the_password_that_it_may_hold(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], hosts: str
+) -> None:
+    environment.setenv("KREISFUNK_BROKER_URL", f"amqp://{hosts}/")
+    told = complaint(capsys)
+    assert "KREISFUNK_BROKER_URL: a host or port cannot be read" in told
+    assert "hunter" not in told
+
+
+def test_a_file_that_cannot_be_read_is_named(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "kreisfunk_broker_password").write_bytes(b"hunter2 \xff")
+    environment.setenv("KREISFUNK_SECRETS_DIR", str(tmp_path))
+    told = complaint(capsys)
+    assert "KREISFUNK_BROKER_PASSWORD: cannot be read (UnicodeDecodeError)" in told
+    assert "hunter" not in told
