@@ -1,5 +1,7 @@
 """All commands of `kreisfunk`; only the called one is imported."""
 
+import codecs
+import json
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -158,10 +160,18 @@ def take_options(
     """Take the options of the command itself, before any subcommand."""
 
 
+def _escape_unknown(error: UnicodeError) -> tuple[str, int]:
+    """Return the characters that the terminal cannot encode as JSON writes them, and where to go on."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
 def main() -> None:
-    """Run the `kreisfunk` console script. Characters that the terminal cannot encode are escaped, as on stderr."""
+    """Run the `kreisfunk` console script. Characters that the terminal cannot encode are escaped; JSON stays JSON."""
+    codecs.register_error("kreisfunk", _escape_unknown)
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+        sys.stdout.reconfigure(errors="kreisfunk")
     app()
 
 

@@ -78,3 +78,20 @@ def test_a_terminal_that_knows_fewer_characters_gets_the_others_escaped(tmp_path
     )
     assert (ended.returncode, ended.stderr) == (0, b"")
     assert "Größe: \\u201eviel\\u201c \\u2026".encode("latin-1") in ended.stdout
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "iso-8859-15"])
+def test_json_stays_json_where_characters_cannot_be_encoded(tmp_path: Path, encoding: str) -> None:
+    headline = "Größe ¤ „viel“ \N{SNOWMAN} \N{POLICE CARS REVOLVING LIGHT}"
+    draft = tmp_path / "drafts" / "presse.json"
+    draft.parent.mkdir()
+    draft.write_text(json.dumps({"data": {"headline": headline}}))
+    ended = subprocess.run(
+        [sys.executable, "-m", "cli.main", "feeds", "drafts", "show", "presse", "--folder", str(tmp_path)],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert json.loads(ended.stdout.decode(encoding))["data"]["headline"] == headline
