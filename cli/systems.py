@@ -55,6 +55,8 @@ def add(
     try:
         system = msgspec.convert({"name": name, "sources": source, "topics": permitted}, System)
         register(file, system)
+    except UnicodeEncodeError:
+        fail(f"{name}: a source is not UTF-8.", "The file is as it was.", Exit.USAGE)
     except msgspec.DecodeError as error:
         fail(f"{name}: cannot be registered: {error}", "The file is as it was.", Exit.USAGE)
     except OSError as error:
@@ -124,7 +126,7 @@ def login(
     if not _call_broker(settings, lambda api: _create_login(api, name, password, replace=replace)):
         advice = "--replace sets a new password; the present one stops working."
         fail(f"{name} has a login already.", advice, Exit.REJECTED)
-    address = _build_url(settings.broker_url, name, password)
+    address = build_url(settings.broker_url, name, password)
     print_result({"login": name, "password": password, "url": address}, address if url else password, json=json)
     if not json:
         note(f"Login {name}. It is shown this once: hand it over in confidence.")
@@ -186,7 +188,7 @@ def _call_broker(settings: BrokerAdminSettings, work: Callable[[ManagementApi], 
         fail(str(error), advice, Exit.UNAVAILABLE)
 
 
-def _build_url(broker_url: str, login: str, password: str) -> str:
+def build_url(broker_url: str, login: str, password: str) -> str:
     url = URL(split_hosts(broker_url)[0])  # other systems' programs take one host
     vhost = quote(url.path.removeprefix("/") or "/", safe="")
-    return f"{url.scheme}://{login}:{quote(password, safe='')}@{url.host}:{url.port}/{vhost}"
+    return f"{url.scheme}://{login}:{quote(password, safe='')}@{url.host_port_subcomponent}/{vhost}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.systems import register
+from cli.systems import build_url, register
 from deploy.atomic_write import write_secret
 from deploy.paths import CONFIG
 from shared.notices.configuration import Configuration, System, read_configuration
@@ -69,6 +69,7 @@ async def test_a_system_is_added_as_it_is_named_and_the_rest_stays_with_its_comm
         (("add", "Bauamt", "--source", "/new", *TOPICS), "name"),
         (("add", "bau amt", "--source", "/new", *TOPICS), "name"),
         (("add", "bauamt", "--source", "", *TOPICS), "sources"),
+        (("add", "bauamt", "--source", "/h\udce4fen", *TOPICS), "not UTF-8"),
         (("add", "bauamt", "--source", "/a", "--source", "/a", *TOPICS), "one system only"),
         (("add", "dispatcher", "--source", "/new", *TOPICS), "Kreisfunk itself"),
         (("add", "kreisfunk_admin", "--source", "/new", *TOPICS), "Kreisfunk itself"),
@@ -125,6 +126,18 @@ async def test_the_texts_of_the_file_stay_as_they_are_on_a_machine_that_does_not
     ended = await run_kreisfunk("systems", *ROADS, *TOPICS, environment=other)
     assert ended.status == 0, ended.everything
     assert read(county).startswith(before)
+
+
+@pytest.mark.parametrize(
+    ("broker", "address"),
+    [
+        ("amqp://admin@rabbitmq/", "amqp://bauamt:p%2Fw@rabbitmq/%2F"),
+        ("amqp://admin@[::1]:5672/", "amqp://bauamt:p%2Fw@[::1]:5672/%2F"),
+        ("amqps://admin@one:5671,two:5671/county", "amqps://bauamt:p%2Fw@one:5671/county"),
+    ],
+)
+def test_the_printed_address_is_one(broker: str, address: str) -> None:
+    assert build_url(broker, "bauamt", "p/w") == address
 
 
 async def test_the_file_may_be_named_on_the_command_line(county: Path, tmp_path: Path) -> None:
