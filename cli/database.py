@@ -51,9 +51,14 @@ def run_on_database(
 
 @contextmanager
 def explain_errors(role: str) -> Iterator[None]:
-    """End the command with status 4 if the database cannot be reached or refuses; `role` names the right one."""
+    """End the command with status 4 if the database cannot be reached or refuses; `role` names the right one.
+
+    An argument that the database cannot take ends it with status 2. A closed output is not the database's.
+    """
     try:
         yield
+    except BrokenPipeError:
+        raise
     except REFUSED:
         advice = f"Check {DATABASE_URL} and its password, then `kreisfunk migrate`."
         fail("The database refuses this role.", advice, Exit.UNAVAILABLE)
@@ -62,5 +67,8 @@ def explain_errors(role: str) -> Iterator[None]:
     except asyncpg.InsufficientPrivilegeError:
         fail("This role may not do that.", f"Use {role}.", Exit.UNAVAILABLE)
     except UNAVAILABLE as error:
+        if type(error) is asyncpg.DataError:  # the driver's, about an argument; the server's are of subclasses
+            advice = "Is a number too large, or a text not UTF-8, as from a terminal that is not?"
+            fail("The database cannot take one of the arguments.", advice, Exit.USAGE)
         advice = "Is PostgreSQL up, with space on its disk, and are host, port and name right?"
         fail(f"Database: {type(error).__name__}", advice, Exit.UNAVAILABLE)

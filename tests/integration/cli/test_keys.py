@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from asyncio.subprocess import DEVNULL
+from asyncio.subprocess import DEVNULL, PIPE
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -273,3 +273,17 @@ async def test_the_role_can_do_nothing_else(database: FreshDatabase) -> None:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute(statement)
     await connection.close()
+
+
+async def test_an_output_that_was_closed_is_not_called_the_databases_fault(
+    database: FreshDatabase, owner: asyncpg.Connection
+) -> None:
+    """As with `| head`."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    running = await asyncio.create_subprocess_exec(
+        *COMMAND, env=build_environment(database, BOTH), stdout=writing, stderr=PIPE
+    )
+    os.close(writing)
+    assert (await running.communicate())[1] == b""
+    assert running.returncode == 1

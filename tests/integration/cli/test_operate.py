@@ -221,6 +221,23 @@ async def test_nothing_is_stopped_without_a_reason(
     assert (await run(environment, "broadcasts", "show", broadcast, "--json")).json["standing"] == "running"
 
 
+async def test_what_the_database_cannot_take_is_a_wrong_argument_and_not_its_fault(
+    mixed: tuple[BroadcastBatch, list[Claim]], environment: Mapping[str, str]
+) -> None:
+    """As from a terminal in Latin-1."""
+    text = "Gef\udce4hrlich"
+    for arguments in (
+        ("sending", "pause", "--reason", text),
+        ("templates", "resume", text),
+        ("dead-letters", "replay", text),
+        ("deliveries", "unknown", "--limit", 2**63),
+    ):
+        ended = await run(environment, *arguments)
+        assert (ended.status, "cannot take one of the arguments" in ended.errors) == (2, True), ended.everything
+    (number,) = (await run(environment, "sending", "--json")).json["numbers"]
+    assert number["paused_reason"] is None
+
+
 async def test_a_database_that_is_away_and_a_wrong_password_are_named(
     database: FreshDatabase, environment: Mapping[str, str]
 ) -> None:
