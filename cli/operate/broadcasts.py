@@ -30,7 +30,7 @@ _COLUMNS = (
     *("audience", "accepted", "failed", "unknown", "waiting", "headline"),
 )
 _HEAD = [{"revision": "rev", "standing": "state"}.get(name, name) for name in _COLUMNS]
-SCHEDULED = "scheduled"
+SCHEDULED, EXPANDED = "scheduled", "expanded"
 MAX_HEADLINE_LENGTH = 40
 # Ends expansion and sending; even if the ledger does not know the broadcast, pages may be on their way.
 _CANCEL = """
@@ -112,7 +112,7 @@ def cancel(
 async def _describe_waiting(connection: asyncpg.Connection, broadcast: UUID) -> str | None:
     """Return a text about those who would no longer get it; None if there is nothing to cancel."""
     row = await ledger.fetch_one(connection, broadcast)
-    if row is None:
+    if row is None or row["standing"] == EXPANDED:
         is_expanded = await connection.fetchval(_IS_EXPANDED, broadcast)
         return f"{broadcast}: those whose messages wait at the broker will not get it." if is_expanded else None
     if row["standing"] not in (*UNFINISHED, "expanding"):
@@ -206,6 +206,8 @@ def _format_recipients(broadcast: Row) -> str:
     remark = "" if counts["complete"] else "so far: not everybody has been read"
     if broadcast["standing"] == SCHEDULED:
         remark = "so far: everybody is read when it begins"
+    if broadcast["standing"] == EXPANDED:
+        remark = "so far: everybody has been read, and waits at the broker"
     rows = [("audience", counts["audience"], remark)]
     rows += [(name, counts[name], f"= {steps}" if name == "accepted" and steps else "") for name in _COUNTS]
     rows.append(("unaccounted", counts["unaccounted"], "report this: it must be 0" if counts["unaccounted"] else ""))

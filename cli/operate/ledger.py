@@ -39,17 +39,20 @@ where id between dispatcher.first_id($1::uuid) and dispatcher.last_id($1::uuid)
     and source = $1 and state = 'failed'
 group by error_code order by 2 desc, 1
 """
-# Without a row in the ledger: scheduled, or the first page of recipients has not arrived.
+# Without a row in the ledger: scheduled, or the first page of recipients has not arrived. In a pause all pages wait at
+# the broker; the ledger forgets what expired long ago.
 _PLANNED = """
-select b.id as broadcast, b.notice, b.revision, b.topic, b.lane, b.template->>'name' as template, b.state as standing,
-    b.reason, b.published_at, b.expires_at, b.opens, b.closes, b.zone,
+select b.id as broadcast, b.notice, b.revision, b.topic, b.lane, b.template->>'name' as template,
+    case when x.broadcast is null then b.state else 'cancelled' end as standing, coalesce(x.reason, b.reason) as reason,
+    b.published_at, b.expires_at, b.opens, b.closes, b.zone,
     (select p->>'text' from jsonb_array_elements(b.template->'parameters') p where p->>'name' = 'headline') as headline,
     count(*) over () as total
-from subscriptions.broadcast b
+from subscriptions.broadcast b left join dispatcher.cancellation x on x.broadcast = b.id
 where not exists (select from dispatcher.broadcast l where l.id = b.id)
+    and (b.state <> 'expanded' or b.expires_at > clock_timestamp() - interval '1 day')
 """
-_NEXT_PLANNED = _PLANNED + "and b.state in ('scheduled', 'expanding') order by b.published_at, b.id limit $1"
-_ONE_PLANNED = _PLANNED + "and b.id = $1 and b.state <> 'expanded'"
+_NEXT_PLANNED = f"{_PLANNED} and b.state <> 'cancelled' and x.broadcast is null order by b.published_at, b.id limit $1"
+_ONE_PLANNED = f"{_PLANNED} and b.id = $1"
 REPLACED, SUPERSEDED = "replaced", "superseded"
 ACCEPTED = ("accepted", "sent", "delivered", "read")
 NOT_ACCEPTED = ("failed", "expired", "cancelled", "suppressed", "unknown")

@@ -323,11 +323,19 @@ async def test_one_whose_pages_all_wait_at_the_broker_is_cancelled(
     database: FreshDatabase, owner: asyncpg.Connection, environment: Mapping[str, str]
 ) -> None:
     await insert_planned(database, UUID(NOBODY), state="expanded")
+    await insert_planned(database, UUID(int=UUID(NOBODY).int + 1), state="expanded")
+    long_ago = "update subscriptions.broadcast set expires_at = now() - interval '2 days' where id <> $1"
+    await owner.execute(long_ago, UUID(NOBODY))
+    (listed,) = (await run(environment, "broadcasts", "list", "--json")).json["broadcasts"]
+    assert (listed["broadcast"], listed["standing"]) == (NOBODY, "expanded")
+    assert "waits at the broker" in (await run(environment, "broadcasts", "show", NOBODY)).output
     asked = await run(environment, "broadcasts", "cancel", NOBODY, "--reason", "Übung")
     assert (asked.status, "wait at the broker" in asked.errors) == (2, True)
     ended = await run(environment, "broadcasts", "cancel", NOBODY, "--reason", "Übung", "--json", "--yes")
     assert (ended.status, ended.json["before"]) == (0, "expanded")
     assert await owner.fetchval("select reason from dispatcher.cancellation where broadcast = $1", NOBODY) == "Übung"
+    assert "cancelled: Übung" in (await run(environment, "broadcasts", "show", NOBODY)).output
+    assert (await run(environment, "broadcasts", "list", "--json")).json["broadcasts"] == []
 
 
 async def find_next_to_expand(database: FreshDatabase) -> UUID:
