@@ -145,7 +145,7 @@ def _build_template_checks(installation: Installation, settings: Dispatcher) -> 
     try:
         topics = read_configuration(installation.county_file, County).topics
         definitions = read_definitions(installation.templates_file)
-    except (ConfigurationError, OSError, msgspec.DecodeError) as error:
+    except (ConfigurationError, OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         yield _build_known("templates", DoctorProblem(str(error), "Correct the file, or name another one."))
         return
     for topic in topics:

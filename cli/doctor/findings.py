@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 CHECK_TIMEOUT_SECONDS = 15.0
 MAX_CONCURRENT_CHECKS = 8
+_ADVICE = "Look at the settings that it needs, first at the address."
 
 
 class DoctorProblem(NamedTuple):
@@ -41,6 +42,8 @@ async def run_checks(checks: Sequence[Check], *, seconds: float = CHECK_TIMEOUT_
                     return CompletedCheck(check.name, await check.run())
             except TimeoutError:
                 return CompletedCheck(check.name, slow)
+            except Exception as error:  # such as an address that cannot be one; the other results are needed
+                return CompletedCheck(check.name, DoctorProblem(f"cannot be checked: {type(error).__name__}", _ADVICE))
 
     return await asyncio.gather(*map(run, checks))
 

@@ -80,7 +80,7 @@ async def check_ca_file(path: str) -> DoctorProblem | None:
 
 
 def read_definitions(path: Path) -> list[TemplateDefinition]:
-    """Read our own templates. Raises OSError or msgspec.DecodeError."""
+    """Read our own templates. Raises OSError, msgspec.DecodeError or UnicodeDecodeError."""
     return msgspec.json.decode(path.read_bytes(), type=list[TemplateDefinition])
 
 

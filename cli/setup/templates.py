@@ -30,7 +30,7 @@ def _read_own_templates(run: SetupRun) -> tuple[list[ExpectedTemplate], list[Ans
         topics = read_configuration(run.county, Configuration).topics
         file = msgspec.json.decode(run.templates.read_bytes(), type=list[Answer])
         msgspec.convert(file, list[TemplateDefinition])
-    except (ConfigurationError, OSError, msgspec.MsgspecError) as error:
+    except (ConfigurationError, OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         fail(str(error), "Correct the file, or name another one.", Exit.USAGE)
     return [*dict.fromkeys(wanted for topic in topics for wanted in list_expected(topic))], file
 

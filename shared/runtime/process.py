@@ -12,10 +12,11 @@ from typing import TypeVar
 
 import structlog
 
+from shared.notices.configuration import ConfigurationError
 from shared.outcome import DependencyUnavailable
 from shared.runtime.background import wait_until_set
 from shared.runtime.logs import configure_logs
-from shared.runtime.settings import ServiceSettings, read_settings
+from shared.runtime.settings import EXIT_SETTINGS, ServiceSettings, read_settings
 
 EXIT_DEADLINE = 3
 RETRY_DELAY_SECONDS = 2.0
@@ -60,7 +61,8 @@ def run(main: Callable[[StopRequest], Awaitable[None]], *, drain_seconds: float)
     """Run `main` until it returns; it should return soon after `stop.requested` is set.
 
     If it raises DependencyUnavailable, alone or from its tasks, it is run again after RETRY_DELAY_SECONDS until a stop
-    is requested. Any other exception ends the process with status 1 and a log line that names every cause.
+    is requested. A ConfigurationError ends the process as wrong settings do. Any other exception ends it with status 1
+    and a log line that names every cause.
     """
     # Exempt imported objects from garbage collection, and collect less often: a busy service creates 700 objects
     # (Python's threshold) in less than a millisecond, and traversing every request in flight costs several percent.
@@ -72,6 +74,9 @@ def run(main: Callable[[StopRequest], Awaitable[None]], *, drain_seconds: float)
     except BaseExceptionGroup as group:
         _log.error("process_failed", causes=[f"{type(error).__name__}: {error}" for error in _flatten_group(group)])
         sys.exit(1)
+    except ConfigurationError as error:
+        sys.stderr.write(f"Settings are missing or wrong:\n  {error}\n")
+        sys.exit(EXIT_SETTINGS)
     except Exception as error:
         _log.exception("process_failed", cause=type(error).__name__)
         sys.exit(1)

@@ -1,7 +1,9 @@
 """The doctor: whose environment it looks at, what it makes of what it sees, and how that is told."""
 
 import asyncio
+import base64
 import re
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -19,7 +21,7 @@ from cli.doctor.graph_api import (
     read_definitions,
 )
 from cli.doctor.installation import Installation, find_processes, read_all_settings
-from cli.doctor.servers import check_dead_letters, check_topology
+from cli.doctor.servers import check_dead_letters, check_topology, check_webhook
 from deploy.paths import CONFIG
 from services.subscriptions.domain.county import County
 from shared.amqp.connection import BrokerUnavailable
@@ -68,6 +70,32 @@ async def test_findings_come_in_the_order_of_the_checks_and_one_that_hangs_becom
     assert one.problem is not None
     assert "no result" in one.problem.what
     assert others == [CompletedCheck("two", BROKEN), CompletedCheck("three", None)]
+
+
+async def test_a_check_that_fails_in_an_unforeseen_way_leaves_the_others_their_results() -> None:
+    unreachable = partial(check_webhook, f"http://{'a' * 70}.example/webhook")
+    one, *others = await run_checks([Check("one", unreachable), Check("two", broken), Check("three", well)])
+    assert one.problem is not None
+    assert "cannot be checked: UnicodeError" in one.problem.what
+    assert others == [CompletedCheck("two", BROKEN), CompletedCheck("three", None)]
+
+
+async def test_templates_in_another_encoding_are_a_problem_among_others(tmp_path: Path) -> None:
+    file, key = tmp_path / "templates.json", base64.b64encode(bytes(32)).decode()
+    file.write_bytes('[{"name": "straße", "language": "de", "components": []}]'.encode("latin-1"))
+    environment = {
+        "KREISFUNK_BROKER_URL": "amqp://dispatcher@127.0.0.1:1/",
+        "KREISFUNK_DATABASE_URL": "postgresql://kreisfunk_dispatcher@127.0.0.1:1/x",
+        "KREISFUNK_GRAPH_TOKEN": "t",
+        "KREISFUNK_PHONE_NUMBER_ID": "700800900100200",
+        "KREISFUNK_ENCRYPTION_KEYS": f"1:{key}",
+        "KREISFUNK_INDEX_KEY": key,
+    }
+    processes = {"dispatcher": environment}
+    checks = build_checks(Installation(processes=processes, business_account="100200300400500", templates_file=file))
+    [problem] = [await check.run() for check in checks if check.name == "templates"]
+    assert problem is not None
+    assert "utf-8" in problem.what
 
 
 def test_a_person_and_a_script_read_what_is_wrong_and_what_to_do() -> None:

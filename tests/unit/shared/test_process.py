@@ -7,10 +7,12 @@ from collections.abc import Iterator
 import pytest
 from structlog.testing import capture_logs
 
+from shared.notices.configuration import ConfigurationError
 from shared.outcome import DependencyUnavailable
 from shared.runtime import process
 from shared.runtime.probes import Readiness
 from shared.runtime.process import GC_THRESHOLD, StopRequest, run
+from shared.runtime.settings import EXIT_SETTINGS
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +51,18 @@ def test_a_dependency_that_goes_away_is_waited_for_in_whatever_task_it_was_misse
 
     run(main, drain_seconds=1)
     assert len(starts) == 3
+
+
+def test_a_file_of_the_county_that_is_wrong_ends_the_process_as_wrong_settings_do(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def main(_: StopRequest) -> None:
+        raise ConfigurationError("newsroom.toml: unknown topics wetter")
+
+    with pytest.raises(SystemExit) as ended:
+        run(main, drain_seconds=1)
+    assert ended.value.code == EXIT_SETTINGS
+    assert capsys.readouterr().err == "Settings are missing or wrong:\n  newsroom.toml: unknown topics wetter\n"
 
 
 def test_a_bug_beside_a_dependency_that_goes_away_ends_the_process() -> None:
