@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from deploy.atomic_write import write_secret
+from deploy.atomic_write import lock_folder, write_secret
 from deploy.tokens import add_token, generate_token
 from shared.runtime.clock import system_clock
 
@@ -111,7 +111,17 @@ class CreatedSecrets(NamedTuple):
 
 
 def create_secrets(folder: Path) -> CreatedSecrets:
-    """Write missing files and return them. Folders get mode 0700, files 0600."""
+    """Write missing files and return them. Folders get mode 0700, files 0600.
+
+    One at a time: two would each write a part of their own values, and holders of one key would differ.
+    """
+    admin = (folder / LOGIN_PASSWORDS).parent
+    admin.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with lock_folder(admin):
+        return _create_missing(folder)
+
+
+def _create_missing(folder: Path) -> CreatedSecrets:
     existing = {file: (folder / file).read_text().strip() for file in FILES if (folder / file).exists()}
     missing = build_missing_files(existing, secrets.token_bytes)
     for subfolder in dict.fromkeys((folder, *(folder / PurePosixPath(file).parent for file in (*FILES, TOKENS)))):

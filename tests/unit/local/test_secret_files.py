@@ -3,6 +3,9 @@
 import base64
 import json
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from deploy.atomic_write import write_secret
 from deploy.secrets import FILES, LOGIN_PASSWORDS, SECRETS, Random, build_missing_files, create_secrets
 
 
@@ -83,3 +87,19 @@ def test_a_password_that_another_file_still_holds_is_restored_and_that_is_told(t
 
 def test_the_notices_api_gets_a_password_and_no_key() -> None:
     assert [file for file in FILES if file.startswith("notices/")] == ["notices/kreisfunk_broker_password"]
+
+
+def test_two_at_once_make_one_key_for_all_who_need_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writing = threading.Barrier(2)
+
+    def write_once_both_begin(path: Path, value: str) -> None:
+        with suppress(threading.BrokenBarrierError):
+            writing.wait(0.5)
+        write_secret(path, value)
+
+    monkeypatch.setattr("deploy.secrets.write_secret", write_once_both_begin)
+    with ThreadPoolExecutor() as pool:
+        made = [each.result() for each in [pool.submit(create_secrets, tmp_path) for _ in range(2)]]
+    assert sorted(bool(created.new) for created in made) == [False, True]
+    for name in ("kreisfunk_encryption_keys", "kreisfunk_index_key"):
+        assert len({file.read_text() for file in tmp_path.glob(f"*/{name}")}) == 1
