@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractRobustConnection
@@ -102,7 +103,8 @@ class BrowsedMessage:
 
     @property
     def message_id(self) -> str:
-        return self.incoming.message_id or ""
+        """Return its id, or a hash where the publisher gave none."""
+        return self.incoming.message_id or sha256(self.body).hexdigest()
 
     @property
     def headers(self) -> Mapping[str, Any]:

@@ -65,7 +65,7 @@ class QuarantineHarness:
         exchange = await self.channel.get_exchange(topology.INBOUND, ensure=False)
         await exchange.publish(message, "quarantined")
 
-    async def put_rejected(self, name: str, event: bytes, reason: str = "topic: unknown") -> None:
+    async def put_rejected(self, name: str | None, event: bytes, reason: str = "topic: unknown") -> None:
         """As subscriptions does with a notice."""
         headers = {
             "kind": "notice",

@@ -175,6 +175,20 @@ async def test_a_rejected_notice_is_listed_shown_and_sent_back_without_a_key(war
     assert (await run_quarantine("list", environment=ward.without_keys)).output == "nothing is in quarantine\n"
 
 
+async def test_a_rejected_notice_whose_system_gave_no_id_has_one_here(ward: QuarantineHarness) -> None:
+    for text in (b'{"topic": "first"}', b'{"topic": "second"}'):
+        await ward.put_rejected(None, text)
+    listed = (await run_quarantine("list", "--json", environment=ward.without_keys)).json["items"]
+    first, second = (item["id"] for item in listed)
+    shown = await run_quarantine("show", first[:8], environment=ward.without_keys)
+    assert (shown.status, "first" in shown.output) == (0, True), shown.everything
+    dropped = await run_quarantine("drop", second[:8], "--yes", environment=ward.without_keys)
+    assert dropped.output == "dropped: 1\n"
+    [left] = (await run_quarantine("list", "--json", environment=ward.without_keys)).json["items"]
+    assert left["id"] == first
+    assert (await run_quarantine("drop", first, "--yes", environment=ward.without_keys)).status == 0
+
+
 async def test_the_login_reads_the_quarantine_and_nothing_else(ward: QuarantineHarness) -> None:
     async with await aio_pika.connect(ward.login_url) as connection:
         for queue in (topology.SUBSCRIPTIONS_INBOUND.name, topology.SUBSCRIPTIONS_NOTICES.dead_letter_queue):
