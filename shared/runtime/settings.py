@@ -35,10 +35,13 @@ def validate_with(parse: Callable[[str], object]) -> AfterValidator:
 
 
 def require_readable_hosts(url: str) -> str:
-    """Return the URL. Raises ValueError, without any part of it, if a host or port cannot be read."""
+    """Return the URL. Raises ValueError, without any part of it, if a host or port cannot be read.
+
+    No driver expects the error of a look-up of `rabbitmq..example`: the broker's tries again without end.
+    """
     try:
         for server in split_hosts(url):
-            URL(server)
+            (URL(server).host or "").encode("idna")
     except ValueError:
         raise ValueError("a host or port cannot be read; a password there has to be quoted, or in a file") from None
     return url

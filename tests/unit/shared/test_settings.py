@@ -110,7 +110,10 @@ def test_a_county_file_that_is_wrong_ends_the_process_and_is_named(
     assert f"  KREISFUNK_COUNTY_FILE: {tmp_path / 'county.toml'}: " in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("hosts", ["127.0.0.1:5x", "127.0.0.1:99999", "[::1", "one:5672,two:5x", "login:hunter/2@host"])
+@pytest.mark.parametrize(
+    "hosts",
+    ["127.0.0.1:5x", "127.0.0.1:99999", "[::1", "one:5672,two:5x", "login:hunter/2@host", "rabbitmq..example:5672"],
+)
 def test_an_address_that_cannot_be_read_is_refused_without_the_password_that_it_may_hold(
     environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], hosts: str
 ) -> None:
@@ -118,6 +121,12 @@ def test_an_address_that_cannot_be_read_is_refused_without_the_password_that_it_
     told = complaint(capsys)
     assert "KREISFUNK_BROKER_URL: a host or port cannot be read" in told
     assert "hunter" not in told
+
+
+@pytest.mark.parametrize("hosts", ["one_two:5672", "[::1]:5672,[::2]:5672", "bröker.example.:5672", "one,two"])
+def test_an_address_that_a_server_can_have_is_taken(environment: pytest.MonkeyPatch, hosts: str) -> None:
+    environment.setenv("KREISFUNK_BROKER_URL", f"amqp://ingress@{hosts}/")
+    assert read_settings(Example).broker_url == f"amqp://ingress@{hosts}/"
 
 
 def test_a_file_that_cannot_be_read_is_named(
