@@ -225,13 +225,8 @@ async def test_what_the_database_cannot_take_is_a_wrong_argument_and_not_its_fau
     mixed: tuple[BroadcastBatch, list[Claim]], environment: Mapping[str, str]
 ) -> None:
     """As from a terminal in Latin-1."""
-    text = "Gef\udce4hrlich"
-    for arguments in (
-        ("sending", "pause", "--reason", text),
-        ("templates", "resume", text),
-        ("dead-letters", "replay", text),
-        ("deliveries", "unknown", "--limit", 2**63),
-    ):
+    reason, many = ("--reason", "Gef\udce4hrlich"), ("--limit", 2**63)
+    for arguments in (("sending", "pause", *reason), ("deliveries", "unknown", *many)):
         ended = await run(environment, *arguments)
         assert (ended.status, "cannot take one of the arguments" in ended.errors) == (2, True), ended.everything
     (number,) = (await run(environment, "sending", "--json")).json["numbers"]
