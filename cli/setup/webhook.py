@@ -48,6 +48,8 @@ async def check_callback(run: SetupRun) -> Sequence[StepResult]:
         problem = _report_unreachable(url, explain_connection_error(error).what)
     except TimeoutError:
         problem = _report_unreachable(url, "no answer within 10 s")
+    except UnicodeError:
+        problem = DoctorProblem(f"{url}: no host can have this name", "Look for a doubled dot.")
     return [report_problem(name, *problem) if problem else report_ok(name, f"{url} answers, and nothing else does")]
 
 
