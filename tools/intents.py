@@ -9,10 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.svm import LinearSVC
-
 from deploy.paths import CONFIG
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.intents import classifier
@@ -46,6 +42,9 @@ def main() -> None:
 
 def train(examples: Sequence[Example], county: County) -> LinearModel:
     """Return a model of the examples, with the intents and features that occur in them."""
+    import numpy  # only who trains waits for these imports, which take a second
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
     texts = list_features(examples, county)
     intents = [example.intents[0] for example in examples]
     full_vectorizer = TfidfVectorizer(analyzer=list, lowercase=False, min_df=MIN_EXAMPLES)
@@ -88,6 +87,8 @@ def render(model: LinearModel) -> str:
 
 
 def _fit(texts: object, intents: Sequence[Intent]) -> Any:
+    from sklearn.svm import LinearSVC
+
     return LinearSVC(C=COST, random_state=0).fit(texts, [str(intent) for intent in intents])
 
 
