@@ -7,6 +7,7 @@ from fnmatch import translate
 from functools import cache, lru_cache
 
 from rapidfuzz.distance import OSA
+from rapidfuzz.process import extract
 
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
@@ -183,7 +184,7 @@ def collect_mentions(words: Sequence[str], county: County) -> _Mentions:
     mentions, denying, index = _Mentions(), False, 0
     while index < len(words):
         length, name_type, name = _find_longest(words[index:], names)
-        mentions.has_typo |= bool(length) and tuple(words[index : index + length]) not in names
+        mentions.has_typo |= bool(length) and tuple(words[index : index + length]) not in names.entries
         if not length:
             denying = (denying or words[index] in _NOT) and words[index] not in ONLY | _BUT
             mentions.rest.add(words[index])
@@ -195,37 +196,40 @@ def collect_mentions(words: Sequence[str], county: County) -> _Mentions:
     return mentions
 
 
+@dataclass(frozen=True)
+class _Names:
+    """Type and id of each name of a county by its words; and the names of one word, with which typos are compared."""
+
+    entries: Mapping[tuple[str, ...], tuple[str, str]]
+    single: Sequence[str]
+
+
 @lru_cache(maxsize=4)
-def _collect_names(county: County) -> dict[tuple[str, ...], tuple[str, str]]:
+def _collect_names(county: County) -> _Names:
     """Return the tokenized names of a county, which are the same for every message."""
-    return _index_names(county.topic_names, "topic") | _index_names(county.place_names, "place")
+    kinds = (("topic", county.topic_names), ("place", county.place_names))
+    named = ((alias, (kind, name)) for kind, names in kinds for name, aliases in names.items() for alias in aliases)
+    entries = {tuple(tokenize(alias)): entry for alias, entry in named}
+    return _Names(entries, [tokens[0] for tokens in entries if len(tokens) == 1])
 
 
-def _index_names(names: Mapping[str, Sequence[str]], name_type: str) -> dict[tuple[str, ...], tuple[str, str]]:
-    return {tuple(tokenize(alias)): (name_type, name) for name, aliases in names.items() for alias in aliases}
-
-
-def _find_longest(words: Sequence[str], names: Mapping[tuple[str, ...], tuple[str, str]]) -> tuple[int, str, str]:
+def _find_longest(words: Sequence[str], names: _Names) -> tuple[int, str, str]:
     """Return word count, type and id of a name at the start; long words may have a typo."""
     for length in (3, 2, 1):
-        if tuple(words[:length]) in names:
-            return (length, *names[tuple(words[:length])])
+        if entry := names.entries.get(tuple(words[:length])):
+            return (length, *entry)
     for length, min_similarity in ((2, MIN_PAIR_SIMILARITY), (1, MIN_SIMILARITY)):
-        entry = _find_similar("".join(words[:length]), names, min_similarity) if len(words) >= length else None
-        if entry:
+        if len(words) >= length and (entry := _find_similar("".join(words[:length]), names, min_similarity)):
             return (length, *entry)
     return 0, "", ""
 
 
-def _find_similar(
-    word: str, names: Mapping[tuple[str, ...], tuple[str, str]], min_similarity: float
-) -> tuple[str, str] | None:
+def _find_similar(word: str, names: _Names, min_similarity: float) -> tuple[str, str] | None:
+    """Return the first name that is similar enough, not the most similar one."""
     if len(word) < MIN_FUZZY_LENGTH or word in _NO_NAME:
         return None
-    for tokens, entry in names.items():
-        if len(tokens) == 1 and OSA.normalized_similarity(word, tokens[0], score_cutoff=min_similarity):
-            return entry
-    return None
+    found = extract(word, names.single, scorer=OSA.normalized_similarity, score_cutoff=min_similarity, limit=None)
+    return names.entries[(min(found, key=lambda match: match[2])[0],)] if found else None
 
 
 def _select_by_name(mentions: _Mentions, text: CitizenText) -> ParsedIntent | None:
