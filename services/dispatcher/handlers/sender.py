@@ -76,9 +76,12 @@ class Sender:
         A request that takes longer counts as in flight, so that no slots are planned once Meta stops answering.
         """
         now, answer_seconds = monotonic(), self._answer_seconds
-        expected_ends = (started + answer_seconds - now for started in self._in_flight.values())
-        ends = [end for end in expected_ends if end > 0]
         free = self.free_requests - min(planned, math.ceil(rate * answer_seconds))
+        if 0 <= slots <= free:
+            return slots
+        last_started = now - answer_seconds + (planned + slots) / rate  # whatever started later ends too late to count
+        started_early = takewhile(lambda started: started <= last_started, self._in_flight.values())
+        ends = [end for started in started_early if (end := started + answer_seconds - now) > 0]
         rooms = (free + bisect_right(ends, (planned + index) / rate) - index for index in range(slots))
         return sum(1 for _ in takewhile(lambda room: room > 0, rooms))
 
