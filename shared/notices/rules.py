@@ -160,7 +160,7 @@ def _explain_missing_revision(problem: Problem) -> Problem:
 
 
 def _validate_unknown_fields(data: dict[str, Any], event_type: type[NoticeEvent]) -> Iterator[Problem]:
-    known = [field.encode_name for field in msgspec.structs.fields(event_type)]
+    known = event_type.__struct_encode_fields__  # msgspec.structs.fields resolves all annotations, each time
     unknown = [name for name in data if name not in known]
     if event_type is NoticePublished and "revision" in unknown:
         unknown.remove("revision")
