@@ -4,6 +4,7 @@ Normalized words have no accents: й is и, ї is і, ş is s.
 """
 
 import re
+from collections.abc import Iterable
 
 from services.subscriptions.domain.intents.intent import Intent
 from services.subscriptions.domain.intents.text import tokenize
@@ -156,12 +157,17 @@ _NO_MESSAGES = {
 _FIRST_UNSPACED = 0x4E00
 
 
-def _build_pattern(phrase: str) -> str:
-    words = re.escape(" ".join(tokenize(phrase)))
-    if not words.isascii() and ord(words[0]) >= _FIRST_UNSPACED:
-        return words
-    return rf"(?<!\w){words}" if phrase.endswith("*") else rf"(?<!\w){words}(?!\w)"
+def _compile_phrases(phrases: Iterable[str]) -> re.Pattern[str]:
+    """Compile patterns that begin where a word begins, which is asked once for all of them: that is much faster."""
+    spaced, unspaced = [], []
+    for phrase in phrases:
+        words = re.escape(" ".join(tokenize(phrase)))
+        if not words.isascii() and ord(words[0]) >= _FIRST_UNSPACED:
+            unspaced.append(words)
+        else:
+            spaced.append(words if phrase.endswith("*") else rf"{words}(?!\w)")
+    return re.compile("|".join((rf"(?<!\w)(?:{'|'.join(spaced)})", *unspaced)))
 
 
 NO_MESSAGE_PHRASES = tuple(phrase for phrases in _NO_MESSAGES.values() for phrase in phrases.split(", "))
-NO_MESSAGES = re.compile("|".join(map(_build_pattern, NO_MESSAGE_PHRASES)))
+NO_MESSAGES = _compile_phrases(NO_MESSAGE_PHRASES)
