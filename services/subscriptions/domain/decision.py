@@ -18,6 +18,7 @@ from services.subscriptions.domain.intents.emergency import EmergencySigns
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
 from services.subscriptions.domain.intents.rules import has_joining_part
 from services.subscriptions.domain.intents.text import CitizenText
+from services.subscriptions.domain.order import is_outdated
 from services.subscriptions.domain.pauses import calculate_pause
 from services.subscriptions.domain.privacy import NOTHING_STORED, StoredState, build_access_report, build_erasure_reply
 from services.subscriptions.domain.replies import ReplyBuilder, ReplyContent
@@ -93,7 +94,7 @@ _ANSWER_ONLY = (MessageResult.HINTED, *_ANSWERED_ELSE)
 def decide(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     """Return the effect of a message of this sender. Never raises.
 
-    A message that is older than one already handled changes nothing and is not answered.
+    A message over which a newer one prevails that was handled before it changes nothing and is not answered.
     """
     parsed = interpret_reply(
         context.parsed, context.message, context.text, context.state.conversation, context.replies.county
@@ -101,7 +102,7 @@ def decide(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     if parsed.intent is Intent.NOTHING:
         return Decision(MessageResult.IGNORED, subscriber)
     context = replace(context, parsed=parsed)
-    if _is_outdated(subscriber, context):
+    if is_outdated(parsed.intent, context.moment, subscriber, context.state.last_erasure):
         return Decision(MessageResult.OUTDATED, subscriber)
     if subscriber and subscriber.subscribed and (handle := _SUBSCRIBER_HANDLERS.get(parsed.intent)):
         return _limit_reply(handle(subscriber, context), context)
@@ -131,22 +132,6 @@ def _limit_reply(decision: Decision, context: DecisionContext) -> Decision:
     is_closed |= result in _ANSWERED_ELSE and conversation.open_question in (PLACES, FEEDBACK)
     question = reply.question or ("" if is_closed else conversation.open_question)
     return replace(decision, reply=reply.fit(), conversation=replace(conversation, open_question=question))
-
-
-def _is_outdated(subscriber: Subscriber | None, context: DecisionContext) -> bool:
-    """Return whether a newer request prevails: a start over a stop or erasure, a stop also over a start, else any."""
-    moment, erased_at = context.moment, context.state.last_erasure
-    if context.parsed.intent is Intent.EMERGENCY:
-        return False
-    if erased_at is not None and moment < erased_at:
-        return True
-    if subscriber is None:
-        return False
-    is_stop = context.parsed.intent is Intent.STOP and (subscriber.subscribed or subscriber.suspended)
-    if is_stop or context.parsed.intent is Intent.ERASE:
-        return subscriber.started_at is not None and moment < subscriber.started_at
-    newest = subscriber.last_change if context.parsed.intent is Intent.START else subscriber.last_request
-    return newest is not None and moment < newest
 
 
 def _start(subscriber: Subscriber | None, context: DecisionContext) -> Decision:

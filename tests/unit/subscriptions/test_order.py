@@ -1,0 +1,71 @@
+"""Two messages of one person that overtake each other: both count unless the newer one is about the same thing."""
+
+from dataclasses import replace
+from itertools import permutations
+
+import pytest
+
+from services.subscriptions.domain.decision import MessageResult
+from services.subscriptions.domain.subscriber import MessageTime, Subscriber
+from tests.factories.citizens import (
+    COUNTY,
+    build_context,
+    build_message,
+    build_time,
+    subscribe,
+    understand_message,
+)
+
+CHOICES = ("nur Stellen", "auch Baustellen", "nur Worpswede", "alle Gemeinden")
+PAUSES = ("Pause 2 Wochen", "Weiter")
+
+
+def hear(before: Subscriber, *said: tuple[str, float]) -> Subscriber:
+    """Return the subscriber after these messages, handled in this order, without their number."""
+    subscriber: Subscriber | None = before
+    for text, seconds in said:
+        subscriber, _ = understand_message(subscriber, build_message(text, seconds=seconds), build_context(seconds=200))
+    assert subscriber is not None
+    return replace(subscriber, sequence=0)
+
+
+@pytest.mark.parametrize("pause", PAUSES)
+@pytest.mark.parametrize("choice", [*CHOICES, "Stop Stellen"])
+@pytest.mark.parametrize("before", [(), ("Pause 3 Tage",), ("nur Baustellen, Stellen",)])
+def test_a_choice_and_a_pause_that_overtake_each_other_both_count(
+    before: tuple[str, ...], choice: str, pause: str
+) -> None:
+    person = subscribe(*before)
+    for first, second in permutations((choice, pause)):
+        said = ((first, 100), (second, 101))
+        assert hear(person, *reversed(said)) == hear(person, *said)
+
+
+def test_a_topic_that_was_stopped_stays_stopped_although_whatsapp_ended_others_later() -> None:
+    person = subscribe()
+    fewer = person.suspend(COUNTY.marketing_topics, MessageTime(build_time(109), build_time(109)))
+    after = hear(fewer, ("Stop Baustellen", 100))
+    assert after.topics == COUNTY.topic_ids - COUNTY.marketing_topics - {"baustellen"}
+
+
+@pytest.mark.parametrize("newer", ["nur Stellen", "auch Stellen", "Start"])
+def test_a_newer_choice_prevails_over_a_topic_that_was_stopped(newer: str) -> None:
+    assert "stellen" in hear(subscribe(), (newer, 101), ("Stop Stellen", 100)).topics
+
+
+@pytest.mark.parametrize("newer", ["Stop", "Pause 2 Wochen", "nur Stellen", "Start"])
+@pytest.mark.parametrize(
+    ("older", "result"), [("Feedback: zu viele Meldungen", MessageResult.FEEDBACK), ("Daten", MessageResult.SHOWN)]
+)
+def test_what_changes_no_subscription_is_not_overtaken(older: str, result: MessageResult, newer: str) -> None:
+    person, _ = understand_message(subscribe(), build_message(newer, seconds=101), build_context(seconds=200))
+    same, decision = understand_message(person, build_message(older, seconds=100), build_context(seconds=200))
+    assert (decision.result, same) == (result, person)
+    assert decision.reply is not None
+
+
+@pytest.mark.parametrize("older", ["Feedback: zu viele Meldungen", "Daten"])
+def test_what_was_written_before_an_erasure_is_outdated(older: str) -> None:
+    erased = build_context(seconds=200, erased=MessageTime(build_time(101), build_time(101)))
+    _, decision = understand_message(None, build_message(older, seconds=100), erased)
+    assert decision.result is MessageResult.OUTDATED
