@@ -70,14 +70,14 @@ _USE_TRIAL = """
     select text from used
 """
 _CONVERSATIONS = """
-    select hinted_at, answers_left, counted_at, asked as open_question from subscriptions.conversation
+    select hinted_at, answers_left, counted_at, asked as open_question, asked_at from subscriptions.conversation
     where address_index = any($1)
 """
 # Columns in the order of the fields of Conversation.
 _SAVE_CONVERSATION = """
-    insert into subscriptions.conversation select unnest($1::bytea[]), $2, $3, $4, $5
-    on conflict (address_index) do update set (hinted_at, answers_left, counted_at, asked)
-      = (excluded.hinted_at, excluded.answers_left, excluded.counted_at, excluded.asked)
+    insert into subscriptions.conversation select unnest($1::bytea[]), $2, $3, $4, $5, $6
+    on conflict (address_index) do update set (hinted_at, answers_left, counted_at, asked, asked_at)
+      = (excluded.hinted_at, excluded.answers_left, excluded.counted_at, excluded.asked, excluded.asked_at)
 """
 # One address has one row, whichever index key its blind index was made with.
 _DROP_CONVERSATION = "delete from subscriptions.conversation where address_index = any($1)"

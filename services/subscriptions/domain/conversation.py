@@ -31,13 +31,15 @@ class Conversation:
 
     Hints are given at most once a day, and replies are limited so that two machines cannot chat.
 
-    `open_question` is the payload that "Ja" stands for; empty if there was no question, or it has been answered.
+    `open_question` is the payload that "Ja" stands for, asked at `asked_at`; empty if there was no question, or it has
+    been answered.
     """
 
     hinted_at: datetime | None = None
     answers_left: float = MAX_ANSWERS
     counted_at: datetime | None = None
     open_question: str = ""
+    asked_at: datetime | None = None
 
     def may_hint(self, sent_at: datetime) -> bool:
         return self.hinted_at is None or sent_at >= self.hinted_at + HINT_INTERVAL
@@ -48,6 +50,10 @@ class Conversation:
         if left < (-EMERGENCY_RESERVE if urgent else 0):
             return None
         return replace(self, answers_left=left, counted_at=now)
+
+    def ask(self, question: str, now: datetime) -> "Conversation":
+        """Return the conversation after another question, or without one."""
+        return replace(self, open_question=question, asked_at=now if question else None)
 
     def _calculate_left(self, now: datetime) -> float:
         if self.counted_at is None:
@@ -88,7 +94,7 @@ def interpret_reply(
     parsed: ParsedIntent, message: InboundMessage, text: CitizenText, conversation: Conversation, county: County
 ) -> ParsedIntent:
     """Return the intent of the message if it answers the open question, else `parsed`."""
-    question = _find_open_question(conversation, MessageTime.read_from(message).at)
+    question = find_open_question(conversation, MessageTime.read_from(message).at)
     if not question or message.payload:
         return parsed
     if parsed.intent is Intent.START and not parsed.topics and not parsed.places:
@@ -120,13 +126,13 @@ def find_pending_start(conversation: Conversation, county: County, message: Inbo
 
     Return ASK_START if the county file no longer contains it.
     """
-    question = _find_open_question(conversation, MessageTime.read_from(message).at)
+    question = find_open_question(conversation, MessageTime.read_from(message).at)
     return parse_payload(question, county) if question.startswith(f"{START}:") else None
 
 
-def _find_open_question(conversation: Conversation, sent_at: datetime) -> str:
+def find_open_question(conversation: Conversation, sent_at: datetime) -> str:
     """Return the question if the message was written after it, else "". Meta's clock counts whole seconds."""
-    asked_at = conversation.counted_at
+    asked_at = conversation.asked_at or conversation.counted_at
     if asked_at is None or not asked_at.replace(microsecond=0) <= sent_at < asked_at + MAX_QUESTION_AGE:
         return ""
     return conversation.open_question

@@ -10,6 +10,7 @@ from services.subscriptions.domain.conversation import (
     FEEDBACK,
     PLACES,
     Conversation,
+    find_open_question,
     find_pending_start,
     interpret_reply,
 )
@@ -128,10 +129,15 @@ def _limit_reply(decision: Decision, context: DecisionContext) -> Decision:
         return replace(decision, result=MessageResult.QUIET if result in _ANSWER_ONLY else result, reply=None)
     if result is MessageResult.HINTED:
         conversation = replace(conversation, hinted_at=context.moment.at)
-    is_closed = context.parsed.intent is Intent.DECLINE or result not in (*_ANSWER_ONLY, MessageResult.EMERGENCY)
+    is_closed = context.parsed.intent in (Intent.DECLINE, Intent.RESUME) or result not in (
+        *_ANSWER_ONLY,
+        MessageResult.EMERGENCY,
+    )
     is_closed |= result in _ANSWERED_ELSE and conversation.open_question in (PLACES, FEEDBACK)
-    question = reply.question or ("" if is_closed else conversation.open_question)
-    return replace(decision, reply=reply.fit(), conversation=replace(conversation, open_question=question))
+    is_closed |= not find_open_question(context.state.conversation, context.now)  # it is stored no longer than needed
+    if is_closed or reply.question:
+        conversation = conversation.ask(reply.question, context.now)
+    return replace(decision, reply=reply.fit(), conversation=conversation)
 
 
 def _start(subscriber: Subscriber | None, context: DecisionContext) -> Decision:

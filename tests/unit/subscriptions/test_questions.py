@@ -57,6 +57,19 @@ def test_a_yes_after_the_question_whether_to_leave_leaves() -> None:
     assert is_subscribed("Start", "Ja bitte")
 
 
+@pytest.mark.parametrize(("asked", "subscribed"), [((HOW,), False), (("Start", "Das nervt"), True)])
+def test_other_answers_do_not_keep_a_question_open_for_longer(asked: tuple[str, ...], subscribed: bool) -> None:
+    sixteen_hours = MAX_QUESTION_AGE.total_seconds() / 1.5
+    assert is_subscribed(*asked, "Hilfe", "Ja", pause=sixteen_hours) is subscribed
+    assert is_subscribed(*asked, "Hilfe", "Ja", pause=sixteen_hours / 2) is not subscribed
+    *_, conversation = converse(*asked, "Hilfe", "Warum", pause=sixteen_hours)
+    assert (conversation.open_question, conversation.asked_at) == ("", None)
+
+
+def test_whoever_goes_on_has_answered_the_question_whether_to_leave() -> None:
+    assert is_subscribed("Start", "Das nervt", "Weiter", "Ja")
+
+
 def test_a_yes_erases_nothing() -> None:
     subscriber, _, conversation = converse("Start")
     where = build_context(seconds=61, conversation=replace(conversation, open_question="ask_erase"))
@@ -67,8 +80,8 @@ def test_a_yes_erases_nothing() -> None:
 def test_a_question_does_not_stay_open_for_ever_and_a_yes_does_not_come_before_it() -> None:
     assert not is_subscribed(HOW, "Ja", pause=MAX_QUESTION_AGE.total_seconds() + 2)
     _, _, asked = converse(HOW)
-    assert asked.counted_at is not None
-    late = replace(asked, counted_at=asked.counted_at + timedelta(minutes=1))
+    assert asked.asked_at is not None
+    late = replace(asked, asked_at=asked.asked_at + timedelta(minutes=1))
     _, outcome = understand_message(None, build_message("Ja", seconds=30), build_context(seconds=90, conversation=late))
     assert outcome.result is MessageResult.HINTED
 
