@@ -25,6 +25,7 @@ from services.subscriptions.domain.county import County
 from services.subscriptions.domain.feedback import AuthorKey
 from services.subscriptions.domain.intents.classifier import load_classifier
 from services.subscriptions.domain.quotas import TokenBucket
+from services.subscriptions.domain.replies import require_short_replies
 from services.subscriptions.domain.wording import build_wordings
 from services.subscriptions.handlers.dead_letters import REPLAY_INTERVAL_SECONDS, DeadLetterHandler
 from services.subscriptions.handlers.expansion import SCHEDULE_INTERVAL_SECONDS, BroadcastExpander
@@ -147,7 +148,7 @@ async def require_confirmed_keys(database: Database) -> None:
 async def serve(settings: Settings, stop: StopRequest) -> None:
     """Run until `stop` is requested, then finish the work in progress and close."""
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
-    county = read_county(settings.county_file, County)
+    county = read_county(settings.county_file, County, require_short_replies)
     async with AsyncExitStack() as stack:
         registry = CollectorRegistry()
         metrics = Metrics(registry)

@@ -173,16 +173,19 @@ def read_settings(settings_type: type[S]) -> S:
 
 
 @cache
-def read_county(path: Path, configuration_type: type[C]) -> C:
+def read_county(path: Path, configuration_type: type[C], check: Callable[[C], None] = lambda _: None) -> C:
     """Return the county's configuration; if the file is invalid, print the problem on stderr and exit with status 2.
 
-    The file is read once: a process that restarts its work after an outage keeps the configuration.
+    `check` raises ValueError for what the type alone permits. The file is read once: a process that restarts its work
+    after an outage keeps the configuration.
     """
     try:
-        return read_configuration(path, configuration_type)
-    except ConfigurationError as error:
+        county = read_configuration(path, configuration_type)
+        check(county)
+    except (ConfigurationError, ValueError) as error:
         sys.stderr.write(f"Settings are missing or wrong:\n  {PREFIX}COUNTY_FILE: {error}\n")
         sys.exit(EXIT_SETTINGS)
+    return county
 
 
 def find_secrets_folder() -> Path | None:

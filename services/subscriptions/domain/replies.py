@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from services.subscriptions.domain import conversation
 from services.subscriptions.domain.county import County
@@ -221,6 +222,30 @@ class ReplyBuilder:
     def _describe_options(self, subscriber: Subscriber) -> str:
         places = "Orte ändern: Gemeinden\n" if self._describe_places(subscriber) else ""
         return f"Themen ändern: Themen\n{places}Abmelden: Stop"
+
+
+def require_short_replies(county: County) -> None:
+    """Raise ValueError if a reply that names all topics and municipalities is too long even for a plain text."""
+    builder, now = ReplyBuilder(county), datetime(2000, 1, 1, tzinfo=UTC)
+    everything = Subscriber(
+        id=UUID(int=0),
+        topics=county.topic_ids,
+        places=frozenset(county.municipalities),
+        paused_until=now + timedelta(days=1),
+    )
+    describe = (builder.build_already_subscribed, builder.build_topics, builder.build_choice, builder.build_places)
+    replies = (
+        builder.build_receipt(everything),
+        builder.ask_start(county.topic_ids, everything.places),
+        builder.build_topics_for_stranger(),
+        *(build(everything, now) for build in (*describe, builder.build_resume)),
+    )
+    longest = max(len(text.text) for text in (*replies, *builder.texts.list_all()))
+    if longest > MAX_TEXT_LENGTH:
+        raise ValueError(
+            f"a reply that names all topics and municipalities would have {longest} characters, WhatsApp permits "
+            f"{MAX_TEXT_LENGTH}: shorten titles, or leave some out"
+        )
 
 
 def join_words(words: Sequence[str]) -> str:

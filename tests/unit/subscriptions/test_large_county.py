@@ -4,6 +4,7 @@ A county without any place to choose: no reply offers one.
 """
 
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -16,9 +17,10 @@ from services.subscriptions.domain.intents.detection import detect_intent
 from services.subscriptions.domain.intents.intent import MAX_ID_LENGTH, Intent, ParsedIntent, parse_payload
 from services.subscriptions.domain.intents.text import CitizenText
 from services.subscriptions.domain.privacy import StoredState
-from services.subscriptions.domain.replies import ReplyBuilder
+from services.subscriptions.domain.replies import MAX_TEXT_LENGTH, ReplyBuilder, require_short_replies
 from services.subscriptions.domain.subscriber import Subscriber
 from shared.notices.configuration import Topic
+from shared.runtime.settings import EXIT_SETTINGS, read_county
 from tests.factories.citizens import COUNTY, build_context, build_message
 
 PLACES = tuple(f"{name}{ending}" for name in ["Abcd", "Efgh", "Ijkl", "Mnop", "Qrst"] for ending in (
@@ -85,6 +87,30 @@ def test_every_reply_can_be_sent_and_mentions_no_button_that_it_lacks(topics: in
         assert build_reply_body(reply.text, reply.buttons, reply.menu)
         assert all(len(button.id) <= MAX_ID_LENGTH for button in reply.buttons)
         assert reply.buttons or reply.menu or "ippen Sie" not in reply.text
+
+
+@pytest.mark.parametrize(("topics", "title"), [(4, "{}"), (14, "{} und Abfallwirtschaft"), (40, "{}")])
+def test_a_county_whose_replies_fit_is_accepted(topics: int, title: str) -> None:
+    require_short_replies(build_county(topics, title))
+
+
+@pytest.mark.parametrize("county", [build_county(40, "{} " * 20), build_county(14, "{} " * 40)])
+def test_a_county_that_no_reply_can_hold_is_refused(county: County) -> None:
+    with pytest.raises(ValueError, match=f"characters, WhatsApp permits {MAX_TEXT_LENGTH}: shorten titles"):
+        require_short_replies(county)
+
+
+def test_a_file_that_no_reply_can_hold_ends_the_process_and_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ", ".join(f'"Samtgemeinde {number}"' for number in range(300))
+    shipped = Path("deploy/config/county.toml").read_text()
+    file = tmp_path / "county.toml"
+    file.write_text(shipped.replace("municipalities = [", f"municipalities = [{names}, ", 1))
+    with pytest.raises(SystemExit) as ended:
+        read_county(file, County, require_short_replies)
+    assert ended.value.code == EXIT_SETTINGS
+    assert "KREISFUNK_COUNTY_FILE: a reply that names all topics" in capsys.readouterr().err
 
 
 def test_a_receipt_that_is_too_long_for_a_list_names_all_topics_and_how_to_choose_and_leave() -> None:
