@@ -29,7 +29,6 @@ from services.subscriptions.domain.intents.vocabulary import (
     RECEIVED,
     SIGN_OFF,
     START_AROUND,
-    STOP,
     STOP_ALONE_WORDS,
     STOP_WORDS,
     TOPICS,
@@ -64,7 +63,7 @@ _NO_NAME = STOP_WORDS | read_words(
 )
 _NUMBERED = read_words("die den das der nr option ziffer")
 _STARTING = _START | START_AROUND | POLITE | read_words("nur")
-_STRUCK = (_NOT | STOP_WORDS) - STOP
+_STRUCK = _NOT | STOP_WORDS
 _BESIDE_NUMBERS = LINK | ONLY | _NUMBERED | _STRUCK
 _SEEKING = read_words("suche suchen koennen kann koennt such")
 _ASKED = read_words("kann koennen koennte man moeglich")
