@@ -80,6 +80,8 @@ _EVERYWHERE = re.compile(
     r"\b(?:allen?|saemtlichen?) (?:orten?|ortschaften|gemeinden|doerfern?|kommunen)\b"
 )
 _REFUSING = (NO | ONLY | STOP_WORDS | STOP_ALONE_WORDS) - {"aus"}
+# "Start der Bauarbeiten", "der Start vom Flohmarkt": about the beginning of something, perhaps
+_BEGINNING = re.compile(r"\b(?:der|den|zum|am|beim|vor|nach) start\b|\bstart (?:der|vom|bei|in|im)\b")
 _NOT_ONLY = re.compile(r"\b(?:nicht|statt) (?:nur|bloss|allein) ")
 
 
@@ -245,7 +247,8 @@ def _select_by_name(mentions: _Mentions, text: CitizenText) -> ParsedIntent | No
         return None
     start = _match_start(mentions)
     if start:
-        return ParsedIntent(intent=start if topics else Intent.ASK_START, topics=topics, places=places)
+        is_sure = topics and not _BEGINNING.search(text.sentence)
+        return ParsedIntent(intent=start if is_sure else Intent.ASK_START, topics=topics, places=places)
     more = _ADD | {"mehr"}
     if words & more and words <= more | LINK | FILLER_WORDS | _ASKED_OF_US and topics | places:
         return ParsedIntent(intent=Intent.ADD, topics=topics, places=places)
