@@ -13,6 +13,10 @@ _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 # Low German doubles umlauts: "Füür", "köönt".
 _DOUBLED = re.compile(r"([äöü])\1")
 _BARE = str.maketrans({"ł": "l", "ı": "i", "ø": "o", "đ": "d"})
+# Letters that look alike in Cyrillic and in Latin script, as keyboards for two languages mix them in one word.
+_CYRILLIC, _LATIN = "авеікмнорстухѕј", "abeikmhopctyxsj"
+_TO_LATIN, _TO_CYRILLIC = str.maketrans(_CYRILLIC, _LATIN), str.maketrans(_LATIN, _CYRILLIC)
+_MIXED = re.compile(r"\b\w*(?:[a-z][а-яіѕј]|[а-яіѕј][a-z])\w*")
 STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
 _WORD = re.compile(r"[^\W_]+")
 _SLIPPED = re.compile(r"(?<=!)1+(?![\w.,])")  # "Abmelden!!1", where the shift key was not held
@@ -121,7 +125,14 @@ def normalize_text(text: str) -> str:
     if folded.isascii():
         return folded
     letters = unicodedata.normalize("NFD", folded)
-    return "".join(letter for letter in letters if unicodedata.category(letter) not in _INVISIBLE).translate(_BARE)
+    bare = "".join(letter for letter in letters if unicodedata.category(letter) not in _INVISIBLE).translate(_BARE)
+    return _MIXED.sub(lambda word: _unmix(word[0]), bare)
+
+
+def _unmix(word: str) -> str:
+    """Return a word of mixed scripts in one: in Latin if that is possible, else with all Cyrillic letters there are."""
+    latin = word.translate(_TO_LATIN)
+    return latin if latin.isascii() else word.translate(_TO_CYRILLIC)
 
 
 def normalize_excerpt(text: str) -> str:
