@@ -59,6 +59,11 @@ _ERASED = re.compile(
     r"(?:was|daten) (?:von mir|ueber mich) (?:\w+ ){0,3}loesch\w*|loeschung (?:\w+ ){0,2}(?:meiner|aller|"
     r"der) (?:\w+ )?daten)\b"
 )
+# "Vergessen!", "Nummer vergessen": more often about what the sender forgot than what we should forget
+_FORGETTING = read_words("vergessen")
+_FORGET = re.compile(r"\bvergessen sie\b(?! s\b)|\b(?:von mir|ueber mich|meine daten bitte|bitte meine daten)\b")
+# The sender has another number by now, and may write from it.
+_FORMER_NUMBER = re.compile(r"\balten? (?:handy|telefon|ruf)?nummer\b")
 # "Wann werden meine Daten gelöscht?", "Werden meine Daten gelöscht, wenn ich mich abmelde?"
 _ASKS_WHETHER = re.compile(
     r"^(?:\w+ ){0,2}(?:wann|ob|warum|wieso|weshalb|welche) .*\bgeloescht\b|"
@@ -114,11 +119,16 @@ class EraseSigns(Signs):
             return False  # "Meine Nummer bitte aus dem Verteiler löschen"
         if _ERASED.search(self.sentence):
             return True
-        if words & _LISTS and not words & {"daten", "nummer"}:
+        if self._is_forgetting or (words & _LISTS and not words & {"daten", "nummer"}):
             return False
         if "daten" in words and words <= _ERASING | STOP_WORDS:
             return True
         return words <= ERASE or (words <= _ERASING and bool({"geloescht", "werden"} <= words or words & _PERSONAL))
+
+    @property
+    def _is_forgetting(self) -> bool:
+        """Return whether "vergessen" may mean what the sender forgot: it does not in "vergessen Sie meine Daten"."""
+        return self.word_set & ERASE <= _FORGETTING and not _FORGET.search(self.text.sentence)
 
     @property
     def is_stop_and_erasure(self) -> bool:
@@ -131,8 +141,8 @@ class EraseSigns(Signs):
 
     @property
     def is_erasure_doubtful(self) -> bool:
-        """Return whether erasing is only a question or hypothetical, in each sentence about it or in the whole text."""
-        if phrases.IN_THEORY.search(self.text.sentence):
+        """Return whether erasing is only a question or hypothetical, or about another number than the sender's own."""
+        if phrases.IN_THEORY.search(self.text.sentence) or _FORMER_NUMBER.search(self.text.sentence):
             return True
         return all(_is_hypothetical(sentence) for sentence in self.text.sentences if sentence.word_set & ERASE)
 
