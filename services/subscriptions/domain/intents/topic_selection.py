@@ -33,6 +33,7 @@ from services.subscriptions.domain.intents.vocabulary import (
     STOP_WORDS,
     TOPICS,
     WHATEVER,
+    is_greeting_to_all,
 )
 
 MIN_FUZZY_LENGTH = 7
@@ -341,7 +342,7 @@ def _is_about_all_topics(words: set[str]) -> bool:
 def _match_list_request(words: set[str], text: CitizenText, county: County) -> ParsedIntent | None:
     if words in ({"liste"}, {"aendern"}, {"uebersicht"}):
         return ParsedIntent(intent=Intent.TOPICS)
-    if words & ALL and not text.asks and _is_about_all_topics(words):
+    if words & ALL and not (text.asks or is_greeting_to_all(text.word_set)) and _is_about_all_topics(words):
         return ParsedIntent(intent=Intent.ONLY, topics=county.topic_ids)
     if words & ALL and words & PLACE_WORDS and words <= ALL | PLACE_WORDS | LINK:
         return ParsedIntent(intent=Intent.PLACES, every_place=True)

@@ -124,6 +124,15 @@ AROUND_ALL = ALL_AGAIN | read_words("""vier ich wir will moechte wollen moechten
 WHATEVER = read_words("vier was es gibt")
 AROUND_ALL_AGAIN = AROUND_ALL | read_words("was etwas einstellen ein")
 ALL = read_words("alle alles allen saemtliche saemtlichen all hepsi wszystkie все")
+_PLEASE = read_words("bitte bite bidde please pls lutfen prosze")
+_THANKS = read_words("danke dankeschoen dank vielen thanks thx thank you")
+
+
+def is_greeting_to_all(words: frozenset[str]) -> bool:
+    """Return whether "alle" belongs to a greeting: "Alles Gute", "Guten Abend allen", but not "Alle bitte"."""
+    return words <= ALL | POLITE and bool(words & POLITE - _THANKS) and not words & _PLEASE
+
+
 LINK = read_words("""haette und oder sowie thema themen nummer punkt gemeinde gemeinden ort orte stadt samtgemeinde
     and sie mir fuer im bereich rubrik wahl waehle auswahl informiert werden ueber nachrichten meldungen infos
     informationen wissen erfahren mitbekommen geschickt zum zur bitte interessieren interessiert lesen interesse
