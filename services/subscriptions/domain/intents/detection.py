@@ -22,6 +22,7 @@ from services.subscriptions.domain.intents.predictions import (
     MIN_STOP_PROBABILITY,
     apply_prediction,
     is_about_origin,
+    is_off,
 )
 from services.subscriptions.domain.intents.rules import NOTHING, Findings, apply_rules
 from services.subscriptions.domain.intents.text import CitizenText, cut_middle, read_words
@@ -270,6 +271,8 @@ def _is_settled(prediction: Prediction, rule: ParsedIntent, findings: Findings) 
             return "falsche nummer" in findings.text.sentence
         case Intent.TOPICS, _:
             return findings.pause.is_question
+        case Intent.REMOVE, Intent.ADD:
+            return findings.stop.has_stop_word or is_off(words)  # "Auch die Jobs abbestellen", "Jobs auch weg"
         case _:
             return prediction.intent in (*LEAVING, Intent.REMOVE) and _is_no_leaving(prediction, rule, findings)
 

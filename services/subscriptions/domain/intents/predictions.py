@@ -13,7 +13,7 @@ from services.subscriptions.domain.intents.intent import MAX_FEEDBACK_LENGTH, In
 from services.subscriptions.domain.intents.rules import Findings
 from services.subscriptions.domain.intents.text import CitizenText, read_words, split_text
 from services.subscriptions.domain.intents.topic_selection import compile_topic_patterns, find_names
-from services.subscriptions.domain.intents.vocabulary import OTHER_BUSINESS, POLITE, RECEIVED
+from services.subscriptions.domain.intents.vocabulary import NO, OTHER_BUSINESS, POLITE, RECEIVED
 
 # Minimum probability at which a prediction alone unsubscribes somebody, and at which it does so without any word that
 # hints at leaving.
@@ -248,6 +248,8 @@ def _build_remove(entities: Entities, text: CitizenText) -> ParsedIntent:
     wanted = entities.topics if entities.rest is False else entities.wanted if is_exclusive else None
     if wanted:
         return ParsedIntent(intent=Intent.ONLY, topics=wanted, places=entities.places)
+    if text.words[0] == "mehr" and not text.word_set & (NO | _UNWANTED | _OFF):
+        return _build_add(entities)  # "Mehr Konzerte bitte"
     topics = entities.unwanted or (entities.wanted - entities.kept)
     return ParsedIntent(intent=Intent.REMOVE if topics else Intent.TOPICS, topics=topics)
 
@@ -264,7 +266,7 @@ def extract_entities(text: CitizenText, county: County) -> Entities:
     for part in _split_parts(text.excerpt):
         topics, where = find_mentions(part.words, county)
         refused = bool(_UNWANTED & part.word_set)
-        (unwanted if refused or _is_off(part.words) else wanted).update(topics)
+        (unwanted if refused or is_off(part.words) else wanted).update(topics)
         elsewhere = refused and not _REST_REFUSED.search(part.sentence) and not _has_home(part.words)
         far = _TOO_FAR.search(part.sentence)
         places.update(() if (elsewhere and not topics) or far else where)
@@ -300,8 +302,8 @@ def _split_parts(text: str) -> list[CitizenText]:
     return split_text(_INSTEAD_OF.sub(", ohne", text), _PARTS)
 
 
-def _is_off(words: Sequence[str]) -> bool:
-    """ "Baustellen weg bitte", but not "Baustellen aus Worpswede" or "Sperrungen auf dem Weg nach Bremen"."""
+def is_off(words: Sequence[str]) -> bool:
+    """Return whether the end refuses: "Baustellen weg bitte", but not "Baustellen aus Worpswede"."""
     last_word = next((word for word in reversed(words) if word not in _CLOSING), "")
     return "raus" in words or last_word in _OFF
 
