@@ -240,7 +240,8 @@ def require_short_replies(county: County) -> None:
         builder.build_topics_for_stranger(),
         *(build(everything, now) for build in (*describe, builder.build_resume)),
     )
-    longest = max(len(text.text) for text in (*replies, *builder.texts.list_all()))
+    wordings = (*(reply.wording for reply in replies), *builder.texts.list_all())
+    longest = max(len(wording.text) for wording in wordings)
     if longest > MAX_TEXT_LENGTH:
         raise ValueError(
             f"a reply that names all topics and municipalities would have {longest} characters, WhatsApp permits "
