@@ -126,10 +126,10 @@ def normalize_text(text: str) -> str:
         return folded
     letters = unicodedata.normalize("NFD", folded)
     bare = "".join(letter for letter in letters if unicodedata.category(letter) not in _INVISIBLE).translate(_BARE)
-    return _MIXED.sub(lambda word: _unmix(word[0]), bare)
+    return _MIXED.sub(lambda word: _normalize_script(word[0]), bare)
 
 
-def _unmix(word: str) -> str:
+def _normalize_script(word: str) -> str:
     """Return a word of mixed scripts in one: in Latin if that is possible, else with all Cyrillic letters there are."""
     latin = word.translate(_TO_LATIN)
     return latin if latin.isascii() else word.translate(_TO_CYRILLIC)
