@@ -70,7 +70,8 @@ _CLOSING = POLITE | read_words("sofort jetzt damit nehmen machen lassen")
 _KEPT = read_words("ja gern gerne drin weiter bleibt bleiben behalten brauch brauche schon okay toll")
 # Phrases about all remaining topics: "Jobs, mehr nicht", "Feste könnt ihr weglassen, alles andere gern".
 _REST = (
-    r"\b(?:rest|(?:alles |das |die |den )?andere[ns]?|uebrige[ns]?|sonst|weiter|anders|alles)\b"
+    r"\b(?:rest|(?:alles |das |die |den )?andere[ns]?|uebrige[ns]?|sonst|weiter|anders|"
+    r"alles(?! (?:(?:bitte|haben|behalten|gerne?) )?(?:nur|bloss) (?:(?:\w+ ){1,3}nicht|kein\w*|nicht|ohne)\b))\b"
     r"(?: als \w+)?(?: \w+){0,3}?"
 )
 _GONE = r"(?:ab|abbestell\w*|abmelden|interessiert (?:mich|uns) nicht|weg|weglassen|streichen|raus|loeschen|stopp\w*)"

@@ -83,6 +83,7 @@ _EVERYWHERE = re.compile(
 _REFUSING = (NO | ONLY | STOP_WORDS | STOP_ALONE_WORDS) - {"aus"}
 # "Start der Bauarbeiten", "der Start vom Flohmarkt": about the beginning of something, perhaps
 _BEGINNING = re.compile(r"\b(?:der|den|zum|am|beim|vor|nach) start\b|\bstart (?:der|vom|bei|in|im)\b")
+_ALL_BUT = re.compile(r" alles (?:behalten )?(?:nur|bloss) ((?:\w+ ){1,3})nicht ")
 _NOT_ONLY = re.compile(r"\b(?:nicht|statt) (?:nur|bloss|allein) ")
 
 
@@ -297,9 +298,8 @@ def _is_exclusive(mentions: _Mentions) -> bool:
 
 
 def _rewrite_exceptions(phrase: Phrase) -> list[str]:
-    """Rewrite "Alles bis auf Stellen" as "alles außer Stellen"."""
-    sentence = f" {phrase.sentence} ".replace(" bis auf ", " ausser ")
-    return sentence.split()
+    """Rewrite "Alles bis auf Stellen" and "alles, nur Stellen nicht" as "alles außer Stellen"."""
+    return _ALL_BUT.sub(r" alles ausser \1", f" {phrase.sentence} ".replace(" bis auf ", " ausser ")).split()
 
 
 def _move_yes_no(words: Sequence[str]) -> list[str]:
