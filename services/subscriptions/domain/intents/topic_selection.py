@@ -41,10 +41,8 @@ MAX_PLACE_WORDS = 15
 MIN_SIMILARITY = 0.8
 MIN_PAIR_SIMILARITY = 0.92
 
-_ADD = read_words(
-    """wieder dazunehmen einschalten aktivieren dazu zusaetzlich plus hinzufuegen hinzu ebenfalls auch zuwaehlen
-    hinzunehmen noch ergaenzen"""
-)
+_ADD = read_words("""wieder dazunehmen einschalten aktivieren dazu zusaetzlich plus hinzufuegen hinzu ebenfalls auch
+    zuwaehlen hinzunehmen noch ergaenzen""")
 _NOT = NO | read_words("nein loeschen streichen ausser minus abwaehlen weg raus aus")
 _NOTHING = read_words("nichts nix keine")
 _WEG = read_words("weg raus aus loeschen")
@@ -58,10 +56,8 @@ _ELSE = read_words("andere anderes was etwas")
 _REST = read_words("rest andere anderes anderen andern uebrige uebrigen sonstige restlichen restliche")
 _START = read_words("start abo abonnieren abonniere subscribe")
 # Words that look like a typo in a topic's name.
-_NO_NAME = STOP_WORDS | read_words(
-    """bestellen bestelle bestellt stehlen stellten baustoffe anstellen vorstellen herstellen umstellen bearbeiten
-    verarbeiten"""
-)
+_NO_NAME = STOP_WORDS | read_words("""bestellen bestelle bestellt stehlen stellten baustoffe anstellen vorstellen
+    herstellen umstellen bearbeiten verarbeiten""")
 _NUMBERED = read_words("die den das der nr option ziffer")
 _STARTING = _START | START_AROUND | POLITE | read_words("nur")
 _STRUCK = _NOT | STOP_WORDS
