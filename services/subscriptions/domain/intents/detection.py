@@ -13,7 +13,6 @@ from services.subscriptions.domain.county import County
 from services.subscriptions.domain.intents.classifier import IntentClassifier, Prediction, load_classifier
 from services.subscriptions.domain.intents.contrast import resolve_contrast
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent, parse_payload
-from services.subscriptions.domain.intents.own_text import remove_own_lines
 from services.subscriptions.domain.intents.phrases import DEADLINE, MISSED, MISTAKEN, NOT_FOR_NOW
 from services.subscriptions.domain.intents.plain_clause import UNSURE, apply_plain_clause, has_lone_word
 from services.subscriptions.domain.intents.predictions import (
@@ -117,23 +116,6 @@ def _parse_trial(text: str) -> ParsedIntent | None:
 def detect_text_intent(text: CitizenText, county: County, classifier: IntentClassifier | None = None) -> ParsedIntent:
     """Return the intent of a text: from the rules where they are certain, else from the most similar examples."""
     classifier = classifier or load_classifier(county)
-    own_words = remove_own_lines(text.raw, county)
-    if own_words != text.raw:
-        return _detect_beside_ours(CitizenText(own_words), text, county, classifier)
-    return _detect(text, county, classifier)
-
-
-def _detect_beside_ours(
-    text: CitizenText, everything: CitizenText, county: County, classifier: IntentClassifier
-) -> ParsedIntent:
-    """Return the intent of what stands beside one of our texts; if nothing does, only ask or explain."""
-    if text.words:
-        return _detect(text, county, classifier)
-    is_stop = _detect(everything, county, classifier).intent is Intent.STOP
-    return ParsedIntent(intent=Intent.ASK_STOP if is_stop else Intent.HELP)
-
-
-def _detect(text: CitizenText, county: County, classifier: IntentClassifier) -> ParsedIntent:
     findings = Findings(text)
     rule, prediction = apply_rules(findings, county), classifier.predict(text)
     parsed = resolve_intent(rule, prediction, findings, county)
