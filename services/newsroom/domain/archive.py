@@ -14,7 +14,7 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _MISREAD = str.maketrans("OIL", "011", " -‐‑‒–—\u00a0")
 CODE_LENGTH = 8
 # Not followed by a space: a field for one line drops the line breaks of what is pasted.
-_IN_MESSAGE = re.compile(r"Prüfcode:\s*([0-9A-Z]{4}-[0-9A-Z]{4})")
+_IN_MESSAGE = re.compile(r"prüfcode:\s*([0-9a-z]{4}-[0-9a-z]{4})", re.IGNORECASE)
 
 
 class EntryState(StrEnum):

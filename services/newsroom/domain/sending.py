@@ -167,8 +167,8 @@ class SendingOverview:
         return reasons if len(reasons) == len(self.numbers) else []
 
     def list_waiting(self) -> Sequence[WaitingCount]:
-        """Return what waits for what; while nothing can be sent, nothing is due."""
-        if not any(number.paused_reason or number.unreachable_since for number in self.numbers):
+        """Return what waits for what; while all sending is paused, nothing is due."""
+        if not self.pause_reasons:
             return self.waiting
         return [replace(each, cause="sender", due_at=None) if each.cause == "rate" else each for each in self.waiting]
 

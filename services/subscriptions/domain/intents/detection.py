@@ -73,7 +73,7 @@ _BACK = re.compile(
     r"empfangen|verteiler|liste|nachrichten|meldungen)\b|\bzurueck$|\berneut an|\bdoch weiter\b|"
     r"^(?!.*\b(?:nicht|nichts|nie|kein\w*)\b).*\bweiter (?:haben|bekommen|erhalten|kriegen|lesen)\b(?!.*\bstopp?\b)"
 )
-_BESIDE_NUMBERS = STOP | read_words("thema themen nummer nr und bitte bis")
+_BESIDE_NUMBERS = STOP | POLITE | read_words("thema themen nummer nr und bis die den das der option ziffer")
 
 # "Stop, das reicht jetzt"; the words after the comma may limit it to a topic.
 _FIRST = re.compile(r"\W*(?:bitte\s+)?(?:stop|stopp)(?:\s+bitte)?\s*[,:;]\s", re.IGNORECASE)

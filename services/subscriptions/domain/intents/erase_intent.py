@@ -61,7 +61,9 @@ _ERASED = re.compile(
 )
 # "Vergessen!", "Nummer vergessen": more often about what the sender forgot than what we should forget
 _FORGETTING = read_words("vergessen")
-_FORGET = re.compile(r"\bvergessen sie\b(?! s\b)|\b(?:von mir|ueber mich|meine daten bitte|bitte meine daten)\b")
+_FORGET = re.compile(
+    r"\bvergessen sie\b(?! s\b)|\b(?:von mir|ueber mich|meine daten bitte|(?:bitte|alle) meine daten|mich bitte)\b"
+)
 # The sender has another number by now, and may write from it.
 _FORMER_NUMBER = re.compile(r"\balten? (?:handy|telefon|ruf)?nummer\b")
 # "Wann werden meine Daten gelöscht?", "Werden meine Daten gelöscht, wenn ich mich abmelde?"
@@ -142,7 +144,8 @@ class EraseSigns(Signs):
     @property
     def is_erasure_doubtful(self) -> bool:
         """Return whether erasing is only a question or hypothetical, or about another number than the sender's own."""
-        if phrases.IN_THEORY.search(self.text.sentence) or _FORMER_NUMBER.search(self.text.sentence):
+        is_former = _FORMER_NUMBER.search(self.text.sentence) and not {"daten", "alles"} & self.word_set
+        if is_former or phrases.IN_THEORY.search(self.text.sentence):
             return True
         return all(_is_hypothetical(sentence) for sentence in self.text.sentences if sentence.word_set & ERASE)
 

@@ -14,9 +14,6 @@ from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
 from services.subscriptions.domain.intents.text import CitizenText, Phrase, read_words, tokenize
 from services.subscriptions.domain.intents.vocabulary import (
     ALL,
-    ALL_AGAIN,
-    AROUND_ALL,
-    AROUND_ALL_AGAIN,
     AROUND_LIST,
     FILLER_WORDS,
     HEARING,
@@ -29,10 +26,11 @@ from services.subscriptions.domain.intents.vocabulary import (
     RECEIVED,
     SIGN_OFF,
     START_AROUND,
+    STOP,
     STOP_ALONE_WORDS,
     STOP_WORDS,
     TOPICS,
-    WHATEVER,
+    is_about_all_topics,
     is_greeting_to_all,
 )
 
@@ -61,7 +59,8 @@ _NO_NAME = STOP_WORDS | read_words("""bestellen bestelle bestellt stehlen stellt
 _NUMBERED = read_words("die den das der nr option ziffer")
 _STARTING = _START | START_AROUND | POLITE | read_words("nur")
 _STRUCK = _NOT | STOP_WORDS
-_BESIDE_NUMBERS = LINK | ONLY | _NUMBERED | _STRUCK
+_BESIDE_NUMBERS = (LINK | ONLY | _NUMBERED | _STRUCK) - STOP
+_IN_NUMBERED_STOP = STOP | _NUMBERED | read_words("thema themen nummer und")
 _SEEKING = read_words("suche suchen koennen kann koennt such")
 _ASKED = read_words("kann koennen koennte man moeglich")
 _ASKED_OF_US = read_words("koennen koennt koennten koenntet kann wuerden wuerdet")
@@ -100,7 +99,9 @@ class _Mentions:
 def match_selection(phrase: Phrase, text: CitizenText, county: County) -> ParsedIntent | None:
     """Return a choice of topics or places by number or by name, or a request for the list; None if it is neither."""
     words = phrase.words
-    beside = _BESIDE_NUMBERS | ({"bis"} if text.ranges else set())
+    # "Stop 2" drops a topic, "Stop! 2" and "Stop Gemeinde 2" do not.
+    is_numbered_stop = phrase.word_set & STOP and not any(part.word_set <= STOP | POLITE for part in text.sentences)
+    beside = (_IN_NUMBERED_STOP if is_numbered_stop else _BESIDE_NUMBERS) | ({"bis"} if text.ranges else set())
     if any(map(str.isdecimal, words)) and all(word.isdecimal() or word in beside for word in words):
         return _select_by_number(phrase, text, county)
     mentions = collect_mentions(_move_yes_no(_rewrite_exceptions(phrase)), county)
@@ -327,18 +328,10 @@ def _is_removal(mentions: _Mentions) -> bool:
     )
 
 
-def _is_about_all_topics(words: set[str]) -> bool:
-    """Return whether words around "all" are about topics: "Ich hätte gern alle Themen", "doch lieber alles"."""
-    if words <= ALL | TOPICS | WHATEVER:
-        return True
-    again = words & ALL_AGAIN and words & (TOPICS | {"lieber"}) and words <= ALL | TOPICS | AROUND_ALL_AGAIN
-    return bool(again or (words & TOPICS and words <= ALL | TOPICS | AROUND_ALL))
-
-
 def _match_list_request(words: set[str], text: CitizenText, county: County) -> ParsedIntent | None:
     if words in ({"liste"}, {"aendern"}, {"uebersicht"}):
         return ParsedIntent(intent=Intent.TOPICS)
-    if words & ALL and not (text.asks or is_greeting_to_all(text.word_set)) and _is_about_all_topics(words):
+    if words & ALL and not (text.asks or is_greeting_to_all(text.word_set)) and is_about_all_topics(words):
         return ParsedIntent(intent=Intent.ONLY, topics=county.topic_ids)
     if words & ALL and words & PLACE_WORDS and words <= ALL | PLACE_WORDS | LINK:
         return ParsedIntent(intent=Intent.PLACES, every_place=True)

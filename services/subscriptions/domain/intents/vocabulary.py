@@ -3,6 +3,8 @@
 Learners' spellings and the most common words in English, Turkish, Arabic, Ukrainian, Russian and Polish are included.
 """
 
+from collections.abc import Set
+
 from services.subscriptions.domain.intents.text import read_words
 
 POLITE = read_words("""bitte bite bidde biddeschoen danke dankeschoen dank vielen hallo halo hello hi hey moin servus
@@ -117,22 +119,16 @@ FAMILY = read_words("papa papi mama mami oma opa schatz")
 STOP_SIGNS = read_words("""schild schilder stelle strasse linie licht and go motion uhr taste knopf bus boxen tank
     non one letzter letzten naechster naechsten""")
 
-ALL_AGAIN = read_words("wieder doch lieber saemtliche nochmal")
-AROUND_ALL = ALL_AGAIN | read_words("""vier ich wir will moechte wollen moechten haben bekommen kriegen erhalten gern
+_ALL_AGAIN = read_words("wieder doch lieber saemtliche nochmal")
+_AROUND_ALL = _ALL_AGAIN | read_words("""vier ich wir will moechte wollen moechten haben bekommen kriegen erhalten gern
     gerne jetzt nun ach zu anmachen anschalten einschalten koennt koennen ihr stellt sie mir mich uns haette haetten
     nehme nehm gebt schickt schicken schick senden einfach auf um nachrichten meldungen infos""")
-WHATEVER = read_words("vier was es gibt")
-AROUND_ALL_AGAIN = AROUND_ALL | read_words("was etwas einstellen ein")
+_WHATEVER = read_words("vier was es gibt")
+_AROUND_ALL_AGAIN = _AROUND_ALL | read_words("was etwas einstellen ein")
 ALL = read_words("alle alles allen saemtliche saemtlichen all hepsi wszystkie все")
-_PLEASE = read_words("bitte bite bidde please pls lutfen prosze")
-_THANKS = read_words("danke dankeschoen dank vielen thanks thx thank you")
-
-
-def is_greeting_to_all(words: frozenset[str]) -> bool:
-    """Return whether "alle" belongs to a greeting: "Alles Gute", "Guten Abend allen", but not "Alle bitte"."""
-    return words <= ALL | POLITE and bool(words & POLITE - _THANKS) and not words & _PLEASE
-
-
+_PLEASE = read_words("bitte bite bidde please pls")
+_GREETINGS = read_words("""gute guten liebe lieber liebes schoene schoenen beste besten herzliche herzlichen nette
+    freundliche freundlichen hallo halo hello hi hey moin servus abend tag morgen mahlzeit team""")
 LINK = read_words("""haette und oder sowie thema themen nummer punkt gemeinde gemeinden ort orte stadt samtgemeinde
     and sie mir fuer im bereich rubrik wahl waehle auswahl informiert werden ueber nachrichten meldungen infos
     informationen wissen erfahren mitbekommen geschickt zum zur bitte interessieren interessiert lesen interesse
@@ -149,3 +145,16 @@ HEARING = read_words("""moechte will wuerde haette bitte gern gerne schicken sch
 AROUND_LIST = FILLER_WORDS | read_words("""aendern anpassen bearbeiten zeigen zeig waehlen auswaehlen welche gibt was
     anzeigen abwaehlen sehen nur menu andere anderes meiner meinem unserer einzelne eigene eigenen wie wo koennen
     koennte man habt bietet uebersicht verwalten wechseln einstellen kann abonniert change""")
+
+
+def is_greeting_to_all(words: Set[str]) -> bool:
+    """Return whether "alle" belongs to a greeting: "Alles Gute", "Guten Abend allen", but not "Alle bitte"."""
+    return words <= ALL | POLITE and bool(words & _GREETINGS) and not words & _PLEASE
+
+
+def is_about_all_topics(words: Set[str]) -> bool:
+    """Return whether words around "all" are about topics: "Ich hätte gern alle Themen", "doch lieber alles"."""
+    if words <= ALL | TOPICS | _WHATEVER:
+        return True
+    again = words & _ALL_AGAIN and words & (TOPICS | {"lieber"}) and words <= ALL | TOPICS | _AROUND_ALL_AGAIN
+    return bool(again or (words & TOPICS and words <= ALL | TOPICS | _AROUND_ALL))
