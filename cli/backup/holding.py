@@ -101,7 +101,7 @@ with unconfirmed as (
 select count(*)::int from held where not repeated
 """
 # Messages at the broker may be lost with it. A broadcast whose recipients are not all in the ledger is expanded again:
-# those without a row are held there, the others are recognised.
+# those without a row are held there, the others are recognised. Whoever has left since is not among its recipients now.
 _EXPAND_AGAIN = """
 with again as (
     update subscriptions.broadcast s
@@ -113,6 +113,8 @@ with again as (
     returning id
 ), forgotten as (
     delete from subscriptions.pending_page where broadcast_id in (select id from again)
+), recounted as (
+    update dispatcher.broadcast set audience = null, expanded = 0 where id in (select id from again)
 )
 select count(*)::int from again
 """

@@ -154,15 +154,15 @@ def convert_connection_errors(problem: str) -> Iterator[None]:
 class BoundedRobustChannel(RobustChannel):
     """Channel whose reopening times out, and which stays closed if it is closed meanwhile.
 
-    Otherwise it may wait forever for a lost connection to be unblocked. That connection was blocked by an alarm of the
-    broker when it was lost. The waiting task holds the lock that reopening on the next connection needs.
+    Without a timeout it may wait forever for a lost connection to be unblocked. That connection was blocked by an alarm
+    of the broker when it was lost. The waiting task holds the lock that reopening on the next connection needs.
     """
 
     async def reopen(self) -> None:
         async with asyncio.timeout(REOPEN_TIMEOUT_SECONDS):
             await super().reopen()
-        if self._close_called:  # meanwhile: the client would go on consuming
-            await self.close()
+            if self._close_called:  # meanwhile: the client would go on consuming
+                await self.close()
 
 
 class BoundedRobustConnection(RobustConnection):

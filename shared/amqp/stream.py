@@ -89,7 +89,7 @@ class StreamReader:
                 closable.close_callbacks.add(lambda *_: closed.set())
             self._connected = True
             raise_if_cancelled()
-            if not await wait_until_set(closed, CONNECT_TIMEOUT_SECONDS) and self._next is None:
+            if self._next is None and not await wait_until_set(closed, CONNECT_TIMEOUT_SECONDS) and self._next is None:
                 self._end = None  # all that it had is older than `max_age`
             await _wait_for_renewal(closed)
 

@@ -22,7 +22,7 @@ def find_turn(opens: time, closes: time, zone: str, moment: datetime, waited: ti
     local = opening.astimezone(zone_info).replace(tzinfo=None)
     begin = datetime.combine(local.date(), opens)
     days, rest = divmod(local - begin + waited, datetime.combine(date.min, closes) - datetime.combine(date.min, opens))
-    return _resolve(begin + timedelta(days=days) + rest, zone_info) if days else opening + waited
+    return _resolve(begin + timedelta(days=days) + rest, zone_info) if days else opening.astimezone(UTC) + waited
 
 
 def _resolve(local: datetime, zone: ZoneInfo) -> datetime:

@@ -91,7 +91,8 @@ class BroadcastStatus:
 
     @property
     def phase(self) -> BroadcastPhase:
-        # A finished broadcast may still be replaced or withdrawn; no event reports that an operator cancelled it.
+        # A finished broadcast may still be replaced or withdrawn. That an operator cancelled it is an event only while
+        # its recipients are being read.
         is_cut = self.states.get("cancelled") and self.finished_at
         if is_cut or (self.cancelled_at and not self.finished_at) or self.stop_cause == "cancelled":
             return BroadcastPhase.CANCELLED

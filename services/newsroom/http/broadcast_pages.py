@@ -83,7 +83,7 @@ async def _list_facts(newsroom: Newsroom, status: BroadcastStatus) -> Sequence[t
         ("Begonnen", status.started_at),
         ("Abgeschlossen", status.finished_at),
         ("Vorzeitig beendet", status.cancelled_at if is_cancelled else None),
-        ("Ersetzt oder zurückgezogen", None if is_cancelled or status.withdrawn_at else status.cancelled_at),
+        ("Beendet, ersetzt oder zurückgezogen", None if is_cancelled or status.withdrawn_at else status.cancelled_at),
         ("Zurückgezogen", status.withdrawn_at),
     )
     facts = (

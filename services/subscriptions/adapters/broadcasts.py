@@ -68,10 +68,10 @@ _BEGIN = """
     where id = $1
 """
 _CANCELLED = """
-    select id as broadcast, source, notice, coalesce(reason, '') as reason from subscriptions.broadcast
-    where cancellation_due order by id limit 20
+    select id as broadcast, source, notice, coalesce(reason, '') as reason
+    from subscriptions.cancellation join subscriptions.broadcast on id = broadcast_id order by id limit 20
 """
-_CANCELLATION_PUBLISHED = "update subscriptions.broadcast set cancellation_due = false where id = $1"
+_CANCELLATION_PUBLISHED = "delete from subscriptions.cancellation where broadcast_id = $1"
 _PENDING = """
     select pending_page.page, message_id, body, recipients, last, lane
     from subscriptions.pending_page join subscriptions.broadcast on id = broadcast_id and state = 'expanding'

@@ -51,6 +51,11 @@ class Conversation:
             return None
         return replace(self, answers_left=left, counted_at=now)
 
+    def is_too_late(self, now: datetime) -> bool:
+        """Return whether the time to answer the open question is over."""
+        asked_at = self.asked_at or self.counted_at
+        return asked_at is not None and now >= asked_at + MAX_QUESTION_AGE
+
     def ask(self, question: str, now: datetime) -> "Conversation":
         """Return the conversation after another question, or without one."""
         return replace(self, open_question=question, asked_at=now if question else None)
@@ -94,7 +99,7 @@ def interpret_reply(
     parsed: ParsedIntent, message: InboundMessage, text: CitizenText, conversation: Conversation, county: County
 ) -> ParsedIntent:
     """Return the intent of the message if it answers the open question, else `parsed`."""
-    question = find_open_question(conversation, MessageTime.read_from(message).at)
+    question = _find_open_question(conversation, MessageTime.read_from(message).at)
     if not question or message.payload:
         return parsed
     if parsed.intent is Intent.START and not parsed.topics and not parsed.places:
@@ -126,11 +131,11 @@ def find_pending_start(conversation: Conversation, county: County, message: Inbo
 
     Return ASK_START if the county file no longer contains it.
     """
-    question = find_open_question(conversation, MessageTime.read_from(message).at)
+    question = _find_open_question(conversation, MessageTime.read_from(message).at)
     return parse_payload(question, county) if question.startswith(f"{START}:") else None
 
 
-def find_open_question(conversation: Conversation, sent_at: datetime) -> str:
+def _find_open_question(conversation: Conversation, sent_at: datetime) -> str:
     """Return the question if the message was written after it, else "". Meta's clock counts whole seconds."""
     asked_at = conversation.asked_at or conversation.counted_at
     if asked_at is None or not asked_at.replace(microsecond=0) <= sent_at < asked_at + MAX_QUESTION_AGE:

@@ -10,7 +10,6 @@ from services.subscriptions.domain.conversation import (
     FEEDBACK,
     PLACES,
     Conversation,
-    find_open_question,
     find_pending_start,
     interpret_reply,
 )
@@ -134,7 +133,7 @@ def _limit_reply(decision: Decision, context: DecisionContext) -> Decision:
         MessageResult.EMERGENCY,
     )
     is_closed |= result in _ANSWERED_ELSE and conversation.open_question in (PLACES, FEEDBACK)
-    is_closed |= not find_open_question(context.state.conversation, context.now)  # it is stored no longer than needed
+    is_closed |= context.state.conversation.is_too_late(context.now)  # it is stored no longer than needed
     if is_closed or reply.question:
         conversation = conversation.ask(reply.question, context.now)
     return replace(decision, reply=reply.fit(), conversation=conversation)

@@ -4,7 +4,7 @@ from services.subscriptions.domain.intents.intent import Intent
 from services.subscriptions.domain.subscriber import MessageTime, Subscriber, find_newest
 
 # They change no subscription, so that nothing of it overtakes them.
-_INDEPENDENT = frozenset((Intent.EMERGENCY, Intent.DATA, Intent.FEEDBACK, Intent.RATING, Intent.REACTION))
+_INDEPENDENT = frozenset((Intent.DATA, Intent.FEEDBACK, Intent.RATING, Intent.REACTION))
 _CHOICES = frozenset((Intent.ONLY, Intent.ADD, Intent.PLACES))
 _PAUSES = frozenset((Intent.PAUSE, Intent.RESUME))
 
@@ -25,7 +25,7 @@ def _find_rival(intent: Intent, subscriber: Subscriber) -> MessageTime | None:
     """Return the newest request that prevails over an older one with this intent.
 
     A start prevails over a stop or an erasure, a stop also over a start. A choice and a pause leave each other alone;
-    to drop topics is a withdrawal, which only a newer start or choice undoes.
+    to drop topics is a withdrawal, which only a newer start or choice undoes, and a pause is one for a time.
     """
     if intent in _INDEPENDENT:
         return None
@@ -42,5 +42,5 @@ def _find_rival_of_change(intent: Intent, subscriber: Subscriber) -> MessageTime
     if intent in _CHOICES:
         return find_newest(subscriber.last_change, subscriber.chosen_at)
     if intent in _PAUSES:
-        return find_newest(subscriber.last_change, subscriber.paused_at)
+        return find_newest(subscriber.started_at, subscriber.paused_at)
     return subscriber.last_request

@@ -118,7 +118,7 @@ class Subscriber:
             places=frozenset(),
             paused_until=None,
             suspended=frozenset(),
-            ended_at=moment,
+            ended_at=find_newest(self.ended_at, moment),
         )
 
     def choose(self, topics: frozenset[str], places: frozenset[str], moment: MessageTime) -> "Subscriber":
@@ -135,9 +135,14 @@ class Subscriber:
         )
 
     def drop(self, topics: frozenset[str], existing: frozenset[str], moment: MessageTime) -> "Subscriber":
-        """Drop these topics; if none of the existing ones remains, it is a stop."""
+        """Drop these topics; if none of the existing ones remains, it is a stop.
+
+        A stop inside WhatsApp that is newer still suspends what it suspended.
+        """
         remaining = self.topics - topics
-        return self.choose(remaining if remaining & existing else frozenset(), self.places, moment)
+        chosen = self.choose(remaining if remaining & existing else frozenset(), self.places, moment)
+        is_older = self.ended_at is not None and moment < self.ended_at
+        return replace(chosen, suspended=self.suspended - topics) if is_older else chosen
 
     def pause(self, until: datetime | None, moment: MessageTime) -> "Subscriber":
         """Pause all messages until then; None ends a pause."""

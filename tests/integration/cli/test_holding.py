@@ -183,6 +183,22 @@ async def test_whoever_has_left_since_the_first_pages_is_not_missing_among_those
     assert (counts["audience"], counts["accepted"], counts["waiting"], counts["unaccounted"]) == (3, 3, 0, 0)
 
 
+async def test_whoever_has_left_before_their_page_came_is_not_missing_among_those_who_wait(
+    ledger: PostgresLedger, database: FreshDatabase, owner: asyncpg.Connection, environment: Mapping[str, str]
+) -> None:
+    """The last page was known, so that the audience of before would be waited for."""
+    whole = build_batch_message(generate_subscribers(3))
+    await insert_planned(database, whole.broadcast, state="expanded")
+    last = msgspec.structs.replace(whole, recipients=whole.recipients[2:], page=1, offset=2)
+    await accept(ledger, await claim(ledger, last))
+    await hold(owner)
+    show = ("broadcasts", "show", whole.broadcast, "--json")
+    assert (await run(environment, *show)).json["counts"]["complete"] is False
+    await claim(ledger, msgspec.structs.replace(whole, recipients=whole.recipients[1:]))
+    counts = (await run(environment, *show)).json["counts"]
+    assert (counts["audience"], counts["accepted"], counts["unknown"], counts["waiting"]) == (2, 1, 1, 0)
+
+
 async def test_an_end_that_perhaps_only_the_dispatcher_knew_is_told_once_more(
     ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:

@@ -13,7 +13,7 @@ from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.rate_limiter import PostgresAccount, PostgresRateLimiter
 from services.dispatcher.domain.account import AccountReport, AccountUpdate
 from shared.contracts.dispatch import PermittedHours
-from shared.contracts.hours import find_opening, find_turn
+from shared.contracts.hours import LOCAL_ZONE, find_opening, find_turn
 from shared.contracts.message import Lane
 from shared.database.pool import Database as Pool
 from shared.encryption import BlindIndexKey
@@ -53,7 +53,8 @@ async def test_turns_in_sql_are_the_turns_in_python_on_the_days_when_clocks_chan
             for minutes in (0, 29, 30, 600, 1439, 1440, 4000):
                 waited = timedelta(minutes=minutes)
                 told = await pool.fetchval(statement, opens, closes, moment, waited.total_seconds())
-                assert told == find_turn(opens, closes, "Europe/Berlin", moment, waited), (opens, moment, minutes)
+                local = moment.astimezone(LOCAL_ZONE)  # adding to it would count by the clock on the wall
+                assert told == find_turn(opens, closes, "Europe/Berlin", local, waited), (opens, moment, minutes)
 
 
 async def test_outside_its_hours_a_broadcast_waits_for_the_opening(ledger: PostgresLedger) -> None:

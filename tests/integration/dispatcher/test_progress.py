@@ -144,7 +144,12 @@ async def test_a_cancellation_that_stopped_pages_ends_with_those_that_came(
     await ledger.record([build_record(one, DeliveryState.ACCEPTED) for one in claims])
     assert [one.finished for one in await ledger.collect_progress(60)] == [False]
     await owner.execute("update dispatcher.cancellation set cancelled_at = now() - interval '11 minutes'")
-    await owner.execute("update dispatcher.broadcast set progressed_at = now() - interval '2 minutes'")
+    await owner.execute("update dispatcher.broadcast set progressed_at = now() - interval '61 s'")
+    assert [one.finished for one in await ledger.collect_progress(60)] == [False]  # others may still come
+    await owner.execute(
+        "update dispatcher.broadcast set progressed_at = now() - interval '61 s', awaited_at = now() - $1::interval",
+        LONG_AGO,
+    )
     (progress,) = await ledger.collect_progress(60)
     assert (progress.finished, progress.audience, progress.states) == (True, 2, {DeliveryState.ACCEPTED: 2})
     await ledger.finish(came.broadcast)
@@ -219,7 +224,9 @@ async def test_pages_that_never_come_are_told_and_keep_no_broadcast_from_its_end
     assert (await ledger.read_backlog()).unaccounted > 0
 
 
-@pytest.mark.parametrize("cause", ["a pause", "an unreachable Meta", "an outage of all dispatchers"])
+@pytest.mark.parametrize(
+    "cause", ["a pause", "an unreachable Meta", "an outage of all dispatchers", "an urgent broadcast before it"]
+)
 async def test_a_broadcast_whose_pages_wait_in_their_lane_has_not_ended(
     ledger: PostgresLedger, operator: asyncpg.Connection, owner: asyncpg.Connection, cause: str
 ) -> None:
@@ -233,11 +240,18 @@ async def test_a_broadcast_whose_pages_wait_in_their_lane_has_not_ended(
     await ledger.database.fetchval(EXPIRE_WITHOUT_NEWS, LONG_AGO)
     if cause == "an outage of all dispatchers":
         await ledger.database.fetchval("update dispatcher.broadcast set progressed_at = now() - $1::interval", LONG_AGO)
+        told = await ledger.get_progress(came.broadcast)  # to a system that has repeated its event
+        assert told is not None
+        assert not told.finished
+    elif cause == "an urgent broadcast before it":
+        await claim(ledger, build_batch_message(generate_subscribers(1), lane=Lane.URGENT))
+        await owner.execute("update dispatcher.broadcast set progressed_at = now() where lane = 'urgent'")
     (progress,) = await ledger.collect_progress(60)
     assert (progress.finished, progress.audience) == (False, None)
 
     await operator.execute("select dispatcher.resume_sending(null)")
     await owner.execute("delete from dispatcher.unreachable")
+    await owner.execute("update dispatcher.broadcast set finished_at = now() where lane = 'urgent'")
     for page in others:  # they come one after another, from the lane and then from whoever expands the broadcast
         await ledger.database.fetchval(EXPIRE, LONG_AGO)
         (progress,) = await ledger.collect_progress(60)

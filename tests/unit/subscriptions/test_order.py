@@ -46,6 +46,20 @@ def test_a_topic_that_was_stopped_stays_stopped_although_whatsapp_ended_others_l
     fewer = person.suspend(COUNTY.marketing_topics, MessageTime(build_time(109), build_time(109)))
     after = hear(fewer, ("Stop Baustellen", 100))
     assert after.topics == COUNTY.topic_ids - COUNTY.marketing_topics - {"baustellen"}
+    assert after.suspended == COUNTY.marketing_topics  # which WhatsApp may still resume
+
+
+def test_a_start_from_before_a_stop_inside_whatsapp_brings_nothing_back() -> None:
+    """The last other topic was stopped before both, and that arrives first."""
+    person = subscribe("nur Baustellen, Stellen")
+    fewer = person.suspend(COUNTY.marketing_topics, MessageTime(build_time(109), build_time(109)))
+    assert fewer.topics == {"baustellen"}
+    assert not hear(fewer, ("Stop Baustellen", 100), ("Start", 105)).subscribed
+
+
+def test_a_pause_counts_although_whatsapp_ended_some_topics_later() -> None:
+    fewer = subscribe().suspend(COUNTY.marketing_topics, MessageTime(build_time(109), build_time(109)))
+    assert hear(fewer, ("Pause 2 Wochen", 100)).paused_until is not None
 
 
 @pytest.mark.parametrize("newer", ["nur Stellen", "auch Stellen", "Start"])

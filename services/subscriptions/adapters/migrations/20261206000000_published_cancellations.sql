@@ -1,9 +1,12 @@
 -- migrate:up
 -- Who follows a notice learns from the event alone that its broadcast has ended, if no page of it reached the dispatcher.
-alter table subscriptions.broadcast add column cancellation_due boolean not null default false;
-comment on column subscriptions.broadcast.cancellation_due is
-  'whether an operator cancelled the expansion and the event about it is still to be published';
-create index broadcast_cancellation_due on subscriptions.broadcast (id) where cancellation_due;
+create table subscriptions.cancellation (
+  broadcast_id uuid primary key references subscriptions.broadcast on delete cascade
+);
+comment on table subscriptions.cancellation is
+  'expansions that an operator cancelled, until the event about it has been published';
+comment on column subscriptions.cancellation.broadcast_id is 'cancelled broadcast';
+grant select, delete on subscriptions.cancellation to kreisfunk_subscriptions;
 
 create or replace function subscriptions.cancel_expansion(target uuid, why text) returns text
 language plpgsql security definer set search_path = pg_catalog, subscriptions as $$
@@ -15,9 +18,10 @@ begin
   for update;
   if before = 'expanding' then
     with dropped as (delete from subscriptions.pending_page where broadcast_id = target returning page)
-    update subscriptions.broadcast set state = 'cancelled', reason = why, position = default, cancellation_due = true,
+    update subscriptions.broadcast set state = 'cancelled', reason = why, position = default,
       read_to_end = read_to_end and not exists (select from dropped)
     where id = target;
+    insert into subscriptions.cancellation values (target);
   end if;
   return before;
 end
@@ -41,5 +45,4 @@ begin
   return before;
 end
 $$;
-drop index subscriptions.broadcast_cancellation_due;
-alter table subscriptions.broadcast drop column cancellation_due;
+drop table subscriptions.cancellation;
