@@ -11,10 +11,14 @@ import msgspec
 
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.intents.classifier import IntentClassifier, Prediction, load_classifier
-from services.subscriptions.domain.intents.contrast import resolve_contrast
+from services.subscriptions.domain.intents.corrections import (
+    UNSURE,
+    apply_plain_clause,
+    has_lone_word,
+    resolve_contrast,
+)
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent, parse_payload
 from services.subscriptions.domain.intents.phrases import DEADLINE, MISSED, MISTAKEN, NOT_FOR_NOW
-from services.subscriptions.domain.intents.plain_clause import UNSURE, apply_plain_clause, has_lone_word
 from services.subscriptions.domain.intents.predictions import (
     COMING,
     LEAVING,
