@@ -122,8 +122,9 @@ def _is_uncertain(row: DeliverySnapshot) -> bool:
 
 def count_unavoidable(outbound: Iterable[AcceptedMessage]) -> int:
     """Count unavoidable duplicates: messages resent after one was accepted without any answer or status."""
-    vanished = Counter(message.delivery for message in outbound if message.vanished)
-    accepted = Counter(message.delivery for message in filter_delivered(outbound))
+    delivered = list(filter_delivered(outbound))
+    vanished = Counter(message.delivery for message in delivered if message.vanished)
+    accepted = Counter(message.delivery for message in delivered)
     return sum(min(accepted[delivery] - 1, count) for delivery, count in vanished.items())
 
 

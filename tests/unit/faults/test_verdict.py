@@ -135,6 +135,12 @@ def test_a_second_message_after_one_that_vanished_is_counted_apart_and_a_third_i
     assert figures(scene) == {Figure.DUPLICATES: 1}
 
 
+def test_a_message_that_vanished_and_that_meta_has_not_delivered_is_no_duplicate_at_all() -> None:
+    scene = EvidenceBuilder()
+    scene.outbound[1] = build_broadcast_message(2, vanished=True, state="failed")
+    assert evaluate_scene(scene).unavoidable == 0
+
+
 @pytest.mark.parametrize(
     ("answered_at", "confirmed_at", "found"),
     [
