@@ -114,7 +114,8 @@ with again as (
 ), forgotten as (
     delete from subscriptions.pending_page where broadcast_id in (select id from again)
 ), recounted as (
-    update dispatcher.broadcast set audience = null, expanded = 0 where id in (select id from again)
+    update dispatcher.broadcast set audience = null, expanded = 0
+    where id in (select id from again) and finished_at is null
 )
 select count(*)::int from again
 """

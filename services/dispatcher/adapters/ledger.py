@@ -124,7 +124,8 @@ _MARK = """update dispatcher.broadcast b set progressed_at = clock_timestamp(), 
             or exists (select from dispatcher.unreachable u
                 where u.number = $2 and u.said_at > clock_timestamp() - interval '10 seconds')
             or exists (select from dispatcher.broadcast u
-                where u.lane < b.lane and u.finished_at is null and u.expires_at > clock_timestamp())
+                where u.lane < b.lane and u.finished_at is null and u.expires_at > clock_timestamp()
+                    and u.paused_reason is null)
             or b.progressed_at < clock_timestamp() - interval '2 minutes'
             then clock_timestamp() else b.awaited_at end
     from counted c where b.id = c.id and %(due)s and (b.progress is distinct from c.progress or %(repeat)s) returning"""
@@ -164,7 +165,7 @@ with counted as (
     where b.finished_at is null or b.finished_at > clock_timestamp() - interval '1 hour'
     group by b.id
 ), by_lane as (
-    select lane, sum(case when finished_at is null then expanded else known end - settled) as waiting,
+    select lane, sum(case when finished_at is null then greatest(expanded, known) else known end - settled) as waiting,
         sum(abs(due - known)) filter (where ended) as unaccounted
     from counted group by lane
 )

@@ -66,6 +66,7 @@ _FORGET = re.compile(
 )
 # The sender has another number by now, and may write from it.
 _FORMER_NUMBER = re.compile(r"\balten? (?:handy|telefon|ruf)?nummer\b")
+_ALL_MINE = re.compile(r"\bmeiner? (?:\w+ )?daten\b|\balles (?:\w+ )?loesch")
 # "Wann werden meine Daten gelöscht?", "Werden meine Daten gelöscht, wenn ich mich abmelde?"
 _ASKS_WHETHER = re.compile(
     r"^(?:\w+ ){0,2}(?:wann|ob|warum|wieso|weshalb|welche) .*\bgeloescht\b|"
@@ -144,7 +145,7 @@ class EraseSigns(Signs):
     @property
     def is_erasure_doubtful(self) -> bool:
         """Return whether erasing is only a question or hypothetical, or about another number than the sender's own."""
-        is_former = _FORMER_NUMBER.search(self.text.sentence) and not {"daten", "alles"} & self.word_set
+        is_former = _FORMER_NUMBER.search(self.text.sentence) and not _ALL_MINE.search(self.text.sentence)
         if is_former or phrases.IN_THEORY.search(self.text.sentence):
             return True
         return all(_is_hypothetical(sentence) for sentence in self.text.sentences if sentence.word_set & ERASE)

@@ -26,6 +26,7 @@ from services.subscriptions.domain.intents.vocabulary import (
     STOP,
     STOP_ALONE_WORDS,
     STOP_WORDS,
+    is_greeting_to_all,
 )
 
 # Precedence of the intents of the parts of a longer text. START becomes a question, as the other parts are not
@@ -77,7 +78,7 @@ def apply_rules(whole: Findings, county: County) -> ParsedIntent:
     text = whole.text
     parsed = _match_text(text, county)
     hypothetical = (text.asks and whole.stop.is_hypothetical) or whole.stop.is_pondered or whole.stop.is_staying
-    if parsed.intent not in _UNCLEAR or hypothetical:
+    if parsed.intent not in _UNCLEAR or hypothetical or is_greeting_to_all(text.word_set):
         return parsed
     best = min([parsed, *_match_parts(text.clauses, county)], key=lambda candidate: _RANK.index(candidate.intent))
     if best.intent is Intent.PAUSE and not best.has_limit:

@@ -100,7 +100,8 @@ def match_selection(phrase: Phrase, text: CitizenText, county: County) -> Parsed
     """Return a choice of topics or places by number or by name, or a request for the list; None if it is neither."""
     words = phrase.words
     # "Stop 2" drops a topic, "Stop! 2" and "Stop Gemeinde 2" do not.
-    is_numbered_stop = phrase.word_set & STOP and not any(part.word_set <= STOP | POLITE for part in text.sentences)
+    has_bare_stop = any(part.word_set & STOP and part.word_set <= STOP | POLITE for part in text.sentences)
+    is_numbered_stop = phrase.word_set & STOP and not has_bare_stop
     beside = (_IN_NUMBERED_STOP if is_numbered_stop else _BESIDE_NUMBERS) | ({"bis"} if text.ranges else set())
     if any(map(str.isdecimal, words)) and all(word.isdecimal() or word in beside for word in words):
         return _select_by_number(phrase, text, county)
