@@ -13,6 +13,7 @@ import pytest
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
 from services.dispatcher.domain import pacing, reachability, send_results
+from services.dispatcher.domain.pacing import Lease
 from services.dispatcher.domain.send_results import Accepted, NoResponse, NotSent, Refused, SendResult
 from services.dispatcher.handlers import recorder as recording
 from services.dispatcher.ports import Claim
@@ -36,6 +37,21 @@ _CLAIMED = """
     select count(*), count(*) filter (where claimed_at > to_timestamp($1)) from dispatcher.delivery where claim > 0
 """
 PAGE = NoResponse("HTTP 503 that is not from Meta", foreign=True)
+
+
+@dataclass
+class RecordingRateLimiter(PostgresRateLimiter):
+    """A rate limiter that keeps when it granted how many slots."""
+
+    granted: list[tuple[float, int]] = field(default_factory=list)
+
+    async def reserve(self, slots: int) -> Lease:
+        lease = await super().reserve(slots)
+        self.granted.append((time.time(), lease.slots))
+        return lease
+
+    def list_granted_since(self, moment: float) -> list[int]:
+        return [slots for granted_at, slots in self.granted if granted_at > moment]
 
 
 @dataclass
@@ -98,9 +114,9 @@ def quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
 @asynccontextmanager
 async def run_replica(
     harness: EndpointHarness, ledger: PostgresLedger, gateway: Gateway, people_a_day: int | None = None
-) -> AsyncIterator[None]:
+) -> AsyncIterator[RecordingRateLimiter]:
     """One replica, as it is put together in a service."""
-    limiter, wake = PostgresRateLimiter(ledger.database, ledger.number, RATE, people_a_day), asyncio.Event()
+    limiter, wake = RecordingRateLimiter(ledger.database, ledger.number, RATE, people_a_day), asyncio.Event()
     await limiter.set_up()
     async with connect_twice(harness.broker_url, password=None, name="test") as both:
         queues = {
@@ -111,7 +127,7 @@ async def run_replica(
         searching = repeat(replica.find_work, SEARCH_SECONDS)
         async with run_in_background(replica.recorder.run(), searching, *(queue.run() for queue in queues.values())):
             sending = asyncio.create_task(replica.loop.run(5.0))
-            yield
+            yield limiter
             replica.loop.stop()
             await sending
             await replica.recorder.idle.wait()
@@ -193,10 +209,12 @@ async def test_what_is_in_hand_waits_in_the_ledger_unclaimed_and_uses_no_limit_u
     async def are_all_stored() -> bool:
         return sum((await harness.count_states()).values()) == MANY_RECIPIENTS
 
-    async with run_replica(harness, ledger, gateway, MANY_RECIPIENTS):
+    async with run_replica(harness, ledger, gateway, MANY_RECIPIENTS) as limiter:
         await harness.wait_until(are_all_stored)
     async with ledger.database.connection() as connection:
         [(claimed, claimed_since)] = await connection.fetch(_CLAIMED, gateway.answered_at[0])
         reached = await connection.fetchval("select coalesce(sum(people), 0) from dispatcher.reached_minute")
-    assert claimed_since < len(gateway.sent) + gateway.too_late + OPEN_SLOTS
+    granted_since = limiter.list_granted_since(gateway.answered_at[0])
+    assert set(granted_since[1:]) <= {1}, "after the lease that was under way, there are slots for probes only"
+    assert claimed_since < sum(granted_since) + OPEN_SLOTS
     assert reached <= claimed
