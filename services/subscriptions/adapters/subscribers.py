@@ -48,16 +48,19 @@ _TOPICS = """
 _SAVE = """
     insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed, user_index,
         user_sealed, started_at, started_received_at, ended_at, ended_received_at, places, paused_until, chosen_at,
-        chosen_received_at, merged_into, suspended, preferred_at, paused_at, paused_received_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+        chosen_received_at, merged_into, suspended, preferred_at, paused_at, paused_received_at, topic_times, placed_at,
+        placed_received_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
     on conflict (id) do update set (sequence, state, phone_index, phone_sealed, user_index, user_sealed,
         started_at, started_received_at, ended_at, ended_received_at, places, paused_until, chosen_at,
-        chosen_received_at, merged_into, suspended, preferred_at, paused_at, paused_received_at)
+        chosen_received_at, merged_into, suspended, preferred_at, paused_at, paused_received_at, topic_times, placed_at,
+        placed_received_at)
       = (excluded.sequence, excluded.state, excluded.phone_index, excluded.phone_sealed, excluded.user_index,
         excluded.user_sealed, excluded.started_at, excluded.started_received_at, excluded.ended_at,
         excluded.ended_received_at, excluded.places, excluded.paused_until, excluded.chosen_at,
         excluded.chosen_received_at, excluded.merged_into, excluded.suspended, excluded.preferred_at,
-        excluded.paused_at, excluded.paused_received_at)
+        excluded.paused_at, excluded.paused_received_at, excluded.topic_times, excluded.placed_at,
+        excluded.placed_received_at)
 """
 _SAVE_TOPICS = """
     with dropped as (delete from subscriptions.subscription where subscriber_id = $1 and topic <> all($2))
@@ -102,6 +105,7 @@ _ADDRESSES = """
     select phone_index, phone_sealed, user_index, user_sealed from subscriptions.subscriber where id = $1
 """
 
+_topic_times = msgspec.json.Decoder(dict[str, MessageTime])
 _publications = msgspec.msgpack.Decoder(tuple[Publication, ...])
 Row = asyncpg.Record
 
@@ -282,6 +286,8 @@ def _read_subscriber(row: Row, topics: frozenset[str]) -> Subscriber:
         places=frozenset(row["places"]),
         paused_until=row["paused_until"],
         chosen_at=_read_time(row, "chosen"),
+        topic_times=_topic_times.decode(row["topic_times"]),
+        placed_at=_read_time(row, "placed"),
         paused_at=_read_time(row, "paused"),
         merged_into=row["merged_into"],
         suspended=frozenset(row["suspended"]),
@@ -314,4 +320,6 @@ def _build_subscriber_row(subscriber: Subscriber) -> tuple[object, ...]:
         sorted(subscriber.suspended),
         subscriber.preferred_at,
         *(subscriber.paused_at or (None, None)),
+        msgspec.json.encode(subscriber.topic_times).decode(),
+        *(subscriber.placed_at or (None, None)),
     )

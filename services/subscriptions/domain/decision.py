@@ -53,6 +53,9 @@ class MessageResult(StrEnum):
     OUTDATED = "outdated"
 
 
+TopicChange = Callable[[Subscriber, frozenset[str], frozenset[str], MessageTime], Subscriber]
+
+
 @dataclass(frozen=True, kw_only=True)
 class DecisionContext:
     """Message with its intent, and everything else that the decision about it depends on.
@@ -102,7 +105,8 @@ def decide(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     if parsed.intent is Intent.NOTHING:
         return Decision(MessageResult.IGNORED, subscriber)
     context = replace(context, parsed=parsed)
-    if is_outdated(parsed.intent, context.moment, subscriber, context.state.last_erasure):
+    existing = context.replies.county.topic_ids
+    if is_outdated(parsed, context.moment, subscriber, context.state.last_erasure, existing):
         return Decision(MessageResult.OUTDATED, subscriber)
     if subscriber and subscriber.subscribed and (handle := _SUBSCRIBER_HANDLERS.get(parsed.intent)):
         return _limit_reply(handle(subscriber, context), context)
@@ -173,8 +177,9 @@ def _erase(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
 def _choose(subscriber: Subscriber, context: DecisionContext) -> Decision:
     """Replace the topics or places that the message names; leave the others unchanged."""
     parsed = context.parsed
-    places = frozenset() if parsed.every_place else parsed.places or subscriber.places
-    return _change(subscriber, parsed.topics or subscriber.topics, places, context)
+    is_about_places = bool(parsed.every_place or parsed.places)
+    places = frozenset[str]() if parsed.every_place else parsed.places
+    return _change(subscriber, Subscriber.choose, places if is_about_places else None, context)
 
 
 def _add(subscriber: Subscriber, context: DecisionContext) -> Decision:
@@ -183,22 +188,23 @@ def _add(subscriber: Subscriber, context: DecisionContext) -> Decision:
     is_everywhere = not subscriber.places and bool(subscriber.topics & context.replies.county.local_topics)
     if is_everywhere and not parsed.topics:
         return _answer(subscriber, context.replies.build_places(subscriber, context.now))
-    places = subscriber.places if is_everywhere else subscriber.places | parsed.places
-    return _change(subscriber, subscriber.topics | parsed.topics, places, context)
+    is_about_places = bool(parsed.places) and not is_everywhere
+    return _change(subscriber, Subscriber.add, subscriber.places | parsed.places if is_about_places else None, context)
 
 
 def _change(
-    subscriber: Subscriber, topics: frozenset[str], places: frozenset[str], context: DecisionContext
+    subscriber: Subscriber, change_topics: TopicChange, places: frozenset[str] | None, context: DecisionContext
 ) -> Decision:
-    after = subscriber.choose(topics, places, context.moment)
-    return _describe_change(
-        subscriber, after if context.parsed.topics else replace(after, suspended=subscriber.suspended), context
-    )
+    """Change places, unless None, and the topics that the message names; both together count as one change."""
+    after = subscriber if places is None else subscriber.place(places, context.moment)
+    if topics := context.parsed.topics:
+        before = replace(after, sequence=subscriber.sequence)
+        after = change_topics(before, topics, context.replies.county.topic_ids, context.moment)
+    return _describe_change(subscriber, after, context)
 
 
 def _remove_topics(subscriber: Subscriber, context: DecisionContext) -> Decision:
-    after = subscriber.drop(context.parsed.topics, context.replies.county.topic_ids, context.moment)
-    return _describe_change(subscriber, after, context)
+    return _change(subscriber, Subscriber.drop, None, context)
 
 
 def _describe_change(before: Subscriber, after: Subscriber, context: DecisionContext) -> Decision:
@@ -241,7 +247,9 @@ def _ask_start(subscriber: Subscriber | None, context: DecisionContext) -> Decis
 
 
 def _ask_about_others(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
-    """Offer the other topics to somebody who wants to subscribe without some."""
+    """Offer the other topics to somebody who wants to subscribe without some; WhatsApp no longer restores these."""
+    if subscriber:
+        subscriber = replace(subscriber, suspended=subscriber.suspended - context.parsed.topics)
     others = context.replies.county.topic_ids - context.parsed.topics
     if others and has_joining_part(context.text, context.replies.county):
         return _answer(subscriber, context.replies.ask_start(others))

@@ -109,6 +109,8 @@ def _merge_subscribers(kept: Subscriber, other: Subscriber) -> Subscriber:
         preferred_at=max(filter(None, (kept.preferred_at, other.preferred_at)), default=None),
         paused_until=_select_pause(kept, other),
         chosen_at=find_newest(kept.chosen_at, other.chosen_at),
+        topic_times=newer.topic_times,
+        placed_at=find_newest(kept.placed_at, other.placed_at),
         paused_at=find_newest(kept.paused_at, other.paused_at),
         addresses=combine_addresses(kept.addresses, other.addresses),
         started_at=find_newest(kept.started_at, other.started_at),

@@ -1,6 +1,6 @@
 """Order of a person's messages, which may overtake each other: which of them a newer one leaves without effect."""
 
-from services.subscriptions.domain.intents.intent import Intent
+from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
 from services.subscriptions.domain.subscriber import MessageTime, Subscriber, find_newest
 
 # They change no subscription, so that nothing of it overtakes them.
@@ -10,22 +10,29 @@ _PAUSES = frozenset((Intent.PAUSE, Intent.RESUME))
 
 
 def is_outdated(
-    intent: Intent, moment: MessageTime, subscriber: Subscriber | None, erased_at: MessageTime | None
+    parsed: ParsedIntent,
+    moment: MessageTime,
+    subscriber: Subscriber | None,
+    erased_at: MessageTime | None,
+    existing: frozenset[str],
 ) -> bool:
-    """Return whether a newer request prevails over one with this intent from this moment."""
-    if intent is Intent.EMERGENCY:
+    """Return whether newer requests leave nothing to do for one with this intent from this moment."""
+    if parsed.intent is Intent.EMERGENCY:
         return False
     if erased_at is not None and moment < erased_at:
         return True
-    newest = _find_rival(intent, subscriber) if subscriber else None
-    return newest is not None and moment < newest
+    if subscriber is None:
+        return False
+    newest = _find_rival(parsed.intent, subscriber)
+    return (newest is not None and moment < newest) or _is_decided(parsed, moment, subscriber, existing)
 
 
 def _find_rival(intent: Intent, subscriber: Subscriber) -> MessageTime | None:
     """Return the newest request that prevails over an older one with this intent.
 
-    A start prevails over a stop or an erasure, a stop also over a start. A choice and a pause leave each other alone;
-    to drop topics is a withdrawal, which only a newer start or choice undoes, and a pause is one for a time.
+    A start prevails over a stop or an erasure, a stop also over a start. Choices of different topics, of places and of
+    a pause leave each other alone; to drop topics is a withdrawal, which only a newer start or a choice of the same
+    ones undoes, and a pause is one for a time.
     """
     if intent in _INDEPENDENT:
         return None
@@ -38,9 +45,18 @@ def _find_rival(intent: Intent, subscriber: Subscriber) -> MessageTime | None:
 
 def _find_rival_of_change(intent: Intent, subscriber: Subscriber) -> MessageTime | None:
     if intent is Intent.REMOVE:
-        return subscriber.last_choice
+        return None
     if intent in _CHOICES:
-        return find_newest(subscriber.last_change, subscriber.chosen_at)
+        return subscriber.ended_at
     if intent in _PAUSES:
         return find_newest(subscriber.started_at, subscriber.paused_at)
     return subscriber.last_request
+
+
+def _is_decided(parsed: ParsedIntent, moment: MessageTime, subscriber: Subscriber, existing: frozenset[str]) -> bool:
+    """Return whether newer choices decide about everything that one from this moment names."""
+    names_places = bool(parsed.places or parsed.every_place)
+    if parsed.intent not in (*_CHOICES, Intent.REMOVE) or not (parsed.topics or names_places):
+        return False
+    topics = existing if parsed.intent is Intent.ONLY and parsed.topics else parsed.topics
+    return not subscriber.list_open(topics, moment) and not (names_places and subscriber.may_place(moment))

@@ -1,8 +1,8 @@
 """Subscriber: addresses, topics, and the sequence number of the latest consent or withdrawal."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -44,11 +44,12 @@ NO_ADDRESSES = Addresses()
 class Subscriber:
     """Person who wrote "Start" or "Stop" at least once.
 
-    `sequence` counts starts, choices and stops. `chosen_at` is the time of the newest choice of topics or places,
-    `paused_at` that of the newest pause or its early end. No `places` means all of them. `suspended` are topics that a
-    stop inside WhatsApp ended and that the person has not decided about since; `preferred_at` is when they last stopped
-    or resumed there. Of an unsubscribed person's addresses only the blind index is stored, so that a "Start" which
-    arrives late is recognised as older than the "Stop".
+    `sequence` counts starts, choices and stops. `chosen_at` is the time of the newest choice of all topics,
+    `topic_times` those of later changes of single topics, `placed_at` that of the newest choice of places, `paused_at`
+    that of the newest pause or its early end. No `places` means all of them. `suspended` are topics that a stop inside
+    WhatsApp ended and that the person has not decided about since; `preferred_at` is when they last stopped or resumed
+    there. Of an unsubscribed person's addresses only the blind index is stored, so that a "Start" which arrives late is
+    recognised as older than the "Stop".
     """
 
     id: UUID
@@ -59,6 +60,8 @@ class Subscriber:
     places: frozenset[str] = frozenset()
     paused_until: datetime | None = None
     chosen_at: MessageTime | None = None
+    topic_times: Mapping[str, MessageTime] = field(default_factory=dict)
+    placed_at: MessageTime | None = None
     paused_at: MessageTime | None = None
     merged_into: UUID | None = None
     suspended: frozenset[str] = frozenset()
@@ -78,15 +81,24 @@ class Subscriber:
     @property
     def last_choice(self) -> MessageTime | None:
         """Return the newest start or choice of topics or places."""
-        return find_newest(self.started_at, self.chosen_at)
+        return find_newest(self.started_at, self.chosen_at, self.placed_at, *self.topic_times.values())
 
     @property
     def last_request(self) -> MessageTime | None:
         """Return the newest start, stop, choice or pause."""
-        return find_newest(self.last_change, self.chosen_at, self.paused_at)
+        return find_newest(self.last_change, self.last_choice, self.paused_at)
 
     def is_paused(self, now: datetime) -> bool:
         return self.paused_until is not None and now < self.paused_until
+
+    def list_open(self, topics: frozenset[str], moment: MessageTime) -> frozenset[str]:
+        """Return those of these topics about which nothing newer than `moment` decides."""
+        newest = {topic: find_newest(self.started_at, self.chosen_at, self.topic_times.get(topic)) for topic in topics}
+        return frozenset(topic for topic, decided_at in newest.items() if decided_at is None or moment >= decided_at)
+
+    def may_place(self, moment: MessageTime) -> bool:
+        """Return whether no choice of places is newer."""
+        return self.placed_at is None or moment >= self.placed_at
 
     def start(
         self, moment: MessageTime, topics: frozenset[str], sender: Addresses, places: frozenset[str] = frozenset()
@@ -95,16 +107,19 @@ class Subscriber:
 
         A start that arrives late undoes neither a newer choice nor a newer pause.
         """
-        has_newer_choice = self.subscribed and self.chosen_at is not None and self.chosen_at > moment
+        named = self.topics | self.suspended | topics
+        decided = self.list_open(named, moment) if self.subscribed else named
+        may_place = bool(places) and (self.may_place(moment) or not self.subscribed)
         return replace(
             self,
             sequence=self.sequence + 1,
             state=SubscriberState.SUBSCRIBED,
             addresses=combine_addresses(sender, self.addresses),
-            topics=self.topics if has_newer_choice else topics,
-            places=self.places if has_newer_choice else places or self.places,
+            topics=self.topics - decided | topics & decided,
+            places=places if may_place else self.places,
+            placed_at=moment if may_place else self.placed_at,
             paused_until=self.paused_until if self.paused_at and self.paused_at > moment else None,
-            suspended=self.suspended if has_newer_choice else frozenset(),
+            suspended=self.suspended - decided,
             started_at=moment,
         )
 
@@ -117,32 +132,49 @@ class Subscriber:
             topics=frozenset(),
             places=frozenset(),
             paused_until=None,
+            topic_times={},
             suspended=frozenset(),
             ended_at=find_newest(self.ended_at, moment),
         )
 
-    def choose(self, topics: frozenset[str], places: frozenset[str], moment: MessageTime) -> "Subscriber":
-        """Subscribe to exactly these topics from now on; choosing none is a stop."""
-        if not topics:
-            return self.stop(moment)
-        return replace(
-            self,
-            sequence=self.sequence + 1,
-            topics=topics,
-            places=places,
-            suspended=frozenset(),
-            chosen_at=moment,
-        )
+    def choose(self, topics: frozenset[str], existing: frozenset[str], moment: MessageTime) -> "Subscriber":
+        """Subscribe to exactly these of the existing topics, as far as nothing newer decides about one."""
+        decided = self.list_open(self.topics | existing, moment)
+        chosen_at = find_newest(self.chosen_at, moment)
+        topic_times = {topic: at for topic, at in self.topic_times.items() if at > moment}
+        changed = replace(self, chosen_at=chosen_at, topic_times=topic_times, suspended=frozenset())
+        return changed._replace_topics(self.topics - decided | topics & decided, existing, moment)
+
+    def add(self, topics: frozenset[str], existing: frozenset[str], moment: MessageTime) -> "Subscriber":
+        """Add these topics, but for those about which something newer decides."""
+        decided = self.list_open(topics, moment)
+        changed = replace(self, topic_times=self._time_topics(decided, moment), suspended=frozenset())
+        return changed._replace_topics(self.topics | decided, existing, moment)
 
     def drop(self, topics: frozenset[str], existing: frozenset[str], moment: MessageTime) -> "Subscriber":
-        """Drop these topics; if none of the existing ones remains, it is a stop.
+        """Drop these topics, but for those about which something newer decides.
 
         A stop inside WhatsApp that is newer still suspends what it suspended.
         """
-        remaining = self.topics - topics
-        chosen = self.choose(remaining if remaining & existing else frozenset(), self.places, moment)
+        decided = self.list_open(topics, moment)
         is_older = self.ended_at is not None and moment < self.ended_at
-        return replace(chosen, suspended=self.suspended - topics) if is_older else chosen
+        suspended = self.suspended - topics if is_older else frozenset[str]()
+        changed = replace(self, topic_times=self._time_topics(decided, moment), suspended=suspended)
+        return changed._replace_topics(self.topics - decided, existing, moment)
+
+    def _time_topics(self, topics: frozenset[str], moment: MessageTime) -> dict[str, MessageTime]:
+        return {**self.topic_times, **dict.fromkeys(topics, moment)}
+
+    def _replace_topics(self, topics: frozenset[str], existing: frozenset[str], moment: MessageTime) -> "Subscriber":
+        """Return the subscriber with these topics; if none of the existing ones is among them, it is a stop."""
+        changed = replace(self, sequence=self.sequence + 1, topics=topics)
+        return changed if topics & existing else replace(self.stop(moment), suspended=self.suspended)
+
+    def place(self, places: frozenset[str], moment: MessageTime) -> "Subscriber":
+        """Get local topics for these places, or all without one, unless a newer choice decides."""
+        if not self.may_place(moment):
+            return self
+        return replace(self, sequence=self.sequence + 1, places=places, placed_at=moment)
 
     def pause(self, until: datetime | None, moment: MessageTime) -> "Subscriber":
         """Pause all messages until then; None ends a pause."""

@@ -1,7 +1,8 @@
 """Two messages of one person that overtake each other: both count unless the newer one is about the same thing."""
 
+from collections.abc import Iterable
 from dataclasses import replace
-from itertools import permutations
+from itertools import accumulate, permutations
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.factories.citizens import (
 )
 
 CHOICES = ("nur Stellen", "auch Baustellen", "nur Worpswede", "alle Gemeinden")
+DROPS = ("Stop Stellen", "Stop Baustellen")
 PAUSES = ("Pause 2 Wochen", "Weiter")
 
 
@@ -39,6 +41,23 @@ def test_a_choice_and_a_pause_that_overtake_each_other_both_count(
     for first, second in permutations((choice, pause)):
         said = ((first, 100), (second, 101))
         assert hear(person, *reversed(said)) == hear(person, *said)
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [*permutations((*CHOICES, *DROPS, "nur Grasberg", "Start"), 2), *permutations((*CHOICES[:3], *DROPS, "Start"), 3)],
+)
+def test_choices_count_alike_in_whichever_order_they_arrive(choices: tuple[str, ...]) -> None:
+    """Unless the subscription ends amid them: an older choice does not bring somebody back."""
+    said = [(text, 100 + number) for number, text in enumerate(choices)]
+    in_order, *others = (choose_in_turn(order) for order in permutations(said))
+    assert in_order is None or all(other in (in_order, None) for other in others)
+
+
+def choose_in_turn(said: Iterable[tuple[str, float]]) -> tuple[frozenset[str], frozenset[str]] | None:
+    """Return the topics and places in the end; None if the subscription ended on the way."""
+    steps = [*accumulate(said, hear, initial=subscribe())]
+    return (steps[-1].topics, steps[-1].places) if all(step.subscribed for step in steps) else None
 
 
 def test_a_topic_that_was_stopped_stays_stopped_although_whatsapp_ended_others_later() -> None:

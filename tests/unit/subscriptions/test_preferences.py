@@ -43,6 +43,8 @@ def after(*acts: tuple[int, str]) -> Subscriber:
         ("Start, nur Stellen, stop", set()),
         ("Start, nur Stellen, stop, resume", {"stellen"}),
         ("Start, nur Stellen, stop, Stop, resume", set()),
+        ("Start, nur Stellen, stop, Stop Stellen, resume", set()),
+        ("Start, nur Stellen und Veranstaltungen, stop, Stop Stellen, resume", {"veranstaltungen"}),
         ("Start, Stop Stellen, stop, resume", COUNTY.topic_ids - {"stellen"}),
         ("Start, stop, nur Worpswede, resume", COUNTY.topic_ids),
     ],
