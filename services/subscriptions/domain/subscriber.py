@@ -148,7 +148,7 @@ class Subscriber:
     def add(self, topics: frozenset[str], existing: frozenset[str], moment: MessageTime) -> "Subscriber":
         """Add these topics, but for those about which something newer decides."""
         decided = self.list_open(topics, moment)
-        changed = replace(self, topic_times=self._time_topics(decided, moment), suspended=frozenset())
+        changed = replace(self, topic_times=self._record_times(decided, moment), suspended=frozenset())
         return changed._replace_topics(self.topics | decided, existing, moment)
 
     def drop(self, topics: frozenset[str], existing: frozenset[str], moment: MessageTime) -> "Subscriber":
@@ -159,10 +159,10 @@ class Subscriber:
         decided = self.list_open(topics, moment)
         is_older = self.ended_at is not None and moment < self.ended_at
         suspended = self.suspended - topics if is_older else frozenset[str]()
-        changed = replace(self, topic_times=self._time_topics(decided, moment), suspended=suspended)
+        changed = replace(self, topic_times=self._record_times(decided, moment), suspended=suspended)
         return changed._replace_topics(self.topics - decided, existing, moment)
 
-    def _time_topics(self, topics: frozenset[str], moment: MessageTime) -> dict[str, MessageTime]:
+    def _record_times(self, topics: frozenset[str], moment: MessageTime) -> dict[str, MessageTime]:
         return {**self.topic_times, **dict.fromkeys(topics, moment)}
 
     def _replace_topics(self, topics: frozenset[str], existing: frozenset[str], moment: MessageTime) -> "Subscriber":
