@@ -19,12 +19,12 @@ from deploy.local.process import run_to_end
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
+from services.dispatcher.domain.claims import Batch
 from services.dispatcher.domain.content import build_template_body
 from services.dispatcher.domain.send_results import Record
 from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.handlers.consumers import StatusHandler, handle_message
 from services.dispatcher.handlers.pauses import Pauses
-from services.dispatcher.ports import Batch
 from shared.contracts.dispatch import BroadcastBatch
 from shared.contracts.inbound import DeliveryStatuses
 from shared.contracts.message import Address, AddressKind

@@ -11,8 +11,8 @@ import msgspec
 
 from services.dispatcher.adapters.ledger_claims import INSERTED
 from services.dispatcher.adapters.ledger_results import LedgerResults
+from services.dispatcher.domain.progress import Backlog, BroadcastProgress
 from services.dispatcher.domain.states import DeliveryState
-from services.dispatcher.ports import Backlog, BroadcastProgress
 from shared.contracts.message import Lane
 
 # Identifies this process to an operator.

@@ -8,9 +8,9 @@ import pytest
 
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
+from services.dispatcher.domain.claims import Claim
 from services.dispatcher.domain.send_results import Record
 from services.dispatcher.domain.states import DeliveryState
-from services.dispatcher.ports import Claim
 from shared.amqp import topology
 from shared.contracts.dispatch import BroadcastBatch
 from shared.database.pool import Database as Pool

@@ -12,7 +12,7 @@ import pytest
 from cli.backup.holding import hold_everything
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.recipients import PostgresRecipientRepository
-from services.dispatcher.ports import Claim
+from services.dispatcher.domain.claims import Claim
 from shared.contracts.dispatch import BroadcastBatch, Withdrawal
 from shared.database.pool import open_database
 from tests.databases import FreshDatabase

@@ -10,7 +10,7 @@ import asyncpg
 from deploy.local.ports import LOOPBACK, reserve_ports
 from services.dispatcher.adapters.ledger import REPLICA, PostgresLedger
 from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
-from services.dispatcher.ports import Claim
+from services.dispatcher.domain.claims import Claim
 from services.subscriptions.adapters.broadcasts import PostgresBroadcastRepository
 from services.subscriptions.domain.broadcast import Broadcast, BroadcastPage, build_pages
 from shared.contracts.dispatch import BroadcastBatch, Recipient
