@@ -122,8 +122,8 @@ async def run_quarantine(*arguments: str, environment: Mapping[str, str]) -> Com
     return await run_in_process("quarantine", *arguments, environment=environment)
 
 
-def build_text_webhook(number: int, timestamp: str = RECENTLY) -> bytes:
-    return build_messages_body(build_text_message(number, timestamp=timestamp))
+def build_text_webhook(number: int) -> bytes:
+    return build_messages_body(build_text_message(number, timestamp=RECENTLY))
 
 
 async def take_texts(ward: QuarantineHarness) -> list[str | None]:
