@@ -111,8 +111,6 @@ def _build_parts(
             phone_number_id=settings.phone_number_id,
             display_phone_number=settings.display_phone_number,
         ),
-        linger_seconds=settings.webhook_linger_seconds,
-        max_updates=settings.webhook_batch,
     )
     return SimulatorParts(
         settings=settings,
