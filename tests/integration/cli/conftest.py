@@ -47,6 +47,13 @@ async def pool(database: FreshDatabase) -> AsyncIterator[Pool]:
 
 
 @pytest.fixture
+async def subscriptions_pool(database: FreshDatabase) -> AsyncIterator[Pool]:
+    url = database.build_role_url("kreisfunk_subscriptions")
+    async with open_database(url, password=None, name="test", size=20) as pool:
+        yield pool
+
+
+@pytest.fixture
 async def ledger(pool: Pool) -> PostgresLedger:
     ledger = PostgresLedger(pool, number=NUMBER, slot=3)
     await ledger.ensure_partitions()

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from asyncio.subprocess import DEVNULL
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from random import Random
 
 import asyncpg
@@ -16,7 +16,6 @@ from shared.contracts.envelope import decode
 from shared.contracts.events import SubscriberErased
 from shared.contracts.inbound import PreferenceChange
 from shared.database.pool import Database as Pool
-from shared.database.pool import open_database
 from shared.encryption import INDEX_BYTES, BlindIndexKey, get_index_version
 from shared.outcome import Done
 from tests.databases import FreshDatabase
@@ -46,16 +45,8 @@ STATES = "select state, count(*)::int from subscriptions.subscriber group by 1"
 
 
 @pytest.fixture
-async def pool(database: FreshDatabase) -> AsyncIterator[Pool]:
-    async with open_database(
-        database.build_role_url("kreisfunk_subscriptions"), password=None, name="test", size=20
-    ) as pool:
-        yield pool
-
-
-@pytest.fixture
-async def harness(pool: Pool) -> SubscriptionsHarness:
-    return build_harness(pool)
+async def harness(subscriptions_pool: Pool) -> SubscriptionsHarness:
+    return build_harness(subscriptions_pool)
 
 
 async def states(owner: asyncpg.Connection) -> dict[str, int]:
@@ -100,9 +91,9 @@ async def send_texts(
 
 
 async def test_while_citizens_write_and_the_command_is_killed_everybody_stays_one_person(
-    owner: asyncpg.Connection, database: FreshDatabase, pool: Pool
+    owner: asyncpg.Connection, database: FreshDatabase, subscriptions_pool: Pool
 ) -> None:
-    harnesses = [build_harness(pool) for _ in range(2)]
+    harnesses = [build_harness(subscriptions_pool) for _ in range(2)]
     for citizen in range(CITIZENS):
         await harnesses[0].receive(build_message(("Start", "Stop")[citizen % 2], citizen, OLD))
     await crowd(owner)
