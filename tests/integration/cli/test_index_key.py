@@ -26,6 +26,7 @@ from tests.integration.cli.index_keys import (
     OLD,
     RING,
     ROLE,
+    SUBSCRIBE,
     USED,
     build_environment,
     build_message,
@@ -59,11 +60,7 @@ async def crowd(owner: asyncpg.Connection) -> None:
     for number in range(MANY):
         index = OLD.compute_index("phone", build_phone(10_000 + number))
         rows.append((index, RING.encrypt(build_phone(10_000 + number).encode(), purpose="phone", index=index)))
-    await owner.executemany(
-        "insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed)"
-        " values (gen_random_uuid(), 1, 'subscribed', $1, $2)",
-        rows,
-    )
+    await owner.executemany(SUBSCRIBE, rows)
 
 
 async def lifted(owner: asyncpg.Connection) -> int:
