@@ -254,7 +254,7 @@ async def test_another_role_may_neither_look_nor_act(database: FreshDatabase, le
 
 
 async def test_a_missing_setting_and_a_stack_that_does_not_run_are_usage_errors() -> None:
-    assert (await run({"KREISFUNK_DATABASE_URL": "mysql://x"}, "limits")).status == 2
+    assert (await run({"KREISFUNK_DATABASE_URL": "mysql://x"}, "sending")).status == 2
     ended = await run({}, "deliveries", "unknown", "--stack", "nowhere")
     assert (ended.status, "No stack runs in nowhere" in ended.errors) == (2, True)
 
