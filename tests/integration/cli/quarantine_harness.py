@@ -76,19 +76,12 @@ class QuarantineHarness:
         message = aio_pika.Message(event, message_id=name, headers=dict(headers))
         await self.channel.default_exchange.publish(message, topology.NOTICES_QUARANTINE)
 
-    async def count_notices(self) -> int:
-        declared = await self.channel.declare_queue(topology.SUBSCRIPTIONS_NOTICES.name, passive=True)
-        return declared.declaration_result.message_count or 0
-
-    async def count_items(self) -> int:
-        declared = await self.channel.declare_queue(topology.QUARANTINE, passive=True)
-        return declared.declaration_result.message_count or 0
-
-    async def wait_for_items(self, number: int) -> None:
+    async def wait_for_items(self, number: int, queue: str = topology.QUARANTINE) -> None:
         """Wait until so many are there: what a command looked at comes back when its connection has ended."""
 
         async def there() -> bool:
-            return await self.count_items() == number
+            declared = await self.channel.declare_queue(queue, passive=True)
+            return declared.declaration_result.message_count == number
 
         await wait_for(there)
 
