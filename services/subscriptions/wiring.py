@@ -48,7 +48,6 @@ from shared.amqp.topology import (
 from shared.database.migrations import NotMigrated, is_migrated, require_migrated
 from shared.database.pool import Database, open_database
 from shared.encryption import KeyRing
-from shared.notices.cloudevents import AmqpMessage
 from shared.outcome import DependencyUnavailable, Outcome
 from shared.runtime.availability import Availability
 from shared.runtime.background import repeat, run_in_background
@@ -206,18 +205,6 @@ async def _is_set(event: asyncio.Event) -> bool:
     return event.is_set()
 
 
-def _convert_message(received: ReceivedMessage) -> AmqpMessage:
-    """Convert a message of a municipal system without changing it."""
-    return AmqpMessage(
-        body=received.body,
-        login=received.user_id,
-        content_type=received.incoming.content_type,
-        content_encoding=received.incoming.content_encoding,
-        persistent=received.persistent,
-        headers=received.headers,
-    )
-
-
 async def _consume(
     handlers: Handlers,
     open_queue: Callable[..., AbstractAsyncContextManager[Consumer]],
@@ -229,7 +216,7 @@ async def _consume(
     pace = TokenBucket(burst=NOTICE_BURST, per_second=NOTICES_PER_SECOND)
 
     async def handle_notice(received: ReceivedMessage) -> Outcome:
-        return await handlers.notices.handle(_convert_message(received), attempt=received.attempt)
+        return await handlers.notices.handle(received.message, attempt=received.attempt)
 
     async def handle_paced(received: ReceivedMessage) -> Outcome:
         """Handle at a limited rate, so that a flood from one system does not starve citizens' messages."""

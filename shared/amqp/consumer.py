@@ -21,6 +21,7 @@ from aio_pika.exceptions import ChannelInvalidStateError
 from shared.amqp.connection import BrokerUnavailable, convert_connection_errors, get_login
 from shared.amqp.publisher import Publisher, PublishRefused, open_publisher
 from shared.amqp.topology import RETRY_TIERS, Queue
+from shared.notices.cloudevents import AmqpMessage
 from shared.outcome import Dead, DependencyUnavailable, Done, Outcome, Rejected, RetryLater, Separate, Unroutable
 from shared.runtime.availability import Availability
 
@@ -59,10 +60,6 @@ class ReceivedMessage(NamedTuple):
         return publisher if isinstance(publisher, str) else None
 
     @property
-    def persistent(self) -> bool:
-        return self.incoming.delivery_mode == DeliveryMode.PERSISTENT
-
-    @property
     def headers(self) -> dict[str, Any]:
         """Return the publisher's headers, without the broker's and our own."""
         return {
@@ -70,6 +67,19 @@ class ReceivedMessage(NamedTuple):
             for name, value in self.incoming.headers.items()
             if name not in _OWN_HEADERS and not name.startswith("x-") and isinstance(value, str | int | datetime)
         }
+
+    @property
+    def message(self) -> AmqpMessage:
+        """Return the message as its publisher sent it."""
+        incoming = self.incoming
+        return AmqpMessage(
+            body=incoming.body,
+            login=self.user_id,
+            content_type=incoming.content_type,
+            content_encoding=incoming.content_encoding,
+            persistent=incoming.delivery_mode == DeliveryMode.PERSISTENT,
+            headers=self.headers,
+        )
 
     @property
     def reason(self) -> str:

@@ -15,9 +15,8 @@ from services.ingress.notices.publishing import NoticeCheckClient, PublishServic
 from services.ingress.notices.rate_limit import TokenBuckets
 from services.ingress.notices.settings import Settings
 from shared.amqp.publisher import ReconnectingPublisher
-from shared.amqp.stream import StreamReader, StreamRecord
+from shared.amqp.stream import StreamReader
 from shared.amqp.topology import PROGRESS
-from shared.notices.cloudevents import AmqpMessage
 from shared.notices.configuration import Configuration
 from shared.runtime.background import run_in_background
 from shared.runtime.clock import system_clock
@@ -50,7 +49,7 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
             host=settings.internal_host, port=settings.internal_port, registry=registry, readiness=readiness
         ),
         publisher.connect_in_background(settings.broker_url, password=settings.broker_secret, name=NAME),
-        run_in_background(reader.run(lambda message: feed.consume(_convert_message(message), message.offset))),
+        run_in_background(reader.run(feed.consume)),
         open_http_port(
             app,
             host=settings.notices_api_host,
@@ -90,10 +89,6 @@ def _build_app(
         proxies=settings.notices_api_proxy_networks,
     )
     return handlers.build_app(), feed
-
-
-def _convert_message(record: StreamRecord) -> AmqpMessage:
-    return AmqpMessage(body=record.body, login=record.login, content_type=record.content_type, headers=record.headers)
 
 
 def _build_authenticator(settings: Settings, configuration: Configuration, metrics: NoticesApiMetrics) -> Authenticator:
