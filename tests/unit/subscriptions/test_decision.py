@@ -11,7 +11,6 @@ from services.subscriptions.domain.change_sets import build_publications, decide
 from services.subscriptions.domain.conversation import HINT_INTERVAL
 from services.subscriptions.domain.decision import REPLY_WINDOW, Decision, MessageResult
 from services.subscriptions.domain.intents.intent import Intent
-from services.subscriptions.domain.intents.text import CitizenText
 from services.subscriptions.domain.privacy import StoredState
 from services.subscriptions.domain.subscriber import (
     MessageTime,
@@ -29,6 +28,7 @@ from tests.factories.citizens import (
     ANSWERS,
     COUNTY,
     TEXTS,
+    add_message,
     build_context,
     build_message,
     build_time,
@@ -228,7 +228,7 @@ def test_a_reply_belongs_to_the_earlier_of_both_clocks(lag: float) -> None:
 @pytest.mark.parametrize("text", ["Stop", "Löschen"])
 def test_a_withdrawal_is_told_before_it_is_confirmed_and_again_with_the_confirmation(text: str) -> None:
     started, said = after([build_message("Start")]), build_message(text, seconds=5)
-    context = replace(build_context(seconds=6), message=said, text=CitizenText(text), parsed=parse_message(said))
+    context = add_message(build_context(seconds=6), said)
     told = decide_message(StoredState(by_user=started, by_phone=started), context).publications
     ended, reply = decode(told[0].body), decode(told[-1].body)
     assert isinstance(ended, SubscriptionEnded)
