@@ -96,7 +96,11 @@ class ReceivedMessage(NamedTuple):
             return False
 
     async def settle(self, outcome: Outcome) -> None:
-        await self.consumer.settle(self, outcome)
+        """Apply the outcome, retrying until it succeeds. Shielded from cancellation; does nothing on a dead channel.
+
+        Raises RetryRefused if the message is to be retried, and a bounded delay tier has no room for it.
+        """
+        await asyncio.shield(self.consumer.settle(self, outcome))
 
 
 def limit_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,13 +160,6 @@ class Consumer:
             _log.warning("dependency_unavailable", queue=self.queue.name, error=str(error))
 
     async def settle(self, received: ReceivedMessage, outcome: Outcome) -> None:
-        """Apply the outcome, retrying until it succeeds. Shielded from cancellation; does nothing on a dead channel.
-
-        Raises RetryRefused if the message is to be retried, and a bounded delay tier has no room for it.
-        """
-        await asyncio.shield(self._settle(received, outcome))
-
-    async def _settle(self, received: ReceivedMessage, outcome: Outcome) -> None:
         """Apply the outcome and acknowledge; an unsettled message on an open channel occupies `prefetch` forever.
 
         If the outcome can never be applied, the broker makes the message a dead letter, unchanged.
@@ -333,7 +330,7 @@ async def _receive_next(consumer: Consumer, until: asyncio.Event | None) -> Rece
 async def _handle_and_settle(consumer: Consumer, received: ReceivedMessage, handle: Handler) -> None:
     outcome = await _call_handler(consumer, received, handle)
     if outcome is not None:
-        await consumer.settle(received, outcome)
+        await received.settle(outcome)
 
 
 async def _call_handler(consumer: Consumer, received: ReceivedMessage, handle: Handler) -> Outcome | None:

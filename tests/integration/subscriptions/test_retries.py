@@ -190,10 +190,10 @@ async def test_what_was_given_back_to_the_broker_needs_no_word(broker: BrokerHar
     async with open_consumer(connection, connection, NOTICES, prefetch=1) as consumer:
         received = await consumer.receive()
     with capture_logs() as logs:
-        await consumer.settle(received, Done())
+        await received.settle(Done())
     assert logs == []
     async with open_consumer(connection, connection, NOTICES, prefetch=1) as consumer:
-        await consumer.settle(await consumer.receive(), Done())
+        await (await consumer.receive()).settle(Done())
 
 
 @FOREIGN
@@ -210,10 +210,10 @@ async def test_what_is_settled_while_its_consumer_closes_does_not_cost_the_conne
             received = await consumer.receive()
             closing = asyncio.create_task(ends.pop_all().aclose())
             await asyncio.sleep(0)
-            await consumer.settle(received, Done())
+            await received.settle(Done())
             await closing
     async with open_consumer(connection, connection, NOTICES, prefetch=1) as consumer:
-        await consumer.settle(await consumer.receive(), Done())
+        await (await consumer.receive()).settle(Done())
     assert lost == []
 
 
