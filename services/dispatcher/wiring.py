@@ -191,7 +191,7 @@ def _build_maintenance_jobs(resources: Resources, ledger: PostgresLedger, lanes:
         every(0.25, lambda: maintenance.find_work(ledger, lanes, triggers)),
         every(1.0, lambda: maintenance.report_backlog(ledger, lanes, sender, meter, sender.limiter.read_clock)),
         every(1.0, lambda: maintenance.requeue_waiting(ledger)),
-        every(60.0, meter.retention.build_retention(resources.database, rules).run),
+        every(60.0, lambda: meter.retention.run(resources.database, rules)),
         every(600.0, ledger.ensure_partitions),
         every(60.0, sender.limiter.keep_limits),
         every(1.0, lambda: maintenance.resolve_unknown(ledger, meter, grace, margin), "unknown"),

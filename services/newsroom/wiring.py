@@ -109,13 +109,13 @@ async def _run_work(
 ) -> AsyncIterator[None]:
     """Run background work until the block ends, then let the consumer settle its messages and disconnect."""
     metrics = newsroom.metrics
-    retention = metrics.retention.build_retention(database, build_retention_rules(newsroom.county.feedback_days))
+    rules = build_retention_rules(newsroom.county.feedback_days)
     work = run_in_background(
         repeat(newsroom.ended.refresh, WATCH_SECONDS),
         repeat(newsroom.broadcasts.refresh, WATCH_SECONDS),
         repeat(newsroom.newest.refresh, WATCH_SECONDS),
         repeat(newsroom.handovers.refresh, WATCH_SECONDS),
-        repeat(retention.run, RETENTION_INTERVAL_SECONDS),
+        repeat(partial(metrics.retention.run, database, rules), RETENTION_INTERVAL_SECONDS),
         repeat(newsroom.survey.run, SURVEY_SECONDS),
         repeat(partial(metrics.refresh, database), METRICS_INTERVAL_SECONDS),
         newsroom.outbox.run(),

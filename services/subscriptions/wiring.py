@@ -174,7 +174,6 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
         handlers = assemble(database, publisher, county, metrics, keys=keys, messages_per_second=rate)
         async with database.connection() as connection:
             await save_wordings(connection, build_wordings(county).list_all())
-        retention = metrics.retention.build_retention(database, build_retention_rules(county))
         availability = Availability(database.is_answering)
         maintenance = run_in_background(
             availability.watch(),
@@ -183,7 +182,7 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
             repeat(handlers.expander.publish_cancellations, SCHEDULE_INTERVAL_SECONDS),
             repeat(handlers.dead_letters.replay, REPLAY_INTERVAL_SECONDS),
             repeat(partial(metrics.refresh, database), METRICS_INTERVAL_SECONDS),
-            repeat(retention.run, RETENTION_INTERVAL_SECONDS),
+            repeat(partial(metrics.retention.run, database, build_retention_rules(county)), RETENTION_INTERVAL_SECONDS),
         )
         async with maintenance:
             open_queue = partial(open_consumer, consuming, publishing, needed=availability)

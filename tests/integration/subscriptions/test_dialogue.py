@@ -204,7 +204,7 @@ async def test_a_second_erasure_leaves_the_first_one_what_it_has_not_published_y
     assert contains_encrypted_address(1, await everything(harness))
     await other.receive(second)
     await owner.execute("update subscriptions.inbox set handled_at = handled_at - interval '2 days'")
-    await harness.metrics.retention.build_retention(harness.database, build_retention_rules(COUNTY)).run()
+    await harness.metrics.retention.run(harness.database, build_retention_rules(COUNTY))
     await other.receive(first)
     assert [each.sequence for each in other.publisher.list_messages(SubscriptionEnded) if each.subscriber == subscriber]
     assert subscriber in [each for one in other.publisher.list_messages(SubscriberErased) for each in one.subscribers]
