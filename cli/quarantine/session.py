@@ -255,7 +255,7 @@ def run_session(stack: Path | None, act: Callable[[QuarantineSession], Awaitable
 
     try:
         return asyncio.run(run())
-    except DependencyUnavailable as error:
-        fail(f"Broker: {error}", explain_broker_error(error), Exit.UNAVAILABLE)
     except Unroutable as error:
         fail(str(error), "Nothing was removed.", Exit.UNAVAILABLE)
+    except DependencyUnavailable as error:
+        fail(f"Broker: {error}", explain_broker_error(error), Exit.UNAVAILABLE)

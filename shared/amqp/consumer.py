@@ -22,7 +22,7 @@ from shared.amqp.connection import BrokerUnavailable, convert_connection_errors,
 from shared.amqp.publisher import Publisher, PublishRefused, open_publisher
 from shared.amqp.topology import RETRY_TIERS, Queue
 from shared.notices.cloudevents import AmqpMessage
-from shared.outcome import Dead, DependencyUnavailable, Done, Outcome, Rejected, RetryLater, Separate, Unroutable
+from shared.outcome import Dead, DependencyUnavailable, Done, Outcome, Rejected, RetryLater, Separate
 from shared.runtime.availability import Availability
 
 ATTEMPT_HEADER = "attempt"
@@ -173,7 +173,7 @@ class Consumer:
                     await settle()
             except RetryRefused:
                 raise
-            except (DependencyUnavailable, Unroutable) as error:
+            except DependencyUnavailable as error:
                 _log.warning("settle_failed", queue=self.queue.name, error=type(error).__name__)
             except Exception:  # a bug, such as a header that cannot be written; the process has others to serve
                 _log.exception("settle_impossible", queue=self.queue.name)
