@@ -122,7 +122,7 @@ def assemble(
             publisher=publisher,
             clock=clock,
             work_available=work_available,
-            count=metrics.count_expanded,
+            count=metrics.expanded.inc,
         ),
         dead_letters=DeadLetterHandler(
             letters=PostgresDeadLetterRepository(database, keys.dead_letters), handle=inbound.handle

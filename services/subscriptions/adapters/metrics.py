@@ -76,9 +76,6 @@ class Metrics:
     def count_notice(self, result: str) -> None:
         self.notices.labels(result).inc()
 
-    def count_expanded(self, recipients: int) -> None:
-        self.expanded.inc(recipients)
-
     async def refresh(self, database: Database) -> None:
         """Read the gauges from the database. Raises DatabaseUnavailable."""
         async with database.connection() as connection:
