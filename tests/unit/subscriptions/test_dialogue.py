@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.dispatcher.domain.content import MAX_TEXT_LENGTH, build_reply_body
-from services.subscriptions.domain.conversation import HINT_INTERVAL, MAX_ANSWERS, NEW_CONVERSATION, REFILL_INTERVAL
+from services.subscriptions.domain.conversation import HINT_INTERVAL, MAX_ANSWERS, REFILL_INTERVAL
 from services.subscriptions.domain.decision import Decision, MessageResult
 from services.subscriptions.domain.feedback import Feedback, FeedbackKind
 from services.subscriptions.domain.intents.detection import detect_text_intent
@@ -34,6 +34,7 @@ from tests.factories.citizens import (
     build_context,
     build_message,
     build_time,
+    converse,
     play_dialogue,
     subscribe,
     understand_message,
@@ -128,27 +129,16 @@ def test_a_pause_lasts_whole_days_of_the_county(parsed: ParsedIntent, last: str)
 
 
 def test_an_emergency_is_answered_each_time() -> None:
-    conversation = NEW_CONVERSATION
-    for second in range(30):
-        _, outcome = understand_message(
-            None, build_message("Notruf", seconds=second), build_context(conversation=conversation)
-        )
-        assert (outcome.result, outcome.reply and outcome.reply.wording) == (MessageResult.EMERGENCY, TEXTS.emergency)
-        assert outcome.conversation is not None
-        conversation = outcome.conversation
+    _, decisions, _ = converse(*["Notruf"] * 30, pause=1)
+    assert {decision.result for decision in decisions} == {MessageResult.EMERGENCY}
+    assert {decision.reply and decision.reply.wording for decision in decisions} == {TEXTS.emergency}
     assert "112" in TEXTS.emergency.text
     assert "110" in TEXTS.emergency.text
 
 
 def test_two_machines_stop_answering_each_other_but_a_stop_still_counts() -> None:
-    conversation, answered = NEW_CONVERSATION, 0
-    subscriber: Subscriber | None = None
-    for second in range(200):
-        said = build_message("Start" if second == 0 else "Hilfe", seconds=second)
-        where = build_context(seconds=second, conversation=conversation)
-        subscriber, outcome = understand_message(subscriber, said, where)
-        answered += outcome.reply is not None
-        conversation = outcome.conversation or conversation
+    subscriber, decisions, conversation = converse("Start", *["Hilfe"] * 199, pause=1)
+    answered = sum(decision.reply is not None for decision in decisions)
     assert answered <= MAX_ANSWERS + timedelta(seconds=200) / REFILL_INTERVAL
     stopped, outcome = understand_message(
         subscriber, build_message("Stop", seconds=300), build_context(conversation=conversation)
