@@ -120,6 +120,12 @@ class BrokerHarness:
         declared = await self.channel.declare_queue(queue, passive=True)
         return declared.declaration_result.message_count or 0
 
+    async def wait_for_count(self, queue: str, count: int) -> None:
+        async def has_count() -> bool:
+            return await self.count_messages(queue) == count
+
+        await wait_for(has_count)
+
 
 def build_current_message(text: str, citizen: object = 1) -> InboundMessage:
     """A message of just now."""

@@ -18,7 +18,6 @@ from tests.integration.subscriptions.service_process import (
     build_current_message,
     build_current_notice,
 )
-from tests.servers import wait_for
 
 TIMES = 30
 NO_TEXT = b"\xff\xfe"
@@ -101,10 +100,7 @@ def publish(broker: BrokerHarness, hostile: dict[str, Any], body: bytes = b"{}")
 
 
 async def check_settled(service: SubscriptionsProcess, broker: BrokerHarness) -> None:
-    async def is_settled() -> bool:
-        return await broker.count_messages(topology.SUBSCRIPTIONS_NOTICES.name) == 0
-
-    await wait_for(is_settled)
+    await broker.wait_for_count(topology.SUBSCRIPTIONS_NOTICES.name, 0)
     assert await broker.count_messages(topology.SUBSCRIPTIONS_NOTICES.dead_letter_queue) == 0
     for trouble in TROUBLES:
         assert trouble not in service.log

@@ -138,7 +138,7 @@ async def test_a_stop_among_a_thousand_hostile_messages_is_answered_at_once(
     usual = await waits_of_stops(broker, answered, "undisturbed")
     await asyncio.gather(*(broker.say(hostile_of(number % phones, number)) for number in range(500)))
     await asyncio.gather(*(broker.say(*map_to(phones, first)) for first in range(500, 1_000, 10)))
-    await wait_for(lambda: all_are_in_hand(broker))
+    await broker.wait_for_count(topology.SUBSCRIPTIONS_INBOUND.name, 0)
     waits = await waits_of_stops(broker, answered, "stopping")
     assert median(waits) < PROMISED_SECONDS
     assert max(waits) < max(PROMISED_SECONDS, BUSY_MACHINE * max(usual))
@@ -178,10 +178,6 @@ async def is_taken(ingress: IngressProcess, body: bytes) -> bool:
 async def count(owner: asyncpg.Connection, table: str) -> int:
     rows: int = await owner.fetchval(f"select count(*) from subscriptions.{table}")  # noqa: S608
     return rows
-
-
-async def all_are_in_hand(broker: BrokerHarness) -> bool:
-    return await broker.count_messages(topology.SUBSCRIPTIONS_INBOUND.name) == 0
 
 
 async def nobody_listens(broker: BrokerHarness) -> bool:

@@ -111,15 +111,12 @@ async def test_what_cannot_be_parked_is_parked_as_soon_as_it_can_be(
     async def handle(received: ReceivedMessage) -> Outcome:
         return RetryLater(600, "not now")
 
-    async def is_in_retry_queue() -> bool:
-        return await broker.count_messages(tier) == 4
-
     async with run_consumer(connection, INBOUND, handle, finished):
         async with filled_queue(servers, vhost, broker, tier):
             with capture_logs() as logs:
                 await broker.publish(topology.INBOUND, "messages", b"whole")
                 await wait_for(partial(has_failed, logs))
-        await wait_for(is_in_retry_queue)
+        await broker.wait_for_count(tier, 4)
         finished.set()
 
 
