@@ -97,8 +97,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, R
     consuming, publishing = await stack.enter_async_context(connections)
     broker = build_connection_check(consuming, publishing)
     readiness = Readiness({"database": database.is_reachable, "broker": broker, "lanes": _report_not_ready})
-    host, port = settings.internal_host, settings.internal_port
-    await stack.enter_async_context(open_internal_port(host=host, port=port, registry=registry, readiness=readiness))
+    await stack.enter_async_context(open_internal_port(settings, registry, readiness))
     authorization = {"Authorization": f"Bearer {settings.graph_token.get_secret_value()}"}
     headers = {**authorization, "Content-Type": "application/json"}
     messages = PostClient(f"{settings.number_url}/messages", headers=headers, late_seconds=SLOT_TOLERANCE_SECONDS)

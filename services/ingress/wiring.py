@@ -23,9 +23,7 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
     groups = GroupPublisher(publisher=publisher, clock=system_clock, metrics=metrics)
     readiness = Readiness({"broker": publisher.is_usable})
     async with (
-        open_internal_port(
-            host=settings.internal_host, port=settings.internal_port, registry=registry, readiness=readiness
-        ),
+        open_internal_port(settings, registry, readiness),
         publisher.connect_in_background(settings.broker_url, password=settings.broker_secret, name=NAME),
         open_outbox(groups.publish) as outbox,
         open_public_port(

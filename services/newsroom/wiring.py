@@ -69,9 +69,7 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
         await require_migrated(database, NAME, MIGRATIONS)
         opened = asyncio.Event()
         readiness = _build_readiness(database, opened)
-        host, port = settings.internal_host, settings.internal_port
-        probes = open_internal_port(host=host, port=port, registry=registry, readiness=readiness)
-        await stack.enter_async_context(probes)
+        await stack.enter_async_context(open_internal_port(settings, registry, readiness))
         api = open_notices_api(settings.notices_api_url, settings.notices_api_token.get_secret_value())
         notices = await stack.enter_async_context(api)
         provider = await stack.enter_async_context(open_identity_provider(settings.provider_client))

@@ -163,10 +163,7 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
         )
         listening = asyncio.Event()
         readiness = _build_readiness(database, listening, consuming, publishing)
-        host, port = settings.internal_host, settings.internal_port
-        await stack.enter_async_context(
-            open_internal_port(host=host, port=port, registry=registry, readiness=readiness)
-        )
+        await stack.enter_async_context(open_internal_port(settings, registry, readiness))
         load_classifier(county)  # now, before the first citizen waits for it
         publisher = AmqpEventPublisher(await stack.enter_async_context(open_publisher(publishing)))
         keys = Keys(author=AuthorKey(settings.author_key), dead_letters=settings.ring)

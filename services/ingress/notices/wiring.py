@@ -45,9 +45,7 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
     )
     app, feed = _build_app(settings, metrics, publisher, reader)
     async with (
-        open_internal_port(
-            host=settings.internal_host, port=settings.internal_port, registry=registry, readiness=readiness
-        ),
+        open_internal_port(settings, registry, readiness),
         publisher.connect_in_background(settings.broker_url, password=settings.broker_secret, name=NAME),
         run_in_background(reader.run(feed.consume)),
         open_http_port(
