@@ -15,10 +15,10 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractRobustConnection, DeliveryMode
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, DeliveryMode
 from aio_pika.exceptions import ChannelInvalidStateError
 
-from shared.amqp.connection import BrokerUnavailable, convert_connection_errors, get_login
+from shared.amqp.connection import BrokerUnavailable, Connection, convert_connection_errors
 from shared.amqp.publisher import Publisher, PublishRefused, open_publisher
 from shared.amqp.topology import RETRY_TIERS, Queue
 from shared.notices.cloudevents import AmqpMessage
@@ -128,11 +128,11 @@ class RetryRefused(Exception):
 
 @dataclass
 class Consumer:
-    """Consumer of one queue, with at most `prefetch` unsettled messages at a time."""
+    """Consumer of one queue. `login` is our own, the only `user_id` that the broker accepts in our messages."""
 
     queue: Queue
     retry_publisher: Publisher
-    login: str | None = None
+    login: str | None
     _buffer: asyncio.Queue[ReceivedMessage] = field(default_factory=asyncio.Queue)
     closing: bool = field(default=False, init=False)
     channel: AbstractChannel | None = field(default=None, init=False)
@@ -270,8 +270,8 @@ def select_tier(seconds: float) -> str:
 
 @asynccontextmanager
 async def open_consumer(
-    connection: AbstractRobustConnection,
-    retry_connection: AbstractRobustConnection,
+    connection: Connection,
+    retry_connection: Connection,
     queue: Queue,
     *,
     prefetch: int,
@@ -279,10 +279,11 @@ async def open_consumer(
 ) -> AsyncIterator[Consumer]:
     """Consume a queue, except while what is `needed` is lost; publish retries and dead letters on `retry_connection`.
 
-    On exit, cancel the consumer first; unsettled messages return to the queue. Raises BrokerUnavailable.
+    At most `prefetch` messages are unsettled at a time. On exit, cancel the consumer first; unsettled messages return
+    to the queue. Raises BrokerUnavailable.
     """
     async with open_publisher(retry_connection) as publisher:
-        consumer = Consumer(queue, publisher, get_login(retry_connection))
+        consumer = Consumer(queue, publisher, retry_connection.url.user)
         start = partial(_start_consuming, connection, consumer, prefetch)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(consumer.stop)
@@ -294,7 +295,7 @@ async def open_consumer(
             yield consumer
 
 
-async def _start_consuming(connection: AbstractRobustConnection, consumer: Consumer, prefetch: int) -> None:
+async def _start_consuming(connection: Connection, consumer: Consumer, prefetch: int) -> None:
     with convert_connection_errors(f"cannot consume {consumer.queue.name}"):
         consumer.closing = False
         consumer.channel = channel = await connection.channel(publisher_confirms=False)
