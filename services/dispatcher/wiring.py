@@ -28,7 +28,7 @@ from services.dispatcher.handlers.sender import Sender
 from services.dispatcher.ports import Publish
 from services.dispatcher.settings import Settings
 from shared.amqp import topology
-from shared.amqp.connection import Connection, build_connection_check, connect_twice
+from shared.amqp.connection import Connection, check_connections, connect_twice
 from shared.amqp.consumer import Consumer, ReceivedMessage, open_consumer, run_worker
 from shared.amqp.pausable import PausableConsumer
 from shared.amqp.publisher import Publisher, open_publisher
@@ -95,7 +95,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, R
     await require_migrated(database, NAME, MIGRATIONS)
     connections = connect_twice(settings.broker_url, password=settings.broker_secret, name=NAME)
     consuming, publishing = await stack.enter_async_context(connections)
-    broker = build_connection_check(consuming, publishing)
+    broker = partial(check_connections, consuming, publishing)
     readiness = Readiness({"database": database.is_reachable, "broker": broker, "lanes": _report_not_ready})
     await stack.enter_async_context(open_internal_port(settings, registry, readiness))
     authorization = {"Authorization": f"Bearer {settings.graph_token.get_secret_value()}"}

@@ -33,7 +33,7 @@ from services.subscriptions.handlers.inbound import InboundConsumer
 from services.subscriptions.handlers.notices import NoticeConsumer
 from services.subscriptions.ports import EventPublisher
 from services.subscriptions.settings import Settings
-from shared.amqp.connection import Connection, build_connection_check, connect_twice
+from shared.amqp.connection import Connection, check_connections, connect_twice
 from shared.amqp.consumer import Consumer, Handler, ReceivedMessage, open_consumer, run_worker
 from shared.amqp.publisher import open_publisher
 from shared.amqp.topology import (
@@ -189,7 +189,7 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
 def _build_readiness(database: Database, listening: asyncio.Event, *connections: Connection) -> Readiness:
     return Readiness(
         {
-            "broker": build_connection_check(*connections),
+            "broker": partial(check_connections, *connections),
             "database": database.is_reachable,
             "migrations": partial(is_migrated, database, NAME, MIGRATIONS),
             "queues": partial(_is_set, listening),

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
@@ -224,10 +224,6 @@ async def _open(nodes: Sequence[URL], name: str) -> BoundedRobustConnection:
     return connection
 
 
-def build_connection_check(*connections: RobustConnection) -> Callable[[], Awaitable[bool]]:
-    """Return a readiness check that passes while all of these connections are up."""
-
-    async def check() -> bool:
-        return all(connection.connected.is_set() for connection in connections)
-
-    return check
+async def check_connections(*connections: RobustConnection) -> bool:
+    """Return whether all of these connections are up; for readiness."""
+    return all(connection.connected.is_set() for connection in connections)
