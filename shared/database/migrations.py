@@ -114,8 +114,8 @@ async def require_none_skipped(connection: asyncpg.Connection, schema: str, fold
         skipped = sorted(migration.replaces - applied)
         if skipped and migration.replaces & applied and migration.version not in applied:
             raise SkippedVersion(
-                f"{schema} {migration.version} replaces {', '.join(skipped)}, which have not run, and others that have:"
-                " update to the last version with these files first, then to this one"
+                f"{schema} {migration.version} replaces files of which some have run, but not {', '.join(skipped)}:"
+                " update to the last version that has them first, then to this one"
             )
 
 
