@@ -9,7 +9,8 @@ from pathlib import Path
 import asyncpg
 
 from shared.database.migrations import migrate
-from tests.servers import Servers, build_database_url, build_login_url, run_as_superuser
+from shared.database.pool import Database
+from tests.servers import Servers, build_database_url, build_login_url, run_as_superuser, wait_for
 
 SERVICES = Path(__file__).parents[1] / "services"
 ROLES = (
@@ -78,3 +79,18 @@ async def _ensure_role(connection: asyncpg.Connection, role: str) -> None:
         await connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{ROLE_PASSWORD}'")
     except (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
         await connection.execute(f"ALTER ROLE {role} LOGIN PASSWORD '{ROLE_PASSWORD}'")
+
+
+async def count_locked(connection: Database | asyncpg.Connection) -> int:
+    """Return how many transactions in this database wait for another one."""
+    query = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    return int(await connection.fetchval(query))
+
+
+async def wait_until_locked(connection: Database | asyncpg.Connection, number: int = 1) -> None:
+    """Wait until so many transactions wait for another one."""
+
+    async def are_waiting() -> bool:
+        return await count_locked(connection) >= number
+
+    await wait_for(are_waiting)

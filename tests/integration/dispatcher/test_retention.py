@@ -20,6 +20,7 @@ from shared.contracts.ids import make_timed_id
 from shared.database import retention
 from shared.database.pool import Database as Pool
 from shared.database.retention import RetentionRule, purge
+from tests.databases import wait_until_locked
 from tests.integration.dispatcher.factories import (
     add_week,
     build_batch_message,
@@ -28,7 +29,6 @@ from tests.integration.dispatcher.factories import (
     claim_subscribers,
     find_monday,
     generate_subscribers,
-    wait_until_locked,
 )
 
 RETENTION_DAYS = 90

@@ -30,14 +30,10 @@ from shared.runtime.clock import system_clock
 from tests.databases import FreshDatabase
 from tests.factories.editors import CONTENT, COUNTY, FORECAST, ROUTINE, SYSTEM, ScriptedNoticesApi
 from tests.harness.newsroom import insert_account
-from tests.servers import wait_for
 
 ROLE = "kreisfunk_newsroom"
 SOURCE = SYSTEM.sources[0]
 QUOTA = Problem(field="quota", problem="is used up")
-_WAITING = """
-select count(*) from pg_locks join pg_stat_activity using (pid) where not granted and datname = current_database()
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,16 +83,6 @@ class Store:
     async def tell(self, message: Message, at: datetime, event_id: str | None = None) -> None:
         body = encode(message, event_id=event_id or uuid4().hex, source="/kreisfunk/tests", time=at)
         assert await self.events.handle(body) == Done()
-
-    async def count_waiting(self) -> int:
-        """Count the transactions that wait for locks."""
-        return int(await self.database.fetchval(_WAITING))
-
-    async def wait_for_waiting(self, number: int) -> None:
-        async def are_waiting() -> bool:
-            return await self.count_waiting() == number
-
-        await wait_for(are_waiting)
 
     async def fetch(self, query: str, *arguments: object) -> list[tuple[object, ...]]:
         return [tuple(row) for row in await self.database.fetch(query, *arguments)]
