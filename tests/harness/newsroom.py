@@ -1,10 +1,8 @@
 """The newsroom as a process, people with accounts, and their browsers without scripts."""
 
 import base64
-import os
 import re
 import secrets
-import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -18,15 +16,14 @@ from aiohttp import ClientSession, ClientTimeout, CookieJar
 from yarl import URL
 
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.process import Child, Command
-from deploy.paths import ROOT
+from deploy.local.process import Child
 from services.newsroom.adapters.credentials import Argon2PasswordHasher
 from services.newsroom.domain.accounts import Account, Role
 from services.newsroom.domain.login import hash_cookie
 from services.newsroom.handlers.login import TOTP_PURPOSE
 from shared.encryption import KeyRing
 from tests.databases import FreshDatabase
-from tests.harness.processes import is_ok, run_child
+from tests.harness.processes import ServiceProcess, build_service_command, run_child
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 KEYS = f"1:{base64.b64encode(bytes(range(32))).decode()}"
@@ -122,23 +119,13 @@ class Member:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NewsroomProcess:
+class NewsroomProcess(ServiceProcess):
     """A running newsroom with its database."""
 
     url: str
     archive_url: str
-    internal_url: str
     database: FreshDatabase
-    child: Child = field(repr=False)
     owner: asyncpg.Connection = field(repr=False)
-
-    @property
-    def log(self) -> str:
-        return self.child.command.log.read_text()
-
-    async def is_ready(self) -> bool:
-        async with ClientSession() as session:
-            return await is_ok(session, f"{self.internal_url}/readyz")
 
     async def add_member(self, *roles: Role, person: UUID | None = None, password: str = PASSWORD) -> Member:
         """Add a member who has set up their login."""
@@ -234,12 +221,10 @@ async def run_newsroom(
     """Run the newsroom; yield it once it is ready."""
     with reserve_ports(3) as (internal_port, port, archive_port):
         url, archive_url = f"http://{LOOPBACK}:{port}", f"http://{LOOPBACK}:{archive_port}"
-        command = Command(
-            name="newsroom",
-            arguments=(sys.executable, "-m", "services.newsroom"),
-            log=folder / "newsroom.log",
-            environment={
-                "PATH": os.environ["PATH"],
+        command = build_service_command(
+            "newsroom",
+            folder / "newsroom.log",
+            {
                 "KREISFUNK_BROKER_URL": broker_url,
                 "KREISFUNK_DATABASE_URL": database.build_role_url("kreisfunk_newsroom"),
                 "KREISFUNK_NEWSROOM_ASSETS": str(folder / "no-assets"),
@@ -253,7 +238,6 @@ async def run_newsroom(
                 "KREISFUNK_NOTICES_API_URL": notices_api_url,
                 **(settings or {}),
             },
-            folder=ROOT,
         )
         owner = await asyncpg.connect(database.url)
         newsroom = NewsroomProcess(

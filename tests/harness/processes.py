@@ -1,14 +1,54 @@
 """Start and inspect real processes."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 from aiohttp import ClientError, ClientSession
 
-from deploy.local.process import Child, wait_until_ready
+from deploy.local.process import Child, Command, wait_until_ready
+from deploy.paths import ROOT
 from tests.servers import WAIT_TIMEOUT_SECONDS
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceProcess:
+    """A service of ours as a process; `log` is all of its output."""
+
+    internal_url: str
+    child: Child = field(repr=False)
+
+    @property
+    def log(self) -> str:
+        return self.child.command.log.read_text()
+
+    async def is_ready(self) -> bool:
+        async with ClientSession() as session:
+            return await is_ok(session, f"{self.internal_url}/readyz")
+
+    async def fetch_metrics(self) -> str:
+        async with ClientSession() as session, session.get(f"{self.internal_url}/metrics") as response:
+            return await response.text()
+
+    async def fetch_metric(self, series: str) -> float:
+        """Return the value of a series, written as in the exposition."""
+        lines = (await self.fetch_metrics()).splitlines()
+        return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{series} "))
+
+
+def build_service_command(module: str, log: Path, environment: Mapping[str, str]) -> Command:
+    """Return the command of a service that is named after its log and knows only this environment."""
+    return Command(
+        name=log.stem,
+        arguments=(sys.executable, "-m", f"services.{module}"),
+        log=log,
+        environment={"PATH": os.environ["PATH"], **environment},
+        folder=ROOT,
+    )
 
 
 @asynccontextmanager

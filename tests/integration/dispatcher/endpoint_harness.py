@@ -5,7 +5,6 @@ import json
 import os
 import secrets
 import signal
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -23,7 +22,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Command
 from deploy.local.services import Service
-from deploy.paths import ROOT
 from deploy.secrets import create_secrets
 from shared.amqp import topology
 from shared.amqp.connection import connect
@@ -33,6 +31,7 @@ from shared.encryption import BlindIndexKey, KeyRing
 from shared.runtime.background import run_in_background
 from tests.contract_recorder.recorder import record_contracts
 from tests.databases import FreshDatabase, create_database
+from tests.harness.processes import build_service_command
 from tests.integration.dispatcher.dispatch_client import Citizen, DispatchClient
 from tests.integration.dispatcher.factories import NUMBER
 from tests.integration.dispatcher.fake_graph_api import FakeGraphApi, SendRequest, run_fake_graph_api
@@ -220,13 +219,8 @@ def build_command(name: str, environment: dict[str, str], folder: Path) -> Comma
     # The broker login is inside the URL here: the password file is that of another installation.
     (secrets / "kreisfunk_broker_password").unlink(missing_ok=True)
     (secrets / "kreisfunk_database_password").unlink(missing_ok=True)
-    return Command(
-        name=name,
-        arguments=(sys.executable, "-m", "services.dispatcher"),
-        log=folder / f"{name}.log",
-        environment={"PATH": os.environ["PATH"], "KREISFUNK_SECRETS_DIR": str(secrets), **environment},
-        folder=ROOT,
-    )
+    own = {"KREISFUNK_SECRETS_DIR": str(secrets), **environment}
+    return build_service_command("dispatcher", folder / f"{name}.log", own)
 
 
 @asynccontextmanager

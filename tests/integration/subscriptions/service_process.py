@@ -1,8 +1,6 @@
 """The service as a process, between real queues and a real database."""
 
-import os
 import secrets
-import sys
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,10 +12,9 @@ from typing import Any, TypeVar
 import aio_pika
 import msgspec
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
-from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.process import Child, Command
+from deploy.local.process import Child
 from deploy.paths import ROOT
 from shared.amqp import topology
 from shared.amqp.permissions import MUNICIPAL
@@ -28,11 +25,11 @@ from shared.contracts.message import Lane, Message
 from shared.contracts.notices import NoticePublished
 from shared.runtime.hosts import get_login
 from tests.factories.citizens import build_both, build_message, build_message_key
-from tests.harness.processes import run_child
+from tests.harness.processes import ServiceProcess, build_service_command, run_child
 from tests.harness.service_login import open_login, service_login
 from tests.integration.subscriptions.harness import encode_group
 from tests.integration.subscriptions.notice_factory import NOTICE, build_cloud_event
-from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, wait_for
+from tests.servers import Servers, wait_for
 
 COUNTY_FILE = ROOT / "deploy" / "config" / "county.toml"
 WORLD = "test.world"
@@ -170,36 +167,8 @@ async def open_broker_harness(servers: Servers, vhost: str, folder: Path) -> Asy
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class SubscriptionsProcess:
-    """A running replica."""
-
-    child: Child
-    session: ClientSession
-    internal_url: str
-
-    @property
-    def log(self) -> str:
-        return self.child.command.log.read_text()
-
-    async def is_ready(self) -> bool:
-        return await self.fetch_readiness() == "ready\n"
-
-    async def fetch_readiness(self) -> str:
-        try:
-            async with self.session.get(f"{self.internal_url}/readyz") as response:
-                return await response.text()
-        except ClientError:
-            return ""
-
-    async def fetch_metrics(self) -> str:
-        async with self.session.get(f"{self.internal_url}/metrics") as response:
-            return await response.text()
-
-
 def build_environment(broker: BrokerHarness, database_url: str, internal_port: int) -> Mapping[str, str]:
     return {
-        "PATH": os.environ["PATH"],
         "KREISFUNK_BROKER_URL": broker.service_url,
         "KREISFUNK_DATABASE_URL": database_url,
         "KREISFUNK_FEEDBACK_KEY": b64encode(bytes(32)).decode(),
@@ -210,19 +179,10 @@ def build_environment(broker: BrokerHarness, database_url: str, internal_port: i
 
 
 @asynccontextmanager
-async def run_service(broker: BrokerHarness, database_url: str, log: Path) -> AsyncIterator[SubscriptionsProcess]:
+async def run_service(broker: BrokerHarness, database_url: str, log: Path) -> AsyncIterator[ServiceProcess]:
     """Start it and wait until it is ready."""
     with reserve_ports(1) as (port,):
-        command = Command(
-            name="subscriptions",
-            arguments=(sys.executable, "-m", "services.subscriptions"),
-            log=log,
-            environment=build_environment(broker, database_url, port),
-            folder=ROOT,
-        )
-        async with ClientSession(timeout=ClientTimeout(total=WAIT_TIMEOUT_SECONDS)) as session:
-            service = SubscriptionsProcess(
-                child=Child(command), session=session, internal_url=f"http://{LOOPBACK}:{port}"
-            )
-            async with run_child(service.child, service.is_ready):
-                yield service
+        command = build_service_command("subscriptions", log, build_environment(broker, database_url, port))
+        service = ServiceProcess(child=Child(command), internal_url=f"http://{LOOPBACK}:{port}")
+        async with run_child(service.child, service.is_ready):
+            yield service

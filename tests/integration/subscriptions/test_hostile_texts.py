@@ -24,10 +24,10 @@ from shared.contracts.message import Lane
 from tests.factories.citizens import TEXTS
 from tests.factories.webhooks import build_messages_body, build_text_message
 from tests.harness.ingress import IngressProcess, run_ingress
+from tests.harness.processes import ServiceProcess
 from tests.harness.service_login import service_login
 from tests.integration.subscriptions.service_process import (
     BrokerHarness,
-    SubscriptionsProcess,
     build_current_message,
 )
 from tests.servers import Servers, wait_for
@@ -91,7 +91,7 @@ async def ingress(servers: Servers, vhost: str, broker: BrokerHarness, tmp_path:
 
 
 async def test_no_text_makes_the_database_fail_or_loses_a_group(
-    ingress: IngressProcess, service: SubscriptionsProcess, broker: BrokerHarness, owner: asyncpg.Connection
+    ingress: IngressProcess, service: ServiceProcess, broker: BrokerHarness, owner: asyncpg.Connection
 ) -> None:
     messages = [build_message(number, *said) for number, said in enumerate(list_texts(Random(20_261_127)))]
     bodies = [
@@ -122,7 +122,7 @@ async def test_no_text_makes_the_database_fail_or_loses_a_group(
 @pytest.mark.alone
 @pytest.mark.parametrize("phones", [1, 1_000])
 async def test_a_stop_among_a_thousand_hostile_messages_is_answered_at_once(
-    service: SubscriptionsProcess, broker: BrokerHarness, owner: asyncpg.Connection, phones: int
+    service: ServiceProcess, broker: BrokerHarness, owner: asyncpg.Connection, phones: int
 ) -> None:
     replies = await broker.channel.get_queue(topology.LANES[Lane.REPLY].name, ensure=False)
     answered: dict[bytes, float] = {}
