@@ -21,11 +21,11 @@ from services.subscriptions.domain.privacy import (
     NOTHING_STORED,
     StoredState,
     build_access_report,
-    count_utf16_units,
     split_into_parts,
 )
 from services.subscriptions.domain.replies import build_place_menu, build_topic_menu, format_day
 from services.subscriptions.domain.subscriber import MessageTime, Subscriber, SubscriberState
+from shared.contracts.text import count_units
 from tests.factories.citizens import (
     ANSWERS,
     COUNTY,
@@ -227,7 +227,7 @@ def test_a_record_that_is_too_long_comes_part_by_part_and_nothing_is_left_out() 
         for part in range(1, count + 1)
     ]
     assert count > 2
-    assert all(count_utf16_units(part) <= MAX_TEXT_LENGTH and build_reply_body(part, ()) for part in parts)
+    assert all(count_units(part) <= MAX_TEXT_LENGTH and build_reply_body(part, ()) for part in parts)
     told = [f"Nächster Teil: Daten {number}" in part for number, part in enumerate(parts, 2)]
     assert told == [True] * (count - 1) + [False]
     assert [text for text in texts if not any(f"„{text}“" in part for part in parts)] == []
@@ -237,7 +237,7 @@ def test_a_record_that_is_too_long_comes_part_by_part_and_nothing_is_left_out() 
 @given(st.lists(st.text(max_size=60), max_size=30), st.integers(10, 80))
 def test_parts_hold_everything_in_order_and_none_is_too_long(lines: list[str], longest: int) -> None:
     parts = split_into_parts(lines, longest)
-    assert all(count_utf16_units(part) <= longest for part in parts)
+    assert all(count_units(part) <= longest for part in parts)
     assert "".join(parts).replace("\n", "") == "".join(lines).replace("\n", "")
 
 
