@@ -184,7 +184,6 @@ class NewsroomProcess(ServiceProcess):
 async def log_in(
     browser: EditorBrowser, login: str, password: str = PASSWORD, code: str = "", **more: str
 ) -> ShownPage:
-    """Send the login form."""
     return await browser.send("/anmelden", {"login": login, "password": password, "code": code, **more}, csrf="")
 
 

@@ -148,7 +148,6 @@ async def states(ledger: PostgresLedger, source: UUID) -> Counter[str]:
 
 
 async def waits_for(ledger: PostgresLedger, source: UUID) -> dict[str | None, int]:
-    """Return how many wait for what."""
     rows = await ledger.database.fetch(_CAUSES, source)
     return {row["waits_for"]: row["count"] for row in rows}
 
