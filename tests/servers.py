@@ -169,10 +169,10 @@ async def is_broker_ready(servers: Servers) -> bool:
     return await is_port_open(parts.hostname or "", parts.port or 0)
 
 
-async def wait_for(condition: Callable[[], Awaitable[bool]], seconds: float = WAIT_TIMEOUT_SECONDS) -> None:
+async def wait_for(condition: Callable[[], Awaitable[bool] | bool], seconds: float = WAIT_TIMEOUT_SECONDS) -> None:
     """Poll the condition, less and less often, until it holds; a TimeoutError fails the test."""
     pause = MIN_POLL_INTERVAL_SECONDS
     async with asyncio.timeout(seconds):
-        while not await condition():
+        while not (result if isinstance(result := condition(), bool) else await result):
             await asyncio.sleep(pause)
             pause = min(MAX_POLL_INTERVAL_SECONDS, 1.1 * pause)

@@ -4,7 +4,6 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -80,10 +79,6 @@ async def password_of(admin: BrokerAdministrator) -> str:
     ended = await admin.systems("login", SYSTEM)
     assert ended.status == 0, ended.everything
     return ended.output.strip()
-
-
-async def is_closed(channel: AbstractChannel) -> bool:
-    return channel.is_closed
 
 
 def notice(key: str = "notice.published") -> tuple[aio_pika.Message, str]:
@@ -176,7 +171,7 @@ async def test_a_second_login_needs_to_be_asked_for_and_ends_the_first_password(
 async def test_a_login_that_is_revoked_loses_its_connection(admin: BrokerAdministrator) -> None:
     async with admin.channel_of(await password_of(admin)) as channel:
         assert (await admin.systems("revoke", SYSTEM)).status == 0
-        await wait_for(partial(is_closed, channel))
+        await wait_for(lambda: channel.is_closed)
     assert (await admin.systems("revoke", SYSTEM)).status == 3
 
 
@@ -213,7 +208,7 @@ async def test_the_migration_gives_rights_to_what_is_registered_and_takes_them_f
     admin.deregister()
     async with admin.channel_of(password) as channel:
         assert f"system {SYSTEM}: is not registered, and no longer has any rights" in await admin.migrate({})
-        await wait_for(partial(is_closed, channel))
+        await wait_for(lambda: channel.is_closed)
     assert not await admin.lets_in(password)
     admin.register()
     assert f"system {SYSTEM}: may publish" in await admin.migrate({})

@@ -116,13 +116,8 @@ class DispatchClient:
         self, condition: Callable[[], Awaitable[bool] | bool], seconds: float = WAIT_TIMEOUT_SECONDS
     ) -> None:
         """As `wait_for`; the failure says what was there instead."""
-
-        async def check() -> bool:
-            result = condition()
-            return result if isinstance(result, bool) else await result
-
         try:
-            await wait_for(check, seconds)
+            await wait_for(condition, seconds)
         except TimeoutError:
             raise AssertionError(f"still {await self.describe()}") from None
 

@@ -141,15 +141,12 @@ async def test_the_messages_of_the_lanes_outlive_any_number_of_probes(
     for citizen in harness.build_citizens(REPLIES):
         await harness.request_reply(citizen, "Guten Tag")
 
-    async def are_probed() -> bool:
-        return len(gateway.sent) >= PROBES
-
     async def are_settled() -> bool:
         states = await harness.count_states()
         return states.keys() == {"unknown", "accepted"} and sum(states.values()) == RECIPIENTS + REPLIES
 
     async with run_replica(harness, ledger, gateway):
-        await harness.wait_until(are_probed)
+        await harness.wait_until(lambda: len(gateway.sent) >= PROBES)
         dead = {queue.name: await harness.count_messages(queue.dead_letter_queue) for queue in topology.QUEUES}
         assert not any(dead.values()), dead
         gateway.broken = False
@@ -184,14 +181,11 @@ async def test_single_messages_that_something_else_refuses_keep_no_others_from_l
     for citizen in unlucky:
         gateway.refused.add(await harness.request_reply(citizen, "Guten Tag"))
 
-    async def are_probed() -> bool:
-        return len(gateway.sent) > 2 * len(unlucky)
-
     async def others_have_left() -> bool:
         return (await harness.count_states()).get("accepted", 0) == RECIPIENTS
 
     async with run_replica(harness, ledger, gateway):
-        await harness.wait_until(are_probed)
+        await harness.wait_until(lambda: len(gateway.sent) > 2 * len(unlucky))
         if kind == "a broadcast":
             await harness.publish_broadcast(others)
         for citizen in others if kind == "replies" else ():

@@ -139,10 +139,7 @@ async def test_an_end_of_one_side_ends_the_other(proxy: Proxy, connect: Connect)
     await echoed(reader, writer, b"there")
     writer.close()
 
-    async def gone() -> bool:
-        return proxy.connections == 0
-
-    await wait_for(gone)
+    await wait_for(lambda: proxy.connections == 0)
 
 
 async def test_connections_go_to_the_targets_in_turn_and_past_one_that_does_not_listen() -> None:

@@ -93,10 +93,7 @@ async def test_what_was_confirmed_arrives_although_the_leader_of_its_queue_is_ki
             await wait_for(partial(is_published, publisher, f"{number}"))
             confirmed.add(f"{number}")
 
-        async def all_arrived() -> bool:
-            return confirmed <= arrived
-
-        await wait_for(all_arrived)
+        await wait_for(lambda: confirmed <= arrived)
         assert len(confirmed) == 60
         working.cancel()
     await leader.start()
@@ -174,11 +171,8 @@ async def test_what_was_committed_is_there_after_a_failover_and_the_pool_goes_on
                     return
                 committed.append(number)
 
-        async def has_begun() -> bool:
-            return len(committed) > 100
-
         writing = asyncio.create_task(write())
-        await wait_for(has_begun)
+        await wait_for(lambda: len(committed) > 100)
         primary.server.kill()
         await primary.server.wait()
         await writing

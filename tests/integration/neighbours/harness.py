@@ -6,7 +6,7 @@ import sys
 import time
 from asyncio.subprocess import PIPE
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -82,7 +82,7 @@ class MunicipalHarness:
         seen: Counter[str] = Counter()
         counting = asyncio.create_task(count_lines(process.stdout, seen))
         try:
-            await wait_for(lambda: wait_until_happened(lambda: bool(seen if shut_out else seen.keys() - {"cut"})))
+            await wait_for(lambda: bool(seen if shut_out else seen.keys() - {"cut"}))
             yield seen
         finally:
             process.kill()
@@ -154,10 +154,6 @@ class MunicipalHarness:
 async def count_lines(stream: asyncio.StreamReader, counted: Counter[str]) -> None:
     async for line in stream:
         counted[line.decode().strip()] += 1
-
-
-async def wait_until_happened(condition: Callable[[], bool]) -> bool:
-    return condition()
 
 
 @asynccontextmanager

@@ -3,12 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 
 import pytest
 from aio_pika import Message
 from structlog.testing import capture_logs
-from structlog.typing import EventDict
 
 from shared.amqp import topology
 from shared.amqp.connection import Connection, connect
@@ -115,7 +113,7 @@ async def test_what_cannot_be_parked_is_parked_as_soon_as_it_can_be(
         async with filled_queue(servers, vhost, broker, tier):
             with capture_logs() as logs:
                 await broker.publish(topology.INBOUND, "messages", b"whole")
-                await wait_for(partial(has_failed, logs))
+                await wait_for(lambda: any(entry["event"] == "settle_failed" for entry in logs))
         await broker.wait_for_count(tier, 4)
         finished.set()
 
@@ -212,7 +210,3 @@ async def test_what_is_settled_while_its_consumer_closes_does_not_cost_the_conne
     async with open_consumer(connection, connection, NOTICES, prefetch=1) as consumer:
         await (await consumer.receive()).settle(Done())
     assert lost == []
-
-
-async def has_failed(logs: list[EventDict]) -> bool:
-    return any(entry["event"] == "settle_failed" for entry in logs)

@@ -123,10 +123,7 @@ async def test_a_reply_waits_until_its_lane_is_declared(service: ServiceProcess,
     await lane.unbind(topology.DISPATCH, Lane.REPLY)
     await broker.say(build_current_message("Stop"))
 
-    async def it_waits() -> bool:
-        return "dependency_unavailable" in service.log
-
-    await wait_for(it_waits)
+    await wait_for(lambda: "dependency_unavailable" in service.log)
     await lane.bind(topology.DISPATCH, Lane.REPLY)
     assert (await broker.read_reply()).text == TEXTS.unsubscribe_confirmation.text
     assert await broker.count_messages(topology.SUBSCRIPTIONS_INBOUND.dead_letter_queue) == 0
