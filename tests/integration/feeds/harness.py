@@ -113,6 +113,12 @@ class FeedsHarness:
         await channel.close()
         return self.arrived
 
+    async def wait_for_published(self, count: int) -> None:
+        async def are_there() -> bool:
+            return len(await self.list_published()) == count
+
+        await wait_for(are_there)
+
     async def list_headlines(self) -> list[str]:
         return [event["data"]["headline"] for event in await self.list_published()]
 
