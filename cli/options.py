@@ -28,7 +28,7 @@ TokensStack = Annotated[Path | None, _build_stack_option("KREISFUNK_NOTICES_API_
 CountyFile = Annotated[Path, _build_file_option("KREISFUNK_COUNTY_FILE", "The county's file.", COUNTY)]
 TemplatesFile = Annotated[Path, _build_file_option("KREISFUNK_TEMPLATES_FILE", "Our templates.", TEMPLATES)]
 ListLimit = Annotated[int, typer.Option(min=1, help="How many to show.")]
-WhichOrAll = Annotated[str | None, typer.Argument(help="Its id as `list` shows it; a unique prefix will do.")]
+WhichOrAll = Annotated[str | None, typer.Argument(help="Its id from `list`; a unique prefix suffices.")]
 All = Annotated[bool, typer.Option("--all", help="All of them.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 

@@ -29,7 +29,7 @@ _WAIT_TEXTS = {
     "sending": "Meta's answer: being sent now",
     "queue": "its turn: not yet in the ledger",
     "resume": "somebody to resume the broadcast",
-    "template": "its template, which Meta does not accept at present",
+    "template": "its template, which Meta does not accept now",
     "hours": "the permitted hours",
     "spread": "its turn in the spread",
     "people": "Meta's limit of different people in 24 hours",
