@@ -39,7 +39,7 @@ ANSWER_TIMEOUT_SECONDS = 45.0
 def require_selection(group: str, which: str | None, *, everything: bool) -> None:
     """End the command with status 2 unless exactly one of `which` and `everything` is given.
 
-    An empty `which`, as of a variable that is not set, would be a prefix of whatever is there alone.
+    An empty `which`, for example from an unset variable, would be a prefix of any single item.
     """
     if which == "" or (which is None) != everything:
         fail("Give an id, or --all.", f"`kreisfunk {group} list` shows the ids.", Exit.USAGE)

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def _require_words(text: str) -> str:
-    """Refuse an empty reason, as of a variable that is not set: whatever it stops would look as if it went on."""
+    """Refuse an empty reason, for example from an unset variable: without one, a pause would not show."""
     if not text.strip():
         raise typer.BadParameter("say why")
     return text

@@ -211,7 +211,7 @@ def _fail_interrupted(body: bytes) -> NoReturn:
         problem = f"notice {notice}"
         command = f"`kreisfunk withdraw --notice {notice} --check`"
         advice = f"{command} says whether it is known; without --check it withdraws it."
-    fail(f"Interrupted: {problem} may be stored, and is acted on then.", advice, Exit.INTERRUPTED)
+    fail(f"Interrupted: {problem} may be stored, and then takes effect.", advice, Exit.INTERRUPTED)
 
 
 def _send(publisher: NoticesApiPublisher, body: bytes, options: SendOptions) -> int:
