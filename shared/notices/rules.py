@@ -94,7 +94,7 @@ def validate_unreadable(
 def validate_source(envelope: Envelope, system: System | None) -> tuple[Problem, ...]:
     """Return a problem unless `system` may publish for the event's source."""
     if system is None:
-        problem = "must be your own login, and that of a registered system"
+        problem = "must be your own broker login, registered for a system"
         return (Problem(field="user_id", problem=problem),)
     if not _is_owner(system, envelope.source, NOTICE_TYPES.get(envelope.type)):
         problem = f"does not belong to this system, which has {', '.join(system.sources)}"
