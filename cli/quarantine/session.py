@@ -77,7 +77,6 @@ class QuarantineItem(NamedTuple):
 
 
 def describe_message(queued: BrowsedMessage) -> QuarantineItem:
-    """Return the item that a queued message represents."""
     if queued.queue == NOTICES_QUARANTINE:
         since, reason, system = (str(queued.headers.get(name, "")) for name in ("quarantined-at", "reason", "system"))
         return QuarantineItem(queued, NOTICE, reason, _read_time(since), len(queued.body), system=system)

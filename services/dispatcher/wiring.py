@@ -38,7 +38,6 @@ from shared.contracts.inbound import AccountEvents, DeliveryStatuses
 from shared.contracts.message import Lane, Message
 from shared.database.migrations import require_migrated
 from shared.database.pool import Database, open_database
-from shared.encryption import BlindIndexKey, KeyRing
 from shared.outcome import Outcome
 from shared.runtime.availability import Availability
 from shared.runtime.background import repeat, run_in_background
@@ -100,8 +99,6 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, R
     readiness = Readiness({"database": database.is_reachable, "broker": broker, "lanes": _report_not_ready})
     host, port = settings.internal_host, settings.internal_port
     await stack.enter_async_context(open_internal_port(host=host, port=port, registry=registry, readiness=readiness))
-    keys = KeyRing.parse(settings.encryption_keys.get_secret_value())
-    index_key = BlindIndexKey.parse(settings.index_key.get_secret_value())
     authorization = {"Authorization": f"Bearer {settings.graph_token.get_secret_value()}"}
     headers = {**authorization, "Content-Type": "application/json"}
     messages = PostClient(f"{settings.number_url}/messages", headers=headers, late_seconds=SLOT_TOLERANCE_SECONDS)
@@ -113,7 +110,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, R
     publish_mark = partial(publish_mandatory, to=(statuses.retry_exchange, statuses.name_retry_queue("1s")))
     limit, max_requests = settings.messages_per_second, settings.max_requests
     metrics = Metrics(registry, limit=limit, max_requests=max_requests, replicas=settings.dispatchers)
-    graph = GraphApi(messages, keys, index_key, session, f"{settings.number_url}/contact_book")
+    graph = GraphApi(messages, settings.ring, settings.index, session, f"{settings.number_url}/contact_book")
     publishers = publishing, publish, publish_mandatory, publish_mark
     availability = Availability(database.is_answering)
     return readiness, Resources(settings, database, availability, consuming, *publishers, graph, metrics)

@@ -8,7 +8,6 @@ from services.ingress.webhook.metrics import Metrics
 from services.ingress.webhook.outbox import GroupPublisher, open_outbox
 from services.ingress.webhook.receiver import Outbox, Receiver, WebhookMeter
 from shared.amqp.publisher import ReconnectingPublisher
-from shared.encryption import BlindIndexKey, KeyRing
 from shared.runtime.clock import system_clock
 from shared.runtime.probes import Readiness, open_internal_port
 from shared.runtime.process import StopRequest
@@ -46,8 +45,8 @@ def _build_receiver(settings: Settings, outbox: Outbox, meter: WebhookMeter) -> 
         verify_token=settings.verify_token.get_secret_value(),
         phone_number_id=settings.phone_number_id,
         account_id=settings.waba_id,
-        encrypt=KeyRing.parse(settings.encryption_keys.get_secret_value()).encrypt,
-        index=BlindIndexKey.parse(settings.index_key.get_secret_value()),
+        encrypt=settings.ring.encrypt,
+        index=settings.index,
         clock=system_clock,
         outbox=outbox,
         meter=meter,

@@ -55,7 +55,6 @@ class ShownPage:
         return match[1] if match else ""
 
     def read_value(self, name: str) -> str:
-        """Return the value of a field."""
         match = re.search(rf'name="{name}"[^>]* value="([^"]*)"', self.text)
         assert match, name
         return match[1]

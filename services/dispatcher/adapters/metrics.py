@@ -6,11 +6,12 @@ from datetime import datetime
 from prometheus_client import CollectorRegistry, Counter, Enum, Gauge, Histogram
 
 from services.dispatcher.domain.account import AccountUpdate
+from services.dispatcher.domain.claims import Claim
 from services.dispatcher.domain.errors import ErrorAction
 from services.dispatcher.domain.pacing import Lease
+from services.dispatcher.domain.progress import Backlog
 from services.dispatcher.domain.send_results import Accepted, ErrorResponse, Expired, NoResponse, SendResult
 from services.dispatcher.handlers.consumers import BILLED_CATEGORIES
-from services.dispatcher.ports import Backlog, Claim
 from shared.contracts.inbound import ACCOUNT_FIELDS
 from shared.contracts.message import Lane
 from shared.database.metrics import RetentionMetrics

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 import structlog
 
 from services.dispatcher.domain import pacing
+from services.dispatcher.domain.claims import Claim
 from services.dispatcher.domain.pacing import LateUse, Lease
 from services.dispatcher.handlers.lanes import LANES_OPEN_TIMEOUT_SECONDS, Lanes
 from services.dispatcher.handlers.sender import Sender
-from services.dispatcher.ports import Claim, Meter, RateLimiter
+from services.dispatcher.ports import Meter, RateLimiter
 from shared.contracts.message import Lane
 from shared.outcome import DependencyUnavailable
 from shared.runtime.background import wait_until_set

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from services.subscriptions.domain.publication import Destination, Publication
-from services.subscriptions.ports import PublicationRefused
+from services.subscriptions.domain.publication import Destination, Publication, PublicationRefused
 from shared.amqp.publisher import Publisher, PublishRefused
 from shared.amqp.topology import DISPATCH, EVENTS
 from shared.outcome import DependencyUnavailable, Unroutable

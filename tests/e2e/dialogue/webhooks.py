@@ -34,18 +34,15 @@ async def build_text(phone: CitizenPhone, number: int, text: str, at: int) -> Ci
     return CitizenText(f"wamid.at-once-{phone.id}-{number}", await phone.fetch_identity(), text, at)
 
 
-def build_webhook(items: Sequence[dict[str, Any]], field: str = "messages", key: str = "messages") -> bytes:
-    """One post with these items."""
+def build_webhook(items: Sequence[dict[str, Any]]) -> bytes:
+    """One post with these messages."""
     value = {
         "messaging_product": "whatsapp",
         "metadata": {"display_phone_number": "4947919300", "phone_number_id": PHONE_NUMBER_ID},
-        key: list(items),
+        "messages": list(items),
     }
-    return json.dumps({"object": "whatsapp_business_account", "entry": [_build_entry(field, value)]}).encode()
-
-
-def _build_entry(field: str, value: dict[str, Any]) -> dict[str, Any]:
-    return {"id": "100200300400500", "changes": [{"field": field, "value": value}]}
+    entry = {"id": "100200300400500", "changes": [{"field": "messages", "value": value}]}
+    return json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
 
 
 async def deliver(system: DialogueHarness, body: bytes, replica: int = 0) -> None:

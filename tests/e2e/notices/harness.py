@@ -15,7 +15,7 @@ from deploy.paths import ROOT
 from simulator.client import AcceptedMessage, SimulatorClient, open_simulator_client
 from tests.contract_recorder.recorder import ContractRecorder, record_contracts
 from tests.harness.commands import run_in_process
-from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
+from tests.servers import wait_for
 
 GUIDE = ROOT / "docs" / "integration.md"
 CITIZENS = 120
@@ -92,20 +92,20 @@ class SteeringHarness:
         ended = await run_in_process(*settle, "--stack", str(self.stack.folder), environment={})
         assert ended.status in (0, 3), ended.everything
 
-    async def wait_for_accepted(self, text: str, count: int, seconds: float = WAIT_TIMEOUT_SECONDS) -> None:
+    async def wait_for_accepted(self, text: str, count: int) -> None:
         async def enough() -> bool:
             return len(await self.accepted.find(text)) >= count
 
-        await wait_for(enough, seconds)
+        await wait_for(enough)
 
-    async def wait_until_settled(self, *broadcasts: str, seconds: float = 90) -> None:
+    async def wait_until_settled(self, *broadcasts: str) -> None:
         """Nobody waits any more for news of these."""
 
         async def settled() -> bool:
             shown = [await self.show_broadcast(broadcast) for broadcast in broadcasts]
             return all(one["counts"]["complete"] and not one["counts"]["waiting"] for one in shown)
 
-        await wait_for(settled, seconds)
+        await wait_for(settled, 90)
 
 
 def has_everybody_once(messages: Sequence[AcceptedMessage]) -> bool:

@@ -8,9 +8,9 @@ import pytest
 
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
+from services.dispatcher.domain.claims import Claim
 from services.dispatcher.domain.send_results import Record
 from services.dispatcher.domain.states import DeliveryState
-from services.dispatcher.ports import Claim
 from shared.amqp import topology
 from shared.contracts.dispatch import BroadcastBatch
 from shared.database.pool import Database as Pool
@@ -43,6 +43,13 @@ async def pool(database: FreshDatabase) -> AsyncIterator[Pool]:
     async with open_database(
         database.build_role_url("kreisfunk_dispatcher"), password=None, name="test", size=4
     ) as pool:
+        yield pool
+
+
+@pytest.fixture
+async def subscriptions_pool(database: FreshDatabase) -> AsyncIterator[Pool]:
+    url = database.build_role_url("kreisfunk_subscriptions")
+    async with open_database(url, password=None, name="test", size=20) as pool:
         yield pool
 
 

@@ -14,7 +14,7 @@ import pytest
 from cli.backup.files import FrameWriter, read_frames
 from cli.backup.tables import read_head, restore_database, save_database
 from deploy.local.postgres_paths import find_wheel_programs
-from services.dispatcher.ports import Claim
+from services.dispatcher.domain.claims import Claim
 from shared.contracts.dispatch import BroadcastBatch
 from tests.databases import FreshDatabase, create_database
 from tests.factories.ids import generate_id

@@ -9,11 +9,10 @@ import pytest
 
 from cli.migrate.database import migrate_database
 from cli.settings import MigrationSettings
-from cli.stacks import use_environment
+from cli.stacks import read_settings_from
 from shared.database import migrations
-from shared.runtime.settings import read_settings
 from tests.databases import ROLE_PASSWORD, FreshDatabase
-from tests.harness.commands import build_broker_settings, run_in_process
+from tests.harness.commands import build_admin_settings, run_in_process
 from tests.servers import Servers
 
 ROLES = ("subscriptions", "dispatcher", "newsroom", "rotation", "monitor", "operator")
@@ -27,7 +26,7 @@ FORGET = (
 @pytest.fixture
 def environment(servers: Servers, vhost: str, database: FreshDatabase) -> dict[str, str]:
     return {
-        **build_broker_settings(servers, vhost),
+        **build_admin_settings(servers, vhost),
         "KREISFUNK_DATABASE_URL": database.url,
         "KREISFUNK_DATABASE_PASSWORD": unquote(urlsplit(database.url).password or ""),
         "KREISFUNK_LOGIN_PASSWORDS": json.dumps({f"kreisfunk_{role}": ROLE_PASSWORD for role in ROLES}),
@@ -35,8 +34,7 @@ def environment(servers: Servers, vhost: str, database: FreshDatabase) -> dict[s
 
 
 async def test_of_several_at_once_none_fails(environment: dict[str, str]) -> None:
-    with use_environment(environment):
-        settings = read_settings(MigrationSettings)
+    settings = read_settings_from(environment, MigrationSettings)
     said = await asyncio.gather(*(migrate_database(settings) for _ in range(4)))
     assert [lines[-1] for lines in said] == ["role kreisfunk_operator: can log in"] * 4
 

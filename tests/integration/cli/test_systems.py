@@ -16,11 +16,10 @@ from aiormq.exceptions import AMQPConnectionError, ChannelAccessRefused, Invalid
 
 from cli.migrate.broker import migrate_broker
 from cli.settings import MigrationSettings
-from cli.stacks import use_environment
+from cli.stacks import read_settings_from
 from deploy.paths import CONFIG
 from shared.amqp import topology
-from shared.runtime.settings import read_settings
-from tests.harness.commands import CommandResult, build_broker_settings, run_in_process
+from tests.harness.commands import CommandResult, build_admin_settings, run_in_process
 from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, build_login_url, call_broker_api, wait_for
 
 SYSTEM = "systems-test"
@@ -40,11 +39,8 @@ class BrokerAdministrator:
         return await run_in_process("systems", *arguments, environment=self.environment)
 
     async def migrate(self, passwords: Mapping[str, str]) -> list[str]:
-        unused = {"KREISFUNK_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x", "KREISFUNK_DATABASE_PASSWORD": "x"}
-        known = {"KREISFUNK_LOGIN_PASSWORDS": json.dumps(passwords)}
-        with use_environment({**self.environment, **unused, **known}):
-            settings = read_settings(MigrationSettings)
-        return await migrate_broker(settings)
+        environment = {**self.environment, "KREISFUNK_LOGIN_PASSWORDS": json.dumps(passwords)}
+        return await migrate_broker(read_settings_from(environment, MigrationSettings))
 
     def register(self) -> None:
         self.county.write_text((CONFIG / "county.toml").read_text() + ANOTHER)
@@ -73,7 +69,7 @@ async def admin(servers: Servers, vhost: str, tmp_path: Path) -> AsyncIterator[B
         vhost=vhost,
         servers=servers,
         county=county,
-        environment={**build_broker_settings(servers, vhost), "KREISFUNK_COUNTY_FILE": str(county)},
+        environment={**build_admin_settings(servers, vhost), "KREISFUNK_COUNTY_FILE": str(county)},
     )
     admin.register()
     yield admin

@@ -11,7 +11,7 @@ from cli.migrate.database import locate_migrations
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.retention import REPLY_ADDRESS_RETENTION, build_retention_rules
 from services.dispatcher.domain.states import DeliveryState
-from services.dispatcher.ports import StatusUpdate
+from services.dispatcher.domain.status_updates import StatusUpdate
 from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.message import Lane
 from shared.database.migrations import read_migrations

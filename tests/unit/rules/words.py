@@ -25,12 +25,10 @@ VERBS = frozenset(_VERBS.split())
 # Conversions and factories that are called by what they return.
 CONVERSIONS = frozenset(
     {
-        "age",
         "connection",
         "delivery_id",
         "event_key",
         "event_path",
-        "now",
         "session",
         "system_clock",
         "template_key",

@@ -13,7 +13,13 @@ from services.subscriptions.domain.decision import REPLY_WINDOW, Decision, Messa
 from services.subscriptions.domain.intents.intent import Intent
 from services.subscriptions.domain.intents.text import CitizenText
 from services.subscriptions.domain.privacy import StoredState
-from services.subscriptions.domain.subscriber import MessageTime, Subscriber, SubscriberState, select_address
+from services.subscriptions.domain.subscriber import (
+    MessageTime,
+    Subscriber,
+    SubscriberState,
+    find_newest,
+    select_address,
+)
 from services.subscriptions.domain.wording import Wording
 from shared.contracts.dispatch import ReplyRequested, Withdrawal
 from shared.contracts.envelope import decode
@@ -142,7 +148,9 @@ def test_a_start_that_a_newer_word_overtakes_undoes_none_of_it(newer: str) -> No
     """It is still a start: a stop from before it counts no more."""
     before = after([build_message("Start"), build_message(newer, seconds=20)])
     late, outcome = understand_message(before, build_message("Start", seconds=10), build_context(seconds=30))
-    assert late == replace(before, sequence=3, started_at=MessageTime(build_time(10), build_time(10.3)))
+    moment = MessageTime(build_time(10), build_time(10.3))
+    chosen_at = find_newest(before.chosen_at, moment)
+    assert late == replace(before, sequence=3, started_at=moment, chosen_at=chosen_at)
     assert (outcome.result, outcome.reply) == (
         MessageResult.RENEWED,
         ANSWERS.build_already_subscribed(late, build_time(30)),

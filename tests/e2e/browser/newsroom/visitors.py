@@ -1,7 +1,6 @@
 """Colleagues at their browsers who have logged in, without the steps of doing so."""
 
 import secrets
-from collections.abc import Sequence
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -18,12 +17,10 @@ _ACCOUNT = "insert into newsroom.account (id, login, name, person, roles) values
 _SESSION = "insert into newsroom.session (token_hash, account, csrf, stage) values ($1, $2, $3, $4)"
 
 
-async def create_session(
-    database: asyncpg.Connection, name: str, roles: Sequence[str] = ALL_ROLES, stage: str = "open"
-) -> str:
-    """A new account of this name, and the cookie of its session."""
+async def create_session(database: asyncpg.Connection, name: str, stage: str = "open") -> str:
+    """A new account of this name with all roles, and the cookie of its session."""
     account, token = uuid4(), secrets.token_urlsafe(32)
-    await database.execute(_ACCOUNT, account, f"a{account.hex[:20]}", name, uuid4(), list(roles))
+    await database.execute(_ACCOUNT, account, f"a{account.hex[:20]}", name, uuid4(), list(ALL_ROLES))
     await database.execute(_SESSION, hash_cookie(token), account, secrets.token_urlsafe(16), stage)
     return token
 
