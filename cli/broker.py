@@ -6,7 +6,7 @@ from shared.outcome import DependencyUnavailable
 
 _ADVICE = {
     "Authentication": "It refuses this login: check the user in KREISFUNK_BROKER_URL and KREISFUNK_BROKER_PASSWORD.",
-    "NotFoundEntity": "Something is not declared there: run `kreisfunk migrate` as the broker's administrator.",
+    "NotFoundEntity": "An exchange or queue is missing there: run `kreisfunk migrate` as the broker's administrator.",
     "AccessRefused": "This login lacks a permission: run `kreisfunk migrate` as the broker's administrator.",
 }
 

@@ -63,12 +63,12 @@ def explain_errors(role: str) -> Iterator[None]:
         advice = f"Check {DATABASE_URL} and its password, then `kreisfunk migrate`."
         fail("The database refuses this role.", advice, Exit.UNAVAILABLE)
     except OUTDATED:
-        fail("The database is not that of this version.", "Run `kreisfunk migrate`.", Exit.UNAVAILABLE)
+        fail("The database does not belong to this version.", "Run `kreisfunk migrate`.", Exit.UNAVAILABLE)
     except asyncpg.InsufficientPrivilegeError:
         fail("This role may not do that.", f"Use {role}.", Exit.UNAVAILABLE)
     except UNAVAILABLE as error:
         if type(error) is asyncpg.DataError:  # the driver's, about an argument; the server's are of subclasses
-            advice = "Is a number too large, or a text not UTF-8, as from a terminal that is not?"
-            fail("The database cannot take one of the arguments.", advice, Exit.USAGE)
+            advice = "Is a number too large, or a text not UTF-8, for example from a terminal with another encoding?"
+            fail("The database does not accept one of the arguments.", advice, Exit.USAGE)
         advice = "Is PostgreSQL up, with space on its disk, and are host, port and name right?"
         fail(f"Database: {type(error).__name__}", advice, Exit.UNAVAILABLE)

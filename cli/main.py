@@ -23,7 +23,7 @@ _COMMANDS = {
             "cli.demo:demo",
             "Run the main use case on a stack of its own, and reconcile the simulator's account with our ledger.",
         ),
-        "up": ("cli.up:up", "Keep the whole system up until Ctrl-C, with the simulator in Meta's place."),
+        "up": ("cli.up:up", "Run the whole system until Ctrl-C, with the simulator in place of Meta."),
     },
     "Publish": {
         "publish": (
@@ -31,8 +31,8 @@ _COMMANDS = {
             "Publish a notice to all subscribers of its topic, or to those who got an earlier one.",
         ),
         "withdraw": ("cli.publish:withdraw", "Withdraw a notice: those who have not received it yet will not get it."),
-        "newsroom": ("cli.newsroom:app", "The newsroom: who may write and approve notices there."),
-        "feeds": ("cli.feeds:app", "Feeds of the county's website (RSS, Atom) and warnings (CAP 1.2) become notices."),
+        "newsroom": ("cli.newsroom:app", "Accounts of the newsroom, where notices are written and approved."),
+        "feeds": ("cli.feeds:app", "Publish feeds of the county's website (RSS, Atom) and warnings (CAP 1.2)."),
     },
     "Operate": {
         "doctor": ("cli.doctor.checks:doctor", "Check an installation, and give advice on each problem."),
@@ -41,7 +41,7 @@ _COMMANDS = {
         "sending": ("cli.operate.sending:app", "Sending limits, and why messages wait; pause and resume."),
         "deliveries": (
             "cli.operate.waiting:deliveries",
-            "Deliveries with an unknown outcome: Meta may have them or not.",
+            "Deliveries with an unknown outcome: list and settle them.",
         ),
         "templates": ("cli.operate.waiting:templates", "Templates that Meta does not accept; their broadcasts wait."),
         "dead-letters": (
@@ -52,7 +52,7 @@ _COMMANDS = {
         "backup": ("cli.backup:app", "The whole database as one encrypted file, while everything runs."),
         "restore": (
             "cli.backup:restore",
-            "Restore a backup into an empty database. Sending is paused then, until `kreisfunk sending resume`.",
+            "Restore a backup into an empty database. Sending stays paused until `kreisfunk sending resume`.",
         ),
     },
     "Install": {
@@ -62,8 +62,7 @@ _COMMANDS = {
         ),
         "setup": (
             "cli.setup:set_up",
-            "Set up number, tokens, webhook and templates at Meta, as far as they are not yet,"
-            " and send a first message.",
+            "Set up number, tokens, webhook and templates at Meta where missing, and send a first message.",
         ),
         "secrets": (
             "cli.secrets:secrets",
@@ -73,7 +72,7 @@ _COMMANDS = {
         "tokens": ("cli.tokens:app", "Tokens of the systems that publish over HTTP; changes take effect at once."),
         "systems": (
             "cli.systems:app",
-            "Municipal systems that publish notices: register them, and let them in over AMQP.",
+            "Register municipal systems that publish notices, and create their AMQP logins.",
         ),
     },
 }

@@ -93,5 +93,5 @@ def build_foreign_answer(status: int = 200) -> DoctorProblem:
 def explain_connection_error(error: aiohttp.ClientError) -> DoctorProblem:
     """Return the problem behind a request to Meta that got no answer."""
     suspect = _SUSPECTS.get(type(error), "the way out to the internet")
-    advice = f'Check KREISFUNK_GRAPH_URL and {suspect} (operators\' guide, "The way to Meta").'
+    advice = f'Check KREISFUNK_GRAPH_URL and {suspect} (operators\' guide, "Connection to Meta").'
     return DoctorProblem(describe_connection_error(error), advice)

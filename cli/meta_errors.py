@@ -15,10 +15,10 @@ _SYSTEM_USER = (
     "and whatsapp_business_management, and give it to `kreisfunk setup` with --token-file."
 )
 _PERMISSION = "Assign app and WhatsApp account to the system user with full control, then generate a new token."
-_IDS = "Compare the ids in .env with those in WhatsApp Manager, and see that the system user may use both assets."
+_IDS = "Compare the ids in .env with those in WhatsApp Manager, and check that the system user may use both assets."
 _LATER = "Nothing was lost: try again in some minutes."
 _LIMIT = "Meta counts calls by the hour: try again in an hour."
-_POLICY = "See Account Quality in Business Settings: it names the reason, and there one appeals."
+_POLICY = "See Account Quality in Business Settings for the reason and to appeal."
 _PAYMENT = "Add or correct the payment method of the WhatsApp account in Business Settings, Billing."
 _REGISTER = (
     "Register the number in WhatsApp Manager with its six-digit PIN (POST /PHONE_NUMBER_ID/register); choose storage "
@@ -27,8 +27,8 @@ _REGISTER = (
 _TEMPLATE_TEXT = (
     "Change the text in the file of templates under a new name, name it in the county's file, and try again."
 )
-_FILE_BUG = "The file of templates and what is at Meta differ: make a new version under a new name."
-_OTHER_NUMBER = "Use another number to test with, one that has WhatsApp and is not our own."
+_FILE_BUG = "The file of templates differs from Meta's: create a new version under a new name."
+_OTHER_NUMBER = "Test with another number that has WhatsApp and is not our own."
 
 # Codes that only setup meets, never a message.
 _MEANINGS: Mapping[int, str] = {
@@ -64,7 +64,7 @@ ADVICE: Mapping[int, str] = {
     104: "Take both from the same app: its secret is in the App Dashboard under Settings, Basic.",
     2200: (
         "See the result of the step `callback`. The address must be reachable from the internet by https with a valid "
-        "certificate, and the ingress must run with the present verify token."
+        "certificate, and the ingress must run with the current verify token."
     ),
     2500: "Check KREISFUNK_GRAPH_VERSION; a solution provider may not offer it: ask there.",
     130497: "The account may not write to this country: " + _POLICY,
@@ -79,11 +79,11 @@ ADVICE: Mapping[int, str] = {
     132001: "Meta needs up to 24 hours for the review: run this again.",
     132015: "Meta has paused this template for its quality: wait for hours, or see WhatsApp Manager.",
     133005: "Set a new PIN in WhatsApp Manager, two-step verification.",
-    133006: "Verify it in WhatsApp Manager by the code that Meta sends by SMS or call.",
+    133006: "Verify it in WhatsApp Manager with the code that Meta sends by SMS or call.",
     133008: "Wait as long as Meta says, then set a new PIN in WhatsApp Manager.",
     133015: "Wait five minutes.",
     133016: "Wait 72 hours.",
-    141010: "Verify the business in Business Settings, Security Center: until then 250 people a day are the most.",
+    141010: "Verify the business in Business Settings, Security Center: until then the limit is 250 people a day.",
 }
 _BY_ACTION: Mapping[ErrorAction, str] = {
     **dict.fromkeys((ErrorAction.AGAIN, ErrorAction.SLOWER, ErrorAction.PAIR), _LATER),
@@ -95,7 +95,7 @@ _BY_ACTION: Mapping[ErrorAction, str] = {
 # Why a template was not accepted for review, all with code 100.
 _SUBCODES: Mapping[int, tuple[str, str]] = {
     33: ("the id is unknown, or this token may not see it", _IDS),
-    2388019: ("the account has as many templates as it may have", "Delete some in WhatsApp Manager."),
+    2388019: ("the account has reached its limit of templates", "Delete some in WhatsApp Manager."),
     2388023: ("a template of this name is being deleted", "Its name is blocked for 30 days: choose a new one."),
     2388024: ("a template of this name and language exists already", "Choose a new name, or delete that one."),
     2388040: ("a text is too long", _TEMPLATE_TEXT),
@@ -110,11 +110,11 @@ _SUBCODES: Mapping[int, tuple[str, str]] = {
 # Why a template was rejected in the review.
 REJECTIONS: Mapping[str, str] = {
     "ABUSIVE_CONTENT": "Meta reads it as a threat or as abusive.",
-    "INCORRECT_CATEGORY": "It has the wrong category: what invites or advertises is MARKETING.",
-    "INVALID_FORMAT": "Variables or formatting are not as Meta wants them, such as a variable without text around it.",
+    "INCORRECT_CATEGORY": "It has the wrong category: invitations and advertisements are MARKETING.",
+    "INVALID_FORMAT": "Meta does not accept variables or formatting, such as a variable without text around it.",
     "PROMOTIONAL": "It advertises, so its category must be MARKETING.",
-    "SCAM": "Meta takes it for fraud.",
-    "TAG_CONTENT_MISMATCH": "Its language or category is not that of its text.",
+    "SCAM": "Meta considers it fraud.",
+    "TAG_CONTENT_MISMATCH": "Its language or category does not match its text.",
 }
 MAX_WORDS = 300
 # Meta's text for these codes may contain the wrong token or secret.

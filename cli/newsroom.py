@@ -67,8 +67,8 @@ class FirstPassword:
 @users.command()
 def add(
     login: Login,
-    name: Annotated[str, typer.Option(help="Name of the person, as colleagues read it.", callback=_validate_name)],
-    role: Annotated[list[Role], typer.Option(help="What the account may do; may be repeated.")],
+    name: Annotated[str, typer.Option(help="Name of the person, as shown to colleagues.", callback=_validate_name)],
+    role: Annotated[list[Role], typer.Option(help="Role of the account; may be repeated.")],
     same_person: Annotated[
         str | None,
         typer.Option(
@@ -142,7 +142,7 @@ def _describe_account(account: Account) -> dict[str, object]:
 def _print_password(first: FirstPassword, *, json: bool) -> None:
     print_result(first, first.password, json=json)
     if not json:
-        advice = f"It is shown this once, and valid until {format_time(first.ends_at)}: hand it over in confidence."
+        advice = f"It is shown only now, and valid until {format_time(first.ends_at)}: hand it over confidentially."
         note(f"First password of {first.login}. {advice}")
 
 

@@ -28,7 +28,7 @@ TokensStack = Annotated[Path | None, _build_stack_option("KREISFUNK_NOTICES_API_
 CountyFile = Annotated[Path, _build_file_option("KREISFUNK_COUNTY_FILE", "The county's file.", COUNTY)]
 TemplatesFile = Annotated[Path, _build_file_option("KREISFUNK_TEMPLATES_FILE", "Our templates.", TEMPLATES)]
 ListLimit = Annotated[int, typer.Option(min=1, help="How many to show.")]
-WhichOrAll = Annotated[str | None, typer.Argument(help="Its id as `list` shows it; a unique prefix will do.")]
+WhichOrAll = Annotated[str | None, typer.Argument(help="Its id from `list`; a unique prefix suffices.")]
 All = Annotated[bool, typer.Option("--all", help="All of them.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
@@ -39,7 +39,7 @@ ANSWER_TIMEOUT_SECONDS = 45.0
 def require_selection(group: str, which: str | None, *, everything: bool) -> None:
     """End the command with status 2 unless exactly one of `which` and `everything` is given.
 
-    An empty `which`, as of a variable that is not set, would be a prefix of whatever is there alone.
+    An empty `which`, for example from an unset variable, would be a prefix of any single item.
     """
     if which == "" or (which is None) != everything:
         fail("Give an id, or --all.", f"`kreisfunk {group} list` shows the ids.", Exit.USAGE)

@@ -87,7 +87,7 @@ def confirm(question: str, *, yes: bool, otherwise: str) -> None:
     if yes:
         return
     if not console.is_terminal:
-        fail(otherwise, "Say --yes if that is what you want.", Exit.USAGE)
+        fail(otherwise, "Use --yes to confirm.", Exit.USAGE)
     typer.confirm(question, abort=True, err=True)
 
 

@@ -26,7 +26,7 @@ from shared.runtime.hosts import split_hosts
 PASSWORD_BYTES = 24
 REVOKE_ADVICE = "Revoke a login before its block leaves that file: put the block back, and revoke again."
 T = TypeVar("T")
-Name = Annotated[str, typer.Argument(help="Its name, which is its login: small letters, digits, - and _.")]
+Name = Annotated[str, typer.Argument(help="Its name, also its login: lower-case letters, digits, - and _.")]
 County = Annotated[
     Path | None, typer.Option(help="The county's file; else KREISFUNK_COUNTY_FILE, else deploy/config/county.toml.")
 ]
@@ -40,7 +40,8 @@ def add(
     name: Name,
     source: Annotated[list[str], typer.Option("--source", help="Its CloudEvents source; may be repeated.")],
     topics: Annotated[
-        list[str], typer.Option("--topic", "--topics", help="It may publish about; repeated, or with commas.")
+        list[str],
+        typer.Option("--topic", "--topics", help="Its topics; repeated or comma-separated."),
     ],
     county: County = None,
     json: Json = False,
@@ -56,9 +57,9 @@ def add(
         system = msgspec.convert({"name": name, "sources": source, "topics": permitted}, System)
         register(file, system)
     except UnicodeEncodeError:
-        fail(f"{name}: a source is not UTF-8.", "The file is as it was.", Exit.USAGE)
+        fail(f"{name}: a source is not UTF-8.", "The file is unchanged.", Exit.USAGE)
     except msgspec.DecodeError as error:
-        fail(f"{name}: cannot be registered: {error}", "The file is as it was.", Exit.USAGE)
+        fail(f"{name}: cannot be registered: {error}", "The file is unchanged.", Exit.USAGE)
     except OSError as error:
         fail(f"{file}: {error.strerror}", f"Put this into the file where it can be written:\n\n{_render(system)}")
     print_result({"registered": system, "file": str(file)}, f"registered {system.name} in {file}", json=json)
@@ -124,12 +125,12 @@ def login(
     require_system(read_county(county or settings.county), name)
     password = secrets.token_urlsafe(PASSWORD_BYTES)  # the broker stores only its hash
     if not _call_broker(settings, lambda api: _create_login(api, name, password, replace=replace)):
-        advice = "--replace sets a new password; the present one stops working."
+        advice = "--replace sets a new password; the current one stops working."
         fail(f"{name} has a login already.", advice, Exit.REJECTED)
     address = build_url(settings.broker_url, name, password)
     print_result({"login": name, "password": password, "url": address}, address if url else password, json=json)
     if not json:
-        note(f"Login {name}. It is shown this once: hand it over in confidence.")
+        note(f"Login {name}. It is shown only now: hand it over confidentially.")
 
 
 async def _create_login(api: ManagementApi, name: str, password: str, *, replace: bool) -> bool:

@@ -14,7 +14,7 @@ from deploy.tokens import TokenFileError, add_token, generate_token, generate_to
 from shared.notices.tokens import Token
 from shared.runtime.clock import system_clock
 
-_FILE_ADVICE = "It has to be whole, and its folder writable for this command."
+_FILE_ADVICE = "It must be intact, and its folder writable for this command."
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -23,7 +23,7 @@ app = typer.Typer(no_args_is_help=True)
 def create(
     system: Annotated[str, typer.Argument(help="A system of the county's file, such as pressestelle.")],
     topic: Annotated[list[str] | None, typer.Option(help="Only for this topic; may be repeated.")] = None,
-    days: Annotated[int | None, typer.Option(min=1, max=3660, help="Days of validity; by default no limit.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=3660, help="Days of validity; unlimited by default.")] = None,
     json: Json = False,
     stack: TokensStack = None,
 ) -> None:
@@ -43,7 +43,7 @@ def create(
         fail(str(error), _FILE_ADVICE)
     print_result({**_describe_token(token), "token": text}, text, json=json)
     if not json:
-        note(f"Token {token.id}. It is shown this once: hand it over in confidence.")
+        note(f"Token {token.id}. It is shown only now: hand it over confidentially.")
 
 
 @app.command("list")
@@ -66,7 +66,7 @@ def list_tokens(json: Json = False, stack: TokensStack = None) -> None:
 
 @app.command()
 def revoke(
-    token: Annotated[str | None, typer.Argument(help="Id of the token, as `list` shows it.")] = None,
+    token: Annotated[str | None, typer.Argument(help="Id of the token, from `list`.")] = None,
     system: Annotated[str | None, typer.Option(help="All tokens of this system instead.")] = None,
     json: Json = False,
     stack: TokensStack = None,
@@ -84,7 +84,7 @@ def revoke(
     except TokenFileError as error:
         fail(str(error), _FILE_ADVICE)
     if not removed:
-        fail("There is no such token.", "`kreisfunk tokens list` shows which there are.", Exit.REJECTED)
+        fail("There is no such token.", "`kreisfunk tokens list` shows them.", Exit.REJECTED)
     ids = [stored.id for stored in removed]
     print_result({"revoked": ids}, "\n".join(f"revoked {name}" for name in ids), json=json)
 

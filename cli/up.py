@@ -23,7 +23,7 @@ PHONE_COUNT = 3
 
 
 def up(
-    folder: Annotated[Path, typer.Option(help="Where servers keep their data, for the next time.")] = DEFAULT_FOLDER,
+    folder: Annotated[Path, typer.Option(help="Where servers keep their data between runs.")] = DEFAULT_FOLDER,
     rate: Annotated[int, typer.Option(min=5, max=1000, help="The number's limit in messages per second.")] = 80,
     dispatchers: Annotated[int, typer.Option(min=1, max=8, help="Replicas of the dispatcher.")] = 2,
     county: CountyFile = COUNTY,
@@ -31,7 +31,7 @@ def up(
         bool, typer.Option("--new-account", help="The simulator begins without templates and webhook, for `setup`.")
     ] = False,
 ) -> None:
-    """Keep the whole system up until Ctrl-C, with the simulator in Meta's place."""
+    """Run the whole system until Ctrl-C, with the simulator in place of Meta."""
     try:
         asyncio.run(_run_until_interrupted(folder.absolute(), rate, dispatchers, county, new_account=new_account))
     except LocalError as error:

@@ -36,8 +36,8 @@ _SERVICES = r"""
 select distinct usename::text from pg_stat_activity
 where datname = current_database() and usename ~ '^kreisfunk_(subscriptions|dispatcher|newsroom)$' order by 1
 """
-_MOUNT_ADVICE = "In containers /backups is KREISFUNK_BACKUPS, else ./backups; user 10001 has to own it and its files."
-_ROOM_ADVICE = "Nothing was left behind: make room, or choose another disk."
+_MOUNT_ADVICE = "In containers /backups is KREISFUNK_BACKUPS, else ./backups; user 10001 must own it and its files."
+_ROOM_ADVICE = "No file was left behind: free space, or choose another disk."
 _ADVICE = {errno.ENOSPC: _ROOM_ADVICE, errno.EACCES: _MOUNT_ADVICE, errno.ENOENT: _MOUNT_ADVICE}
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ app = typer.Typer(no_args_is_help=True)
 
 
 @app.command("key")
-def create_key(file: Annotated[Path, typer.Argument(help="Where the key goes; must not exist.")]) -> None:
+def create_key(file: Annotated[Path, typer.Argument(help="New file for the key.")]) -> None:
     """Create a key of backups, readable by its owner only. Keep a copy elsewhere: without it no backup can be read.
 
     Exit status: 0, 2 the file exists or cannot be written.
@@ -120,7 +120,7 @@ def restore(
     key: Key = None,
     elsewhere: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Instead: the database was restored by other means, as of this time."),
+        typer.Option(metavar="TIME", help="Instead: mark a database restored by other means, as of this time."),
     ] = None,
     lost_at: Annotated[
         str | None,
@@ -129,7 +129,7 @@ def restore(
     json: Json = False,
     stack: DatabaseStack = None,
 ) -> None:
-    """Restore a backup into an empty database. Sending is paused then, until `kreisfunk sending resume`.
+    """Restore a backup into an empty database. Sending stays paused until `kreisfunk sending resume`.
 
     What may have been sent without a record in this database is held: `kreisfunk deliveries unknown` lists it, and
     none of it is sent automatically. Times are in ISO 8601, such as 2026-12-01T14:30+01:00.
@@ -215,7 +215,7 @@ async def _require_empty(connection: asyncpg.Connection) -> None:
     if existing := await tables.find_tables(connection):
         advice = (
             "A backup is never mixed with existing data. Stop all services; then restore into a new database, or drop"
-            " the schemas subscriptions, dispatcher and newsroom if nothing in them is needed any longer."
+            " the schemas subscriptions, dispatcher and newsroom if nothing in them is needed any more."
         )
         fail(f"The database is not empty: it has {', '.join(existing)}.", advice, Exit.REJECTED)
 
@@ -267,9 +267,9 @@ def describe_held(held: HeldWork) -> str:
             f" from {format_time(held.saved_at)} to {format_time(held.lost_at)}:",
             f"  {held.deliveries} deliveries of {held.broadcasts} broadcasts and {held.replies} replies may have been"
             " sent: they are held",
-            f"  {held.unfinished} broadcasts were under way: their remaining recipients will be held, too",
+            f"  {held.unfinished} broadcasts were running: their remaining recipients will be held, too",
             f"  {held.scheduled} broadcasts are scheduled; any of them may have been withdrawn since",
-            f"  {held.returned} notices of the newsroom that nobody had confirmed are with their editors again",
+            f"  {held.returned} unconfirmed newsroom notices are back with their editors",
             '  those who said "Stop" or "Löschen" in that time are subscribed again, and those who subscribed are not',
             "Next: `kreisfunk migrate`; let `kreisfunk keys status` end with 0 (else rotate; until then no message is"
             " handled and sending is not resumed); if the broker kept its messages, purge dispatch.urgent and"

@@ -59,7 +59,7 @@ def read_frames(file: BinaryIO, key: bytes) -> Iterator[bytes]:
     """Yield all frames of a file. Raises BackupFileError, at the latest where it is damaged or ends."""
     header = file.read(HEADER_BYTES)
     if not header.startswith(MAGIC):
-        raise BackupFileError("is not a backup, or one of another version of its format")
+        raise BackupFileError("is not a backup, or has another version of the format")
     if len(header) < HEADER_BYTES:
         raise BackupFileError(_END)
     if header[len(MAGIC) :][:KEY_ID_BYTES] != _derive_key_id(key):
@@ -71,7 +71,7 @@ def read_frames(file: BinaryIO, key: bytes) -> Iterator[bytes]:
         yield plain
         number += 1
     if file.read(1):
-        raise BackupFileError("continues after its end: something was added to it")
+        raise BackupFileError("has extra data after its end")
 
 
 def _read_frame(file: BinaryIO) -> bytes:

@@ -214,7 +214,7 @@ async def restore_database(owner: asyncpg.Connection, manifest: Manifest, frames
     for name, value in manifest.sequences.items():
         await owner.execute("select setval($1::text::regclass, $2)", name, value)
     if next(frames, None) != b"" or next(frames, None) is not None:
-        raise BackupFileError("has more than its manifest says")
+        raise BackupFileError("has more data than its manifest says")
     for schema in SCHEMAS:
         await migrate(owner, schema, locate_migrations(schema))
 

@@ -52,7 +52,7 @@ class DemoContext:
 
 
 def demo(
-    citizens: Annotated[int, typer.Option(min=20, max=90_000, help="How many citizens take part.")] = 1000,
+    citizens: Annotated[int, typer.Option(min=20, max=90_000, help="Number of citizens.")] = 1000,
     rate: Annotated[int, typer.Option(min=5, max=1000, help="The number's limit in messages per second.")] = 80,
     dispatchers: Annotated[int, typer.Option(min=1, max=8, help="Replicas of the dispatcher.")] = 2,
     kill: Annotated[

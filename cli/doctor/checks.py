@@ -50,12 +50,12 @@ def doctor(
     ] = None,
     ingress_url: Annotated[str | None, typer.Option(help="Where the webhook is reached from outside.")] = None,
     ready_url: Annotated[
-        list[str] | None, typer.Option(help="/readyz of another process that has to be ready; may be repeated.")
+        list[str] | None, typer.Option(help="/readyz of another process that must be ready; may be repeated.")
     ] = None,
     county: CountyFile = COUNTY,
     templates: TemplatesFile = TEMPLATES,
     standbys: Annotated[
-        int, typer.Option(envvar="KREISFUNK_DATABASE_STANDBYS", min=0, help="Synchronous standbys the database has.")
+        int, typer.Option(envvar="KREISFUNK_DATABASE_STANDBYS", min=0, help="Synchronous standbys of the database.")
     ] = 0,
     json: Json = False,
 ) -> None:
@@ -210,7 +210,7 @@ async def check_names(environment: Mapping[str, str]) -> DoctorProblem | None:
         advice = "docs/guides/operators.md lists all settings."
         return DoctorProblem(f"nothing reads {', '.join(unknown)}", f"{guesses} {advice}".strip())
     if duplicates := sorted(name for name in environment if name in known and _has_file(environment, name)):
-        advice = "Remove it from .env: containers get the file only, so this check uses another value."
+        advice = "Remove it from .env: containers use the file only, so this check used another value."
         return DoctorProblem(f"{', '.join(duplicates)}: both a variable and a file", advice)
     return None
 

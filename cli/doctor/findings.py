@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 CHECK_TIMEOUT_SECONDS = 15.0
 MAX_CONCURRENT_CHECKS = 8
-_ADVICE = "Look at the settings that it needs, first at the address."
+_ADVICE = "Check its settings, first the address."
 
 
 class DoctorProblem(NamedTuple):
@@ -33,7 +33,7 @@ class CompletedCheck(NamedTuple):
 async def run_checks(checks: Sequence[Check], *, seconds: float = CHECK_TIMEOUT_SECONDS) -> list[CompletedCheck]:
     """Run the checks, at most 8 at a time, each with a time-out of `seconds`; results keep the given order."""
     slots = asyncio.Semaphore(MAX_CONCURRENT_CHECKS)
-    slow = DoctorProblem(f"no result within {seconds:.0f} s", "Look at that system's load and log, then try again.")
+    slow = DoctorProblem(f"no result within {seconds:.0f} s", "Check that system's load and log, then try again.")
 
     async def run(check: Check) -> CompletedCheck:
         async with slots:

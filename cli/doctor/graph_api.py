@@ -74,7 +74,7 @@ async def check_ca_file(path: str) -> DoctorProblem | None:
         ssl.create_default_context(cafile=path)
     except OSError as error:
         reason = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
-        advice = 'Put the CA there in PEM, readable by everybody (operators\' guide, "The way to Meta").'
+        advice = 'Put the CA there in PEM, world-readable (operators\' guide, "Connection to Meta").'
         return DoctorProblem(f"{path}: {reason}", advice)
     return None
 

@@ -115,7 +115,7 @@ def _read(kind: type[BaseSettings], environment: Mapping[str, str]) -> BaseSetti
             return kind(_secrets_dir=find_secrets_folder())
         except (ValidationError, SettingsError) as error:
             problems = [line.strip() for line in explain(error, kind).splitlines() if line.startswith("  ")]
-    return DoctorProblem("; ".join(problems), "Set each as a variable, or as a file in the folder of its secrets.")
+    return DoctorProblem("; ".join(problems), "Set each as a variable, or as a file in its secrets folder.")
 
 
 def find_installation(stack: Path | None, environment: Mapping[str, str]) -> Installation:
@@ -126,5 +126,5 @@ def find_installation(stack: Path | None, environment: Mapping[str, str]) -> Ins
     running = find_stack(stack, environment)
     if running is None:
         logins = ", ".join(kind.login for kind in PROCESS_KINDS.values())
-        fail("The login in KREISFUNK_BROKER_URL is not one of ours.", f"Ours are {logins}.", Exit.USAGE)
+        fail("The login in KREISFUNK_BROKER_URL is none of ours.", f"Ours are {logins}.", Exit.USAGE)
     return build_from_stack(running)

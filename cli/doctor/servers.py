@@ -103,7 +103,7 @@ async def check_rights(schema: str, connection: asyncpg.Connection) -> DoctorPro
     """Check that the role of the service with this schema has no rights beyond it."""
     others = [other for other in SCHEMAS if other != schema]
     reasons = [row["reason"] for row in await connection.fetch(EXCESSIVE_RIGHTS, others)]
-    advice = "Use the service's own role, and revoke what it has beyond it."
+    advice = "Use the service's own role, and revoke its additional rights."
     return DoctorProblem(f"this role {', '.join(reasons)}", advice) if reasons else None
 
 
@@ -112,7 +112,7 @@ async def check_migrations(schema: str, connection: asyncpg.Connection) -> Docto
     try:
         pending = await list_pending_versions(connection, schema, locate_migrations(schema))
     except MigrationError as error:
-        return DoctorProblem(str(error), "Restore the file as it was, and put the change into a new migration.")
+        return DoctorProblem(str(error), "Restore the original file, and put the change into a new migration.")
     except asyncpg.InsufficientPrivilegeError:
         return DoctorProblem("this role may not read the list of migrations", "Run `kreisfunk migrate`.")
     return DoctorProblem(f"{len(pending)} migrations have not run", "Run `kreisfunk migrate`.") if pending else None
@@ -131,7 +131,7 @@ async def check_standbys(expected: int, connection: asyncpg.Connection) -> Docto
     except replication.AsynchronousCommitError as error:
         return DoctorProblem(f"{error}", 'See "Replicated parts" in docs/reliability.md.')
     count = await replication.count_synchronous_standbys(connection)
-    advice = "Bring back the others; without any, no commit returns."
+    advice = "Bring back the missing ones; without any, no commit returns."
     return DoctorProblem(f"{count} of {expected} standbys are there", advice) if count < expected else None
 
 

@@ -31,15 +31,15 @@ RESULT_TEXTS = {
     "withdrawn": "withdrawn",
     "followed_up": "followed up",
     "drafted": "kept as a draft",
-    "too_many": "kept as a draft, since they were too many at once",
-    "perhaps_known": "kept as a draft, since they may have been there before",
-    "not_kept": "marked as known, since too many drafts wait",
+    "too_many": "kept as a draft: too many at once",
+    "perhaps_known": "kept as a draft: may not be new",
+    "not_kept": "marked as known: too many drafts wait",
     "marked": "marked as known",
     "known": "known",
     "changed": "changed, not updated",
     "left_out": "left out by rule",
     "old": "too old",
-    "surplus": "not looked at, since the feed is too long",
+    "surplus": "skipped: the feed is too long",
     "broken": "broken",
     "refused": "refused by our rules",
 }
@@ -52,7 +52,7 @@ app.add_typer(drafts.app, name="drafts")
 def once(
     file: FeedsRules = None,
     folder: FeedsFolder = None,
-    wait: Annotated[float, typer.Option(min=0, max=600, help="Longest wait for Kreisfunk's answers, in s.")] = 5.0,
+    wait: Annotated[float, typer.Option(min=0, max=600, help="Maximum wait for Kreisfunk's answers in s.")] = 5.0,
     json: Json = False,
     stack: NoticesApiStack = None,
 ) -> None:
@@ -69,7 +69,7 @@ def once(
     except FolderInUse as error:
         fail(str(error), status=Exit.USAGE)
     except NoticesApiUnavailable as error:
-        fail(f"Not published: {error}.", "What was found is kept, and published next time.", Exit.UNAVAILABLE)
+        fail(f"Not published: {error}.", "New entries are kept, and published next time.", Exit.UNAVAILABLE)
     lines = [line for poll in polls for line in format_lines(poll)]
     lines += [
         f"{name}: {number} rejected by Kreisfunk; see `kreisfunk feeds drafts list`"
@@ -94,7 +94,7 @@ async def _poll_all(parts: FeedComponents, wait: float) -> tuple[list[PollResult
         try:
             await publisher.wait_for_all(wait)
         except NoticesApiUnavailable as error:
-            note(f"What was found is published, but answers cannot be read: {error}.")
+            note(f"New entries are published, but answers cannot be read: {error}.")
             return polls, _count_new(parts, refused_before), False
     return polls, _count_new(parts, refused_before), True
 

@@ -20,7 +20,7 @@ from shared.runtime.clock import system_clock
 from shared.runtime.notices_api import NoticesApiUnavailable
 
 DRAFT_ORIGIN = "drafts"
-Draft = Annotated[str, typer.Argument(metavar="NAME", help="As `list` shows it.")]
+Draft = Annotated[str, typer.Argument(metavar="NAME", help="Name from `list`.")]
 
 app = typer.Typer(
     help="Drafts and refused events: list, show, publish as the system of the feeds, or drop.", no_args_is_help=True
@@ -116,7 +116,7 @@ def drop(name: Draft, folder: FeedsFolder = None) -> None:
 def _load_event(folder: StateFolder, name: str) -> Raw:
     event = folder.find_event(name)
     if event is None:
-        fail(f"There is no draft {name}.", "`kreisfunk feeds drafts list` shows which there are.", Exit.REJECTED)
+        fail(f"There is no draft {name}.", "`kreisfunk feeds drafts list` shows them.", Exit.REJECTED)
     return event
 
 

@@ -70,7 +70,7 @@ def open_folder(folder: Path | None) -> StateFolder:
     """Open the state folder; end the command with status 2 if there is none."""
     path = _read(FolderSettings, None, folder).feeds_folder
     if not path.is_dir():
-        advice = "Name the folder with the state of the feeds; `kreisfunk feeds once` creates it."
+        advice = "Name the feeds' state folder; `kreisfunk feeds once` creates it."
         fail(f"There is no folder {path}.", advice, Exit.USAGE)
     return StateFolder(path)
 

@@ -32,11 +32,11 @@ from shared.encryption import BlindIndexKey, EncryptionError
 MAX_PASSES = 3
 T = TypeVar("T")
 
-Folder = Annotated[Path, typer.Argument(help="Folder of secrets, as `kreisfunk secrets` made it.")]
+Folder = Annotated[Path, typer.Argument(help="Folder created by `kreisfunk secrets`.")]
 OfRing = Annotated[
     Ring, typer.Option("--ring", help="Of citizens' addresses, of subscriptions' dead letters, or of the newsroom.")
 ]
-MAY_DROP = "Has `kreisfunk keys status` said that this may follow?"
+MAY_DROP = "Has `kreisfunk keys status` permitted this?"
 
 
 class RingRules(NamedTuple):
@@ -86,7 +86,7 @@ def rotate(stack: DatabaseStack = None) -> None:
 @keys.command()
 def drop(folder: Folder, ring: OfRing = Ring.ADDRESSES, yes: Yes = False) -> None:
     """Drop all keys of a ring but the newest, once nothing needs them. Then restart its users."""
-    loss = "What is stored under an older key is lost for good."
+    loss = "Data stored under an older key is lost for good."
     ask = partial(_confirm_loss, loss, RINGS[ring].before_dropping, yes)
     version = _change_key_files(lambda path: drop_key(path, ring, ask), folder)
     say(f"version {version} is the only one; restart {RINGS[ring].users}")

@@ -60,7 +60,7 @@ def _append_index_key(text: str, fresh: bytes) -> str:
     """Add a key with one more link for lookups."""
     index = BlindIndexKey.parse(text)
     if index.others:
-        raise KeyFilesError("there is another index key already: use it, or drop it")
+        raise KeyFilesError("there already is another index key: use it, or drop it")
     if index.version == MAX_LINKS:
         raise KeyFilesError(f"{MAX_LINKS} versions were used")
     return BlindIndexKey(index.key, (index.key + fresh,)).text

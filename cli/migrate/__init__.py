@@ -31,7 +31,7 @@ def migrate() -> None:
     except (TableInUse, SkippedVersion) as error:
         fail(str(error))
     except MigrationError as error:
-        fail(str(error), "Restore the file as it was, and put the change into a new migration.")
+        fail(str(error), "Restore the original file, and put the change into a new migration.")
 
 
 async def _migrate(settings: MigrationSettings) -> None:

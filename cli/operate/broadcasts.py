@@ -15,12 +15,12 @@ from cli.options import DatabaseStack, Json
 from cli.options import Yes as YesForGood
 from cli.output import Exit, confirm, fail, format_list, format_pairs, format_table, format_time, note, print_result
 
-Broadcast = Annotated[UUID, typer.Argument(help="Id of the broadcast, as `publish` and `broadcasts list` show it.")]
+Broadcast = Annotated[UUID, typer.Argument(help="Id of the broadcast, from `publish` or `broadcasts list`.")]
 REFUSALS: Mapping[str, str] = {
     "missing": "There is no such broadcast in the ledger. `kreisfunk withdraw` ends those that have not begun.",
     "cancelled": "The broadcast was cancelled.",
     "finished": "The broadcast has finished.",
-    "expired": "The broadcast has expired: nobody may get it now.",
+    "expired": "The broadcast has expired: it cannot be sent any more.",
     "running": "The broadcast is not paused.",
     "template_paused": "The broadcast is not paused; its template is paused: see `kreisfunk templates list`.",
 }

@@ -66,8 +66,8 @@ def resume(number: Number = None, json: Json = False, stack: DatabaseStack = Non
     """
     resumed = run_on_ledger(stack, lambda ledger: _resume(ledger, number))
     if resumed is None:
-        problem = 'This database was restored, and a "Stop" may find nobody in it.'
-        refuse(problem, "Rotate with `kreisfunk keys` until `kreisfunk keys status` ends with 0.")
+        problem = 'This database was restored, and a "Stop" may not match anybody in it.'
+        refuse(problem, "Rotate with `kreisfunk keys` until `kreisfunk keys status` exits with 0.")
     if not resumed:
         refuse("Sending is not paused.")
     print_result({"result": "resumed", "numbers": resumed}, "resumed", json=json)
@@ -140,7 +140,7 @@ def _format_text(numbers: list[Limits], waiting: list[dict[str, Any]]) -> str:
     ]
     # A dispatcher that sends nothing takes nothing from the broker either.
     is_blocked = any(limits["paused_reason"] or limits["unreachable"] for limits in numbers)
-    empty = "nothing waits in the ledger; what has come in since waits at the broker" if is_blocked else "nothing waits"
+    empty = "nothing waits in the ledger; newer messages wait at the broker" if is_blocked else "nothing waits"
     unreachable = [escape(sentence, line=True) for limits in numbers for sentence in limits["unreachable"]]
     waits = format_list(("lane", "waiting", "for"), rows, empty=empty)
     return "\n\n".join((*map(_format_limits, numbers), *unreachable, waits))

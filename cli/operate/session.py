@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def _require_words(text: str) -> str:
-    """Refuse an empty reason, as of a variable that is not set: whatever it stops would look as if it went on."""
+    """Refuse an empty reason, for example from an unset variable: without one, a pause would not show."""
     if not text.strip():
         raise typer.BadParameter("say why")
     return text
@@ -29,7 +29,7 @@ _WAIT_TEXTS = {
     "sending": "Meta's answer: being sent now",
     "queue": "its turn: not yet in the ledger",
     "resume": "somebody to resume the broadcast",
-    "template": "its template, which Meta does not accept at present",
+    "template": "its template, which Meta does not accept now",
     "hours": "the permitted hours",
     "spread": "its turn in the spread",
     "people": "Meta's limit of different people in 24 hours",

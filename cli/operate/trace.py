@@ -29,8 +29,8 @@ TIMED_VERSION = 8
 STATES = {
     "waiting": "it waits",
     "claimed": "it is on its way to Meta",
-    "unknown": "nobody knows whether Meta has it: no answer came",
-    "accepted": "Meta has accepted it, or an operator has settled it so; Meta has said nothing since",
+    "unknown": "unknown whether Meta has it: no answer came",
+    "accepted": "Meta has accepted it, or an operator settled it as accepted; no status since",
     "sent": "it has left Meta",
     "delivered": "it is on the phone",
     "read": "it was read",
@@ -51,7 +51,7 @@ _FIELDS = ("delivery", "broadcast", "notice", "revision", "topic", "template", "
 
 
 def show_delivery(
-    delivery: Annotated[UUID, typer.Argument(help="Its id, as logs, `deliveries` and Meta's statuses name it.")],
+    delivery: Annotated[UUID, typer.Argument(help="Its id, as in logs, `deliveries` and Meta's statuses.")],
     json: Json = False,
     stack: DatabaseStack = None,
 ) -> None:

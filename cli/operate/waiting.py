@@ -174,7 +174,7 @@ def _call_function(verb: str, which: str | None, *, everything: bool, json: bool
 
     count = run_on_ledger(stack, act)
     if count is None:
-        refuse(f"Nothing, or more than one, has an id that begins with {which!r}.", "Nothing was changed.")
+        refuse(f"None or several have an id that begins with {which!r}.", "Nothing was changed.")
     print_result({"result": verb, "letters": count}, f"{verb}: {count}", json=json)
 
 

@@ -32,8 +32,8 @@ T = TypeVar("T")
 YES = ("y", "yes", "j", "ja")
 Source = Annotated[str | None, typer.Option(help="CloudEvents source; usually that of the token.")]
 Check = Annotated[bool, typer.Option("--check", help="Show what would happen; send nothing.")]
-NoWait = Annotated[bool, typer.Option("--no-wait", help="End as soon as it is stored; do not wait for the answer.")]
-Timeout = Annotated[float, typer.Option(min=0.1, max=600, help="Longest wait for the answer, in seconds.")]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Exit once it is stored, without waiting for the answer.")]
+Timeout = Annotated[float, typer.Option(min=0.1, max=600, help="Maximum wait for the answer, in seconds.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout: one object in a line.")]
 Url = Annotated[str | None, typer.Option(help="Address of the notices API; else KREISFUNK_NOTICES_API_URL.")]
 
@@ -55,10 +55,10 @@ def publish(
     topic: Annotated[str, typer.Option(help="Such as strassensperrungen.")] = "",
     headline: Annotated[str, typer.Option(help="At most 120 characters.")] = "",
     text: Annotated[str, typer.Option(help="At most 800 characters.")] = "",
-    link: Annotated[str | None, typer.Option(help="https address to read on.")] = None,
+    link: Annotated[str | None, typer.Option(help="https address for further reading.")] = None,
     picture: Annotated[str | None, typer.Option(help="https address of a JPEG or PNG.")] = None,
     municipality: Annotated[list[str] | None, typer.Option(help="Only for this municipality; may be repeated.")] = None,
-    urgent: Annotated[bool, typer.Option("--urgent", help="Overtakes everything that is not urgent.")] = False,
+    urgent: Annotated[bool, typer.Option("--urgent", help="Send before notices that are not urgent.")] = False,
     scheduled_at: Annotated[str | None, typer.Option(help="Start of sending in ISO 8601; by default at once.")] = None,
     expires_in: Annotated[str | None, typer.Option(help="Expires after 30m, 12h, 2d; by default 24h.")] = None,
     expires_at: Annotated[str | None, typer.Option(help="Expiry in ISO 8601, instead of --expires-in.")] = None,
@@ -67,7 +67,7 @@ def publish(
     notice: Annotated[str | None, typer.Option(help="Id of the notice; by default a new one.")] = None,
     revision: Annotated[int, typer.Option(min=1, help="Increase it whenever the same notice changes.")] = 1,
     check: Check = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it is sent.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Send without asking.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Show the progress until the end.")] = False,
     url: Url = None,
     source: Source = None,
@@ -130,7 +130,7 @@ def _require_valid_options(
 
 
 def withdraw(
-    notice: Annotated[str, typer.Option(help="Id of the notice, as it was published.")],
+    notice: Annotated[str, typer.Option(help="Id of the published notice.")],
     reason: Annotated[str, typer.Option(help="For the record; at most 200 characters.")] = "",
     check: Check = False,
     url: Url = None,
@@ -212,7 +212,7 @@ def _fail_interrupted(body: bytes) -> NoReturn:
         problem = f"notice {notice}"
         command = f"`kreisfunk withdraw --notice {notice} --check`"
         advice = f"{command} says whether it is known; without --check it withdraws it."
-    fail(f"Interrupted: {problem} may be stored, and is acted on then.", advice, Exit.INTERRUPTED)
+    fail(f"Interrupted: {problem} may be stored, and then takes effect.", advice, Exit.INTERRUPTED)
 
 
 def _send(publisher: NoticesApiPublisher, body: bytes, options: SendOptions) -> int:

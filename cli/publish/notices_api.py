@@ -60,7 +60,7 @@ _AUTHORIZATION_ADVICE = (
     "It may be wrong, expired or withdrawn. Ask the operator for a new one (`kreisfunk tokens create`) and put it "
     "into KREISFUNK_NOTICES_API_TOKEN, or into a file kreisfunk_notices_api_token in KREISFUNK_SECRETS_DIR."
 )
-_UNCERTAIN_ADVICE = "Nobody knows whether it has the notice. See whether it went out before you publish it again."
+_UNCERTAIN_ADVICE = "It may or may not have the notice. Check whether it went out before you publish it again."
 
 
 class NoticesApiError(Exception):
@@ -80,7 +80,7 @@ class NoAnswerError(NoticesApiError):
 
     def __init__(self, seconds: float) -> None:
         problem = f"The notice is stored (the broker has it), but nobody answered within {seconds:g} s."
-        advice = "Does the subscriptions service run? Then it will handle the notice; publishing again is not needed."
+        advice = "If the subscriptions service is running, it will handle the notice; do not publish it again."
         super().__init__(problem, advice)
 
 
@@ -129,14 +129,14 @@ class NoticesApiClient:
         try:
             return await self.api.request(path, body, headers)
         except NoticesApiUnavailable:
-            problem = f"{URL(self.url).host} sends a longer answer than a notices API does."
+            problem = f"{URL(self.url).host} sends a longer answer than the notices API."
             raise NoticesApiError(problem, "Is the address right?") from None
         except aiohttp.ClientConnectorCertificateError:
             problem = f"{self.url}: its certificate is not trusted."
             raise NoticesApiError(problem, "Is this the right address?") from None
         except (aiohttp.ClientError, TimeoutError) as error:
             if isinstance(error, aiohttp.ClientConnectorError) and not patient:
-                advice = "Is the address right, and does Kreisfunk run?"
+                advice = "Is the address right, and is Kreisfunk running?"
                 raise NoticesApiError(f"{self.url} cannot be reached.", advice) from None
             return ApiAnswer(NO_ANSWER)
 

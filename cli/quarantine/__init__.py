@@ -14,7 +14,7 @@ SHORT_ID_LENGTH = 8
 
 quarantine = typer.Typer(no_args_is_help=True)
 
-Which = Annotated[str, typer.Argument(help="Its id as `list` shows it; a unique prefix will do.")]
+Which = Annotated[str, typer.Argument(help="Its id from `list`; a unique prefix suffices.")]
 
 
 @quarantine.command("list")

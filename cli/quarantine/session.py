@@ -41,7 +41,7 @@ T = TypeVar("T")
 def _fail_for_keys(problem: str) -> NoReturn:
     advice = (
         "Set KREISFUNK_ENCRYPTION_KEYS and KREISFUNK_INDEX_KEY, or KREISFUNK_SECRETS_DIR to the folder `quarantine` of"
-        " your secrets. A key that was taken out of the ring has to be put back first."
+        " your secrets. A key that was removed from the ring must be put back first."
     )
     fail(problem, advice, Exit.REJECTED)
 
@@ -230,7 +230,7 @@ class QuarantineSession:
     def _build_rules(self, webhook: WebhookQuarantined) -> Rules:
         settings = self.settings
         if settings.ring is None or settings.index is None or settings.phone_number_id is None:
-            _fail_for_keys("To send again, encryption keys, index key and phone number id are needed.")
+            _fail_for_keys("Replaying needs encryption keys, index key and phone number id.")
         return Rules(
             phone_number_id=settings.phone_number_id,
             account_id=settings.waba_id,

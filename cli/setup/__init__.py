@@ -57,7 +57,7 @@ def set_up(
     county: CountyFile = COUNTY,
     templates: TemplatesFile = TEMPLATES,
 ) -> None:
-    """Set up number, tokens, webhook and templates at Meta, as far as they are not yet, and send a first message.
+    """Set up number, tokens, webhook and templates at Meta where missing, and send a first message.
 
     Each step first checks the state at Meta and in the files of the secrets, so the command may be ended and repeated
     at any time. All refusals by Meta are explained. Secrets are asked for without showing them, and never printed.

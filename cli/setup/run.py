@@ -168,5 +168,5 @@ def read_secret_file(path: Path | None) -> str:
     except (OSError, UnicodeDecodeError) as error:
         fail(f"{path} cannot be read: {type(error).__name__}", status=Exit.USAGE)
     if not value or any(map(str.isspace, value)):
-        fail(f"{path} does not hold one secret, and nothing else.", status=Exit.USAGE)
+        fail(f"{path} must contain exactly one secret.", status=Exit.USAGE)
     return value

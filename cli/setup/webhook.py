@@ -41,7 +41,7 @@ async def check_callback(run: SetupRun) -> Sequence[StepResult]:
     if not ADDRESS.fullmatch(url):
         return [report_problem(name, f"{url} is not the address of a webhook", "It has the form https://HOST/webhook.")]
     if not url.startswith("https://") and not run.settings.simulated:
-        return [report_problem(name, "Meta calls addresses with https only", _GUIDE)]
+        return [report_problem(name, "Meta only calls https addresses", _GUIDE)]
     try:
         problem = await _check_handshake(run, url) or await check_webhook(url) or await _find_open_path(run, url)
     except aiohttp.ClientError as error:
@@ -54,7 +54,7 @@ async def check_callback(run: SetupRun) -> Sequence[StepResult]:
 
 
 def _report_unreachable(url: str, what: str) -> DoctorProblem:
-    advice = f"Is the proxy up, and is the name reached from this machine, too? {_GUIDE}"
+    advice = f"Is the proxy up, and can this machine reach the name, too? {_GUIDE}"
     return DoctorProblem(f"{URL(url).host}: {what}", advice)
 
 
@@ -68,17 +68,17 @@ async def _check_handshake(run: SetupRun, url: str) -> DoctorProblem | None:
         return None
     if status == 403:
         what = "the ingress has another verify token"
-        return DoctorProblem(what, "Restart it, so that it reads the present one: `docker compose restart ingress`.")
+        return DoctorProblem(what, "Restart it to read the current one: `docker compose restart ingress`.")
     what = f"the handshake was answered with {status}" if status != 200 else "something else answers the handshake"
     return DoctorProblem(what, f"{_explain_status(status)} {_GUIDE}")
 
 
 def _explain_status(status: int) -> str:
     if status in REDIRECTS:
-        return "Meta follows no redirect: name the address to which it leads."
+        return "Meta does not follow redirects: give the address to which it leads."
     if status in PROXY_FAILURES:
         return "The proxy does not reach the ingress: is that up, and is its address right?"
-    return "The proxy has to pass /webhook on to the ingress, unchanged."
+    return "The proxy must pass /webhook on to the ingress, unchanged."
 
 
 async def _find_open_path(run: SetupRun, url: str) -> DoctorProblem | None:
@@ -135,10 +135,10 @@ async def subscribe_account(run: SetupRun) -> Sequence[StepResult]:
         is_subscribed = any(row.get("override_callback_uri") in (None, run.callback_url) for row in own)
         body = {}
     if is_subscribed:
-        return [report_ok(name, "the account's events come to us")]
+        return [report_ok(name, "the account's events reach us")]
     if run.provider and run.callback_url is None:
         return [report_open(name, "no public address yet", "Give --callback-url https://HOST/webhook.")]
-    if not run.may("The account's events do not come to us yet. Subscribe?"):
-        return [report_open(name, "the account's events do not come to us")]
+    if not run.may("The account's events do not reach us yet. Subscribe?"):
+        return [report_open(name, "the account's events do not reach us")]
     await client.post(path, body)
-    return [report_ok(name, "subscribed: the account's events come to us")]
+    return [report_ok(name, "subscribed: the account's events reach us")]

@@ -58,7 +58,7 @@ class PostgresServer(Child):
 
 
 _LOGIN_REFUSED = (
-    "The database was made with another password than the one in the secrets folder. Restore that one,"
+    "The database was created with a different password than the one in the secrets folder. Restore that one,"
     " or remove the stack's whole folder to start afresh (subscribers and consents in it are lost)."
 )
 

@@ -10,7 +10,7 @@ using RabbitMQ.Client.Events;
 var source = Environment.GetEnvironmentVariable("KREISFUNK_SOURCE") ?? "/landkreis-osterholz/pressestelle";
 var factory = new ConnectionFactory { Uri = new Uri(Environment.GetEnvironmentVariable("BROKER_URL")!) };
 
-// Your own id of the notice. Keep it with the body: whoever publishes again publishes exactly this one.
+// Your own id of the notice. Store it with the body: to publish again, publish exactly this one.
 var notice = args.Length > 0 ? args[0] : $"sperrung-{Guid.NewGuid()}";
 var identifier = $"{notice}-1"; // the same when you publish it again: nothing is sent twice
 var now = DateTimeOffset.UtcNow;

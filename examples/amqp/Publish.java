@@ -17,7 +17,7 @@ import java.util.concurrent.TimeUnit;
 public class Publish {
     public static void main(String[] arguments) throws Exception {
         String source = System.getenv().getOrDefault("KREISFUNK_SOURCE", "/landkreis-osterholz/pressestelle");
-        // Your own id of the notice. Keep it with the body: whoever publishes again publishes exactly this one.
+        // Your own id of the notice. Store it with the body: to publish again, publish exactly this one.
         String notice = arguments.length > 0 ? arguments[0] : "sperrung-" + UUID.randomUUID();
         String identifier = notice + "-1"; // the same when you publish it again: nothing is sent twice
         Instant now = Instant.now();

@@ -15,7 +15,7 @@ $broker = parse_url((string) getenv('BROKER_URL'));
 $login = rawurldecode($broker['user']);
 $source = getenv('KREISFUNK_SOURCE') ?: '/landkreis-osterholz/pressestelle';
 
-// Your own id of the notice. Keep it with the body: whoever publishes again publishes exactly this one.
+// Your own id of the notice. Store it with the body: to publish again, publish exactly this one.
 $notice = $argv[1] ?? 'sperrung-' . bin2hex(random_bytes(8));
 $identifier = "$notice-1"; // the same when you publish it again: nothing is sent twice
 $event = [

@@ -12,7 +12,7 @@ var client = new HttpClient { BaseAddress = new Uri(Environment.GetEnvironmentVa
 client.DefaultRequestHeaders.Authorization =
     new AuthenticationHeaderValue("Bearer", Environment.GetEnvironmentVariable("KREISFUNK_TOKEN"));
 
-// Your own id of the notice. Keep it with the body: whoever repeats a request repeats exactly this one.
+// Your own id of the notice. Store it with the body: to repeat a request, repeat exactly this one.
 var notice = args.Length > 0 ? args[0] : $"sperrung-{Guid.NewGuid()}";
 var content = new
 {

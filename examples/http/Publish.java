@@ -21,7 +21,7 @@ public class Publish {
         .version(HttpClient.Version.HTTP_1_1).connectTimeout(Duration.ofSeconds(10)).build();
 
     public static void main(String[] arguments) throws Exception {
-        // Your own id of the notice. Keep it with the body: whoever repeats a request repeats exactly this one.
+        // Your own id of the notice. Store it with the body: to repeat a request, repeat exactly this one.
         String notice = arguments.length > 0 ? arguments[0] : "sperrung-" + UUID.randomUUID();
         String body = """
             {"notice": "%s", "expires_at": "%s", "topic": "strassensperrungen",

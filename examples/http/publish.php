@@ -10,7 +10,7 @@ const ATTEMPTS = 8;
 $url = rtrim((string) getenv('KREISFUNK_URL'), '/');
 $authorization = 'Authorization: Bearer ' . getenv('KREISFUNK_TOKEN');
 
-// Your own id of the notice. Keep it with the body: whoever repeats a request repeats exactly this one.
+// Your own id of the notice. Store it with the body: to repeat a request, repeat exactly this one.
 $notice = $argv[1] ?? 'sperrung-' . bin2hex(random_bytes(8));
 $body = json_encode([
     'notice' => $notice,

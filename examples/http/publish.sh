@@ -3,7 +3,7 @@
 # KREISFUNK_URL is the address and KREISFUNK_TOKEN the token that the operator gave you.
 set -eu
 
-# Your own id of the notice. Keep it with the body: whoever repeats a request repeats exactly this one.
+# Your own id of the notice. Store it with the body: to repeat a request, repeat exactly this one.
 notice=${1:-sperrung-$(date +%s)}
 expires=$(date -u -d '+12 hours' +%Y-%m-%dT%H:%M:%SZ 2>/dev/null || date -u -v+12H +%Y-%m-%dT%H:%M:%SZ)
 body='{"notice": "'$notice'", "expires_at": "'$expires'", "topic": "strassensperrungen",

@@ -8,10 +8,10 @@ from shared.contracts.message import Address, Lane, Message, Moment, Value
 
 
 class Withdrawal(Value, frozen=True, kw_only=True):
-    """A subscriber's "Stop": nothing decided at or before consent number `sequence` may be sent from now on.
+    """A subscriber's "Stop": nothing decided at or before consent number `sequence` may be sent any more.
 
-    Each start and stop of a subscriber increases `sequence` by one, so a withdrawal never has to be undone, and
-    messages may arrive in any order. `topic` None means all topics.
+    Each start and stop of a subscriber increases `sequence` by one, so withdrawals need never be undone and messages
+    may arrive in any order. `topic` None means all topics.
     """
 
     subscriber: UUID
@@ -42,7 +42,7 @@ class ReplySection(Value, frozen=True, kw_only=True):
 
 
 class ReplyMenu(Value, frozen=True, kw_only=True):
-    """A list that opens from `button` (at most 20 characters): at most 10 rows in all sections together."""
+    """A list that opens from `button` (at most 20 characters), with at most 10 rows in all sections together."""
 
     button: str
     sections: tuple[ReplySection, ...]
@@ -51,8 +51,8 @@ class ReplyMenu(Value, frozen=True, kw_only=True):
 class ReplyRequested(Message, frozen=True, kw_only=True):
     """An automatic answer to one inbound message, inside WhatsApp's 24-hour window.
 
-    `reply` is derived from the inbound message, so that a reply requested twice is sent once. The dispatcher commits
-    `withdrawal` in the same transaction that claims the reply. A reply has buttons or a menu, not both.
+    `reply` is derived from the inbound message, so a reply requested twice is sent once. The dispatcher commits
+    `withdrawal` in the transaction that claims the reply. A reply has buttons or a menu, not both.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.reply.requested.v1"
@@ -106,10 +106,9 @@ class PermittedHours(Value, frozen=True, kw_only=True):
 class BroadcastBatch(Message, frozen=True, kw_only=True):
     """A page of a broadcast's audience: at most 100 recipients.
 
-    `page` counts from 0; `offset` is the number of recipients on all earlier pages, so that `offset + len(recipients)`
-    of the `last` page is the audience. A republished page has the same bytes. Outside `hours` nothing is sent; with
-    `spacing_seconds`, recipient number n is due n times that long after `published_at`, where time outside `hours` does
-    not count.
+    `page` counts from 0; `offset` is the number of recipients on all earlier pages, so `offset + len(recipients)` of
+    the `last` page is the audience. A republished page has the same bytes. Nothing is sent outside `hours`. With
+    `spacing_seconds`, recipient n is due n times that long after `published_at`, not counting time outside `hours`.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.broadcast.batch.v1"
@@ -132,10 +131,9 @@ class BroadcastBatch(Message, frozen=True, kw_only=True):
 
 
 class BroadcastFollowUp(Message, frozen=True, kw_only=True):
-    """A broadcast to the recipients of the earlier broadcasts `follows`, who are known to the ledger only.
+    """A broadcast to the recipients of the earlier broadcasts `follows`, whom only the ledger knows.
 
-    It is published on the lane that it names. The audience is final once no delivery of the earlier ones is in
-    progress.
+    Its audience is final once none of their deliveries is in progress.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.broadcast.followup.v1"

@@ -29,10 +29,10 @@ class NoticeAction(StrEnum):
 class NoticeAccepted(Message, frozen=True, kw_only=True):
     """An event about a notice was stored and takes effect; `source` and `event` name it. A repeat gets the same answer.
 
-    `broadcast` sends out revision `revision`. `audience` is the current number of recipients (for a follow-up known to
-    the ledger only), `costs` are its costs in euros by Meta's category, `duration_seconds` is the duration at today's
-    rate; each is missing if unknown. `blockers` describe what currently delays or stops the broadcast. It begins at
-    `scheduled_at`, else at once. A withdrawal has no broadcast; its `revision` is the newest one, 0 for none.
+    `broadcast` sends revision `revision`. `audience` is the current number of recipients (of a follow-up, only the
+    ledger knows it), `costs` are its costs in euros by Meta's category, `duration_seconds` is the duration at the
+    current rate; each is missing if unknown. `blockers` describe what currently delays or stops the broadcast. It
+    begins at `scheduled_at`, else at once. A withdrawal has no broadcast; its `revision` is the newest one, 0 for none.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.notice.accepted.v1"
@@ -79,7 +79,7 @@ class NoticeChecked(Message, frozen=True, kw_only=True):
 class NoticeRejected(Message, frozen=True, kw_only=True):
     """An event that cannot become a broadcast, with every problem; it is stored in quarantine.
 
-    `system` is its publisher, verified by the broker: a system that names another one's source is rejected for that.
+    `system` is its publisher, verified by the broker: a system that uses another one's source is rejected.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.notice.rejected.v1"
@@ -97,7 +97,7 @@ class NoticeRejected(Message, frozen=True, kw_only=True):
 
 
 class BroadcastStarted(Message, frozen=True, kw_only=True):
-    """The audience of a notice revision is being read, and messages to it are being sent."""
+    """Start of a broadcast: its audience is being read and messages are being sent."""
 
     TYPE: ClassVar[str] = "de.kreisfunk.broadcast.started.v1"
     KEY: ClassVar[str] = "broadcast.started"
@@ -112,7 +112,7 @@ class BroadcastStarted(Message, frozen=True, kw_only=True):
 
 
 class FailureCount(Value, frozen=True, kw_only=True):
-    """Number of recipients who were not reached for the same `reason`, in German; `code` is Meta's, if there is one."""
+    """Number of recipients not reached for one `reason`, in German; `code` is Meta's, if there is one."""
 
     reason: str
     recipients: int
@@ -122,8 +122,8 @@ class FailureCount(Value, frozen=True, kw_only=True):
 class BroadcastProgressed(Message, frozen=True, kw_only=True):
     """Progress of a broadcast: recipients by ledger state; `audience` is null until all pages are known.
 
-    `person_limited` of the waiting recipients wait because Meta limits the messages to one person in a short time.
-    `failures` are the failed recipients by reason.
+    `person_limited` is the number of recipients waiting because Meta limits the messages to one person in a short
+    time. `failures` are the failed recipients by reason.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.broadcast.progressed.v1"
@@ -187,7 +187,7 @@ class SubscriptionStarted(Message, frozen=True, kw_only=True):
 
 
 class SubscriptionChanged(Message, frozen=True, kw_only=True):
-    """A subscriber changed topics or municipalities (none means all), or paused; `topics` are all current ones."""
+    """A subscriber changed topics or municipalities (none means all), or paused; `topics` are the current ones."""
 
     TYPE: ClassVar[str] = "de.kreisfunk.subscription.changed.v1"
     KEY: ClassVar[str] = "subscription.changed"
@@ -203,7 +203,7 @@ class SubscriptionChanged(Message, frozen=True, kw_only=True):
 class SubscriptionEnded(Message, frozen=True, kw_only=True):
     """A citizen unsubscribed from `topic`, or if it is missing, from everything.
 
-    `was_subscribed` is false if they had no subscription: only what was decided for them before ends.
+    `was_subscribed` is false if they had no subscription: only deliveries decided before are stopped.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.subscription.ended.v1"
@@ -219,7 +219,7 @@ class SubscriptionEnded(Message, frozen=True, kw_only=True):
 class SubscriberErased(Message, frozen=True, kw_only=True):
     """A citizen had all personal data deleted: erase these addresses, here and in Meta's contact book.
 
-    `subscribers` are all ids that the person had; nothing decided for them may be sent from now on.
+    `subscribers` are all ids that the person had; nothing more may be sent to them.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.subscriber.erased.v1"
@@ -234,8 +234,8 @@ class SubscriberErased(Message, frozen=True, kw_only=True):
 class FeedbackReceived(Message, frozen=True, kw_only=True):
     """Feedback from a citizen about a broadcast or the channel; it cannot be traced to a person.
 
-    `kind` is `text`, `rating` or `reaction`; `value` is `good` or `bad`, or the emoji; `topic` and `broadcast` are
-    missing if it is about the channel as a whole. `at` is the full hour.
+    `kind` is `text`, `rating` or `reaction`; `value` is `good`, `bad` or the emoji; `topic` and `broadcast` are missing
+    for feedback about the whole channel. `at` is truncated to the hour.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.feedback.received.v1"

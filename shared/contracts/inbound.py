@@ -8,10 +8,10 @@ from shared.contracts.message import Addresses, Message, Moment, Value
 class InboundMessage(Value, frozen=True, kw_only=True):
     """Message from a citizen: text, tap, reaction or media.
 
-    `message_key` is the keyed hash of the wamid (a wamid contains the sender's number), `about_key` that of the message
-    it refers to. `sent_at` is by Meta's clock, in whole seconds. `kind` is Meta's `type`. `text` is the typed text, the
-    caption, the button's label or the emoji; `payload` the id of the button or list row. `error_code` is Meta's code
-    for content that it could not pass on.
+    `message_key` is the keyed hash of the wamid (which contains the sender's number), `about_key` that of the message
+    it refers to. `sent_at` is by Meta's clock, in whole seconds. `kind` is Meta's `type`. `text` is the typed text,
+    caption, button label or emoji; `payload` the id of the button or list row. `error_code` is Meta's code for content
+    that it could not pass on.
     """
 
     message_key: bytes
@@ -26,7 +26,7 @@ class InboundMessage(Value, frozen=True, kw_only=True):
 
 
 class InboundMessages(Message, frozen=True, kw_only=True):
-    """Messages of all webhooks that were waiting at the same moment, in the order of arrival."""
+    """Messages of all webhooks waiting at the same moment, in order of arrival."""
 
     TYPE: ClassVar[str] = "de.kreisfunk.inbound.messages.v1"
     KEY: ClassVar[str] = "messages"
@@ -37,8 +37,8 @@ class InboundMessages(Message, frozen=True, kw_only=True):
 class DeliveryStatus(Value, frozen=True, kw_only=True):
     """Delivery status of one outbound message.
 
-    `delivery` is the value that we passed to Meta as `biz_opaque_callback_data`. `status` is Meta's word; unknown words
-    are passed on. `error_code` is Meta's code if `status` is `failed`.
+    `delivery` is what we passed to Meta as `biz_opaque_callback_data`. `status` is Meta's word; unknown words are
+    passed on. `error_code` is Meta's code if `status` is `failed`.
     """
 
     message_key: bytes
@@ -51,7 +51,7 @@ class DeliveryStatus(Value, frozen=True, kw_only=True):
 
 
 class DeliveryStatuses(Message, frozen=True, kw_only=True):
-    """Statuses of all webhooks that were waiting at the same moment."""
+    """Statuses of all webhooks waiting at the same moment."""
 
     TYPE: ClassVar[str] = "de.kreisfunk.inbound.statuses.v1"
     KEY: ClassVar[str] = "statuses"
@@ -69,7 +69,7 @@ class PreferenceChange(Value, frozen=True, kw_only=True):
 
 
 class PreferenceChanges(Message, frozen=True, kw_only=True):
-    """Preferences set inside WhatsApp, in the order of arrival."""
+    """Preferences set inside WhatsApp, in order of arrival."""
 
     TYPE: ClassVar[str] = "de.kreisfunk.inbound.preferences.v1"
     KEY: ClassVar[str] = "preferences"
@@ -91,7 +91,7 @@ class IdentityChange(Value, frozen=True, kw_only=True):
 
 
 class IdentityChanges(Message, frozen=True, kw_only=True):
-    """New numbers and new user ids, in the order of arrival."""
+    """New numbers and new user ids, in order of arrival."""
 
     TYPE: ClassVar[str] = "de.kreisfunk.inbound.identities.v1"
     KEY: ClassVar[str] = "identities"
@@ -137,7 +137,7 @@ class AccountEvent(Value, frozen=True, kw_only=True):
 
 
 class AccountEvents(Message, frozen=True, kw_only=True):
-    """Account webhooks, in the order of arrival."""
+    """Account webhooks, in order of arrival."""
 
     TYPE: ClassVar[str] = "de.kreisfunk.inbound.account.v1"
     KEY: ClassVar[str] = "account"

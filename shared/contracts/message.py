@@ -39,8 +39,8 @@ class AddressKind(StrEnum):
 class Address(Value, frozen=True, kw_only=True):
     """Address of a person, encrypted (see shared.encryption).
 
-    `index` is the keyed hash to look the address up by, `sealed` the ciphertext, which only the holders of the
-    encryption keys can decrypt.
+    `index` is the keyed hash for look-ups, `sealed` the ciphertext, which only holders of the encryption keys can
+    decrypt.
     """
 
     kind: AddressKind
@@ -49,9 +49,9 @@ class Address(Value, frozen=True, kw_only=True):
 
 
 class Addresses(Value, frozen=True, kw_only=True):
-    """All addresses of one person that Meta named in one place; at least one of the two is present.
+    """All addresses of one person that Meta named in one place: at least one of phone and user id.
 
-    During a rotation of the index key, `also` holds the hashes with the other key for lookups.
+    During a rotation of the index key, `also` holds the hashes under the other key for look-ups.
     """
 
     phone: Address | None = None

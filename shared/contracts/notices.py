@@ -1,6 +1,6 @@
 """Events from municipal systems: exchange `municipal.events`.
 
-Some values are CloudEvents attributes: `subject` is the notice's stable id, `expirytime` the moment after which it is
+Some values are CloudEvents attributes: `subject` is the notice's permanent id, `expirytime` the time after which it is
 no longer sent, and `source` and `id` together identify the event.
 """
 
@@ -34,12 +34,12 @@ class NoticeContent(Message, frozen=True, kw_only=True):
 
 
 class NoticePublished(NoticeContent, frozen=True, kw_only=True):
-    """A new notice (revision 1), which is sent once to all subscribers of its topic.
+    """A new notice (revision 1), sent once to all subscribers of its topic.
 
-    `picture` is the address of a JPEG or PNG. With `municipalities` the notice is sent to those who chose one of them
-    or none. An `urgent` one overtakes everything but replies. It is not sent before `scheduled_at`. `spread_minutes`
-    spreads the messages over that time, instead of sending as fast as the number permits. `follows` is an earlier
-    notice of the same source and topic: exactly its recipients get this one, a correction or an all-clear.
+    `picture` is the URL of a JPEG or PNG. With `municipalities` the notice is sent to those who chose one of them or
+    none. An `urgent` notice overtakes everything but replies. Nothing is sent before `scheduled_at`. `spread_minutes`
+    spreads the messages over that time instead of sending at the full rate. `follows` names an earlier notice of the
+    same source and topic, whose recipients alone get this one, a correction or an all-clear.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.notice.published.v1"
@@ -47,7 +47,7 @@ class NoticePublished(NoticeContent, frozen=True, kw_only=True):
 
 
 class NoticeUpdated(NoticeContent, frozen=True, kw_only=True):
-    """The complete next revision of a notice: it replaces undelivered messages of the previous one, and is sent to all.
+    """The complete next revision of a notice: it replaces unsent messages of the previous one, and is sent to all.
 
     Each update increases `revision`.
     """
@@ -59,7 +59,7 @@ class NoticeUpdated(NoticeContent, frozen=True, kw_only=True):
 
 
 class NoticeWithdrawn(Message, frozen=True, kw_only=True):
-    """Withdrawal of a notice: it must no longer be sent; messages already sent remain."""
+    """Withdrawal of a notice, which is no longer sent; messages already sent remain."""
 
     TYPE: ClassVar[str] = "de.kreisfunk.notice.withdrawn.v1"
     KEY: ClassVar[str] = "notice.withdrawn"

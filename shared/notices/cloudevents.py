@@ -100,7 +100,7 @@ def decode_json(body: bytes, field: str = "body", attributes: Mapping[str, Any] 
 def _explain_error(body: bytes) -> str:
     """Return the problem, with the line and column that the standard library reports."""
     if body.startswith(BOM_UTF8):
-        return "begins with a byte order mark: leave it out"
+        return "begins with a byte order mark: omit it"
     try:
         json.loads(body.decode())
     except json.JSONDecodeError as error:
@@ -191,7 +191,7 @@ def read_amqp_event(message: AmqpMessage) -> Envelope:
 
 def _check_transport(message: AmqpMessage) -> Iterator[Problem]:
     if (message.content_encoding or "").lower() not in _PLAIN_ENCODINGS:
-        yield Problem(field="content_encoding", problem="must be left out: send the body as it is, not compressed")
+        yield Problem(field="content_encoding", problem="must be omitted: send the body uncompressed")
     if not message.persistent:
         yield Problem(field="delivery_mode", problem="must be 2, persistent: else the broker may lose it")
 

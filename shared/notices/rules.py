@@ -95,7 +95,7 @@ def validate_unreadable(
 def validate_source(envelope: Envelope, system: System | None) -> tuple[Problem, ...]:
     """Return a problem unless `system` may publish for the event's source."""
     if system is None:
-        problem = "must be the broker login of a registered system, and the login's own"
+        problem = "must be your own broker login, registered for a system"
         return (Problem(field="user_id", problem=problem),)
     if not _is_owner(system, envelope.source, NOTICE_TYPES.get(envelope.type)):
         problem = f"does not belong to this system, which has {', '.join(system.sources)}"
@@ -178,7 +178,7 @@ def _validate_reason(reason: str, configuration: Configuration) -> Iterator[Prob
 
 def _validate_expiry(expirytime: datetime | None, now: datetime) -> Iterator[Problem]:
     if expirytime is None:
-        yield Problem(field="expirytime", problem="is missing: the moment after which nobody may get it")
+        yield Problem(field="expirytime", problem="is missing: the time after which it is no longer sent")
     elif expirytime <= now:
         yield Problem(field="expirytime", problem="is in the past")
     elif expirytime > now + MAX_EXPIRY:
@@ -239,7 +239,7 @@ def validate_links(field: str, text: str, configuration: Configuration) -> Itera
     """Yield a problem if the text contains a web address whose host may not be linked to."""
     if contains_foreign_host(text, configuration.link_hosts):
         hosts = ", ".join(configuration.link_hosts) or "(none)"
-        problem = f"contains an address that may not be linked to (only {hosts}): take it out"
+        problem = f"contains an address that may not be linked to (only {hosts}): remove it"
         yield Problem(field=field, problem=f"{problem}; if it is not an address, write a space after the full stop")
 
 
@@ -324,11 +324,11 @@ def _validate_total_length(values: Mapping[str, Any]) -> Iterator[Problem]:
     if length > MAX_CONTENT_LENGTH:
         yield Problem(
             field="text",
-            problem=f"headline, text and link have {length} characters; {MAX_CONTENT_LENGTH} fit together",
+            problem=f"headline, text and link have {length} characters; {MAX_CONTENT_LENGTH} is the limit",
         )
 
 
-ID_REUSED = Problem(field="id", problem="was used for another event of this source; each event needs an id of its own")
+ID_REUSED = Problem(field="id", problem="was used for another event of this source; each event needs its own id")
 
 
 def validate_event(

@@ -21,9 +21,9 @@ PARTS = {
 }
 A_SYSTEM = "bauamt"
 LOGINS = {**SERVICES, A_SYSTEM: MUNICIPAL}
-SYSTEMS = f"""`{A_SYSTEM}` stands for each municipal system, which publishes with these keys only, declares and binds
-nothing, and has at most {{limits}}. It cannot read what citizens write or who subscribes; RabbitMQ
-tells any login of the vhost how many messages wait in a queue that it names."""
+SYSTEMS = f"""`{A_SYSTEM}` stands for each municipal system, which can publish only with these keys, cannot declare or
+bind anything, and has at most {{limits}}. It cannot read what citizens write or who subscribes; RabbitMQ
+tells every login of the vhost the number of messages in any queue that it names."""
 STREAM_READERS = {
     topology.PROGRESS: "each process of the notices API for itself",
     topology.ANSWERS: "each municipal system for itself",
@@ -35,16 +35,16 @@ Written by `python -m tools.docs.generate` from `shared/contracts`, `shared/amqp
 [an example of each message](../shared/contracts/examples).
 
 Every message is a [CloudEvent](https://cloudevents.io) 1.0 in structured JSON (`application/cloudevents+json`); the
-lists below show its `data`. Readers ignore unknown fields. A field that becomes
-required, or changes, makes a new version of the type. Binary values are base64. An address is always encrypted: only
-ingress and dispatcher have the key."""
+lists below describe its `data`. Readers ignore unknown fields; new required or changed fields mean a [new
+version](decisions/0002-contracts-and-envelope.md) of the type. Binary values are base64. Addresses are always
+encrypted; only ingress and dispatcher have the key."""
 TIERS = """All queues are quorum queues. Each queue that a service reads has
 
-- a dead-letter queue `<queue>.dead`, where a message stays with its reason until an operator looks, including one
+- a dead-letter queue `<queue>.dead`, which keeps messages with their reason until an operator looks, including those
   that the broker has delivered more than {limit} times. Messages in {expiring}
-  may quote a citizen and are dropped after {days} days;
-- delay tiers `<queue>.retry.<tier>` ({tiers}), which lead back to the same queue only. Its owner publishes
-  messages to be retried through the exchange `<owner>.retry`.
+  may quote citizens and are dropped after {days} days;
+- delay tiers `<queue>.retry.<tier>` ({tiers}), which lead back to that queue. Its owner publishes messages to retry
+  through the exchange `<owner>.retry`.
 
 `{quarantine}` keeps what the ingress could not parse, encrypted; `{notices}` keeps rejected
 notices as they came, with the headers `kind`, `reason`, `source`, `event`, `system`, `quarantined-at` and, if the body

@@ -231,7 +231,7 @@ def build_error_response(error: ApiError) -> web.Response:
 
 def _convert_http_error(error: web.HTTPException) -> ApiError:
     allowed = {str(hdrs.ALLOW): error.headers[hdrs.ALLOW]} if hdrs.ALLOW in error.headers else {}
-    detail = "There is no such path; none ends with a slash, and /docs describes all." if error.status == 404 else ""
+    detail = "There is no such path; none ends with a slash, and /docs lists all." if error.status == 404 else ""
     return ApiError(_ERROR_TYPES.get(error.status, ErrorType.UNREADABLE), detail, headers=allowed)
 
 

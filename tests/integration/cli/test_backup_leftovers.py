@@ -35,7 +35,7 @@ async def test_a_disk_that_others_need_is_not_filled(
         free = iter([MIN_FREE_BYTES] * checks)
         monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: SimpleNamespace(free=next(free, 0)))
         ended = await run(environment, "backup", "create", tmp_path)
-        assert (ended.status, "make room" in " ".join(ended.errors.split())) == (1, True), ended.everything
+        assert (ended.status, "free space" in " ".join(ended.errors.split())) == (1, True), ended.everything
         assert os.listdir(tmp_path) == []
 
 

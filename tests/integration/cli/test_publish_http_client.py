@@ -16,7 +16,7 @@ from tests.servers import WAIT_TIMEOUT_SECONDS
 TOKEN = "kreisfunk_only-for-tests"
 NOTICE = ("/notices", b"same")
 CHECK = ("/notices/check", b"same")
-UNCERTAIN = "Nobody knows whether it has the notice."
+UNCERTAIN = "It may or may not have the notice."
 Answer = Callable[[], web.Response] | None
 
 
@@ -100,7 +100,7 @@ async def test_a_redirect_is_not_followed_and_the_token_stays() -> None:
 
 async def test_an_answer_without_end_is_not_read() -> None:
     async with open_client(lambda: web.Response(body=b" " * 2_000_000)) as (client, _):
-        with pytest.raises(NoticesApiError, match="longer answer than a notices API does"):
+        with pytest.raises(NoticesApiError, match="longer answer than the notices API"):
             await client.request("/notices", seconds=WAIT_TIMEOUT_SECONDS)
 
 

@@ -237,7 +237,7 @@ async def test_a_proxy_that_does_not_pass_the_webhook_on_is_explained(new: NewIn
     app = web.Application()
     app.router.add_route("*", "/webhook", answer)
     await new.set_up_all()
-    advices = ((308, "follows no redirect"), (502, "does not reach the ingress"), (404, "unchanged"))
+    advices = ((308, "does not follow redirects"), (502, "does not reach the ingress"), (404, "unchanged"))
     async with TestServer(app) as proxy:
         for status, advice in advices:
             ended = await new.set_up("--check", "--callback-url", str(proxy.make_url("/webhook")))

@@ -64,7 +64,7 @@ async def test_where_too_many_drafts_wait_the_older_entries_are_only_marked(harn
     for number in range(MAX_DRAFTS - 1):
         (drafts / f"presse-{number:020x}.1.json").write_text("{}")
     harness.show(build_item(2), build_item(1))
-    told = "presse: 1 kept as a draft, 1 marked as known, since too many drafts wait\n"
+    told = "presse: 1 kept as a draft, 1 marked as known: too many drafts wait\n"
     assert (await harness.poll_once()).output == told
     assert [draft["data"]["headline"] for draft in harness.list_stored("drafts") if draft] == ["Meldung 2"]
 

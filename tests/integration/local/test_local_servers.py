@@ -63,7 +63,7 @@ async def test_postgres_keeps_its_data_through_sigkill_power_failure_and_a_secon
         assert await value_of(server.url, "select number from numbers") == 7
         assert await value_of(server.url, "show fsync") == "on"
     assert not list_processes(folder)
-    with pytest.raises(LocalError, match="made with another password"):
+    with pytest.raises(LocalError, match="created with a different password"):
         async with run_postgres(folder, "another"):
             pass
 

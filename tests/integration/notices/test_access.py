@@ -235,7 +235,7 @@ async def test_what_is_not_there_is_a_problem_too(method: str, path: str, status
     answer = await api.ask(method, path)
     assert (answer.status, answer.fields) == (status, [])
     assert ("Allow" in answer.headers) == (status == 405)
-    assert ("/docs describes" in answer.body["detail"]) == (status == 404)
+    assert ("/docs lists" in answer.body["detail"]) == (status == 404)
 
 
 async def test_no_answer_says_what_it_was_made_with(api: NoticesApi) -> None:

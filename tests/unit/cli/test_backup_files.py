@@ -78,7 +78,7 @@ def test_frames_are_read_in_their_order_from_their_file_and_up_to_their_end_only
             read_all(b"".join([header, *order]))
     with pytest.raises(BackupFileError, match=END):
         read_all(b"".join([header, *frames[:-1]]))
-    with pytest.raises(BackupFileError, match="continues after its end"):
+    with pytest.raises(BackupFileError, match="has extra data after its end"):
         read_all(b"".join([header, *frames, frames[-1]]))
 
 
@@ -139,7 +139,7 @@ def test_what_a_killed_process_left_is_removed_and_what_another_writes_is_not(tm
 
 @pytest.mark.parametrize(
     ("code", "advice"),
-    [(errno.ENOSPC, "make room"), (errno.EACCES, "user 10001 has to own it"), (errno.ENOENT, "KREISFUNK_BACKUPS")],
+    [(errno.ENOSPC, "free space"), (errno.EACCES, "user 10001 must own it"), (errno.ENOENT, "KREISFUNK_BACKUPS")],
     ids=errno.errorcode.get,
 )
 def test_a_file_that_cannot_be_used_leads_to_what_to_do(

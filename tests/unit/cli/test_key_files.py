@@ -125,7 +125,7 @@ async def test_no_step_shows_a_key_and_an_older_index_key_is_dropped_only_by_agr
         assert (done.status, show_keys(tmp_path, done)) == (0, [])
     before = read_index(tmp_path)
     asked = await run_keys("drop-index", folder)
-    assert (asked.status, "Say --yes" in asked.errors) == (2, True)
+    assert (asked.status, "Use --yes" in asked.errors) == (2, True)
     assert read_index(tmp_path) == before
     dropped = await run_keys("drop-index", folder, "--yes")
     assert (dropped.status, show_keys(tmp_path, dropped)) == (0, [])
@@ -143,7 +143,7 @@ async def test_a_new_key_reaches_every_holder_and_alone_stays_by_agreement(tmp_p
     (before,) = read_texts(tmp_path)["kreisfunk_encryption_keys"]
     assert KeyRing.parse(before).keys.keys() == {1, 2}
     asked = await run_keys("drop", folder)
-    assert (asked.status, "Say --yes" in asked.errors) == (2, True)
+    assert (asked.status, "Use --yes" in asked.errors) == (2, True)
     assert read_texts(tmp_path)["kreisfunk_encryption_keys"] == {before}
     dropped = await run_keys("drop", folder, "--yes")
     assert (dropped.status, show_keys(tmp_path, dropped)) == (0, [])

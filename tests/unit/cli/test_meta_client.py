@@ -39,7 +39,7 @@ UNTRUSTED.verify_message, NO_TLS.reason = "unable to get local issuer certificat
 )
 def test_why_meta_is_not_reached_leads_to_what_to_look_at(error: aiohttp.ClientError, look: str) -> None:
     advice = explain_connection_error(error).advice
-    assert (look in advice, advice.count('operators\' guide, "The way to Meta"')) == (True, 1)
+    assert (look in advice, advice.count('operators\' guide, "Connection to Meta"')) == (True, 1)
 
 
 @pytest.mark.parametrize("code", sorted({*ERROR_RULES, *ADVICE}))

@@ -77,7 +77,7 @@ def test_of_a_feed_that_is_too_long_and_has_no_dates_the_first_are_kept() -> Non
 def test_what_a_feed_that_is_too_long_leaves_out_is_told() -> None:
     outcome = poll_feed(*(build_item(number) for number in range(MAX_ENTRIES + 2)), mode="draft")
     (line,) = format_lines(PollResult("presse", "new", outcome.counts))
-    assert "2 not looked at, since the feed is too long" in line
+    assert "2 skipped: the feed is too long" in line
 
 
 def test_an_id_that_comes_twice_is_one_entry() -> None:

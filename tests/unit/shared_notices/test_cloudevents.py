@@ -103,7 +103,7 @@ def test_the_first_and_the_last_moment_are_no_accident() -> None:
         ('{"ü": 1 2}'.encode(), "is not JSON: line 1, column 9"),
         (b'{"a": 1,\n "b": "\xff"}', "is not UTF-8: line 2, column 8"),
         ('{"text": "für"}'.encode("latin-1"), "is not UTF-8: line 1, column 12"),
-        ('{"a": 1}'.encode("utf-8-sig"), "begins with a byte order mark: leave it out"),
+        ('{"a": 1}'.encode("utf-8-sig"), "begins with a byte order mark: omit it"),
         (b"[]", "must be a JSON object"),
         (b"5", "must be a JSON object"),
         *((b'{"a": %s}' % value, UNPLACED) for value in (b"NaN", b"1e400", b"9" * 5_000, b'"\\ud800"')),

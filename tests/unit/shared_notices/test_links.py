@@ -146,7 +146,7 @@ def test_a_notice_names_no_foreign_host(field: str, words: str) -> None:
     found = find_content_problems(**{field: words})
     assert set(found) == {field}
     assert "landkreis-osterholz.de" in found[field]
-    assert "take it out" in found[field]
+    assert "remove it" in found[field]
     assert words not in found[field]
 
 
