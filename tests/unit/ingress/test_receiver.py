@@ -8,12 +8,10 @@ from prometheus_client import CollectorRegistry
 
 from services.ingress.webhook import outbox as outbox_module
 from services.ingress.webhook.events import Chunk, EncodedEvents, Event, encode_events
-from services.ingress.webhook.group_commit import Deadlines, GroupCommit
-from services.ingress.webhook.metrics import EVENT_KINDS, Metrics
-from services.ingress.webhook.outbox import GROUP_LIMITS, GroupedOutbox, open_outbox
+from services.ingress.webhook.metrics import Metrics
+from services.ingress.webhook.outbox import open_outbox
 from services.ingress.webhook.receiver import NotStored, Outbox, Receiver, WebhookResult
 from shared.contracts.inbound import DeliveryStatus, InboundMessage, WebhookQuarantined
-from shared.runtime.background import run_in_background
 from tests.factories.webhook_rules import INDEX, RECEIVED_AT, RING, find_all
 from tests.factories.webhooks import (
     NUMBER_ID,
@@ -80,13 +78,6 @@ async def test_a_signed_body_is_stored_and_counted(
     assert counted(registry, "webhooks_total", result=result) == 1
 
 
-async def test_an_unsigned_body_is_not_even_read() -> None:
-    outbox, registry = FakeOutbox(), CollectorRegistry()
-    assert await receiver(outbox, registry).receive(b"no webhook", None) is WebhookResult.UNSIGNED
-    assert outbox.kinds == []
-    assert counted(registry, "webhooks_total", result="unsigned") == 1
-
-
 async def test_what_is_not_stored_is_unavailable_and_counted_as_nothing_else() -> None:
     outbox, registry = FakeOutbox(works=False), CollectorRegistry()
     body = read_sample("mixed")
@@ -116,14 +107,6 @@ async def test_the_outbox_fails_a_webhook_of_which_one_group_is_refused() -> Non
         with pytest.raises(NotStored):
             await outbox.store(encode_all(read_sample("mixed")))
         await outbox.store(encode_all(read_sample("text")))
-
-
-async def test_the_outbox_waits_no_longer_than_it_may() -> None:
-    idle = {kind: GroupCommit(publish=_never, limits=GROUP_LIMITS) for kind in EVENT_KINDS}
-    outbox = GroupedOutbox(idle, Deadlines(0.01))
-    async with run_in_background(outbox.deadlines.work()):
-        with pytest.raises(NotStored, match="in time"):
-            await outbox.store(encode_all(read_sample("mixed")))
 
 
 @pytest.mark.parametrize(("limit", "most"), [("MAX_WAITING_WEBHOOKS", 0), ("MAX_WAITING_BYTES", 0)])

@@ -1,6 +1,5 @@
 """Signatures and the token of the handshake."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,12 +24,6 @@ def test_the_signature_of_another_body_is_wrong(body: bytes, other: bytes) -> No
 @given(header=st.none() | st.text() | st.from_regex(r"sha256=[0-9a-f]{63,65}", fullmatch=True))
 def test_no_other_header_is_right(header: str | None) -> None:
     assert not is_signed(b"body", header, SECRETS)
-
-
-@pytest.mark.parametrize("change", [str.upper, lambda it: f"{it}\n", lambda it: f" {it}", lambda it: it[7:]])
-def test_the_form_of_the_header_is_exact(change: object) -> None:
-    assert callable(change)
-    assert not is_signed(b"body", change(sign(b"body")), SECRETS)
 
 
 def test_without_a_secret_nothing_is_signed() -> None:
