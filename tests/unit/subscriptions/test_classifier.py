@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +12,6 @@ from benchmarks.dialogue.scoring import score
 from services.subscriptions.domain.intents.classifier import (
     Example,
     IntentClassifier,
-    LinearModel,
     Prediction,
     extract_features,
     load_classifier,
@@ -183,8 +181,3 @@ def test_whoever_adds_examples_has_taught_them() -> None:
     text = CitizenText("Die Krokodile tanzen")
     assert IntentClassifier(train(FEW, COUNTY), COUNTY).predict(text).intent is not Intent.PAUSE
     assert IntentClassifier(train([*FEW, *more], COUNTY), COUNTY).predict(text).intent is Intent.PAUSE
-
-
-def test_a_model_is_read_as_it_was_written() -> None:
-    model = train(FEW, COUNTY)
-    assert msgspec.json.decode(render(model), type=LinearModel) == model
