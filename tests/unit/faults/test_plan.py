@@ -3,11 +3,10 @@
 from collections import Counter
 from itertools import pairwise
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.faults.fault_types import DISPATCHERS, MAX_DISPATCHERS, FaultAction, FaultPhase, FaultType, build_fault_types
+from tests.faults.fault_types import DISPATCHERS, MAX_DISPATCHERS, FaultPhase, FaultType, build_fault_types
 from tests.faults.node_faults import NODE_FAULT_TYPES, make_node_plan
 from tests.faults.plan import DEFAULT_PACE, SHORT_PACE, Fault, PlanPace, compute_round_seconds, make_plan
 
@@ -27,11 +26,6 @@ def make_round(seed: int, pace: PlanPace, types: Types) -> tuple[Fault, ...]:
 @given(seed=seeds, seconds=seconds, pace=paces)
 def test_the_same_seed_makes_the_same_plan(seed: int, seconds: float, pace: PlanPace) -> None:
     assert make_plan(seed, seconds, pace, FAULT_TYPES) == make_plan(seed, seconds, pace, FAULT_TYPES)
-
-
-def test_another_seed_makes_another_plan() -> None:
-    plans = [make_plan(seed, 600, DEFAULT_PACE, FAULT_TYPES) for seed in range(20)]
-    assert all(plan not in plans[:index] for index, plan in enumerate(plans))
 
 
 @given(seed=seeds, seconds=seconds, pace=paces)
@@ -90,41 +84,6 @@ def test_each_fault_hits_what_it_may_and_lasts_as_long_as_it_may(seed: int, pace
         shortest, longest = fault.recipe.seconds
         assert fault.target in fault.recipe.targets
         assert shortest - 0.001 <= fault.seconds <= longest + 0.001
-
-
-@given(seed=seeds, pace=paces, types=some_types)
-def test_no_dispatcher_gets_two_pages_at_once(seed: int, pace: PlanPace, types: Types) -> None:
-    pages = [fault for fault in make_round(seed, pace, types) if fault.recipe.network.page]
-    for one, other in pairwise(pages):
-        assert one.target != other.target or one.until <= other.at
-
-
-@pytest.mark.parametrize("count", range(1, MAX_DISPATCHERS + 1))
-def test_only_dispatchers_that_exist_are_hit_and_each_of_them_is(count: int) -> None:
-    targets = {target.partition("/")[0] for recipe in build_fault_types(count) for target in recipe.targets}
-    hit = {target for target in targets if target.startswith("dispatcher-")}
-    assert hit == {f"dispatcher-{number}" for number in range(1, count + 1)}
-
-
-def test_a_single_dispatcher_that_is_frozen_owes_nobody_the_full_rate() -> None:
-    phases = [{recipe.kind: recipe.phase for recipe in types}["freeze dispatcher"] for types in BY_DISPATCHERS]
-    assert phases == [FaultPhase.ROUGH, *[FaultPhase.STEADY] * (MAX_DISPATCHERS - 1)]
-
-
-def test_kinds_are_named_once_and_what_lasts_does_something() -> None:
-    assert len({recipe.kind for recipe in FAULT_TYPES}) == len(FAULT_TYPES)
-    for recipe in FAULT_TYPES:
-        assert recipe.targets
-        assert recipe.network.is_disturbed is (recipe.action is FaultAction.NETWORK)
-        assert recipe.disturbance or recipe.action is not FaultAction.META
-
-
-@pytest.mark.parametrize("recipe", [one for one in FAULT_TYPES if one.network.page], ids=lambda one: one.kind)
-def test_a_page_is_an_answer_that_says_how_long_it_is(recipe: FaultType) -> None:
-    head, _, body = recipe.network.page.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 4")
-    assert f"Content-Length: {len(body)}".encode() in head
-    assert b"error" not in body
 
 
 @given(seed=seeds)
