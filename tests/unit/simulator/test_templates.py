@@ -6,7 +6,6 @@ import msgspec
 import pytest
 
 from deploy.paths import CONFIG
-from shared.notices.configuration import Configuration, read_configuration
 from simulator.citizens import PhoneContent
 from simulator.graph.errors import GraphError
 from simulator.graph.requests import ComponentParameters
@@ -39,22 +38,6 @@ def named(**values: str) -> list[object]:
 
 def positional(*values: str) -> list[object]:
     return [{"type": "body", "parameters": [{"type": "text", "text": text} for text in values]}]
-
-
-def test_the_deployed_templates_would_be_approved_and_all_have_the_same_shape() -> None:
-    deployed = Templates.load(DEPLOYED).all
-    topics = [topic.id for topic in read_configuration(CONFIG / "county.toml", Configuration).topics]
-    kinds = ("v1", "bild_v1")
-    assert [one.name for one in deployed] == [f"kreisfunk_{topic}_{kind}" for kind in kinds for topic in topics]
-    for one in deployed:
-        *header, body, footer, buttons = one.components
-        assert [part.format for part in header] == (["IMAGE"] if "_bild_" in one.name else [])
-        assert (one.language, one.named) == ("de", True)
-        assert body.variables == ["headline", "text"]
-        assert footer.text == "Abmelden: Stop"
-        assert [(button.type, button.text) for button in buttons.buttons] == [
-            ("QUICK_REPLY", label) for label in ("Stop", "Hilfreich", "Nicht hilfreich")
-        ]
 
 
 POSITIONAL = template(

@@ -7,7 +7,7 @@ import pytest
 
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.wording import build_wordings
-from shared.notices.configuration import ConfigurationError, read_configuration
+from shared.notices.configuration import ConfigurationError, Topic, read_configuration
 from shared.notices.rules import MAX_CONTENT_LENGTH
 from tests.factories.citizens import COUNTY, TEXTS
 
@@ -16,13 +16,13 @@ MAX_TEMPLATE_BODY = 1024
 SHIPPED = Path("deploy/config/county.toml").read_text()
 
 
-@pytest.mark.parametrize("topic", COUNTY.topics, ids=lambda topic: str(topic.id))
-def test_each_topic_has_its_template_with_the_same_category(topic: object) -> None:
-    (known,) = [each for each in COUNTY.topics if each == topic]
-    assert known.picture_template is not None
-    for name in (known.template, known.picture_template):
-        template = TEMPLATES[name]
-        assert (template["language"], template["category"].lower()) == (known.language, known.category)
+@pytest.mark.parametrize("topic", COUNTY.topics, ids=lambda topic: topic.id)
+def test_each_topic_has_two_templates_that_differ_by_the_picture_only(topic: Topic) -> None:
+    assert topic.picture_template is not None
+    plain, pictured = TEMPLATES[topic.template], TEMPLATES[topic.picture_template]
+    for template in (plain, pictured):
+        assert (template["language"], template["category"].lower()) == (topic.language, topic.category)
+    assert pictured["components"][1:] == plain["components"]
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
