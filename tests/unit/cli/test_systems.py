@@ -64,14 +64,9 @@ async def test_a_system_is_added_as_it_is_named_and_the_rest_stays_with_its_comm
     ("arguments", "word"),
     [
         (("add", "pressestelle", "--source", "/new", *TOPICS), "name of its own"),
-        (("add", "bauamt", "--source", "/landkreis-osterholz/pressestelle", *TOPICS), "one system only"),
         ((*ROADS, "--topic", "wetter"), "topic"),
-        (("add", "Bauamt", "--source", "/new", *TOPICS), "name"),
-        (("add", "bau amt", "--source", "/new", *TOPICS), "name"),
-        (("add", "bauamt", "--source", "", *TOPICS), "sources"),
         (("add", "bauamt", "--source", "/h\udce4fen", *TOPICS), "not UTF-8"),
         (("add", "bauamt", "--source", "/a", "--source", "/a", *TOPICS), "one system only"),
-        (("add", "dispatcher", "--source", "/new", *TOPICS), "Kreisfunk itself"),
         (("add", "kreisfunk_admin", "--source", "/new", *TOPICS), "Kreisfunk itself"),
     ],
 )
