@@ -141,26 +141,6 @@ class ProbingSender:
         pass
 
 
-@dataclass
-class OneProbe:
-    """A limiter that is paused and grants a single slot."""
-
-    rate: float = 10.0
-    asked: int = 0
-
-    async def reserve(self, _: int) -> Lease:
-        self.asked += 1
-        start = asyncio.get_running_loop().time() + 30
-        return Lease(start, spacing=0.1, slots=int(self.asked == 1), paused_reason="a test")
-
-
-async def test_the_slot_of_a_probe_is_not_lost_to_a_broker_that_takes_seconds_to_deliver() -> None:
-    sender = ProbingSender()
-    loop = build_loop(SlowLanes(), OneProbe(), sender)
-    loop._paused_since = 0.0  # for long
-    await run_until(loop, sender.probed.wait(), 3 * BROKER_SECONDS)
-
-
 class SpareLanes(SlowLanes):
     """Lanes that always have a message; claiming it takes so many seconds before its row is there, and after that."""
 
