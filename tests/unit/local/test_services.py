@@ -1,10 +1,9 @@
-"""Names, ports and environments of a stack's processes."""
+"""Environments of a stack's processes."""
 
 from dataclasses import replace
 from pathlib import Path
 
 from deploy.local.environments import StackEnvironment, filter_inherited
-from deploy.local.services import assign_ports, build_services, count_ports
 
 AROUND = StackEnvironment(
     inherited={"PATH": "/bin"},
@@ -17,17 +16,6 @@ AROUND = StackEnvironment(
     notices_api_port=6,
     messages_per_second=80,
 )
-
-
-def test_every_process_is_there_once_with_ports_of_its_own_and_publishes_metrics(tmp_path: Path) -> None:
-    replicas = {"ingress": 2, "notices": 1, "subscriptions": 1, "dispatcher": 2, "newsroom": 1}
-    free = list(range(100, 100 + count_ports(replicas)))
-    ports = assign_ports(replicas, free)
-    listening = [*ports.ingresses, *ports.notices, *ports.newsrooms, *ports.archives]
-    assert sorted([ports.simulator, *listening, *ports.internal.values()]) == free
-    names = [process.name for process in build_services(AROUND, ports, tmp_path, {})]
-    first, second = ["ingress-1", "ingress-2", "notices-1"], ["subscriptions-1", "dispatcher-1", "dispatcher-2"]
-    assert names == [*first, *second, "newsroom-1"] == list(ports.metrics_urls)
 
 
 def test_settings_of_another_installation_do_not_leak_in() -> None:
