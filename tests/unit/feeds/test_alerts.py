@@ -47,12 +47,6 @@ def test_only_actual_public_warnings_reach_anybody(fields: dict[str, str], reaso
     assert (list_events(outcome), outcome.counts[reason]) == ([], 1)
 
 
-def test_each_once_however_often_it_is_read() -> None:
-    outcome = poll_alerts(build_alert("w-1"), build_alert("w-1"))
-    assert (len(list_events(outcome)), outcome.counts["known"]) == (1, 1)
-    assert list_events(poll_alerts(build_alert("w-1"), memory=outcome.state)) == []
-
-
 @pytest.mark.parametrize(
     ("severity", "urgency", "urgent"),
     [

@@ -41,14 +41,6 @@ def test_fifty_entries_changed_reordered_and_broken_are_published_once_each(seed
     assert len(subjects) == len(set(subjects)) == 50
 
 
-def test_the_first_poll_only_marks_unless_told_otherwise() -> None:
-    quiet: dict[str, Any] = {"first_poll": "mark"}
-    first = poll_feed(*(build_item(number) for number in range(50)), **quiet)
-    assert (list_events(first), first.counts["marked"]) == ([], 50)
-    second = poll_feed(build_item(50), *(build_item(number) for number in range(50)), memory=first.state, **quiet)
-    assert [read_data(event)["headline"] for event in list_events(second)] == ["Meldung 50"]
-
-
 def test_an_empty_first_poll_is_one() -> None:
     quiet: dict[str, Any] = {"first_poll": "mark"}
     second = poll_feed(build_item(1), memory=poll_feed(**quiet).state, **quiet)
