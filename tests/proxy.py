@@ -48,11 +48,6 @@ class NetworkConditions:
         """Return whether data arrives late."""
         return self.latency_seconds > 0 or self.bytes_per_second != float("inf")
 
-    @property
-    def is_disturbed(self) -> bool:
-        """Return whether there is any fault."""
-        return self != UNDISTURBED_NETWORK
-
 
 UNDISTURBED_NETWORK = NetworkConditions()
 
