@@ -5,15 +5,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from deploy.paths import CONFIG
 from simulator.citizens import PhoneContent
 from simulator.graph.errors import GraphError
 from simulator.graph.requests import ComponentParameters
 from simulator.graph.template import MessageTemplate
 from simulator.graph.templates import Templates, check_definition
 from simulator.settings import SettingsError
-
-DEPLOYED = CONFIG / "templates.json"
 
 
 def template(**changes: object) -> MessageTemplate:
