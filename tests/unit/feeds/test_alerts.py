@@ -47,6 +47,12 @@ def test_only_actual_public_warnings_reach_anybody(fields: dict[str, str], reaso
     assert (list_events(outcome), outcome.counts[reason]) == ([], 1)
 
 
+def test_an_exercise_does_not_change_a_warning() -> None:
+    first = poll_alerts(build_alert("w-1")).state
+    exercise = build_alert("w-2", references=["w-1"], msgType="Cancel", status="Exercise")
+    assert list_events(poll_alerts(exercise, memory=first)) == []
+
+
 @pytest.mark.parametrize(
     ("severity", "urgency", "urgent"),
     [
