@@ -51,3 +51,17 @@ def test_each_migration_can_run_beside_the_code_before_it(tmp_path: Path) -> Non
 )
 def test_what_would_break_or_block_the_code_before_it_is_found(tmp_path: Path, statement: str) -> None:
     assert lint(Migration("1", statement, transactional=True), tmp_path).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("statement", "transactional"),
+    [
+        ("alter table dispatcher.delivery add column note text;", True),
+        ("alter table dispatcher.delivery add constraint few check (attempt < 9) not valid;", True),
+        ("create table dispatcher.note (id bigint primary key);", True),
+        ("create index concurrently delivery_lane on dispatcher.delivery (lane);", False),
+    ],
+)
+def test_what_harms_nobody_is_permitted(tmp_path: Path, statement: str, transactional: bool) -> None:
+    ended = lint(Migration("1", statement, transactional), tmp_path)
+    assert ended.returncode == 0, ended.stdout

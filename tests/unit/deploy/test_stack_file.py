@@ -1,5 +1,6 @@
 """One stack for each folder, found by its file."""
 
+import json
 import stat
 from pathlib import Path
 
@@ -52,6 +53,13 @@ def test_a_stack_of_another_version_is_said_to_be_one(tmp_path: Path, content: s
     (tmp_path / STACK_FILE).write_text(content)
     with lock_folder(tmp_path), pytest.raises(LocalError, match="another version"):
         find_running_stack(tmp_path)
+
+
+def test_what_a_later_version_says_beside_ours_is_left_out(tmp_path: Path) -> None:
+    with lock_folder(tmp_path), publish_addresses(tmp_path, ADDRESSES):
+        said = json.loads((tmp_path / STACK_FILE).read_text())
+        (tmp_path / STACK_FILE).write_text(json.dumps({**said, "another_url": "http://127.0.0.1:8"}))
+        assert find_running_stack(tmp_path) == ADDRESSES
 
 
 def test_a_folder_has_one_stack_at_a_time(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+from typer.exceptions import TyperException
 
 from cli.main import load_command
 from tests.runbook_pages import FOLDER, read_commands
@@ -79,6 +80,20 @@ def parse_called(program: str = "", *arguments: str) -> None:
     while left and hasattr(command, "commands") and not left[0].startswith("-"):
         command = command.commands[left.pop(0)]
     command.make_context(name, left)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "docker compose run --rm operate broadcasts forget",
+        "docker compose run --rm operate deliveries settle ID --as lost",
+        "docker compose run --rm operate sending --louder",
+        "docker compose restart newsrooms",
+    ],
+)
+def test_a_command_that_does_not_exist_is_found(wrong: str) -> None:
+    with pytest.raises((TyperException, KeyError, AssertionError)):
+        parse_command(wrong)
 
 
 def test_the_guides_have_commands() -> None:

@@ -32,6 +32,7 @@ from tests.factories.webhook_rules import (
     hash_wamid,
 )
 from tests.factories.webhooks import (
+    DATA,
     PHONE,
     USER,
     build_messages_body,
@@ -41,6 +42,7 @@ from tests.factories.webhooks import (
     build_webhook,
     read_sample,
 )
+from tests.unit.ingress.test_fields import ACCOUNT, IGNORED, UNKNOWN
 
 BOTH = (PHONE, USER)
 
@@ -166,6 +168,12 @@ def test_all_entries_changes_and_lists_are_read_and_other_numbers_are_not() -> N
 
 def test_what_could_not_be_passed_on_names_its_error() -> None:
     assert get_only(InboundMessage, find_all(read_sample("unsupported"))).error_code == 131051
+
+
+def test_every_sample_is_expected_somewhere() -> None:
+    here = {*SENDERS, *CONTENTS, *STATUSES, "mixed", "interactive_failed", "errors_of_account"}
+    here |= {"preference_stop", "preference_resume_without_phone", "system_number_changed", "system_user_changed"}
+    assert {path.stem for path in DATA.glob("*.json")} == here | {*ACCOUNT, *IGNORED, *UNKNOWN}
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from benchmarks.dialogue.scoring import score
 from services.subscriptions.domain.intents.classifier import (
     Example,
     IntentClassifier,
+    LinearModel,
     Prediction,
     extract_features,
     load_classifier,
@@ -181,3 +183,8 @@ def test_whoever_adds_examples_has_taught_them() -> None:
     text = CitizenText("Die Krokodile tanzen")
     assert IntentClassifier(train(FEW, COUNTY), COUNTY).predict(text).intent is not Intent.PAUSE
     assert IntentClassifier(train([*FEW, *more], COUNTY), COUNTY).predict(text).intent is Intent.PAUSE
+
+
+def test_a_model_is_read_as_it_was_written() -> None:
+    model = train(FEW, COUNTY)
+    assert msgspec.json.decode(render(model), type=LinearModel) == model

@@ -34,6 +34,12 @@ def intent_of(text: str) -> Intent:
     return detect_text_intent(CitizenText(text), COUNTY).intent
 
 
+def test_the_table_is_long_and_says_nothing_twice() -> None:
+    texts = [case.text for case in CASES]
+    assert len(texts) >= 300
+    assert len(set(texts)) == len(texts)
+
+
 @pytest.mark.parametrize("intent", [intent for intent, texts in BY_INTENT.items() if texts])
 def test_a_text_is_understood_as_a_person_would(intent: Intent) -> None:
     assert {text: found for text in BY_INTENT[intent] if (found := intent_of(text)) is not intent} == {}
