@@ -1,7 +1,7 @@
 """A running simulator with a business behind it, and actions of tests on both."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from deploy.paths import CONFIG
 from simulator.settings import Settings
 from simulator.wiring import run_simulator
 from tests.harness.fake_business import APP_SECRET, VERIFY_TOKEN, FakeBusiness, run_business
-from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
+from tests.servers import WAIT_TIMEOUT_SECONDS, fetch_until
 
 TEMPLATES = CONFIG / "templates.json"
 GRAPH_TOKEN = "token-of-the-graph-api"
@@ -88,23 +88,11 @@ class SimulatorHarness:
 
     async def wait_until_settled(self) -> dict[str, Any]:
         """Return the account once the business has received everything."""
-        return await self._wait_for_account(lambda account: not account["webhooks"]["pending"])
+        return await fetch_until(self.fetch_account, lambda account: not account["webhooks"]["pending"])
 
     async def wait_for_attempts(self, count: int) -> dict[str, Any]:
         """Return the account once `count` requests have reached the messages endpoint."""
-        return await self._wait_for_account(lambda account: account["attempted"] >= count)
-
-    async def _wait_for_account(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Poll the account until the condition holds."""
-        account: dict[str, Any] = {}
-
-        async def is_reached() -> bool:
-            nonlocal account
-            account = await self.fetch_account()
-            return holds(account)
-
-        await wait_for(is_reached)
-        return account
+        return await fetch_until(self.fetch_account, lambda account: account["attempted"] >= count)
 
     async def wait_for_last_message(self, citizen: dict[str, Any]) -> dict[str, Any]:
         """Return the newest webhook message once it has arrived."""

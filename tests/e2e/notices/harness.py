@@ -15,7 +15,7 @@ from deploy.paths import ROOT
 from simulator.client import AcceptedMessage, SimulatorClient, open_simulator_client
 from tests.contract_recorder.recorder import ContractRecorder, record_contracts
 from tests.harness.commands import run_in_process
-from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
+from tests.servers import WAIT_TIMEOUT_SECONDS, fetch_until, wait_for, wait_until_equal
 
 GUIDE = ROOT / "docs" / "integration.md"
 CITIZENS = 120
@@ -79,11 +79,10 @@ class SteeringHarness:
     async def show_broadcast(self, broadcast: str) -> dict[str, Any]:
         """Return what an operator is shown, once the ledger knows of it."""
         where = ("--stack", str(self.stack.folder), "--json")
-
-        async def known() -> bool:
-            return (await run_in_process("broadcasts", "show", broadcast, *where, environment={})).status == 0
-
-        await wait_for(known)
+        await fetch_until(
+            lambda: run_in_process("broadcasts", "show", broadcast, *where, environment={}),
+            lambda found: found.status == 0,
+        )
         return await self.run_kreisfunk("broadcasts", "show", broadcast)
 
     async def settle_unknown(self, broadcast: str) -> None:
@@ -93,10 +92,7 @@ class SteeringHarness:
         assert ended.status in (0, 3), ended.everything
 
     async def wait_for_accepted(self, text: str, count: int, seconds: float = WAIT_TIMEOUT_SECONDS) -> None:
-        async def enough() -> bool:
-            return len(await self.accepted.find(text)) >= count
-
-        await wait_for(enough, seconds)
+        await fetch_until(lambda: self.accepted.find(text), lambda found: len(found) >= count, seconds)
 
     async def wait_until_settled(self, *broadcasts: str, seconds: float = 90) -> None:
         """Nobody waits any more for news of these."""
@@ -137,8 +133,4 @@ async def run_steering_harness(folder: Path, county: Path) -> AsyncIterator[Stee
 async def subscribe_everybody(simulator: SimulatorClient, ledger: LedgerReader) -> None:
     citizens = await simulator.add_citizens(CITIZENS, bsuid_only=CITIZENS // 12)
     await simulator.send_text(citizens, "Start", per_second=200)
-
-    async def subscribed() -> bool:
-        return await ledger.count_subscribed() == CITIZENS
-
-    await wait_for(subscribed)
+    await wait_until_equal(ledger.count_subscribed, CITIZENS)

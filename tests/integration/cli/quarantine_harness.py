@@ -20,7 +20,7 @@ from tests.factories.webhook_rules import RULES
 from tests.factories.webhooks import NUMBER_ID, build_messages_body, build_text_message
 from tests.harness.commands import CommandResult, run_in_process
 from tests.harness.ingress_queues import IngressQueues
-from tests.servers import wait_for
+from tests.servers import wait_until_equal
 
 ENCRYPTION_KEYS = f"1:{base64.b64encode(bytes(range(32))).decode()}"
 INDEX_KEY = base64.b64encode(bytes(range(32, 64))).decode()
@@ -86,11 +86,7 @@ class QuarantineHarness:
 
     async def wait_for_items(self, number: int) -> None:
         """Wait until so many are there: what a command looked at comes back when its connection has ended."""
-
-        async def there() -> bool:
-            return await self.count_items() == number
-
-        await wait_for(there)
+        await wait_until_equal(self.count_items, number)
 
     async def take_ids(self) -> list[str]:
         """Taken out, in their order."""

@@ -49,11 +49,7 @@ async def test_a_backup_that_is_ended_leaves_no_draft(
         running = await asyncio.create_subprocess_exec(
             *command, env={"PATH": os.environ["PATH"], **environment}, stderr=asyncio.subprocess.DEVNULL
         )
-
-        async def begun() -> bool:
-            return os.listdir(tmp_path) != []
-
-        await wait_for(begun)
+        await wait_for(lambda: os.listdir(tmp_path) != [])
         running.terminate()
         assert await running.wait() == 130
     assert os.listdir(tmp_path) == []

@@ -20,7 +20,7 @@ from shared.contracts.message import Address, AddressKind
 from shared.encryption import BlindIndexKey, KeyRing
 from tests.databases import FreshDatabase
 from tests.harness.commands import CommandResult, run_in_process
-from tests.servers import wait_for
+from tests.servers import fetch_until
 
 ROLE = "kreisfunk_rotation"
 OLD = "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -178,11 +178,7 @@ async def test_killed_in_the_middle_it_goes_on_and_leaves_nothing_under_the_old_
         more,
     )
     running = await asyncio.create_subprocess_exec(*COMMAND, env=build_environment(database, BOTH), stdout=DEVNULL)
-
-    async def begun() -> bool:
-        return (await versions(owner)).get(2, 0) > 0
-
-    await wait_for(begun)
+    await fetch_until(lambda: versions(owner), lambda found: found.get(2, 0) > 0)
     running.kill()
     await running.wait()
     assert await versions(owner) != {2: MANY}, "it was killed too late to prove anything"

@@ -17,7 +17,7 @@ from tests.integration.cli.quarantine_harness import (
     build_text_webhook,
     run_quarantine,
 )
-from tests.servers import wait_for
+from tests.servers import wait_until_equal
 
 
 async def test_an_empty_quarantine_is_told_as_such(ward: QuarantineHarness) -> None:
@@ -167,11 +167,7 @@ async def test_a_rejected_notice_is_listed_shown_and_sent_back_without_a_key(war
     ended = await run_quarantine("replay", "nnnn", environment=ward.without_keys)
 
     assert (ended.status, ended.output) == (0, "nnnn-1: sent back to its queue\n")
-
-    async def is_back() -> bool:
-        return await ward.count_notices() == 1
-
-    await wait_for(is_back)
+    await wait_until_equal(ward.count_notices, 1)
     assert (await run_quarantine("list", environment=ward.without_keys)).output == "nothing is in quarantine\n"
 
 

@@ -14,7 +14,7 @@ from shared.contracts.envelope import encode
 from shared.contracts.ids import make_timed_id
 from shared.contracts.message import Address, AddressKind, Lane, Message
 from shared.encryption import BlindIndexKey, KeyRing
-from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
+from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for, wait_until_equal
 
 TEMPLATE = "kreisfunk_strassensperrungen_v1"
 _STATES = "select state::text, count(*) from dispatcher.delivery where source = $1 or $1 is null group by state"
@@ -99,30 +99,18 @@ class DispatchClient:
     async def wait_for_states(
         self, expected: Mapping[str, int], source: UUID | None = None, seconds: float = WAIT_TIMEOUT_SECONDS
     ) -> None:
-        async def are_as_expected() -> bool:
-            return await self.count_states(source) == expected
-
-        await self.wait_until(are_as_expected, seconds)
+        await wait_until_equal(lambda: self.count_states(source), expected, seconds)
 
     async def wait_for_value(self, statement: str, *arguments: object, value: object = True) -> None:
         """Wait until the ledger has this value."""
-
-        async def is_there() -> bool:
-            return bool(await self.owner.fetchval(statement, *arguments) == value)
-
-        await self.wait_until(is_there)
+        await wait_until_equal(lambda: self.owner.fetchval(statement, *arguments), value)
 
     async def wait_until(
         self, condition: Callable[[], Awaitable[bool] | bool], seconds: float = WAIT_TIMEOUT_SECONDS
     ) -> None:
         """As `wait_for`; the failure says what was there instead."""
-
-        async def check() -> bool:
-            result = condition()
-            return result if isinstance(result, bool) else await result
-
         try:
-            await wait_for(check, seconds)
+            await wait_for(condition, seconds)
         except TimeoutError:
             raise AssertionError(f"still {await self.describe()}") from None
 

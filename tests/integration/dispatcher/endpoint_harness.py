@@ -36,7 +36,7 @@ from tests.databases import FreshDatabase, create_database
 from tests.integration.dispatcher.dispatch_client import Citizen, DispatchClient
 from tests.integration.dispatcher.factories import NUMBER
 from tests.integration.dispatcher.fake_graph_api import FakeGraphApi, SendRequest, run_fake_graph_api
-from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, create_vhost, declare_topology
+from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, create_vhost, declare_topology, wait_until_equal
 
 ROLE = "kreisfunk_dispatcher"
 RATE = 80
@@ -167,10 +167,7 @@ class EndpointHarness(DispatchClient):
         self.assert_none_twice()
 
     async def wait_for_metric(self, service: Service, name: str, value: float, **labels: str) -> None:
-        async def has_value() -> bool:
-            return await self.fetch_metric(service, name, **labels) == value
-
-        await self.wait_until(has_value)
+        await wait_until_equal(lambda: self.fetch_metric(service, name, **labels), value)
 
     def count_accepted(self, citizens: Sequence[Citizen]) -> list[int]:
         """Return how many messages to each of them were accepted."""

@@ -25,6 +25,7 @@ from tests.integration.dispatcher.fake_graph_api import (
     build_proxy_page,
     run_fake_graph_api,
 )
+from tests.servers import fetch_until
 
 RECOVERED_SECONDS = 60.0
 MARGIN_SECONDS = 15.0
@@ -76,10 +77,7 @@ async def test_that_meta_is_not_reachable_is_said_once_and_told_to_operators(har
         await send_all_kinds(harness)
 
         async def tries_after(dispatcher: Service, seconds: float) -> float:
-            async def has_passed() -> bool:
-                return await harness.fetch_metric(dispatcher, PAUSED[1]) > seconds
-
-            await harness.wait_until(has_passed)
+            await fetch_until(lambda: harness.fetch_metric(dispatcher, PAUSED[1]), lambda found: found > seconds)
             return await harness.fetch_metric(dispatcher, "kreisfunk_dispatcher_sends_total", result="not_sent")
 
         async def later_tries(dispatcher: Service) -> float:
@@ -150,11 +148,10 @@ async def test_sending_goes_on_after_a_pause_without_a_reason(
     (dispatcher,) = await harness.start()
     await operator.execute("select dispatcher.pause_sending('', null)")
     await harness.publish_broadcast(harness.build_citizens(20))
-
-    async def has_asked() -> bool:
-        return await harness.fetch_metric(dispatcher, "kreisfunk_dispatcher_lease_wait_seconds_count") > 0
-
-    await harness.wait_until(has_asked)
+    await fetch_until(
+        lambda: harness.fetch_metric(dispatcher, "kreisfunk_dispatcher_lease_wait_seconds_count"),
+        lambda found: found > 0,
+    )
     await operator.execute("select dispatcher.resume_sending(null)")
     await harness.wait_for_accepted(20, 15)
 

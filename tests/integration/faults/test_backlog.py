@@ -32,11 +32,7 @@ async def watch(
 async def until_said(watch: BacklogRecorder, *, waiting: bool) -> None:
     """Until a sample that is newer than this call says so."""
     before = len(watch.samples)
-
-    async def said() -> bool:
-        return any(sample.waiting is waiting for sample in watch.samples[before + 1 :])
-
-    await wait_for(said)
+    await wait_for(lambda: any(sample.waiting is waiting for sample in watch.samples[before + 1 :]))
 
 
 @pytest.mark.foreign_messages("a batch that nobody has to understand")

@@ -36,13 +36,9 @@ async def test_a_process_and_its_children_stand_still_until_it_is_over(tmp_path:
     await wait_for(writes)
     assert child.pid is not None
     members = family(child.pid)
-
-    async def stopped() -> bool:
-        return {member.status() for member in members} == {psutil.STATUS_STOPPED}
-
     try:
         with freeze(child.pid):
-            await wait_for(stopped)
+            await wait_for(lambda: {member.status() for member in members} == {psutil.STATUS_STOPPED})
             before = log.stat().st_size
         await wait_for(writes)
     finally:

@@ -41,15 +41,11 @@ async def test_what_is_paused_goes_on_when_the_traffic_ends(
     broadcast = await add_sent_broadcast(owner, {"waiting": 2})
     notice = await owner.fetchval("select notice from dispatcher.broadcast where id = $1", broadcast)
     pausing = asyncio.create_task(operator.pause(notice, 3_600.0))
-
-    async def is_known() -> bool:
-        return bool(operator.commands)
-
     await operator.committed.wait()
     assert await fetch_reason(owner) == "Probe"
     if is_answered:
         operator.answered.set()
-        await wait_for(is_known)
+        await wait_for(lambda: bool(operator.commands))
     pausing.cancel()
     await asyncio.sleep(0)
     operator.answered.set()

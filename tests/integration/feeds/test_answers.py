@@ -11,7 +11,7 @@ from shared.contracts.events import NoticeAccepted, NoticeRejected, Problem
 from tests.factories.feeds import build_item
 from tests.harness.commands import CommandResult, run_in_process
 from tests.integration.feeds.harness import FeedsHarness
-from tests.servers import wait_for
+from tests.servers import fetch_until
 
 QUOTA = (Problem(field="quota", problem="is used up"),)
 
@@ -76,11 +76,7 @@ async def test_what_was_obeyed_before_and_deleted_here_is_not_refused(harness: F
 async def test_it_waits_for_the_answer(harness: FeedsHarness) -> None:
     harness.show(build_item(1))
     looking = asyncio.create_task(harness.run_feeds("once", "--wait", "20", "--json"))
-
-    async def arrived() -> bool:
-        return len(await harness.list_published()) == 1
-
-    await wait_for(arrived)
+    await fetch_until(harness.list_published, lambda found: len(found) == 1)
     await harness.answer(rejected(harness.arrived[0]))
     assert (await looking).json["rejected"] == {"presse": 1}
 
@@ -93,11 +89,7 @@ async def test_what_was_refused_can_be_published_again_when_it_is_right(harness:
     await harness.poll_once()
     (name,) = (await drafts(harness, "list", "--json")).json["refused"]
     publishing = asyncio.create_task(publish(harness, name))
-
-    async def again() -> bool:
-        return len(await harness.list_published()) == 2
-
-    await wait_for(again)
+    await fetch_until(harness.list_published, lambda found: len(found) == 2)
     assert {key: value for key, value in harness.arrived[1].items() if key != "time"} == {
         key: value for key, value in event.items() if key != "time"
     }
@@ -131,11 +123,7 @@ async def test_a_draft_is_shown_published_by_the_feeds_own_system_and_gone(harne
     assert len(names) == 2
     assert (await drafts(harness, "show", names[0])).json["data"]["headline"] == "Meldung 2"
     publishing = asyncio.create_task(publish(harness, names[0]))
-
-    async def arrived() -> bool:
-        return len(await harness.list_published()) == 1
-
-    await wait_for(arrived)
+    await fetch_until(harness.list_published, lambda found: len(found) == 1)
     assert (harness.arrived[0]["source"], harness.arrived[0]["kreisfunksystem"]) == (harness.source, "feeds")
     await harness.answer(rejected(harness.arrived[0]))
     ended = await publishing

@@ -146,11 +146,7 @@ async def test_a_wrong_file_ends_before_anything_is_asked(options: str, complain
 async def test_the_process_looks_at_once_and_ends_when_it_is_asked_to(harness: FeedsHarness) -> None:
     harness.show(build_item(1))
     process = await harness.start_service()
-
-    async def came() -> bool:
-        return bool(await harness.list_published())
-
-    await wait_for(came)
+    await wait_for(harness.list_published)
     second = await run_kreisfunk("feeds", "once", *harness.arguments, environment=harness.environment)
     assert (second.status, "used by another" in second.errors) == (2, True)
     process.send_signal(signal.SIGTERM)

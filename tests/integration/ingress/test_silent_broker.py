@@ -40,13 +40,9 @@ async def silent_broker(vhost: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
 @asynccontextmanager
 async def fall_silent(connection: Connection, proxy: Proxy) -> AsyncIterator[None]:
     """Silence until the connection is given up."""
-
-    async def is_given_up() -> bool:
-        return not connection.connected.is_set()
-
     proxy.set_conditions(NetworkConditions(blackhole=True))
     yield
-    await wait_for(is_given_up)
+    await wait_for(lambda: not connection.connected.is_set())
     proxy.set_conditions(UNDISTURBED_NETWORK)
 
 
@@ -122,9 +118,6 @@ async def test_whoever_stops_consuming_while_the_channel_is_reopened_gets_nothin
         queue = await observing.declare_queue(QUEUE.name, passive=True)
         return queue.declaration_result.consumer_count == 0
 
-    async def is_lost() -> bool:
-        return not connection.connected.is_set()
-
     monkeypatch.setattr(aio_pika.RobustChannel, "reopen", stop_meanwhile)
     async with (
         await aio_pika.connect(vhost) as observer,
@@ -135,7 +128,7 @@ async def test_whoever_stops_consuming_while_the_channel_is_reopened_gets_nothin
         observing = await observer.channel()
         assert not await is_idle()
         proxy.cut()
-        await wait_for(is_lost)
+        await wait_for(lambda: not connection.connected.is_set())
         cut.set()
         await reopened.wait()
         await wait_for(is_idle, 10)

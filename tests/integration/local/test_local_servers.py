@@ -117,9 +117,5 @@ async def test_servers_end_when_their_starter_is_killed(folder: Path) -> None:
     assert len(children) >= 3
     starter.send_signal(signal.SIGKILL)
     starter.communicate()
-
-    async def all_ended() -> bool:
-        return not any(is_alive(child.pid) for child in children)
-
-    await wait_for(all_ended)
+    await wait_for(lambda: not any(is_alive(child.pid) for child in children))
     assert not list_processes(folder)

@@ -20,7 +20,7 @@ from shared.runtime.clock import system_clock
 from tests.databases import FreshDatabase
 from tests.harness.newsroom import KEYS, insert_account
 from tests.integration.newsroom.test_login_in_flight import LIMITS
-from tests.servers import wait_for
+from tests.servers import wait_until_equal
 
 _LOCKED = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
 
@@ -47,11 +47,7 @@ class Office:
             await self.owner.execute("select from newsroom.account_request for update")
             confirm = self.administration.confirm
             tasks = [asyncio.create_task(confirm(self.people[name], request)) for name, request in decisions]
-
-            async def are_waiting() -> bool:
-                return bool(await self.watcher.fetchval(_LOCKED) == len(tasks))
-
-            await wait_for(are_waiting)
+            await wait_until_equal(lambda: self.watcher.fetchval(_LOCKED), len(tasks))
         return list(await asyncio.gather(*tasks, return_exceptions=True))
 
     async def read_roles(self, name: str) -> list[str]:

@@ -14,7 +14,7 @@ from services.newsroom.domain.login import SessionLimits, hash_recovery_code, li
 from services.newsroom.handlers.login import MAX_STRANGERS
 from shared.database.pool import open_database
 from tests.harness.newsroom import PASSWORD, EditorBrowser, Member, NewsroomProcess, ShownPage, log_in, run_newsroom
-from tests.servers import wait_for
+from tests.servers import wait_for, wait_until_equal
 
 pytestmark = pytest.mark.usefixtures("no_failures")
 
@@ -282,12 +282,8 @@ async def test_old_failures_and_sessions_are_deleted(
         "select (select count(*) from newsroom.login_failure where key = 'alt')"
         " + (select count(*) from newsroom.session where csrf = 'x')"
     )
-
-    async def are_gone() -> bool:
-        return bool(await newsroom.owner.fetchval(left) == 0)
-
     async with run_newsroom(newsroom_broker, newsroom.database, tmp_path):
-        await wait_for(are_gone)
+        await wait_until_equal(lambda: newsroom.owner.fetchval(left), 0)
 
 
 async def crowd(newsroom: NewsroomProcess) -> list[ShownPage]:

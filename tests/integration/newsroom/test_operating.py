@@ -13,7 +13,7 @@ from shared.database.pool import open_database
 from tests.harness.ledger_rows import TEMPLATE, add_sent_broadcast, count_states
 from tests.harness.newsroom import EditorBrowser, NewsroomProcess, ShownPage
 from tests.harness.writing import WritingHarness, add_broadcast, become_broadcast, parse_draft_id
-from tests.servers import wait_for
+from tests.servers import fetch_until
 
 NEWSROOM = "kreisfunk_newsroom"
 PERMITTED = {
@@ -298,11 +298,7 @@ async def test_what_was_left_behind_is_counted_and_handled_again(
     async with await aio_pika.connect(vhost) as connection:
         channel = await connection.channel()
         await channel.default_exchange.publish(aio_pika.Message(b"?"), QUARANTINE)
-
-        async def is_counted() -> bool:
-            return QUARANTINE in await operator.read("/betrieb")
-
-        await wait_for(is_counted)
+        await fetch_until(lambda: operator.read("/betrieb"), lambda found: QUARANTINE in found)
     assert (await act(operator, "/betrieb/erneut-verarbeiten")).status == 303
     assert await newsroom.owner.fetchval("select count(replay_at) from subscriptions.dead_letter") == 1
     assert "1 davon wird noch einmal verarbeitet" in await operator.read("/betrieb")

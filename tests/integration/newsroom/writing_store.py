@@ -30,7 +30,7 @@ from shared.runtime.clock import system_clock
 from tests.databases import FreshDatabase
 from tests.factories.editors import CONTENT, COUNTY, FORECAST, ROUTINE, SYSTEM, ScriptedNoticesApi
 from tests.harness.newsroom import insert_account
-from tests.servers import wait_for
+from tests.servers import wait_until_equal
 
 ROLE = "kreisfunk_newsroom"
 SOURCE = SYSTEM.sources[0]
@@ -93,10 +93,7 @@ class Store:
         return int(await self.database.fetchval(_WAITING))
 
     async def wait_for_waiting(self, number: int) -> None:
-        async def are_waiting() -> bool:
-            return await self.count_waiting() == number
-
-        await wait_for(are_waiting)
+        await wait_until_equal(self.count_waiting, number)
 
     async def fetch(self, query: str, *arguments: object) -> list[tuple[object, ...]]:
         return [tuple(row) for row in await self.database.fetch(query, *arguments)]

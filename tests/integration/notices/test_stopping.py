@@ -41,11 +41,7 @@ async def test_whoever_is_stopped_while_it_connects_ends(
         working.cancel()
         await asyncio.wait((working,), timeout=END_TIMEOUT_SECONDS)
         assert working.cancelled(), f"goes on after {milliseconds} ms"
-
-    async def nothing_is_left() -> bool:
-        return list_reconnecting() <= before
-
-    await wait_for(nothing_is_left)
+    await wait_for(lambda: list_reconnecting() <= before)
 
 
 def list_reconnecting() -> set[asyncio.Task[object]]:

@@ -53,10 +53,7 @@ class AnswerStream:
                 await reading
 
     async def wait_until_taken(self, *texts: str) -> None:
-        async def are_taken() -> bool:
-            return self.taken == list(texts)
-
-        await wait_for(are_taken)
+        await wait_for(lambda: self.taken == list(texts))
 
 
 @pytest.fixture
@@ -90,12 +87,8 @@ async def test_a_slow_broker_is_no_empty_stream(stream: AnswerStream, vhost: str
     async with run_proxy_to(vhost) as (proxy, url):
         proxy.set_conditions(SLOW)
         reader = build_reader(url)
-
-        async def is_current() -> bool:
-            return reader.is_current
-
         async with stream.read(reader):
-            await wait_for(is_current)
+            await wait_for(lambda: reader.is_current)
             assert stream.taken == [LARGE]
 
 
@@ -103,18 +96,10 @@ async def test_a_stream_in_which_all_is_too_old_has_been_read(stream: AnswerStre
     await stream.publish("a")
     await wait_for(stream.is_counted)
     old_at = time.monotonic() + 2
-
-    async def is_old() -> bool:
-        return time.monotonic() > old_at
-
-    await wait_for(is_old)
+    await wait_for(lambda: time.monotonic() > old_at)
     reader = build_reader(vhost, "1s")
-
-    async def is_current() -> bool:
-        return reader.is_current
-
     async with stream.read(reader):
-        await wait_for(is_current)
+        await wait_for(lambda: reader.is_current)
         assert stream.taken == []
         await stream.publish("b")
         await stream.wait_until_taken("b")

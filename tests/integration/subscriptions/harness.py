@@ -31,7 +31,7 @@ from shared.encryption import KeyRing
 from shared.outcome import DependencyUnavailable, Done
 from tests.contract_recorder.message_checks import PERSISTENT, TracedMessage, find_problems
 from tests.factories.citizens import COUNTY, NOON, build_message, build_time
-from tests.servers import wait_for
+from tests.servers import fetch_until
 
 ROLE = "kreisfunk_subscriptions"
 RATE = 80
@@ -135,11 +135,7 @@ class SubscriptionsHarness:
 
     async def wait_until_one_waits(self) -> None:
         """Wait until a transaction waits for a row that another one has locked."""
-
-        async def one_waits() -> bool:
-            return await self.fetch_rows(WAITING) != [(0,)]
-
-        await wait_for(one_waits)
+        await fetch_until(lambda: self.fetch_rows(WAITING), lambda found: found != [(0,)])
 
     def read_metric(self, name: str, **labels: str) -> float:
         value = self.registry.get_sample_value(name, labels)

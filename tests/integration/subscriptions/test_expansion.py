@@ -214,13 +214,9 @@ async def test_what_is_new_is_expanded_at_once_and_a_full_lane_is_waited_for(
     await subscribe_many(owner, 2_000)
     room = iter([False, True] * 30)
     harness.publisher.refuse = lambda publication: publication.key == Lane.BULK and next(room, False)
-
-    async def everybody_is_counted() -> bool:
-        return harness.read_metric("kreisfunk_subscriptions_expanded_recipients_total") == 2_000
-
     async with run_in_background(replace(harness.parts.expander, rounds=3).run()):  # reading ahead meanwhile
         await publish(harness)
-        await wait_for(everybody_is_counted)
+        await wait_for(lambda: harness.read_metric("kreisfunk_subscriptions_expanded_recipients_total") == 2_000)
     assert everybody(sorted(harness.publisher.list_pages(), key=lambda page: page.page)) == list(range(1, 2_001))
     assert await harness.fetch_rows(PROGRESS) == [("expanded", 20, 2_000, True)]
 

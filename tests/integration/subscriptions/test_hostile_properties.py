@@ -18,7 +18,7 @@ from tests.integration.subscriptions.service_process import (
     build_current_message,
     build_current_notice,
 )
-from tests.servers import wait_for
+from tests.servers import wait_until_equal
 
 TIMES = 30
 NO_TEXT = b"\xff\xfe"
@@ -101,10 +101,7 @@ def publish(broker: BrokerHarness, hostile: dict[str, Any], body: bytes = b"{}")
 
 
 async def check_settled(service: SubscriptionsProcess, broker: BrokerHarness) -> None:
-    async def is_settled() -> bool:
-        return await broker.count_messages(topology.SUBSCRIPTIONS_NOTICES.name) == 0
-
-    await wait_for(is_settled)
+    await wait_until_equal(lambda: broker.count_messages(topology.SUBSCRIPTIONS_NOTICES.name), 0)
     assert await broker.count_messages(topology.SUBSCRIPTIONS_NOTICES.dead_letter_queue) == 0
     for trouble in TROUBLES:
         assert trouble not in service.log

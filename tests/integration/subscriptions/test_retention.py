@@ -76,9 +76,6 @@ async def test_nothing_stored_is_shown_as_nothing(harness: SubscriptionsHarness)
 async def test_somebody_who_subscribes_again_while_the_old_row_is_purged_is_subscribed(
     harness: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
-    async def is_waiting() -> bool:
-        return bool(await owner.fetchval(WAITING))
-
     long_ago, key = datetime.now(UTC) - RULES["former_subscriber"].max_age - OLDER, uuid4().bytes
     await owner.execute(f"insert into subscriptions.{ROWS['former_subscriber']}", long_ago, key)
     async with owner.transaction():
@@ -86,7 +83,7 @@ async def test_somebody_who_subscribes_again_while_the_old_row_is_purged_is_subs
             "update subscriptions.subscriber set state = 'subscribed', phone_sealed = $1, started_at = now()", key
         )
         purging = asyncio.create_task(harness.metrics.retention.build_retention(harness.database, RULES).run())
-        await wait_for(is_waiting)
+        await wait_for(lambda: owner.fetchval(WAITING))
     await purging
     assert await owner.fetchval("select state from subscriptions.subscriber") == "subscribed"
 

@@ -15,7 +15,7 @@ from shared.amqp.connection import Connection, connect
 from shared.amqp.consumer import MAX_ATTEMPTS, Consumer, Handler, ReceivedMessage, open_consumer, run_worker
 from shared.outcome import Done, Outcome, Rejected, RetryLater, Separate
 from tests.integration.subscriptions.service_process import BrokerHarness
-from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, call_broker_api, wait_for
+from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, call_broker_api, wait_for, wait_until_equal
 
 INBOUND, NOTICES = topology.SUBSCRIPTIONS_INBOUND, topology.SUBSCRIPTIONS_NOTICES
 FOREIGN = pytest.mark.foreign_messages("what is retried or given back is not read")
@@ -111,15 +111,12 @@ async def test_what_cannot_be_parked_is_parked_as_soon_as_it_can_be(
     async def handle(received: ReceivedMessage) -> Outcome:
         return RetryLater(600, "not now")
 
-    async def is_in_retry_queue() -> bool:
-        return await broker.count_messages(tier) == 4
-
     async with run_consumer(connection, INBOUND, handle, finished):
         async with filled_queue(servers, vhost, broker, tier):
             with capture_logs() as logs:
                 await broker.publish(topology.INBOUND, "messages", b"whole")
                 await wait_for(partial(has_failed, logs))
-        await wait_for(is_in_retry_queue)
+        await wait_until_equal(lambda: broker.count_messages(tier), 4)
         finished.set()
 
 
