@@ -1,7 +1,10 @@
 """A running simulator with a business behind it, and actions of tests on both."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import os
+import re
+import sys
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -111,6 +114,42 @@ async def run_simulator_harness(**changes: Any) -> AsyncIterator[SimulatorHarnes
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=WAIT_TIMEOUT_SECONDS)) as session,
         ):
             yield SimulatorHarness(url=url, business=business, session=session, stopping=stopping)
+
+
+def build_process_environment(webhook_url: str) -> dict[str, str]:
+    values = VALUES | {"webhook_url": webhook_url}
+    return {f"SIMULATOR_{name.upper()}": str(value) for name, value in values.items()}
+
+
+@asynccontextmanager
+async def start_simulator(environment: Mapping[str, str], *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The command as a process, which is killed if a test leaves it alive."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SIMULATOR_")}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "simulator",
+        *arguments,
+        env={**inherited, **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def read_address(process: asyncio.subprocess.Process) -> str:
+    """Return the address, once the process says that it listens."""
+    assert process.stderr is not None
+    async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
+        line = (await process.stderr.readline()).decode()
+    found = re.search(r"listening on (http://\S+);", line)
+    assert found, line
+    return found[1]
 
 
 def build_template(name: str = "kreisfunk_baustellen_v1", *, payload: str = "stop", **values: str) -> dict[str, Any]:
