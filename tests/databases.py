@@ -1,15 +1,24 @@
 """Fresh databases for tests, copied from a template with all migrations."""
 
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import asyncpg
 
 from shared.database.migrations import migrate
-from tests.servers import Servers, build_database_url, build_login_url, run_as_superuser
+from shared.database.pool import Database, open_database
+from tests.servers import (
+    Servers,
+    build_database_url,
+    build_login_url,
+    connect_to_database,
+    fetch_until,
+    run_as_superuser,
+)
 
 SERVICES = Path(__file__).parents[1] / "services"
 ROLES = (
@@ -20,6 +29,11 @@ ROLES = (
     "kreisfunk_operator",
     "kreisfunk_rotation",
 )
+# Locks alone: a transaction sees pg_stat_activity as it was at its first look.
+_LOCKED = """
+select count(*) from pg_locks where not granted and pid in (
+    select pid from pg_locks join pg_database d on database = d.oid where datname = current_database())
+"""
 ROLE_PASSWORD = "only-for-tests"  # the same in every session, as an existing server may serve several at once
 
 
@@ -32,6 +46,9 @@ class FreshDatabase:
 
     def build_role_url(self, role: str) -> str:
         return build_login_url(self.url, role, ROLE_PASSWORD)
+
+    def open_pool(self, role: str, *, size: int) -> AbstractAsyncContextManager[Database]:
+        return open_database(self.build_role_url(role), password=None, name="test", size=size)
 
 
 @asynccontextmanager
@@ -63,14 +80,11 @@ async def drop_database(servers: Servers, database: FreshDatabase) -> None:
 
 async def migrate_database(url: str) -> None:
     """Migrate the database like `kreisfunk migrate`: the roles, then the schema of each service."""
-    connection = await asyncpg.connect(url)
-    try:
+    async with connect_to_database(url) as connection:
         for role in ROLES:
             await _ensure_role(connection, role)
         for folder in sorted(SERVICES.glob("*/adapters/migrations")):
             await migrate(connection, folder.parents[1].name, folder)
-    finally:
-        await connection.close()
 
 
 async def _ensure_role(connection: asyncpg.Connection, role: str) -> None:
@@ -78,3 +92,19 @@ async def _ensure_role(connection: asyncpg.Connection, role: str) -> None:
         await connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{ROLE_PASSWORD}'")
     except (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
         await connection.execute(f"ALTER ROLE {role} LOGIN PASSWORD '{ROLE_PASSWORD}'")
+
+
+async def insert_row(owner: asyncpg.Connection, table: str, values: Mapping[str, object]) -> None:
+    placeholders = ", ".join(f"${number + 1}" for number in range(len(values)))
+    statement = f"insert into {table} ({', '.join(values)}) values ({placeholders})"  # noqa: S608 - names of our own
+    await owner.execute(statement, *values.values())
+
+
+async def count_locked(database: Database | asyncpg.Connection) -> int:
+    """Return how many of its transactions wait for others."""
+    return int(await database.fetchval(_LOCKED))
+
+
+async def wait_until_locked(database: Database | asyncpg.Connection, number: int = 1) -> None:
+    """Wait until so many transactions wait for others."""
+    await fetch_until(partial(count_locked, database), lambda locked: locked >= number)

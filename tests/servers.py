@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import aio_pika
@@ -109,13 +109,20 @@ def build_login_url(url: str, login: str, password: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{login}:{quote(password)}@{parts.hostname}:{parts.port}"))
 
 
-async def run_as_superuser(servers: Servers, *statements: str) -> None:
-    connection = await asyncpg.connect(servers.database_url)
+@asynccontextmanager
+async def connect_to_database(url: str, **options: Any) -> AsyncIterator[asyncpg.Connection]:
+    """Connect to a database until the context is left."""
+    connection = await asyncpg.connect(url, **options)
     try:
-        for statement in statements:
-            await connection.execute(statement)
+        yield connection
     finally:
         await connection.close()
+
+
+async def run_as_superuser(servers: Servers, *statements: str) -> None:
+    async with connect_to_database(servers.database_url) as connection:
+        for statement in statements:
+            await connection.execute(statement)
 
 
 def build_authorization(url: str) -> Mapping[str, str]:

@@ -1,8 +1,6 @@
 """The ingress as a process, on its own ports."""
 
 import base64
-import os
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,10 +10,9 @@ from pathlib import Path
 from aiohttp import ClientSession, ClientTimeout
 
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.process import Child, Command
-from deploy.paths import ROOT
+from deploy.local.process import Child
 from tests.factories.webhooks import NUMBER_ID, SECRET, sign
-from tests.harness.processes import is_ok, run_child
+from tests.harness.processes import build_service_command, is_ok, run_child
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 OLD_SECRET = "fedcba9876543210fedcba9876543210"
@@ -62,7 +59,6 @@ class IngressProcess:
 
 def build_environment(broker_url: str, port: int, internal_port: int) -> dict[str, str]:
     return {
-        "PATH": os.environ["PATH"],
         "KREISFUNK_BROKER_URL": broker_url,
         "KREISFUNK_LISTEN_HOST": LOOPBACK,
         "KREISFUNK_LISTEN_PORT": str(port),
@@ -79,13 +75,7 @@ def build_environment(broker_url: str, port: int, internal_port: int) -> dict[st
 async def run_ingress(broker_url: str, log: Path, *, ready: bool = True) -> AsyncIterator[IngressProcess]:
     """Run the ingress; yield it once it is ready, or only alive without `ready`, for an unavailable broker."""
     with reserve_ports(2) as (port, internal_port):
-        command = Command(
-            name="ingress",
-            arguments=(sys.executable, "-m", "services.ingress"),
-            log=log,
-            environment=build_environment(broker_url, port, internal_port),
-            folder=ROOT,
-        )
+        command = build_service_command("services.ingress", log, build_environment(broker_url, port, internal_port))
         async with ClientSession(timeout=ClientTimeout(total=WAIT_TIMEOUT_SECONDS)) as session:
             ingress = IngressProcess(
                 url=f"http://{LOOPBACK}:{port}",

@@ -1,10 +1,8 @@
 """The newsroom as a process, people with accounts, and their browsers without scripts."""
 
 import base64
-import os
 import re
 import secrets
-import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -18,19 +16,19 @@ from aiohttp import ClientSession, ClientTimeout, CookieJar
 from yarl import URL
 
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.process import Child, Command
-from deploy.paths import ROOT
+from deploy.local.process import Child
 from services.newsroom.adapters.credentials import Argon2PasswordHasher
 from services.newsroom.domain.accounts import Account, Role
 from services.newsroom.domain.login import hash_cookie
 from services.newsroom.handlers.login import TOTP_PURPOSE
 from shared.encryption import KeyRing
-from tests.databases import FreshDatabase
-from tests.harness.processes import is_ok, run_child
+from tests.databases import FreshDatabase, insert_row
+from tests.harness.processes import build_service_command, is_ok, run_child
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 KEYS = f"1:{base64.b64encode(bytes(range(32))).decode()}"
 PASSWORD = "Regen fällt leise auf Moor"
+COOKIE = "kreisfunk-session"
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 ALL_ROLES = frozenset(Role)
 _CSRF = re.compile(r'name="csrf" value="([^"]+)"')
@@ -152,20 +150,21 @@ class NewsroomProcess:
         await insert_account(self.owner, account, password_hash=await _hash_once(password), totp_secret=sealed)
         return Member(account=account, secret=secret)
 
+    async def begin_session(self, account: UUID, stage: str = "open") -> str:
+        """Begin a session of the account, and return its cookie."""
+        token = secrets.token_urlsafe(32)
+        await self.owner.execute(
+            "insert into newsroom.session (token_hash, account, csrf, stage) values ($1, $2, $3, $4)",
+            *(hash_cookie(token), account, secrets.token_urlsafe(32), stage),
+        )
+        return token
+
     @asynccontextmanager
     async def open_browser(self, member: Member | None = None, *, stage: str = "open") -> AsyncIterator[EditorBrowser]:
         """Open a browser with a session of the member, as if they had logged in before."""
         jar = CookieJar(unsafe=True)
         if member is not None:
-            token = secrets.token_urlsafe(32)
-            await self.owner.execute(
-                "insert into newsroom.session (token_hash, account, csrf, stage) values ($1, $2, $3, $4)",
-                hash_cookie(token),
-                member.account.id,
-                secrets.token_urlsafe(32),
-                stage,
-            )
-            jar.update_cookies({"kreisfunk-session": token}, URL(self.url))
+            jar.update_cookies({COOKIE: await self.begin_session(member.account.id, stage)}, URL(self.url))
         timeout = ClientTimeout(total=WAIT_TIMEOUT_SECONDS)
         async with ClientSession(cookie_jar=jar, timeout=timeout) as session:
             yield EditorBrowser(url=self.url, session=session)
@@ -205,12 +204,7 @@ async def log_in(
 async def insert_account(owner: asyncpg.Connection, account: Account, **columns: object) -> None:
     """Insert the account with further columns of its row."""
     own = {"id": account.id, "login": account.login, "name": account.name, "person": account.person}
-    values = {**own, "roles": sorted(account.roles), **columns}
-    placeholders = ", ".join(f"${number + 1}" for number in range(len(values)))
-    await owner.execute(
-        f"insert into newsroom.account ({', '.join(values)}) values ({placeholders})",  # noqa: S608 - names from above
-        *values.values(),
-    )
+    await insert_row(owner, "newsroom.account", {**own, "roles": sorted(account.roles), **columns})
 
 
 _hashes: dict[str, str] = {}
@@ -235,27 +229,21 @@ async def run_newsroom(
     """Run the newsroom; yield it once it is ready."""
     with reserve_ports(3) as (internal_port, port, archive_port):
         url, archive_url = f"http://{LOOPBACK}:{port}", f"http://{LOOPBACK}:{archive_port}"
-        command = Command(
-            name="newsroom",
-            arguments=(sys.executable, "-m", "services.newsroom"),
-            log=folder / "newsroom.log",
-            environment={
-                "PATH": os.environ["PATH"],
-                "KREISFUNK_BROKER_URL": broker_url,
-                "KREISFUNK_DATABASE_URL": database.build_role_url("kreisfunk_newsroom"),
-                "KREISFUNK_NEWSROOM_ASSETS": str(folder / "no-assets"),
-                "KREISFUNK_NEWSROOM_KEYS": KEYS,
-                "KREISFUNK_NOTICES_API_TOKEN": "kreisfunk_only-for-tests",
-                "KREISFUNK_INTERNAL_PORT": str(internal_port),
-                "KREISFUNK_NEWSROOM_PORT": str(port),
-                "KREISFUNK_ARCHIVE_PORT": str(archive_port),
-                "KREISFUNK_NEWSROOM_URL": url,
-                "KREISFUNK_ARCHIVE_URL": archive_url,
-                "KREISFUNK_NOTICES_API_URL": notices_api_url,
-                **(settings or {}),
-            },
-            folder=ROOT,
-        )
+        environment = {
+            "KREISFUNK_BROKER_URL": broker_url,
+            "KREISFUNK_DATABASE_URL": database.build_role_url("kreisfunk_newsroom"),
+            "KREISFUNK_NEWSROOM_ASSETS": str(folder / "no-assets"),
+            "KREISFUNK_NEWSROOM_KEYS": KEYS,
+            "KREISFUNK_NOTICES_API_TOKEN": "kreisfunk_only-for-tests",
+            "KREISFUNK_INTERNAL_PORT": str(internal_port),
+            "KREISFUNK_NEWSROOM_PORT": str(port),
+            "KREISFUNK_ARCHIVE_PORT": str(archive_port),
+            "KREISFUNK_NEWSROOM_URL": url,
+            "KREISFUNK_ARCHIVE_URL": archive_url,
+            "KREISFUNK_NOTICES_API_URL": notices_api_url,
+            **(settings or {}),
+        }
+        command = build_service_command("services.newsroom", folder / "newsroom.log", environment)
         owner = await asyncpg.connect(database.url)
         newsroom = NewsroomProcess(
             url=url,

@@ -1,8 +1,6 @@
 """The notices API as a process, and a client of it."""
 
 import json
-import os
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,11 +12,10 @@ from uuid import uuid4
 from aiohttp import ClientSession, ClientTimeout
 
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.process import Child, Command
-from deploy.paths import ROOT
+from deploy.local.process import Child
 from tests.contract_recorder.openapi_session import trace_contract
 from tests.harness.notices_county import PRESS_SOURCE, TOKENS, text_of, write_county, write_tokens
-from tests.harness.processes import is_ok, run_child
+from tests.harness.processes import build_service_command, is_ok, run_child
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 STRUCTURED = "application/cloudevents+json"
@@ -133,22 +130,16 @@ async def run_notices_api(
     tokens = folder / "tokens.json"
     write_tokens(tokens, *TOKENS)
     with reserve_ports(2) as (internal_port, notices_api_port):
-        command = Command(
-            name="notices",
-            arguments=(sys.executable, "-m", "services.ingress.notices"),
-            log=folder / "notices.log",
-            environment={
-                "PATH": os.environ["PATH"],
-                "KREISFUNK_BROKER_URL": broker_url,
-                "KREISFUNK_INTERNAL_PORT": str(internal_port),
-                "KREISFUNK_NOTICES_API_PORT": str(notices_api_port),
-                "KREISFUNK_NOTICES_API_TOKENS_FILE": str(tokens),
-                "KREISFUNK_NOTICES_API_REQUESTS_PER_MINUTE": "60000",
-                "KREISFUNK_COUNTY_FILE": str(write_county(folder)),
-                **(settings or {}),
-            },
-            folder=ROOT,
-        )
+        environment = {
+            "KREISFUNK_BROKER_URL": broker_url,
+            "KREISFUNK_INTERNAL_PORT": str(internal_port),
+            "KREISFUNK_NOTICES_API_PORT": str(notices_api_port),
+            "KREISFUNK_NOTICES_API_TOKENS_FILE": str(tokens),
+            "KREISFUNK_NOTICES_API_REQUESTS_PER_MINUTE": "60000",
+            "KREISFUNK_COUNTY_FILE": str(write_county(folder)),
+            **(settings or {}),
+        }
+        command = build_service_command("services.ingress.notices", folder / "notices.log", environment)
         url = f"http://{LOOPBACK}:{notices_api_port}"
         async with ClientSession(
             timeout=ClientTimeout(total=WAIT_TIMEOUT_SECONDS), trace_configs=[trace_contract(url)]

@@ -1,14 +1,30 @@
 """Start and inspect real processes."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psutil
 from aiohttp import ClientError, ClientSession
 
-from deploy.local.process import Child, wait_until_ready
+from deploy.local.process import Child, Command, wait_until_ready
+from deploy.paths import ROOT
 from tests.servers import WAIT_TIMEOUT_SECONDS
+
+
+def build_service_command(
+    module: str, log: Path, environment: Mapping[str, str], *, name: str | None = None
+) -> Command:
+    """Return the command that runs a module such as `services.ingress`, with nothing else in its environment."""
+    return Command(
+        name=name or module.rpartition(".")[2],
+        arguments=(sys.executable, "-m", module),
+        log=log,
+        environment={"PATH": os.environ["PATH"], **environment},
+        folder=ROOT,
+    )
 
 
 @asynccontextmanager

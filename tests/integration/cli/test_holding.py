@@ -14,7 +14,6 @@ from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.recipients import PostgresRecipientRepository
 from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastBatch, Withdrawal
-from shared.database.pool import open_database
 from tests.databases import FreshDatabase
 from tests.factories.citizens import COUNTY, build_both, build_move, build_preference
 from tests.integration.cli.planned_broadcasts import insert_planned, run
@@ -63,7 +62,7 @@ async def hold(owner: asyncpg.Connection) -> None:
 @pytest.fixture
 async def citizens(database: FreshDatabase) -> AsyncIterator[SubscriptionsHarness]:
     """What they write is handled, and none of it reaches the dispatcher."""
-    async with open_database(database.build_role_url(ROLE), password=None, name="test", size=4) as pool:
+    async with database.open_pool(ROLE, size=4) as pool:
         yield build_harness(pool)
 
 

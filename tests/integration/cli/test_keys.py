@@ -1,8 +1,6 @@
 """New encryption keys on a real database, with the rights of the role that rotates."""
 
-import asyncio
 import os
-import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +17,7 @@ from shared.contracts.ids import make_timed_id
 from shared.contracts.message import Address, AddressKind
 from shared.encryption import BlindIndexKey, KeyRing
 from tests.databases import FreshDatabase
-from tests.harness.commands import CommandResult, run_in_process
+from tests.harness.commands import CommandResult, run_in_process, start_kreisfunk
 from tests.servers import fetch_until
 
 ROLE = "kreisfunk_rotation"
@@ -30,7 +28,6 @@ INDEX = BlindIndexKey.parse("ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=")
 STORED = 250
 MANY = 40_000
 NOW = datetime.now(UTC)
-COMMAND = [sys.executable, "-m", "cli.main", "keys", "rotate"]
 EXAMPLES = Path(__file__).parents[3] / "shared" / "contracts" / "examples"
 PHONES = build_encrypted_store(SUBSCRIBERS[AddressKind.PHONE], KeyRing.parse(BOTH))
 BROADCAST = """
@@ -109,7 +106,6 @@ async def rotate(database: FreshDatabase, keys: str, name: str = "rotate") -> Co
 
 def build_environment(database: FreshDatabase, keys: str) -> dict[str, str]:
     return {
-        "PATH": os.environ["PATH"],
         "KREISFUNK_DATABASE_URL": database.build_role_url(ROLE),
         "KREISFUNK_ENCRYPTION_KEYS": keys,
         "KREISFUNK_INDEX_KEY": INDEX.text,
@@ -177,7 +173,7 @@ async def test_killed_in_the_middle_it_goes_on_and_leaves_nothing_under_the_old_
         " values (gen_random_uuid(), 1, 'subscribed', $1, $2)",
         more,
     )
-    running = await asyncio.create_subprocess_exec(*COMMAND, env=build_environment(database, BOTH), stdout=DEVNULL)
+    running = await start_kreisfunk("keys", "rotate", environment=build_environment(database, BOTH), stdout=DEVNULL)
     await fetch_until(lambda: versions(owner), lambda found: found.get(2, 0) > 0)
     running.kill()
     await running.wait()
@@ -277,8 +273,8 @@ async def test_an_output_that_was_closed_is_not_called_the_databases_fault(
     """As with `| head`."""
     reading, writing = os.pipe()
     os.close(reading)
-    running = await asyncio.create_subprocess_exec(
-        *COMMAND, env=build_environment(database, BOTH), stdout=writing, stderr=PIPE
+    running = await start_kreisfunk(
+        "keys", "rotate", environment=build_environment(database, BOTH), stdout=writing, stderr=PIPE
     )
     os.close(writing)
     assert (await running.communicate())[1] == b""

@@ -9,7 +9,6 @@ import pytest
 from services.subscriptions.wiring import KeysUnconfirmed, require_confirmed_keys
 from shared.database.migrations import NotMigrated
 from shared.database.pool import Database as Pool
-from shared.database.pool import open_database
 from shared.encryption import BlindIndexKey
 from tests.databases import FreshDatabase
 from tests.integration.cli.index_keys import KNOWN, NEW, OLD, RING, USED, build_environment, build_message
@@ -21,8 +20,7 @@ from tests.integration.subscriptions.harness import build_harness
 @pytest.fixture
 async def subscriptions(database: FreshDatabase) -> AsyncIterator[Pool]:
     """Their pool."""
-    url = database.build_role_url("kreisfunk_subscriptions")
-    async with open_database(url, password=None, name="test", size=5) as pool:
+    async with database.open_pool("kreisfunk_subscriptions", size=5) as pool:
         yield pool
 
 

@@ -5,10 +5,9 @@ import json
 import os
 import secrets
 import signal
-import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,13 +16,11 @@ from typing import Any
 
 import aio_pika
 import aiohttp
-import asyncpg
 from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Command
 from deploy.local.services import Service
-from deploy.paths import ROOT
 from deploy.secrets import create_secrets
 from shared.amqp import topology
 from shared.amqp.connection import connect
@@ -33,10 +30,19 @@ from shared.encryption import BlindIndexKey, KeyRing
 from shared.runtime.background import run_in_background
 from tests.contract_recorder.recorder import record_contracts
 from tests.databases import FreshDatabase, create_database
+from tests.harness.processes import build_service_command
 from tests.integration.dispatcher.dispatch_client import Citizen, DispatchClient
 from tests.integration.dispatcher.factories import NUMBER
 from tests.integration.dispatcher.fake_graph_api import FakeGraphApi, SendRequest, run_fake_graph_api
-from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, create_vhost, declare_topology, wait_until_equal
+from tests.servers import (
+    WAIT_TIMEOUT_SECONDS,
+    Servers,
+    connect_to_database,
+    create_vhost,
+    declare_topology,
+    wait_for,
+    wait_until_equal,
+)
 
 ROLE = "kreisfunk_dispatcher"
 RATE = 80
@@ -178,6 +184,15 @@ class EndpointHarness(DispatchClient):
         doubled = {delivery: times for delivery, times in self.endpoint.accepted_times.items() if times > 1}
         assert not doubled, f"{len(doubled)} accepted more than once"
 
+    async def wait_until(
+        self, condition: Callable[[], Awaitable[bool] | bool], seconds: float = WAIT_TIMEOUT_SECONDS
+    ) -> None:
+        """As `wait_for`; the failure says what was there instead."""
+        try:
+            await wait_for(condition, seconds)
+        except TimeoutError:
+            raise AssertionError(f"still {await self.describe()}") from None
+
     async def describe(self) -> str:
         """Return what the endpoint and the ledger know, for a failure."""
         requests, accepted = len(self.endpoint.requests), len(self.endpoint.accepted_times)
@@ -217,13 +232,8 @@ def build_command(name: str, environment: dict[str, str], folder: Path) -> Comma
     # The broker login is inside the URL here: the password file is that of another installation.
     (secrets / "kreisfunk_broker_password").unlink(missing_ok=True)
     (secrets / "kreisfunk_database_password").unlink(missing_ok=True)
-    return Command(
-        name=name,
-        arguments=(sys.executable, "-m", "services.dispatcher"),
-        log=folder / f"{name}.log",
-        environment={"PATH": os.environ["PATH"], "KREISFUNK_SECRETS_DIR": str(secrets), **environment},
-        folder=ROOT,
-    )
+    settings = {"KREISFUNK_SECRETS_DIR": str(secrets), **environment}
+    return build_service_command("services.dispatcher", folder / f"{name}.log", settings, name=name)
 
 
 @asynccontextmanager
@@ -235,8 +245,7 @@ async def run_endpoint_harness(
     async with AsyncExitStack() as stack:
         ports = stack.enter_context(reserve_ports(MAX_DISPATCHERS))
         publishing = await stack.enter_async_context(connect(broker_url, password=None, name="harness"))
-        owner = await asyncpg.connect(database.url)
-        stack.push_async_callback(owner.close)
+        owner = await stack.enter_async_context(connect_to_database(database.url))
         connection = await stack.enter_async_context(await aio_pika.connect(broker_url))
         channel = await connection.channel()
         for queue in topology.QUEUES:

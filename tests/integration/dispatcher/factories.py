@@ -24,9 +24,7 @@ from shared.contracts.dispatch import (
     Withdrawal,
 )
 from shared.contracts.message import Address, AddressKind, Lane
-from shared.database.pool import Database
 from tests.factories.ids import generate_id
-from tests.servers import wait_for
 
 NUMBER = "700800900100200"
 TEMPLATE = Template(name="t", language="de", parameters=(TemplateParameter(name="text", text="Sperrung"),))
@@ -103,16 +101,6 @@ def build_reply(withdrawal: Withdrawal | None = None, *, expires_in: float = 360
     return ReplyRequested(
         reply=generate_id(), recipient=PERSON, text="Guten Tag", expires_at=expires_at, withdrawal=withdrawal
     )
-
-
-async def wait_until_locked(connection: Database | asyncpg.Connection, number: int = 1) -> None:
-    """Until so many transactions wait for another one."""
-
-    async def one_waits() -> bool:
-        query = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-        return bool(await connection.fetchval(query) >= number)
-
-    await wait_for(one_waits)
 
 
 def build_record(claim: Claim, state: DeliveryState, *, seconds: float = 0, attempted: bool = True) -> Record:

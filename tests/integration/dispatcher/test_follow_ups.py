@@ -13,6 +13,7 @@ from shared.contracts.dispatch import Withdrawal
 from shared.contracts.ids import delivery_id
 from shared.contracts.message import Lane
 from shared.database.pool import Database as Pool
+from tests.databases import wait_until_locked
 from tests.factories.ids import generate_id
 from tests.integration.dispatcher.factories import (
     NUMBER,
@@ -34,7 +35,6 @@ from tests.integration.dispatcher.factories import (
     next_pass,
     read_audience,
     states,
-    wait_until_locked,
 )
 
 RESEND = "select dispatcher.resend_missing($1, false)"

@@ -17,6 +17,7 @@ from shared.contracts.hours import LOCAL_ZONE, find_opening, find_turn
 from shared.contracts.message import Lane
 from shared.database.pool import Database as Pool
 from shared.encryption import BlindIndexKey
+from tests.databases import wait_until_locked
 from tests.factories.ids import generate_id
 from tests.integration.dispatcher.factories import (
     NUMBER,
@@ -29,7 +30,6 @@ from tests.integration.dispatcher.factories import (
     find_closed_hours,
     generate_subscribers,
     limit,
-    wait_until_locked,
     waits_for,
 )
 

@@ -18,6 +18,7 @@ from services.dispatcher.settings import Settings
 from shared.contracts.ids import make_timed_id
 from shared.database.pool import Database as Pool
 from shared.database.retention import Retention
+from tests.databases import wait_until_locked
 from tests.integration.dispatcher.factories import (
     add_week,
     build_batch_message,
@@ -26,7 +27,6 @@ from tests.integration.dispatcher.factories import (
     claim_subscribers,
     find_monday,
     generate_subscribers,
-    wait_until_locked,
 )
 
 RETENTION_DAYS = 90

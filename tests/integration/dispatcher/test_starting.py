@@ -10,8 +10,9 @@ import asyncpg
 from deploy.local.services import Service
 from shared.amqp.topology import LANES
 from shared.contracts.message import Lane
+from tests.databases import wait_until_locked
 from tests.integration.dispatcher.endpoint_harness import RATE, EndpointHarness, wait_until_moment
-from tests.integration.dispatcher.factories import NUMBER, wait_until_locked
+from tests.integration.dispatcher.factories import NUMBER
 from tests.servers import fetch_until, wait_until_equal
 
 PAUSE_SECONDS = 3.0

@@ -14,15 +14,11 @@ from services.newsroom.adapters.credentials import Argon2PasswordHasher
 from services.newsroom.adapters.sessions import PostgresSessionRepository
 from services.newsroom.domain.accounts import Account, AccountProblem, Role
 from services.newsroom.handlers.account_admin import AccountAdministration
-from shared.database.pool import open_database
 from shared.encryption import KeyRing
 from shared.runtime.clock import system_clock
-from tests.databases import FreshDatabase
+from tests.databases import FreshDatabase, wait_until_locked
 from tests.harness.newsroom import KEYS, insert_account
 from tests.integration.newsroom.test_login_in_flight import LIMITS
-from tests.servers import wait_until_equal
-
-_LOCKED = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +27,6 @@ class Office:
 
     administration: AccountAdministration
     owner: asyncpg.Connection
-    watcher: asyncpg.Connection
     people: dict[str, Account]
 
     async def request(self, requester: str, subject: str) -> UUID:
@@ -47,7 +42,7 @@ class Office:
             await self.owner.execute("select from newsroom.account_request for update")
             confirm = self.administration.confirm
             tasks = [asyncio.create_task(confirm(self.people[name], request)) for name, request in decisions]
-            await wait_until_equal(lambda: self.watcher.fetchval(_LOCKED), len(tasks))
+            await wait_until_locked(self.owner, len(tasks))
         return list(await asyncio.gather(*tasks, return_exceptions=True))
 
     async def read_roles(self, name: str) -> list[str]:
@@ -59,7 +54,7 @@ class Office:
 
 @pytest.fixture
 async def office(database: FreshDatabase) -> AsyncIterator[Office]:
-    owner, watcher = await asyncpg.connect(database.url), await asyncpg.connect(database.url)
+    owner = await asyncpg.connect(database.url)
     people = {}
     for name in "abcd":
         account = Account(
@@ -67,7 +62,7 @@ async def office(database: FreshDatabase) -> AsyncIterator[Office]:
         )
         await insert_account(owner, account)
         people[name] = account
-    async with open_database(database.build_role_url("kreisfunk_newsroom"), password=None, name="test", size=5) as pool:
+    async with database.open_pool("kreisfunk_newsroom", size=5) as pool:
         administration = AccountAdministration(
             accounts=PostgresAccountRepository(pool),
             sessions=PostgresSessionRepository(pool, LIMITS),
@@ -75,8 +70,7 @@ async def office(database: FreshDatabase) -> AsyncIterator[Office]:
             ring=KeyRing.parse(KEYS),
             clock=system_clock,
         )
-        yield Office(administration=administration, owner=owner, watcher=watcher, people=people)
-    await watcher.close()
+        yield Office(administration=administration, owner=owner, people=people)
     await owner.close()
 
 

@@ -33,6 +33,7 @@ from shared.contracts.events import (
 from shared.contracts.message import Lane, Message
 from shared.outcome import Dead
 from shared.runtime.clock import system_clock
+from tests.databases import count_locked, wait_until_locked
 from tests.factories.editors import CONTENT
 from tests.integration.newsroom.writing_store import QUOTA, SOURCE, Store
 from tests.servers import wait_for
@@ -182,7 +183,7 @@ async def test_the_archive_shows_what_counts_when_two_processes_overlap(
         await owner.execute("select from newsroom.archive_entry for update")
         for number, message in enumerate((build_started(draft, 2), second), start=1):
             tasks.create_task(store.tell(message, at))
-            await store.wait_for_waiting(number)
+            await wait_until_locked(store.database, number)
     rows = await store.fetch("select revision, replaced_by, withdrawn_at from newsroom.archive_entry order by revision")
     assert rows == ([(1, 2, at), (2, None, at)] if is_withdrawn else [(1, 2, None), (2, 3, None)])
 
@@ -264,12 +265,12 @@ async def test_erased_feedback_does_not_survive_when_two_processes_overlap(
     await store.tell(FeedbackReceived(feedback=locked, kind="text", at=at, text="weg"), at)
 
     async def is_written_or_waiting() -> bool:
-        return received.done() or await store.count_waiting() == 2
+        return received.done() or await count_locked(store.database) == 2
 
     async with asyncio.TaskGroup() as tasks, owner.transaction():
         await owner.execute("select from newsroom.feedback where id = $1 for update", locked)
         tasks.create_task(store.tell(FeedbackErased(feedback=(locked, late), at=at), at))
-        await store.wait_for_waiting(1)
+        await wait_until_locked(store.database)
         message = FeedbackReceived(feedback=late, kind="text", at=at, text="auch weg")
         received = tasks.create_task(store.tell(message, at))
         await wait_for(is_written_or_waiting)

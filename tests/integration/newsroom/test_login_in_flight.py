@@ -38,10 +38,9 @@ from services.newsroom.handlers.login import (
 from shared.database.pool import open_database
 from shared.encryption import KeyRing
 from shared.runtime.clock import system_clock
-from tests.databases import FreshDatabase
+from tests.databases import FreshDatabase, wait_until_locked
 from tests.harness.newsroom import KEYS, insert_account
 from tests.integration.newsroom.test_setup import NEW_PASSWORD
-from tests.servers import wait_for
 
 FIRST, OLD, NEW = "erstes Kennwort", "altes Kennwort", NEW_PASSWORD
 ACT = Act(account=None, action="test.act", object="test")
@@ -209,14 +208,7 @@ async def test_a_setup_that_waits_for_a_reset_sees_what_it_did(logins: Logins) -
             "update newsroom.session set revoked_at = now() where account = $1", logins.account.id
         )
         waiting = asyncio.create_task(logins.service.set_up(visitor, **form))
-
-        async def is_waiting() -> bool:
-            query = (
-                "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-            )
-            return bool(await logins.owner.fetchval(query))
-
-        await wait_for(is_waiting)
+        await wait_until_locked(logins.owner)
     with pytest.raises(NotPermitted):
         await waiting
     assert await logins.read_hash() == f"hash of {FIRST}"

@@ -19,6 +19,7 @@ from services.newsroom.domain.outbox import PublicationState
 from shared.contracts.events import BroadcastStarted, NoticeAccepted, NoticeRejected, Problem
 from shared.contracts.message import Lane
 from shared.runtime.clock import system_clock
+from tests.databases import count_locked, wait_until_locked
 from tests.integration.newsroom.writing_store import QUOTA, SOURCE, Store
 from tests.servers import wait_for
 
@@ -97,12 +98,12 @@ async def test_it_stays_published_when_two_processes_overlap(
     table, *messages = ("audit", rejected, accepted) if is_rejected_first else ("archive_entry", accepted, rejected)
 
     async def has_ended_or_waits() -> bool:
-        return other.done() or await store.count_waiting() == 2
+        return other.done() or await count_locked(store.database) == 2
 
     async with asyncio.TaskGroup() as tasks, owner.transaction():
         await owner.execute(f"lock table newsroom.{table} in exclusive mode")
         tasks.create_task(store.tell(messages[0], at))
-        await store.wait_for_waiting(1)
+        await wait_until_locked(store.database)
         other = tasks.create_task(store.tell(messages[1], at))
         await wait_for(has_ended_or_waits)
     assert (await store.drafts.find(draft.id)).state is DraftState.PUBLISHED

@@ -1,8 +1,6 @@
 """The service as a process, between real queues and a real database."""
 
-import os
 import secrets
-import sys
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -18,7 +16,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.process import Child, Command
+from deploy.local.process import Child
 from deploy.paths import ROOT
 from shared.amqp import topology
 from shared.amqp.permissions import MUNICIPAL
@@ -29,7 +27,7 @@ from shared.contracts.message import Lane, Message
 from shared.contracts.notices import NoticePublished
 from shared.runtime.hosts import get_login
 from tests.factories.citizens import build_both, build_message, build_message_key
-from tests.harness.processes import run_child
+from tests.harness.processes import build_service_command, run_child
 from tests.harness.service_login import open_login, service_login
 from tests.integration.subscriptions.harness import encode_group
 from tests.integration.subscriptions.notice_factory import NOTICE, build_cloud_event
@@ -185,7 +183,6 @@ class SubscriptionsProcess:
 
 def build_environment(broker: BrokerHarness, database_url: str, internal_port: int) -> Mapping[str, str]:
     return {
-        "PATH": os.environ["PATH"],
         "KREISFUNK_BROKER_URL": broker.service_url,
         "KREISFUNK_DATABASE_URL": database_url,
         "KREISFUNK_FEEDBACK_KEY": b64encode(bytes(32)).decode(),
@@ -199,13 +196,7 @@ def build_environment(broker: BrokerHarness, database_url: str, internal_port: i
 async def run_service(broker: BrokerHarness, database_url: str, log: Path) -> AsyncIterator[SubscriptionsProcess]:
     """Start it and wait until it is ready."""
     with reserve_ports(1) as (port,):
-        command = Command(
-            name="subscriptions",
-            arguments=(sys.executable, "-m", "services.subscriptions"),
-            log=log,
-            environment=build_environment(broker, database_url, port),
-            folder=ROOT,
-        )
+        command = build_service_command("services.subscriptions", log, build_environment(broker, database_url, port))
         async with ClientSession(timeout=ClientTimeout(total=WAIT_TIMEOUT_SECONDS)) as session:
             service = SubscriptionsProcess(
                 child=Child(command), session=session, internal_url=f"http://{LOOPBACK}:{port}"
