@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import asyncpg
-
 from cli.demo.ledger_reader import open_ledger_reader
 from deploy.local.process import Child, Command
 from deploy.local.stack import Stack, run_stack
@@ -25,7 +23,7 @@ from tests.e2e.notices.harness import (
 )
 from tests.harness.newsroom import EditorBrowser, NewsroomProcess
 from tests.harness.writing import WritingHarness
-from tests.servers import fetch_until, wait_until_equal
+from tests.servers import connect_to_database, fetch_until, wait_until_equal
 
 SETTINGS = {
     "dispatcher": {"KREISFUNK_REQUEST_TIMEOUT_SECONDS": "2", "KREISFUNK_DISPATCHERS": "2"},
@@ -93,8 +91,7 @@ async def run_editorial_system(folder: Path, rate: int = RATE) -> AsyncIterator[
         simulator = await ends.enter_async_context(open_simulator_client(stack.simulator_url, stack.control_token))
         async with open_ledger_reader(stack.monitor_database_url) as ledger:
             await subscribe_everybody(simulator, ledger)
-        owner = await asyncpg.connect(stack.database_url)
-        ends.push_async_callback(owner.close)
+        owner = await ends.enter_async_context(connect_to_database(stack.database_url))
         newsroom = NewsroomProcess(
             url=stack.newsroom_url,
             archive_url=stack.archive_url,

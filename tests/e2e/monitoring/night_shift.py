@@ -19,6 +19,7 @@ from deploy.local.ports import LOOPBACK
 from deploy.local.services import Service
 from deploy.stack_file import BUSINESS_ACCOUNT_ID
 from shared.amqp import topology
+from tests.e2e.dialogue.webhooks import post_webhook
 from tests.e2e.monitoring.hurried_watch import HurriedWatch
 from tests.e2e.monitoring.monitored_system import MonitoredSystem
 from tests.e2e.monitoring.night_operator import NightOperator
@@ -62,7 +63,7 @@ class NightShift:
         listed = [{"field": field, "value": value} for field, value in changes]
         entry = {"id": BUSINESS_ACCOUNT_ID, "time": int(time.time()), "changes": listed}
         body = msgspec.json.encode({"object": "whatsapp_business_account", "entry": [entry]})
-        assert await self.system.post_webhook(body) == 200
+        assert await post_webhook(self.system.stack, body) == 200
 
     async def publish(self, topic: str) -> None:
         text = f"Bis Freitag, {uuid4().hex[:8]}."

@@ -7,15 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import asyncpg
-
 from cli.demo.ledger_reader import LedgerReader, open_ledger_reader
 from deploy.local.stack import Stack, run_stack
 from deploy.paths import ROOT
 from simulator.client import AcceptedMessage, SimulatorClient, open_simulator_client
 from tests.contract_recorder.recorder import ContractRecorder, record_contracts
 from tests.harness.commands import run_in_process
-from tests.servers import WAIT_TIMEOUT_SECONDS, fetch_until, wait_for, wait_until_equal
+from tests.servers import WAIT_TIMEOUT_SECONDS, connect_to_database, fetch_until, wait_for, wait_until_equal
 
 GUIDE = ROOT / "docs" / "integration.md"
 CITIZENS = 120
@@ -60,9 +58,8 @@ class SteeringHarness:
         await self._limit(RATE)
 
     async def _limit(self, per_second: float) -> None:
-        owner = await asyncpg.connect(self.stack.database_url)
-        await owner.execute("update dispatcher.rate set ceiling = $1, per_second = $1", per_second)
-        await owner.close()
+        async with connect_to_database(self.stack.database_url) as owner:
+            await owner.execute("update dispatcher.rate set ceiling = $1, per_second = $1", per_second)
 
     async def run_kreisfunk(self, *arguments: str) -> dict[str, Any]:
         """A command that must succeed, with its JSON."""
