@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -203,14 +203,14 @@ class Table:
     """A Markdown table, printed row by row, since a run takes minutes; the names in the first row are its header."""
 
     title: str
-    rows: list[Row] = field(default_factory=list)
+    is_begun: bool = False
 
     def add(self, row: Row) -> None:
-        if not self.rows:
+        if not self.is_begun:
             print(f"\n### {self.title}\n")
             _print_cells(row)
             _print_cells(["---", *["---:"] * (len(row) - 1)])
-        self.rows.append(row)
+        self.is_begun = True
         _print_cells(map(format_figure, row.values()))
 
 

@@ -14,6 +14,7 @@ from deploy.paths import CONFIG
 from deploy.stack_file import StackAddresses
 from shared.encryption import BlindIndexKey, KeyRing
 from shared.notices.configuration import Configuration, ConfigurationError, System, read_configuration
+from shared.runtime.encryption_settings import EncryptionSettings
 from shared.runtime.settings import (
     PREFIX,
     BrokerAccess,
@@ -84,24 +85,10 @@ class MigrationSettings(BrokerAdminSettings, DatabaseAccess):
     )
 
 
-class RotationSettings(DatabaseAccess):
+class RotationSettings(DatabaseAccess, EncryptionSettings):
     """A database role that reads addresses and their hashes and nothing else, and the keys."""
 
     database_url: str = build_database_url_field("kreisfunk_rotation")
-    encryption_keys: Annotated[SecretStr, validate_with(KeyRing.parse)] = Field(
-        description="VERSION:BASE64 of 32 bytes, comma separated"
-    )
-    index_key: Annotated[SecretStr, validate_with(BlindIndexKey.parse)] = Field(
-        description="base64 of 32 bytes for each link; two, comma separated, in a rotation"
-    )
-
-    @property
-    def ring(self) -> KeyRing:
-        return KeyRing.parse(self.encryption_keys.get_secret_value())
-
-    @property
-    def index(self) -> BlindIndexKey:
-        return BlindIndexKey.parse(self.index_key.get_secret_value())
 
 
 class QuarantineSettings(BrokerAccess):

@@ -8,7 +8,7 @@ class DependencyUnavailable(Exception):
     """Broker, database or Graph API is unreachable. The message is not the cause: wait and try again."""
 
 
-class Unroutable(Exception):
+class Unroutable(DependencyUnavailable):
     """No queue is bound for the routing key: the topology is missing. Run `kreisfunk migrate`."""
 
 

@@ -14,14 +14,9 @@ class MessageLog:
         self.messages: list[BusinessMessage] = []
         self.rejected: Counter[int] = Counter()
         self.accepted_window = SlidingWindow()
-        self.attempted_window = SlidingWindow()
         self.attempts: list[float] = []
         self.written: list[tuple[Citizen, UserMessage]] = []
         self._states: Counter[MessageState] = Counter()
-
-    def record_attempt(self, now: float) -> None:
-        self.attempts.append(now)
-        self.attempted_window.add(now)
 
     def accept(self, message: BusinessMessage) -> None:
         self.accepted_window.add(message.accepted_at)

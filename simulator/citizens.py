@@ -74,8 +74,6 @@ class UserMessage(Struct, gc=False):
 
 
 class Citizen(Struct, gc=False):
-    """One citizen with one phone."""
-
     id: int
     phone: str
     user_id: str

@@ -33,8 +33,6 @@ class AcceptedMessage:
 
 @dataclass(frozen=True)
 class SimulatorClient:
-    """Client of a running simulator."""
-
     session: aiohttp.ClientSession
     url: str
 
@@ -60,12 +58,10 @@ class SimulatorClient:
         await self._call("POST", "account/changes", {"field": field, "value": value})
 
     async def fetch_account(self) -> dict[str, Any]:
-        """Return the simulator's totals."""
         answer: dict[str, Any] = await self._call("GET", "account")
         return answer
 
     async def count_accepted(self) -> int:
-        """Return the number of messages accepted so far."""
         accepted: int = (await self.fetch_account())["accepted"]
         return accepted
 

@@ -49,8 +49,6 @@ class Settings(BaseSettings):
     pair_interval_seconds: float = Field(
         PAIR_INTERVAL_SECONDS, ge=0, le=60, description="seconds of a person's quota that a message uses; 0: no limit"
     )
-    webhook_batch: int = Field(1000, ge=1, le=1000, description="maximum of updates in one webhook")
-    webhook_linger_seconds: float = Field(0.05, ge=0, le=5, description="wait for more updates before posting")
     drain_seconds: float = Field(20, ge=0, le=600, description="time for the last webhooks when stopping")
     graph_url: HttpUrl | None = Field(None, description="where the dispatcher sends to; must be a simulator")
 

@@ -21,7 +21,6 @@ from simulator.graph.access import GraphAccess
 from simulator.graph.routes import GraphRoutes
 from simulator.graph.setup_routes import SetupRoutes
 from simulator.graph.templates import Templates
-from simulator.metrics import build_registry
 from simulator.page.routes import build_routes as build_page_routes
 from simulator.parts import SimulatorParts
 from simulator.phones import Phones
@@ -111,8 +110,6 @@ def _build_parts(
             phone_number_id=settings.phone_number_id,
             display_phone_number=settings.display_phone_number,
         ),
-        linger_seconds=settings.webhook_linger_seconds,
-        max_updates=settings.webhook_batch,
     )
     return SimulatorParts(
         settings=settings,
@@ -132,7 +129,7 @@ def _build_parts(
 
 
 def _build_application(parts: SimulatorParts, citizen_control: CitizenControl) -> web.Application:
-    """Build Graph API, control API, page, metrics and probes; the event streams end when it shuts down."""
+    """Build Graph API, control API, page, probes and metrics of the process; its event streams end at the shutdown."""
     app = web.Application(client_max_size=MAX_BODY_BYTES)
     access = GraphAccess(parts.settings)
     check = partial(check_control, parts.settings.control_token.get_secret_value())
@@ -141,7 +138,7 @@ def _build_application(parts: SimulatorParts, citizen_control: CitizenControl) -
     app.add_routes(build_page_routes())
     for route in (*citizen_control.build_routes(), *RunControl(parts).build_routes()):
         app.router.add_route(route.method, route.path, protect(route.handler, check))
-    app.router.add_get("/metrics", make_aiohttp_handler(build_registry(parts)))
+    app.router.add_get("/metrics", make_aiohttp_handler())
 
     async def answer_live(_: web.Request) -> web.Response:
         return web.Response(text="live\n")

@@ -2,8 +2,6 @@
 
 import argparse
 import asyncio
-import json
-from pathlib import Path
 
 from benchmarks.dispatch.harness import open_harness
 from benchmarks.dispatch.ledger import run_ledger
@@ -24,25 +22,17 @@ PARTS = {
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dispatch", description=__doc__)
     parser.add_argument("--part", choices=PARTS, action="append", help="only this part; may be repeated")
-    parser.add_argument("--quick", action="store_true", help="one short round of everything, as a smoke test")
     parser.add_argument("--rounds", type=int, default=3, help="measurements of each case, in turn; medians count")
     parser.add_argument("--seconds", type=float, default=5.0, help="length of each measurement")
     parser.add_argument("--no-peers", action="store_true", help="throughput: only ours and the limit")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
-    options = parser.parse_args()
-    if options.quick:
-        options.rounds, options.seconds = 1, 2.0
-    return options
+    return parser.parse_args()
 
 
 async def main() -> None:
     options = parse_arguments()
-    figures: dict[str, object] = {}
     for name in options.part or PARTS:
         async with open_harness() as harness:
-            figures[name] = await PARTS[name](harness, options)
-        if options.json:
-            options.json.write_text(json.dumps(figures, indent=2))
+            await PARTS[name](harness, options)
 
 
 if __name__ == "__main__":

@@ -31,8 +31,6 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class EndpointClient:
-    """Client of a running endpoint."""
-
     url: str
     session: aiohttp.ClientSession
 

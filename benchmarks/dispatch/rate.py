@@ -20,11 +20,12 @@ LIMITS = (80, 400, 1000)
 # Replicas, and whether all of them are restarted one after the other.
 CASES = tuple((limit, *case) for limit in LIMITS for case in ((1, False), (4, False), (4, True)))
 WAITING = 100_000
-URGENT_AUDIENCE = 20
+URGENT_AUDIENCE, URGENT_NOTICES = 20, 15
+SECONDS = 20
 POLL_INTERVAL_SECONDS = 0.02
 
 
-async def run_rate(harness: DispatchHarness, options: Namespace) -> object:
+async def run_rate(harness: DispatchHarness, _: Namespace) -> None:
     """Measure the used share of the rate, and the worst second, also during a rolling restart."""
     table = Table("Rate: its used share while work waits")
     for limit, replicas, restarted in CASES:
@@ -32,11 +33,10 @@ async def run_rate(harness: DispatchHarness, options: Namespace) -> object:
             await broadcast.endpoint.wait_for_messages(2 * limit)
             started = time.monotonic()
             restart = _restart_in_turn(broadcast.dispatchers if restarted else ())
-            await asyncio.gather(asyncio.sleep(5 if options.quick else 20), restart)
+            await asyncio.gather(asyncio.sleep(SECONDS), restart)
             used = await _measure_used(broadcast, started)
         event = "all restarted in turn" if restarted else "nothing"
         table.add({"limit/s": limit, "replicas": replicas, "meanwhile": event, **used})
-    return table.rows
 
 
 async def _restart_in_turn(replicas: Sequence[Service]) -> None:
@@ -74,21 +74,17 @@ def find_worst_second(times: Sequence[float]) -> int:
     return max((bisect_left(times, moment + 1.0) - position for position, moment in enumerate(times)), default=0)
 
 
-async def run_urgent(harness: DispatchHarness, options: Namespace) -> object:
+async def run_urgent(harness: DispatchHarness, _: Namespace) -> None:
     """Measure from publishing an urgent notice to its first message while bulk deliveries wait."""
     table = Table(f"Urgent: seconds to the first message while {WAITING:,} bulk deliveries wait")
-    figures: dict[int, list[float]] = {}
     for limit in LIMITS:
         async with harness.run_broadcast(limit, audience=WAITING) as broadcast:
             await broadcast.endpoint.wait_for_messages(2 * limit)
-            delays = figures[limit] = [
-                await _measure_delay(harness, broadcast, number * URGENT_AUDIENCE)
-                for number in range(3 if options.quick else 15)
+            delays = [
+                await _measure_delay(harness, broadcast, number * URGENT_AUDIENCE) for number in range(URGENT_NOTICES)
             ]
-        notices = len(delays)
         median, longest = statistics.median(delays), max(delays)
-        table.add({"limit/s": limit, "notices": notices, "median": median, "longest": longest})
-    return figures
+        table.add({"limit/s": limit, "notices": URGENT_NOTICES, "median": median, "longest": longest})
 
 
 async def _measure_delay(harness: DispatchHarness, broadcast: RunningBroadcast, earlier: int) -> float:

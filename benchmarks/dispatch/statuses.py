@@ -26,7 +26,7 @@ LIMIT = 1053  # Meta's limit, at which the dispatcher permits itself 1,000 a sec
 TURN_INTERVAL_SECONDS = 0.1
 MAX_GROUP_SIZE = 100
 MAX_DRAIN_SECONDS = 120.0
-LIFE_WARM_UP_SECONDS, FLOOD_WARM_UP_SECONDS = 3.0, 1.0
+LIFE_WARM_UP_SECONDS, FLOOD_WARM_UP_SECONDS, SECONDS = 3.0, 1.0, 20.0
 # Limit in messages a second, and whether Meta sends three statuses for each message.
 LIFE_CASES = ((80, False), (80, True), (1000, False), (1000, True))
 _WAL = "select pg_current_wal_insert_lsn() - '0/0'::pg_lsn"
@@ -93,17 +93,16 @@ class StatusFeed:
         await self.publisher.publish(topology.INBOUND, key, body, message_id=str(uuid4()), timeout=30)
 
 
-async def run_life(harness: DispatchHarness, options: Namespace) -> object:
+async def run_life(harness: DispatchHarness, _: Namespace) -> None:
     """Measure the processor time and the WAL of a delivery from its claim to "read"."""
-    table, seconds = Table("Life of a delivery, one dispatcher"), 5 if options.quick else 20
+    table = Table("Life of a delivery, one dispatcher")
     for limit, has_statuses in LIFE_CASES:
         async with harness.run_broadcast(limit) as broadcast, harness.open_feeder() as publisher:
             statuses = StatusFeed(broadcast.endpoint, publisher, gradual=True)
             pass_time = statuses.publish_for if has_statuses else asyncio.sleep
             await pass_time(LIFE_WARM_UP_SECONDS)
-            cost = await _measure_cost(harness.servers.owner, broadcast, partial(pass_time, seconds))
+            cost = await _measure_cost(harness.servers.owner, broadcast, partial(pass_time, SECONDS))
         table.add({"limit/s": limit, "statuses": "three each" if has_statuses else "none", **cost})
-    return table.rows
 
 
 async def _measure_cost(
@@ -126,7 +125,7 @@ async def _measure_cost(
     }
 
 
-async def run_floods(harness: DispatchHarness, options: Namespace) -> object:
+async def run_floods(harness: DispatchHarness) -> None:
     """Send three statuses for each message of a broadcast: in order, and doubled and shuffled."""
     table = Table("Statuses: three for each message of a broadcast at 1,000/s, one dispatcher")
     for title, copies in (("in order", 1), ("doubled and shuffled", 2)):
@@ -134,19 +133,18 @@ async def run_floods(harness: DispatchHarness, options: Namespace) -> object:
         await harness.servers.owner.execute("truncate dispatcher.delivery")
         async with harness.run_broadcast(LIMIT) as broadcast, harness.open_feeder() as publisher:
             statuses = StatusFeed(broadcast.endpoint, publisher, copies)
-            figures = await _measure_flood(statuses, broadcast, 4 if options.quick else 20)
+            figures = await _measure_flood(statuses, broadcast)
             await broadcast.end()
             drain = await _wait_until_drained(statuses, harness.servers.owner)
         table.add({"statuses": title, **figures, **drain})
-    return table.rows
 
 
-async def _measure_flood(statuses: StatusFeed, broadcast: RunningBroadcast, seconds: float) -> Row:
+async def _measure_flood(statuses: StatusFeed, broadcast: RunningBroadcast) -> Row:
     await statuses.publish_for(FLOOD_WARM_UP_SECONDS)
     statuses.backlog.clear()
     dispatcher = broadcast.dispatchers[0]
     known, published, used, started = statuses.known, statuses.published, measure_usage(dispatcher), time.monotonic()
-    await statuses.publish_for(seconds)
+    await statuses.publish_for(SECONDS)
     messages, elapsed = statuses.known - known, time.monotonic() - started
     return {
         "messages/s": messages / elapsed,

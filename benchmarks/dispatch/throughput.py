@@ -35,7 +35,7 @@ START_TIMEOUT_SECONDS = 60.0
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 MODULES = "benchmarks.dispatch.peers"
 LIMIT, OURS = "bare aiohttp loop (the limit)", "Kreisfunk dispatcher"
-AUDIENCE, QUICK_AUDIENCE = 200_000, 10_000
+AUDIENCE = 200_000
 FAST_SECONDS = 0.005
 STEPS = 10
 
@@ -74,7 +74,7 @@ class DispatchSample:
     memory: int
 
 
-async def run_throughput(harness: DispatchHarness, options: Namespace) -> object:
+async def run_throughput(harness: DispatchHarness, options: Namespace) -> None:
     peers = {} if options.no_peers else PEERS
     python = sys.executable if options.no_peers else await prepare_python("benchmark-venv", REQUIREMENTS)
     cases: dict[str, Callable[[], Awaitable[DispatchSample]]] = {
@@ -89,7 +89,6 @@ async def run_throughput(harness: DispatchHarness, options: Namespace) -> object
     )
     for title, samples in rounds.items():
         table.add({"case": title, **_summarize(samples, rounds[LIMIT])})
-    return table.rows
 
 
 def _summarize(samples: Sequence[DispatchSample], limit: Sequence[DispatchSample]) -> dict[str, float]:
@@ -161,12 +160,10 @@ async def _measure_busy(endpoint: EndpointClient, child: Child, seconds: float) 
     return DispatchSample(sends / elapsed, (usage.processor - usage_before.processor) / sends * 1000, usage.memory)
 
 
-async def run_memory(harness: DispatchHarness, options: Namespace) -> object:
+async def run_memory(harness: DispatchHarness, _: Namespace) -> None:
     """Measure the resident bytes of a dispatcher over a long broadcast."""
-    audience = QUICK_AUDIENCE if options.quick else AUDIENCE
-    table = Table(f"Memory of one dispatcher over a broadcast to {audience:,}")
-    async with harness.run_broadcast(FULL_SPEED, audience=audience, seconds=FAST_SECONDS) as broadcast:
+    table = Table(f"Memory of one dispatcher over a broadcast to {AUDIENCE:,}")
+    async with harness.run_broadcast(FULL_SPEED, audience=AUDIENCE, seconds=FAST_SECONDS) as broadcast:
         for step in range(STEPS + 1):
-            sent = await broadcast.endpoint.wait_for_messages(audience * step // STEPS)
+            sent = await broadcast.endpoint.wait_for_messages(AUDIENCE * step // STEPS)
             table.add({"sent": f"{sent:,}", "MiB": measure_usage(broadcast.dispatchers[0]).memory / 2**20})
-    return table.rows

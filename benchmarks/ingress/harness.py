@@ -37,8 +37,6 @@ TITLES = {
 
 @dataclass(frozen=True, kw_only=True)
 class IngressHarness:
-    """Values shared by all measurements of a run."""
-
     broker_url: str
     secret: str
     folder: Path

@@ -24,7 +24,6 @@ from services.ingress.webhook.metrics import Metrics
 from services.ingress.webhook.receiver import Outbox, Receiver
 from shared.amqp.topology import INBOUND
 from shared.contracts.envelope import wrap_data
-from shared.encryption import BlindIndexKey, KeyRing
 from shared.runtime.clock import system_clock
 from shared.runtime.http_port import KEEPALIVE_TIMEOUT_SECONDS
 from shared.runtime.process import StopRequest, run
@@ -92,8 +91,8 @@ async def _receive(settings: Settings, outbox: Outbox, port: int, stop: StopRequ
         app_secrets=settings.app_secret_values,
         verify_token=settings.verify_token.get_secret_value(),
         phone_number_id=settings.phone_number_id,
-        encrypt=KeyRing.parse(settings.encryption_keys.get_secret_value()).encrypt,
-        index=BlindIndexKey.parse(settings.index_key.get_secret_value()),
+        encrypt=settings.ring.encrypt,
+        index=settings.index,
         clock=system_clock,
         outbox=outbox,
         meter=Metrics(CollectorRegistry()),

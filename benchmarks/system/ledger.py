@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 
+from prometheus_client import CollectorRegistry
 from rich.progress import track
 
 from benchmarks.dispatch.harness import DispatchHarness, open_harness
@@ -77,7 +78,7 @@ async def _measure_retention(harness: DispatchHarness) -> Mapping[str, float]:
     rules, week = build_retention_rules(MAX_DELIVERY_RETENTION_DAYS), build_retention_rules(OLD_DAYS)["deliveries_week"]
     async with open_database(harness.database_url, password=None, name="benchmark", size=1) as database:
         started = time.monotonic()
-        await Retention(database=database, rules=rules, on_deleted=lambda kind, rows: None).run()
+        await Retention("benchmark", CollectorRegistry()).run(database, rules)
         purged = time.monotonic()
         if not await purge(database, week):
             raise SystemExit("no week was dropped")

@@ -138,8 +138,13 @@ async def _list_tables(connection: asyncpg.Connection) -> AsyncIterator[SavedTab
 def check_migrations(manifest: Manifest) -> None:
     """Raise IncompatibleBackupError unless this version has all migrations that had run, unchanged."""
     for schema, done in manifest.migrations.items():
-        ours = {migration.version: migration.checksum for migration in read_migrations(locate_migrations(schema))}
-        wrong = sorted(version for version, checksum in done.items() if ours.get(version) != checksum)
+        migrations = read_migrations(locate_migrations(schema))
+        ours = {migration.version: migration.checksum for migration in migrations}
+        # What they did is in the migration that replaces them.
+        replaced = {
+            each for migration in migrations if migration.replaces <= done.keys() for each in migration.replaces
+        }
+        wrong = sorted(each for each in done.keys() - replaced if ours.get(each) != done[each])
         if wrong:
             raise IncompatibleBackupError(
                 f"The backup is of version {manifest.version}; this is {VERSION}, which does not know migration"

@@ -8,7 +8,7 @@ from cli.migrate.database import migrate_database
 from cli.output import fail, say
 from cli.rabbitmq_management import QUEUE_ADVICE, QueueArgumentsError, require_same_arguments
 from cli.settings import MigrationSettings
-from shared.database.migrations import MigrationError, TableInUse
+from shared.database.migrations import MigrationError, SkippedVersion, TableInUse
 from shared.database.replication import AsynchronousCommitError
 from shared.notices.configuration import ConfigurationError
 from shared.outcome import DependencyUnavailable
@@ -28,7 +28,7 @@ def migrate() -> None:
         fail(str(error), "Correct the county's file, or name another one in KREISFUNK_COUNTY_FILE.")
     except AsynchronousCommitError as error:
         fail(f"{error}.", 'See "Replicated parts" in docs/reliability.md, or set KREISFUNK_DATABASE_STANDBYS to 0.')
-    except TableInUse as error:
+    except (TableInUse, SkippedVersion) as error:
         fail(str(error))
     except MigrationError as error:
         fail(str(error), "Restore the file as it was, and put the change into a new migration.")

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 import services
 from cli.database import open_connection
 from cli.settings import MigrationSettings
-from shared.database.migrations import migrate
+from shared.database.migrations import migrate, require_none_skipped
 from shared.database.replication import require_synchronous_commits
 
 SCHEMAS = ("subscriptions", "dispatcher", "newsroom")
@@ -50,6 +50,8 @@ async def migrate_database(settings: MigrationSettings) -> list[str]:
 async def _run_migrations(connection: asyncpg.Connection, passwords: Mapping[str, SecretStr]) -> list[str]:
     # One run at a time, until its connection ends: of two that change a role at once, PostgreSQL refuses one.
     await connection.execute("select pg_advisory_lock(hashtext('kreisfunk_migrate'))")
+    for schema in SCHEMAS:
+        await require_none_skipped(connection, schema, locate_migrations(schema))
     lines = []
     for schema in SCHEMAS:
         done = await migrate(connection, schema, locate_migrations(schema))

@@ -96,7 +96,8 @@ def publish(
     kreisfunk publish --check events.json
     kreisfunk publish --url https://kreisfunk.example --json - < event.json
     """
-    further = (link, picture, municipality, urgent, scheduled_at, expires_in, expires_at, spread, follows, notice)
+    times = (scheduled_at, expires_in, expires_at, spread)
+    further = (link, picture, municipality, urgent, *times, follows, notice)
     _require_valid_options(file, (topic, headline, text), (*further, revision > 1), watch=watch, no_wait=no_wait)
     now = system_clock()
     content: dict[str, Any] = {"topic": topic, "headline": headline, "text": text, "link": link, "picture": picture}

@@ -77,7 +77,6 @@ class QuarantineItem(NamedTuple):
 
 
 def describe_message(queued: BrowsedMessage) -> QuarantineItem:
-    """Return the item that a queued message represents."""
     if queued.queue == NOTICES_QUARANTINE:
         since, reason, system = (str(queued.headers.get(name, "")) for name in ("quarantined-at", "reason", "system"))
         return QuarantineItem(queued, NOTICE, reason, _read_time(since), len(queued.body), system=system)
@@ -256,7 +255,7 @@ def run_session(stack: Path | None, act: Callable[[QuarantineSession], Awaitable
 
     try:
         return asyncio.run(run())
-    except DependencyUnavailable as error:
-        fail(f"Broker: {error}", explain_broker_error(error), Exit.UNAVAILABLE)
     except Unroutable as error:
         fail(str(error), "Nothing was removed.", Exit.UNAVAILABLE)
+    except DependencyUnavailable as error:
+        fail(f"Broker: {error}", explain_broker_error(error), Exit.UNAVAILABLE)

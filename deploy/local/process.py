@@ -131,6 +131,17 @@ async def run_to_end(command: Command) -> None:
         raise LocalError(f"{command.name} failed with status {status}.{read_log_tail(command.log)}")
 
 
+async def read_output(title: str, *arguments: str, environment: Mapping[str, str]) -> str:
+    """Run a program, and return its output. Raises LocalError, with the output, if it fails."""
+    process = await asyncio.create_subprocess_exec(
+        *arguments, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    output, _ = await process.communicate()
+    if process.returncode != 0:
+        raise LocalError(f"{title} failed: {output.decode().strip()}")
+    return output.decode()
+
+
 async def is_port_open(host: str, port: int) -> bool:
     try:
         _, writer = await asyncio.open_connection(host, port)

@@ -1,15 +1,13 @@
 """A private RabbitMQ node from the system's packages, with its own ports, data and epmd."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from deploy import LocalError
 from deploy.container_secrets import ADMIN
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.process import Child, Command, Progress, ignore_progress, is_port_open, wait_until_ready
+from deploy.local.process import Child, Command, Progress, ignore_progress, is_port_open, read_output, wait_until_ready
 from deploy.local.rabbitmq_files import NODE, RabbitPorts, build_node_environment, write_files
 from deploy.local.rabbitmq_install import RabbitPrograms, compile_plugin, ensure_rabbit_programs
 
@@ -56,26 +54,10 @@ class RabbitServer(Child):
         if self._owns_epmd:
             await self.epmd.stop(1)
 
-    async def run_rabbitmqctl(self, *arguments: str) -> str:
-        """Run `rabbitmqctl` on this node, for tasks beyond the management API, and return its output."""
-        return await self.run_tool("rabbitmqctl", *arguments)
-
-    async def run_tool(self, tool: str, *arguments: str) -> str:
-        """Run one of RabbitMQ's other command-line tools on this node, and return its output. Raises LocalError."""
-        process = await asyncio.create_subprocess_exec(
-            str(self._control.with_name(tool)),
-            "--quiet",
-            "--node",
-            self.node_name,
-            *arguments,
-            env=dict(self.command.environment),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        output, _ = await process.communicate()
-        if process.returncode != 0:
-            raise LocalError(f"{tool} {arguments[0]} failed: {output.decode().strip()}")
-        return output.decode()
+    async def run_rabbitmqctl(self, *arguments: str, tool: str = "rabbitmqctl") -> str:
+        """Run RabbitMQ's `tool` on this node, beyond the management API; return its output. Raises LocalError."""
+        command = (str(self._control.with_name(tool)), "--quiet", "--node", self.node_name, *arguments)
+        return await read_output(f"{tool} {arguments[0]}", *command, environment=self.command.environment)
 
     async def _is_accepting(self) -> bool:
         """Return whether the AMQP port is open; the broker opens it last, after plugins and definitions."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy import LocalError
-from deploy.local.process import Progress, open_log, read_log_tail
+from deploy.local.process import Progress, open_log, read_log_tail, read_output
 from deploy.local.system_user import hold_install_lock
 
 SEARCH_FOLDERS = ("/usr/lib/rabbitmq/bin", "/opt/rabbitmq/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
@@ -77,12 +77,6 @@ async def compile_plugin(plugins: Path, programs: RabbitPrograms) -> None:
     target = plugins / NAME / "ebin"
     target.mkdir(parents=True, exist_ok=True, mode=0o700)
     shutil.copy(SOURCE / f"{NAME}.app", target)
-    process = await asyncio.create_subprocess_exec(
-        *(str(programs.erlc), "-o", str(target), str(SOURCE / f"{NAME}.erl")),
-        env={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(plugins), "ERL_LIBS": str(programs.plugins)},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    output, _ = await process.communicate()
-    if process.returncode != 0:
-        raise LocalError(f"Compiling {NAME} failed: {output.decode().strip()}")
+    command = (str(programs.erlc), "-o", str(target), str(SOURCE / f"{NAME}.erl"))
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(plugins), "ERL_LIBS": str(programs.plugins)}
+    await read_output(f"Compiling {NAME}", *command, environment=environment)

@@ -2,44 +2,22 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from services.dispatcher.domain.claims import AskedReply, Batch, Claim
+from services.dispatcher.domain.erasures import Erasure
 from services.dispatcher.domain.pacing import LateUse, Lease
+from services.dispatcher.domain.progress import Backlog, BroadcastProgress
 from services.dispatcher.domain.send_results import Record, SendResult
-from services.dispatcher.domain.states import DeliveryState
-from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, Recipient, ReplyRequested, Withdrawal
+from services.dispatcher.domain.status_updates import AppliedStatuses, StatusUpdate
+from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, Withdrawal
 from shared.contracts.events import DeliveryRefused
-from shared.contracts.message import Address, AddressKind, Lane, Message
+from shared.contracts.message import Lane, Message
 from shared.outcome import Outcome
-from shared.runtime.clock import Instant
 
 Publish = Callable[[Message], Awaitable[None]]
-AskedReply = tuple[ReplyRequested, datetime]  # with the time of the decision to send it
-
-
-@dataclass
-class Claim:
-    """A ledger row that this process may send now. `number` counts its claims; `error_code` is of its latest failure.
-
-    `content` is the part of the request that is the same for all recipients; `request` is the complete body, once
-    encoded. A reply has no `broadcast`.
-    """
-
-    delivery: UUID
-    lane: Lane
-    address: Address
-    content: Mapping[str, Any]
-    asked_at: datetime
-    expires_at: datetime
-    claimed_at: Instant
-    attempt: int = 1
-    number: int = 1
-    broadcast: UUID | None = None
-    error_code: int | None = None
-    request: bytes | None = field(default=None, repr=False)
 
 
 class LaneMessage(Protocol):
@@ -70,99 +48,6 @@ class LaneQueue(Protocol):
     def open(self) -> None: ...
 
     def close(self) -> None: ...
-
-
-@dataclass
-class Batch:
-    """A batch being claimed; `position` counts its recipients that have been claimed or skipped.
-
-    `ineligible` is set once a claim found only ineligible recipients, as after an expiry: probably all others are, too.
-    """
-
-    message: BroadcastBatch
-    content: Mapping[str, Any]
-    position: int = 0
-    ineligible: bool = False
-
-    @property
-    def remaining(self) -> int:
-        return len(self.message.recipients) - self.position
-
-    def peek_recipients(self, limit: int) -> Sequence[Recipient]:
-        return self.message.recipients[self.position : self.position + limit]
-
-
-@dataclass(frozen=True)
-class StatusUpdate:
-    """Furthest status of one delivery in a group of statuses.
-
-    A failure that may be temporary is retried, up to `attempts` attempts; each has its delay, in seconds.
-    """
-
-    delivery: UUID
-    state: DeliveryState
-    message_key: bytes
-    error_code: int | None = None
-    attempts: int = 0
-    delays: Sequence[float] = ()
-    waits_for: str | None = None
-
-
-@dataclass(frozen=True)
-class StatusFailure:
-    """Deliveries that failed with the same code; those of replies have no broadcast and no template."""
-
-    broadcast: UUID | None
-    template: str | None
-    code: int | None
-    deliveries: Sequence[UUID]
-
-
-@dataclass(frozen=True)
-class AppliedStatuses:
-    """Result of applying a group of statuses; `unmatched` have no ledger row.
-
-    `failures` are new ones; `reached` are the broadcasts with a message now known to be on its way.
-    """
-
-    changed: int
-    unmatched: int
-    failures: Sequence[StatusFailure]
-    reached: Sequence[UUID]
-
-
-@dataclass(frozen=True)
-class BroadcastProgress:
-    """Recipients of a broadcast by state; `audience` is None until the last page has arrived.
-
-    `cancelled` is the reason of a cancellation; `person_limited` counts those who wait because Meta limits the messages
-    to one person in a short time. `counters` are compared with later ones by the ledger. `failures` counts the failed
-    ones by Meta's code, None for those without.
-    """
-
-    broadcast: UUID
-    audience: int | None
-    states: Mapping[DeliveryState, int]
-    finished: bool
-    cancelled: str | None
-    person_limited: int
-    counters: str
-    failures: Mapping[int | None, int]
-
-
-@dataclass(frozen=True)
-class Backlog:
-    """Work that the ledger still expects.
-
-    `waiting` counts deliveries by lane, `overdue_seconds` is how long the oldest one has been due; `unaccounted` counts
-    recipients of ended broadcasts without a row; `unknown_seconds` is the age of the oldest unknown outcome.
-    """
-
-    waiting: Mapping[Lane, int]
-    overdue_seconds: Mapping[Lane, float]
-    unaccounted: int
-    unknown_seconds: float
-    sending_paused: bool = False
 
 
 class Ledger(Protocol):
@@ -218,23 +103,6 @@ class Ledger(Protocol):
     async def pause_broadcast(self, broadcast: UUID, reason: str) -> bool: ...
 
     async def requeue_waiting(self, limit: int) -> int: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Erasure:
-    """People whose addresses must be erased, also from their deliveries; `user` is set until Meta has been asked."""
-
-    id: UUID
-    subscribers: Sequence[UUID]
-    indexes: Sequence[bytes]
-    user_index: bytes | None
-    user_sealed: bytes | None
-
-    @property
-    def user(self) -> Address | None:
-        if self.user_index and self.user_sealed:
-            return Address(kind=AddressKind.USER, index=self.user_index, sealed=self.user_sealed)
-        return None
 
 
 class RecipientRepository(Protocol):

@@ -28,7 +28,7 @@ from services.dispatcher.handlers.sender import Sender
 from services.dispatcher.ports import Publish
 from services.dispatcher.settings import Settings
 from shared.amqp import topology
-from shared.amqp.connection import Connection, build_connection_check, connect_twice
+from shared.amqp.connection import Connection, check_connections, connect_twice
 from shared.amqp.consumer import Consumer, ReceivedMessage, open_consumer, run_worker
 from shared.amqp.pausable import PausableConsumer
 from shared.amqp.publisher import Publisher, open_publisher
@@ -38,7 +38,6 @@ from shared.contracts.inbound import AccountEvents, DeliveryStatuses
 from shared.contracts.message import Lane, Message
 from shared.database.migrations import require_migrated
 from shared.database.pool import Database, open_database
-from shared.encryption import BlindIndexKey, KeyRing
 from shared.outcome import Outcome
 from shared.runtime.availability import Availability
 from shared.runtime.background import repeat, run_in_background
@@ -96,12 +95,9 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, R
     await require_migrated(database, NAME, MIGRATIONS)
     connections = connect_twice(settings.broker_url, password=settings.broker_secret, name=NAME)
     consuming, publishing = await stack.enter_async_context(connections)
-    broker = build_connection_check(consuming, publishing)
+    broker = partial(check_connections, consuming, publishing)
     readiness = Readiness({"database": database.is_reachable, "broker": broker, "lanes": _report_not_ready})
-    host, port = settings.internal_host, settings.internal_port
-    await stack.enter_async_context(open_internal_port(host=host, port=port, registry=registry, readiness=readiness))
-    keys = KeyRing.parse(settings.encryption_keys.get_secret_value())
-    index_key = BlindIndexKey.parse(settings.index_key.get_secret_value())
+    await stack.enter_async_context(open_internal_port(settings, registry, readiness))
     authorization = {"Authorization": f"Bearer {settings.graph_token.get_secret_value()}"}
     headers = {**authorization, "Content-Type": "application/json"}
     messages = PostClient(f"{settings.number_url}/messages", headers=headers, late_seconds=SLOT_TOLERANCE_SECONDS)
@@ -113,7 +109,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, R
     publish_mark = partial(publish_mandatory, to=(statuses.retry_exchange, statuses.name_retry_queue("1s")))
     limit, max_requests = settings.messages_per_second, settings.max_requests
     metrics = Metrics(registry, limit=limit, max_requests=max_requests, replicas=settings.dispatchers)
-    graph = GraphApi(messages, keys, index_key, session, f"{settings.number_url}/contact_book")
+    graph = GraphApi(messages, settings.ring, settings.index, session, f"{settings.number_url}/contact_book")
     publishers = publishing, publish, publish_mandatory, publish_mark
     availability = Availability(database.is_answering)
     return readiness, Resources(settings, database, availability, consuming, *publishers, graph, metrics)
@@ -194,7 +190,7 @@ def _build_maintenance_jobs(resources: Resources, ledger: PostgresLedger, lanes:
         every(0.25, lambda: maintenance.find_work(ledger, lanes, triggers)),
         every(1.0, lambda: maintenance.report_backlog(ledger, lanes, sender, meter, sender.limiter.read_clock)),
         every(1.0, lambda: maintenance.requeue_waiting(ledger)),
-        every(60.0, meter.retention.build_retention(resources.database, rules).run),
+        every(60.0, lambda: meter.retention.run(resources.database, rules)),
         every(600.0, ledger.ensure_partitions),
         every(60.0, sender.limiter.keep_limits),
         every(1.0, lambda: maintenance.resolve_unknown(ledger, meter, grace, margin), "unknown"),

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 
 from shared.contracts.notices import NoticeContent
+from shared.contracts.text import count_units
 from shared.notices.configuration import Configuration
 from shared.notices.links import replace_foreign_hosts
 from shared.notices.rules import MAX_CONTENT_LENGTH, validate_url
@@ -79,11 +80,6 @@ def _replace_character(character: str) -> str:
     if character in _BIDIRECTIONAL or unicodedata.category(character) in _UNWANTED:
         return ""
     return character
-
-
-def count_units(text: str) -> int:
-    """Return the length in UTF-16 units, as our rules count it: an emoji counts as two."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def truncate_text(text: str, max_length: int) -> str:

@@ -90,7 +90,6 @@ class StateFolder:
         return path
 
     def count_drafts(self, origin: str) -> int:
-        """Return the number of waiting drafts of this origin."""
         pattern = re.compile(rf"{re.escape(origin)}-[0-9a-f]{{20}}\.")
         return sum(pattern.match(path.name) is not None for path in self.drafts.glob("*.json"))
 

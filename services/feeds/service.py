@@ -101,8 +101,7 @@ async def serve(settings: Settings, parts: FeedComponents, stop: StopRequest) ->
         loops = [PollLoop(poller, metrics, stop.requested) for poller in pollers]
         is_available = partial(_check_available, loops)
         readiness = Readiness({"publisher": is_available})
-        host, port = settings.internal_host, settings.internal_port
-        probes = open_internal_port(host=host, port=port, registry=registry, readiness=readiness)
+        probes = open_internal_port(settings, registry, readiness)
         answers = repeat(partial(_read_answers, publisher, is_available), RETRY_DELAY_SECONDS)
         async with probes, run_in_background(answers), asyncio.TaskGroup() as tasks:
             for loop in loops:

@@ -267,8 +267,8 @@ def find_alert_links(entries: Iterable[FeedEntry], addresses: Iterable[str]) -> 
 
 
 def _is_to_be_fetched(known: KnownEntry | None, digest: str) -> bool:
-    """Return whether a link is new, changed, or was not an alert. An earlier version stored no digest."""
-    return known is None or known.digest not in ("", digest) or known.broken_since is not None
+    """Return whether a link is new, changed, or was not an alert."""
+    return known is None or known.digest != digest or known.broken_since is not None
 
 
 def _build_broken_entry(known: KnownEntry | None, digest: str, now: datetime) -> KnownEntry:

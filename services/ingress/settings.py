@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr
 
 from shared.runtime.encryption_settings import EncryptionSettings
-from shared.runtime.settings import BrokerAccess, Port, validate_with
+from shared.runtime.settings import BrokerAccess, Port, ServiceSettings, validate_with
 
 MAX_APP_SECRETS = 2
 
@@ -17,7 +17,7 @@ def _parse_secrets(text: str) -> tuple[bytes, ...]:
     return secrets
 
 
-class Settings(EncryptionSettings, BrokerAccess):
+class Settings(ServiceSettings, EncryptionSettings, BrokerAccess):
     """Settings, all validated at startup, so that a wrong key fails before the first webhook."""
 
     listen_host: str = Field("0.0.0.0", description="where the webhook listens")  # noqa: S104 - the public port

@@ -8,7 +8,6 @@ from services.ingress.webhook.metrics import Metrics
 from services.ingress.webhook.outbox import GroupPublisher, open_outbox
 from services.ingress.webhook.receiver import Outbox, Receiver, WebhookMeter
 from shared.amqp.publisher import ReconnectingPublisher
-from shared.encryption import BlindIndexKey, KeyRing
 from shared.runtime.clock import system_clock
 from shared.runtime.probes import Readiness, open_internal_port
 from shared.runtime.process import StopRequest
@@ -24,9 +23,7 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
     groups = GroupPublisher(publisher=publisher, clock=system_clock, metrics=metrics)
     readiness = Readiness({"broker": publisher.is_usable})
     async with (
-        open_internal_port(
-            host=settings.internal_host, port=settings.internal_port, registry=registry, readiness=readiness
-        ),
+        open_internal_port(settings, registry, readiness),
         publisher.connect_in_background(settings.broker_url, password=settings.broker_secret, name=NAME),
         open_outbox(groups.publish) as outbox,
         open_public_port(
@@ -46,8 +43,8 @@ def _build_receiver(settings: Settings, outbox: Outbox, meter: WebhookMeter) -> 
         verify_token=settings.verify_token.get_secret_value(),
         phone_number_id=settings.phone_number_id,
         account_id=settings.waba_id,
-        encrypt=KeyRing.parse(settings.encryption_keys.get_secret_value()).encrypt,
-        index=BlindIndexKey.parse(settings.index_key.get_secret_value()),
+        encrypt=settings.ring.encrypt,
+        index=settings.index,
         clock=system_clock,
         outbox=outbox,
         meter=meter,

@@ -69,9 +69,7 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
         await require_migrated(database, NAME, MIGRATIONS)
         opened = asyncio.Event()
         readiness = _build_readiness(database, opened)
-        host, port = settings.internal_host, settings.internal_port
-        probes = open_internal_port(host=host, port=port, registry=registry, readiness=readiness)
-        await stack.enter_async_context(probes)
+        await stack.enter_async_context(open_internal_port(settings, registry, readiness))
         api = open_notices_api(settings.notices_api_url, settings.notices_api_token.get_secret_value())
         notices = await stack.enter_async_context(api)
         provider = await stack.enter_async_context(open_identity_provider(settings.provider_client))
@@ -109,13 +107,13 @@ async def _run_work(
 ) -> AsyncIterator[None]:
     """Run background work until the block ends, then let the consumer settle its messages and disconnect."""
     metrics = newsroom.metrics
-    retention = metrics.retention.build_retention(database, build_retention_rules(newsroom.county.feedback_days))
+    rules = build_retention_rules(newsroom.county.feedback_days)
     work = run_in_background(
         repeat(newsroom.ended.refresh, WATCH_SECONDS),
         repeat(newsroom.broadcasts.refresh, WATCH_SECONDS),
         repeat(newsroom.newest.refresh, WATCH_SECONDS),
         repeat(newsroom.handovers.refresh, WATCH_SECONDS),
-        repeat(retention.run, RETENTION_INTERVAL_SECONDS),
+        repeat(partial(metrics.retention.run, database, rules), RETENTION_INTERVAL_SECONDS),
         repeat(newsroom.survey.run, SURVEY_SECONDS),
         repeat(partial(metrics.refresh, database), METRICS_INTERVAL_SECONDS),
         newsroom.outbox.run(),

@@ -16,7 +16,6 @@ from services.subscriptions.domain.subscriber import MessageTime
 from shared.contracts.dispatch import Recipient
 from shared.contracts.events import BroadcastCancelled
 from shared.contracts.message import Addresses
-from shared.outcome import DependencyUnavailable
 
 
 class SubscriberRepository(Protocol):
@@ -66,10 +65,6 @@ class FeedbackRepository(Protocol):
 
         Return False, without doing either, if the subscriber had everything deleted meanwhile.
         """
-
-
-class PublicationRefused(DependencyUnavailable):
-    """The broker is reachable but refuses more messages for now: the lane is full."""
 
 
 class EventPublisher(Protocol):

@@ -33,7 +33,7 @@ from services.subscriptions.handlers.inbound import InboundConsumer
 from services.subscriptions.handlers.notices import NoticeConsumer
 from services.subscriptions.ports import EventPublisher
 from services.subscriptions.settings import Settings
-from shared.amqp.connection import Connection, build_connection_check, connect_twice
+from shared.amqp.connection import Connection, check_connections, connect_twice
 from shared.amqp.consumer import Consumer, Handler, ReceivedMessage, open_consumer, run_worker
 from shared.amqp.publisher import open_publisher
 from shared.amqp.topology import (
@@ -48,7 +48,6 @@ from shared.amqp.topology import (
 from shared.database.migrations import NotMigrated, is_migrated, require_migrated
 from shared.database.pool import Database, open_database
 from shared.encryption import KeyRing
-from shared.notices.cloudevents import AmqpMessage
 from shared.outcome import DependencyUnavailable, Outcome
 from shared.runtime.availability import Availability
 from shared.runtime.background import repeat, run_in_background
@@ -123,7 +122,7 @@ def assemble(
             publisher=publisher,
             clock=clock,
             work_available=work_available,
-            count=metrics.count_expanded,
+            count=metrics.expanded.inc,
         ),
         dead_letters=DeadLetterHandler(
             letters=PostgresDeadLetterRepository(database, keys.dead_letters), handle=inbound.handle
@@ -164,10 +163,7 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
         )
         listening = asyncio.Event()
         readiness = _build_readiness(database, listening, consuming, publishing)
-        host, port = settings.internal_host, settings.internal_port
-        await stack.enter_async_context(
-            open_internal_port(host=host, port=port, registry=registry, readiness=readiness)
-        )
+        await stack.enter_async_context(open_internal_port(settings, registry, readiness))
         load_classifier(county)  # now, before the first citizen waits for it
         publisher = AmqpEventPublisher(await stack.enter_async_context(open_publisher(publishing)))
         keys = Keys(author=AuthorKey(settings.author_key), dead_letters=settings.ring)
@@ -175,7 +171,6 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
         handlers = assemble(database, publisher, county, metrics, keys=keys, messages_per_second=rate)
         async with database.connection() as connection:
             await save_wordings(connection, build_wordings(county).list_all())
-        retention = metrics.retention.build_retention(database, build_retention_rules(county))
         availability = Availability(database.is_answering)
         maintenance = run_in_background(
             availability.watch(),
@@ -184,7 +179,7 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
             repeat(handlers.expander.publish_cancellations, SCHEDULE_INTERVAL_SECONDS),
             repeat(handlers.dead_letters.replay, REPLAY_INTERVAL_SECONDS),
             repeat(partial(metrics.refresh, database), METRICS_INTERVAL_SECONDS),
-            repeat(retention.run, RETENTION_INTERVAL_SECONDS),
+            repeat(partial(metrics.retention.run, database, build_retention_rules(county)), RETENTION_INTERVAL_SECONDS),
         )
         async with maintenance:
             open_queue = partial(open_consumer, consuming, publishing, needed=availability)
@@ -194,7 +189,7 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
 def _build_readiness(database: Database, listening: asyncio.Event, *connections: Connection) -> Readiness:
     return Readiness(
         {
-            "broker": build_connection_check(*connections),
+            "broker": partial(check_connections, *connections),
             "database": database.is_reachable,
             "migrations": partial(is_migrated, database, NAME, MIGRATIONS),
             "queues": partial(_is_set, listening),
@@ -204,18 +199,6 @@ def _build_readiness(database: Database, listening: asyncio.Event, *connections:
 
 async def _is_set(event: asyncio.Event) -> bool:
     return event.is_set()
-
-
-def _convert_message(received: ReceivedMessage) -> AmqpMessage:
-    """Convert a message of a municipal system without changing it."""
-    return AmqpMessage(
-        body=received.body,
-        login=received.user_id,
-        content_type=received.incoming.content_type,
-        content_encoding=received.incoming.content_encoding,
-        persistent=received.persistent,
-        headers=received.headers,
-    )
 
 
 async def _consume(
@@ -229,7 +212,7 @@ async def _consume(
     pace = TokenBucket(burst=NOTICE_BURST, per_second=NOTICES_PER_SECOND)
 
     async def handle_notice(received: ReceivedMessage) -> Outcome:
-        return await handlers.notices.handle(_convert_message(received), attempt=received.attempt)
+        return await handlers.notices.handle(received.message, attempt=received.attempt)
 
     async def handle_paced(received: ReceivedMessage) -> Outcome:
         """Handle at a limited rate, so that a flood from one system does not starve citizens' messages."""

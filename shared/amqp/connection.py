@@ -3,13 +3,12 @@
 import asyncio
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
-import aio_pika
 from aio_pika import RobustChannel, RobustConnection
-from aio_pika.abc import AbstractRobustConnection, ConnectionParameter
+from aio_pika.abc import ConnectionParameter
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, AMQPError
 from aiormq.connection import DEFAULT_PORTS, TCPTransportFactory, TLSTransportFactory, TransportFactory
 from aiormq.exceptions import AMQPConnectionError
@@ -111,7 +110,7 @@ def _build_target(url: URL, node: URL) -> URL:
     return url.with_host(node.host or "").with_port(node.port or DEFAULT_PORTS[node.scheme])
 
 
-Connection = AbstractRobustConnection
+Connection = RobustConnection
 CONNECTION_ERRORS = (*CONNECTION_EXCEPTIONS, AMQPError, TimeoutError)
 HEARTBEAT_INTERVAL_SECONDS = 10
 RECONNECT_DELAY_SECONDS = 1
@@ -176,7 +175,7 @@ class BoundedRobustConnection(RobustConnection):
 
 
 @asynccontextmanager
-async def connect(url: str, *, password: str | None, name: str) -> AsyncIterator[AbstractRobustConnection]:
+async def connect(url: str, *, password: str | None, name: str) -> AsyncIterator[RobustConnection]:
     """Open a robust connection.
 
     Any of the nodes in `url` serves; when one is lost, the connection is reopened to another. RabbitMQ's management
@@ -193,7 +192,7 @@ async def connect(url: str, *, password: str | None, name: str) -> AsyncIterator
 @asynccontextmanager
 async def connect_twice(
     url: str, *, password: str | None, name: str
-) -> AsyncIterator[tuple[AbstractRobustConnection, AbstractRobustConnection]]:
+) -> AsyncIterator[tuple[RobustConnection, RobustConnection]]:
     """Open one connection to consume and one to publish: a connection blocked for publishing is blocked for both.
 
     Raises BrokerUnavailable.
@@ -225,15 +224,6 @@ async def _open(nodes: Sequence[URL], name: str) -> BoundedRobustConnection:
     return connection
 
 
-def get_login(connection: AbstractRobustConnection) -> str | None:
-    """Return our own broker login, the only `user_id` that the broker accepts in our messages."""
-    return connection.url.user if isinstance(connection, aio_pika.RobustConnection) else None
-
-
-def build_connection_check(*connections: AbstractRobustConnection) -> Callable[[], Awaitable[bool]]:
-    """Return a readiness check that passes while all of these connections are up."""
-
-    async def check() -> bool:
-        return all(connection.connected.is_set() for connection in connections)
-
-    return check
+async def check_connections(*connections: RobustConnection) -> bool:
+    """Return whether all of these connections are up; for readiness."""
+    return all(connection.connected.is_set() for connection in connections)

@@ -15,13 +15,14 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractRobustConnection, DeliveryMode
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, DeliveryMode
 from aio_pika.exceptions import ChannelInvalidStateError
 
-from shared.amqp.connection import BrokerUnavailable, convert_connection_errors, get_login
+from shared.amqp.connection import BrokerUnavailable, Connection, convert_connection_errors
 from shared.amqp.publisher import Publisher, PublishRefused, open_publisher
 from shared.amqp.topology import RETRY_TIERS, Queue
-from shared.outcome import Dead, DependencyUnavailable, Done, Outcome, Rejected, RetryLater, Separate, Unroutable
+from shared.notices.cloudevents import AmqpMessage
+from shared.outcome import Dead, DependencyUnavailable, Done, Outcome, Rejected, RetryLater, Separate
 from shared.runtime.availability import Availability
 
 ATTEMPT_HEADER = "attempt"
@@ -59,10 +60,6 @@ class ReceivedMessage(NamedTuple):
         return publisher if isinstance(publisher, str) else None
 
     @property
-    def persistent(self) -> bool:
-        return self.incoming.delivery_mode == DeliveryMode.PERSISTENT
-
-    @property
     def headers(self) -> dict[str, Any]:
         """Return the publisher's headers, without the broker's and our own."""
         return {
@@ -70,6 +67,19 @@ class ReceivedMessage(NamedTuple):
             for name, value in self.incoming.headers.items()
             if name not in _OWN_HEADERS and not name.startswith("x-") and isinstance(value, str | int | datetime)
         }
+
+    @property
+    def message(self) -> AmqpMessage:
+        """Return the message as its publisher sent it."""
+        incoming = self.incoming
+        return AmqpMessage(
+            body=incoming.body,
+            login=self.user_id,
+            content_type=incoming.content_type,
+            content_encoding=incoming.content_encoding,
+            persistent=incoming.delivery_mode == DeliveryMode.PERSISTENT,
+            headers=self.headers,
+        )
 
     @property
     def reason(self) -> str:
@@ -86,7 +96,11 @@ class ReceivedMessage(NamedTuple):
             return False
 
     async def settle(self, outcome: Outcome) -> None:
-        await self.consumer.settle(self, outcome)
+        """Apply the outcome, retrying until it succeeds. Shielded from cancellation; does nothing on a dead channel.
+
+        Raises RetryRefused if the message is to be retried, and a bounded delay tier has no room for it.
+        """
+        await asyncio.shield(self.consumer.settle(self, outcome))
 
 
 def limit_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,11 +128,11 @@ class RetryRefused(Exception):
 
 @dataclass
 class Consumer:
-    """Consumer of one queue, with at most `prefetch` unsettled messages at a time."""
+    """Consumer of one queue. `login` is our own, the only `user_id` that the broker accepts in our messages."""
 
     queue: Queue
     retry_publisher: Publisher
-    login: str | None = None
+    login: str | None
     _buffer: asyncio.Queue[ReceivedMessage] = field(default_factory=asyncio.Queue)
     closing: bool = field(default=False, init=False)
     channel: AbstractChannel | None = field(default=None, init=False)
@@ -146,13 +160,6 @@ class Consumer:
             _log.warning("dependency_unavailable", queue=self.queue.name, error=str(error))
 
     async def settle(self, received: ReceivedMessage, outcome: Outcome) -> None:
-        """Apply the outcome, retrying until it succeeds. Shielded from cancellation; does nothing on a dead channel.
-
-        Raises RetryRefused if the message is to be retried, and a bounded delay tier has no room for it.
-        """
-        await asyncio.shield(self._settle(received, outcome))
-
-    async def _settle(self, received: ReceivedMessage, outcome: Outcome) -> None:
         """Apply the outcome and acknowledge; an unsettled message on an open channel occupies `prefetch` forever.
 
         If the outcome can never be applied, the broker makes the message a dead letter, unchanged.
@@ -166,7 +173,7 @@ class Consumer:
                     await settle()
             except RetryRefused:
                 raise
-            except (DependencyUnavailable, Unroutable) as error:
+            except DependencyUnavailable as error:
                 _log.warning("settle_failed", queue=self.queue.name, error=type(error).__name__)
             except Exception:  # a bug, such as a header that cannot be written; the process has others to serve
                 _log.exception("settle_impossible", queue=self.queue.name)
@@ -263,8 +270,8 @@ def select_tier(seconds: float) -> str:
 
 @asynccontextmanager
 async def open_consumer(
-    connection: AbstractRobustConnection,
-    retry_connection: AbstractRobustConnection,
+    connection: Connection,
+    retry_connection: Connection,
     queue: Queue,
     *,
     prefetch: int,
@@ -272,10 +279,11 @@ async def open_consumer(
 ) -> AsyncIterator[Consumer]:
     """Consume a queue, except while what is `needed` is lost; publish retries and dead letters on `retry_connection`.
 
-    On exit, cancel the consumer first; unsettled messages return to the queue. Raises BrokerUnavailable.
+    At most `prefetch` messages are unsettled at a time. On exit, cancel the consumer first; unsettled messages return
+    to the queue. Raises BrokerUnavailable.
     """
     async with open_publisher(retry_connection) as publisher:
-        consumer = Consumer(queue, publisher, get_login(retry_connection))
+        consumer = Consumer(queue, publisher, retry_connection.url.user)
         start = partial(_start_consuming, connection, consumer, prefetch)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(consumer.stop)
@@ -287,7 +295,7 @@ async def open_consumer(
             yield consumer
 
 
-async def _start_consuming(connection: AbstractRobustConnection, consumer: Consumer, prefetch: int) -> None:
+async def _start_consuming(connection: Connection, consumer: Consumer, prefetch: int) -> None:
     with convert_connection_errors(f"cannot consume {consumer.queue.name}"):
         consumer.closing = False
         consumer.channel = channel = await connection.channel(publisher_confirms=False)
@@ -323,7 +331,7 @@ async def _receive_next(consumer: Consumer, until: asyncio.Event | None) -> Rece
 async def _handle_and_settle(consumer: Consumer, received: ReceivedMessage, handle: Handler) -> None:
     outcome = await _call_handler(consumer, received, handle)
     if outcome is not None:
-        await consumer.settle(received, outcome)
+        await received.settle(outcome)
 
 
 async def _call_handler(consumer: Consumer, received: ReceivedMessage, handle: Handler) -> Outcome | None:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractRobustConnection
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aio_pika.exceptions import ChannelNotFoundEntity
 
 from shared.amqp import topology
-from shared.amqp.connection import convert_connection_errors
+from shared.amqp.connection import Connection, convert_connection_errors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ def list_operator_queues() -> list[str]:
     return [*(queue.dead_letter_queue for queue in topology.QUEUES), topology.QUARANTINE]
 
 
-async def take_inventory(connection: AbstractRobustConnection) -> Inventory:
+async def take_inventory(connection: Connection) -> Inventory:
     """Return the inventory; passive declarations need no permission. Raises BrokerUnavailable."""
     with convert_connection_errors("cannot inspect the topology"):
         exchanges = await _declare_each(connection, topology.EXCHANGES, _find_exchange)
@@ -50,7 +50,7 @@ async def take_inventory(connection: AbstractRobustConnection) -> Inventory:
     return Inventory(missing=tuple(name for name in names if name not in exchanges | waiting), waiting=waiting)
 
 
-async def count_by_queue(connection: AbstractRobustConnection, names: Iterable[str]) -> dict[str, int]:
+async def count_by_queue(connection: Connection, names: Iterable[str]) -> dict[str, int]:
     """Return the number of ready messages in each of these queues that exists. Raises BrokerUnavailable."""
     with convert_connection_errors("cannot inspect queues"):
         return await _declare_each(connection, names, _count_messages)
@@ -66,7 +66,7 @@ async def _count_messages(channel: AbstractChannel, name: str) -> int:
 
 
 async def _declare_each(
-    connection: AbstractRobustConnection,
+    connection: Connection,
     names: Iterable[str],
     declare: Callable[[AbstractChannel, str], Awaitable[int]],
 ) -> dict[str, int]:
@@ -154,7 +154,7 @@ class QueueBrowser:
 
 
 @asynccontextmanager
-async def open_queue_browser(connection: AbstractRobustConnection, names: Sequence[str]) -> AsyncIterator[QueueBrowser]:
+async def open_queue_browser(connection: Connection, names: Sequence[str]) -> AsyncIterator[QueueBrowser]:
     """Yield a browser; on exit, messages not removed return to their queues. Raises BrokerUnavailable."""
     with convert_connection_errors("cannot open a channel"):
         channel = await connection.channel(publisher_confirms=False)

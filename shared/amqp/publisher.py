@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
+from aio_pika.abc import AbstractRobustChannel
 from aio_pika.exceptions import DeliveryError, PublishError
 from aiormq import Channel, spec
 
 from shared.amqp.connection import (
     RECONNECT_DELAY_SECONDS,
     BrokerUnavailable,
+    Connection,
     connect,
     convert_connection_errors,
     raise_if_cancelled,
@@ -82,11 +83,10 @@ class Publisher:
 
 
 @asynccontextmanager
-async def open_publisher(connection: AbstractRobustConnection) -> AsyncIterator[Publisher]:
+async def open_publisher(connection: Connection) -> AsyncIterator[Publisher]:
     """Yield a publisher on its own channel. Raises BrokerUnavailable."""
     with convert_connection_errors("cannot open a channel"):  # such as on a lost connection that has not reconnected
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-    assert isinstance(channel, AbstractRobustChannel)  # noqa: S101 - a robust connection opens robust channels
     try:
         yield Publisher(channel)
     finally:

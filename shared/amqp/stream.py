@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
 
 import aio_pika
 import structlog
@@ -19,6 +18,7 @@ from shared.amqp.connection import (
     parse_nodes,
     raise_if_cancelled,
 )
+from shared.notices.cloudevents import AmqpMessage
 from shared.runtime.background import wait_until_set
 
 PREFETCH_COUNT = 200
@@ -28,17 +28,8 @@ RENEW_INTERVAL_SECONDS = 60.0
 
 _log = structlog.get_logger()
 
-Take = Callable[[AbstractIncomingMessage], Awaitable[object]]
-
-
-class StreamRecord(NamedTuple):
-    """Message and its offset in the stream; `login` is its publisher, verified by the broker."""
-
-    offset: int
-    body: bytes
-    login: str | None
-    content_type: str | None
-    headers: dict[str, Any]
+Receive = Callable[[AbstractIncomingMessage], Awaitable[object]]
+Take = Callable[[AmqpMessage, int], None]
 
 
 @dataclass
@@ -65,8 +56,8 @@ class StreamReader:
         """
         return self._connected and (self._end is None or (self._next is not None and self._next > self._end))
 
-    async def run(self, take: Callable[[StreamRecord], None]) -> None:
-        """Pass every message to `take`, in order, forever; after a broker outage, continue at the same offset."""
+    async def run(self, take: Take) -> None:
+        """Pass every message with its offset, in order, forever; after a broker outage, continue at the same offset."""
         while True:
             try:
                 with convert_connection_errors("cannot read"):
@@ -76,7 +67,7 @@ class StreamReader:
                 self._connected = False
                 await asyncio.sleep(RECONNECT_DELAY_SECONDS)
 
-    async def _read(self, take: Callable[[StreamRecord], None]) -> None:
+    async def _read(self, take: Take) -> None:
         """Read for RENEW_INTERVAL_SECONDS: a new connection replaces a consumer that the broker dropped silently."""
         async with await self._connect() as connection:
             closed = asyncio.Event()
@@ -101,11 +92,11 @@ class StreamReader:
             client_properties={"connection_name": self.name},
         )
 
-    async def _consume(self, connection: AbstractConnection, offset: int | str, take: Take) -> AbstractChannel:
+    async def _consume(self, connection: AbstractConnection, offset: int | str, receive: Receive) -> AbstractChannel:
         channel = await connection.channel(publisher_confirms=False)
         await channel.set_qos(prefetch_count=PREFETCH_COUNT)
         queue = await channel.get_queue(self.stream, ensure=False)
-        await queue.consume(take, arguments={"x-stream-offset": offset})
+        await queue.consume(receive, arguments={"x-stream-offset": offset})
         return channel
 
     async def _find_last_offset(self, connection: AbstractConnection) -> int | None:
@@ -148,10 +139,18 @@ class StreamReader:
         finally:
             await channel.close()
 
-    async def _take_message(self, take: Callable[[StreamRecord], None], incoming: AbstractIncomingMessage) -> None:
+    async def _take_message(self, take: Take, incoming: AbstractIncomingMessage) -> None:
         offset = _read_offset(incoming)
         self._next = offset + 1
-        take(StreamRecord(offset, incoming.body, incoming.user_id, incoming.content_type, dict(incoming.headers)))
+        take(
+            AmqpMessage(
+                body=incoming.body,
+                login=incoming.user_id,
+                content_type=incoming.content_type,
+                headers=incoming.headers,
+            ),
+            offset,
+        )
         await incoming.ack()
 
 

@@ -1,4 +1,4 @@
-"""Cleaning of external text: removal of characters that harm databases, terminals or readers."""
+"""External text: its length, and the removal of characters that harm databases, terminals or readers."""
 
 _SPACES = dict.fromkeys(map(ord, "\v\f\x1c\x1d\x1e\x1f\x85"), " ")
 _CONTROLS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)])
@@ -11,3 +11,8 @@ _CLEAN = {**_SURROGATES, **_DIRECTIONS, **_CONTROLS, **_SPACES, **_LINES}
 def strip_controls(text: str) -> str:
     """Remove control characters, lone surrogates and bidirectional overrides, but not tabs and line breaks."""
     return text.translate(_CLEAN)
+
+
+def count_units(text: str) -> int:
+    """Return the length in UTF-16 units, the strictest measure in use: an emoji counts as two."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2

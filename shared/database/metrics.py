@@ -1,13 +1,11 @@
-"""Metrics of retention and of the whole database, PostgreSQL 17 or later, readable by any login."""
+"""Metrics of the whole database, PostgreSQL 17 or later, readable by any login."""
 
 from collections.abc import Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from shared.database.pool import Connection, Database
-from shared.database.retention import Retention, RetentionRule
+from shared.database.pool import Connection
 
 _STATEMENT = """
     select pg_database_size(datname) as size_bytes, numbackends as connections,
@@ -69,30 +67,3 @@ class DatabaseCollector(Collector):
             yield GaugeMetricFamily(f"kreisfunk_database_{name}", text, value=self._values.get(name))
         for name, text in _COUNTERS:
             yield CounterMetricFamily(f"kreisfunk_database_{name}", text, value=self._values.get(name))
-
-
-class RetentionMetrics:
-    """Metrics of a service's retention, by kind of data: deleted rows, and the age of the oldest remaining one."""
-
-    def __init__(self, service: str, registry: CollectorRegistry) -> None:
-        prefix = f"kreisfunk_{service}_retention"
-        deleted = "Data deleted by retention: rows, addresses, whole weeks"
-        finished = "Time at which retention last finished deleting everything due"
-        age = "Age of the oldest remaining row; a whole week is as old as its first day"
-        self._deleted = Counter(f"{prefix}_deleted_rows", deleted, ["kind"], registry=registry)
-        self._finished = Gauge(f"{prefix}_timestamp_seconds", finished, registry=registry)
-        self._oldest_age = Gauge(f"{prefix}_oldest_age_seconds", age, ["kind"], registry=registry)
-
-    def build_retention(self, database: Database, rules: Mapping[str, RetentionRule]) -> Retention:
-        """Return the retention by these rules; it reports to these metrics."""
-        for kind in rules:
-            self._count_deleted(kind, 0)
-        return Retention(database=database, rules=rules, on_deleted=self._count_deleted, on_finished=self._record_ages)
-
-    def _count_deleted(self, kind: str, rows: int) -> None:
-        self._deleted.labels(kind).inc(rows)
-
-    def _record_ages(self, ages: Mapping[str, float]) -> None:
-        self._finished.set_to_current_time()
-        for kind, seconds in ages.items():
-            self._oldest_age.labels(kind).set(seconds)

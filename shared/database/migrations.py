@@ -2,11 +2,14 @@
 
 A file is `<version>_<name>.sql` with `-- migrate:up` and, after it, `-- migrate:down`. The applied versions are stored
 in `<schema>.schema_migrations`, as dbmate would write them, and their checksums in `<schema>.schema_checksums`.
+
+Lines `-- replaces: <version> …` before the step up name the files that were merged into this one. Where all of them
+have run, it counts as run. Their versions stay recorded, as services of the version before still ask for them.
 """
 
 import hashlib
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +23,7 @@ from shared.outcome import DependencyUnavailable
 LOCK_TIMEOUT_SECONDS = 5
 _LOCK = 0x6B_72_65_69_73  # one advisory lock for all migrations of this database
 _UP = re.compile(r"^-- migrate:up(?P<options>[^\n]*)\n(?P<sql>.*?)(?=^-- migrate:down|\Z)", re.DOTALL | re.MULTILINE)
+_REPLACES = re.compile(r"^-- replaces:(.*)$", re.MULTILINE)
 _SCHEMA_NAME = re.compile(r"^[a-z_]+$")
 
 
@@ -31,21 +35,30 @@ class TableInUse(MigrationError):
     """A table that a migration changes is in use. Try again later; nothing is wrong with the files."""
 
 
+class SkippedVersion(MigrationError):
+    """Only some of the files that were merged into a migration have run. Update to a version that has them first."""
+
+
 class NotMigrated(DependencyUnavailable):
     """The schema is not up to date. The process waits until it is migrated."""
 
 
 @dataclass(frozen=True)
 class Migration:
-    """Migration file: version and SQL of one step up."""
+    """Migration file: version and SQL of one step up, and the versions that are merged in it."""
 
     version: str
     sql: str
     transactional: bool
+    replaces: frozenset[str] = frozenset()
 
     @property
     def checksum(self) -> str:
         return hashlib.sha256(self.sql.encode()).hexdigest()
+
+    def is_among(self, versions: Set[str]) -> bool:
+        """Return whether it is one of these, or all that it replaces are."""
+        return self.version in versions or (bool(self.replaces) and self.replaces <= versions)
 
 
 def read_migrations(folder: Path) -> list[Migration]:
@@ -54,24 +67,31 @@ def read_migrations(folder: Path) -> list[Migration]:
 
 
 def _parse(path: Path) -> Migration:
-    match = _UP.search(path.read_text())
+    text = path.read_text()
+    match = _UP.search(text)
     if match is None:
         raise MigrationError(f"{path.name}: no line `-- migrate:up`")
     transactional = "transaction:false" not in match["options"]
-    return Migration(path.stem.partition("_")[0], match["sql"], transactional)
+    replaces = frozenset(" ".join(_REPLACES.findall(text[: match.start()])).split())
+    return Migration(path.stem.partition("_")[0], match["sql"], transactional, replaces)
 
 
 async def migrate(
-    connection: asyncpg.Connection, schema: str, folder: Path, versions: Container[str] | None = None
+    connection: asyncpg.Connection, schema: str, folder: Path, versions: Set[str] | None = None
 ) -> list[str]:
     """Run all pending migrations of a schema, or only `versions`, and return those that ran. Raises MigrationError."""
-    migrations = [step for step in read_migrations(folder) if versions is None or step.version in versions]
+    migrations = [step for step in read_migrations(folder) if versions is None or step.is_among(versions)]
     await connection.execute("select pg_advisory_lock($1)", _LOCK)
     try:
+        await require_none_skipped(connection, schema, folder)
         await _prepare(connection, schema)
-        pending = await _find_pending(connection, schema, migrations)
-        for migration in pending:
-            await _apply(connection, schema, migration)
+        applied = await _read_applied(connection, schema, migrations)
+        pending = [migration for migration in migrations if not migration.is_among(applied)]
+        for migration in migrations:
+            if migration in pending:
+                await _apply(connection, schema, migration)
+            elif migration.version not in applied:
+                await _record(connection, schema, migration)
         return [migration.version for migration in pending]
     finally:
         await connection.execute("select pg_advisory_unlock($1)", _LOCK)
@@ -82,9 +102,21 @@ async def list_pending_versions(
 ) -> list[str]:
     """Return the versions that have not run; all of them if the schema does not exist."""
     migrations = read_migrations(folder)
-    if await connection.fetchval("select to_regclass($1)", f"{schema}.schema_migrations") is None:
-        return [migration.version for migration in migrations]
-    return [migration.version for migration in await _find_pending(connection, schema, migrations)]
+    applied = await _read_applied(connection, schema, migrations)
+    return [migration.version for migration in migrations if not migration.is_among(applied)]
+
+
+async def require_none_skipped(connection: asyncpg.Connection, schema: str, folder: Path) -> None:
+    """Raise SkippedVersion if only some of the files that were merged into a migration have run."""
+    migrations = read_migrations(folder)
+    applied = await _read_applied(connection, schema, migrations)
+    for migration in migrations:
+        skipped = sorted(migration.replaces - applied)
+        if skipped and migration.replaces & applied and migration.version not in applied:
+            raise SkippedVersion(
+                f"{schema} {migration.version} replaces files of which some have run, but not {', '.join(skipped)}:"
+                " update to the last version that has them first, then to this one"
+            )
 
 
 async def is_migrated(database: Database, schema: str, folder: Path) -> bool:
@@ -114,9 +146,12 @@ async def _prepare(connection: asyncpg.Connection, schema: str) -> None:
     """)
 
 
-async def _find_pending(
+async def _read_applied(
     connection: asyncpg.Connection | PoolConnectionProxy, schema: str, migrations: Sequence[Migration]
-) -> list[Migration]:
+) -> Set[str]:
+    """Return the versions that have run; none if the schema does not exist. Raises MigrationError."""
+    if await connection.fetchval("select to_regclass($1)", f"{schema}.schema_migrations") is None:
+        return frozenset()
     rows = await connection.fetch(
         f"select version, checksum from {schema}.schema_migrations left join {schema}.schema_checksums"  # noqa: S608 - checked name
         " using (version)"
@@ -125,7 +160,7 @@ async def _find_pending(
     for migration in migrations:
         if checksums.get(migration.version) not in (None, migration.checksum):
             raise MigrationError(f"{schema} {migration.version} was changed after it ran")
-    return [migration for migration in migrations if migration.version not in checksums]
+    return checksums.keys()
 
 
 async def _apply(connection: asyncpg.Connection, schema: str, migration: Migration) -> None:
@@ -147,9 +182,13 @@ async def _run(connection: asyncpg.Connection, schema: str, migration: Migration
     async with connection.transaction():
         if migration.transactional:
             await connection.execute(migration.sql)
-        await connection.execute(
-            f"with done as (insert into {schema}.schema_migrations values ($1))"  # noqa: S608 - checked name
-            f" insert into {schema}.schema_checksums values ($1, $2)",
-            migration.version,
-            migration.checksum,
-        )
+        await _record(connection, schema, migration)
+
+
+async def _record(connection: asyncpg.Connection, schema: str, migration: Migration) -> None:
+    await connection.execute(
+        f"with done as (insert into {schema}.schema_migrations values ($1))"  # noqa: S608 - checked name
+        f" insert into {schema}.schema_checksums values ($1, $2)",
+        migration.version,
+        migration.checksum,
+    )

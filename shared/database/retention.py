@@ -1,11 +1,11 @@
 """Retention: the maximum age of each kind of data, and purging in small steps."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import NamedTuple
 
 import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from shared.database.pool import Database
 
@@ -42,42 +42,42 @@ def build_row_rule(max_age: timedelta, table: str, key: str, moment: str) -> Ret
     return RetentionRule(max_age, delete, f"select min({moment}) from {table}")  # noqa: S608 (our own names)
 
 
-async def purge(database: Database, rule: RetentionRule, *, max_rows: int = MAX_PURGED_ROWS) -> int:
+async def purge(database: Database, rule: RetentionRule) -> int:
     """Purge one step and return the number of purged items. Raises DatabaseUnavailable."""
     async with database.connection() as connection:
-        count: int = await connection.fetchval(rule.statement, rule.max_age, max_rows)
+        count: int = await connection.fetchval(rule.statement, rule.max_age, MAX_PURGED_ROWS)
     return count
 
 
-@dataclass(frozen=True, kw_only=True)
 class Retention:
-    """Purge of all data by its retention rules.
+    """Purge of a service's data by retention rules, with its metrics by kind of data."""
 
-    `on_deleted` gets the kind and number of the purged items; `on_finished`, after each round, the age in seconds of
-    the oldest item of each kind, 0 if there is none.
-    """
+    def __init__(self, service: str, registry: CollectorRegistry) -> None:
+        prefix = f"kreisfunk_{service}_retention"
+        deleted = "Data deleted by retention: rows, addresses, whole weeks"
+        finished = "Time at which retention last finished deleting everything due"
+        age = "Age of the oldest remaining row; a whole week is as old as its first day"
+        self._deleted = Counter(f"{prefix}_deleted_rows", deleted, ["kind"], registry=registry)
+        self._finished = Gauge(f"{prefix}_timestamp_seconds", finished, registry=registry)
+        self._oldest_age = Gauge(f"{prefix}_oldest_age_seconds", age, ["kind"], registry=registry)
 
-    database: Database
-    rules: Mapping[str, RetentionRule]
-    on_deleted: Callable[[str, int], None]
-    on_finished: Callable[[Mapping[str, float]], None] = lambda ages: None
-    max_rows: int = MAX_PURGED_ROWS
-
-    async def run(self) -> None:
+    async def run(self, database: Database, rules: Mapping[str, RetentionRule]) -> None:
         """Purge step by step until nothing is too old. Raises DatabaseUnavailable."""
-        for kind, rule in self.rules.items():
+        for kind in rules:
+            self._deleted.labels(kind)
+        for kind, rule in rules.items():
             purged = 0
-            while count := await purge(self.database, rule, max_rows=self.max_rows):
+            while count := await purge(database, rule):
                 purged += count
-                self.on_deleted(kind, count)
+                self._deleted.labels(kind).inc(count)
             if purged:
                 _log.info("purged", kind=kind, rows=purged)
-        self.on_finished(await self._measure_ages())
+        await self._measure_ages(database, rules)
+        self._finished.set_to_current_time()
 
-    async def _measure_ages(self) -> Mapping[str, float]:
-        ages: dict[str, float] = {}
-        async with self.database.connection() as connection:
-            for kind, rule in self.rules.items():
+    async def _measure_ages(self, database: Database, rules: Mapping[str, RetentionRule]) -> None:
+        """Record the age of the oldest item of each kind, 0 if there is none."""
+        async with database.connection() as connection:
+            for kind, rule in rules.items():
                 if rule.oldest_query:
-                    ages[kind] = await connection.fetchval(_AGE.format(rule.oldest_query))
-        return ages
+                    self._oldest_age.labels(kind).set(await connection.fetchval(_AGE.format(rule.oldest_query)))

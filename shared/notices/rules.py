@@ -22,6 +22,7 @@ from shared.contracts.notices import (
     NoticeUpdated,
     NoticeWithdrawn,
 )
+from shared.contracts.text import count_units
 from shared.notices.cloudevents import NOTICE_TYPES, UnreadableEvent, read_event
 from shared.notices.configuration import Configuration, System, Topic
 from shared.notices.links import contains_foreign_host
@@ -319,8 +320,7 @@ def _validate_spread(values: Mapping[str, Any], begins_at: datetime, expirytime:
 
 def _validate_total_length(values: Mapping[str, Any]) -> Iterator[Problem]:
     text = "".join(values.get(field) or "" for field in ("headline", "text", "link"))
-    # In UTF-16 units, the strictest measure in use: an emoji counts as two.
-    length = len(text.encode("utf-16-le", "surrogatepass")) // 2
+    length = count_units(text)
     if length > MAX_CONTENT_LENGTH:
         yield Problem(
             field="text",

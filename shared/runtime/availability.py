@@ -4,15 +4,11 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-import structlog
-
-from shared.outcome import DependencyUnavailable
+from shared.runtime.background import try_once
 from shared.runtime.probes import Check
 
 CHECK_INTERVAL_SECONDS = 1.0
 PATIENCE_SECONDS = 10.0
-
-_log = structlog.get_logger()
 
 
 class Availability:
@@ -49,19 +45,6 @@ class Availability:
             await self.lost.wait()
             await stop()
             await self.present.wait()
-            while not await _try(start):
+            while not await try_once(start, "start_failed"):
                 await stop()
                 await asyncio.sleep(CHECK_INTERVAL_SECONDS)
-
-
-async def _try(action: Callable[[], Awaitable[None]]) -> bool:
-    """Return whether the action succeeded."""
-    try:
-        await action()
-    except DependencyUnavailable as error:
-        _log.warning("dependency_unavailable", error=str(error))
-        return False
-    except Exception:  # a bug is logged, and the next attempt may succeed
-        _log.exception("start_failed")
-        return False
-    return True

@@ -44,16 +44,24 @@ async def wait_until_set(event: asyncio.Event, seconds: float) -> bool:
         return False
 
 
+async def try_once(action: Callable[[], Awaitable[object]], failure: str) -> bool:
+    """Run the action once and return whether it succeeded. A bug is logged as this `failure`, and ends nothing."""
+    try:
+        await action()
+    except DependencyUnavailable as error:
+        _log.warning("dependency_unavailable", error=str(error))
+        return False
+    except Exception:
+        _log.exception(failure)
+        return False
+    return True
+
+
 async def repeat(action: Callable[[], Awaitable[object]], seconds: float, needed: asyncio.Event | None = None) -> None:
     """Repeat the action forever, pausing after each run; with `needed`, first wait for it. A failure skips a round."""
     while True:
         if needed:
             await needed.wait()
             needed.clear()
-        try:
-            await action()
-        except DependencyUnavailable as error:
-            _log.warning("dependency_unavailable", error=str(error))
-        except Exception:  # a bug is logged, and the next round may succeed
-            _log.exception("repeated_action_failed")
+        await try_once(action, "repeated_action_failed")
         await asyncio.sleep(seconds)

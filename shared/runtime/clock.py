@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 Clock = Callable[[], datetime]
 
@@ -13,16 +12,6 @@ def system_clock() -> datetime:
     return datetime.now(UTC)
 
 
-class Instant(NamedTuple):
-    """Moment on both clocks, in seconds; the monotonic one stops while a virtual machine is paused."""
-
-    steady: float
-    wall: float
-
-    @classmethod
-    def now(cls) -> "Instant":
-        return cls(time.monotonic(), time.time())
-
-    def age(self) -> float:
-        """Return the age in seconds by the clock that shows more, never by the event loop's cached time."""
-        return max(time.monotonic() - self.steady, time.time() - self.wall)
+def read_clocks() -> tuple[float, float]:
+    """Return the monotonic and the wall clock, in seconds, never the event loop's cached time."""
+    return time.monotonic(), time.time()

@@ -1,15 +1,15 @@
-"""Encryption key settings of two services; services without keys do not import this module."""
+"""Settings of encryption keys; services without keys do not import this module."""
 
 from typing import Annotated
 
 from pydantic import Field, SecretStr
 
 from shared.encryption import BlindIndexKey, KeyRing
-from shared.runtime.settings import ServiceSettings, validate_with
+from shared.runtime.settings import EnvironmentSettings, validate_with
 
 
-class EncryptionSettings(ServiceSettings):
-    """Settings of a service that encrypts or decrypts addresses; invalid keys fail at startup, not at first use."""
+class EncryptionSettings(EnvironmentSettings):
+    """Keys of a process that encrypts or decrypts addresses; invalid ones fail at startup, not at first use."""
 
     encryption_keys: Annotated[SecretStr, validate_with(KeyRing.parse)] = Field(
         description="VERSION:BASE64 of 32 bytes, comma separated"
@@ -17,3 +17,11 @@ class EncryptionSettings(ServiceSettings):
     index_key: Annotated[SecretStr, validate_with(BlindIndexKey.parse)] = Field(
         description="base64 of 32 bytes for each link; two, comma separated, in a rotation"
     )
+
+    @property
+    def ring(self) -> KeyRing:
+        return KeyRing.parse(self.encryption_keys.get_secret_value())
+
+    @property
+    def index(self) -> BlindIndexKey:
+        return BlindIndexKey.parse(self.index_key.get_secret_value())

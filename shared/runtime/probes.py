@@ -8,6 +8,8 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 from prometheus_client.aiohttp import make_aiohttp_handler
 
+from shared.runtime.settings import ServiceSettings
+
 Check = Callable[[], Awaitable[bool]]
 CHECK_TIMEOUT_SECONDS = 2.0
 
@@ -49,7 +51,7 @@ async def _run_check(check: Check) -> bool:
 
 @asynccontextmanager
 async def open_internal_port(
-    *, host: str, port: int, registry: CollectorRegistry, readiness: Readiness
+    settings: ServiceSettings, registry: CollectorRegistry, readiness: Readiness
 ) -> AsyncIterator[None]:
     """Serve the probes and metrics. Open this port first, so that metrics stay available during the drain."""
     readiness.register_in(registry)
@@ -74,7 +76,7 @@ async def open_internal_port(
     )
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=75, shutdown_timeout=1)
     await runner.setup()
-    await web.TCPSite(runner, host, port).start()
+    await web.TCPSite(runner, settings.internal_host, settings.internal_port).start()
     try:
         yield
     finally:

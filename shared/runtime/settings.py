@@ -34,8 +34,8 @@ def validate_with(parse: Callable[[str], object]) -> AfterValidator:
     return AfterValidator(validate)
 
 
-def require_readable_hosts(url: str) -> str:
-    """Return the URL. Raises ValueError, without any part of it, if a host or port cannot be read.
+def require_readable_hosts(url: str) -> None:
+    """Raise ValueError, without any part of the URL, if a host or port cannot be read.
 
     No driver expects the error of a look-up of `rabbitmq..example`: the broker's tries again without end.
     """
@@ -44,7 +44,32 @@ def require_readable_hosts(url: str) -> str:
             (URL(server).host or "").encode("idna")
     except ValueError:
         raise ValueError("a host or port cannot be read; a password there has to be quoted, or in a file") from None
-    return url
+
+
+def normalize_url(text: str) -> str:
+    """Strip `/` and `/notices`; require https unless the host is local, as the token is sent there.
+
+    Raises ValueError.
+    """
+    url = URL(text.strip())
+    if url.scheme not in ("http", "https") or not url.host or url.user or url.query_string or url.fragment:
+        raise ValueError("expected an address such as https://kreisfunk.example")
+    if url.scheme == "http" and not _is_local(url.host):
+        raise ValueError("use https: over http, anybody on the way could read the token")
+    return str(url).rstrip("/").removesuffix("/notices")
+
+
+def _is_local(host: str) -> bool:
+    """Return whether the host is this machine, in a private network, or a name within a container network."""
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return "." not in host
+
+
+def _require_header_word(token: str) -> None:
+    if not _TOKEN.fullmatch(token):
+        raise ValueError("must be one word of printable ASCII, as `kreisfunk tokens create` printed it")
 
 
 class EnvironmentSettings(BaseSettings):
@@ -71,11 +96,10 @@ class EnvironmentSettings(BaseSettings):
 class BrokerAccess(EnvironmentSettings):
     """Access to the broker with a login."""
 
-    broker_url: str = Field(
+    broker_url: Annotated[str, validate_with(require_readable_hosts)] = Field(
         description="amqp://login@host:port/vhost; host:port,host:port for a cluster", pattern=r"^amqps?://"
     )
     broker_password: SecretStr | None = Field(None, description="password of the broker login")
-    _has_readable_hosts = field_validator("broker_url")(require_readable_hosts)
 
     @property
     def login(self) -> str:
@@ -90,11 +114,10 @@ class BrokerAccess(EnvironmentSettings):
 class DatabaseAccess(EnvironmentSettings):
     """Access to the database with one of its roles."""
 
-    database_url: str = Field(
+    database_url: Annotated[str, validate_with(require_readable_hosts)] = Field(
         description="postgresql://role@host:port/name; host:port,host:port with replicas", pattern=r"^postgres(ql)?://"
     )
     database_password: SecretStr | None = Field(None, description="password of the database role")
-    _has_readable_hosts = field_validator("database_url")(require_readable_hosts)
 
     @property
     def database_secret(self) -> str | None:
@@ -104,20 +127,12 @@ class DatabaseAccess(EnvironmentSettings):
 class NoticesApiAccess(EnvironmentSettings):
     """Access of a municipal system to the notices API; the token identifies the system."""
 
-    notices_api_url: str = Field(description="https://host of notices over HTTP")
-    notices_api_token: SecretStr = Field(description="token for notices over HTTP")
-
-    @field_validator("notices_api_url")
-    @classmethod
-    def _is_an_address(cls, value: str) -> str:
-        return normalize_url(value)
-
-    @field_validator("notices_api_token")
-    @classmethod
-    def _fits_into_a_header(cls, value: SecretStr) -> SecretStr:
-        if not _TOKEN.fullmatch(value.get_secret_value()):
-            raise ValueError("must be one word of printable ASCII, as `kreisfunk tokens create` printed it")
-        return value
+    notices_api_url: Annotated[str, AfterValidator(normalize_url)] = Field(
+        description="https://host of notices over HTTP"
+    )
+    notices_api_token: Annotated[SecretStr, validate_with(_require_header_word)] = Field(
+        description="token for notices over HTTP"
+    )
 
 
 class ServiceSettings(EnvironmentSettings):
@@ -140,27 +155,6 @@ class DatabaseSettings(ServiceSettings, BrokerAccess, DatabaseAccess):
 
 S = TypeVar("S", bound=BaseSettings)
 C = TypeVar("C", bound=Configuration)
-
-
-def normalize_url(text: str) -> str:
-    """Strip `/` and `/notices`; require https unless the host is local, as the token is sent there.
-
-    Raises ValueError.
-    """
-    url = URL(text.strip())
-    if url.scheme not in ("http", "https") or not url.host or url.user or url.query_string or url.fragment:
-        raise ValueError("expected an address such as https://kreisfunk.example")
-    if url.scheme == "http" and not _is_local(url.host):
-        raise ValueError("use https: over http, anybody on the way could read the token")
-    return str(url).rstrip("/").removesuffix("/notices")
-
-
-def _is_local(host: str) -> bool:
-    """Return whether the host is this machine, in a private network, or a name within a container network."""
-    try:
-        return ip_address(host).is_private
-    except ValueError:
-        return "." not in host
 
 
 def read_settings(settings_type: type[S]) -> S:

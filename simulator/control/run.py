@@ -163,7 +163,6 @@ def summarize(account: MessageLog, notifier: Notifier) -> dict[str, Any]:
         **account.totals,
         "rejected": {str(code): count for code, count in sorted(account.rejected.items())},
         "peak_1s": account.accepted_window.peak,
-        "attempted_peak_1s": account.attempted_window.peak,
         "webhooks": {
             "pending": notifier.pending,
             "sent": outbox.sent,

@@ -32,7 +32,7 @@ class MessagesRoute:
         try:
             self.access.check(request)
             interference = self.parts.faults.plan_next_request()
-            self.parts.message_log.record_attempt(self.parts.clock())
+            self.parts.message_log.attempts.append(self.parts.clock())
             if interference.hold and not interference.hold_accepts:
                 return await self._hold(request)
             answer = self._answer(request, body, interference)

@@ -79,8 +79,6 @@ class InteractiveRequest(Struct, frozen=True, gc=False):
 
 
 class MessageRequest(Struct, frozen=True, gc=False):
-    """One request to the messages endpoint."""
-
     messaging_product: str = ""
     recipient_type: str = "individual"
     to: str | None = None

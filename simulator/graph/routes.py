@@ -1,7 +1,5 @@
 """Routes of the Graph API: messages, number info, templates and contact book."""
 
-import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -126,28 +124,23 @@ def _select_fields(row: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]
 
 
 def _parse_page(request: web.Request) -> tuple[int, int]:
-    limit = request.query.get("limit", str(DEFAULT_PAGE_SIZE))
-    if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit) <= MAX_PAGE_SIZE:
+    """Return the position of the first row, which is what our cursors say, and the number of rows."""
+    limit = _parse_number(request, "limit", DEFAULT_PAGE_SIZE)
+    if not 1 <= limit <= MAX_PAGE_SIZE:
         raise GraphError(100, f"limit must be a number from 1 to {MAX_PAGE_SIZE}.")
-    return _decode_cursor(request.query.get("after")), int(limit)
+    return _parse_number(request, "after", 0), limit
 
 
-def _encode_cursor(position: int) -> str:
-    return base64.urlsafe_b64encode(b"position:%d" % position).decode()
-
-
-def _decode_cursor(cursor: str | None) -> int:
-    if not cursor:
-        return 0
-    try:
-        return int(base64.urlsafe_b64decode(cursor).removeprefix(b"position:"))
-    except (ValueError, binascii.Error) as error:
-        raise GraphError(100, "The cursor is not valid.") from error
+def _parse_number(request: web.Request, name: str, default: int) -> int:
+    text = request.query.get(name) or str(default)
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise GraphError(100, f"{name} is not valid.")
+    return int(text)
 
 
 def _build_paging(request: web.Request, start: int, count: int, total: int) -> dict[str, Any]:
-    after = _encode_cursor(start + count)
-    paging: dict[str, Any] = {"cursors": {"before": _encode_cursor(start), "after": after}}
+    after = str(start + count)
+    paging: dict[str, Any] = {"cursors": {"before": str(start), "after": after}}
     if start + count < total:
         paging["next"] = str(request.url.update_query(after=after))
     return paging

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-MAX_BYTES = 3_000_000
+MAX_BYTES, MAX_UPDATES = 3_000_000, 1000
 # Allowances for the JSON around all items, and around one.
 ENVELOPE_BYTES = 1000
 ITEM_BYTES = 40
@@ -54,7 +54,7 @@ def _encode_json(fields: Mapping[str, object]) -> bytes:
     return escape(msgspec.json.encode(drop_none(fields)))
 
 
-def take_batch(waiting: deque[Update], max_updates: int) -> list[Update]:
+def take_batch(waiting: deque[Update], max_updates: int = MAX_UPDATES) -> list[Update]:
     """Remove from the front as many updates as fit into one POST: at least one if any are waiting."""
     batch: list[Update] = []
     size = ENVELOPE_BYTES

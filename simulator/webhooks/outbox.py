@@ -3,18 +3,18 @@
 import asyncio
 import logging
 from collections import deque
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 import aiohttp
 
 from simulator.faults import draw_chance
-from simulator.webhooks.batches import HEADER, Update, WebhookEnvelope, sign, take_batch
+from simulator.webhooks.batches import HEADER, MAX_UPDATES, Update, WebhookEnvelope, sign, take_batch
 from simulator.webhooks.subscription import WebhookSubscription
 
 MIN_RETRY_DELAY_SECONDS = 0.25
 MAX_RETRY_DELAY_SECONDS = 10.0
 WORKERS = 8
+LINGER_SECONDS = 0.05
 ANSWER_TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 log = logging.getLogger(__name__)
@@ -34,8 +34,6 @@ class WebhookOutbox:
     subscription: WebhookSubscription
     secret: bytes
     envelope: WebhookEnvelope
-    linger_seconds: float
-    max_updates: int
     pending: int = 0
     sent: int = 0
     posts: int = 0
@@ -44,7 +42,6 @@ class WebhookOutbox:
     _waiting: deque[Update] = field(default_factory=deque)
     _filled: asyncio.Event = field(default_factory=asyncio.Event)
     _empty: asyncio.Event = field(default_factory=asyncio.Event)
-    _draining: asyncio.Event = field(default_factory=asyncio.Event)
     _batch_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def put(self, update: Update) -> None:
@@ -60,8 +57,7 @@ class WebhookOutbox:
                 workers.create_task(self._work())
 
     async def drain(self) -> None:
-        """Return when every update has been answered with 200; from now on, post without lingering."""
-        self._draining.set()
+        """Return when every update has been answered with 200."""
         if self.pending:
             await self._empty.wait()
 
@@ -80,16 +76,12 @@ class WebhookOutbox:
     async def _take_batch(self) -> list[Update]:
         async with self._batch_lock:
             await self._filled.wait()
-            if len(self._waiting) < self.max_updates:
-                await self._wait_for_more()
-            batch = take_batch(self._waiting, self.max_updates)
+            if len(self._waiting) < MAX_UPDATES:
+                await asyncio.sleep(LINGER_SECONDS)  # for more updates
+            batch = take_batch(self._waiting)
             if not self._waiting:
                 self._filled.clear()
             return batch
-
-    async def _wait_for_more(self) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._draining.wait(), self.linger_seconds)
 
     async def _deliver(self, body: bytes) -> None:
         headers = {"Content-Type": "application/json", HEADER: sign(self.secret, body)}

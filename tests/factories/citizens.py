@@ -14,7 +14,7 @@ from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
 from services.subscriptions.domain.intents.text import CitizenText
 from services.subscriptions.domain.privacy import StoredState
 from services.subscriptions.domain.replies import ReplyBuilder
-from services.subscriptions.domain.subscriber import MessageTime, Subscriber
+from services.subscriptions.domain.subscriber import MessageTime, Subscriber, apply_preference
 from services.subscriptions.domain.wording import build_wordings
 from shared.contracts.inbound import IdentityChange, InboundMessage, PreferenceChange
 from shared.contracts.message import Address, Addresses, AddressKind
@@ -115,17 +115,53 @@ def build_context(
     )
 
 
-def parse_message(message: InboundMessage) -> ParsedIntent:
-    return detect_intent(message, CitizenText(message.text or ""), COUNTY)
+def parse_message(message: InboundMessage, county: County = COUNTY) -> ParsedIntent:
+    return detect_intent(message, CitizenText(message.text or ""), county)
+
+
+def add_message(context: DecisionContext, message: InboundMessage, county: County = COUNTY) -> DecisionContext:
+    """Return the context with this message, with its intent detected."""
+    text, parsed = CitizenText(message.text or ""), parse_message(message, county)
+    return replace(context, message=message, text=text, parsed=parsed, replies=ReplyBuilder(county))
 
 
 def understand_message(
-    subscriber: Subscriber | None, message: InboundMessage, context: DecisionContext | None = None
+    subscriber: Subscriber | None,
+    message: InboundMessage,
+    context: DecisionContext | None = None,
+    county: County = COUNTY,
 ) -> tuple[Subscriber | None, Decision]:
-    """Return the subscriber and the decision after this message, with its intent detected."""
-    text, parsed = CitizenText(message.text or ""), parse_message(message)
-    decision = decide(subscriber, replace(context or build_context(), message=message, text=text, parsed=parsed))
+    """Return the subscriber and the decision after this message."""
+    decision = decide(subscriber, add_message(context or build_context(), message, county))
     return decision.subscriber, decision
+
+
+def converse(
+    *texts: str, pause: float = 10, county: County = COUNTY
+) -> tuple[Subscriber | None, list[Decision], Conversation]:
+    """Process messages so many seconds apart, each after what was asked and answered before."""
+    subscriber: Subscriber | None = None
+    decisions, conversation = list[Decision](), NEW_CONVERSATION
+    for number, text in enumerate(texts):
+        message = build_message(text, seconds=number * pause)
+        context = build_context(seconds=number * pause + 1, conversation=conversation)
+        subscriber, decision = understand_message(subscriber, message, context, county)
+        conversation = decision.conversation or conversation
+        decisions.append(decision)
+    return subscriber, decisions, conversation
+
+
+def play(*acts: tuple[int, str], sender: Addresses | None = None) -> Subscriber | None:
+    """Process what somebody does at these seconds, in this order; "stop" and "resume" happen inside WhatsApp."""
+    subscriber: Subscriber | None = None
+    for second, act in acts:
+        if act in ("stop", "resume"):
+            change = build_preference(act, person=sender, seconds=second)
+            subscriber = apply_preference(subscriber, change, COUNTY) or subscriber
+        else:
+            message = build_message(act, sender=sender, seconds=second)
+            subscriber, _ = understand_message(subscriber, message, build_context(seconds=100))
+    return subscriber
 
 
 def play_dialogue(*texts: str, subscriber: Subscriber | None = None) -> tuple[Subscriber | None, str]:

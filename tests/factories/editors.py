@@ -5,14 +5,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 from uuid import UUID, uuid5
 
 import msgspec
 
 from deploy.paths import CONFIG
 from services.newsroom.adapters.drafts import PostgresDraftRepository
-from services.newsroom.adapters.publications import PublicationRepository
 from services.newsroom.domain.accounts import Account, Role
 from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.audit import Act
@@ -28,13 +26,11 @@ from services.newsroom.domain.outbox import (
     DecideDraft,
     DecidePublication,
     NoticePublication,
-    PublicationState,
 )
 from services.newsroom.domain.progress import BroadcastStatus
 from services.newsroom.domain.sending import MonthBudget, SendingNumber, SendingOverview
 from services.newsroom.handlers.assessing import DraftAssessor
 from services.newsroom.handlers.drafting import DraftingService
-from shared.contracts.events import Problem
 from shared.contracts.notices_http import NoticeForecast
 from shared.notices.configuration import Configuration, System, read_configuration
 from shared.runtime.notices_api import HttpNoticesApi, NoticesApiUnavailable
@@ -182,22 +178,10 @@ class DraftsInMemory(PostgresDraftRepository):
 
 @dataclass
 class ScriptedNoticesApi(HttpNoticesApi):
-    """A notices API that answers publications with the problems in `answers`, in order; None means no answer.
-
-    `published` and `checked` record the requests.
-    """
+    """A notices API that answers checks with `forecast`, None means not at all; `checked` records the requests."""
 
     forecast: NoticeForecast | None = FORECAST
-    answers: list[tuple[Problem, ...] | None] = field(default_factory=list)
-    published: list[Mapping[str, Any]] = field(default_factory=list)
     checked: list[bytes] = field(default_factory=list)
-
-    async def publish(self, event: bytes) -> tuple[Problem, ...]:
-        self.published.append(msgspec.json.decode(event))
-        answer = self.answers.pop(0)
-        if answer is None:
-            raise NoticesApiUnavailable("nobody answers")
-        return answer
 
     async def check(self, event: bytes) -> NoticeForecast:
         self.checked.append(event)
@@ -306,25 +290,3 @@ async def open_editors(
     editors.notices.forecast = forecast
     await editors.drafting.create(ANNA, content)
     return editors
-
-
-@dataclass
-class PublicationsInMemory(PublicationRepository):
-    """Publication repository in memory."""
-
-    waiting: list[NoticePublication] = field(default_factory=list)
-    answers: dict[UUID, PublicationState] = field(default_factory=dict)
-    next_at: dict[UUID, datetime] = field(default_factory=dict)
-
-    async def list_due(self, now: datetime, limit: int) -> Sequence[NoticePublication]:
-        unanswered = (entry for entry in self.waiting if entry.id not in self.answers)
-        return [entry for entry in unanswered if self.next_at.get(entry.id, NOON) <= now][:limit]
-
-    async def record_answer(self, publication: UUID, problems: Sequence[Problem], now: datetime) -> None:
-        self.answers[publication] = PublicationState.REJECTED if problems else PublicationState.ACCEPTED
-
-    async def record_failure(self, publication: UUID, next_at: datetime) -> None:
-        self.next_at[publication] = next_at
-        self.waiting = [
-            replace(entry, tries=entry.tries + 1) if entry.id == publication else entry for entry in self.waiting
-        ]

@@ -43,7 +43,6 @@ Place = tuple[Any, Any]
 
 
 def build_mutation(number: int) -> bytes:
-    """Return the case of this number."""
     chance = random.Random(number)
     webhook = json.loads(json.dumps(chance.choice(SAMPLES)))
     for _ in range(chance.randint(1, 4)):

@@ -21,12 +21,12 @@ class FaultAction(StrEnum):
     RESTART = "restart"  # SIGTERM, as an operator does, then a new start
     ALARM = "alarm"  # the broker's memory alarm: publishers are blocked
     CUT = "cut"  # all connections of a link are closed at once
-    NETWORK = "weather"  # a link degrades for a while
+    NETWORK = "network"  # a link degrades for a while
     META = "meta"  # Meta misbehaves for a while
     FREEZE = "freeze"  # SIGSTOP, then SIGCONT after a while
     TIER = "tier"  # Meta permits no more recipients than have already been written to
     BACKUP = "backup"  # one transaction reads every table of the ledger while maintenance is due
-    WRONG_KEY = "stray"  # one more dispatcher, with a wrong encryption key
+    WRONG_KEY = "wrong key"  # one more dispatcher, with a wrong encryption key
     KILL_LEADER = "kill leader"  # SIGKILL to the broker node that leads a queue
     CUT_OFF = "cut off"  # a broker node and the others do not reach each other
     FAIL_OVER = "fail over"  # SIGKILL to the database's primary; a standby takes its place

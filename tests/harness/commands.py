@@ -45,13 +45,16 @@ class CommandResult:
         return self.output + self.errors
 
 
-def build_broker_settings(servers: Servers, url: str) -> dict[str, str]:
-    """Return an administrator's settings; the password is not in the URL."""
+def build_admin_settings(servers: Servers, url: str) -> dict[str, str]:
+    """Return an administrator's settings, with a database that nobody reaches; the password is not in the URL."""
     password = urlsplit(url).password or ""
     return {
         "KREISFUNK_BROKER_URL": url.replace(f":{password}@", "@"),
         "KREISFUNK_BROKER_PASSWORD": unquote(password),
         "KREISFUNK_BROKER_API_URL": servers.broker_api_url,
+        "KREISFUNK_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x",
+        "KREISFUNK_DATABASE_PASSWORD": "x",
+        "KREISFUNK_LOGIN_PASSWORDS": "{}",
     }
 
 

@@ -12,7 +12,7 @@ from aiohttp import ClientSession, ClientTimeout
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Child
 from tests.factories.webhooks import NUMBER_ID, SECRET, sign
-from tests.harness.processes import build_service_command, is_ok, run_child
+from tests.harness.processes import ServiceProcess, build_service_command, is_ok, run_child
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 OLD_SECRET = "fedcba9876543210fedcba9876543210"
@@ -23,17 +23,11 @@ SECRET_TEXTS = (SECRET, OLD_SECRET, VERIFY_TOKEN, ENCRYPTION_KEY, INDEX_KEY)
 
 
 @dataclass(frozen=True, kw_only=True)
-class IngressProcess:
-    """A running ingress; `log` is all of its output."""
+class IngressProcess(ServiceProcess):
+    """A running ingress."""
 
     url: str
-    internal_url: str
     session: ClientSession
-    child: Child
-
-    @property
-    def log(self) -> str:
-        return self.child.command.log.read_text()
 
     async def post(self, body: bytes, *, secret: str = SECRET) -> int:
         """Post a signed webhook, and return the status."""
@@ -43,15 +37,6 @@ class IngressProcess:
         async with self.session.post(f"{self.url}/webhook", data=BytesIO(body), headers=dict(headers)) as response:
             await response.read()
             return response.status
-
-    async def fetch_metric(self, series: str) -> float:
-        """Return the value of a series, written as in the exposition."""
-        async with self.session.get(f"{self.internal_url}/metrics") as response:
-            lines = (await response.text()).splitlines()
-        return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{series} "))
-
-    async def is_ready(self) -> bool:
-        return await is_ok(self.session, f"{self.internal_url}/readyz")
 
     async def is_alive(self) -> bool:
         return await is_ok(self.session, f"{self.internal_url}/livez")
@@ -75,7 +60,7 @@ def build_environment(broker_url: str, port: int, internal_port: int) -> dict[st
 async def run_ingress(broker_url: str, log: Path, *, ready: bool = True) -> AsyncIterator[IngressProcess]:
     """Run the ingress; yield it once it is ready, or only alive without `ready`, for an unavailable broker."""
     with reserve_ports(2) as (port, internal_port):
-        command = build_service_command("services.ingress", log, build_environment(broker_url, port, internal_port))
+        command = build_service_command("ingress", log, build_environment(broker_url, port, internal_port))
         async with ClientSession(timeout=ClientTimeout(total=WAIT_TIMEOUT_SECONDS)) as session:
             ingress = IngressProcess(
                 url=f"http://{LOOPBACK}:{port}",

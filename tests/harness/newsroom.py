@@ -23,7 +23,7 @@ from services.newsroom.domain.login import hash_cookie
 from services.newsroom.handlers.login import TOTP_PURPOSE
 from shared.encryption import KeyRing
 from tests.databases import FreshDatabase, insert_row
-from tests.harness.processes import build_service_command, is_ok, run_child
+from tests.harness.processes import ServiceProcess, build_service_command, run_child
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 KEYS = f"1:{base64.b64encode(bytes(range(32))).decode()}"
@@ -53,7 +53,6 @@ class ShownPage:
         return match[1] if match else ""
 
     def read_value(self, name: str) -> str:
-        """Return the value of a field."""
         match = re.search(rf'name="{name}"[^>]* value="([^"]*)"', self.text)
         assert match, name
         return match[1]
@@ -121,23 +120,13 @@ class Member:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NewsroomProcess:
+class NewsroomProcess(ServiceProcess):
     """A running newsroom with its database."""
 
     url: str
     archive_url: str
-    internal_url: str
     database: FreshDatabase
-    child: Child = field(repr=False)
     owner: asyncpg.Connection = field(repr=False)
-
-    @property
-    def log(self) -> str:
-        return self.child.command.log.read_text()
-
-    async def is_ready(self) -> bool:
-        async with ClientSession() as session:
-            return await is_ok(session, f"{self.internal_url}/readyz")
 
     async def add_member(self, *roles: Role, person: UUID | None = None, password: str = PASSWORD) -> Member:
         """Add a member who has set up their login."""
@@ -197,7 +186,6 @@ class NewsroomProcess:
 async def log_in(
     browser: EditorBrowser, login: str, password: str = PASSWORD, code: str = "", **more: str
 ) -> ShownPage:
-    """Send the login form."""
     return await browser.send("/anmelden", {"login": login, "password": password, "code": code, **more}, csrf="")
 
 
@@ -229,21 +217,24 @@ async def run_newsroom(
     """Run the newsroom; yield it once it is ready."""
     with reserve_ports(3) as (internal_port, port, archive_port):
         url, archive_url = f"http://{LOOPBACK}:{port}", f"http://{LOOPBACK}:{archive_port}"
-        environment = {
-            "KREISFUNK_BROKER_URL": broker_url,
-            "KREISFUNK_DATABASE_URL": database.build_role_url("kreisfunk_newsroom"),
-            "KREISFUNK_NEWSROOM_ASSETS": str(folder / "no-assets"),
-            "KREISFUNK_NEWSROOM_KEYS": KEYS,
-            "KREISFUNK_NOTICES_API_TOKEN": "kreisfunk_only-for-tests",
-            "KREISFUNK_INTERNAL_PORT": str(internal_port),
-            "KREISFUNK_NEWSROOM_PORT": str(port),
-            "KREISFUNK_ARCHIVE_PORT": str(archive_port),
-            "KREISFUNK_NEWSROOM_URL": url,
-            "KREISFUNK_ARCHIVE_URL": archive_url,
-            "KREISFUNK_NOTICES_API_URL": notices_api_url,
-            **(settings or {}),
-        }
-        command = build_service_command("services.newsroom", folder / "newsroom.log", environment)
+        command = build_service_command(
+            "newsroom",
+            folder / "newsroom.log",
+            {
+                "KREISFUNK_BROKER_URL": broker_url,
+                "KREISFUNK_DATABASE_URL": database.build_role_url("kreisfunk_newsroom"),
+                "KREISFUNK_NEWSROOM_ASSETS": str(folder / "no-assets"),
+                "KREISFUNK_NEWSROOM_KEYS": KEYS,
+                "KREISFUNK_NOTICES_API_TOKEN": "kreisfunk_only-for-tests",
+                "KREISFUNK_INTERNAL_PORT": str(internal_port),
+                "KREISFUNK_NEWSROOM_PORT": str(port),
+                "KREISFUNK_ARCHIVE_PORT": str(archive_port),
+                "KREISFUNK_NEWSROOM_URL": url,
+                "KREISFUNK_ARCHIVE_URL": archive_url,
+                "KREISFUNK_NOTICES_API_URL": notices_api_url,
+                **(settings or {}),
+            },
+        )
         owner = await asyncpg.connect(database.url)
         newsroom = NewsroomProcess(
             url=url,

@@ -15,7 +15,7 @@ from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Child
 from tests.contract_recorder.openapi_session import trace_contract
 from tests.harness.notices_county import PRESS_SOURCE, TOKENS, text_of, write_county, write_tokens
-from tests.harness.processes import build_service_command, is_ok, run_child
+from tests.harness.processes import ServiceProcess, build_service_command, is_ok, run_child
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 STRUCTURED = "application/cloudevents+json"
@@ -46,18 +46,12 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NoticesApi:
+class NoticesApi(ServiceProcess):
     """A running notices API; `tokens_file` may be rewritten."""
 
     url: str
-    internal_url: str
     tokens_file: Path
     session: ClientSession = field(repr=False)
-    child: Child = field(repr=False)
-
-    @property
-    def log(self) -> str:
-        return self.child.command.log.read_text()
 
     async def ask(
         self,
@@ -87,15 +81,8 @@ class NoticesApi:
         """Post plain JSON, by default with a new key."""
         return await self.post(content, "application/json", headers={"Idempotency-Key": key or uuid4().hex}, **more)
 
-    async def is_ready(self) -> bool:
-        return await is_ok(self.session, f"{self.internal_url}/readyz")
-
     async def is_alive(self) -> bool:
         return await is_ok(self.session, f"{self.url}/openapi.json")
-
-    async def metrics(self) -> str:
-        async with self.session.get(f"{self.internal_url}/metrics") as response:
-            return await response.text()
 
 
 def soon(hours: float = 12) -> str:
@@ -130,16 +117,19 @@ async def run_notices_api(
     tokens = folder / "tokens.json"
     write_tokens(tokens, *TOKENS)
     with reserve_ports(2) as (internal_port, notices_api_port):
-        environment = {
-            "KREISFUNK_BROKER_URL": broker_url,
-            "KREISFUNK_INTERNAL_PORT": str(internal_port),
-            "KREISFUNK_NOTICES_API_PORT": str(notices_api_port),
-            "KREISFUNK_NOTICES_API_TOKENS_FILE": str(tokens),
-            "KREISFUNK_NOTICES_API_REQUESTS_PER_MINUTE": "60000",
-            "KREISFUNK_COUNTY_FILE": str(write_county(folder)),
-            **(settings or {}),
-        }
-        command = build_service_command("services.ingress.notices", folder / "notices.log", environment)
+        command = build_service_command(
+            "ingress.notices",
+            folder / "notices.log",
+            {
+                "KREISFUNK_BROKER_URL": broker_url,
+                "KREISFUNK_INTERNAL_PORT": str(internal_port),
+                "KREISFUNK_NOTICES_API_PORT": str(notices_api_port),
+                "KREISFUNK_NOTICES_API_TOKENS_FILE": str(tokens),
+                "KREISFUNK_NOTICES_API_REQUESTS_PER_MINUTE": "60000",
+                "KREISFUNK_COUNTY_FILE": str(write_county(folder)),
+                **(settings or {}),
+            },
+        )
         url = f"http://{LOOPBACK}:{notices_api_port}"
         async with ClientSession(
             timeout=ClientTimeout(total=WAIT_TIMEOUT_SECONDS), trace_configs=[trace_contract(url)]

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -14,13 +15,36 @@ from deploy.paths import ROOT
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 
-def build_service_command(
-    module: str, log: Path, environment: Mapping[str, str], *, name: str | None = None
-) -> Command:
-    """Return the command that runs a module such as `services.ingress`, with nothing else in its environment."""
+@dataclass(frozen=True, kw_only=True)
+class ServiceProcess:
+    """A service of ours as a process; `log` is all of its output."""
+
+    internal_url: str
+    child: Child = field(repr=False)
+
+    @property
+    def log(self) -> str:
+        return self.child.command.log.read_text()
+
+    async def is_ready(self) -> bool:
+        async with ClientSession() as session:
+            return await is_ok(session, f"{self.internal_url}/readyz")
+
+    async def fetch_metrics(self) -> str:
+        async with ClientSession() as session, session.get(f"{self.internal_url}/metrics") as response:
+            return await response.text()
+
+    async def fetch_metric(self, series: str) -> float:
+        """Return the value of a series, written as in the exposition."""
+        lines = (await self.fetch_metrics()).splitlines()
+        return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{series} "))
+
+
+def build_service_command(module: str, log: Path, environment: Mapping[str, str]) -> Command:
+    """Return the command of a service that is named after its log and knows only this environment."""
     return Command(
-        name=name or module.rpartition(".")[2],
-        arguments=(sys.executable, "-m", module),
+        name=log.stem,
+        arguments=(sys.executable, "-m", f"services.{module}"),
         log=log,
         environment={"PATH": os.environ["PATH"], **environment},
         folder=ROOT,

@@ -97,7 +97,6 @@ class WritingHarness:
 
 
 def parse_draft_id(path: str) -> UUID:
-    """Return the id of the draft at this path."""
     return UUID(path.split("/")[2])
 
 

@@ -58,7 +58,9 @@ class ClusteredBroker:
 
     async def wait_until_replicated(self, node: RabbitServer, seconds: float) -> None:
         """Wait until every queue has a majority without this node. Raises LocalError."""
-        await node.run_tool("rabbitmq-upgrade", "await_online_quorum_plus_one", "--timeout", str(int(seconds)))
+        await node.run_rabbitmqctl(
+            "await_online_quorum_plus_one", "--timeout", str(int(seconds)), tool="rabbitmq-upgrade"
+        )
 
 
 @asynccontextmanager

@@ -14,7 +14,6 @@ _of_thread = threading.local()
 
 
 def send(body: str) -> None:
-    """Send one message to the endpoint."""
     if not hasattr(_of_thread, "client"):
         _of_thread.client = httpx.Client(headers=HEADERS, timeout=TIMEOUT_SECONDS, verify=_context)
     _of_thread.client.post(ENDPOINT_URL, content=body.encode()).raise_for_status()

@@ -11,11 +11,11 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 from msgspec import Struct
 
 from services.dispatcher.domain import send_results
+from services.dispatcher.domain.claims import Claim
 from services.dispatcher.domain.content import build_recipient_fields
 from services.dispatcher.domain.errors import UNKNOWN_CODE, ErrorAction, clamp_code, find_error_rule
 from services.dispatcher.domain.reachability import UNDECRYPTABLE_REASON
 from services.dispatcher.domain.send_results import NoResponse, Refused, SendResult, Unreachable
-from services.dispatcher.ports import Claim
 from shared.contracts.message import Address
 from shared.encryption import BlindIndexKey, EncryptionError, KeyRing
 from shared.runtime import post_client

@@ -11,8 +11,8 @@ import msgspec
 
 from services.dispatcher.adapters.ledger_claims import INSERTED
 from services.dispatcher.adapters.ledger_results import LedgerResults
+from services.dispatcher.domain.progress import Backlog, BroadcastProgress
 from services.dispatcher.domain.states import DeliveryState
-from services.dispatcher.ports import Backlog, BroadcastProgress
 from shared.contracts.message import Lane
 
 # Identifies this process to an operator.
@@ -95,10 +95,7 @@ with counted as (
 ), selected as (
     %(select)s b.id, b.audience, c.progress,
         b.finished_at is not null or b.expires_at < clock_timestamp() - make_interval(secs => $1) as is_over,
-        b.finished_at is not null or b.progressed_at > clock_timestamp() - interval '2 minutes' and greatest(
-            b.awaited_at, least(b.expires_at, (
-                select x.cancelled_at from dispatcher.cancellation x where x.broadcast = b.id))
-            ) < clock_timestamp() - interval '10 minutes' as is_cut,
+        dispatcher.is_cut(b) as is_cut,
         (select x.reason from dispatcher.cancellation x where x.broadcast = b.id) as cancelled,
         (select count(*) from dispatcher.delivery d where d.source = b.id and d.waits_for = 'pair')::int as limited,
         -- By the index of deliveries with an error, which are few.
@@ -114,20 +111,9 @@ from selected t left join lateral jsonb_each_text(t.progress) s on s.key <> 'aud
 """
 
 # Unchanged progress is published once a minute, late progress until it is marked as published. An outcome that is still
-# unknown $1 seconds after the expiry can no longer be proven and counts as final. Pages stopped by a cancellation, or
-# lost, never arrive: the audience is then what arrived until none had come for ten minutes after the end. In a pause of
-# our number ($2), while Meta is unreachable or a higher lane goes first, or while no dispatcher runs and publishes
-# progress, they still wait.
+# unknown $1 seconds after the expiry can no longer be proven and counts as final.
 _MARK = """update dispatcher.broadcast b set progressed_at = clock_timestamp(), progress = %(progress)s,
-        awaited_at = case when exists (
-                select from dispatcher.rate r where r.number = $2 and r.paused_reason is not null)
-            or exists (select from dispatcher.unreachable u
-                where u.number = $2 and u.said_at > clock_timestamp() - interval '10 seconds')
-            or exists (select from dispatcher.broadcast u
-                where u.lane < b.lane and u.finished_at is null and u.expires_at > clock_timestamp()
-                    and u.paused_reason is null)
-            or b.progressed_at < clock_timestamp() - interval '2 minutes'
-            then clock_timestamp() else b.awaited_at end
+        awaited_at = case when dispatcher.awaits_pages(b, $2) then clock_timestamp() else b.awaited_at end
     from counted c where b.id = c.id and %(due)s and (b.progress is distinct from c.progress or %(repeat)s) returning"""
 _DUE = "b.finished_at is null and b.progressed_at < clock_timestamp() - interval '1 second'"
 _REPEAT = """b.progressed_at < clock_timestamp() - interval '1 minute'

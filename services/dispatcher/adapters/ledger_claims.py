@@ -17,14 +17,14 @@ import asyncpg
 import msgspec
 
 from services.dispatcher.domain.account import template_key
+from services.dispatcher.domain.claims import AskedReply, Batch, Claim, Instant
 from services.dispatcher.domain.content import build_reply_body
-from services.dispatcher.ports import AskedReply, Batch, Claim
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, ReplyRequested, Withdrawal
 from shared.contracts.ids import delivery_id
 from shared.contracts.message import Address, AddressKind, Lane
 from shared.database.pool import Database
 from shared.outcome import DependencyUnavailable, InvalidDataError
-from shared.runtime.clock import Instant
+from shared.runtime.clock import read_clocks
 
 # Whether the ledger may have lost deliveries requested at that time: a backup was restored since (decision 0032).
 FORGOTTEN = "exists (select from dispatcher.restore r where r.lost_at > {})"
@@ -202,7 +202,7 @@ class LedgerClaims:
         source, times = message.broadcast, (message.published_at, message.expires_at)
         ids = [delivery_id(source, recipient.subscriber) for recipient in recipients]
         ordinals = list(range(message.offset + batch.position, message.offset + batch.position + len(ids)))
-        claimed_at = Instant.now()
+        claimed_at = Instant(*read_clocks())
         columns = ids, *extract_columns(recipients, "subscriber", "sequence", *_ADDRESS), ordinals
         parameters = (source, self.slot, self.answer_seconds, self.number, wait)
         row = await self.database.fetchrow(_CLAIM_BATCH, *columns, *parameters)
@@ -215,7 +215,7 @@ class LedgerClaims:
 
     async def claim_replies(self, replies: Sequence[AskedReply], *, wait: bool = False) -> list[Claim]:
         """Claim replies, or let them `wait` for a slot; their withdrawals are committed in the same transaction."""
-        claimed_at = Instant.now()
+        claimed_at = Instant(*read_clocks())
         claims = {reply.reply: _build_reply_claim(reply, asked_at, claimed_at) for reply, asked_at in replies}
         columns = extract_columns(claims.values(), "delivery", *_ADDRESS, "asked_at", "expires_at")
         contents = [msgspec.json.encode(claim.content).decode() for claim in claims.values()]
@@ -226,7 +226,7 @@ class LedgerClaims:
     async def claim_due(self, lane: Lane, limit: int) -> list[Claim]:
         """Claim due deliveries, oldest first; fewer than `limit` means that no more are due."""
         parameters = (self.slot, self.answer_seconds, self.number if lane is not Lane.REPLY else None)
-        claimed_at, claims = Instant.now(), list[Claim]()
+        claimed_at, claims = Instant(*read_clocks()), list[Claim]()
         while missing := limit - len(claims):
             try:
                 rows = await self.database.fetch(_CLAIM_DUE, lane.value, missing, *parameters)

@@ -13,7 +13,7 @@ import msgspec
 from services.dispatcher.adapters.ledger_claims import FORGOTTEN, LedgerClaims, extract_columns
 from services.dispatcher.domain.errors import RECIPIENT_CODES
 from services.dispatcher.domain.send_results import Record
-from services.dispatcher.ports import AppliedStatuses, StatusFailure, StatusUpdate
+from services.dispatcher.domain.status_updates import AppliedStatuses, StatusFailure, StatusUpdate
 from shared.contracts.events import DeliveryRefused
 
 MAX_RESENDS = 3

@@ -6,14 +6,15 @@ from datetime import datetime
 from prometheus_client import CollectorRegistry, Counter, Enum, Gauge, Histogram
 
 from services.dispatcher.domain.account import AccountUpdate
+from services.dispatcher.domain.claims import Claim
 from services.dispatcher.domain.errors import ErrorAction
 from services.dispatcher.domain.pacing import Lease
+from services.dispatcher.domain.progress import Backlog
 from services.dispatcher.domain.send_results import Accepted, ErrorResponse, Expired, NoResponse, SendResult
 from services.dispatcher.handlers.consumers import BILLED_CATEGORIES
-from services.dispatcher.ports import Backlog, Claim
 from shared.contracts.inbound import ACCOUNT_FIELDS
 from shared.contracts.message import Lane
-from shared.database.metrics import RetentionMetrics
+from shared.database.retention import Retention
 
 _PREFIX = "kreisfunk_dispatcher"
 _SEND_BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30)
@@ -65,7 +66,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry, *, limit: float, max_requests: int = 0, replicas: int = 1) -> None:
         self._count = {n: Counter(f"{_PREFIX}_{n}", text, labels, registry=registry) for n, text, *labels in _COUNTERS}
         self._show = {n: Gauge(f"{_PREFIX}_{n}", text, labels, registry=registry) for n, text, *labels in _GAUGES}
-        self.retention = RetentionMetrics("dispatcher", registry)
+        self.retention = Retention("dispatcher", registry)
         bound_text = "Current bound of sending: the rate, requests in flight, nothing to send, or a pause"
         bounds = ["rate", "requests", "work", "pause"]
         self._bound = Enum(f"{_PREFIX}_send_bound_by", bound_text, states=bounds, registry=registry)

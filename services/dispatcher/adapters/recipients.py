@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from services.dispatcher.adapters.ledger_claims import SUPPRESS
-from services.dispatcher.ports import Erasure
+from services.dispatcher.domain.erasures import Erasure
 from shared.contracts.events import SubscriberErased
 from shared.contracts.ids import derive_id
 from shared.contracts.message import AddressKind

@@ -50,10 +50,6 @@ class Lease:
     def iterate_deadlines(self) -> Iterator[float]:
         return (self.start + number * self.spacing for number in range(self.slots))
 
-    def is_missed(self, late: float) -> bool:
-        """Return whether a slot is skipped, `late` seconds after its deadline."""
-        return late > MAX_SLOT_DELAY_SECONDS
-
     def build_late_use(self, late: float) -> "LateUse | None":
         """Return the report for all replicas if a slot was used `late` seconds after its deadline, else None."""
         use = LateUse(start=self.planned, end=self.planned + self.slots * self.spacing, late=self.shift + late)

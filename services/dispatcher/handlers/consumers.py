@@ -15,9 +15,10 @@ from services.dispatcher.domain import errors
 from services.dispatcher.domain.account import AccountReport, AccountUpdate, classify_update, interpret_webhook
 from services.dispatcher.domain.errors import ErrorAction, clamp_code, find_error_rule
 from services.dispatcher.domain.states import STATES_BY_STATUS, DeliveryState
+from services.dispatcher.domain.status_updates import StatusFailure, StatusUpdate
 from services.dispatcher.handlers.maintenance import MARK, build_progress_event
 from services.dispatcher.handlers.pauses import Pauses, Rejections, explain_code
-from services.dispatcher.ports import Ledger, Meter, Publish, RecipientRepository, StatusFailure, StatusUpdate
+from services.dispatcher.ports import Ledger, Meter, Publish, RecipientRepository
 from shared.contracts import events
 from shared.contracts.dispatch import Withdrawal
 from shared.contracts.envelope import ContractError, decode

@@ -10,8 +10,9 @@ from time import monotonic
 
 import structlog
 
+from services.dispatcher.domain.claims import AskedReply, Batch, Claim
 from services.dispatcher.domain.content import ContentError, build_reply_body, build_template_body
-from services.dispatcher.ports import AskedReply, Batch, Claim, LaneMessage, LaneQueue, Ledger
+from services.dispatcher.ports import LaneMessage, LaneQueue, Ledger
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, ReplyRequested
 from shared.contracts.envelope import ContractError, decode, read_data, read_envelope
 from shared.contracts.message import Lane, Message

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 
 from services.dispatcher.domain.errors import explain_failure
+from services.dispatcher.domain.progress import BroadcastProgress
 from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.sender import Sender
-from services.dispatcher.ports import BroadcastProgress, Ledger, Meter, Publish, RecipientRepository
+from services.dispatcher.ports import Ledger, Meter, Publish, RecipientRepository
 from shared.contracts.events import BroadcastFinished, BroadcastProgressed, FailureCount
 from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses
 from shared.contracts.message import Address, Message

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 import structlog
 
 from services.dispatcher.domain import pacing
+from services.dispatcher.domain.claims import Claim
 from services.dispatcher.domain.pacing import LateUse, Lease
 from services.dispatcher.handlers.lanes import LANES_OPEN_TIMEOUT_SECONDS, Lanes
 from services.dispatcher.handlers.sender import Sender
-from services.dispatcher.ports import Claim, Meter, RateLimiter
+from services.dispatcher.ports import Meter, RateLimiter
 from shared.contracts.message import Lane
 from shared.outcome import DependencyUnavailable
 from shared.runtime.background import wait_until_set
@@ -192,7 +193,7 @@ class SendLoop:
         return self._take()
 
     def _is_missed(self, lease: Lease) -> bool:
-        return lease.is_missed(self._read_clock() - lease.start)
+        return self._read_clock() - lease.start > pacing.MAX_SLOT_DELAY_SECONDS
 
     def _give_back(self) -> None:
         while claim := self.lanes.take():
@@ -229,7 +230,7 @@ class SendLoop:
             remaining -= 1
             self._open_slots -= 1
             late = loop.time() - deadline
-            if unused_reason := self._send_at_slot(lease, late):
+            if unused_reason := self._send_at_slot(late):
                 self.meter.count("send_slots_unused", label=unused_reason)
             else:
                 max_late = max(max_late, late)
@@ -243,9 +244,9 @@ class SendLoop:
         for deadline in lease.iterate_deadlines():
             loop.call_at(deadline, use_slot, deadline)
 
-    def _send_at_slot(self, lease: Lease, late: float) -> str | None:
-        """Send the first claim, or return the reason why the slot is not used."""
-        if lease.is_missed(late):
+    def _send_at_slot(self, late: float) -> str | None:
+        """Send the first claim `late` seconds after a slot, or return the reason why the slot is not used."""
+        if late > pacing.MAX_SLOT_DELAY_SECONDS:
             return "late"
         if self.sender.reachability.reason is not None:
             return "pause"

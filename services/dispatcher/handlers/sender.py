@@ -18,6 +18,7 @@ import structlog
 
 from services.dispatcher.domain import send_results
 from services.dispatcher.domain.account import template_key
+from services.dispatcher.domain.claims import Claim, Instant
 from services.dispatcher.domain.errors import MAX_RETRY_SECONDS, ErrorAction
 from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS
 from services.dispatcher.domain.reachability import UNDECRYPTABLE_REASON, Reachability
@@ -25,8 +26,9 @@ from services.dispatcher.domain.send_results import Accepted, ConnectedLate, Err
 from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.pauses import THROTTLE_SECONDS, Pauses, Rejections, explain_code
 from services.dispatcher.handlers.recorder import Recorder
-from services.dispatcher.ports import Claim, Graph, Meter, RateLimiter
+from services.dispatcher.ports import Graph, Meter, RateLimiter
 from shared.outcome import DependencyUnavailable
+from shared.runtime.clock import read_clocks
 
 # Longer waits demanded by Meta pause sending.
 LONG_RETRY_SECONDS = 5.0
@@ -160,7 +162,7 @@ class Sender:
 
     def is_fresh(self, claim: Claim) -> bool:
         """Return whether the claim is so recent that a "Stop" committed since may be ignored."""
-        return claim.claimed_at.age() <= MAX_CLAIM_SECONDS
+        return claim.claimed_at.measure_age(Instant(*read_clocks())) <= MAX_CLAIM_SECONDS
 
     def give_back(self, claim: Claim) -> None:
         """Record that a claim was not sent: it waits for the next free slot, on any replica."""

@@ -50,7 +50,10 @@ def evaluate_alerts(
 
 @dataclass
 class _AlertProcessor:
-    """Processor of alerts in order; accumulates the results in `outcome` and the fields below it."""
+    """Processor of alerts in order; accumulates the results in `outcome` and the fields below it.
+
+    `alerts`, `warnings` and `overtaken` are those of OriginState; `marked` are the alerts that this poll has named.
+    """
 
     origin: AlertOrigin
     publisher: PublisherIdentity
@@ -85,6 +88,7 @@ class _AlertProcessor:
         return result
 
     def _mark(self, warning_key: str, *alert_keys: str) -> None:
+        """Remember the alerts as known today and as about this warning: "" for none, ENDED if it is over."""
         for alert_key in alert_keys:
             put_last(self.alerts, alert_key, (self.publisher.now.date(), warning_key))
         self.marked.update(alert_keys)

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from services.feeds.cap.parser import AlertArea, AlertInfo
 from services.feeds.configuration import AlertOrigin, UrgentWhen
-from services.feeds.content import compute_text_room, count_units, truncate_text
+from services.feeds.content import compute_text_room, truncate_text
+from shared.contracts.text import count_units
 from shared.notices.configuration import Configuration
 from shared.notices.links import replace_foreign_hosts
 

@@ -6,11 +6,10 @@ from uuid import uuid4
 import msgspec
 import structlog
 
-from services.ingress.notices.publishing import NoticeNotStored
 from shared.amqp.publisher import ReconnectingPublisher
 from shared.amqp.topology import API_NOTICES
 from shared.contracts.envelope import MESSAGES, Envelope
-from shared.outcome import DependencyUnavailable, Unroutable
+from shared.outcome import DependencyUnavailable
 
 MAX_WAITING = 200
 
@@ -26,23 +25,20 @@ class BrokerNoticeOutbox:
     _waiting: int = field(default=0, init=False)
 
     async def store(self, event: Envelope) -> None:
-        """Return when the broker has the event on disk. Raises NoticeNotStored."""
+        """Return when the broker has the event on disk. Raises DependencyUnavailable."""
         if self._waiting >= MAX_WAITING:
-            raise NoticeNotStored("too much is waiting")
+            raise DependencyUnavailable("too much is waiting")
         self._waiting += 1
         try:
-            await self._publish(event)
-        except (DependencyUnavailable, Unroutable) as error:
+            await self.publisher.get_publisher().publish(
+                API_NOTICES,
+                MESSAGES[event.type].KEY,
+                msgspec.json.encode(event),
+                message_id=str(uuid4()),  # not the event's id, which may be longer than AMQP permits
+                user_id=self.login,
+            )
+        except DependencyUnavailable as error:
             _log.warning("notice_not_stored", error=str(error))
-            raise NoticeNotStored from None
+            raise
         finally:
             self._waiting -= 1
-
-    async def _publish(self, event: Envelope) -> None:
-        await self.publisher.get_publisher().publish(
-            API_NOTICES,
-            MESSAGES[event.type].KEY,
-            msgspec.json.encode(event),
-            message_id=str(uuid4()),  # not the event's id, which may be longer than AMQP permits
-            user_id=self.login,
-        )

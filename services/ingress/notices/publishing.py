@@ -19,16 +19,13 @@ from shared.contracts.notices import NoticeCheck, NoticeContent
 from shared.contracts.notices_http import ACTIONS, CheckResult, PublishResult, event_path
 from shared.notices.configuration import Configuration
 from shared.notices.rules import ID_REUSED, ParsedNotice
+from shared.outcome import DependencyUnavailable
 from shared.runtime.clock import Clock
 
 ANSWER_TIMEOUT_SECONDS = 2.0
 MAX_PENDING_CHECKS = 200
-StoreEvent = Callable[[Envelope], Awaitable[None]]  # returns when the broker has it on disk; raises NoticeNotStored
+StoreEvent = Callable[[Envelope], Awaitable[None]]  # returns when the broker has it on disk
 _EXPECTED_FIELDS = ("revision", "audience", "costs", "duration_seconds", "blockers")
-
-
-class NoticeNotStored(Exception):
-    """Error: the broker has not confirmed; the client should repeat the request."""
 
 
 @dataclass
@@ -52,7 +49,7 @@ class NoticeCheckClient:
             async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
                 await self.store(stamp_event(self._build_check(event, key[1]), caller, self.clock()))
                 return await self._pending[key]
-        except (TimeoutError, NoticeNotStored):
+        except (TimeoutError, DependencyUnavailable):
             return None
         finally:
             del self._pending[key]
@@ -135,7 +132,7 @@ class PublishService:
     async def _store(self, event: Envelope) -> None:
         try:
             await self.store(event)
-        except NoticeNotStored:
+        except DependencyUnavailable:
             detail = "The broker did not confirm. Repeat the same request: nothing is sent twice."
             raise build_retryable_error(ErrorType.UNAVAILABLE, detail) from None
         self.count_stored(event.type)

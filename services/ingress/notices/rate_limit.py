@@ -13,13 +13,9 @@ class TokenBuckets:
     max_keys: int = 10_000
     _buckets: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict)  # level and its time
 
-    def get_wait(self, key: str, now: float) -> float:
-        """Return the seconds until a token is available, 0 if one is. `now` is monotonic."""
-        return max(0.0, (1 - self._get_level(key, now)) / self.per_second)
-
     def take(self, key: str, now: float) -> float:
-        """Take a token and return 0; if there is none, return the seconds until there is."""
-        wait = self.get_wait(key, now)
+        """Take a token and return 0; if there is none, return the seconds until there is. `now` is monotonic."""
+        wait = max(0.0, (1 - self._get_level(key, now)) / self.per_second)
         if wait == 0:
             self._remove(key, 1, now)
         return wait

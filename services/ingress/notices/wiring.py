@@ -15,9 +15,8 @@ from services.ingress.notices.publishing import NoticeCheckClient, PublishServic
 from services.ingress.notices.rate_limit import TokenBuckets
 from services.ingress.notices.settings import Settings
 from shared.amqp.publisher import ReconnectingPublisher
-from shared.amqp.stream import StreamReader, StreamRecord
+from shared.amqp.stream import StreamReader
 from shared.amqp.topology import PROGRESS
-from shared.notices.cloudevents import AmqpMessage
 from shared.notices.configuration import Configuration
 from shared.runtime.background import run_in_background
 from shared.runtime.clock import system_clock
@@ -46,11 +45,9 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
     )
     app, feed = _build_app(settings, metrics, publisher, reader)
     async with (
-        open_internal_port(
-            host=settings.internal_host, port=settings.internal_port, registry=registry, readiness=readiness
-        ),
+        open_internal_port(settings, registry, readiness),
         publisher.connect_in_background(settings.broker_url, password=settings.broker_secret, name=NAME),
-        run_in_background(reader.run(lambda message: feed.consume(_convert_message(message), message.offset))),
+        run_in_background(reader.run(feed.consume)),
         open_http_port(
             app,
             host=settings.notices_api_host,
@@ -90,10 +87,6 @@ def _build_app(
         proxies=settings.notices_api_proxy_networks,
     )
     return handlers.build_app(), feed
-
-
-def _convert_message(record: StreamRecord) -> AmqpMessage:
-    return AmqpMessage(body=record.body, login=record.login, content_type=record.content_type, headers=record.headers)
 
 
 def _build_authenticator(settings: Settings, configuration: Configuration, metrics: NoticesApiMetrics) -> Authenticator:

@@ -29,7 +29,7 @@ from shared.amqp.topology import INBOUND
 from shared.contracts.envelope import wrap_data
 from shared.contracts.inbound import WebhookQuarantined
 from shared.contracts.message import Message
-from shared.outcome import DependencyUnavailable, Unroutable
+from shared.outcome import DependencyUnavailable
 from shared.runtime.background import run_in_background
 from shared.runtime.clock import Clock
 
@@ -90,7 +90,7 @@ class GroupPublisher:
         events = sum(chunk.events for chunk in chunks)
         try:
             await self._publish(GROUP_TYPES[event_type], join_chunks(event_type, chunks))
-        except (DependencyUnavailable, Unroutable) as error:
+        except DependencyUnavailable as error:
             _log.warning("group_not_stored", kind=EVENT_KINDS[event_type], events=events, error=str(error))
             raise NotStored("the broker did not confirm") from None
         self.metrics.record_confirm(event_type, events, time.monotonic() - started)

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from shared.database.metrics import RetentionMetrics
 from shared.database.pool import Database
+from shared.database.retention import Retention
 from shared.runtime.request_metrics import RequestMetrics
 
 _SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.5, 1, 2, 5)
@@ -29,7 +29,7 @@ class NewsroomMetrics(RequestMetrics):
             ["result"],
             registry=registry,
         )
-        self.retention = RetentionMetrics("newsroom", registry)
+        self.retention = Retention("newsroom", registry)
         for result in LOGIN_RESULTS:
             self._logins.labels(result)
         self._archive_age = Gauge(

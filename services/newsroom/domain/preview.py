@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from services.newsroom.domain.drafts import DraftContent
 from services.newsroom.domain.outbox import CODE_LENGTH_IN_TEXT
+from shared.contracts.text import count_units
 from shared.notices.configuration import Topic
 from shared.notices.rules import MAX_CONTENT_LENGTH
 
@@ -72,10 +73,7 @@ class LengthCount(Struct, frozen=True, kw_only=True):
 
 
 def count_length(content: DraftContent) -> LengthCount:
-    """Count in UTF-16 units, the strictest way that WhatsApp counts: an emoji is two characters."""
-    texts = (content.headline, content.text, content.link)
-    used = sum(len(text.encode("utf-16-le", "surrogatepass")) // 2 for text in texts)
-    return LengthCount(used=used)
+    return LengthCount(used=count_units(content.headline + content.text + content.link))
 
 
 def build_preview(

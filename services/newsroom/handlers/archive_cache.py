@@ -46,7 +46,7 @@ class ArchiveCache:
 
 
 class ServiceLevelCache:
-    """Results as of the last refresh; `levels` is None until the first, and replaced only if they differ."""
+    """Results as of the last refresh; `levels` is None until the first."""
 
     def __init__(self, list_runs: Callable[[datetime], Awaitable[Sequence[BroadcastRun]]], clock: Clock) -> None:
         self._list_runs = list_runs
@@ -57,6 +57,4 @@ class ServiceLevelCache:
         """Compute the results again. Raises DatabaseUnavailable."""
         now = self._clock()
         runs = await self._list_runs(now - timedelta(days=max(PERIODS_DAYS)))
-        levels = compute_service_levels(runs, now)
-        if levels != self.levels:
-            self.levels = levels
+        self.levels = compute_service_levels(runs, now)

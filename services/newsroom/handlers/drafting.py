@@ -192,10 +192,6 @@ class DraftingService:
 
         return await self.assessor.drafts.change(draft_id, decide)
 
-    async def publish(self, account: Account, draft_id: UUID, version: int) -> NoticeDraft:
-        """Hand the version that was read to the outbox, in the transaction that checks all rules. Raises as `save`."""
-        return await self._publish(account, draft_id, version)
-
     async def publish_emergency(self, account: Account, draft_id: UUID, version: int, reason: str) -> NoticeDraft:
         """Publish an urgent notice before its approval; somebody else reviews it afterwards.
 
@@ -203,11 +199,12 @@ class DraftingService:
         """
         account.require(Right.WRITE)
         reason = parse_reason(reason, "Bitte schreiben Sie, warum die Meldung nicht warten kann.", DraftRefused)
-        return await self._publish(account, draft_id, version, emergency=reason)
+        return await self.publish(account, draft_id, version, emergency=reason)
 
-    async def _publish(
-        self, account: Account, draft_id: UUID, version: int, emergency: str | None = None
+    async def publish(
+        self, account: Account, draft_id: UUID, version: int, *, emergency: str | None = None
     ) -> NoticeDraft:
+        """Hand the version that was read to the outbox, in the transaction that checks all rules. Raises as `save`."""
         account.require(Right.SEND)
         draft = await self.assessor.drafts.find(draft_id)
         require_version(draft, version)  # the estimate has to be of the version that is published

@@ -216,7 +216,6 @@ def build_archive_app(
 
 
 def build_error_response(pages: ArchivePages, status: int) -> web.Response:
-    """Return an error page with advice."""
     heading, advice = _TEXTS.get(status, _UNREADABLE if status < 500 else _FAILED)
     headers = {hdrs.CONTENT_TYPE: _HTML, hdrs.CACHE_CONTROL: _NOT_CACHED}
     if status == 503:

@@ -111,7 +111,6 @@ def describe_detail(detail: Mapping[str, str]) -> str:
 
 
 def _parse_ids(texts: Iterable[str]) -> Iterator[UUID]:
-    """Yield the texts that are ids."""
     for text in texts:
         with suppress(ValueError):
             yield UUID(text)

@@ -8,8 +8,9 @@ from services.subscriptions.domain.decision import MessageResult
 from services.subscriptions.domain.feedback import FeedbackKind
 from services.subscriptions.domain.subscriber import SubscriberState
 from shared.contracts.message import Lane
-from shared.database.metrics import DatabaseCollector, RetentionMetrics
+from shared.database.metrics import DatabaseCollector
 from shared.database.pool import Database
+from shared.database.retention import Retention
 from shared.notices.configuration import Category, Prices
 
 # Outcomes of Meta's reports about recipients, in addition to the results of messages.
@@ -43,7 +44,7 @@ class Metrics:
         )
         self.notices = counter("notices", "Notices by result", "result")
         self.expanded = counter("expanded_recipients", "Recipients handed to the dispatcher")
-        self.retention = RetentionMetrics("subscriptions", registry)
+        self.retention = Retention("subscriptions", registry)
         self.oldest = gauge("oldest_inbox_seconds", "Age of the oldest handled message; stays below nine days")
         self.dead_letters = gauge("dead_letters", "Citizens' messages that could not be handled, encrypted; normally 0")
         self.feedback = gauge("feedback", "Stored feedback", "kind")
@@ -74,9 +75,6 @@ class Metrics:
 
     def count_notice(self, result: str) -> None:
         self.notices.labels(result).inc()
-
-    def count_expanded(self, recipients: int) -> None:
-        self.expanded.inc(recipients)
 
     async def refresh(self, database: Database) -> None:
         """Read the gauges from the database. Raises DatabaseUnavailable."""

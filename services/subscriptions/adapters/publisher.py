@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping
 
-from services.subscriptions.domain.publication import Destination, Publication
-from services.subscriptions.ports import PublicationRefused
+from services.subscriptions.domain.publication import Destination, Publication, PublicationRefused
 from shared.amqp.publisher import Publisher, PublishRefused
 from shared.amqp.topology import DISPATCH, EVENTS
-from shared.outcome import DependencyUnavailable, Unroutable
 
 _EXCHANGES: Mapping[Destination, str] = {Destination.DISPATCH: DISPATCH, Destination.EVENTS: EVENTS}
 
@@ -18,7 +16,6 @@ class AmqpEventPublisher:
         self._publisher = publisher
 
     async def publish(self, publication: Publication) -> None:
-        """Publish. A missing queue raises DependencyUnavailable like a missing broker: the message is valid."""
         try:
             await self._publisher.publish(
                 _EXCHANGES[publication.destination],
@@ -29,5 +26,3 @@ class AmqpEventPublisher:
             )
         except PublishRefused as error:
             raise PublicationRefused(str(error)) from error
-        except Unroutable as error:
-            raise DependencyUnavailable(str(error)) from error

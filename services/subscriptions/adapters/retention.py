@@ -39,7 +39,7 @@ def build_retention_rules(county: County) -> Mapping[str, RetentionRule]:
         "trial": build_row_rule(timedelta(days=1), "subscriptions.trial", "draft", "ends_at"),
         "erasure": build_row_rule(proof, "subscriptions.erasure", "address_index", "erased_on"),
         "former_subscriber": RetentionRule(proof, _PURGE_FORMER, _OLDEST_FORMER),
-        "consent": RetentionRule(proof, "select subscriptions.forget_proofs($1, $2::integer)"),
+        "consent": RetentionRule(proof, "select subscriptions.purge_proofs($1, $2::integer)"),
     }
 
 

@@ -145,8 +145,9 @@ def _limit_reply(decision: Decision, context: DecisionContext) -> Decision:
 
 def _start(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     before = subscriber or create_subscriber(context.message)
-    topics = _select_start_topics(before, context)
-    after = before.start(context.moment, topics, context.message.sender, context.parsed.places)
+    topics, places = _select_start_topics(before, context), context.parsed.places
+    adds = before.subscribed and bool(context.parsed.topics)
+    after = before.start(context.moment, topics, context.message.sender, places, adds=adds)
     if before.subscribed and (before.topics, before.places) == (after.topics, after.places):
         reply = context.replies.build_already_subscribed(after, context.now)
         return Decision(MessageResult.RENEWED, after, reply)
@@ -156,15 +157,18 @@ def _start(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
 def _select_start_topics(before: Subscriber, context: DecisionContext) -> frozenset[str]:
     """Return all topics unless some are named. A start that ends a pause does not bring back dropped topics."""
     existing = context.replies.county.topic_ids
-    if context.parsed.topics:
-        return context.parsed.topics | before.topics
-    return before.topics if before.is_paused(context.now) and before.topics & existing else existing
+    return context.parsed.topics or (
+        before.topics if before.is_paused(context.now) and before.topics & existing else existing
+    )
 
 
 def _stop(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
-    before = subscriber or create_subscriber(context.message)
+    """Stop; if a newer start named some topics, drop the others only."""
+    before, moment = subscriber or create_subscriber(context.message), context.moment
+    if before.subscribed and before.started_at and moment < before.started_at:
+        return _describe_change(before, before.drop(before.topics, context.replies.county.topic_ids, moment), context)
     reply = ReplyContent(context.replies.texts.unsubscribe_confirmation)
-    return Decision(MessageResult.ENDED, before.stop(context.moment), reply)
+    return Decision(MessageResult.ENDED, before.stop(moment), reply)
 
 
 def _erase(subscriber: Subscriber | None, context: DecisionContext) -> Decision:

@@ -36,10 +36,12 @@ def _find_rival(intent: Intent, subscriber: Subscriber) -> MessageTime | None:
     """
     if intent in _INDEPENDENT:
         return None
-    if intent is Intent.ERASE or (intent is Intent.STOP and (subscriber.subscribed or subscriber.suspended)):
+    if intent is Intent.STOP and subscriber.subscribed:
+        return None
+    if intent is Intent.ERASE or (intent is Intent.STOP and subscriber.suspended):
         return subscriber.started_at
     if intent is Intent.START:
-        return subscriber.last_change
+        return subscriber.ended_at if subscriber.subscribed else subscriber.last_change
     return _find_rival_of_change(intent, subscriber) if subscriber.subscribed else subscriber.last_request
 
 
@@ -55,6 +57,10 @@ def _find_rival_of_change(intent: Intent, subscriber: Subscriber) -> MessageTime
 
 def _is_decided(parsed: ParsedIntent, moment: MessageTime, subscriber: Subscriber, existing: frozenset[str]) -> bool:
     """Return whether newer choices decide about everything that one from this moment names."""
+    if parsed.intent in (Intent.START, Intent.STOP) and subscriber.subscribed:
+        topics = subscriber.topics if parsed.intent is Intent.STOP else parsed.topics or existing
+        is_older = subscriber.started_at is not None and moment < subscriber.started_at
+        return is_older and not subscriber.list_open(topics, moment)
     names_places = bool(parsed.places or parsed.every_place)
     if parsed.intent not in (*_CHOICES, Intent.REMOVE) or not (parsed.topics or names_places):
         return False

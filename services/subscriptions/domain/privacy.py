@@ -17,6 +17,7 @@ from shared.contracts.hours import LOCAL_ZONE
 from shared.contracts.ids import make_timed_id
 from shared.contracts.message import Address, Addresses, AddressKind
 from shared.contracts.retention import MAX_DELIVERY_RETENTION_DAYS, WITHDRAWAL_RETENTION_MARGIN_DAYS
+from shared.contracts.text import count_units
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,21 +258,16 @@ def split_into_parts(lines: Iterable[str], max_length: int = MAX_PART_LENGTH) ->
     for line in lines:
         for piece in _split_line(line, max_length):
             extended = f"{parts[-1]}\n{piece}" if parts else piece
-            if parts and count_utf16_units(extended) <= max_length:
+            if parts and count_units(extended) <= max_length:
                 parts[-1] = extended
             else:
                 parts.append(piece)
     return tuple(parts)
 
 
-def count_utf16_units(text: str) -> int:
-    """Return the length in UTF-16 units, in which an emoji counts as two: WhatsApp does not say which unit it means."""
-    return len(text.encode("utf-16-le")) // 2
-
-
 def _split_line(line: str, max_length: int) -> Iterator[str]:
     """Yield the line, or if it is too long, pieces of half the maximum, none of which is too long in any unit."""
-    if count_utf16_units(line) <= max_length:
+    if count_units(line) <= max_length:
         yield line
         return
     step = max_length // 2

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from shared.contracts.envelope import encode
 from shared.contracts.message import Message
+from shared.outcome import DependencyUnavailable
 
 SOURCE = "/kreisfunk/subscriptions"
 
@@ -27,6 +28,10 @@ class Publication(Struct, frozen=True, kw_only=True):
     message_id: str
     body: bytes
     required: bool
+
+
+class PublicationRefused(DependencyUnavailable):
+    """The broker is reachable but refuses more messages for now: the lane is full."""
 
 
 def build_event(

@@ -93,7 +93,7 @@ class Subscriber:
 
     def list_open(self, topics: frozenset[str], moment: MessageTime) -> frozenset[str]:
         """Return those of these topics about which nothing newer than `moment` decides."""
-        newest = {topic: find_newest(self.started_at, self.chosen_at, self.topic_times.get(topic)) for topic in topics}
+        newest = {topic: find_newest(self.chosen_at, self.topic_times.get(topic)) for topic in topics}
         return frozenset(topic for topic, decided_at in newest.items() if decided_at is None or moment >= decided_at)
 
     def may_place(self, moment: MessageTime) -> bool:
@@ -101,26 +101,48 @@ class Subscriber:
         return self.placed_at is None or moment >= self.placed_at
 
     def start(
-        self, moment: MessageTime, topics: frozenset[str], sender: Addresses, places: frozenset[str] = frozenset()
+        self,
+        moment: MessageTime,
+        topics: frozenset[str],
+        sender: Addresses,
+        places: frozenset[str] = frozenset(),
+        *,
+        adds: bool = False,
     ) -> "Subscriber":
-        """Start or renew; places that were chosen before stay unless others are named.
+        """Start or renew with exactly these topics, or, for a subscriber who `adds`, with these as well.
 
-        A start that arrives late undoes neither a newer choice nor a newer pause.
+        Places that were chosen before stay unless others are named. A start that arrives late undoes neither a newer
+        choice nor a newer pause.
         """
-        named = self.topics | self.suspended | topics
-        decided = self.list_open(named, moment) if self.subscribed else named
-        may_place = bool(places) and (self.may_place(moment) or not self.subscribed)
+        before = self if self.subscribed else replace(self, chosen_at=None, topic_times={}, placed_at=None)
+        is_about = topics if adds else before.topics | topics
+        may_place = bool(places) and before.may_place(moment)
         return replace(
-            self,
+            before._decide(topics, is_about, moment, exactly=not adds),
             sequence=self.sequence + 1,
             state=SubscriberState.SUBSCRIBED,
             addresses=combine_addresses(sender, self.addresses),
-            topics=self.topics - decided | topics & decided,
             places=places if may_place else self.places,
-            placed_at=moment if may_place else self.placed_at,
+            placed_at=moment if may_place else before.placed_at,
             paused_until=self.paused_until if self.paused_at and self.paused_at > moment else None,
-            suspended=self.suspended - decided,
-            started_at=moment,
+            suspended=self.suspended - before.list_open(self.suspended, moment),
+            started_at=find_newest(self.started_at, moment) if self.subscribed else moment,
+        )
+
+    def _decide(
+        self, topics: frozenset[str], is_about: frozenset[str], moment: MessageTime, *, exactly: bool = False
+    ) -> "Subscriber":
+        """Subscribe to `topics`, of those that a message `is_about`, as far as nothing newer decides about one.
+
+        An exact choice is about all topics, and needs no time for each.
+        """
+        decided = self.list_open(is_about, moment)
+        newer = {topic: at for topic, at in self.topic_times.items() if at > moment}
+        return replace(
+            self,
+            topics=self.topics - decided | topics & decided,
+            chosen_at=find_newest(self.chosen_at, moment) if exactly else self.chosen_at,
+            topic_times=newer if exactly else {**self.topic_times, **dict.fromkeys(decided, moment)},
         )
 
     def stop(self, moment: MessageTime) -> "Subscriber":
@@ -138,37 +160,25 @@ class Subscriber:
         )
 
     def choose(self, topics: frozenset[str], existing: frozenset[str], moment: MessageTime) -> "Subscriber":
-        """Subscribe to exactly these of the existing topics, as far as nothing newer decides about one."""
-        decided = self.list_open(self.topics | existing, moment)
-        chosen_at = find_newest(self.chosen_at, moment)
-        topic_times = {topic: at for topic, at in self.topic_times.items() if at > moment}
-        changed = replace(self, chosen_at=chosen_at, topic_times=topic_times, suspended=frozenset())
-        return changed._replace_topics(self.topics - decided | topics & decided, existing, moment)
+        """Subscribe to exactly these of the existing topics."""
+        changed = self._decide(topics, self.topics | existing, moment, exactly=True)
+        return replace(changed, suspended=frozenset())._end_choice(existing, moment)
 
     def add(self, topics: frozenset[str], existing: frozenset[str], moment: MessageTime) -> "Subscriber":
-        """Add these topics, but for those about which something newer decides."""
-        decided = self.list_open(topics, moment)
-        changed = replace(self, topic_times=self._time_topics(decided, moment), suspended=frozenset())
-        return changed._replace_topics(self.topics | decided, existing, moment)
+        return replace(self._decide(topics, topics, moment), suspended=frozenset())._end_choice(existing, moment)
 
     def drop(self, topics: frozenset[str], existing: frozenset[str], moment: MessageTime) -> "Subscriber":
-        """Drop these topics, but for those about which something newer decides.
-
-        A stop inside WhatsApp that is newer still suspends what it suspended.
-        """
-        decided = self.list_open(topics, moment)
+        """Drop these topics. A stop inside WhatsApp that is newer still suspends what it suspended."""
         is_older = self.ended_at is not None and moment < self.ended_at
         suspended = self.suspended - topics if is_older else frozenset[str]()
-        changed = replace(self, topic_times=self._time_topics(decided, moment), suspended=suspended)
-        return changed._replace_topics(self.topics - decided, existing, moment)
+        changed = self._decide(frozenset(), topics, moment)
+        return replace(changed, suspended=suspended)._end_choice(existing, moment)
 
-    def _time_topics(self, topics: frozenset[str], moment: MessageTime) -> dict[str, MessageTime]:
-        return {**self.topic_times, **dict.fromkeys(topics, moment)}
-
-    def _replace_topics(self, topics: frozenset[str], existing: frozenset[str], moment: MessageTime) -> "Subscriber":
-        """Return the subscriber with these topics; if none of the existing ones is among them, it is a stop."""
-        changed = replace(self, sequence=self.sequence + 1, topics=topics)
-        return changed if topics & existing else replace(self.stop(moment), suspended=self.suspended)
+    def _end_choice(self, existing: frozenset[str], moment: MessageTime) -> "Subscriber":
+        """Count the choice; if none of the existing topics remains, it is a stop."""
+        if self.topics & existing:
+            return replace(self, sequence=self.sequence + 1)
+        return replace(self.stop(moment), suspended=self.suspended)
 
     def place(self, places: frozenset[str], moment: MessageTime) -> "Subscriber":
         """Get local topics for these places, or all without one, unless a newer choice decides."""

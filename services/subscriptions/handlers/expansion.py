@@ -9,8 +9,8 @@ import structlog
 
 from services.subscriptions.domain import notice_events
 from services.subscriptions.domain.broadcast import MAX_PAGE_RECIPIENTS, Broadcast, BroadcastPage, build_pages
-from services.subscriptions.domain.publication import Destination, Publication
-from services.subscriptions.ports import BroadcastClaim, BroadcastRepository, EventPublisher, PublicationRefused
+from services.subscriptions.domain.publication import Destination, Publication, PublicationRefused
+from services.subscriptions.ports import BroadcastClaim, BroadcastRepository, EventPublisher
 from shared.contracts.dispatch import Recipient
 from shared.outcome import DependencyUnavailable
 from shared.runtime.background import wait_until_set

@@ -8,22 +8,11 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from deploy.local.environments import filter_inherited
 from deploy.paths import ROOT
 
 START_TIMEOUT_SECONDS = 90
 END_TIMEOUT_SECONDS = 60
-
-
-def build_environment() -> dict[str, str]:
-    """Nothing of an installation that somebody has in their shell, and no servers that tests were given."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("KREISFUNK_", "SIMULATOR_"))}
-
-
-async def start(*arguments: str) -> Process:
-    command = (sys.executable, "-m", "cli.main", *arguments)
-    return await asyncio.create_subprocess_exec(
-        *command, cwd=ROOT, env=build_environment(), stdout=PIPE, stderr=PIPE, preexec_fn=_enable_interrupts
-    )
 
 
 def _enable_interrupts() -> None:
@@ -34,7 +23,10 @@ def _enable_interrupts() -> None:
 @asynccontextmanager
 async def run_command(*arguments: str) -> AsyncIterator[Process]:
     """Ended at the end, if it still runs then; what it started ends with it."""
-    process = await start(*arguments)
+    command, environment = (sys.executable, "-m", "cli.main", *arguments), filter_inherited(os.environ)
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=ROOT, env=environment, stdout=PIPE, stderr=PIPE, preexec_fn=_enable_interrupts
+    )
     try:
         yield process
     finally:
@@ -50,11 +42,6 @@ async def read_lines_until(process: Process, last: str) -> list[str]:
     async with asyncio.timeout(START_TIMEOUT_SECONDS):
         while not (lines and lines[-1].startswith(last)):
             line = await process.stdout.readline()
-            assert line, f"ended after {lines}: {await _read_errors(process)}"
+            assert line, f"ended after {lines}: {(await process.communicate())[1].decode()}"
             lines.append(line.decode().rstrip())
     return lines
-
-
-async def _read_errors(process: Process) -> str:
-    assert process.stderr is not None
-    return (await process.stderr.read()).decode()

@@ -111,8 +111,6 @@ class DialogueHarness:
 
 @dataclass(frozen=True)
 class CitizenPhone:
-    """One citizen's phone."""
-
     system: DialogueHarness
     id: int
 
@@ -147,7 +145,6 @@ class CitizenPhone:
         return len(await self.fetch_received()) >= count
 
     async def list_broadcasts(self) -> list[str]:
-        """Broadcast messages."""
         return [entry["text"] for entry in await self.fetch_received() if entry["template"]]
 
     async def list_buttons(self) -> dict[str, str]:

@@ -25,8 +25,7 @@ async def post(edge: Edge, body: bytes, headers: dict[str, str] | None = None) -
 
 async def count_requests(ingress: IngressProcess) -> float:
     """Whatever reached the ingress, by its own counters, but for bodies that the edge cut off, as those end late."""
-    async with ingress.session.get(f"{ingress.internal_url}/metrics") as answer:
-        lines = (await answer.text()).splitlines()
+    lines = (await ingress.fetch_metrics()).splitlines()
     names = ("kreisfunk_ingress_webhooks_total{", "kreisfunk_ingress_other_requests_total{")
     counted = (line for line in lines if line.startswith(names) and 'result="vanished"' not in line)
     return sum(float(line.rpartition(" ")[2]) for line in counted)

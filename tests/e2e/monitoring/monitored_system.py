@@ -74,7 +74,6 @@ class MonitoredSystem:
 
     @asynccontextmanager
     async def set_faults(self, faults: Mapping[str, object]) -> AsyncIterator[None]:
-        """Set the faults of the simulator."""
         await self.editors.simulator.set_faults(faults)
         try:
             yield

@@ -6,7 +6,6 @@ the last ones.
 
 import re
 from collections.abc import AsyncIterator
-from functools import partial
 
 import asyncpg
 import pytest
@@ -236,14 +235,10 @@ async def test_a_transaction_keeps_rows_from_being_frozen(shift: NightShift) -> 
         seen = await shift.operator.look("DatabaseTransactionAge")
         [pid] = re.findall(r"^ *(\d+) \| kreisfunk_owner +\| report +\| idle in transaction ", seen, re.MULTILINE)
         await shift.operator.do("DatabaseTransactionAge", 1, PID=pid)
-        await wait_for(partial(is_closed, report))
+        await wait_for(report.is_closed)
         await shift.operator.do("DatabaseTransactionAge", 3)
     finally:
         report.terminate()
-
-
-async def is_closed(connection: asyncpg.Connection) -> bool:
-    return connection.is_closed()
 
 
 async def test_a_system_publishes_nonsense_for_days(shift: NightShift) -> None:

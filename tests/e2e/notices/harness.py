@@ -13,7 +13,7 @@ from deploy.paths import ROOT
 from simulator.client import AcceptedMessage, SimulatorClient, open_simulator_client
 from tests.contract_recorder.recorder import ContractRecorder, record_contracts
 from tests.harness.commands import run_in_process
-from tests.servers import WAIT_TIMEOUT_SECONDS, connect_to_database, fetch_until, wait_for, wait_until_equal
+from tests.servers import connect_to_database, fetch_until, wait_for, wait_until_equal
 
 GUIDE = ROOT / "docs" / "integration.md"
 CITIZENS = 120
@@ -88,17 +88,17 @@ class SteeringHarness:
         ended = await run_in_process(*settle, "--stack", str(self.stack.folder), environment={})
         assert ended.status in (0, 3), ended.everything
 
-    async def wait_for_accepted(self, text: str, count: int, seconds: float = WAIT_TIMEOUT_SECONDS) -> None:
-        await fetch_until(lambda: self.accepted.find(text), lambda found: len(found) >= count, seconds)
+    async def wait_for_accepted(self, text: str, count: int) -> None:
+        await fetch_until(lambda: self.accepted.find(text), lambda found: len(found) >= count)
 
-    async def wait_until_settled(self, *broadcasts: str, seconds: float = 90) -> None:
+    async def wait_until_settled(self, *broadcasts: str) -> None:
         """Nobody waits any more for news of these."""
 
         async def settled() -> bool:
             shown = [await self.show_broadcast(broadcast) for broadcast in broadcasts]
             return all(one["counts"]["complete"] and not one["counts"]["waiting"] for one in shown)
 
-        await wait_for(settled, seconds)
+        await wait_for(settled, 90)
 
 
 def has_everybody_once(messages: Sequence[AcceptedMessage]) -> bool:

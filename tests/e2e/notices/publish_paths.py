@@ -106,11 +106,11 @@ def _open_client(system: SteeringHarness, headers: Mapping[str, str]) -> ClientS
     )
 
 
-async def publish_over_http(system: SteeringHarness, event: Event, path: str = "/notices") -> PublishOutcome:
+async def publish_over_http(system: SteeringHarness, event: Event) -> PublishOutcome:
     """With a client of HTTP; what was taken is followed until it is accepted or rejected."""
     headers = {"Authorization": f"Bearer {read_secret(system, NOTICES_API_TOKEN)}"}
     async with _open_client(system, headers) as client:
-        status, body = await _request(client, "POST", path, event)
+        status, body = await _request(client, "POST", "/notices", event)
         assert status in (200, 202, 403, 422), body
         return _build_outcome(body["errors"], str(body)) if status > 400 else await _follow(client, body["event"])
 

@@ -8,9 +8,9 @@ import pytest
 
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
+from services.dispatcher.domain.claims import Claim
 from services.dispatcher.domain.send_results import Record
 from services.dispatcher.domain.states import DeliveryState
-from services.dispatcher.ports import Claim
 from shared.amqp import topology
 from shared.contracts.dispatch import BroadcastBatch
 from shared.database.pool import Database as Pool
@@ -40,6 +40,12 @@ def environment(database: FreshDatabase) -> Mapping[str, str]:
 @pytest.fixture
 async def pool(database: FreshDatabase) -> AsyncIterator[Pool]:
     async with database.open_pool("kreisfunk_dispatcher", size=4) as pool:
+        yield pool
+
+
+@pytest.fixture
+async def subscriptions_pool(database: FreshDatabase) -> AsyncIterator[Pool]:
+    async with database.open_pool("kreisfunk_subscriptions", size=20) as pool:
         yield pool
 
 

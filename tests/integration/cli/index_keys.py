@@ -19,6 +19,10 @@ NEW = BlindIndexKey(OLD.key + bytes(32))
 KNOWN = BlindIndexKey(OLD.key, (NEW.key,))  # after `add-index`
 USED = BlindIndexKey(NEW.key, (OLD.key,))  # after `use-index`
 SECONDS = count(1)
+SUBSCRIBE = """
+insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed)
+values (gen_random_uuid(), 1, 'subscribed', $1, $2)
+"""
 
 
 def build_message(text: str, citizen: int, index: BlindIndexKey, *, phone_only: bool = False) -> InboundMessage:

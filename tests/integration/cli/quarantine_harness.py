@@ -13,8 +13,11 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from services.ingress.webhook import quarantine
 from services.ingress.webhook.events import ParseProblem, ProblemKind
+from services.subscriptions.domain.notice_events import EventIdentity
+from services.subscriptions.domain.notice_events import build_quarantine as build_rejected
 from shared.amqp import topology
 from shared.contracts.envelope import CONTENT_TYPE, encode
+from shared.contracts.events import Problem
 from shared.contracts.inbound import InboundMessages
 from tests.factories.webhook_rules import RULES
 from tests.factories.webhooks import NUMBER_ID, build_messages_body, build_text_message
@@ -65,28 +68,22 @@ class QuarantineHarness:
         exchange = await self.channel.get_exchange(topology.INBOUND, ensure=False)
         await exchange.publish(message, "quarantined")
 
-    async def put_rejected(self, name: str | None, event: bytes, reason: str = "topic: unknown") -> None:
+    async def put_rejected(self, name: str | None, event: bytes, problem: str = "unknown") -> None:
         """As subscriptions does with a notice."""
-        headers = {
-            "kind": "notice",
-            "system": "bauamt",
-            "reason": reason,
-            "quarantined-at": "2026-11-25T12:00:00+00:00",
-        }
+        identity = EventIdentity(source="/bauamt", event="e", notice="n", system="bauamt")
+        rejected = build_rejected((Problem(field="topic", problem=problem),), identity, NOW)
+        headers = {**rejected.headers, "reason": rejected.reason}
         message = aio_pika.Message(event, message_id=name, headers=dict(headers))
         await self.channel.default_exchange.publish(message, topology.NOTICES_QUARANTINE)
 
-    async def count_notices(self) -> int:
-        declared = await self.channel.declare_queue(topology.SUBSCRIPTIONS_NOTICES.name, passive=True)
-        return declared.declaration_result.message_count or 0
-
-    async def count_items(self) -> int:
-        declared = await self.channel.declare_queue(topology.QUARANTINE, passive=True)
-        return declared.declaration_result.message_count or 0
-
-    async def wait_for_items(self, number: int) -> None:
+    async def wait_for_items(self, number: int, queue: str = topology.QUARANTINE) -> None:
         """Wait until so many are there: what a command looked at comes back when its connection has ended."""
-        await wait_until_equal(self.count_items, number)
+
+        async def count() -> int:
+            declared = await self.channel.declare_queue(queue, passive=True)
+            return declared.declaration_result.message_count or 0
+
+        await wait_until_equal(count, number)
 
     async def take_ids(self) -> list[str]:
         """Taken out, in their order."""
@@ -118,8 +115,8 @@ async def run_quarantine(*arguments: str, environment: Mapping[str, str]) -> Com
     return await run_in_process("quarantine", *arguments, environment=environment)
 
 
-def build_text_webhook(number: int, timestamp: str = RECENTLY) -> bytes:
-    return build_messages_body(build_text_message(number, timestamp=timestamp))
+def build_text_webhook(number: int) -> bytes:
+    return build_messages_body(build_text_message(number, timestamp=RECENTLY))
 
 
 async def take_texts(ward: QuarantineHarness) -> list[str | None]:

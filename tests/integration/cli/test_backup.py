@@ -13,12 +13,15 @@ import pytest
 
 from cli.backup.files import FrameWriter, read_frames
 from cli.backup.tables import read_head, restore_database, save_database
+from cli.migrate.database import SCHEMAS, locate_migrations
 from deploy.local.postgres_paths import find_wheel_programs
-from services.dispatcher.ports import Claim
+from services.dispatcher.domain.claims import Claim
 from shared.contracts.dispatch import BroadcastBatch
+from shared.database.migrations import migrate, read_migrations
 from tests.databases import FreshDatabase, create_database
 from tests.factories.ids import generate_id
 from tests.harness.commands import CommandResult
+from tests.integration.cli.merged_migrations import mark_pending, replay_chain
 from tests.integration.cli.planned_broadcasts import insert_planned, run
 from tests.servers import Servers, connect_to_database
 
@@ -192,6 +195,34 @@ async def test_a_new_database_that_has_only_an_extension_of_its_server_is_empty(
         await execute(empty.url, "create extension pg_stat_statements")
         ended = await run(build_environment(empty.url), "restore", file)
         assert ended.status == 0, ended.everything
+
+
+@pytest.mark.parametrize("is_updated", [False, True])
+async def test_what_ran_the_files_that_were_merged_can_be_restored_but_not_what_ran_only_some(
+    database: FreshDatabase,
+    owner: asyncpg.Connection,
+    servers: Servers,
+    environment: Mapping[str, str],
+    tmp_path: Path,
+    is_updated: bool,
+) -> None:
+    await fill(database)
+    await replay_chain(owner)
+    if is_updated:
+        for schema in SCHEMAS:
+            assert await migrate(owner, schema, locate_migrations(schema)) == []
+    async with create_database(servers, "template1") as empty:
+        ended = await run(build_environment(empty.url), "restore", await save(environment, tmp_path / "whole"))
+        assert ended.status == 0, ended.everything
+        assert await fetch(empty.url, "select login from newsroom.account") == [("anna",)]
+        versions = "select version, checksum from dispatcher.schema_checksums order by 1"
+        ours = [(each.version, each.checksum) for each in read_migrations(locate_migrations("dispatcher"))]
+        assert await fetch(empty.url, versions) == ours
+    await mark_pending(owner, "dispatcher", "20261208000000")
+    await mark_pending(owner, "dispatcher", "20261208000001")
+    async with create_database(servers, "template1") as empty:
+        ended = await run(build_environment(empty.url), "restore", await save(environment, tmp_path / "part"))
+        assert (ended.status, "Restore with the version that made" in ended.errors) == (3, True), ended.everything
 
 
 async def test_a_database_brought_back_by_other_means_is_held_too_once_no_service_uses_it(

@@ -1,7 +1,7 @@
 """Work that a restore holds or withdraws because no message tells the dispatcher about it."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -12,8 +12,9 @@ import pytest
 from cli.backup.holding import hold_everything
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.recipients import PostgresRecipientRepository
-from services.dispatcher.ports import Claim
+from services.dispatcher.domain.claims import Claim
 from shared.contracts.dispatch import BroadcastBatch, Withdrawal
+from shared.database.pool import Database as Pool
 from tests.databases import FreshDatabase
 from tests.factories.citizens import COUNTY, build_both, build_move, build_preference
 from tests.integration.cli.planned_broadcasts import insert_planned, run
@@ -28,7 +29,7 @@ from tests.integration.dispatcher.factories import (
     generate_subscribers,
     states,
 )
-from tests.integration.subscriptions.harness import ROLE, SubscriptionsHarness, build_harness
+from tests.integration.subscriptions.harness import SubscriptionsHarness, build_harness
 
 _PEOPLE = """
 select p.id, p.sequence, array(select topic from subscriptions.subscription where subscriber_id = p.id) as topics
@@ -60,10 +61,9 @@ async def hold(owner: asyncpg.Connection) -> None:
 
 
 @pytest.fixture
-async def citizens(database: FreshDatabase) -> AsyncIterator[SubscriptionsHarness]:
+async def citizens(subscriptions_pool: Pool) -> SubscriptionsHarness:
     """What they write is handled, and none of it reaches the dispatcher."""
-    async with database.open_pool(ROLE, size=4) as pool:
-        yield build_harness(pool)
+    return build_harness(subscriptions_pool)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import asyncio
 from asyncio.subprocess import DEVNULL
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from random import Random
 
@@ -27,6 +27,7 @@ from tests.integration.cli.index_keys import (
     OLD,
     RING,
     ROLE,
+    SUBSCRIBE,
     USED,
     build_environment,
     build_message,
@@ -45,14 +46,8 @@ STATES = "select state, count(*)::int from subscriptions.subscriber group by 1"
 
 
 @pytest.fixture
-async def pool(database: FreshDatabase) -> AsyncIterator[Pool]:
-    async with database.open_pool("kreisfunk_subscriptions", size=20) as pool:
-        yield pool
-
-
-@pytest.fixture
-async def harness(pool: Pool) -> SubscriptionsHarness:
-    return build_harness(pool)
+async def harness(subscriptions_pool: Pool) -> SubscriptionsHarness:
+    return build_harness(subscriptions_pool)
 
 
 async def states(owner: asyncpg.Connection) -> dict[str, int]:
@@ -65,11 +60,7 @@ async def crowd(owner: asyncpg.Connection) -> None:
     for number in range(MANY):
         index = OLD.compute_index("phone", build_phone(10_000 + number))
         rows.append((index, RING.encrypt(build_phone(10_000 + number).encode(), purpose="phone", index=index)))
-    await owner.executemany(
-        "insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed)"
-        " values (gen_random_uuid(), 1, 'subscribed', $1, $2)",
-        rows,
-    )
+    await owner.executemany(SUBSCRIBE, rows)
 
 
 async def lifted(owner: asyncpg.Connection) -> int:
@@ -97,9 +88,9 @@ async def send_texts(
 
 
 async def test_while_citizens_write_and_the_command_is_killed_everybody_stays_one_person(
-    owner: asyncpg.Connection, database: FreshDatabase, pool: Pool
+    owner: asyncpg.Connection, database: FreshDatabase, subscriptions_pool: Pool
 ) -> None:
-    harnesses = [build_harness(pool) for _ in range(2)]
+    harnesses = [build_harness(subscriptions_pool) for _ in range(2)]
     for citizen in range(CITIZENS):
         await harnesses[0].receive(build_message(("Start", "Stop")[citizen % 2], citizen, OLD))
     await crowd(owner)

@@ -15,16 +15,16 @@ from shared.contracts.dispatch import BroadcastBatch, Recipient, ReplyRequested
 from shared.contracts.envelope import decode
 from shared.contracts.ids import make_timed_id
 from shared.contracts.message import Address, AddressKind
-from shared.encryption import BlindIndexKey, KeyRing
+from shared.encryption import KeyRing
 from tests.databases import FreshDatabase
 from tests.harness.commands import CommandResult, run_in_process, start_kreisfunk
+from tests.integration.cli import index_keys
+from tests.integration.cli.index_keys import ROLE, SUBSCRIBE, build_phone
 from tests.servers import fetch_until
 
-ROLE = "kreisfunk_rotation"
-OLD = "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+OLD, INDEX = index_keys.ENCRYPTION_KEYS, index_keys.OLD
 BOTH = f"{OLD},2:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="
 NEW = BOTH.split(",")[1]
-INDEX = BlindIndexKey.parse("ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=")
 STORED = 250
 MANY = 40_000
 NOW = datetime.now(UTC)
@@ -43,11 +43,7 @@ VERSIONS = "select get_byte(phone_sealed, 0), count(*)::int from subscriptions.s
 async def owner(owner: asyncpg.Connection) -> asyncpg.Connection:
     """The owner's connection to a database with subscribers under the old key, and one open delivery."""
     rows = [_person(number) for number in range(STORED)]
-    await owner.executemany(
-        "insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed)"
-        " values (gen_random_uuid(), 1, 'subscribed', $1, $2)",
-        rows,
-    )
+    await owner.executemany(SUBSCRIBE, rows)
     await owner.execute(
         "insert into dispatcher.delivery (id, source, lane, state, address_kind, address_index, address_sealed,"
         " asked_at, expires_at) values (gen_random_uuid(), gen_random_uuid(), 'reply', 'accepted', 'phone', $1, $2,"
@@ -80,13 +76,10 @@ async def _store_messages(connection: asyncpg.Connection) -> None:
     )
 
 
-def _number(number: int) -> bytes:
-    return f"4917604069{number:05}".encode()
-
-
 def _person(number: int) -> tuple[bytes, bytes]:
-    index = INDEX.compute_index("phone", _number(number).decode())
-    return index, KeyRing.parse(OLD).encrypt(_number(number), purpose="phone", index=index)
+    phone = build_phone(number)
+    index = INDEX.compute_index("phone", phone)
+    return index, KeyRing.parse(OLD).encrypt(phone.encode(), purpose="phone", index=index)
 
 
 async def stored_addresses(connection: asyncpg.Connection) -> list[Address]:
@@ -105,11 +98,7 @@ async def rotate(database: FreshDatabase, keys: str, name: str = "rotate") -> Co
 
 
 def build_environment(database: FreshDatabase, keys: str) -> dict[str, str]:
-    return {
-        "KREISFUNK_DATABASE_URL": database.build_role_url(ROLE),
-        "KREISFUNK_ENCRYPTION_KEYS": keys,
-        "KREISFUNK_INDEX_KEY": INDEX.text,
-    }
+    return {**index_keys.build_environment(database, INDEX), "KREISFUNK_ENCRYPTION_KEYS": keys}
 
 
 async def versions(owner: asyncpg.Connection) -> dict[int, int]:
@@ -132,7 +121,7 @@ async def test_everything_opens_with_the_new_key_alone_afterwards_and_nothing_ch
     opened = {ring.decrypt(encrypted, purpose="phone", index=index) for index, encrypted in rows}
     assert len(opened) == STORED
     for address in await stored_addresses(owner):
-        assert ring.decrypt(address.sealed, purpose="phone", index=address.index) == _number(7)
+        assert ring.decrypt(address.sealed, purpose="phone", index=address.index) == build_phone(7).encode()
     again = await rotate(database, BOTH)
     assert "version 2: 0 encrypted again" in again.output
 
@@ -143,11 +132,7 @@ async def test_what_arrives_under_the_old_key_after_a_rotation_keeps_that_key(
     """A dead letter that was replayed, and an answer from a queue."""
     publications = await owner.fetchval("select publications from subscriptions.inbox")
     for insertion in (
-        (
-            "insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed)"
-            " values (gen_random_uuid(), 1, 'subscribed', $1, $2)",
-            *_person(STORED),
-        ),
+        (SUBSCRIBE, *_person(STORED)),
         (
             "insert into subscriptions.inbox (message_key, result, publications, received_at)"
             " values ('late', 'x', $1, now())",
@@ -167,12 +152,7 @@ async def test_what_arrives_under_the_old_key_after_a_rotation_keeps_that_key(
 async def test_killed_in_the_middle_it_goes_on_and_leaves_nothing_under_the_old_key(
     owner: asyncpg.Connection, database: FreshDatabase
 ) -> None:
-    more = [_person(number) for number in range(STORED, MANY)]
-    await owner.executemany(
-        "insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed)"
-        " values (gen_random_uuid(), 1, 'subscribed', $1, $2)",
-        more,
-    )
+    await owner.executemany(SUBSCRIBE, [_person(number) for number in range(STORED, MANY)])
     running = await start_kreisfunk("keys", "rotate", environment=build_environment(database, BOTH), stdout=DEVNULL)
     await fetch_until(lambda: versions(owner), lambda found: found.get(2, 0) > 0)
     running.kill()

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from services.dispatcher.adapters.ledger import PostgresLedger
+from services.dispatcher.domain.claims import Claim
 from services.dispatcher.domain.states import DeliveryState
-from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastBatch
 from tests.databases import FreshDatabase
 from tests.integration.cli.planned_broadcasts import HEADLINE, NOBODY, insert_planned, run

@@ -10,7 +10,7 @@ import asyncpg
 from deploy.local.ports import LOOPBACK, reserve_ports
 from services.dispatcher.adapters.ledger import REPLICA, PostgresLedger
 from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
-from services.dispatcher.ports import Claim
+from services.dispatcher.domain.claims import Claim
 from services.subscriptions.adapters.broadcasts import PostgresBroadcastRepository
 from services.subscriptions.domain.broadcast import Broadcast, BroadcastPage, build_pages
 from shared.contracts.dispatch import BroadcastBatch, Recipient
@@ -253,7 +253,7 @@ async def test_another_role_may_neither_look_nor_act(database: FreshDatabase, le
 
 
 async def test_a_missing_setting_and_a_stack_that_does_not_run_are_usage_errors() -> None:
-    assert (await run({"KREISFUNK_DATABASE_URL": "mysql://x"}, "limits")).status == 2
+    assert (await run({"KREISFUNK_DATABASE_URL": "mysql://x"}, "sending")).status == 2
     ended = await run({}, "deliveries", "unknown", "--stack", "nowhere")
     assert (ended.status, "No stack runs in nowhere" in ended.errors) == (2, True)
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 
 import aio_pika
 import pytest
@@ -17,7 +18,6 @@ from tests.integration.cli.quarantine_harness import (
     build_text_webhook,
     run_quarantine,
 )
-from tests.servers import wait_until_equal
 
 
 async def test_an_empty_quarantine_is_told_as_such(ward: QuarantineHarness) -> None:
@@ -143,7 +143,7 @@ async def test_a_broker_that_is_away_is_named(ward: QuarantineHarness) -> None:
 
 async def test_what_a_terminal_obeys_is_shown_and_not_sent_to_it(ward: QuarantineHarness) -> None:
     await ward.put_rejected(
-        "\x1b[31m-evil", b"\x1b]0;title\x07 \xc2\x9b2J \xe2\x80\xae", reason="\x1b[2J\nforged: line\r\x7f"
+        "\x1b[31m-evil", b"\x1b]0;title\x07 \xc2\x9b2J \xe2\x80\xae", problem="\x1b[2J\nforged: line\r\x7f"
     )
     listed = await run_quarantine("list", environment=ward.without_keys)
     shown = await run_quarantine("show", "\x1b[31m", environment=ward.without_keys)
@@ -159,7 +159,8 @@ async def test_a_rejected_notice_is_listed_shown_and_sent_back_without_a_key(war
     await ward.put_rejected("nnnn-1", b'{"type": "notice"}')
     listed = await run_quarantine("list", environment=ward.without_keys)
     assert listed.output.splitlines()[1].split()[:3] == ["nnnn-1", "notice", "bauamt"]
-    assert "topic: unknown" in listed.output
+    [item] = (await run_quarantine("list", "--json", environment=ward.without_keys)).json["items"]
+    assert (item["reason"], item["size"], datetime.fromisoformat(item["since"])) == ("topic: unknown", 18, NOW)
     shown = await run_quarantine("show", "nnnn", environment=ward.without_keys)
     assert "system: bauamt" in shown.output
     assert '"type": "notice"' in shown.output
@@ -167,7 +168,7 @@ async def test_a_rejected_notice_is_listed_shown_and_sent_back_without_a_key(war
     ended = await run_quarantine("replay", "nnnn", environment=ward.without_keys)
 
     assert (ended.status, ended.output) == (0, "nnnn-1: sent back to its queue\n")
-    await wait_until_equal(ward.count_notices, 1)
+    await ward.wait_for_items(1, topology.SUBSCRIPTIONS_NOTICES.name)
     assert (await run_quarantine("list", environment=ward.without_keys)).output == "nothing is in quarantine\n"
 
 

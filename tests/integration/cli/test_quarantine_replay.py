@@ -211,13 +211,9 @@ async def test_a_replay_that_is_killed_loses_nothing_and_goes_on(ward: Quarantin
 
     async def the_rest_is_sent() -> bool:
         """Not at once: the broker has to notice that the first connection is gone."""
-        sent.update(await resent(ward))
+        assert (await run_quarantine("replay", "--all", environment=ward.environment)).status == 0
+        sent.update(await take_texts(ward))
         return sent == everything
 
     await wait_for(the_rest_is_sent)
     assert await ward.take_ids() == []
-
-
-async def resent(ward: QuarantineHarness) -> list[str | None]:
-    assert (await run_quarantine("replay", "--all", environment=ward.environment)).status == 0
-    return await take_texts(ward)

@@ -10,10 +10,9 @@ from aio_pika.exceptions import ChannelNotFoundEntity
 from cli.doctor.servers import check_queue_arguments
 from cli.migrate.broker import migrate_broker
 from cli.settings import MigrationSettings
-from cli.stacks import use_environment
+from cli.stacks import read_settings_from
 from shared.amqp import topology
-from shared.runtime.settings import read_settings
-from tests.harness.commands import build_broker_settings, run_in_process
+from tests.harness.commands import build_admin_settings, run_in_process
 from tests.servers import Servers
 
 CHANGED, MISSING = topology.NEWSROOM_EVENTS, topology.SUBSCRIPTIONS_REACTIONS
@@ -30,19 +29,13 @@ async def channel(vhost: str) -> AsyncIterator[AbstractChannel]:
 
 @pytest.fixture
 def environment(servers: Servers, vhost: str) -> Mapping[str, str]:
-    return {
-        **build_broker_settings(servers, vhost),
-        "KREISFUNK_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x",
-        "KREISFUNK_DATABASE_PASSWORD": "x",
-        "KREISFUNK_LOGIN_PASSWORDS": "{}",
-    }
+    return build_admin_settings(servers, vhost)
 
 
 async def test_a_queue_that_cannot_be_changed_in_place_is_named_and_nothing_is_changed(
     environment: Mapping[str, str], channel: AbstractChannel
 ) -> None:
-    with use_environment(environment):
-        admin = read_settings(MigrationSettings)
+    admin = read_settings_from(environment, MigrationSettings)
     assert await check_queue_arguments(admin) is None
     for queue in (CHANGED, MISSING):
         await channel.queue_delete(queue.name)

@@ -1,7 +1,7 @@
 """After a restore nothing is sent as long as a "Stop" may find nobody."""
 
 import base64
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
 import asyncpg
 import pytest
@@ -17,22 +17,15 @@ from tests.integration.cli.test_holding import hold
 from tests.integration.subscriptions.harness import build_harness
 
 
-@pytest.fixture
-async def subscriptions(database: FreshDatabase) -> AsyncIterator[Pool]:
-    """Their pool."""
-    async with database.open_pool("kreisfunk_subscriptions", size=5) as pool:
-        yield pool
-
-
 async def subscribe(pool: Pool, index: BlindIndexKey) -> None:
     await build_harness(pool).receive(build_message("Start", 1, index))
 
 
 @pytest.mark.usefixtures("ledger")
 async def test_sending_is_resumed_only_once_no_older_key_is_needed(
-    subscriptions: Pool, owner: asyncpg.Connection, database: FreshDatabase, environment: Mapping[str, str]
+    subscriptions_pool: Pool, owner: asyncpg.Connection, database: FreshDatabase, environment: Mapping[str, str]
 ) -> None:
-    await subscribe(subscriptions, OLD)
+    await subscribe(subscriptions_pool, OLD)
     await hold(owner)
     dropped = build_environment(database, NEW)
 
@@ -93,7 +86,7 @@ async def test_without_an_older_key_no_drop_is_suggested(database: FreshDatabase
 )
 @pytest.mark.usefixtures("ledger")
 async def test_keys_of_another_database_are_never_confirmed(
-    subscriptions: Pool,
+    subscriptions_pool: Pool,
     owner: asyncpg.Connection,
     database: FreshDatabase,
     environment: Mapping[str, str],
@@ -101,35 +94,37 @@ async def test_keys_of_another_database_are_never_confirmed(
     ours: BlindIndexKey,
     why: str,
 ) -> None:
-    await subscribe(subscriptions, stored)
+    await subscribe(subscriptions_pool, stored)
     await hold(owner)
     refused = await run(build_environment(database, ours), "keys", "status")
     assert (refused.status, why in refused.errors) == (1, True), refused.everything
     assert (await run(environment, "sending", "resume")).status == 3
 
 
-async def test_a_ring_that_decrypts_nothing_is_never_confirmed(subscriptions: Pool, database: FreshDatabase) -> None:
-    await subscribe(subscriptions, OLD)
+async def test_a_ring_that_decrypts_nothing_is_never_confirmed(
+    subscriptions_pool: Pool, database: FreshDatabase
+) -> None:
+    await subscribe(subscriptions_pool, OLD)
     ring = {"KREISFUNK_ENCRYPTION_KEYS": f"1:{base64.b64encode(bytes(32)).decode()}"}
     refused = await run(build_environment(database, OLD) | ring, "keys", "status")
     assert (refused.status, "cannot be decrypted" in refused.errors) == (1, True), refused.everything
 
 
 async def test_no_message_is_handled_before_the_keys_are_confirmed(
-    subscriptions: Pool, owner: asyncpg.Connection, database: FreshDatabase
+    subscriptions_pool: Pool, owner: asyncpg.Connection, database: FreshDatabase
 ) -> None:
-    await require_confirmed_keys(subscriptions)
+    await require_confirmed_keys(subscriptions_pool)
     await hold(owner)
     with pytest.raises(KeysUnconfirmed, match="keys status"):
-        await require_confirmed_keys(subscriptions)
+        await require_confirmed_keys(subscriptions_pool)
     assert (await run(build_environment(database, OLD), "keys", "status")).status == 0
-    await require_confirmed_keys(subscriptions)
+    await require_confirmed_keys(subscriptions_pool)
 
 
 async def test_subscriptions_wait_for_the_migration_of_the_dispatcher(
-    subscriptions: Pool, owner: asyncpg.Connection
+    subscriptions_pool: Pool, owner: asyncpg.Connection
 ) -> None:
     """Theirs may have run before."""
     await owner.execute("drop function dispatcher.awaits_keys")
     with pytest.raises(NotMigrated, match="kreisfunk migrate"):
-        await require_confirmed_keys(subscriptions)
+        await require_confirmed_keys(subscriptions_pool)

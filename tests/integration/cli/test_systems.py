@@ -4,7 +4,6 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,11 +15,10 @@ from aiormq.exceptions import AMQPConnectionError, ChannelAccessRefused, Invalid
 
 from cli.migrate.broker import migrate_broker
 from cli.settings import MigrationSettings
-from cli.stacks import use_environment
+from cli.stacks import read_settings_from
 from deploy.paths import CONFIG
 from shared.amqp import topology
-from shared.runtime.settings import read_settings
-from tests.harness.commands import CommandResult, build_broker_settings, run_in_process
+from tests.harness.commands import CommandResult, build_admin_settings, run_in_process
 from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, build_login_url, call_broker_api, wait_for
 
 SYSTEM = "systems-test"
@@ -40,11 +38,8 @@ class BrokerAdministrator:
         return await run_in_process("systems", *arguments, environment=self.environment)
 
     async def migrate(self, passwords: Mapping[str, str]) -> list[str]:
-        unused = {"KREISFUNK_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x", "KREISFUNK_DATABASE_PASSWORD": "x"}
-        known = {"KREISFUNK_LOGIN_PASSWORDS": json.dumps(passwords)}
-        with use_environment({**self.environment, **unused, **known}):
-            settings = read_settings(MigrationSettings)
-        return await migrate_broker(settings)
+        environment = {**self.environment, "KREISFUNK_LOGIN_PASSWORDS": json.dumps(passwords)}
+        return await migrate_broker(read_settings_from(environment, MigrationSettings))
 
     def register(self) -> None:
         self.county.write_text((CONFIG / "county.toml").read_text() + ANOTHER)
@@ -73,7 +68,7 @@ async def admin(servers: Servers, vhost: str, tmp_path: Path) -> AsyncIterator[B
         vhost=vhost,
         servers=servers,
         county=county,
-        environment={**build_broker_settings(servers, vhost), "KREISFUNK_COUNTY_FILE": str(county)},
+        environment={**build_admin_settings(servers, vhost), "KREISFUNK_COUNTY_FILE": str(county)},
     )
     admin.register()
     yield admin
@@ -84,10 +79,6 @@ async def password_of(admin: BrokerAdministrator) -> str:
     ended = await admin.systems("login", SYSTEM)
     assert ended.status == 0, ended.everything
     return ended.output.strip()
-
-
-async def is_closed(channel: AbstractChannel) -> bool:
-    return channel.is_closed
 
 
 def notice(key: str = "notice.published") -> tuple[aio_pika.Message, str]:
@@ -180,7 +171,7 @@ async def test_a_second_login_needs_to_be_asked_for_and_ends_the_first_password(
 async def test_a_login_that_is_revoked_loses_its_connection(admin: BrokerAdministrator) -> None:
     async with admin.channel_of(await password_of(admin)) as channel:
         assert (await admin.systems("revoke", SYSTEM)).status == 0
-        await wait_for(partial(is_closed, channel))
+        await wait_for(lambda: channel.is_closed)
     assert (await admin.systems("revoke", SYSTEM)).status == 3
 
 
@@ -217,7 +208,7 @@ async def test_the_migration_gives_rights_to_what_is_registered_and_takes_them_f
     admin.deregister()
     async with admin.channel_of(password) as channel:
         assert f"system {SYSTEM}: is not registered, and no longer has any rights" in await admin.migrate({})
-        await wait_for(partial(is_closed, channel))
+        await wait_for(lambda: channel.is_closed)
     assert not await admin.lets_in(password)
     admin.register()
     assert f"system {SYSTEM}: may publish" in await admin.migrate({})

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.dispatcher.ports import Claim
+from services.dispatcher.domain.claims import Claim
 from shared.contracts.dispatch import BroadcastBatch
 from shared.contracts.ids import make_timed_id
 from tests.integration.cli.planned_broadcasts import run

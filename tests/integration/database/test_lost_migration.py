@@ -7,7 +7,7 @@ import pytest
 
 from cli.migrate import database
 from tests.databases import create_database
-from tests.harness.commands import build_broker_settings, run_in_process
+from tests.harness.commands import build_admin_settings, run_in_process
 from tests.servers import Servers
 
 
@@ -19,10 +19,9 @@ async def test_a_connection_that_is_lost_during_a_migration_is_told_with_advice(
     async with create_database(servers, "template1") as empty:
         owner = urlsplit(empty.url).password or ""
         environment = {
-            **build_broker_settings(servers, vhost),
+            **build_admin_settings(servers, vhost),
             "KREISFUNK_DATABASE_URL": empty.url.replace(f":{owner}@", "@"),
             "KREISFUNK_DATABASE_PASSWORD": unquote(owner) or "x",
-            "KREISFUNK_LOGIN_PASSWORDS": "{}",
         }
         ended = await run_in_process("migrate", environment=environment)
     assert (ended.status, ended.output) == (1, "")

@@ -1,4 +1,4 @@
-"""The runner, with migrations of its own: each service has one file, until the first change after a release."""
+"""The runner, with migrations of its own: of a service most are merged into one file."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from shared.database import migrations
-from shared.database.migrations import MigrationError, list_pending_versions, migrate
+from shared.database.migrations import MigrationError, SkippedVersion, list_pending_versions, migrate
 from tests.databases import create_database
 from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, connect_to_database
 
@@ -17,6 +17,10 @@ FIRST = "-- migrate:up\ncreate table example.person (id int);\n\n-- migrate:down
 SECOND = (
     "-- migrate:up\nalter table example.person add column name text;\n\n"
     "-- migrate:down\nalter table example.person drop column name;\n"
+)
+MERGED = (
+    "-- replaces: 20270101000000\n-- replaces: 20270102000000\n-- migrate:up\n"
+    "create table example.person (id int, name text);\n\n-- migrate:down\ndrop table example.person;\n"
 )
 _COLUMNS = "select attname from pg_attribute where attrelid = 'example.person'::regclass and attnum > 0 order by attnum"
 
@@ -118,3 +122,51 @@ async def test_a_file_without_a_step_up_is_refused(owner: asyncpg.Connection, fo
     (folder / "20270102000000_name.sql").write_text("alter table example.person add column name text;\n")
     with pytest.raises(MigrationError, match=r"20270102000000_name\.sql: no line `-- migrate:up`"):
         await migrate(owner, SCHEMA, folder)
+
+
+async def merge(owner: asyncpg.Connection, folder: Path, *, chain: list[str]) -> None:
+    """Run the first file, or both, and put a merged one and a later one in their place."""
+    (folder / "20270102000000_name.sql").write_text(SECOND)
+    await migrate(owner, SCHEMA, folder, versions=set(chain))
+    (folder / "20270101000000_person.sql").unlink()
+    (folder / "20270102000000_name.sql").unlink()
+    (folder / "20270102000001_merged.sql").write_text(MERGED)
+    (folder / "20270103000000_born.sql").write_text(SECOND.replace("name", "born"))
+
+
+async def test_a_merged_migration_runs_in_an_empty_database(owner: asyncpg.Connection, folder: Path) -> None:
+    await merge(owner, folder, chain=[])
+    assert await list_pending_versions(owner, SCHEMA, folder) == ["20270102000001", "20270103000000"]
+    assert await migrate(owner, SCHEMA, folder) == ["20270102000001", "20270103000000"]
+    assert await list_columns(owner) == ["id", "name", "born"]
+    assert await list_applied(owner) == ["20270102000001", "20270103000000"]
+
+
+async def test_a_merged_migration_has_run_where_all_that_it_replaces_has(
+    owner: asyncpg.Connection, folder: Path
+) -> None:
+    """Services of the version before it find the versions that they ask for, those after it wait for no more."""
+    chain = ["20270101000000", "20270102000000"]
+    await merge(owner, folder, chain=chain)
+    assert await list_pending_versions(owner, SCHEMA, folder) == ["20270103000000"]
+    assert await list_applied(owner) == chain
+    assert await migrate(owner, SCHEMA, folder) == ["20270103000000"]
+    assert await list_columns(owner) == ["id", "name", "born"]
+    assert await migrate(owner, SCHEMA, folder) == await list_pending_versions(owner, SCHEMA, folder) == []
+    assert await list_applied(owner) == [*chain, "20270102000001", "20270103000000"]
+    (folder / "20270102000001_merged.sql").write_text(MERGED.replace("id int", "id bigint"))
+    with pytest.raises(MigrationError, match="example 20270102000001 was changed after it ran"):
+        await migrate(owner, SCHEMA, folder)
+
+
+async def test_a_merged_migration_is_refused_where_only_some_of_what_it_replaces_has_run(
+    owner: asyncpg.Connection, folder: Path
+) -> None:
+    await merge(owner, folder, chain=["20270101000000"])
+    assert await list_pending_versions(owner, SCHEMA, folder) == ["20270102000001", "20270103000000"]
+    with pytest.raises(
+        SkippedVersion, match=r"20270102000001 replaces .* but not 20270102000000: update to the last version"
+    ):
+        await migrate(owner, SCHEMA, folder)
+    assert await list_columns(owner) == ["id"]
+    assert await list_applied(owner) == ["20270101000000"]

@@ -232,8 +232,8 @@ def build_command(name: str, environment: dict[str, str], folder: Path) -> Comma
     # The broker login is inside the URL here: the password file is that of another installation.
     (secrets / "kreisfunk_broker_password").unlink(missing_ok=True)
     (secrets / "kreisfunk_database_password").unlink(missing_ok=True)
-    settings = {"KREISFUNK_SECRETS_DIR": str(secrets), **environment}
-    return build_service_command("services.dispatcher", folder / f"{name}.log", settings, name=name)
+    own = {"KREISFUNK_SECRETS_DIR": str(secrets), **environment}
+    return build_service_command("dispatcher", folder / f"{name}.log", own)
 
 
 @asynccontextmanager

@@ -9,10 +9,11 @@ import asyncpg
 
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
+from services.dispatcher.domain.claims import Batch, Claim
 from services.dispatcher.domain.content import build_template_body
 from services.dispatcher.domain.send_results import Record
 from services.dispatcher.domain.states import DeliveryState
-from services.dispatcher.ports import Batch, Claim, StatusUpdate
+from services.dispatcher.domain.status_updates import StatusUpdate
 from shared.contracts.dispatch import (
     BroadcastBatch,
     BroadcastFollowUp,
@@ -147,7 +148,6 @@ async def states(ledger: PostgresLedger, source: UUID) -> Counter[str]:
 
 
 async def waits_for(ledger: PostgresLedger, source: UUID) -> dict[str | None, int]:
-    """Return how many wait for what."""
     rows = await ledger.database.fetch(_CAUSES, source)
     return {row["waits_for"]: row["count"] for row in rows}
 

@@ -12,9 +12,11 @@ from uuid import UUID
 
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
+from services.dispatcher.domain.claims import Claim
 from services.dispatcher.domain.send_results import Accepted, SendResult
 from services.dispatcher.domain.states import DeliveryState
-from services.dispatcher.ports import Claim, Ledger, StatusUpdate
+from services.dispatcher.domain.status_updates import StatusUpdate
+from services.dispatcher.ports import Ledger
 from shared.contracts.dispatch import Withdrawal
 from shared.contracts.message import Lane, Message
 from tests.factories.lanes import FakeLaneMessage, FakeLaneQueue, encode_message

@@ -14,12 +14,12 @@ from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
+from services.dispatcher.domain.claims import Claim
 from services.dispatcher.domain.send_results import Record
 from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.handlers.consumers import StatusHandler, fold, split_by_delivery
 from services.dispatcher.handlers.maintenance import mark_statuses
 from services.dispatcher.handlers.recorder import Recorder
-from services.dispatcher.ports import Claim
 from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses
 from shared.contracts.message import Lane, Message
 from shared.database.pool import Database as Pool

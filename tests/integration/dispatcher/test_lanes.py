@@ -11,8 +11,9 @@ import msgspec
 import pytest
 
 from services.dispatcher.adapters.ledger import PostgresLedger
+from services.dispatcher.domain.claims import AskedReply, Claim
 from services.dispatcher.handlers.lanes import MAX_BATCH_RECIPIENTS, BatchLane, Lanes, ReplyLane
-from services.dispatcher.ports import AskedReply, Claim, Ledger
+from services.dispatcher.ports import Ledger
 from shared.contracts.dispatch import BroadcastBatch, PermittedHours
 from shared.contracts.message import Lane, Message
 from shared.outcome import Dead, DependencyUnavailable, Done, RetryLater

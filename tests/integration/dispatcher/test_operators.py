@@ -10,9 +10,9 @@ import pytest
 
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
+from services.dispatcher.domain.claims import Claim
 from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.handlers.maintenance import requeue_waiting
-from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import Withdrawal
 from shared.contracts.ids import delivery_id
 from shared.contracts.message import Lane

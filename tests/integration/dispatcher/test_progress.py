@@ -12,12 +12,13 @@ from cli.operate import ledger as operate
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
+from services.dispatcher.domain.claims import Claim
 from services.dispatcher.domain.errors import ERROR_RULES, SETTLED_BY_HAND
 from services.dispatcher.domain.send_results import Record
 from services.dispatcher.domain.states import DeliveryState
+from services.dispatcher.domain.status_updates import StatusUpdate
 from services.dispatcher.handlers.consumers import repeat_progress
 from services.dispatcher.handlers.maintenance import build_progress_event, publish_progress
-from services.dispatcher.ports import Claim, StatusUpdate
 from shared.contracts.dispatch import BroadcastBatch
 from shared.contracts.events import (
     BroadcastCancelled,

@@ -7,14 +7,12 @@ import asyncpg
 import pytest
 
 from cli.backup.holding import hold_everything
-from cli.migrate.database import locate_migrations
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.retention import REPLY_ADDRESS_RETENTION, build_retention_rules
 from services.dispatcher.domain.states import DeliveryState
-from services.dispatcher.ports import StatusUpdate
+from services.dispatcher.domain.status_updates import StatusUpdate
 from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.message import Lane
-from shared.database.migrations import read_migrations
 from shared.database.pool import Database as Pool
 from shared.database.retention import purge
 from tests.integration.dispatcher.factories import (
@@ -134,17 +132,3 @@ async def test_a_reply_that_a_restore_holds_keeps_its_text_no_longer_than_any_ot
     assert await purge(pool, RULES["reply_address"]) == 1
     assert await read_contents(owner, waiting.reply) == ("unknown", True, True)
     assert await read_contents(owner, old.reply) == ("unknown", False, False)
-
-
-async def test_texts_that_earlier_versions_kept_are_gone_after_the_migration(
-    ledger: PostgresLedger, owner: asyncpg.Connection
-) -> None:
-    replies = [await claim_one(ledger, DeliveryState.UNKNOWN) for _ in range(3)]
-    expired, erased, open_one = [each.reply for each in replies]
-    await owner.execute("update dispatcher.delivery set state = 'expired', unknown_at = null where id = $1", expired)
-    await owner.execute("update dispatcher.delivery set address_index = '' where id = $1", erased)
-    migrations = {each.version: each.sql for each in read_migrations(locate_migrations("dispatcher"))}
-    await owner.execute(migrations["20261129000001"])
-    assert await read_contents(owner, expired) == ("expired", False, True)
-    assert await read_contents(owner, erased) == ("unknown", False, False)
-    assert await read_contents(owner, open_one) == ("unknown", True, True)

@@ -9,13 +9,14 @@ from prometheus_client import CollectorRegistry
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
+from services.dispatcher.domain.claims import Claim
 from services.dispatcher.domain.errors import MANY_ATTEMPTS, compute_retry_delay, find_error_rule
 from services.dispatcher.domain.send_results import Record
 from services.dispatcher.domain.states import DeliveryState
+from services.dispatcher.domain.status_updates import StatusUpdate
 from services.dispatcher.handlers.consumers import StatusHandler, add_retry
 from services.dispatcher.handlers.pauses import MAX_REJECTIONS_IN_A_ROW as MANY
 from services.dispatcher.handlers.pauses import Pauses
-from services.dispatcher.ports import Claim, StatusUpdate
 from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses
 from shared.contracts.message import Lane
 from shared.database.pool import Database as Pool

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import asyncpg
+import pytest
 from annotated_types import Ge
 from prometheus_client import CollectorRegistry
 
@@ -16,8 +17,9 @@ from services.dispatcher.adapters.retention import REACHED_RETENTION, REPLY_ADDR
 from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.settings import Settings
 from shared.contracts.ids import make_timed_id
+from shared.database import retention
 from shared.database.pool import Database as Pool
-from shared.database.retention import Retention
+from shared.database.retention import RetentionRule, purge
 from tests.databases import wait_until_locked
 from tests.integration.dispatcher.factories import (
     add_week,
@@ -73,8 +75,8 @@ TABLES = {
 }
 
 
-def build_retention(pool: Pool, registry: CollectorRegistry) -> Retention:
-    return Metrics(registry, limit=80).retention.build_retention(pool, build_retention_rules(RETENTION_DAYS))
+async def purge_all(pool: Pool, registry: CollectorRegistry) -> None:
+    await Metrics(registry, limit=80).retention.run(pool, build_retention_rules(RETENTION_DAYS))
 
 
 def read_deleted_rows(registry: CollectorRegistry) -> dict[str, float]:
@@ -92,7 +94,7 @@ async def test_weeks_are_dropped_before_anything_in_them_is_older_than_promised(
     long_ago = find_monday(datetime.now(UTC) - timedelta(days=RETENTION_DAYS))
     old, young = [await add_week(owner, monday) for monday in (long_ago, long_ago + timedelta(days=7))]
     registry = CollectorRegistry()
-    await build_retention(ledger.database, registry).run()
+    await purge_all(ledger.database, registry)
     weeks = {row[0] for row in await owner.fetch("select relname from pg_class where relname ~ '^delivery_[0-9]{8}$'")}
     assert old not in weeks
     assert young in weeks
@@ -121,7 +123,7 @@ async def test_what_lies_in_no_week_goes_by_when_it_was_claimed(
             identifier = make_timed_id(datetime(year, 1, 1, tzinfo=UTC), name.encode())
             await owner.execute(REPLY, identifier, "read", name.encode(), age)
     registry = CollectorRegistry()
-    await build_retention(ledger.database, registry).run()
+    await purge_all(ledger.database, registry)
     left = await owner.fetch("select extract(day from now() - claimed_at)::int from dispatcher.delivery")
     assert [row[0] for row in left] == [RETENTION_DAYS - 1] * 2
     assert read_deleted_rows(registry) == {"stray_delivery": 2, "reply_address": 2}
@@ -135,7 +137,7 @@ async def test_a_reply_that_has_left_forgets_its_address_after_a_day(
         for state in ("read", "waiting"):
             await owner.execute(REPLY, make_timed_id(NOW, name.encode(), state.encode()), state, name.encode(), age)
     registry = CollectorRegistry()
-    await build_retention(ledger.database, registry).run()
+    await purge_all(ledger.database, registry)
     left = await owner.fetch("select address_index, state::text from dispatcher.delivery where address_sealed <> ''")
     assert {tuple(row) for row in left} == {(b"old", "waiting"), (b"young", "read"), (b"young", "waiting")}
     assert await owner.fetchval("select count(*) from dispatcher.delivery") == 4
@@ -143,27 +145,27 @@ async def test_a_reply_that_has_left_forgets_its_address_after_a_day(
 
 
 async def test_everything_else_goes_in_small_steps_and_not_too_soon(
-    ledger: PostgresLedger, owner: asyncpg.Connection
+    ledger: PostgresLedger, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Five rows of each that are too old by a second, and one that is not."""
     for statement, max_age in TABLES.values():
         for number in range(6):
             age = max_age + SECOND if number else max_age - timedelta(minutes=5)
             await owner.execute(f"insert into dispatcher.{statement}", datetime.now(UTC) - age, number)
-    steps: list[tuple[str, int]] = []
-    small = Retention(
-        database=ledger.database,
-        rules=build_retention_rules(RETENTION_DAYS),
-        on_deleted=lambda kind, rows: steps.append((kind, rows)),
-        max_rows=2,
-    )
-    await small.run()
-    assert Counter(kind for kind, _ in steps) == dict.fromkeys(TABLES, 3)
+    rules, steps = build_retention_rules(RETENTION_DAYS), list[tuple[RetentionRule, int]]()
+
+    async def note(database: Pool, rule: RetentionRule) -> int:
+        steps.append((rule, await purge(database, rule)))
+        return steps[-1][1]
+
+    monkeypatch.setattr(retention, "MAX_PURGED_ROWS", 2)
+    monkeypatch.setattr(retention, "purge", note)
+    registry = CollectorRegistry()
+    await purge_all(ledger.database, registry)
+    assert Counter(rule for rule, rows in steps if rows) == {rules[kind]: 3 for kind in TABLES}
     assert max(rows for _, rows in steps) == 2
     for table in TABLES:
         assert await owner.fetchval(f"select count(*) from dispatcher.{table}") == 1, table  # noqa: S608
-    registry = CollectorRegistry()
-    await build_retention(ledger.database, registry).run()
     for table, (_, max_age) in TABLES.items():
         seconds_old = registry.get_sample_value("kreisfunk_dispatcher_retention_oldest_age_seconds", {"kind": table})
         assert seconds_old is not None
@@ -179,7 +181,7 @@ async def test_a_stop_that_is_stored_while_the_one_before_is_purged_stays(
     subscriber = await owner.fetchval("select subscriber from dispatcher.suppression")
     async with owner.transaction():
         await owner.execute(SUPPRESS, [subscriber], [""], [5])
-        purging = asyncio.create_task(build_retention(ledger.database, CollectorRegistry()).run())
+        purging = asyncio.create_task(purge_all(ledger.database, CollectorRegistry()))
         await wait_until_locked(ledger.database)
     await purging
     assert await owner.fetchval("select sequence from dispatcher.suppression") == 5

@@ -13,10 +13,10 @@ import pytest
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
 from services.dispatcher.domain import pacing, reachability, send_results
+from services.dispatcher.domain.claims import Claim
 from services.dispatcher.domain.pacing import Lease
 from services.dispatcher.domain.send_results import Accepted, NoResponse, NotSent, Refused, SendResult
 from services.dispatcher.handlers import recorder as recording
-from services.dispatcher.ports import Claim
 from shared.amqp import topology
 from shared.amqp.connection import connect_twice
 from shared.amqp.consumer import open_consumer

@@ -27,20 +27,15 @@ async def test_a_process_and_its_children_stand_still_until_it_is_over(tmp_path:
     log = tmp_path / "parent.log"
     child = Child(Command(name="parent", arguments=(sys.executable, "-c", PARENT), log=log, environment={}))
     await child.start()
-
-    async def writes() -> bool:
-        size = log.stat().st_size
-        return size > before
-
     before = 0
-    await wait_for(writes)
+    await wait_for(lambda: log.stat().st_size > before)
     assert child.pid is not None
     members = family(child.pid)
     try:
         with freeze(child.pid):
             await wait_for(lambda: {member.status() for member in members} == {psutil.STATUS_STOPPED})
             before = log.stat().st_size
-        await wait_for(writes)
+        await wait_for(lambda: log.stat().st_size > before)
     finally:
         for member in members:
             member.kill()

@@ -90,7 +90,7 @@ class FeedsHarness:
         self, command: str, *arguments: str, environment: Mapping[str, str] | None = None
     ) -> CommandResult:
         known = environment or self.environment
-        return await run_in_process("feeds", command, *self.arguments, *arguments, environment=known)
+        return await run_in_process("feeds", command, *arguments, *self.arguments, environment=known)
 
     async def poll_once(self, *arguments: str, environment: Mapping[str, str] | None = None) -> CommandResult:
         """Poll once; nobody answers unless a test does."""
@@ -112,6 +112,12 @@ class FeedsHarness:
             await message.ack()
         await channel.close()
         return self.arrived
+
+    async def wait_for_published(self, count: int) -> None:
+        async def are_there() -> bool:
+            return len(await self.list_published()) == count
+
+        await wait_for(are_there)
 
     async def list_headlines(self) -> list[str]:
         return [event["data"]["headline"] for event in await self.list_published()]
@@ -136,5 +142,8 @@ class FeedsHarness:
     async def is_answered(self, path: str) -> bool:
         return bool((await self.api.ask("GET", path, token="feeds")).body.get("state") != "received")
 
+    def list_files(self, kind: str) -> list[Path]:
+        return sorted((self.folder / "state" / kind).glob("*.json"))
+
     def list_stored(self, kind: str) -> list[dict[str, Any]]:
-        return [json.loads(path.read_text()) for path in sorted((self.folder / "state" / kind).glob("*.json"))]
+        return [json.loads(path.read_text()) for path in self.list_files(kind)]

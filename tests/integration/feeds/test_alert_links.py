@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from deploy.local.ports import LOOPBACK
 from services.feeds.fetching import Fetcher, open_fetcher
 from services.feeds.sources import AlertWebSource
-from services.feeds.state import KnownEntry, NoticeStatus, OriginState, hash_parts
+from services.feeds.state import NoticeStatus, OriginState
 from tests.factories.alerts import build_alert, build_alert_origin
 from tests.factories.feeds import IDENTITY, NOW, build_item, build_rss, list_kinds
 from tests.harness.website import FakeWebsite, build_conditional_answer, build_text_answer, never_answer
@@ -105,18 +105,6 @@ async def test_an_alert_that_changes_at_the_same_address_is_read_again(reader: R
     reader.publish(reader.link(1, pubDate="Wed, 25 Nov 2026 09:30:00 GMT"), reader.link(2))
     await reader.poll()
     assert reader.count_requests("/1") == 2
-
-
-async def test_links_known_from_an_earlier_version_are_not_read_again_until_they_change(
-    reader: Reader, website: FakeWebsite
-) -> None:
-    link = f"{website.url}/1"
-    reader.memory = OriginState(polled=True, entries={hash_parts(link): KnownEntry(digest="", seen=NOW.date())})
-    reader.publish(reader.link(1))
-    website.pages["/1"] = WARNING
-    assert (await reader.poll(), reader.count_requests("/1")) == ([], 0)
-    reader.publish(reader.link(1, title="Neu"))
-    assert await reader.poll() == ["published"]
 
 
 async def test_a_feed_that_has_moved_to_another_host_is_followed_there(reader: Reader, website: FakeWebsite) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ from shared.contracts.events import NoticeAccepted, NoticeRejected, Problem
 from tests.factories.feeds import build_item
 from tests.harness.commands import CommandResult, run_in_process
 from tests.integration.feeds.harness import FeedsHarness
-from tests.servers import fetch_until
 
 QUOTA = (Problem(field="quota", problem="is used up"),)
 
@@ -27,11 +25,6 @@ def rejected(event: dict[str, Any], problems: tuple[Problem, ...] = QUOTA) -> No
 async def drafts(harness: FeedsHarness, *arguments: str) -> CommandResult:
     folder = ("--folder", str(harness.folder / "state"))
     return await run_in_process("feeds", "drafts", *arguments, *folder, environment=harness.offline)
-
-
-async def publish(harness: FeedsHarness, name: str) -> CommandResult:
-    where = ("--file", harness.arguments[1], "--folder", str(harness.folder / "state"))
-    return await run_in_process("feeds", "drafts", "publish", name, *where, environment=harness.environment)
 
 
 async def test_what_is_rejected_is_stored_with_its_reasons_also_if_it_is_said_while_nobody_listens(
@@ -76,7 +69,7 @@ async def test_what_was_obeyed_before_and_deleted_here_is_not_refused(harness: F
 async def test_it_waits_for_the_answer(harness: FeedsHarness) -> None:
     harness.show(build_item(1))
     looking = asyncio.create_task(harness.run_feeds("once", "--wait", "20", "--json"))
-    await fetch_until(harness.list_published, lambda found: len(found) == 1)
+    await harness.wait_for_published(1)
     await harness.answer(rejected(harness.arrived[0]))
     assert (await looking).json["rejected"] == {"presse": 1}
 
@@ -88,8 +81,8 @@ async def test_what_was_refused_can_be_published_again_when_it_is_right(harness:
     await harness.answer(rejected(event))
     await harness.poll_once()
     (name,) = (await drafts(harness, "list", "--json")).json["refused"]
-    publishing = asyncio.create_task(publish(harness, name))
-    await fetch_until(harness.list_published, lambda found: len(found) == 2)
+    publishing = asyncio.create_task(harness.run_feeds("drafts", "publish", name))
+    await harness.wait_for_published(2)
     assert {key: value for key, value in harness.arrived[1].items() if key != "time"} == {
         key: value for key, value in event.items() if key != "time"
     }
@@ -105,7 +98,7 @@ async def test_what_was_refused_stays_listed_until_it_is_known_what_becomes_of_i
     await harness.poll_once()
     (name,) = (await drafts(harness, "list", "--json")).json["refused"]
     harness.proxy.refused = ("GET",)
-    ended = await publish(harness, name)
+    ended = await harness.run_feeds("drafts", "publish", name)
     assert (ended.status, ended.output) == (5, f"published: {name}\n"), ended.errors
     assert len(harness.list_stored("refused")) == 1
     harness.proxy.refused = ()
@@ -122,8 +115,8 @@ async def test_a_draft_is_shown_published_by_the_feeds_own_system_and_gone(harne
     names = list((await drafts(harness, "list", "--json")).json["drafts"])
     assert len(names) == 2
     assert (await drafts(harness, "show", names[0])).json["data"]["headline"] == "Meldung 2"
-    publishing = asyncio.create_task(publish(harness, names[0]))
-    await fetch_until(harness.list_published, lambda found: len(found) == 1)
+    publishing = asyncio.create_task(harness.run_feeds("drafts", "publish", names[0]))
+    await harness.wait_for_published(1)
     assert (harness.arrived[0]["source"], harness.arrived[0]["kreisfunksystem"]) == (harness.source, "feeds")
     await harness.answer(rejected(harness.arrived[0]))
     ended = await publishing
@@ -137,7 +130,9 @@ async def test_a_draft_is_shown_published_by_the_feeds_own_system_and_gone(harne
 @pytest.mark.parametrize("name", ["nothing", "../feeds", "/etc/passwd"])
 async def test_a_draft_that_there_is_not_is_said_so(harness: FeedsHarness, command: str, name: str) -> None:
     (harness.folder / "state").mkdir()
-    ended = await (publish(harness, name) if command == "publish" else drafts(harness, command, name))
+    ended = await (
+        harness.run_feeds("drafts", "publish", name) if command == "publish" else drafts(harness, command, name)
+    )
     assert (ended.status, ended.output) == (3, "")
     assert "There is no draft" in ended.errors
 
@@ -146,23 +141,11 @@ async def test_a_draft_that_is_too_late_is_not_published_and_stays(harness: Feed
     harness.options = 'first_poll = "publish"\n'
     harness.show(build_item(1))
     await harness.poll_once()
-    (path,) = draft_files(harness)
-    write(path, json.loads(read(path)) | {"expirytime": "2026-01-01T00:00:00+01:00"})
-    ended = await publish(harness, path.stem)
+    (path,) = harness.list_files("drafts")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"expirytime": "2026-01-01T00:00:00+01:00"}))
+    ended = await harness.run_feeds("drafts", "publish", path.stem)
     assert (ended.status, "expirytime: is in the past" in ended.output) == (3, True)
-    assert (draft_files(harness), await harness.list_published()) == ([path], [])
-
-
-def draft_files(harness: FeedsHarness) -> list[Path]:
-    return list((harness.folder / "state" / "drafts").glob("*.json"))
-
-
-def read(path: Path) -> str:
-    return path.read_text()
-
-
-def write(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value))
+    assert (harness.list_files("drafts"), await harness.list_published()) == ([path], [])
 
 
 async def test_the_list_says_what_is_known_and_what_waits(harness: FeedsHarness) -> None:
@@ -171,13 +154,10 @@ async def test_the_list_says_what_is_known_and_what_waits(harness: FeedsHarness)
     first, second, _ = await harness.list_published()
     await harness.answer(accepted(first), rejected(second))
     await harness.poll_once()
-    listed = await run_in_process("feeds", "list", *harness.arguments, "--json", environment=harness.offline)
+    listed = await harness.run_feeds("list", "--json", environment=harness.offline)
     (known,) = listed.json["origins"]
     assert (known["name"], known["known"], known["unanswered"], known["refused"]) == ("presse", 3, 1, 1)
-    assert (
-        "0 drafts and 1 refused"
-        in (await run_in_process("feeds", "list", *harness.arguments, environment=harness.offline)).output
-    )
+    assert "0 drafts and 1 refused" in (await harness.run_feeds("list", environment=harness.offline)).output
 
 
 async def test_a_feed_on_the_web_is_checked_entry_by_entry_and_nothing_is_stored(harness: FeedsHarness) -> None:
@@ -200,9 +180,9 @@ async def test_a_draft_that_waits_says_what_the_website_says_now(harness: FeedsH
         assert (await harness.poll_once()).output == "presse: 1 kept as a draft\n"
     (draft,) = harness.list_stored("drafts")
     assert draft["data"]["headline"] == "Neu"
-    (name,) = (path.stem for path in (harness.folder / "state" / "drafts").iterdir())
+    (name,) = (path.stem for path in harness.list_files("drafts"))
     harness.proxy.refused = ("GET",)  # nobody waits for an answer
-    await publish(harness, name)
+    await harness.run_feeds("drafts", "publish", name)
     assert await harness.list_headlines() == ["Neu"]
     for title in ("Neuer", "Noch neuer"):
         harness.show(build_item(1, title=title))
@@ -235,7 +215,7 @@ async def test_a_change_of_a_dropped_draft_is_a_draft_of_a_new_notice(harness: F
     harness.options = 'first_poll = "publish"\nupdates = true\n'
     harness.show(build_item(1))
     await harness.poll_once()
-    (name,) = (path.stem for path in (harness.folder / "state" / "drafts").iterdir())
+    (name,) = (path.stem for path in harness.list_files("drafts"))
     assert (await drafts(harness, "drop", name)).status == 0
     harness.options += 'mode = "direct"\n'
     for title in ("Neu", "Neuer"):

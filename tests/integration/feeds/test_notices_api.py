@@ -7,7 +7,6 @@ import re
 from aiohttp import web
 
 from tests.factories.feeds import build_item
-from tests.harness.commands import run_in_process
 from tests.harness.website import build_text_answer
 from tests.integration.feeds.harness import NOWHERE, FeedsHarness
 from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
@@ -93,9 +92,8 @@ async def test_a_draft_whose_answer_cannot_be_read_is_published_and_gone(harness
     harness.show(build_item(1))
     await harness.poll_once()
     harness.proxy.refused = ("GET",)
-    (draft,) = (harness.folder / "state" / "drafts").glob("*.json")
-    where = ("--file", harness.arguments[1], "--folder", str(harness.folder / "state"))
-    ended = await run_in_process("feeds", "drafts", "publish", draft.stem, *where, environment=harness.environment)
+    (draft,) = harness.list_files("drafts")
+    ended = await harness.run_feeds("drafts", "publish", draft.stem)
     assert (ended.status, ended.output) == (5, f"published: {draft.stem}\n"), ended.errors
     assert "It is kept" not in ended.errors
     assert (harness.list_stored("drafts"), len(await harness.list_published())) == ([], 1)

@@ -12,7 +12,7 @@ from tests.factories.feeds import build_item, build_rss
 from tests.harness.commands import run_kreisfunk
 from tests.harness.website import build_conditional_answer, build_text_answer
 from tests.integration.feeds.harness import NOWHERE, FeedsHarness
-from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
+from tests.servers import WAIT_TIMEOUT_SECONDS
 
 
 async def test_each_entry_is_published_once_by_the_system_of_the_feeds(harness: FeedsHarness) -> None:
@@ -146,7 +146,7 @@ async def test_a_wrong_file_ends_before_anything_is_asked(options: str, complain
 async def test_the_process_looks_at_once_and_ends_when_it_is_asked_to(harness: FeedsHarness) -> None:
     harness.show(build_item(1))
     process = await harness.start_service()
-    await wait_for(harness.list_published)
+    await harness.wait_for_published(1)
     second = await run_kreisfunk("feeds", "once", *harness.arguments, environment=harness.environment)
     assert (second.status, "used by another" in second.errors) == (2, True)
     process.send_signal(signal.SIGTERM)

@@ -35,8 +35,7 @@ async def test_all_kinds_of_webhooks_leave_no_trace_of_anybody(
         proxy.pause()
         assert await ingress.post(good) == 503
         proxy.cut()
-        async with ingress.session.get(f"{ingress.internal_url}/metrics") as response:
-            metrics = await response.text()
+        metrics = await ingress.fetch_metrics()
 
     written = ingress.log
     assert "group_not_stored" in written

@@ -61,15 +61,12 @@ async def test_whoever_publishes_goes_on(silent_broker: tuple[Connection, Proxy]
     connection, proxy = silent_broker
     confirmed: list[str] = []
 
-    async def more() -> bool:
-        return bool(confirmed)
-
     async with open_publisher(connection) as publisher, run_in_background(publish(publisher, confirmed)):
-        await wait_for(more)
+        await wait_for(lambda: bool(confirmed))
         async with fall_silent(connection, proxy):
             pass
         confirmed.clear()
-        await wait_for(more)
+        await wait_for(lambda: bool(confirmed))
 
 
 async def test_whoever_handles_messages_goes_on(silent_broker: tuple[Connection, Proxy]) -> None:
@@ -86,9 +83,6 @@ async def test_whoever_handles_messages_goes_on(silent_broker: tuple[Connection,
         await silent.wait()
         return RetryLater(10, "a test")
 
-    async def handled(number: int) -> bool:
-        return attempts >= number
-
     async with (
         open_publisher(connection) as publisher,
         open_consumer(connection, connection, QUEUE, prefetch=1) as consumer,
@@ -96,10 +90,10 @@ async def test_whoever_handles_messages_goes_on(silent_broker: tuple[Connection,
     ):
         body = encode(AccountEvents(events=()), event_id="1", source="/kreisfunk/ingress", time=system_clock())
         await publisher.publish(topology.INBOUND, AccountEvents.KEY, body, message_id="1")
-        await wait_for(lambda: handled(1))
+        await wait_for(lambda: attempts >= 1)
         async with fall_silent(connection, proxy):
             silent.set()
-        await wait_for(lambda: handled(2))
+        await wait_for(lambda: attempts >= 2)
 
 
 async def test_whoever_stops_consuming_while_the_channel_is_reopened_gets_nothing_any_more(

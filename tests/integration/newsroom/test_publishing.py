@@ -22,6 +22,8 @@ from tests.harness.service_login import service_login
 from tests.harness.writing import WritingHarness
 from tests.servers import Servers, fetch_until, wait_for
 
+SENT = 'kreisfunk_newsroom_publications_total{{result="{}"}}'
+
 
 @pytest.fixture(scope="module")
 async def api(
@@ -94,12 +96,14 @@ async def test_a_notice_is_handed_over_as_a_cloudevent_of_the_newsroom(
 ) -> None:
     headline = f"K {uuid4().hex[:6]} gesperrt"
     path = await approve(anna, ben, headline=headline, municipalities=["Grasberg"])
+    before = await newsroom.fetch_metric(SENT.format("accepted"))
     assert (await anna.send(path, "veroeffentlichen", 2)).location == path
     await wait_for_state(newsroom, path, "accepted")
     (event,) = await take_events(vhost, headline)
     assert (event.source, event.kreisfunksystem) == ("/landkreis-osterholz/redaktion", "redaktion")
     assert msgspec.json.decode(event.data)["municipalities"] == ["Grasberg"]
     assert "Die Meldung ist übergeben" in await anna.read(path)
+    assert await newsroom.fetch_metric(SENT.format("accepted")) == before + 1
 
 
 async def test_killed_between_sending_and_recording_it_publishes_once(
@@ -134,6 +138,7 @@ async def test_while_the_notices_api_is_away_the_page_says_so_and_nobody_has_to_
         assert (await anna.send(path, "veroeffentlichen", 2)).status == 303
         await fetch_until(lambda: anna.read(path), lambda found: "antwortet noch nicht" in found)
         assert "nicht bekannt" in await anna.read(f"{await anna.begin()}/pruefung")
+        assert await newsroom.fetch_metric(SENT.format("unanswered")) >= 1
     finally:
         await api.child.start()
     await wait_for_state(newsroom, path, "accepted")
@@ -159,6 +164,7 @@ async def test_what_the_notices_api_rejects_comes_back_with_the_reason(
     shown = await anna.read(path)
     assert "Niemand hat sie bekommen" in shown
     assert "Dieser Zeitpunkt ist schon vorbei" in shown
+    assert await newsroom.fetch_metric(SENT.format("rejected")) >= 1
     assert (await anna.save(path, text="Noch einmal.")).status == 303
 
 

@@ -176,7 +176,7 @@ async def test_guessing_is_slowed_on_every_path_and_a_right_token_is_let_in_from
         assert (await api.publish(event(data=data()))).status == 202
         still = [(await api.publish({}, token=f"guess{n}")).status for n in range(5)]
         assert still.count(429) >= 4
-        assert 'kreisfunk_notices_api_refused_total{reason="rate"}' in await api.metrics()
+        assert 'kreisfunk_notices_api_refused_total{reason="rate"}' in await api.fetch_metrics()
 
 
 async def test_behind_a_proxy_the_client_is_who_it_says(broker_url: str, tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ async def test_no_token_and_no_text_is_logged_or_counted(api: NoticesApi) -> Non
     await api.publish(event(data=data(headline="Geheimer Anlass")))
     await api.publish(event(data=data(text="Noch geheimer")), token="unknown")
     await wait_for(api.is_ready)
-    told = api.log + await api.metrics()
+    told = api.log + await api.fetch_metrics()
     assert not [word for word in ("kreisfunk_press", "kreisfunk_unknown", "eheim", "sperrung-") if word in told]
 
 

@@ -98,7 +98,6 @@ PARTS = ("topic", "headline", "text", "link", "picture", "municipalities", "urge
 
 
 def request(number: int) -> bytes:
-    """The case of this number."""
     chance = random.Random(number)
     kind = chance.choice(TYPES[:3] * 4 + TYPES)
     if chance.random() < 0.3:

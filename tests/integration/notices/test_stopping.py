@@ -19,7 +19,7 @@ MILLISECONDS = range(0, 40, 2)
 
 
 async def read(url: str) -> None:
-    await StreamReader(url, None, "test", ANSWERS, "7D").run(lambda _: None)
+    await StreamReader(url, None, "test", ANSWERS, "7D").run(lambda *_: None)
 
 
 async def publish(url: str) -> None:

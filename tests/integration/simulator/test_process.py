@@ -40,7 +40,7 @@ async def business() -> AsyncIterator[FakeBusiness]:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_hands_over_the_last_webhooks_and_ends_well(business: FakeBusiness, number: int) -> None:
     business.answers = [503]
-    environment = {**ENVIRONMENT, "SIMULATOR_WEBHOOK_URL": business.url, "SIMULATOR_WEBHOOK_LINGER_SECONDS": "5"}
+    environment = {**ENVIRONMENT, "SIMULATOR_WEBHOOK_URL": business.url}
     async with start_simulator(environment) as process, aiohttp.ClientSession() as session:
         await write_start(session, await read_address(process))
         process.send_signal(number)

@@ -84,15 +84,6 @@ async def test_the_handshake_decides_about_an_address(harness: SimulatorHarness)
     assert listed["data"] == apps["data"] == []
 
 
-async def test_the_account_may_have_an_address_of_its_own(harness: SimulatorHarness) -> None:
-    override = {"override_callback_uri": harness.business.url, "verify_token": VERIFY_TOKEN}
-    assert (await subscribe_account(harness, **override))[0] == 200
-    _, apps = await harness.call_graph(f"{WABA_ID}/subscribed_apps")
-    (row,) = apps["data"]
-    assert row["whatsapp_business_api_data"]["id"] == APP_ID
-    assert row["override_callback_uri"] == harness.business.url
-
-
 @pytest.mark.parametrize(("token", "code"), [(GRAPH_TOKEN, 15), (f"{APP_ID}|another-secret", 190), ("something", 190)])
 async def test_the_app_is_changed_with_its_own_token_only(harness: SimulatorHarness, token: str, code: int) -> None:
     _, answer = await subscribe_app(harness, token)
@@ -153,10 +144,3 @@ async def test_a_picture_is_uploaded_before_its_template(harness: SimulatorHarne
     async with harness.session.post(f"{harness.url}/v26.0/{begun['id']}", data=PNG, headers=headers) as answer:
         handle = (await answer.json())["h"]
     assert (await create(harness, build(handle)))[0] == 200
-
-
-async def test_a_rejected_template_says_why(harness: SimulatorHarness) -> None:
-    await create(harness, build_definition())
-    await harness.call_control("PUT", "templates/sperrung_v1", {"status": "REJECTED", "reason": "PROMOTIONAL"})
-    _, listed = await harness.call_graph(f"{WABA_ID}/message_templates?fields=status,rejected_reason")
-    assert [(row["status"], row["rejected_reason"]) for row in listed["data"]] == [("REJECTED", "PROMOTIONAL")]

@@ -157,15 +157,6 @@ async def test_many_updates_share_a_post(harness: SimulatorHarness) -> None:
     assert len({message["id"] for message in harness.business.messages}) == 1000
 
 
-async def test_a_batch_can_be_limited_to_one_update() -> None:
-    async with run_simulator_harness(webhook_batch=1) as harness:
-        citizens = await harness.add(20)
-        for citizen in citizens:
-            await harness.write(citizen, text="Start")
-        await harness.business.wait_until(lambda: len(harness.business.messages) == 20)
-        assert len(harness.business.bodies) == 20
-
-
 async def test_refused_webhooks_come_again_until_they_are_taken(harness: SimulatorHarness) -> None:
     harness.business.answers = [503, 500, 302, 404]
     (citizen,) = await harness.add()
@@ -227,13 +218,12 @@ async def test_several_posts_are_under_way_at_once(harness: SimulatorHarness) ->
 
     async with (
         serve_webhooks(post=slow, get=slow) as url,
-        run_simulator_harness(webhook_url=url, webhook_batch=1) as other,
+        run_simulator_harness(webhook_url=url) as other,
+        asyncio.timeout(WAIT_TIMEOUT_SECONDS),
     ):
         for citizen in await other.add(3):
             await other.write(citizen, text="Start")
-        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
-            for _ in range(3):
-                await arrived.acquire()
+            await arrived.acquire()
         released.set()
         account = await other.wait_until_settled()
     assert account["webhooks"]["posts"] == 3

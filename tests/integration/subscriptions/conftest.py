@@ -11,10 +11,10 @@ from shared.amqp import topology
 from shared.contracts.events import NoticeAccepted
 from shared.database.pool import Database as Pool
 from tests.databases import FreshDatabase
+from tests.harness.processes import ServiceProcess
 from tests.integration.subscriptions.harness import ROLE, SubscriptionsHarness, build_harness
 from tests.integration.subscriptions.service_process import (
     BrokerHarness,
-    SubscriptionsProcess,
     open_broker_harness,
     run_service,
 )
@@ -73,9 +73,7 @@ async def broker(module_broker: BrokerHarness) -> BrokerHarness:
 
 
 @pytest.fixture
-async def service(
-    broker: BrokerHarness, database: FreshDatabase, tmp_path: Path
-) -> AsyncIterator[SubscriptionsProcess]:
+async def service(broker: BrokerHarness, database: FreshDatabase, tmp_path: Path) -> AsyncIterator[ServiceProcess]:
     async with run_service(broker, database.build_role_url(ROLE), tmp_path / "log") as running:
         yield running
 
@@ -83,7 +81,7 @@ async def service(
 @pytest.fixture(scope="module")
 async def module_service(
     module_broker: BrokerHarness, module_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[SubscriptionsProcess]:
+) -> AsyncIterator[ServiceProcess]:
     log = tmp_path_factory.mktemp("service") / "log"
     async with run_service(module_broker, module_database.build_role_url(ROLE), log) as running:
         yield running

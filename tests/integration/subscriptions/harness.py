@@ -1,12 +1,14 @@
 """The handlers of one replica on a real database, with a publisher that records and fails on request."""
 
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
 import asyncpg
+import pytest
 from prometheus_client import CollectorRegistry
 
 from services.subscriptions.adapters.metrics import Metrics
@@ -76,6 +78,15 @@ class RecordingEventPublisher:
         self.published.append(publication)
         if self.lose(publication):
             raise DependencyUnavailable("the confirm was lost")
+
+    @contextmanager
+    def failing(self, key: str | None = None, *, arrives: bool = False) -> Iterator[None]:
+        """Fail for what has this key, or for all, before or after it `arrives`; the block has to fail with it."""
+        failure = "lose" if arrives else "refuse"
+        setattr(self, failure, lambda publication: key in (None, publication.key))
+        with pytest.raises(DependencyUnavailable):
+            yield
+        setattr(self, failure, lambda _: False)
 
     def list_messages(self, kind: type[M]) -> list[M]:
         """All messages of a kind in the order of publishing."""

@@ -40,6 +40,12 @@ def build_cloud_event(
     return msgspec.json.encode({"specversion": "1.0", **given, "data": data})
 
 
+async def handle(
+    harness: SubscriptionsHarness, body: bytes, *, login: str | None = LOGIN, attempt: int | None = None
+) -> Outcome:
+    return await harness.parts.notices.handle(AmqpMessage(body=body, login=login), attempt=attempt)
+
+
 async def publish(
     harness: SubscriptionsHarness,
     *,
@@ -56,7 +62,7 @@ async def publish(
     body = build_cloud_event(
         kind.TYPE, NOTICE | changes, event_id=event_id, source=source, subject=notice, expirytime=expirytime, time=time
     )
-    return await harness.parts.notices.handle(AmqpMessage(body=body, login=login))
+    return await handle(harness, body, login=login)
 
 
 async def count_audience(harness: SubscriptionsHarness, **notice: Any) -> int:
@@ -73,7 +79,7 @@ async def ask(harness: SubscriptionsHarness, event: bytes, *, login: str | None 
     """Return the answer to a check of this event."""
     before = len(harness.publisher.list_messages(NoticeChecked))
     question = build_cloud_event(NoticeCheck.TYPE, {"event": msgspec.json.decode(event)}, event_id=f"question-{before}")
-    assert await harness.parts.notices.handle(AmqpMessage(body=question, login=login)) == Done()
+    assert await handle(harness, question, login=login) == Done()
     answer: NoticeChecked = harness.publisher.list_messages(NoticeChecked)[before]
     assert answer.event == f"question-{before}"
     return answer
@@ -83,4 +89,4 @@ async def withdraw(
     harness: SubscriptionsHarness, notice: str = "L149", *, event_id: str = "withdrawal", **data: object
 ) -> Outcome:
     body = build_cloud_event(NoticeWithdrawn.TYPE, data, event_id=event_id, subject=notice, expirytime=MISSING)
-    return await harness.parts.notices.handle(AmqpMessage(body=body, login=LOGIN))
+    return await handle(harness, body)

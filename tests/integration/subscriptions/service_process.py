@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 import aio_pika
 import msgspec
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
-from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Child
@@ -27,11 +26,11 @@ from shared.contracts.message import Lane, Message
 from shared.contracts.notices import NoticePublished
 from shared.runtime.hosts import get_login
 from tests.factories.citizens import build_both, build_message, build_message_key
-from tests.harness.processes import build_service_command, run_child
+from tests.harness.processes import ServiceProcess, build_service_command, run_child
 from tests.harness.service_login import open_login, service_login
 from tests.integration.subscriptions.harness import encode_group
 from tests.integration.subscriptions.notice_factory import NOTICE, build_cloud_event
-from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, fetch_until
+from tests.servers import Servers, fetch_until, wait_for
 
 COUNTY_FILE = ROOT / "deploy" / "config" / "county.toml"
 WORLD = "test.world"
@@ -110,6 +109,12 @@ class BrokerHarness:
         declared = await self.channel.declare_queue(queue, passive=True)
         return declared.declaration_result.message_count or 0
 
+    async def wait_for_count(self, queue: str, count: int) -> None:
+        async def has_count() -> bool:
+            return await self.count_messages(queue) == count
+
+        await wait_for(has_count)
+
 
 def build_current_message(text: str, citizen: object = 1) -> InboundMessage:
     """A message of just now."""
@@ -154,33 +159,6 @@ async def open_broker_harness(servers: Servers, vhost: str, folder: Path) -> Asy
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class SubscriptionsProcess:
-    """A running replica."""
-
-    child: Child
-    session: ClientSession
-    internal_url: str
-
-    @property
-    def log(self) -> str:
-        return self.child.command.log.read_text()
-
-    async def is_ready(self) -> bool:
-        return await self.fetch_readiness() == "ready\n"
-
-    async def fetch_readiness(self) -> str:
-        try:
-            async with self.session.get(f"{self.internal_url}/readyz") as response:
-                return await response.text()
-        except ClientError:
-            return ""
-
-    async def fetch_metrics(self) -> str:
-        async with self.session.get(f"{self.internal_url}/metrics") as response:
-            return await response.text()
-
-
 def build_environment(broker: BrokerHarness, database_url: str, internal_port: int) -> Mapping[str, str]:
     return {
         "KREISFUNK_BROKER_URL": broker.service_url,
@@ -193,13 +171,10 @@ def build_environment(broker: BrokerHarness, database_url: str, internal_port: i
 
 
 @asynccontextmanager
-async def run_service(broker: BrokerHarness, database_url: str, log: Path) -> AsyncIterator[SubscriptionsProcess]:
+async def run_service(broker: BrokerHarness, database_url: str, log: Path) -> AsyncIterator[ServiceProcess]:
     """Start it and wait until it is ready."""
     with reserve_ports(1) as (port,):
-        command = build_service_command("services.subscriptions", log, build_environment(broker, database_url, port))
-        async with ClientSession(timeout=ClientTimeout(total=WAIT_TIMEOUT_SECONDS)) as session:
-            service = SubscriptionsProcess(
-                child=Child(command), session=session, internal_url=f"http://{LOOPBACK}:{port}"
-            )
-            async with run_child(service.child, service.is_ready):
-                yield service
+        command = build_service_command("subscriptions", log, build_environment(broker, database_url, port))
+        service = ServiceProcess(child=Child(command), internal_url=f"http://{LOOPBACK}:{port}")
+        async with run_child(service.child, service.is_ready):
+            yield service

@@ -13,7 +13,6 @@ from shared.contracts.notices import NoticePublished
 from shared.notices.cloudevents import MAX_BODY_BYTES
 from tests.integration.subscriptions.notice_factory import NOTICE, SOURCE
 from tests.integration.subscriptions.service_process import BrokerHarness, build_current_notice
-from tests.servers import wait_until_equal
 
 QUARANTINE = topology.NOTICES_QUARANTINE
 pytestmark = pytest.mark.usefixtures("module_service")
@@ -101,7 +100,7 @@ async def test_what_is_rejected_without_requeueing_in_quarantine_is_judged_again
     wrong = {"topic", "headline", "text"}
     assert {problem.field for problem in (await broker.wait_for_event(NoticeRejected)).problems} == wrong
     source = await broker.channel.get_queue(QUARANTINE, ensure=False)
-    await wait_until_equal(lambda: broker.count_messages(QUARANTINE), 1)
+    await broker.wait_for_count(QUARANTINE, 1)
     incoming = await source.get()
     await incoming.reject(requeue=False)
     answer = await broker.wait_for_event(NoticeRejected)

@@ -5,10 +5,9 @@ import pytest
 
 from shared.contracts.events import NoticeRejected
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
-from shared.notices.cloudevents import AmqpMessage
 from shared.outcome import Done, Outcome, Rejected, RetryLater
 from tests.integration.subscriptions.harness import SubscriptionsHarness
-from tests.integration.subscriptions.notice_factory import EXPIRY, LOGIN, MISSING, NOTICE, build_cloud_event
+from tests.integration.subscriptions.notice_factory import EXPIRY, LOGIN, MISSING, NOTICE, build_cloud_event, handle
 
 ROADS, JOBS = "strassensperrungen", "stellen"
 STATES = "select topic, revision, state from subscriptions.broadcast order by revision"
@@ -33,8 +32,7 @@ async def say(
     body = build_cloud_event(kind.TYPE, content, event_id=event_id, subject=notice, expirytime=expiry)
     named = {"kreisfunksystem": system} if login == "notices" else {}
     passed_on = msgspec.json.decode(body) | named | ({"kreisfunktopics": topics} if topics else {})
-    message = AmqpMessage(body=msgspec.json.encode(passed_on), login=login)
-    return await harness.parts.notices.handle(message, attempt=attempt)
+    return await handle(harness, msgspec.json.encode(passed_on), login=login, attempt=attempt)
 
 
 def fields(harness: SubscriptionsHarness) -> list[str]:

@@ -5,10 +5,9 @@ import pytest
 
 from shared.contracts.events import NoticeAccepted, NoticeAction
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
-from shared.notices.cloudevents import AmqpMessage
 from shared.outcome import Rejected
 from tests.integration.subscriptions.harness import SubscriptionsHarness, subscribe_many
-from tests.integration.subscriptions.notice_factory import LOGIN, MISSING, NOTICE, ask, build_cloud_event, publish
+from tests.integration.subscriptions.notice_factory import MISSING, NOTICE, ask, build_cloud_event, handle, publish
 
 STORED = "select count(*) from subscriptions.broadcast", "select count(*) from subscriptions.notice_event"
 PUBLISHED = build_cloud_event(NoticePublished.TYPE, NOTICE)
@@ -56,10 +55,10 @@ async def test_what_is_wrong_is_named_as_it_will_be(harness: SubscriptionsHarnes
 @pytest.mark.parametrize("data", [{}, {"event": "x"}, {"event": [1]}])
 async def test_a_question_about_nothing_is_rejected(harness: SubscriptionsHarness, data: object) -> None:
     question = build_cloud_event("de.kreisfunk.notice.check.v1", data)
-    assert isinstance(await harness.parts.notices.handle(AmqpMessage(body=question, login=LOGIN)), Rejected)
+    assert isinstance(await handle(harness, question), Rejected)
 
 
 async def test_nobody_asks_who_is_not_registered(harness: SubscriptionsHarness) -> None:
     question = build_cloud_event("de.kreisfunk.notice.check.v1", {"event": {}})
-    assert isinstance(await harness.parts.notices.handle(AmqpMessage(body=question, login="nobody")), Rejected)
+    assert isinstance(await handle(harness, question, login="nobody"), Rejected)
     assert harness.publisher.list_messages(NoticeAccepted) == []

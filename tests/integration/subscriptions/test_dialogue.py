@@ -7,7 +7,6 @@ from functools import partial
 
 import asyncpg
 import msgspec
-import pytest
 
 from services.subscriptions.adapters.retention import NO_PUBLICATIONS, build_retention_rules
 from services.subscriptions.domain.subscriber import list_indexes
@@ -22,7 +21,6 @@ from shared.contracts.events import (
 )
 from shared.contracts.inbound import InboundMessage
 from shared.contracts.message import Addresses
-from shared.outcome import DependencyUnavailable
 from tests.factories.citizens import (
     COUNTY,
     NOON,
@@ -198,13 +196,12 @@ async def test_a_second_erasure_leaves_the_first_one_what_it_has_not_published_y
     )
     await harness.receive(start)
     ((subscriber,),) = await harness.fetch_rows("select id from subscriptions.subscriber")
-    harness.publisher.refuse = lambda _: True
-    with pytest.raises(DependencyUnavailable):
+    with harness.publisher.failing():
         await harness.receive(first)
     assert contains_encrypted_address(1, await everything(harness))
     await other.receive(second)
     await owner.execute("update subscriptions.inbox set handled_at = handled_at - interval '2 days'")
-    await harness.metrics.retention.build_retention(harness.database, build_retention_rules(COUNTY)).run()
+    await harness.metrics.retention.run(harness.database, build_retention_rules(COUNTY))
     await other.receive(first)
     assert [each.sequence for each in other.publisher.list_messages(SubscriptionEnded) if each.subscriber == subscriber]
     assert subscriber in [each for one in other.publisher.list_messages(SubscriberErased) for each in one.subscribers]
@@ -217,8 +214,7 @@ async def test_an_answer_that_is_confirmed_after_an_erasure_is_not_written_back(
 ) -> None:
     """Another replica erases what the first one is about to trim."""
     said = build_message("Feedback: Danke", seconds=5)
-    harness.publisher.lose = lambda publication: publication.key == "reply"
-    with pytest.raises(DependencyUnavailable):
+    with harness.publisher.failing("reply", arrives=True):
         await harness.receive(said)
     await other.receive(build_message("Löschen", seconds=9))
     await harness.parts.inbound.subscribers.trim_stored_replies(said.message_key, (harness.publisher.published[-1],))
@@ -226,10 +222,8 @@ async def test_an_answer_that_is_confirmed_after_an_erasure_is_not_written_back(
 
 
 async def test_an_erasure_that_is_published_is_not_stored_for_another_time(harness: SubscriptionsHarness) -> None:
-    harness.publisher.lose = lambda publication: publication.key == "reply"
-    with pytest.raises(DependencyUnavailable):
+    with harness.publisher.failing("reply", arrives=True):
         await harness.receive(build_message("Löschen"))
-    harness.publisher.lose = lambda _: False
     await harness.receive(build_message("Löschen"))
     published = len(harness.publisher.published)
     await harness.receive(build_message("Löschen"))

@@ -107,10 +107,8 @@ async def test_a_withdrawal_ends_the_expansion(harness: SubscriptionsHarness, ow
     await subscribe_many(owner, 1_000)
     await publish(harness)
     assert await harness.parts.expander.expand_next()
-    harness.publisher.refuse = lambda publication: publication.key == Lane.BULK
-    with pytest.raises(DependencyUnavailable):
+    with harness.publisher.failing(Lane.BULK):
         await harness.parts.expander.expand_next()
-    harness.publisher.refuse = lambda _: False
     await withdraw(harness)
     await harness.expand()
     assert len(harness.publisher.list_pages()) == 4
@@ -122,11 +120,9 @@ async def test_a_withdrawal_that_drops_the_last_pages_leaves_the_audience_unread
 ) -> None:
     await subscribe_many(owner, 150)
     await publish(harness)
-    harness.publisher.refuse = lambda publication: publication.key == Lane.BULK
-    with pytest.raises(DependencyUnavailable):
+    with harness.publisher.failing(Lane.BULK):
         await harness.parts.expander.expand_next()
     assert await harness.fetch_rows(PROGRESS) == [("expanding", 2, 150, True)]
-    harness.publisher.refuse = lambda _: False
     await withdraw(harness)
     assert await harness.fetch_rows(PROGRESS) == [("cancelled", 2, 150, False)]
 
@@ -139,8 +135,7 @@ async def test_a_cancellation_by_an_operator_is_published_until_the_broker_has_i
     await publish(harness)
     (accepted,) = harness.publisher.list_messages(NoticeAccepted)
     await owner.execute(CANCEL, accepted.broadcast)
-    harness.publisher.refuse = lambda publication: publication.key == BroadcastCancelled.KEY
-    with pytest.raises(DependencyUnavailable):
+    with harness.publisher.failing(BroadcastCancelled.KEY):
         await harness.parts.expander.publish_cancellations()
 
     await other.parts.expander.publish_cancellations()
@@ -252,10 +247,8 @@ async def test_a_spread_is_shared_out_among_those_who_are_there_at_the_start(
     await subscribe_many(owner, 240)
     await publish(harness, spread_minutes=120)
     assert await harness.fetch_rows("select spacing_seconds from subscriptions.broadcast") == [(30.0,)]
-    harness.publisher.refuse = lambda publication: publication.key == Lane.BULK
-    with pytest.raises(DependencyUnavailable):
+    with harness.publisher.failing(Lane.BULK):
         await harness.parts.expander.expand_next()
-    harness.publisher.refuse = lambda _: False
     await harness.receive(build_message("Start", sender=build_both("late")))
     await harness.expand()
     assert {page.spacing_seconds for page in harness.publisher.list_pages()} == {30.0}

@@ -8,7 +8,6 @@ import pytest
 from shared.contracts.dispatch import BroadcastFollowUp
 from shared.contracts.events import NoticeRejected
 from shared.contracts.message import Lane
-from shared.outcome import DependencyUnavailable
 from tests.factories.citizens import NOON
 from tests.integration.subscriptions.harness import SubscriptionsHarness, subscribe_many
 from tests.integration.subscriptions.notice_factory import publish
@@ -23,10 +22,8 @@ async def test_a_follow_up_names_the_broadcasts_of_the_earlier_notice_and_reads_
     await publish(harness)
     await publish(harness, revision=2, text="Bis 20 Uhr.", event_id="event-2")
     await publish(harness, notice="frei", text="Wieder frei.", follows="L149", event_id="event-3")
-    harness.publisher.lose = lambda publication: publication.key == Lane.BULK
-    with pytest.raises(DependencyUnavailable):
+    with harness.publisher.failing(Lane.BULK, arrives=True):
         await harness.expand()
-    harness.publisher.lose = lambda _: False
     await harness.expand()
     earlier = await harness.fetch_rows(EARLIER)
     follow_ups = harness.publisher.list_messages(BroadcastFollowUp)

@@ -12,13 +12,12 @@ from shared.amqp import topology
 from shared.contracts.envelope import CONTENT_TYPE
 from shared.contracts.events import NoticeAccepted, NoticeRejected
 from tests.factories.citizens import TEXTS
+from tests.harness.processes import ServiceProcess
 from tests.integration.subscriptions.service_process import (
     BrokerHarness,
-    SubscriptionsProcess,
     build_current_message,
     build_current_notice,
 )
-from tests.servers import wait_until_equal
 
 TIMES = 30
 NO_TEXT = b"\xff\xfe"
@@ -63,7 +62,7 @@ def deep() -> Iterator[None]:
     ids=lambda hostile: " ".join(hostile),
 )
 async def test_everybody_else_is_heard_at_once_and_it_is_settled(
-    module_service: SubscriptionsProcess, broker: BrokerHarness, hostile: dict[str, Any], deep: None
+    module_service: ServiceProcess, broker: BrokerHarness, hostile: dict[str, Any], deep: None
 ) -> None:
     await asyncio.to_thread(publish, broker, hostile)
     await broker.say(build_current_message("Stop", str(hostile)[:50]))
@@ -76,7 +75,7 @@ async def test_everybody_else_is_heard_at_once_and_it_is_settled(
 
 
 async def test_an_id_that_no_database_takes_is_rejected_and_everybody_else_is_heard(
-    module_service: SubscriptionsProcess, broker: BrokerHarness
+    module_service: ServiceProcess, broker: BrokerHarness
 ) -> None:
     last_attempt = {"headers": {"attempt": LATEST}}
     event = build_current_notice("no\0text", subject="n-1")
@@ -100,8 +99,8 @@ def publish(broker: BrokerHarness, hostile: dict[str, Any], body: bytes = b"{}")
             channel.basic_publish(topology.MUNICIPAL_EVENTS, "notice.published", body, properties)
 
 
-async def check_settled(service: SubscriptionsProcess, broker: BrokerHarness) -> None:
-    await wait_until_equal(lambda: broker.count_messages(topology.SUBSCRIPTIONS_NOTICES.name), 0)
+async def check_settled(service: ServiceProcess, broker: BrokerHarness) -> None:
+    await broker.wait_for_count(topology.SUBSCRIPTIONS_NOTICES.name, 0)
     assert await broker.count_messages(topology.SUBSCRIPTIONS_NOTICES.dead_letter_queue) == 0
     for trouble in TROUBLES:
         assert trouble not in service.log

@@ -24,10 +24,10 @@ from shared.contracts.message import Lane
 from tests.factories.citizens import TEXTS
 from tests.factories.webhooks import build_messages_body, build_text_message
 from tests.harness.ingress import IngressProcess, run_ingress
+from tests.harness.processes import ServiceProcess
 from tests.harness.service_login import service_login
 from tests.integration.subscriptions.service_process import (
     BrokerHarness,
-    SubscriptionsProcess,
     build_current_message,
 )
 from tests.servers import Servers, fetch_until, wait_for
@@ -91,7 +91,7 @@ async def ingress(servers: Servers, vhost: str, broker: BrokerHarness, tmp_path:
 
 
 async def test_no_text_makes_the_database_fail_or_loses_a_group(
-    ingress: IngressProcess, service: SubscriptionsProcess, broker: BrokerHarness, owner: asyncpg.Connection
+    ingress: IngressProcess, service: ServiceProcess, broker: BrokerHarness, owner: asyncpg.Connection
 ) -> None:
     messages = [build_message(number, *said) for number, said in enumerate(list_texts(Random(20_261_127)))]
     bodies = [
@@ -118,7 +118,7 @@ async def test_no_text_makes_the_database_fail_or_loses_a_group(
 @pytest.mark.alone
 @pytest.mark.parametrize("phones", [1, 1_000])
 async def test_a_stop_among_a_thousand_hostile_messages_is_answered_at_once(
-    service: SubscriptionsProcess, broker: BrokerHarness, owner: asyncpg.Connection, phones: int
+    service: ServiceProcess, broker: BrokerHarness, owner: asyncpg.Connection, phones: int
 ) -> None:
     replies = await broker.channel.get_queue(topology.LANES[Lane.REPLY].name, ensure=False)
     answered: dict[bytes, float] = {}
@@ -134,7 +134,7 @@ async def test_a_stop_among_a_thousand_hostile_messages_is_answered_at_once(
     usual = await waits_of_stops(broker, answered, "undisturbed")
     await asyncio.gather(*(broker.say(hostile_of(number % phones, number)) for number in range(500)))
     await asyncio.gather(*(broker.say(*map_to(phones, first)) for first in range(500, 1_000, 10)))
-    await wait_for(lambda: all_are_in_hand(broker))
+    await broker.wait_for_count(topology.SUBSCRIPTIONS_INBOUND.name, 0)
     waits = await waits_of_stops(broker, answered, "stopping")
     assert median(waits) < PROMISED_SECONDS
     assert max(waits) < max(PROMISED_SECONDS, BUSY_MACHINE * max(usual))
@@ -174,10 +174,6 @@ async def is_taken(ingress: IngressProcess, body: bytes) -> bool:
 async def count(owner: asyncpg.Connection, table: str) -> int:
     rows: int = await owner.fetchval(f"select count(*) from subscriptions.{table}")  # noqa: S608
     return rows
-
-
-async def all_are_in_hand(broker: BrokerHarness) -> bool:
-    return await broker.count_messages(topology.SUBSCRIPTIONS_INBOUND.name) == 0
 
 
 async def nobody_listens(broker: BrokerHarness) -> bool:

@@ -84,14 +84,9 @@ def id_of(publication: Publication) -> str:
 async def test_a_crash_between_commit_and_publish_is_healed_by_the_redelivery(
     harness: SubscriptionsHarness, arrives: bool
 ) -> None:
-    if arrives:
-        harness.publisher.lose = lambda publication: publication.key == "reply"
-    else:
-        harness.publisher.refuse = lambda publication: publication.key == "reply"
-    with pytest.raises(DependencyUnavailable):
+    with harness.publisher.failing("reply", arrives=arrives):
         await harness.receive(build_message("Start"))
     assert await harness.fetch_rows(SUBSCRIBERS) == [("subscribed", 1)]
-    harness.publisher.refuse = harness.publisher.lose = lambda _: False
     await harness.receive(build_message("Start"))
     assert len({reply.reply for reply in harness.publisher.list_messages(ReplyRequested)}) == 1
     assert len(await harness.fetch_rows(CONSENTS)) == 1

@@ -1,7 +1,6 @@
 """One event, one answer: repeats, quotas and sequences, on a real database."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -15,7 +14,6 @@ from shared.amqp.consumer import MAX_ATTEMPTS
 from shared.contracts.envelope import decode
 from shared.contracts.events import NoticeAccepted, NoticeAction, NoticeRejected
 from shared.contracts.notices import NoticePublished, NoticeUpdated
-from shared.notices.cloudevents import AmqpMessage
 from shared.notices.configuration import System
 from shared.outcome import DependencyUnavailable, Done, Outcome, Rejected, RetryLater
 from tests.factories.citizens import COUNTY, NOON
@@ -26,6 +24,7 @@ from tests.integration.subscriptions.notice_factory import (
     NOTICE,
     SOURCE,
     build_cloud_event,
+    handle,
     publish,
     withdraw,
 )
@@ -54,15 +53,8 @@ def with_systems(*systems: System) -> County:
     return msgspec.structs.replace(COUNTY, systems=(*COUNTY.systems, *systems))
 
 
-def build_update() -> AmqpMessage:
-    body = build_cloud_event(NoticeUpdated.TYPE, NOTICE | {"revision": 2}, event_id="event-2")
-    return AmqpMessage(body=body, login=LOGIN)
-
-
-def build_follow_up() -> AmqpMessage:
-    data = NOTICE | {"follows": "L149"}
-    body = build_cloud_event(NoticePublished.TYPE, data, event_id="event-3", subject="K8")
-    return AmqpMessage(body=body, login=LOGIN)
+UPDATE = build_cloud_event(NoticeUpdated.TYPE, NOTICE | {"revision": 2}, event_id="event-2")
+FOLLOW_UP = build_cloud_event(NoticePublished.TYPE, NOTICE | {"follows": "L149"}, event_id="event-3", subject="K8")
 
 
 async def test_a_repeated_event_is_answered_by_the_same_bytes_and_makes_no_second_broadcast(
@@ -91,8 +83,7 @@ async def test_another_way_of_writing_the_same_event_is_a_repeat(harness: Subscr
     berlin = EXPIRY.astimezone(ZoneInfo("Europe/Berlin")).isoformat()
     body = build_cloud_event(NoticePublished.TYPE, NOTICE | {"urgent": False, "link": None}, expirytime=berlin)
     passed_on = msgspec.json.decode(body) | {"kreisfunksystem": LOGIN, "time": "2026-11-20T12:34:56Z"}
-    by_http = AmqpMessage(body=msgspec.json.encode(passed_on), login="notices")
-    assert await harness.parts.notices.handle(by_http) == Done()
+    assert await handle(harness, msgspec.json.encode(passed_on), login="notices") == Done()
     assert len(answers(harness)) == 2
     assert len({each.body for each in answers(harness)}) == 1
 
@@ -217,31 +208,31 @@ async def test_a_withdrawal_is_answered_with_the_newest_revision(harness: Subscr
 
 
 @pytest.mark.parametrize(
-    ("build", "broadcasts"),
+    ("event", "broadcasts"),
     [
-        (build_update, [("L149", 1, "cancelled"), ("L149", 2, "expanding")]),
-        (build_follow_up, [("K8", 1, "expanding"), ("L149", 1, "expanding")]),
+        (UPDATE, [("L149", 1, "cancelled"), ("L149", 2, "expanding")]),
+        (FOLLOW_UP, [("K8", 1, "expanding"), ("L149", 1, "expanding")]),
     ],
     ids=["update", "follow-up"],
 )
 async def test_what_overtakes_its_notice_waits_for_it(
-    harness: SubscriptionsHarness, build: Callable[[], AmqpMessage], broadcasts: list[tuple[object, ...]]
+    harness: SubscriptionsHarness, event: bytes, broadcasts: list[tuple[object, ...]]
 ) -> None:
     for attempt in (1, 2):
-        assert isinstance(await harness.parts.notices.handle(build(), attempt=attempt), RetryLater)
+        assert isinstance(await handle(harness, event, attempt=attempt), RetryLater)
     assert harness.publisher.published == []
     await publish(harness)
-    assert await harness.parts.notices.handle(build(), attempt=3) == Done()
+    assert await handle(harness, event, attempt=3) == Done()
     assert await harness.fetch_rows(BROADCASTS) == broadcasts
 
 
-@pytest.mark.parametrize("build", [build_update, build_follow_up], ids=["update", "follow-up"])
+@pytest.mark.parametrize("event", [UPDATE, FOLLOW_UP], ids=["update", "follow-up"])
 async def test_it_waits_longer_than_a_broker_takes_to_notice_a_dead_replica_and_then_gets_an_answer(
-    harness: SubscriptionsHarness, build: Callable[[], AmqpMessage]
+    harness: SubscriptionsHarness, event: bytes
 ) -> None:
     waited = 0.0
     for attempt in range(1, MAX_ATTEMPTS + 1):
-        outcome = await harness.parts.notices.handle(build(), attempt=attempt)
+        outcome = await handle(harness, event, attempt=attempt)
         if isinstance(outcome, Rejected):
             break
         assert isinstance(outcome, RetryLater)

@@ -9,7 +9,6 @@ import pytest
 from shared.contracts.events import BroadcastCancelled, BroadcastStarted, NoticeAccepted, NoticeRejected
 from shared.contracts.hours import LOCAL_ZONE
 from shared.contracts.message import Lane
-from shared.notices.cloudevents import AmqpMessage
 from shared.outcome import Done, Rejected
 from tests.factories.citizens import NOON
 from tests.integration.subscriptions.harness import SubscriptionsHarness, subscribe_many
@@ -20,6 +19,7 @@ from tests.integration.subscriptions.notice_factory import (
     NOTICE,
     SOURCE,
     build_cloud_event,
+    handle,
     publish,
     withdraw,
 )
@@ -103,7 +103,7 @@ async def test_nobody_publishes_in_anothers_name(
 async def test_what_is_no_notice_is_quarantined_and_named(
     harness: SubscriptionsHarness, body: bytes, fields: set[str]
 ) -> None:
-    outcome = await harness.parts.notices.handle(AmqpMessage(body=body, login=LOGIN))
+    outcome = await handle(harness, body)
     assert isinstance(outcome, Rejected)
     assert rejected_fields(harness) == [fields]
     assert "4917" not in outcome.reason

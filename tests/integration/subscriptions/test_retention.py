@@ -54,7 +54,7 @@ async def test_what_is_too_old_is_gone_and_what_is_not_stays(
     for age in (OLDER, OLDER, YOUNGER):
         moment = datetime.now(UTC) - RULES[kind].max_age - age * COARSENESS.get(kind, 1)
         await owner.execute(f"insert into subscriptions.{ROWS[kind]}", moment, uuid4().bytes)
-    await harness.metrics.retention.build_retention(harness.database, RULES).run()
+    await harness.metrics.retention.run(harness.database, RULES)
     table = ROWS[kind].split()[0]
     assert await owner.fetchval(LEFT.get(kind, f"select count(*) from subscriptions.{table}")) == 1  # noqa: S608
     assert harness.read_metric("kreisfunk_subscriptions_retention_deleted_rows_total", kind=kind) == 2
@@ -65,7 +65,7 @@ async def test_what_is_too_old_is_gone_and_what_is_not_stays(
 
 
 async def test_nothing_stored_is_shown_as_nothing(harness: SubscriptionsHarness) -> None:
-    await harness.metrics.retention.build_retention(harness.database, RULES).run()
+    await harness.metrics.retention.run(harness.database, RULES)
     for kind, rule in RULES.items():
         assert harness.read_metric("kreisfunk_subscriptions_retention_deleted_rows_total", kind=kind) == 0
         if kind != "consent":
@@ -82,7 +82,7 @@ async def test_somebody_who_subscribes_again_while_the_old_row_is_purged_is_subs
         await owner.execute(
             "update subscriptions.subscriber set state = 'subscribed', phone_sealed = $1, started_at = now()", key
         )
-        purging = asyncio.create_task(harness.metrics.retention.build_retention(harness.database, RULES).run())
+        purging = asyncio.create_task(harness.metrics.retention.run(harness.database, RULES))
         await wait_until_locked(owner)
     await purging
     assert await owner.fetchval("select state from subscriptions.subscriber") == "subscribed"
@@ -94,7 +94,7 @@ async def test_the_proof_of_whoever_is_subscribed_stays_however_old(
     long_ago, key = datetime.now(UTC) - 2 * RULES["consent"].max_age, uuid4().bytes
     await owner.execute(f"insert into subscriptions.{SUBSCRIBED}", long_ago, key)
     await owner.execute(f"insert into subscriptions.{ROWS['consent']}", long_ago, key)
-    await harness.metrics.retention.build_retention(harness.database, RULES).run()
+    await harness.metrics.retention.run(harness.database, RULES)
     for table in ("consent", "subscriber"):
         assert await owner.fetchval(f"select count(*) from subscriptions.{table}") == 1  # noqa: S608
 
@@ -110,7 +110,7 @@ async def test_the_proof_of_a_row_that_was_merged_into_anothers_stays_as_long_as
     proofs = await harness.fetch_rows("select event from subscriptions.consent order by event")
     assert proofs == [("given",), ("given",), ("merged",)]
     await harness.receive(build_message(text, seconds=30))
-    await harness.metrics.retention.build_retention(harness.database, RULES).run()
+    await harness.metrics.retention.run(harness.database, RULES)
     assert await owner.fetchval("select count(*) from subscriptions.consent where event <> 'erased'") >= len(proofs)
     await age_and_purge(harness, owner)
     for table in ("consent", "subscriber"):
@@ -126,4 +126,4 @@ async def age_and_purge(harness: SubscriptionsHarness, owner: asyncpg.Connection
         age,
     )
     await owner.execute("update subscriptions.consent set recorded_at = recorded_at - $1::interval", age)
-    await harness.metrics.retention.build_retention(harness.database, RULES).run()
+    await harness.metrics.retention.run(harness.database, RULES)

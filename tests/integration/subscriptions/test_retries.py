@@ -3,19 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 
 import pytest
 from aio_pika import Message
 from structlog.testing import capture_logs
-from structlog.typing import EventDict
 
 from shared.amqp import topology
 from shared.amqp.connection import Connection, connect
 from shared.amqp.consumer import MAX_ATTEMPTS, Consumer, Handler, ReceivedMessage, open_consumer, run_worker
 from shared.outcome import Done, Outcome, Rejected, RetryLater, Separate
 from tests.integration.subscriptions.service_process import BrokerHarness
-from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, call_broker_api, wait_for, wait_until_equal
+from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, call_broker_api, wait_for
 
 INBOUND, NOTICES = topology.SUBSCRIPTIONS_INBOUND, topology.SUBSCRIPTIONS_NOTICES
 FOREIGN = pytest.mark.foreign_messages("what is retried or given back is not read")
@@ -115,8 +113,8 @@ async def test_what_cannot_be_parked_is_parked_as_soon_as_it_can_be(
         async with filled_queue(servers, vhost, broker, tier):
             with capture_logs() as logs:
                 await broker.publish(topology.INBOUND, "messages", b"whole")
-                await wait_for(partial(has_failed, logs))
-        await wait_until_equal(lambda: broker.count_messages(tier), 4)
+                await wait_for(lambda: any(entry["event"] == "settle_failed" for entry in logs))
+        await broker.wait_for_count(tier, 4)
         finished.set()
 
 
@@ -187,10 +185,10 @@ async def test_what_was_given_back_to_the_broker_needs_no_word(broker: BrokerHar
     async with open_consumer(connection, connection, NOTICES, prefetch=1) as consumer:
         received = await consumer.receive()
     with capture_logs() as logs:
-        await consumer.settle(received, Done())
+        await received.settle(Done())
     assert logs == []
     async with open_consumer(connection, connection, NOTICES, prefetch=1) as consumer:
-        await consumer.settle(await consumer.receive(), Done())
+        await (await consumer.receive()).settle(Done())
 
 
 @FOREIGN
@@ -207,12 +205,8 @@ async def test_what_is_settled_while_its_consumer_closes_does_not_cost_the_conne
             received = await consumer.receive()
             closing = asyncio.create_task(ends.pop_all().aclose())
             await asyncio.sleep(0)
-            await consumer.settle(received, Done())
+            await received.settle(Done())
             await closing
     async with open_consumer(connection, connection, NOTICES, prefetch=1) as consumer:
-        await consumer.settle(await consumer.receive(), Done())
+        await (await consumer.receive()).settle(Done())
     assert lost == []
-
-
-async def has_failed(logs: list[EventDict]) -> bool:
-    return any(entry["event"] == "settle_failed" for entry in logs)

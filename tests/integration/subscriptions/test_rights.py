@@ -71,7 +71,7 @@ async def test_the_service_purges_no_proof_before_its_time(
     """Neither by a shorter period nor by saying that something was said long ago."""
     said = build_message("Start", seconds=-4 * 365 * 86_400)
     await harness.receive(said, build_message("Stop", seconds=-4 * 365 * 86_400 + 1))
-    purge = "select subscriptions.forget_proofs($1, 100)"
+    purge = "select subscriptions.purge_proofs($1, 100)"
     for days in (0, 1, 1094):
         with pytest.raises(asyncpg.RaiseError, match="at least 1095 days"):
             await role.fetchval(purge, timedelta(days=days))

@@ -20,10 +20,10 @@ from shared.contracts.inbound import InboundMessages
 from shared.contracts.message import Lane
 from tests.databases import FreshDatabase, create_database, migrate_database
 from tests.factories.citizens import TEXTS
+from tests.harness.processes import ServiceProcess
 from tests.integration.subscriptions.harness import ROLE, subscribe_many
 from tests.integration.subscriptions.service_process import (
     BrokerHarness,
-    SubscriptionsProcess,
     build_current_message,
     build_current_notice,
     run_service,
@@ -36,9 +36,7 @@ BULK = topology.LANES[Lane.BULK]
 LETTERS = "select * from subscriptions.dead_letter"
 
 
-async def test_start_a_notice_and_stop_reach_the_dispatcher(
-    service: SubscriptionsProcess, broker: BrokerHarness
-) -> None:
+async def test_start_a_notice_and_stop_reach_the_dispatcher(service: ServiceProcess, broker: BrokerHarness) -> None:
     await broker.say(build_current_message("Start"))
     assert (await broker.read_reply()).text == TEXTS.receipt.text
 
@@ -57,7 +55,7 @@ async def test_start_a_notice_and_stop_reach_the_dispatcher(
 
 
 async def test_a_notice_that_follows_another_goes_to_those_who_got_that(
-    service: SubscriptionsProcess, broker: BrokerHarness
+    service: ServiceProcess, broker: BrokerHarness
 ) -> None:
     await broker.publish_notice(build_current_notice("L149"))
     batch = decode((await broker.wait_for_message(BULK.name)).body)
@@ -69,7 +67,7 @@ async def test_a_notice_that_follows_another_goes_to_those_who_got_that(
 
 
 async def test_a_full_lane_stops_the_expansion_until_there_is_room(
-    service: SubscriptionsProcess, broker: BrokerHarness, owner: asyncpg.Connection
+    service: ServiceProcess, broker: BrokerHarness, owner: asyncpg.Connection
 ) -> None:
     # RabbitMQ says that a quorum queue is full some messages later, but not a whole step later.
     pages_per_step = (ROUNDS + 1) * PAGES_AHEAD
@@ -89,7 +87,7 @@ async def test_a_full_lane_stops_the_expansion_until_there_is_room(
 
 
 async def test_lost_connections_come_back_without_a_restart(
-    service: SubscriptionsProcess, broker: BrokerHarness, owner: asyncpg.Connection, servers: Servers
+    service: ServiceProcess, broker: BrokerHarness, owner: asyncpg.Connection, servers: Servers
 ) -> None:
     process = service.child.pid
     await call_broker_api(servers, "DELETE", f"connections/username/{broker.service_login}")
@@ -103,7 +101,7 @@ async def test_lost_connections_come_back_without_a_restart(
 
 
 async def test_a_process_that_alone_has_lost_its_database_keeps_no_message(
-    service: SubscriptionsProcess, broker: BrokerHarness, database: FreshDatabase, tmp_path: Path
+    service: ServiceProcess, broker: BrokerHarness, database: FreshDatabase, tmp_path: Path
 ) -> None:
     async with (
         run_proxy_to(database.build_role_url(ROLE)) as (proxy, url),
@@ -116,7 +114,7 @@ async def test_a_process_that_alone_has_lost_its_database_keeps_no_message(
             assert (await broker.read_reply()).text == TEXTS.unsubscribe_confirmation.text
 
 
-async def test_a_reply_waits_until_its_lane_is_declared(service: SubscriptionsProcess, broker: BrokerHarness) -> None:
+async def test_a_reply_waits_until_its_lane_is_declared(service: ServiceProcess, broker: BrokerHarness) -> None:
     lane = await broker.channel.get_queue(REPLIES, ensure=False)
     await lane.unbind(topology.DISPATCH, Lane.REPLY)
     await broker.say(build_current_message("Stop"))
@@ -127,7 +125,7 @@ async def test_a_reply_waits_until_its_lane_is_declared(service: SubscriptionsPr
 
 
 async def test_a_signal_ends_it_cleanly_and_nothing_is_left_in_hand(
-    service: SubscriptionsProcess, broker: BrokerHarness
+    service: ServiceProcess, broker: BrokerHarness
 ) -> None:
     await broker.say(*(build_current_message("Start", citizen) for citizen in range(200)))
     await broker.wait_for_message(REPLIES)
@@ -139,7 +137,7 @@ async def test_a_signal_ends_it_cleanly_and_nothing_is_left_in_hand(
 
 
 async def test_a_killed_process_answers_everybody_after_its_restart(
-    service: SubscriptionsProcess, broker: BrokerHarness
+    service: ServiceProcess, broker: BrokerHarness
 ) -> None:
     await broker.say(*(build_current_message("Start", citizen) for citizen in range(200)))
     first = await broker.wait_for_message(REPLIES)
@@ -158,7 +156,7 @@ async def test_a_killed_process_answers_everybody_after_its_restart(
 
 @pytest.mark.foreign_messages("nobody can read it, so that it becomes a dead letter")
 async def test_logs_name_nobody_and_what_nobody_can_read_is_encrypted(
-    service: SubscriptionsProcess, broker: BrokerHarness, owner: asyncpg.Connection
+    service: ServiceProcess, broker: BrokerHarness, owner: asyncpg.Connection
 ) -> None:
     await broker.say(build_current_message("Hallo, ich bin 4917604069001"), build_current_message("Start", 2))
     await broker.publish(topology.INBOUND, InboundMessages.KEY, b'{"broken": "4917604069001"}')
@@ -209,7 +207,7 @@ async def test_whoever_is_started_first_waits_for_database_and_schema(
     assert "Traceback" not in log.read_text()
 
 
-async def _used(service: AbstractAsyncContextManager[SubscriptionsProcess]) -> None:
+async def _used(service: AbstractAsyncContextManager[ServiceProcess]) -> None:
     async with service as running:
         assert await running.is_ready()
 

@@ -1,6 +1,5 @@
 """Output about a notice, for a person or a script."""
 
-import json
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -25,24 +24,12 @@ REJECTED = msgspec.structs.replace(
 WITHDRAWN = msgspec.structs.replace(PUBLISHED, state=EventState.DONE, action=NoticeAction.WITHDRAWN, revision=2)
 
 
-def test_a_person_reads_one_line_and_every_problem() -> None:
-    assert format_text(ACCEPTED) == f"accepted: notice n revision 1, broadcast {BROADCAST}"
-    assert format_text(REJECTED) == "rejected: notice n\n  topic: unknown"
-    assert format_text(WITHDRAWN) == "withdrawn: notice n"
-    assert format_text(PUBLISHED) == "published: notice n"
-
-
 def test_a_script_reads_the_result() -> None:
     answers = (ACCEPTED, REJECTED, WITHDRAWN, PUBLISHED)
     results = [build_json(answer)["result"] for answer in answers]
     assert results == ["accepted", "rejected", "withdrawn", "published"]
     assert [(build_json(answer)["event"], build_json(answer)["notice"]) for answer in answers] == [("e", "n")] * 4
     assert build_json(ACCEPTED)["broadcast"] == str(BROADCAST)
-
-
-def test_a_rejection_has_its_own_status(capsys: pytest.CaptureFixture[str]) -> None:
-    assert report(REJECTED, as_json=True) == 3
-    assert json.loads(capsys.readouterr().out)["problems"] == [{"field": "topic", "problem": "unknown"}]
 
 
 NOBODY = msgspec.structs.replace(ACCEPTED, audience=0, blockers=("nobody has subscribed to this",))

@@ -19,12 +19,6 @@ def test_a_named_folder_goes_before_the_environment_and_that_before_a_usual_stac
         assert find_stack(tmp_path, environment) == ADDRESSES
 
 
-def test_a_folder_where_no_stack_runs_ends_the_command(tmp_path: Path) -> None:
-    with pytest.raises(typer.Exit) as ended:
-        find_stack(tmp_path, {})
-    assert ended.value.exit_code == 2
-
-
 def test_a_stack_of_another_version_ends_the_command_and_says_what_to_do(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

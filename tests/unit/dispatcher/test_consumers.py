@@ -11,8 +11,9 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from services.dispatcher.adapters.metrics import Metrics
+from services.dispatcher.domain.status_updates import AppliedStatuses, StatusUpdate
 from services.dispatcher.handlers.consumers import StatusHandler, count_billed, handle_message
-from services.dispatcher.ports import AppliedStatuses, Ledger, StatusUpdate
+from services.dispatcher.ports import Ledger
 from shared.contracts.envelope import encode
 from shared.contracts.events import BroadcastCancelled
 from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses

@@ -12,12 +12,12 @@ import pytest
 
 from deploy.local.ports import LOOPBACK
 from services.dispatcher.adapters.graph_api import GraphApi
+from services.dispatcher.domain.claims import Claim, Instant
 from services.dispatcher.domain.reachability import UNDECRYPTABLE_REASON
 from services.dispatcher.domain.send_results import Accepted, ErrorResponse, NoResponse, Refused, SendResult
-from services.dispatcher.ports import Claim
 from shared.contracts.message import Address, AddressKind, Lane
 from shared.encryption import BlindIndexKey, KeyRing
-from shared.runtime.clock import Instant
+from shared.runtime.clock import read_clocks
 from shared.runtime.post_client import HttpAnswer, PostClient
 from tests.harness.website import build_text_answer, run_website
 
@@ -31,7 +31,7 @@ def claim() -> Claim:
     encrypted = KeyRing.parse(f"1:{KEY}").encrypt(NUMBER.encode(), purpose=AddressKind.PHONE.value, index=index)
     address = Address(kind=AddressKind.PHONE, index=index, sealed=encrypted)
     now = datetime.now(UTC)
-    return Claim(uuid4(), Lane.BULK, address, {"type": "template"}, now, now, Instant.now())
+    return Claim(uuid4(), Lane.BULK, address, {"type": "template"}, now, now, Instant(*read_clocks()))
 
 
 def graph(session: aiohttp.ClientSession, key: str) -> GraphApi:

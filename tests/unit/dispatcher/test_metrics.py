@@ -11,10 +11,11 @@ from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.domain.pacing import Lease
+from services.dispatcher.domain.progress import Backlog
 from services.dispatcher.domain.send_results import Accepted, NoResponse, SendResult
 from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.maintenance import report_backlog
-from services.dispatcher.ports import Backlog, Ledger
+from services.dispatcher.ports import Ledger
 from shared.contracts.events import BroadcastCancelled
 from shared.contracts.message import Lane
 from tests.factories.ids import generate_id

@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.metrics import Metrics
+from services.dispatcher.domain.claims import Claim, Instant
 from services.dispatcher.domain.pacing import (
     MAX_CLAIM_SECONDS,
     MAX_SLOT_DELAY_SECONDS,
@@ -23,9 +24,9 @@ from services.dispatcher.handlers import lanes as lanes_module
 from services.dispatcher.handlers.lanes import LANES_OPEN_TIMEOUT_SECONDS, Lanes
 from services.dispatcher.handlers.send_loop import LANES_CLOSE_DELAY_SECONDS, PAUSE_CHECK_INTERVAL_SECONDS, SendLoop
 from services.dispatcher.handlers.sender import Sender
-from services.dispatcher.ports import Claim, RateLimiter
+from services.dispatcher.ports import RateLimiter
 from shared.contracts.message import Lane
-from shared.runtime.clock import Instant
+from shared.runtime.clock import read_clocks
 from tests.servers import WAIT_TIMEOUT_SECONDS
 from tests.unit.dispatcher.virtual_time import build_loop, read_time, run_until, run_virtually
 
@@ -172,7 +173,7 @@ class SpareLanes(SlowLanes):
 
     async def claim_some(self, *_: object) -> bool:
         await asyncio.sleep(self.before)
-        self.ready[:] = [cast(Claim, Instant.now())]
+        self.ready[:] = [cast(Claim, Instant(*read_clocks()))]
         await asyncio.sleep(self.after)
         return False
 
@@ -181,7 +182,7 @@ class HastySender(ProbingSender):
     """One that may not send what was claimed long ago."""
 
     async def probe(self, _claim: Claim, **_: object) -> None:
-        if cast(Instant, _claim).age() < MAX_CLAIM_SECONDS:
+        if cast(Instant, _claim).measure_age(Instant(*read_clocks())) < MAX_CLAIM_SECONDS:
             self.probed.set()
 
 

@@ -12,6 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.metrics import Metrics
+from services.dispatcher.domain.claims import Claim, Instant
 from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS
 from services.dispatcher.domain.send_results import (
     ISOLATED_REFUSAL_SECONDS,
@@ -24,9 +25,8 @@ from services.dispatcher.domain.send_results import (
 )
 from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.handlers.sender import Sender
-from services.dispatcher.ports import Claim
 from shared.contracts.message import Address, AddressKind, Lane
-from shared.runtime.clock import Instant
+from shared.runtime.clock import read_clocks
 
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
 LOCKED = 131031
@@ -78,7 +78,7 @@ def build_sender(graph: Any) -> tuple[Sender, DatabaseClock, Records]:
 
 def build_claim(*, delivery: UUID = ONE, broadcast: UUID | None = BROADCAST, error_code: int | None = None) -> Claim:
     address = Address(kind=AddressKind.PHONE, index=b"", sealed=b"")
-    claim = Claim(delivery, Lane.BULK, address, {}, NOW, NOW + timedelta(seconds=1), Instant.now())
+    claim = Claim(delivery, Lane.BULK, address, {}, NOW, NOW + timedelta(seconds=1), Instant(*read_clocks()))
     return replace(claim, broadcast=broadcast, error_code=error_code)
 
 

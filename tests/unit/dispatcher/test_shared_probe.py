@@ -8,10 +8,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.metrics import Metrics
+from services.dispatcher.domain.claims import Claim
 from services.dispatcher.domain.pacing import PROBE_DELAY_SECONDS
 from services.dispatcher.domain.send_results import ConnectedLate
 from services.dispatcher.handlers.sender import MAX_PROBE_ATTEMPTS, Sender
-from services.dispatcher.ports import Claim
 from tests.unit.dispatcher.test_send_loop import PausedRow, ProbingSender, SlowLanes, SpareLanes
 from tests.unit.dispatcher.test_sender import SayingGraph
 from tests.unit.dispatcher.virtual_time import build_loop, run_virtually

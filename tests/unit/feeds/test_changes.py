@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from services.feeds.configuration import Mode
 from services.feeds.decisions import MAX_VERSIONS, PublisherIdentity, evaluate_feed
 from services.feeds.rss import read_feed
-from services.feeds.state import OriginState
 from tests.factories.feeds import (
     COUNTY,
     IDENTITY,
@@ -86,13 +85,6 @@ def test_how_often_a_feed_is_read_is_no_change_of_what_it_says() -> None:
     memory = poll_feed(build_item(1), updates=True).state
     outcome = poll_feed(build_item(1, title="Neu"), memory=memory, updates=True, every="1h", oldest="9d")
     assert outcome.counts["updated"] == 1
-
-
-def test_what_an_earlier_release_remembered_is_no_update() -> None:
-    memory = poll_feed(build_item(1), updates=True).state
-    entries = {key: replace(known, digest="0123456789abcdef0123") for key, known in memory.entries.items()}
-    outcome = poll_feed(build_item(1), memory=OriginState(polled=True, entries=entries), updates=True)
-    assert (list_events(outcome), outcome.counts["known"]) == ([], 1)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,6 @@ async def test_each_topic_is_counted_by_a_notice_that_breaks_no_rule() -> None:
     ]
     for event in notices.checked:
         assert validate_event(event, SYSTEM, COUNTY, NOON) == ()
-    assert notices.published == []
 
 
 async def test_what_was_counted_lately_is_not_asked_for() -> None:

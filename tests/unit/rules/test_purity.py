@@ -34,3 +34,14 @@ def test_pure_modules_await_nothing_and_read_no_clock() -> None:
         for node in ast.walk(parse_module(path))
         if isinstance(node, ast.stmt | ast.expr) and is_impure(node)
     ] == []
+
+
+def test_ports_hold_interfaces_only() -> None:
+    classes = [
+        (format_path(path), node.name, [ast.unparse(base) for base in node.bases])
+        for path in sorted(ROOT.glob("services/**/ports.py"))
+        for node in parse_module(path).body
+        if isinstance(node, ast.ClassDef)
+    ]
+    assert len(classes) > 10
+    assert [(path, name) for path, name, bases in classes if "Protocol" not in bases] == []

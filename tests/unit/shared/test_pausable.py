@@ -31,15 +31,12 @@ async def test_what_comes_again_is_not_taken_and_a_closed_consumer_has_nothing_i
     async def open_consumer() -> AsyncIterator[Any]:
         yield FakeConsumer(dead, living, living)
 
-    async def has(count: int) -> bool:
-        return consumer.waiting == count
-
     consumer = PausableConsumer(open_consumer, asyncio.Event())
     async with run_in_background(consumer.run()):
-        await wait_for(lambda: has(3))
+        await wait_for(lambda: consumer.waiting == 3)
         assert consumer.take() is living
         consumer.close()
-        await wait_for(lambda: has(0))
+        await wait_for(lambda: consumer.waiting == 0)
         assert (consumer.take(), consumer.peek()) == (None, None)
         consumer.open()
-        await wait_for(lambda: has(3))
+        await wait_for(lambda: consumer.waiting == 3)

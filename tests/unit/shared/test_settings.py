@@ -6,12 +6,12 @@ import pytest
 from pydantic import Field, SecretStr, field_validator
 
 from shared.notices.configuration import Configuration
-from shared.runtime.settings import EXIT_SETTINGS, BrokerAccess, ServiceSettings, read_county, read_settings
+from shared.runtime.settings import EXIT_SETTINGS, DatabaseSettings, read_county, read_settings
 
 URL = "amqp://ingress@127.0.0.1:5672/"
 
 
-class Example(ServiceSettings, BrokerAccess):
+class Example(DatabaseSettings):
     token: SecretStr = Field(min_length=8, description="the token of the example")
     size: int = Field(3, ge=1)
 
@@ -29,6 +29,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name in ("SIZE", "SECRETS_DIR", "BROKER_PASSWORD", "INTERNAL_PORT", "LOG_LEVEL", "DRAIN_SECONDS"):
         monkeypatch.delenv(f"KREISFUNK_{name}", raising=False)
     monkeypatch.setenv("KREISFUNK_BROKER_URL", URL)
+    monkeypatch.setenv("KREISFUNK_DATABASE_URL", "postgresql://ingress@127.0.0.1/")
     monkeypatch.setenv("KREISFUNK_TOKEN", "0123456789")
     return monkeypatch
 
@@ -118,8 +119,10 @@ def test_an_address_that_cannot_be_read_is_refused_without_the_password_that_it_
     environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], hosts: str
 ) -> None:
     environment.setenv("KREISFUNK_BROKER_URL", f"amqp://{hosts}/")
+    environment.setenv("KREISFUNK_DATABASE_URL", f"postgresql://{hosts}/")
     told = complaint(capsys)
-    assert "KREISFUNK_BROKER_URL: a host or port cannot be read" in told
+    for name in ("BROKER", "DATABASE"):
+        assert f"KREISFUNK_{name}_URL: a host or port cannot be read" in told
     assert "hunter" not in told
 
 

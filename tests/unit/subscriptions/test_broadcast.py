@@ -29,7 +29,6 @@ CONTENT = NoticePublished(
     text="Bis 18 Uhr. Umleitung über Worpswede.",
     link="https://www.landkreis-osterholz.de/l149",
 )
-URGENT = NoticePublished(topic="x", headline="h", text="t", urgent=True)
 TOPIC = COUNTY.topics[3]
 SHUT_TOO_SOON = (
     "not everybody will get it: the permitted hours end at 2026-11-20T14:00:00+01:00, and it expires before they begin"
@@ -68,11 +67,6 @@ def test_the_id_of_a_broadcast_carries_its_time_and_depends_on_the_revision() ->
     assert broadcast().id == broadcast().id
     revised = NoticeUpdated(topic="x", headline="h", text="t", revision=2)
     assert broadcast(revised).id != broadcast().id
-
-
-def test_urgent_notices_take_the_urgent_lane() -> None:
-    assert broadcast(URGENT).lane is Lane.URGENT
-    assert broadcast().lane is Lane.BULK
 
 
 def test_the_template_has_one_line_for_each_parameter_and_a_stop_button() -> None:
@@ -118,12 +112,6 @@ def test_the_same_page_is_the_same_bytes_whenever_it_is_made() -> None:
     soon = build_pages(broadcast(), recipients(150), more=False, now=NOON)
     later = build_pages(broadcast(), recipients(150), more=False, now=NOON + timedelta(minutes=5))
     assert soon == later
-
-
-def test_hours_bind_what_is_not_urgent() -> None:
-    hours = PermittedHours(opens=time(8), closes=time(20), zone="Europe/Berlin")
-    assert build_broadcast(EVENT, CONTENT, topic=TOPIC, now=NOON, hours=hours).hours == hours
-    assert build_broadcast(EVENT, URGENT, topic=TOPIC, now=NOON, hours=hours).hours is None
 
 
 @pytest.mark.parametrize(

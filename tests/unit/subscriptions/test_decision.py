@@ -11,9 +11,14 @@ from services.subscriptions.domain.change_sets import build_publications, decide
 from services.subscriptions.domain.conversation import HINT_INTERVAL
 from services.subscriptions.domain.decision import REPLY_WINDOW, Decision, MessageResult
 from services.subscriptions.domain.intents.intent import Intent
-from services.subscriptions.domain.intents.text import CitizenText
 from services.subscriptions.domain.privacy import StoredState
-from services.subscriptions.domain.subscriber import MessageTime, Subscriber, SubscriberState, select_address
+from services.subscriptions.domain.subscriber import (
+    MessageTime,
+    Subscriber,
+    SubscriberState,
+    find_newest,
+    select_address,
+)
 from services.subscriptions.domain.wording import Wording
 from shared.contracts.dispatch import ReplyRequested, Withdrawal
 from shared.contracts.envelope import decode
@@ -23,6 +28,7 @@ from tests.factories.citizens import (
     ANSWERS,
     COUNTY,
     TEXTS,
+    add_message,
     build_context,
     build_message,
     build_time,
@@ -142,7 +148,9 @@ def test_a_start_that_a_newer_word_overtakes_undoes_none_of_it(newer: str) -> No
     """It is still a start: a stop from before it counts no more."""
     before = after([build_message("Start"), build_message(newer, seconds=20)])
     late, outcome = understand_message(before, build_message("Start", seconds=10), build_context(seconds=30))
-    assert late == replace(before, sequence=3, started_at=MessageTime(build_time(10), build_time(10.3)))
+    moment = MessageTime(build_time(10), build_time(10.3))
+    chosen_at = find_newest(before.chosen_at, moment)
+    assert late == replace(before, sequence=3, started_at=moment, chosen_at=chosen_at)
     assert (outcome.result, outcome.reply) == (
         MessageResult.RENEWED,
         ANSWERS.build_already_subscribed(late, build_time(30)),
@@ -220,7 +228,7 @@ def test_a_reply_belongs_to_the_earlier_of_both_clocks(lag: float) -> None:
 @pytest.mark.parametrize("text", ["Stop", "Löschen"])
 def test_a_withdrawal_is_told_before_it_is_confirmed_and_again_with_the_confirmation(text: str) -> None:
     started, said = after([build_message("Start")]), build_message(text, seconds=5)
-    context = replace(build_context(seconds=6), message=said, text=CitizenText(text), parsed=parse_message(said))
+    context = add_message(build_context(seconds=6), said)
     told = decide_message(StoredState(by_user=started, by_phone=started), context).publications
     ended, reply = decode(told[0].body), decode(told[-1].body)
     assert isinstance(ended, SubscriptionEnded)

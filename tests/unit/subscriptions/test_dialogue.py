@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.dispatcher.domain.content import MAX_TEXT_LENGTH, build_reply_body
-from services.subscriptions.domain.conversation import HINT_INTERVAL, MAX_ANSWERS, NEW_CONVERSATION, REFILL_INTERVAL
+from services.subscriptions.domain.conversation import HINT_INTERVAL, MAX_ANSWERS, REFILL_INTERVAL
 from services.subscriptions.domain.decision import Decision, MessageResult
 from services.subscriptions.domain.feedback import Feedback, FeedbackKind
 from services.subscriptions.domain.intents.detection import detect_text_intent
@@ -21,11 +21,11 @@ from services.subscriptions.domain.privacy import (
     NOTHING_STORED,
     StoredState,
     build_access_report,
-    count_utf16_units,
     split_into_parts,
 )
 from services.subscriptions.domain.replies import build_place_menu, build_topic_menu, format_day
 from services.subscriptions.domain.subscriber import MessageTime, Subscriber, SubscriberState
+from shared.contracts.text import count_units
 from tests.factories.citizens import (
     ANSWERS,
     COUNTY,
@@ -34,6 +34,7 @@ from tests.factories.citizens import (
     build_context,
     build_message,
     build_time,
+    converse,
     play_dialogue,
     subscribe,
     understand_message,
@@ -128,27 +129,16 @@ def test_a_pause_lasts_whole_days_of_the_county(parsed: ParsedIntent, last: str)
 
 
 def test_an_emergency_is_answered_each_time() -> None:
-    conversation = NEW_CONVERSATION
-    for second in range(30):
-        _, outcome = understand_message(
-            None, build_message("Notruf", seconds=second), build_context(conversation=conversation)
-        )
-        assert (outcome.result, outcome.reply and outcome.reply.wording) == (MessageResult.EMERGENCY, TEXTS.emergency)
-        assert outcome.conversation is not None
-        conversation = outcome.conversation
+    _, decisions, _ = converse(*["Notruf"] * 30, pause=1)
+    assert {decision.result for decision in decisions} == {MessageResult.EMERGENCY}
+    assert {decision.reply and decision.reply.wording for decision in decisions} == {TEXTS.emergency}
     assert "112" in TEXTS.emergency.text
     assert "110" in TEXTS.emergency.text
 
 
 def test_two_machines_stop_answering_each_other_but_a_stop_still_counts() -> None:
-    conversation, answered = NEW_CONVERSATION, 0
-    subscriber: Subscriber | None = None
-    for second in range(200):
-        said = build_message("Start" if second == 0 else "Hilfe", seconds=second)
-        where = build_context(seconds=second, conversation=conversation)
-        subscriber, outcome = understand_message(subscriber, said, where)
-        answered += outcome.reply is not None
-        conversation = outcome.conversation or conversation
+    subscriber, decisions, conversation = converse("Start", *["Hilfe"] * 199, pause=1)
+    answered = sum(decision.reply is not None for decision in decisions)
     assert answered <= MAX_ANSWERS + timedelta(seconds=200) / REFILL_INTERVAL
     stopped, outcome = understand_message(
         subscriber, build_message("Stop", seconds=300), build_context(conversation=conversation)
@@ -237,7 +227,7 @@ def test_a_record_that_is_too_long_comes_part_by_part_and_nothing_is_left_out() 
         for part in range(1, count + 1)
     ]
     assert count > 2
-    assert all(count_utf16_units(part) <= MAX_TEXT_LENGTH and build_reply_body(part, ()) for part in parts)
+    assert all(count_units(part) <= MAX_TEXT_LENGTH and build_reply_body(part, ()) for part in parts)
     told = [f"Nächster Teil: Daten {number}" in part for number, part in enumerate(parts, 2)]
     assert told == [True] * (count - 1) + [False]
     assert [text for text in texts if not any(f"„{text}“" in part for part in parts)] == []
@@ -247,7 +237,7 @@ def test_a_record_that_is_too_long_comes_part_by_part_and_nothing_is_left_out() 
 @given(st.lists(st.text(max_size=60), max_size=30), st.integers(10, 80))
 def test_parts_hold_everything_in_order_and_none_is_too_long(lines: list[str], longest: int) -> None:
     parts = split_into_parts(lines, longest)
-    assert all(count_utf16_units(part) <= longest for part in parts)
+    assert all(count_units(part) <= longest for part in parts)
     assert "".join(parts).replace("\n", "") == "".join(lines).replace("\n", "")
 
 

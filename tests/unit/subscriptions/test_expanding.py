@@ -8,8 +8,9 @@ from typing import cast
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
+from services.subscriptions.domain.publication import PublicationRefused
 from services.subscriptions.handlers.expansion import BroadcastExpander
-from services.subscriptions.ports import BroadcastRepository, EventPublisher, PublicationRefused
+from services.subscriptions.ports import BroadcastRepository, EventPublisher
 from shared.database.pool import DatabaseUnavailable
 from shared.outcome import InvalidDataError
 from shared.runtime.background import run_in_background

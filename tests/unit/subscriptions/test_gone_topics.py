@@ -7,10 +7,8 @@ import pytest
 
 from services.subscriptions.domain.consent import ConsentEvent, build_consent
 from services.subscriptions.domain.conversation import NEW_CONVERSATION, Conversation
-from services.subscriptions.domain.decision import Decision, MessageResult, decide
-from services.subscriptions.domain.intents.detection import detect_intent
+from services.subscriptions.domain.decision import Decision, MessageResult
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent, build_start_payload
-from services.subscriptions.domain.intents.text import CitizenText
 from services.subscriptions.domain.privacy import StoredState, build_access_report
 from services.subscriptions.domain.replies import ReplyBuilder
 from services.subscriptions.domain.subscriber import MessageTime, Subscriber, apply_preference
@@ -21,7 +19,9 @@ from tests.factories.citizens import (
     build_message,
     build_preference,
     build_time,
+    parse_message,
     subscribe,
+    understand_message,
 )
 
 LATER = msgspec.structs.replace(
@@ -44,16 +44,8 @@ def say(
 ) -> Decision:
     """Return what follows from a message, or a tapped button, after the file has changed."""
     message = build_message(text, kind="interactive" if payload else "text", payload=payload, seconds=seconds)
-    citizen_text = CitizenText(text)
-    context = replace(
-        build_context(seconds=seconds + 1),
-        message=message,
-        text=citizen_text,
-        parsed=detect_intent(message, citizen_text, LATER),
-        replies=REPLIES,
-        state=StoredState(conversation=conversation),
-    )
-    return decide(subscriber, context)
+    context = build_context(seconds=seconds + 1, conversation=conversation)
+    return understand_message(subscriber, message, context, LATER)[1]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +75,7 @@ def test_a_button_that_names_nothing_known_asks_and_its_label_does_not_count(
     payload: str, label: str, parsed: ParsedIntent
 ) -> None:
     message = build_message(label, kind="interactive", payload=payload)
-    assert detect_intent(message, CitizenText(label), LATER) == parsed
+    assert parse_message(message, LATER) == parsed
 
 
 @pytest.mark.parametrize("answer", ["Start", "Ja", "Ja bitte"])
@@ -127,9 +119,11 @@ def test_a_start_that_ends_a_pause_of_topics_that_are_gone_is_for_all() -> None:
     decision = say(subscribe("nur Stellen", "Pause 2 Wochen"), "Start")
     assert decision.subscriber is not None
     assert decision.subscriber.topics == LATER.topic_ids
-    assert say(subscribe("nur Baustellen", "Pause 2 Wochen"), "Start").subscriber == (
-        say(subscribe("nur Baustellen", "Pause 2 Wochen"), "Start Baustellen").subscriber
-    )
+    paused = subscribe("nur Baustellen", "Pause 2 Wochen")
+    people = [say(paused, text).subscriber for text in ("Start", "Start Baustellen")]
+    # One decides about all topics, the other about one.
+    resumed, named = (replace(person, chosen_at=None, topic_times={}) for person in people if person)
+    assert resumed == named
 
 
 def test_a_stop_in_the_app_that_leaves_no_topic_that_exists_is_a_complete_one() -> None:

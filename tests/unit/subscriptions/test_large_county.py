@@ -3,25 +3,19 @@
 A county without any place to choose: no reply offers one.
 """
 
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from services.dispatcher.domain.content import build_reply_body
-from services.subscriptions.domain.conversation import NEW_CONVERSATION, Conversation
 from services.subscriptions.domain.county import County
-from services.subscriptions.domain.decision import Decision, MessageResult, decide
-from services.subscriptions.domain.intents.detection import detect_intent
+from services.subscriptions.domain.decision import MessageResult
 from services.subscriptions.domain.intents.intent import MAX_ID_LENGTH, Intent, ParsedIntent, parse_payload
-from services.subscriptions.domain.intents.text import CitizenText
-from services.subscriptions.domain.privacy import StoredState
-from services.subscriptions.domain.replies import MAX_TEXT_LENGTH, ReplyBuilder, require_short_replies
-from services.subscriptions.domain.subscriber import Subscriber
+from services.subscriptions.domain.replies import MAX_TEXT_LENGTH, require_short_replies
 from shared.notices.configuration import Topic
 from shared.runtime.settings import EXIT_SETTINGS, read_county
-from tests.factories.citizens import COUNTY, build_context, build_message
+from tests.factories.citizens import COUNTY, converse
 
 PLACES = tuple(f"{name}{ending}" for name in ["Abcd", "Efgh", "Ijkl", "Mnop", "Qrst"] for ending in (
     "büttel", "dorf", "moor", "stedt", "wede", "hude", "hausen", "rade"))  # fmt: skip
@@ -49,27 +43,6 @@ def build_county(topics: int, title: str = "{} und Abfallwirtschaft") -> County:
     )
 
 
-def converse(county: County, *texts: str) -> tuple[Subscriber | None, list[Decision]]:
-    """Return the person and the decisions about these messages."""
-    subscriber: Subscriber | None = None
-    conversation: Conversation = NEW_CONVERSATION
-    decisions: list[Decision] = []
-    for number, text in enumerate(texts):
-        message, citizen_text = build_message(text, seconds=10 * number), CitizenText(text)
-        context = replace(
-            build_context(seconds=10 * number + 1),
-            message=message,
-            text=citizen_text,
-            parsed=detect_intent(message, citizen_text, county),
-            replies=ReplyBuilder(county),
-            state=StoredState(conversation=conversation),
-        )
-        decision = decide(subscriber, context)
-        subscriber, conversation = decision.subscriber, decision.conversation or conversation
-        decisions.append(decision)
-    return subscriber, decisions
-
-
 @pytest.mark.parametrize(
     ("topics", "title"), [(4, "{}"), (14, "{} und Abfallwirtschaft"), (40, "{} und Abfallwirtschaft"), (40, "{} " * 20)]
 )
@@ -78,7 +51,7 @@ def test_every_reply_can_be_sent_and_mentions_no_button_that_it_lacks(topics: in
     many_places = f"nur {', '.join(PLACES[:-1])}"
     many_topics = f"nur {', '.join(topic.words[0] for topic in county.topics[:-1])}"
     said = ("Themen", many_places, many_topics, "Start", many_places, "Start", "Themen", "Gemeinden", "Pause", "Weiter")
-    subscriber, decisions = converse(county, *said)
+    subscriber, decisions, _ = converse(*said, county=county)
     assert subscriber is not None
     assert len(subscriber.places) == len(PLACES) - 1
     for decision in decisions:
@@ -115,7 +88,7 @@ def test_a_file_that_no_reply_can_hold_ends_the_process_and_says_why(
 
 def test_a_receipt_that_is_too_long_for_a_list_names_all_topics_and_how_to_choose_and_leave() -> None:
     county = build_county(40)
-    _, (started,) = converse(county, "Start")
+    _, (started,), _ = converse("Start", county=county)
     assert started.reply is not None
     assert started.reply.menu is None
     assert all(topic.title in started.reply.text for topic in county.topics)
@@ -127,14 +100,14 @@ def test_what_a_stranger_chose_of_many_topics_and_places_is_what_they_get(start:
     county = build_county(14)
     topics, places = frozenset(topic.id for topic in county.topics[2:]), frozenset(PLACES[1:9])
     chosen = f"nur {', '.join(topic.words[0] for topic in county.topics[2:])} in {', '.join(places)}"
-    _, (asked,) = converse(county, chosen)
+    _, (asked,), _ = converse(chosen, county=county)
     assert asked.reply is not None
     (button,) = asked.reply.buttons
     assert len(button.id) <= MAX_ID_LENGTH
     assert parse_payload(button.id, county) == ParsedIntent(intent=Intent.START, topics=topics, places=places)
     assert parse_payload(button.id, build_county(13)) == ParsedIntent(intent=Intent.ASK_START)
     if start:
-        subscriber, (_, started) = converse(county, chosen, start)
+        subscriber, (_, started), _ = converse(chosen, start, county=county)
         assert subscriber is not None
         assert (started.result, subscriber.topics, subscriber.places) == (MessageResult.STARTED, topics, places)
 
@@ -157,7 +130,7 @@ def test_bits_of_another_county_or_of_none_subscribe_nobody(payload: str) -> Non
     ids=["no municipality", "no local topic"],
 )
 def test_where_nothing_depends_on_places_none_is_offered(county: County) -> None:
-    _, (_, asked, helped) = converse(county, "Start", "Gemeinden", "Hilfe")
+    _, (_, asked, helped), _ = converse("Start", "Gemeinden", "Hilfe", county=county)
     assert asked.reply is not None
     assert helped.reply is not None
     assert asked.reply.text.startswith("Sie sind angemeldet. Ihre Themen: Veranstaltungen, Stellen, Baustellen")

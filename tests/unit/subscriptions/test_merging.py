@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from services.subscriptions.domain.change_sets import ChangeSet, decide_message, decide_move, decide_preference
 from services.subscriptions.domain.consent import ConsentEvent
-from services.subscriptions.domain.intents.text import CitizenText
 from services.subscriptions.domain.privacy import StoredState
-from services.subscriptions.domain.subscriber import Subscriber, SubscriberState, apply_preference, select_address
+from services.subscriptions.domain.subscriber import Subscriber, SubscriberState, select_address
 from shared.contracts.envelope import decode
 from shared.contracts.events import SubscriptionEnded
 from shared.contracts.message import Addresses
 from tests.factories.citizens import (
     AUTHOR_KEY,
     COUNTY,
+    add_message,
     build_both,
     build_context,
     build_message,
@@ -28,13 +28,12 @@ from tests.factories.citizens import (
     build_preference,
     build_time,
     build_user,
-    parse_message,
-    understand_message,
+    play,
 )
 
 Merge = Callable[[Subscriber, Subscriber], ChangeSet]
 Chat = list[tuple[int, str]]
-IN_APP = "a stop inside WhatsApp"
+IN_APP = "stop"
 
 
 def build_chats(*words: str) -> st.SearchStrategy[Chat]:
@@ -49,19 +48,6 @@ def build_chat() -> st.SearchStrategy[Chat]:
     return st.lists(st.tuples(st.integers(1, 50), words), max_size=4).map(lambda said: [(0, "Start"), *sorted(said)])
 
 
-def play(*said: tuple[int, str], sender: Addresses) -> Subscriber | None:
-    """Whoever says this at these seconds."""
-    subscriber: Subscriber | None = None
-    for second, text in said:
-        if text == IN_APP:
-            change = build_preference("stop", person=sender, seconds=second)
-            subscriber = apply_preference(subscriber, change, COUNTY) or subscriber
-            continue
-        message = build_message(text, sender=sender, seconds=second)
-        subscriber, _ = understand_message(subscriber, message, build_context(seconds=100))
-    return subscriber
-
-
 def find_row(*said: tuple[int, str], sender: Addresses) -> Subscriber:
     subscriber = play(*said, sender=sender)
     assert subscriber is not None
@@ -71,9 +57,7 @@ def find_row(*said: tuple[int, str], sender: Addresses) -> Subscriber:
 def write(by_user: Subscriber, by_phone: Subscriber, text: str = "Hallo") -> ChangeSet:
     """Return what a message that names both addresses changes."""
     said = build_message(text, sender=build_both(1), seconds=60)
-    context = replace(
-        build_context(seconds=100), message=said, text=CitizenText(said.text or ""), parsed=parse_message(said)
-    )
+    context = add_message(build_context(seconds=100), said)
     return decide_message(StoredState(by_user=by_user, by_phone=by_phone), context)
 
 

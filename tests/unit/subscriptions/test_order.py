@@ -45,7 +45,10 @@ def test_a_choice_and_a_pause_that_overtake_each_other_both_count(
 
 @pytest.mark.parametrize(
     "choices",
-    [*permutations((*CHOICES, *DROPS, "nur Grasberg", "Start"), 2), *permutations((*CHOICES[:3], *DROPS, "Start"), 3)],
+    [
+        *permutations((*CHOICES, *DROPS, "nur Grasberg", "Start", "Start Stellen"), 2),
+        *permutations((*CHOICES[:3], *DROPS, "Start", "Start Stellen"), 3),
+    ],
 )
 def test_choices_count_alike_in_whichever_order_they_arrive(choices: tuple[str, ...]) -> None:
     """Unless the subscription ends amid them: an older choice does not bring somebody back."""
@@ -58,6 +61,12 @@ def choose_in_turn(said: Iterable[tuple[str, float]]) -> tuple[frozenset[str], f
     """Return the topics and places in the end; None if the subscription ended on the way."""
     steps = [*accumulate(said, hear, initial=subscribe())]
     return (steps[-1].topics, steps[-1].places) if all(step.subscribed for step in steps) else None
+
+
+def test_a_stop_from_before_a_start_of_some_topics_ends_the_others() -> None:
+    after = hear(subscribe(), ("Start Stellen", 101), ("Stop", 100))
+    assert after.topics == {"stellen"}
+    assert hear(subscribe(), ("Start", 101), ("Stop", 100)).topics == COUNTY.topic_ids
 
 
 def test_a_topic_that_was_stopped_stays_stopped_although_whatsapp_ended_others_later() -> None:

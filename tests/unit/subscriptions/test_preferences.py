@@ -6,23 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.subscriptions.domain.subscriber import Subscriber, apply_preference, select_address
-from tests.factories.citizens import COUNTY, build_context, build_message, build_preference, understand_message
+from services.subscriptions.domain.subscriber import Subscriber, select_address
+from tests.factories.citizens import COUNTY, play
 
 OTHERS = COUNTY.topic_ids - COUNTY.marketing_topics
 APP = ("stop", "resume")
 
 
 def after(*acts: tuple[int, str]) -> Subscriber:
-    """Acts at these seconds, in the order in which they reach us: "stop" and "resume" are WhatsApp's."""
-    subscriber: Subscriber | None = None
-    for second, act in acts:
-        if act in APP:
-            subscriber = apply_preference(subscriber, build_preference(act, seconds=second), COUNTY) or subscriber
-        else:
-            subscriber, _ = understand_message(
-                subscriber, build_message(act, seconds=second), build_context(seconds=100)
-            )
+    subscriber = play(*acts)
     assert subscriber is not None
     return subscriber
 

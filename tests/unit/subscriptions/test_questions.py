@@ -5,30 +5,24 @@ from datetime import timedelta
 
 import pytest
 
-from services.subscriptions.domain.conversation import MAX_QUESTION_AGE, NEW_CONVERSATION, Conversation, is_no, is_yes
+from services.subscriptions.domain.conversation import MAX_QUESTION_AGE, Conversation, is_no, is_yes
 from services.subscriptions.domain.decision import MessageResult
 from services.subscriptions.domain.intents.text import CitizenText
 from services.subscriptions.domain.subscriber import Subscriber
-from tests.factories.citizens import COUNTY, TEXTS, build_context, build_message, understand_message
+from tests.factories.citizens import COUNTY, TEXTS, build_context, build_message, converse, understand_message
 
 HOW = "Wie kann ich mich anmelden?"
 
 
-def converse(*texts: str, pause: float = 10) -> tuple[Subscriber | None, str, Conversation]:
+def ask(*texts: str, pause: float = 10) -> tuple[Subscriber | None, str, Conversation]:
     """Return the person, the last answer and the conversation after these messages."""
-    subscriber: Subscriber | None = None
-    answer, conversation = "", NEW_CONVERSATION
-    for number, text in enumerate(texts):
-        seconds = number * pause
-        where = build_context(seconds=seconds + 1, conversation=conversation)
-        subscriber, outcome = understand_message(subscriber, build_message(text, seconds=seconds), where)
-        answer = outcome.reply.text if outcome.reply else ""
-        conversation = outcome.conversation or conversation
-    return subscriber, answer, conversation
+    subscriber, decisions, conversation = converse(*texts, pause=pause)
+    reply = decisions[-1].reply
+    return subscriber, reply.text if reply else "", conversation
 
 
 def is_subscribed(*texts: str, pause: float = 10) -> bool:
-    subscriber, *_ = converse(*texts, pause=pause)
+    subscriber, *_ = ask(*texts, pause=pause)
     return subscriber is not None and subscriber.subscribed
 
 
@@ -43,9 +37,9 @@ def test_a_yes_after_the_question_whether_to_subscribe_subscribes(yes: str) -> N
 
 @pytest.mark.parametrize("no", ["nein", "Nein danke", "nö", "lieber nicht", "nee", "Nein, das möchte ich nicht"])
 def test_a_no_changes_nothing_and_is_answered(no: str) -> None:
-    subscriber, answer, conversation = converse(HOW, no)
+    subscriber, answer, conversation = ask(HOW, no)
     assert (subscriber, answer, conversation.open_question) == (None, TEXTS.not_subscribed.text, "")
-    subscriber, answer, conversation = converse("Start", "Das nervt", no)
+    subscriber, answer, conversation = ask("Start", "Das nervt", no)
     assert subscriber is not None
     assert subscriber.subscribed
     assert answer.startswith("Sie sind angemeldet.")
@@ -62,7 +56,7 @@ def test_other_answers_do_not_keep_a_question_open_for_longer(asked: tuple[str, 
     sixteen_hours = MAX_QUESTION_AGE.total_seconds() / 1.5
     assert is_subscribed(*asked, "Hilfe", "Ja", pause=sixteen_hours) is subscribed
     assert is_subscribed(*asked, "Hilfe", "Ja", pause=sixteen_hours / 2) is not subscribed
-    *_, conversation = converse(*asked, "Hilfe", "Warum", pause=sixteen_hours)
+    *_, conversation = ask(*asked, "Hilfe", "Warum", pause=sixteen_hours)
     assert (conversation.open_question, conversation.asked_at) == ("", None)
 
 
@@ -71,7 +65,7 @@ def test_whoever_goes_on_has_answered_the_question_whether_to_leave() -> None:
 
 
 def test_a_yes_erases_nothing() -> None:
-    subscriber, _, conversation = converse("Start")
+    subscriber, _, conversation = ask("Start")
     where = build_context(seconds=61, conversation=replace(conversation, open_question="ask_erase"))
     _, outcome = understand_message(subscriber, build_message("Ja", seconds=60), where)
     assert (outcome.result, outcome.reply and outcome.reply.wording) == (MessageResult.INFORMED, TEXTS.ask_erase)
@@ -79,7 +73,7 @@ def test_a_yes_erases_nothing() -> None:
 
 def test_a_question_does_not_stay_open_for_ever_and_a_yes_does_not_come_before_it() -> None:
     assert not is_subscribed(HOW, "Ja", pause=MAX_QUESTION_AGE.total_seconds() + 2)
-    _, _, asked = converse(HOW)
+    _, _, asked = ask(HOW)
     assert asked.asked_at is not None
     late = replace(asked, asked_at=asked.asked_at + timedelta(minutes=1))
     _, outcome = understand_message(None, build_message("Ja", seconds=30), build_context(seconds=90, conversation=late))
@@ -88,13 +82,13 @@ def test_a_question_does_not_stay_open_for_ever_and_a_yes_does_not_come_before_i
 
 def test_what_a_stranger_chose_is_kept_until_their_start() -> None:
     for said in ("Start", "Ja", "anmelden bitte"):
-        subscriber, answer, _ = converse("nur Worpswede", "nur Baustellen", "Hilfe", said)
+        subscriber, answer, _ = ask("nur Worpswede", "nur Baustellen", "Hilfe", said)
         assert subscriber is not None
         assert (set(subscriber.places), set(subscriber.topics)) == ({"Worpswede"}, {"baustellen"})
         assert "Zu Baustellen erhalten Sie nur Meldungen für Worpswede." in answer
-    _, answer, _ = converse("nur Worpswede")
+    _, answer, _ = ask("nur Worpswede")
     assert "Meldungen für Worpswede erhalten" in answer
-    subscriber, *_ = converse("nur Worpswede", "Start Stellen")
+    subscriber, *_ = ask("nur Worpswede", "Start Stellen")
     assert subscriber is not None
     assert set(subscriber.topics) == {"stellen"}
 
@@ -105,9 +99,9 @@ def test_what_a_stranger_chose_is_kept_until_their_start() -> None:
 )
 @pytest.mark.parametrize("start", ["Start", "Ja"])
 def test_a_place_named_with_a_start_is_asked_about_and_kept(said: str, start: str) -> None:
-    subscriber, answer, _ = converse(said)
+    subscriber, answer, _ = ask(said)
     assert (subscriber, "Meldungen für Worpswede erhalten" in answer) == (None, True)
-    subscriber, *_ = converse(said, start)
+    subscriber, *_ = ask(said, start)
     assert subscriber is not None
     assert set(subscriber.places) == {"Worpswede"}
 
@@ -126,24 +120,24 @@ def test_the_button_knows_what_a_stranger_chose(said: str, places: set[str], top
 
 
 def test_all_after_the_question_about_places_means_places() -> None:
-    subscriber, answer, _ = converse("Start", "nur Baustellen", "nur Worpswede", "Gemeinden", "alle")
+    subscriber, answer, _ = ask("Start", "nur Baustellen", "nur Worpswede", "Gemeinden", "alle")
     assert subscriber is not None
     assert (set(subscriber.places), set(subscriber.topics)) == (set(), {"baustellen"})
-    subscriber, answer, _ = converse("Start", "nur Baustellen", "nur Worpswede", "alle")
+    subscriber, answer, _ = ask("Start", "nur Baustellen", "nur Worpswede", "alle")
     assert subscriber is not None
     assert len(subscriber.topics) > 1
     assert "Orte ändern: Gemeinden" in answer
 
 
 def test_all_after_the_list_of_topics_means_topics_although_places_were_asked_about_before() -> None:
-    subscriber, _, _ = converse("Start", "nur Baustellen", "nur Worpswede", "Gemeinden", "Themen", "alle")
+    subscriber, _, _ = ask("Start", "nur Baustellen", "nur Worpswede", "Gemeinden", "Themen", "alle")
     assert subscriber is not None
     assert (set(subscriber.places), subscriber.topics) == ({"Worpswede"}, COUNTY.topic_ids)
 
 
 @pytest.mark.parametrize("between", ["Themen", "Daten", "Warum", "Hilfe"])
 def test_only_the_next_message_is_an_opinion(between: str) -> None:
-    _, answer, _ = converse("Start", "Feedback", between, "Wann hat die Zulassungsstelle auf?")
+    _, answer, _ = ask("Start", "Feedback", between, "Wann hat die Zulassungsstelle auf?")
     assert answer == TEXTS.hint.text
 
 
@@ -152,11 +146,11 @@ def test_only_the_next_message_is_an_opinion(between: str) -> None:
     ["Bitte nicht abmelden, das ist toll", "Nicht stoppen bitte, ich finde das gut", "Bloß nicht aufhören, ist super"],
 )
 def test_an_opinion_is_one_if_it_was_asked_for(text: str) -> None:
-    _, answer, _ = converse("Feedback", text)
+    _, answer, _ = ask("Feedback", text)
     assert answer == TEXTS.feedback_thanks.text
-    _, answer, _ = converse(text)
+    _, answer, _ = ask(text)
     assert answer != TEXTS.feedback_thanks.text
-    subscriber, answer, _ = converse("Start", text)
+    subscriber, answer, _ = ask("Start", text)
     assert answer != TEXTS.feedback_thanks.text
     assert subscriber is not None
     assert subscriber.subscribed
@@ -173,7 +167,7 @@ def test_an_opinion_is_one_if_it_was_asked_for(text: str) -> None:
     ],
 )
 def test_an_opinion_about_topics_that_was_asked_for_chooses_none(text: str) -> None:
-    subscriber, answer, _ = converse("Start", "Feedback", text)
+    subscriber, answer, _ = ask("Start", "Feedback", text)
     assert answer == TEXTS.feedback_thanks.text
     assert subscriber is not None
     assert (subscriber.topics, subscriber.places) == (COUNTY.topic_ids, frozenset())
@@ -188,7 +182,7 @@ def test_an_opinion_about_topics_that_was_asked_for_chooses_none(text: str) -> N
     ],
 )
 def test_a_plain_choice_is_one_also_where_an_opinion_was_asked_for(text: str, topics: set[str]) -> None:
-    subscriber, _, _ = converse("Start", "Feedback", text)
+    subscriber, _, _ = ask("Start", "Feedback", text)
     assert subscriber is not None
     assert subscriber.topics == topics
 

@@ -316,6 +316,7 @@ def _has_home(words: Sequence[str]) -> bool:
 
 
 def find_mentions(words: Sequence[str], county: County) -> tuple[set[str], set[str]]:
+    """Return the topics that occur by name or by a word of their `about`, and the municipalities by name."""
     topics, places = find_names(words, county)
     topics |= {topic for topic, pattern in compile_topic_patterns(county) for word in words if pattern.match(word)}
     return topics, places

@@ -1,10 +1,12 @@
+-- replaces: 20261126000000 20261129000000 20261129000001 20261130000000
+-- replaces: 20261201000000 20261205000000 20261207000000 20261208000000
 -- migrate:up
 -- Roles belong to the server: another database may be migrated at the same moment.
 do $$
 declare
     name text;
 begin
-    foreach name in array array['dispatcher', 'monitor', 'operator', 'rotation'] loop
+    foreach name in array array['dispatcher', 'subscriptions', 'newsroom', 'monitor', 'operator', 'rotation'] loop
         begin
             execute format('create role kreisfunk_%s nologin', name);
         exception when duplicate_object or unique_violation then null;
@@ -42,7 +44,8 @@ create table dispatcher.broadcast (
     expanded integer not null default 0,
     progressed_at timestamptz not null default '-infinity',
     progress jsonb,
-    finished_at timestamptz
+    finished_at timestamptz,
+    awaited_at timestamptz not null default now()
 );
 create index broadcast_unfinished on dispatcher.broadcast (progressed_at) where finished_at is null;
 comment on table dispatcher.broadcast is 'broadcasts to send, and how far each is';
@@ -68,6 +71,8 @@ comment on column dispatcher.broadcast.progress is
     'progress as last published: deliveries by state, and the audience; null before the first';
 comment on column dispatcher.broadcast.finished_at is
     'when its last delivery got a final state; null while it is under way';
+-- While nothing is sent, pages wait in their lane; afterwards they come one after another.
+comment on column dispatcher.broadcast.awaited_at is 'when a page last came, or waited because nothing was sent';
 
 create table dispatcher.broadcast_count (
     broadcast uuid not null,
@@ -148,6 +153,8 @@ create index delivery_limited on dispatcher.delivery (waits_for, due_at, lane, i
     where waits_for in ('people', 'budget');
 -- A reply is found by its address, a broadcast's delivery by its derived id.
 create index delivery_reply on dispatcher.delivery (address_index) where subscriber is null and address_index <> '';
+-- Failures by code. A status without an error changes no entry, so it stays a HOT update.
+create index delivery_error on dispatcher.delivery (source, error_code) where error_code is not null;
 create table dispatcher.delivery_other partition of dispatcher.delivery default with (fillfactor = 70);
 comment on table dispatcher.delivery_other is 'deliveries whose id lies in none of the weekly partitions';
 comment on table dispatcher.delivery is 'ledger: one row for each message to one recipient';
@@ -161,7 +168,8 @@ comment on column dispatcher.delivery.address_kind is 'phone or user (BSUID)';
 comment on column dispatcher.delivery.address_index is
     'blind index of the address; empty if it is never sent, and once an erasure or retention removed it';
 comment on column dispatcher.delivery.address_sealed is 'encrypted address; empty with address_index';
-comment on column dispatcher.delivery.content is 'body of a reply until it is sent; null for a broadcast''s delivery';
+comment on column dispatcher.delivery.content is
+    'body of a reply until it is sent or expired, at most a day longer; null for a broadcast''s delivery';
 comment on column dispatcher.delivery.asked_at is 'when it was requested';
 comment on column dispatcher.delivery.expires_at is 'it is not sent from then on';
 comment on column dispatcher.delivery.attempt is
@@ -353,6 +361,20 @@ comment on column dispatcher.erasure.user_sealed is
 comment on column dispatcher.erasure.asked_at is 'when the erasure was requested';
 comment on column dispatcher.erasure.tried_at is 'when it was last attempted';
 
+create table dispatcher.restore (
+    lost_at timestamptz primary key,
+    saved_at timestamptz not null,
+    restored_at timestamptz not null default clock_timestamp(),
+    keys_confirmed_at timestamptz
+);
+comment on table dispatcher.restore is
+    'restores of a backup: what was to be sent before lost_at may have been sent without a record (decision 0032)';
+comment on column dispatcher.restore.lost_at is 'from then on nothing was sent until the restore';
+comment on column dispatcher.restore.saved_at is 'everything up to then is in the backup';
+comment on column dispatcher.restore.restored_at is 'when it was restored';
+comment on column dispatcher.restore.keys_confirmed_at is
+    'since then the keys are known to fit; before, no message is handled and sending is not resumed';
+
 -- Returns the state after an acceptance, a status or a failure. A test compares it with a model.
 create function dispatcher.advance(old dispatcher.delivery_state, new dispatcher.delivery_state)
 returns dispatcher.delivery_state language sql immutable parallel safe as $$
@@ -420,14 +442,34 @@ returns timestamptz language sql stable parallel safe as $$
         else moment end
 $$;
 
+-- Returns the time at which a broadcast may be sent for `waited` seconds, counted from `moment` and by the permitted hours
+-- only. A test compares it with its twin in shared/contracts/hours.py.
+create function dispatcher.turn(
+    opens time, closes time, zone text, moment timestamptz, waited double precision
+) returns timestamptz language sql stable parallel safe as $$
+    with first as (
+        select o.opening, o.opening at time zone zone as local, extract(epoch from closes - opens)::float8 as day
+        from (select dispatcher.opening(opens, closes, zone, moment) as opening) o
+    ), counted as (
+        select *, extract(epoch from local::time - opens)::float8 + waited as seconds from first
+    )
+    select case when opens is null or seconds < day then opening + make_interval(secs => waited)
+        else (local::date + floor(seconds / day)::integer + opens
+            + make_interval(secs => seconds - floor(seconds / day) * day)) at time zone zone end
+    from counted
+$$;
+
 -- Decides whether a delivery may be sent now, and if it has to wait, why and until when (null: until the cause is
 -- gone). `ordinal` is the recipient's number in the broadcast; null if the recipient's turn has already come.
+-- A spread begins and goes on with the permitted hours, as the estimate says: the turns of a night, or of the time before
+-- the first opening, would be due together when it ends.
 create function dispatcher.judge(b dispatcher.broadcast, person uuid, consent integer, ordinal integer)
 returns table (state dispatcher.delivery_state, due_at timestamptz, waits_for dispatcher.wait_cause)
 language sql stable as $$
     with moment as (
         select now, dispatcher.opening(b.opens, b.closes, b.zone, now) as opens,
-            b.published_at + b.spacing * ordinal as turn,
+            case when b.spacing is not null then dispatcher.turn(b.opens, b.closes, b.zone, b.published_at,
+                extract(epoch from b.spacing)::float8 * ordinal) end as turn,
             exists (select from dispatcher.template_pause h where h.template = b.template) as held
         from (select clock_timestamp() as now) clock
     ), judged as (
@@ -448,6 +490,17 @@ language sql stable as $$
         case when state <> 'waiting' then null when turn > now then 'spread' when b.paused_reason is not null
             then 'resume' when held then 'template' else 'hours' end::dispatcher.wait_cause
     from judged
+$$;
+
+-- Decides as `judge` does for a recipient without a row: if a restore may have lost the row, the outcome is unknown.
+create function dispatcher.judge_new(b dispatcher.broadcast, person uuid, consent integer, ordinal integer)
+returns table (state dispatcher.delivery_state, due_at timestamptz, waits_for dispatcher.wait_cause)
+language sql stable as $$
+    select case when lost then 'unknown' else v.state end, case when not lost then v.due_at end,
+        case when not lost then v.waits_for end
+    from dispatcher.judge(b, person, consent, ordinal) v, lateral (
+        select v.state in ('claimed', 'waiting')
+            and exists (select from dispatcher.restore r where r.lost_at > b.published_at) as lost) l
 $$;
 
 -- Returns by how many seconds the use of slots planned from `begins` to `ends` is delayed because slots one second
@@ -653,8 +706,8 @@ create function dispatcher.last_id(source uuid) returns uuid language sql immuta
 $$;
 
 -- Notes who was sent a message in the last 24 hours, the latest ones, as many as the limit: without one nobody was noted,
--- and under a lower one not all. Claims that begin now wait for the number's row; only what was under way may be missed. Broadcasts are read one by one
--- (offset 0), so that only their weeks are read.
+-- and under a lower one not all. Claims that begin now wait for the number's row; only what was under way may be missed.
+-- Broadcasts are read one by one (offset 0), so that only their weeks are read.
 create function dispatcher.note_reached() returns trigger language plpgsql as $$
 begin
     insert into dispatcher.reached as r (subscriber, minute)
@@ -783,7 +836,7 @@ end
 $$;
 
 -- Expires deliveries that still wait when their week is to be dropped: a broadcast may be valid for longer than we may
--- keep addresses. Returns their number.
+-- keep addresses. The text of a reply goes when it expires. Returns their number.
 create function dispatcher.end_old_waiting(kept interval, step integer) returns integer language sql as $$
     with old as (
         select d.id from dispatcher.delivery d
@@ -792,7 +845,7 @@ create function dispatcher.end_old_waiting(kept interval, step integer) returns 
                 and d.id < dispatcher.lowest_id(date_trunc('week', now() - kept) + interval '1 week'))
         limit step for update skip locked
     ), changed as (
-        update dispatcher.delivery d set state = 'expired', due_at = null, waits_for = null
+        update dispatcher.delivery d set state = 'expired', due_at = null, waits_for = null, content = null
         from old where d.id = old.id
         returning case when d.subscriber is not null then d.source end as broadcast, d.state
     )
@@ -955,8 +1008,9 @@ create function dispatcher.deliveries_to(people uuid[], indexes bytea[]) returns
     where d.address_index <> ''
 $$;
 
--- Erases the addresses of a person who is suppressed. A reply that is still to be sent, such as the confirmation of the
--- erasure, keeps its address until it is sent. Nothing else is sent any more, not even what turns out to be unsent.
+-- Erases the addresses of a person who is suppressed, and the text with the address. A reply that is still to be sent, such
+-- as the confirmation of the erasure, keeps both until it is sent. Nothing else is sent any more, not even what turns out
+-- to be unsent.
 create function dispatcher.erase_addresses(people uuid[], indexes bytea[]) returns integer language sql as $$
     with found as (
         select d.id, d.state from dispatcher.delivery d
@@ -965,7 +1019,7 @@ create function dispatcher.erase_addresses(people uuid[], indexes bytea[]) retur
         order by d.id for update
     ), changed as (
         update dispatcher.delivery d
-        set address_index = '', address_sealed = '', due_at = null, waits_for = null,
+        set address_index = '', address_sealed = '', content = null, due_at = null, waits_for = null,
             state = case when d.state = 'waiting' then 'suppressed' else d.state end
         from found f where d.id = f.id
         returning case when d.subscriber is not null then d.source end as broadcast, f.state as old_state, d.state
@@ -973,8 +1027,8 @@ create function dispatcher.erase_addresses(people uuid[], indexes bytea[]) retur
     select dispatcher.count_changes(32, array_agg(broadcast), array_agg(old_state), array_agg(state)) from changed
 $$;
 
--- Returns the status of a broadcast; 'held' means that its template is paused. An expired one may still have deliveries
--- with unknown outcome.
+-- Returns the status of a broadcast; 'template_paused' means that its template is. An expired one may still have
+-- deliveries with unknown outcome.
 create function dispatcher.standing(target uuid) returns text language sql stable as $$
     select coalesce((
         select case
@@ -982,7 +1036,7 @@ create function dispatcher.standing(target uuid) returns text language sql stabl
             when b.finished_at is not null then 'finished'
             when b.expires_at <= clock_timestamp() then 'expired'
             when b.paused_reason is not null then 'paused'
-            when exists (select from dispatcher.template_pause h where h.template = b.template) then 'held'
+            when exists (select from dispatcher.template_pause h where h.template = b.template) then 'template_paused'
             else 'running' end
         from dispatcher.broadcast b where b.id = target
     ), 'missing')
@@ -993,7 +1047,7 @@ create function dispatcher.pause_broadcast(target uuid, why text) returns text l
 security definer set search_path = pg_catalog, dispatcher as $$
     with before as materialized (select dispatcher.standing(target)), paused as (
         update dispatcher.broadcast set paused_reason = why from before
-        where id = target and standing in ('running', 'held', 'paused')
+        where id = target and standing in ('running', 'template_paused', 'paused')
     )
     select standing from before
 $$;
@@ -1011,7 +1065,7 @@ create function dispatcher.cancel_broadcast(target uuid, why text, may_come bool
 language sql security definer set search_path = pg_catalog, dispatcher as $$
     with before as materialized (select dispatcher.standing(target)), cancelled as (
         insert into dispatcher.cancellation (broadcast, reason)
-        select target, why from before where standing in ('running', 'held', 'paused') or standing = 'missing' and may_come
+        select target, why from before where standing in ('running', 'template_paused', 'paused') or standing = 'missing' and may_come
         on conflict do nothing
     )
     select standing from before
@@ -1044,8 +1098,8 @@ $$;
 
 -- Makes the follow-ups of broadcasts that are sent again, or turn out to have been sent, and the follow-ups of these, read
 -- their recipients once more, unless they have ended. They are locked with what they follow, each time in the order
--- of their ids (of two callers that wait for each other all the same, one is repeated): one that begins meanwhile (see begin_follow_up) sees what this
--- transaction has changed, or is found here.
+-- of their ids (of two callers that wait for each other all the same, one is repeated): one that begins meanwhile (see
+-- begin_follow_up) sees what this transaction has changed, or is found here.
 create function dispatcher.reopen_follow_ups(targets uuid[]) returns void language plpgsql strict as $$
 declare
     reopened uuid[] := '{}';
@@ -1074,7 +1128,8 @@ end
 $$;
 
 -- Retries failed deliveries, and unknown ones on request: they are due at once. A failure that a restore may have
--- forgotten the end of counts as unknown. A failed one starts again at its first attempt; an unknown one gets the next number, so that a late result of the previous attempt is recognised as such.
+-- forgotten the end of counts as unknown. A failed one starts again at its first attempt; an unknown one gets the next
+-- number, so that a late result of the previous attempt is recognised as such.
 create function dispatcher.resend_missing(target uuid, unknown_too boolean)
 returns table (standing text, failed integer, unknown integer) language plpgsql
 security definer set search_path = pg_catalog, dispatcher as $$
@@ -1084,7 +1139,7 @@ declare
     failed_again integer := 0;
     all_again integer := 0;
 begin
-    if before in ('running', 'held', 'paused') or before = 'finished'
+    if before in ('running', 'template_paused', 'paused') or before = 'finished'
         and (select b.expires_at > clock_timestamp() from dispatcher.broadcast b where b.id = target)
     then
         with chosen as (
@@ -1168,13 +1223,26 @@ security definer set search_path = pg_catalog, dispatcher as $$
     select count(*)::integer from held
 $$;
 
-create function dispatcher.resume_sending(sender text) returns integer language sql
+-- After a restore, hashes may be of other keys than those that ingress has: then a "Stop" finds nobody.
+create function dispatcher.awaits_keys() returns boolean language sql stable
 security definer set search_path = pg_catalog, dispatcher as $$
-    with released as (
-        update dispatcher.rate r set paused_reason = null, paused_by_operator = false, probe_at = '-infinity'
-        where (sender is null or r.number = sender) and r.paused_reason is not null returning 1
-    )
-    select count(*)::integer from released
+    select exists (select from dispatcher.restore r where r.keys_confirmed_at is null)
+$$;
+
+create function dispatcher.resume_sending(sender text) returns integer language plpgsql
+security definer set search_path = pg_catalog, dispatcher as $$
+declare
+    released integer;
+begin
+    if dispatcher.awaits_keys() then
+        raise exception 'the keys of a restored database are not confirmed'
+            using errcode = 'object_not_in_prerequisite_state', hint = 'kreisfunk keys status';
+    end if;
+    update dispatcher.rate r set paused_reason = null, paused_by_operator = false, probe_at = '-infinity'
+    where (sender is null or r.number = sender) and r.paused_reason is not null;
+    get diagnostics released = row_count;
+    return released;
+end
 $$;
 
 create function dispatcher.resume_template(name text) returns boolean language sql
@@ -1183,80 +1251,10 @@ security definer set search_path = pg_catalog, dispatcher as $$
     select exists (select from released)
 $$;
 
-select dispatcher.ensure_partitions();
-
-revoke all on function dispatcher.ensure_partitions(), dispatcher.drop_old_partitions(integer),
-    dispatcher.delete_old_strays(interval, integer), dispatcher.pause_broadcast, dispatcher.resume_broadcast,
-    dispatcher.cancel_broadcast, dispatcher.resend_missing, dispatcher.resend_failed, dispatcher.settle_unknown,
-    dispatcher.pause_sending, dispatcher.resume_sending, dispatcher.resume_template from public;
-grant usage on schema dispatcher
-    to kreisfunk_dispatcher, kreisfunk_monitor, kreisfunk_operator, kreisfunk_rotation;
-
-grant execute on function dispatcher.ensure_partitions(), dispatcher.drop_old_partitions(integer),
-    dispatcher.delete_old_strays(interval, integer) to kreisfunk_dispatcher;
-grant select, insert, update on dispatcher.broadcast, dispatcher.broadcast_count, dispatcher.cancellation,
-    dispatcher.suppression, dispatcher.delivery, dispatcher.rate, dispatcher.reached, dispatcher.reached_minute,
-    dispatcher.sent_month, dispatcher.refusal, dispatcher.account_update, dispatcher.follow_up,
-    dispatcher.template_pause, dispatcher.erasure, dispatcher.unreachable to kreisfunk_dispatcher;
-grant select, insert on dispatcher.status_stream to kreisfunk_dispatcher;
-grant delete on dispatcher.reached, dispatcher.reached_minute, dispatcher.refusal, dispatcher.suppression,
-    dispatcher.template_pause, dispatcher.erasure, dispatcher.status_stream, dispatcher.unreachable
-    to kreisfunk_dispatcher;
-grant select on dispatcher.schema_migrations, dispatcher.schema_checksums to kreisfunk_dispatcher;
-
-grant select on dispatcher.broadcast, dispatcher.broadcast_count, dispatcher.cancellation, dispatcher.rate,
-    dispatcher.suppression, dispatcher.template_pause, dispatcher.reached_minute, dispatcher.sent_month,
-    dispatcher.follow_up, dispatcher.unreachable to kreisfunk_monitor, kreisfunk_operator;
--- All columns but addresses, contents and message keys.
-grant select (id, source, subscriber, sequence, lane, state, asked_at, expires_at, attempt, claim, resends, claimed_at,
-    answer_by, unknown_at, due_at, waits_for, error_code) on dispatcher.delivery
-    to kreisfunk_monitor, kreisfunk_operator;
-grant select (id, asked_at, tried_at) on dispatcher.erasure to kreisfunk_monitor;
-
--- Operators may write through these functions only, which run with their owner's rights: so nobody can change a
--- delivery without its counters. The functions have a counter slot of their own, 32.
-grant execute on function dispatcher.pause_broadcast, dispatcher.resume_broadcast, dispatcher.cancel_broadcast,
-    dispatcher.resend_missing, dispatcher.settle_unknown, dispatcher.pause_sending, dispatcher.resume_sending,
-    dispatcher.resume_template to kreisfunk_operator;
-
-grant select (id, address_kind, address_index, address_sealed), update (address_index, address_sealed)
-    on dispatcher.delivery to kreisfunk_rotation;
-grant select (id, indexes, user_index, user_sealed), update (indexes, user_index, user_sealed)
-    on dispatcher.erasure to kreisfunk_rotation;
-
-create table dispatcher.restore (
-    lost_at timestamptz primary key,
-    saved_at timestamptz not null,
-    restored_at timestamptz not null default clock_timestamp()
-);
-comment on table dispatcher.restore is
-    'restores of a backup: what was to be sent before lost_at may have been sent without a record (decision 0032)';
-comment on column dispatcher.restore.lost_at is 'from then on nothing was sent until the restore';
-comment on column dispatcher.restore.saved_at is 'everything up to then is in the backup';
-comment on column dispatcher.restore.restored_at is 'when it was restored';
-grant select on dispatcher.restore to kreisfunk_dispatcher, kreisfunk_monitor, kreisfunk_operator;
-
--- Decides as `judge` does for a recipient without a row: if a restore may have lost the row, the outcome is unknown.
-create function dispatcher.judge_new(b dispatcher.broadcast, person uuid, consent integer, ordinal integer)
-returns table (state dispatcher.delivery_state, due_at timestamptz, waits_for dispatcher.wait_cause)
-language sql stable as $$
-    select case when lost then 'unknown' else v.state end, case when not lost then v.due_at end,
-        case when not lost then v.waits_for end
-    from dispatcher.judge(b, person, consent, ordinal) v, lateral (
-        select v.state in ('claimed', 'waiting')
-            and exists (select from dispatcher.restore r where r.lost_at > b.published_at) as lost) l
+create function dispatcher.confirm_keys() returns void language sql
+security definer set search_path = pg_catalog, dispatcher as $$
+    update dispatcher.restore set keys_confirmed_at = clock_timestamp() where keys_confirmed_at is null
 $$;
-
--- Roles belong to the server: another database may be migrated at the same moment.
-do $$
-begin
-    create role kreisfunk_newsroom nologin;
-exception when duplicate_object or unique_violation then null;
-end
-$$;
-
--- Failures by code. A status without an error changes no entry, so it stays a HOT update.
-create index delivery_error on dispatcher.delivery (source, error_code) where error_code is not null;
 
 -- What follows is all that the newsroom sees of the ledger: sums and reasons, no row about a person (decision 0036).
 
@@ -1360,15 +1358,73 @@ language sql stable security definer set search_path = pg_catalog, dispatcher as
     where about in ('template', 'quality') group by said.template order by said.template
 $$;
 
-revoke all on function dispatcher.list_stops(), dispatcher.read_limits(), dispatcher.count_waiting(),
+select dispatcher.ensure_partitions();
+
+revoke all on function dispatcher.ensure_partitions(), dispatcher.drop_old_partitions(integer),
+    dispatcher.delete_old_strays(interval, integer), dispatcher.pause_broadcast, dispatcher.resume_broadcast,
+    dispatcher.cancel_broadcast, dispatcher.resend_missing, dispatcher.resend_failed, dispatcher.settle_unknown,
+    dispatcher.pause_sending, dispatcher.resume_sending, dispatcher.resume_template, dispatcher.awaits_keys,
+    dispatcher.confirm_keys, dispatcher.list_stops(), dispatcher.read_limits(), dispatcher.count_waiting(),
     dispatcher.list_template_pauses(), dispatcher.list_template_reports() from public;
-grant execute on function dispatcher.read_limits(), dispatcher.count_waiting(), dispatcher.list_template_pauses()
-    to kreisfunk_operator;
-grant usage on schema dispatcher to kreisfunk_newsroom;
+grant usage on schema dispatcher to kreisfunk_dispatcher, kreisfunk_subscriptions, kreisfunk_newsroom,
+    kreisfunk_monitor, kreisfunk_operator, kreisfunk_rotation;
+
+grant execute on function dispatcher.ensure_partitions(), dispatcher.drop_old_partitions(integer),
+    dispatcher.delete_old_strays(interval, integer) to kreisfunk_dispatcher;
+grant select, insert, update on dispatcher.broadcast, dispatcher.broadcast_count, dispatcher.suppression,
+    dispatcher.delivery, dispatcher.rate, dispatcher.reached, dispatcher.reached_minute, dispatcher.sent_month,
+    dispatcher.refusal, dispatcher.account_update, dispatcher.follow_up, dispatcher.erasure, dispatcher.unreachable
+    to kreisfunk_dispatcher;
+-- A pause of a template is inserted or deleted, a cancellation inserted; neither is ever changed.
+grant select, insert on dispatcher.cancellation, dispatcher.template_pause, dispatcher.status_stream
+    to kreisfunk_dispatcher;
+grant delete on dispatcher.reached, dispatcher.reached_minute, dispatcher.refusal, dispatcher.suppression,
+    dispatcher.template_pause, dispatcher.erasure, dispatcher.status_stream, dispatcher.unreachable
+    to kreisfunk_dispatcher;
+grant select on dispatcher.restore, dispatcher.schema_migrations, dispatcher.schema_checksums to kreisfunk_dispatcher;
+
+-- What `kreisfunk sending`, `broadcasts`, `deliveries`, `templates` and `trace` read: neither withdrawals, positions of
+-- follow-ups, sums of people and messages, contents of broadcasts and consents of deliveries, nor what only paces a
+-- number; `read_limits` says what of the limits is used.
+grant select (id, notice, revision, topic, lane, template, published_at, expires_at, opens, closes, zone, spacing,
+    paused_reason, audience, expanded, finished_at) on dispatcher.broadcast to kreisfunk_operator;
+grant select (broadcast, state, deliveries) on dispatcher.broadcast_count to kreisfunk_operator;
+grant select (broadcast, reason) on dispatcher.cancellation to kreisfunk_operator;
+-- All columns but addresses, contents, consents and message keys.
+grant select (id, source, subscriber, lane, state, asked_at, expires_at, attempt, claim, resends, claimed_at,
+    answer_by, unknown_at, due_at, waits_for, error_code) on dispatcher.delivery to kreisfunk_operator;
+grant select (template, reason) on dispatcher.template_pause to kreisfunk_operator;
+grant select (paused_reason) on dispatcher.rate to kreisfunk_operator;
+grant select (lost_at) on dispatcher.restore to kreisfunk_operator;
+grant select on dispatcher.unreachable to kreisfunk_operator;
+
+-- Operators may write through these functions only, which run with their owner's rights: so nobody can change a
+-- delivery without its counters. The functions have a counter slot of their own, 32.
+grant execute on function dispatcher.pause_broadcast, dispatcher.resume_broadcast, dispatcher.cancel_broadcast,
+    dispatcher.resend_missing, dispatcher.settle_unknown, dispatcher.pause_sending, dispatcher.resume_sending,
+    dispatcher.resume_template, dispatcher.read_limits(), dispatcher.count_waiting(),
+    dispatcher.list_template_pauses() to kreisfunk_operator;
+
+-- The demonstration and the fault tests count with this role; nothing else uses it.
+grant select (id, audience, expanded) on dispatcher.broadcast to kreisfunk_monitor;
+grant select (broadcast, state, deliveries) on dispatcher.broadcast_count to kreisfunk_monitor;
+grant select (id, source, subscriber, state, expires_at, resends, due_at, waits_for, error_code)
+    on dispatcher.delivery to kreisfunk_monitor;
+grant select (per_second, ceiling) on dispatcher.rate to kreisfunk_monitor;
+grant select (id) on dispatcher.erasure to kreisfunk_monitor;
+
+grant select (id, address_kind, address_index, address_sealed), update (address_index, address_sealed)
+    on dispatcher.delivery to kreisfunk_rotation;
+grant select (id, indexes, user_index, user_sealed), update (indexes, user_index, user_sealed)
+    on dispatcher.erasure to kreisfunk_rotation;
+grant execute on function dispatcher.confirm_keys to kreisfunk_rotation;
+
+grant execute on function dispatcher.awaits_keys to kreisfunk_subscriptions;
+
 grant execute on function dispatcher.list_stops(), dispatcher.read_limits(), dispatcher.count_waiting(),
     dispatcher.list_template_pauses(), dispatcher.list_template_reports(), dispatcher.pause_broadcast,
-    dispatcher.resume_broadcast, dispatcher.cancel_broadcast, dispatcher.resend_failed, dispatcher.pause_sending, dispatcher.resume_sending,
-    dispatcher.resume_template to kreisfunk_newsroom;
+    dispatcher.resume_broadcast, dispatcher.cancel_broadcast, dispatcher.resend_failed, dispatcher.pause_sending,
+    dispatcher.resume_sending, dispatcher.resume_template to kreisfunk_newsroom;
 
 -- migrate:down
 drop schema dispatcher cascade;

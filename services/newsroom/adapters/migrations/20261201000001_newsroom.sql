@@ -1,3 +1,4 @@
+-- replaces: 20261127000000 20261129000000 20261201000000
 -- migrate:up
 set local lock_timeout = '5s';
 
@@ -202,7 +203,8 @@ create table newsroom.decision (
   version integer not null,
   account uuid not null references newsroom.account,
   person uuid not null,
-  verdict text not null check (verdict in ('submit', 'approve', 'approve_amount', 'return', 'review')),
+  verdict text not null check (
+    verdict in ('submit', 'approve', 'approve_amount', 'return', 'emergency', 'review')),
   reason text not null default '',
   at timestamptz not null default now(),
   foreign key (draft, version) references newsroom.draft_version (draft, version),
@@ -212,15 +214,15 @@ create index decision_draft on newsroom.decision (draft, version);
 create unique index decision_approval on newsroom.decision (draft, version, account, verdict)
   where verdict in ('approve', 'approve_amount');
 comment on table newsroom.decision is
-  'submissions, approvals, returns and later reviews of a version; each account approves a version once';
+  'submissions, approvals, returns, emergencies and later reviews of a version; each account approves a version once';
 comment on column newsroom.decision.id is 'id of the decision';
 comment on column newsroom.decision.draft is 'draft.id';
 comment on column newsroom.decision.version is 'the version that was read';
 comment on column newsroom.decision.account is 'account.id';
 comment on column newsroom.decision.person is 'account.person at that time';
 comment on column newsroom.decision.verdict is
-  'submit, approve, approve_amount (by a lead), return, or review for what was sent before anybody had approved it';
-comment on column newsroom.decision.reason is 'why it was returned; may be empty otherwise';
+  'submit, approve, approve_amount (by a lead), return, emergency for sending before anybody has approved, or review of that';
+comment on column newsroom.decision.reason is 'why it was returned, or sent in an emergency; empty otherwise';
 comment on column newsroom.decision.at is 'when it was decided';
 
 create table newsroom.publication (
@@ -422,11 +424,22 @@ grant select on newsroom.schema_migrations, newsroom.schema_checksums to kreisfu
 grant select, insert on newsroom.draft_version, newsroom.decision, newsroom.withdrawn_notice to kreisfunk_newsroom;
 -- When an act was done, and after which others, is not for the service to say.
 grant select, insert (account, action, object, detail) on newsroom.audit to kreisfunk_newsroom;
-grant select, insert, update on newsroom.account, newsroom.account_request, newsroom.draft, newsroom.publication,
-  newsroom.broadcast, newsroom.subscription_hour, newsroom.topic_audience, newsroom.archive_entry to kreisfunk_newsroom;
+grant select, insert, update on newsroom.broadcast, newsroom.subscription_hour, newsroom.topic_audience
+  to kreisfunk_newsroom;
+-- Who has an account, who asked for a change of one, who began a draft, what was handed over and what the archive shows
+-- are written once. Whoever breaks into the service cannot rewrite them, as no statement of it does.
+grant select, insert on newsroom.account, newsroom.account_request, newsroom.draft, newsroom.publication,
+  newsroom.archive_entry to kreisfunk_newsroom;
+grant update (roles, password_hash, password_ends_at, totp_secret, totp_step, issuer, subject, disabled_at)
+  on newsroom.account to kreisfunk_newsroom;
+-- The payload loses its encrypted part once the request is decided.
+grant update (payload, decided_by, decided_at, decision) on newsroom.account_request to kreisfunk_newsroom;
+grant update (state, version, emergency, changed_at) on newsroom.draft to kreisfunk_newsroom;
+grant update (state, tries, next_at, problems, broadcast, answered_at, confirmed_at) on newsroom.publication
+  to kreisfunk_newsroom;
+grant update (replaced_by, withdrawn_at) on newsroom.archive_entry to kreisfunk_newsroom;
 grant select, insert, update, delete on newsroom.session, newsroom.device, newsroom.login_failure,
-  newsroom.recovery_code to kreisfunk_newsroom;
-grant select, insert, update, delete on newsroom.feedback to kreisfunk_newsroom;
+  newsroom.recovery_code, newsroom.feedback to kreisfunk_newsroom;
 grant select, insert, delete on newsroom.inbox to kreisfunk_newsroom;
 
 -- migrate:down

@@ -1,3 +1,4 @@
+-- replaces: 20261201000000 20261202000000 20261203000000 20261206000000 20261207000000
 -- migrate:up
 set local lock_timeout = '5s';
 
@@ -6,7 +7,7 @@ do $$
 declare
   name text;
 begin
-  foreach name in array array['subscriptions', 'monitor', 'operator', 'rotation'] loop
+  foreach name in array array['subscriptions', 'newsroom', 'monitor', 'operator', 'rotation'] loop
     begin
       execute format('create role kreisfunk_%s nologin', name);
     exception when duplicate_object or unique_violation then null;
@@ -180,7 +181,8 @@ create table subscriptions.conversation (
   hinted_at timestamptz,
   answers_left double precision not null,
   counted_at timestamptz not null,
-  asked text not null default ''
+  asked text not null default '',
+  asked_at timestamptz
 );
 create index conversation_counted_at on subscriptions.conversation (counted_at);
 comment on table subscriptions.conversation is 'state of the dialogue with an address, subscribed or not';
@@ -191,6 +193,8 @@ comment on column subscriptions.conversation.answers_left is
 comment on column subscriptions.conversation.counted_at is 'when answers_left was computed';
 comment on column subscriptions.conversation.asked is
   'open question: what "Ja" means, and what a person chose before subscribing; empty if none';
+-- counted_at grows with every answer, and a question would stay open as long as others follow.
+comment on column subscriptions.conversation.asked_at is 'when the open question was asked; null if none was';
 
 create table subscriptions.feedback (
   id uuid primary key,
@@ -341,8 +345,34 @@ comment on column subscriptions.pending_page.body is 'message to publish, byte b
 comment on column subscriptions.pending_page.recipients is 'number of recipients on the page';
 comment on column subscriptions.pending_page.last is 'whether it is the last page of the broadcast';
 
+-- Who follows a notice learns from the event alone that its broadcast has ended, if no page of it reached the dispatcher.
+create table subscriptions.cancellation (
+  broadcast_id uuid primary key references subscriptions.broadcast on delete cascade
+);
+comment on table subscriptions.cancellation is
+  'expansions that an operator cancelled, until the event about it has been published';
+comment on column subscriptions.cancellation.broadcast_id is 'cancelled broadcast';
+
+create table subscriptions.trial (
+  draft uuid primary key,
+  code text not null check (code ~ '^[0-9]{8}$'),
+  text text not null check (char_length(text) between 1 and 2000),
+  ends_at timestamptz not null,
+  guesses integer not null default 0
+);
+create index trial_ends_at on subscriptions.trial (ends_at);
+comment on table subscriptions.trial is
+  'drafts that an editor wants to see on a telephone: whoever writes the code gets the text as an answer, once';
+comment on column subscriptions.trial.draft is 'newsroom.draft.id: a new code for a draft replaces the old one';
+comment on column subscriptions.trial.code is 'what the telephone sends; it gives no more than the text beside it';
+comment on column subscriptions.trial.text is 'text of the draft';
+comment on column subscriptions.trial.ends_at is 'the code is of no use from then on; the retention period begins here';
+comment on column subscriptions.trial.guesses is 'wrong codes that came meanwhile; too many make this one useless';
+
 -- The service may only append proofs; those that ended long enough ago are deleted by this function. It keeps all
--- proofs of a person who is subscribed or has a newer one.
+-- proofs of a person who is subscribed or has a newer one. The row that a merged one continues in may have no proof of its
+-- own for what the person gets: the proofs of both stay while the person is subscribed. A merged row is deleted with the
+-- row that it was merged into.
 create function subscriptions.forget_proofs(kept interval, step integer) returns integer
 language plpgsql security definer set search_path = pg_catalog, subscriptions as $$
 declare
@@ -359,7 +389,7 @@ begin
         select from subscriptions.consent newer
         where newer.subscriber_id = c.subscriber_id and newer.recorded_at >= now() - kept)
       and not exists (
-        select from subscriptions.subscriber s where s.id = c.subscriber_id and s.state = 'subscribed')
+        select from subscriptions.subscriber s where s.id = c.subscriber_id and s.state in ('subscribed', 'merged'))
     order by recorded_at limit step)
   delete from subscriptions.consent where id in (select id from old);
   get diagnostics forgotten = row_count;
@@ -405,15 +435,33 @@ begin
     update subscriptions.broadcast set state = 'cancelled', reason = why, position = default,
       read_to_end = read_to_end and not exists (select from dropped)
     where id = target;
+    insert into subscriptions.cancellation values (target);
   end if;
   return before;
 end
 $$;
 
+-- All that the newsroom sees of citizens' messages: how many could not be handled (decision 0036).
+create function subscriptions.count_dead_letters()
+returns table (letters integer, oldest timestamptz, replaying integer) language sql stable
+security definer set search_path = pg_catalog, subscriptions as $$
+  select count(*)::int, min(failed_at), count(replay_at)::int from subscriptions.dead_letter
+$$;
+
+-- All that the newsroom writes here: a text for whoever sends the code. It never learns who did (decision 0036).
+create function subscriptions.offer_trial(draft uuid, code text, text text) returns timestamptz language sql
+security definer set search_path = pg_catalog, subscriptions as $$
+  insert into subscriptions.trial (draft, code, text, ends_at)
+  values (offer_trial.draft, offer_trial.code, offer_trial.text, now() + interval '10 minutes')
+  on conflict (draft) do update set code = excluded.code, text = excluded.text, ends_at = excluded.ends_at, guesses = 0
+  returning ends_at
+$$;
+
 revoke all on function subscriptions.forget_proofs(interval, integer), subscriptions.replay_dead_letters(uuid),
-  subscriptions.drop_dead_letters(uuid), subscriptions.cancel_expansion(uuid, text) from public;
-grant usage on schema subscriptions
-  to kreisfunk_subscriptions, kreisfunk_monitor, kreisfunk_operator, kreisfunk_rotation;
+  subscriptions.drop_dead_letters(uuid), subscriptions.cancel_expansion(uuid, text), subscriptions.count_dead_letters(),
+  subscriptions.offer_trial(uuid, text, text) from public;
+grant usage on schema subscriptions to kreisfunk_subscriptions, kreisfunk_newsroom, kreisfunk_monitor,
+  kreisfunk_operator, kreisfunk_rotation;
 
 grant select on subscriptions.schema_migrations, subscriptions.schema_checksums to kreisfunk_subscriptions;
 grant select, insert, update on subscriptions.notice, subscriptions.broadcast to kreisfunk_subscriptions;
@@ -422,6 +470,8 @@ grant select, insert, delete on subscriptions.subscription, subscriptions.inbox,
   subscriptions.notice_event, subscriptions.dead_letter to kreisfunk_subscriptions;
 grant select, insert, update, delete on subscriptions.subscriber, subscriptions.conversation, subscriptions.feedback,
   subscriptions.erasure to kreisfunk_subscriptions;
+grant select, delete on subscriptions.cancellation to kreisfunk_subscriptions;
+grant select, update (guesses), delete on subscriptions.trial to kreisfunk_subscriptions;
 grant update (publications) on subscriptions.inbox to kreisfunk_subscriptions;
 grant update (reason, replay_at) on subscriptions.dead_letter to kreisfunk_subscriptions;
 -- Neither id nor recorded_at: when an entry was recorded decides when it is deleted, so the database alone sets it.
@@ -429,23 +479,18 @@ grant select, insert (subscriber_id, sequence, event, topics, wording_version, w
   message_key) on subscriptions.consent to kreisfunk_subscriptions;
 grant execute on function subscriptions.forget_proofs(interval, integer) to kreisfunk_subscriptions;
 
--- For accounting: everything that counts, but no address and no blind index.
-grant select (id, sequence, state, started_at, ended_at, created_at, places, paused_until, merged_into)
-  on subscriptions.subscriber to kreisfunk_monitor;
-grant select (result, received_at, handled_at) on subscriptions.inbox to kreisfunk_monitor;
-grant select (broadcast_id, page, message_id, recipients, last) on subscriptions.pending_page to kreisfunk_monitor;
-grant select (id, kind, value, topic, broadcast_id, at) on subscriptions.feedback to kreisfunk_monitor;
-grant select (source, event, system, counts, urgent, handled_at) on subscriptions.notice_event to kreisfunk_monitor;
-grant select on subscriptions.subscription, subscriptions.consent, subscriptions.wording, subscriptions.notice,
-  subscriptions.broadcast, subscriptions.schema_migrations to kreisfunk_monitor;
+-- The demonstration and the fault tests count with this role; nothing else uses it.
+grant select (state) on subscriptions.subscriber to kreisfunk_monitor;
+grant select (result) on subscriptions.inbox to kreisfunk_monitor;
+grant select (id, notice, follows, expires_at, state, audience, read_to_end) on subscriptions.broadcast
+  to kreisfunk_monitor;
 
-grant select (id, source, notice, revision, topic, lane, template, state, reason, published_at, expires_at, opens,
-  closes, zone) on subscriptions.broadcast to kreisfunk_operator;
+-- What the commands show: neither feedback nor the system of a notice.
+grant select (id, notice, revision, topic, lane, template, state, reason, published_at, expires_at, opens, closes, zone)
+  on subscriptions.broadcast to kreisfunk_operator;
 grant select (id, reason, failed_at, replay_at) on subscriptions.dead_letter to kreisfunk_operator;
 grant execute on function subscriptions.replay_dead_letters(uuid), subscriptions.drop_dead_letters(uuid),
   subscriptions.cancel_expansion(uuid, text) to kreisfunk_operator;
--- What editors are shown about a notice: neither the words of people nor anything that identifies them.
-grant select (kind, value, topic, broadcast_id, at) on subscriptions.feedback to kreisfunk_operator;
 
 -- Re-encrypts addresses and moves blind indexes to a new key: sees no topic and no state, and can change nothing but
 -- columns with addresses in them.
@@ -458,49 +503,6 @@ grant select (senders) on subscriptions.dead_letter to kreisfunk_rotation;
 grant select (address_index), update (address_index), delete on subscriptions.conversation, subscriptions.erasure
   to kreisfunk_rotation;
 
--- Roles belong to the server: another database may be migrated at the same moment.
-do $$
-begin
-  create role kreisfunk_newsroom nologin;
-exception when duplicate_object or unique_violation then null;
-end
-$$;
-
--- All that the newsroom sees of citizens' messages: how many could not be handled (decision 0036).
-create function subscriptions.count_dead_letters()
-returns table (letters integer, oldest timestamptz, replaying integer) language sql stable
-security definer set search_path = pg_catalog, subscriptions as $$
-  select count(*)::int, min(failed_at), count(replay_at)::int from subscriptions.dead_letter
-$$;
-
-create table subscriptions.trial (
-  draft uuid primary key,
-  code text not null check (code ~ '^[0-9]{8}$'),
-  text text not null check (char_length(text) between 1 and 2000),
-  ends_at timestamptz not null,
-  guesses integer not null default 0
-);
-create index trial_ends_at on subscriptions.trial (ends_at);
-comment on table subscriptions.trial is
-  'drafts that an editor wants to see on a telephone: whoever writes the code gets the text as an answer, once';
-comment on column subscriptions.trial.draft is 'newsroom.draft.id: a new code for a draft replaces the old one';
-comment on column subscriptions.trial.code is 'what the telephone sends; it gives no more than the text beside it';
-comment on column subscriptions.trial.text is 'text of the draft';
-comment on column subscriptions.trial.ends_at is 'the code is of no use from then on; the retention period begins here';
-comment on column subscriptions.trial.guesses is 'wrong codes that came meanwhile; too many make this one useless';
-
--- All that the newsroom writes here: a text for whoever sends the code. It never learns who did (decision 0036).
-create function subscriptions.offer_trial(draft uuid, code text, text text) returns timestamptz language sql
-security definer set search_path = pg_catalog, subscriptions as $$
-  insert into subscriptions.trial (draft, code, text, ends_at)
-  values (offer_trial.draft, offer_trial.code, offer_trial.text, now() + interval '10 minutes')
-  on conflict (draft) do update set code = excluded.code, text = excluded.text, ends_at = excluded.ends_at, guesses = 0
-  returning ends_at
-$$;
-
-revoke all on function subscriptions.count_dead_letters(), subscriptions.offer_trial(uuid, text, text) from public;
-grant select, update (guesses), delete on subscriptions.trial to kreisfunk_subscriptions;
-grant usage on schema subscriptions to kreisfunk_newsroom;
 grant execute on function subscriptions.count_dead_letters(), subscriptions.replay_dead_letters(uuid),
   subscriptions.cancel_expansion(uuid, text), subscriptions.offer_trial(uuid, text, text) to kreisfunk_newsroom;
 
@@ -509,7 +511,7 @@ revoke execute on function subscriptions.replay_dead_letters(uuid), subscription
   from kreisfunk_newsroom;
 revoke usage on schema subscriptions from kreisfunk_newsroom;
 drop function subscriptions.count_dead_letters, subscriptions.offer_trial;
-drop table subscriptions.trial;
+drop table subscriptions.trial, subscriptions.cancellation;
 drop function subscriptions.forget_proofs, subscriptions.replay_dead_letters, subscriptions.drop_dead_letters,
   subscriptions.cancel_expansion;
 drop table subscriptions.pending_page, subscriptions.broadcast, subscriptions.notice_event, subscriptions.notice,
