@@ -17,7 +17,7 @@ from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 from tests.contract_recorder.recorder import ContractRecorder, record_contracts
 from tests.database_pool import DatabasePool, create_pool
 from tests.databases import FreshDatabase, create_database, create_template
-from tests.servers import Servers, create_vhost, run_servers
+from tests.servers import Servers, connect_to_database, create_vhost, run_servers
 from tests.shared_vhost import SharedVhost, declare_shared_vhost
 
 LONGEST = (
@@ -131,9 +131,8 @@ async def database(database_pool: DatabasePool) -> AsyncIterator[FreshDatabase]:
 @pytest.fixture
 async def owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
     """A connection of the database's owner, which has all rights."""
-    connection = await asyncpg.connect(database.url)
-    yield connection
-    await connection.close()
+    async with connect_to_database(database.url) as connection:
+        yield connection
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from tests.databases import FreshDatabase, copy_database, drop_database
-from tests.servers import Servers, build_database_url, wait_for
+from tests.servers import Servers, build_database_url, connect_to_database, wait_for
 
 # Permitted growth beyond an empty database; larger leftovers of a test could influence later ones.
 MAX_GROWTH_BYTES = 2 * 1024 * 1024
@@ -123,15 +123,9 @@ class DatabasePool:
 @asynccontextmanager
 async def create_pool(servers: Servers, template: str) -> AsyncIterator[DatabasePool]:
     """Yield a pool of copies of a template, which must have no connections; drop them at the end."""
-    connection = await asyncpg.connect(build_database_url(servers.database_url, template))
-    try:
+    async with connect_to_database(build_database_url(servers.database_url, template)) as connection:
         empty = await EmptyState.read(connection)
-    finally:
-        await connection.close()
-    maintenance = await asyncpg.connect(servers.database_url)
-    try:
+    async with connect_to_database(servers.database_url) as maintenance:
         pool = DatabasePool(servers, template, empty, maintenance)
         yield pool
         await pool.drop_all()
-    finally:
-        await maintenance.close()

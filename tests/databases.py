@@ -1,16 +1,24 @@
 """Fresh databases for tests, copied from a template with all migrations."""
 
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import asyncpg
 
 from shared.database.migrations import migrate
-from shared.database.pool import Database
-from tests.servers import Servers, build_database_url, build_login_url, run_as_superuser, wait_for
+from shared.database.pool import Database, open_database
+from tests.servers import (
+    Servers,
+    build_database_url,
+    build_login_url,
+    connect_to_database,
+    fetch_until,
+    run_as_superuser,
+)
 
 SERVICES = Path(__file__).parents[1] / "services"
 ROLES = (
@@ -21,6 +29,11 @@ ROLES = (
     "kreisfunk_operator",
     "kreisfunk_rotation",
 )
+# Locks alone: a transaction sees pg_stat_activity as it was at its first look.
+_LOCKED = """
+select count(*) from pg_locks where not granted and pid in (
+    select pid from pg_locks join pg_database d on database = d.oid where datname = current_database())
+"""
 ROLE_PASSWORD = "only-for-tests"  # the same in every session, as an existing server may serve several at once
 
 
@@ -33,6 +46,9 @@ class FreshDatabase:
 
     def build_role_url(self, role: str) -> str:
         return build_login_url(self.url, role, ROLE_PASSWORD)
+
+    def open_pool(self, role: str, *, size: int) -> AbstractAsyncContextManager[Database]:
+        return open_database(self.build_role_url(role), password=None, name="test", size=size)
 
 
 @asynccontextmanager
@@ -64,14 +80,11 @@ async def drop_database(servers: Servers, database: FreshDatabase) -> None:
 
 async def migrate_database(url: str) -> None:
     """Migrate the database like `kreisfunk migrate`: the roles, then the schema of each service."""
-    connection = await asyncpg.connect(url)
-    try:
+    async with connect_to_database(url) as connection:
         for role in ROLES:
             await _ensure_role(connection, role)
         for folder in sorted(SERVICES.glob("*/adapters/migrations")):
             await migrate(connection, folder.parents[1].name, folder)
-    finally:
-        await connection.close()
 
 
 async def _ensure_role(connection: asyncpg.Connection, role: str) -> None:
@@ -81,16 +94,17 @@ async def _ensure_role(connection: asyncpg.Connection, role: str) -> None:
         await connection.execute(f"ALTER ROLE {role} LOGIN PASSWORD '{ROLE_PASSWORD}'")
 
 
-async def count_locked(connection: Database | asyncpg.Connection) -> int:
-    """Return how many transactions in this database wait for another one."""
-    query = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-    return int(await connection.fetchval(query))
+async def insert_row(owner: asyncpg.Connection, table: str, values: Mapping[str, object]) -> None:
+    placeholders = ", ".join(f"${number + 1}" for number in range(len(values)))
+    statement = f"insert into {table} ({', '.join(values)}) values ({placeholders})"  # noqa: S608 - names of our own
+    await owner.execute(statement, *values.values())
 
 
-async def wait_until_locked(connection: Database | asyncpg.Connection, number: int = 1) -> None:
-    """Wait until so many transactions wait for another one."""
+async def count_locked(database: Database | asyncpg.Connection) -> int:
+    """Return how many of its transactions wait for others."""
+    return int(await database.fetchval(_LOCKED))
 
-    async def are_waiting() -> bool:
-        return await count_locked(connection) >= number
 
-    await wait_for(are_waiting)
+async def wait_until_locked(database: Database | asyncpg.Connection, number: int = 1) -> None:
+    """Wait until so many transactions wait for others."""
+    await fetch_until(partial(count_locked, database), lambda locked: locked >= number)

@@ -7,7 +7,9 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from inspect import isawaitable
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import aio_pika
@@ -31,9 +33,8 @@ NO_POWER_FAILURES = (
     "alter system set max_wal_size = '256MB'",
     "select pg_reload_conf()",
 )
+T = TypeVar("T")
 EVERYTHING = {"configure": ".*", "write": ".*", "read": ".*"}
-
-Step = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,13 +109,20 @@ def build_login_url(url: str, login: str, password: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{login}:{quote(password)}@{parts.hostname}:{parts.port}"))
 
 
-async def run_as_superuser(servers: Servers, *statements: str) -> None:
-    connection = await asyncpg.connect(servers.database_url)
+@asynccontextmanager
+async def connect_to_database(url: str, **options: Any) -> AsyncIterator[asyncpg.Connection]:
+    """Connect to a database until the context is left."""
+    connection = await asyncpg.connect(url, **options)
     try:
-        for statement in statements:
-            await connection.execute(statement)
+        yield connection
     finally:
         await connection.close()
+
+
+async def run_as_superuser(servers: Servers, *statements: str) -> None:
+    async with connect_to_database(servers.database_url) as connection:
+        for statement in statements:
+            await connection.execute(statement)
 
 
 def build_authorization(url: str) -> Mapping[str, str]:
@@ -169,10 +177,34 @@ async def is_broker_ready(servers: Servers) -> bool:
     return await is_port_open(parts.hostname or "", parts.port or 0)
 
 
-async def wait_for(condition: Callable[[], Awaitable[bool] | bool], seconds: float = WAIT_TIMEOUT_SECONDS) -> None:
+async def wait_for(condition: Callable[[], Awaitable[object] | bool], seconds: float = WAIT_TIMEOUT_SECONDS) -> None:
     """Poll the condition, less and less often, until it holds; a TimeoutError fails the test."""
     pause = MIN_POLL_INTERVAL_SECONDS
     async with asyncio.timeout(seconds):
-        while not (result if isinstance(result := condition(), bool) else await result):
+        while not (await holds if isawaitable(holds := condition()) else holds):
             await asyncio.sleep(pause)
             pause = min(MAX_POLL_INTERVAL_SECONDS, 1.1 * pause)
+
+
+async def fetch_until(
+    fetch: Callable[[], Awaitable[T]], holds: Callable[[T], object], seconds: float = WAIT_TIMEOUT_SECONDS
+) -> T:
+    """Return what is fetched, once `holds` is true of it. Raises AssertionError with what was fetched last."""
+    found: list[T] = []
+
+    async def is_found() -> bool:
+        found[:] = [await fetch()]
+        return bool(holds(found[0]))
+
+    try:
+        await wait_for(is_found, seconds)
+    except TimeoutError:
+        raise AssertionError(f"still {found}") from None
+    return found[0]
+
+
+async def wait_until_equal(
+    fetch: Callable[[], Awaitable[object]], expected: object, seconds: float = WAIT_TIMEOUT_SECONDS
+) -> None:
+    """Fetch until it is what is expected. Raises AssertionError with what was fetched last."""
+    await fetch_until(fetch, lambda found: found == expected, seconds)

@@ -10,7 +10,7 @@ import aiohttp
 
 from shared.amqp import topology
 from tests.contract_recorder.recorder import QUEUE
-from tests.servers import Servers, build_authorization, declare_topology, wait_for
+from tests.servers import Servers, build_authorization, declare_topology, fetch_until
 
 STREAMS = {stream.name for stream in topology.STREAMS}
 QUEUES = [name for name in topology.list_arguments() if name not in STREAMS]
@@ -26,14 +26,11 @@ class SharedVhost:
 
     async def empty(self) -> None:
         """Wait until no consumer could return a message, and remove all messages."""
-
-        async def nobody_consumes() -> bool:
-            # Consumers of a deleted stream stay in the list, without a channel.
-            return not any(
-                consumer["channel_details"] for consumer in await _fetch(self.servers, self.url, "consumers")
-            )
-
-        await wait_for(nobody_consumes)
+        # Consumers of a deleted stream stay in the list, without a channel.
+        await fetch_until(
+            lambda: _fetch(self.servers, self.url, "consumers"),
+            lambda found: not any(consumer["channel_details"] for consumer in found),
+        )
         async with await aio_pika.connect(self.url) as connection:
             channel = await connection.channel()
             await channel.queue_delete(QUEUE)

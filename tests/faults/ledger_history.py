@@ -4,9 +4,8 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import asyncpg
-
 from tests.faults.evidence import Evidence
+from tests.servers import connect_to_database
 
 _RECORD = """
 create table public.delivery_history (
@@ -31,11 +30,8 @@ _STREAM = "select row_to_json(s)::text from dispatcher.status_stream s order by 
 
 async def record_history(url: str) -> None:
     """Install a trigger that records every change from now on; `url` is the owner's."""
-    connection = await asyncpg.connect(url)
-    try:
+    async with connect_to_database(url) as connection:
         await connection.execute(_RECORD)
-    finally:
-        await connection.close()
 
 
 async def write_history(url: str, folder: Path, evidence: Evidence) -> None:
@@ -44,13 +40,10 @@ async def write_history(url: str, folder: Path, evidence: Evidence) -> None:
     They contain changes of the ledger, the status stream, the requests and messages that reached Meta, the spans in
     which work was waiting, and the stalls of simulator and proxies.
     """
-    connection = await asyncpg.connect(url)
-    try:
+    async with connect_to_database(url) as connection:
         for name, statement in (("history", _ALL), ("stream", _STREAM)):
             rows = await connection.fetch(statement)
             (folder / f"{name}.jsonl").write_text("".join(f"{row[0]}\n" for row in rows))
-    finally:
-        await connection.close()
     _write(folder / "outbound.jsonl", (vars(message) for message in evidence.outbound))
     _write(folder / "attempts.jsonl", ({"at": at} for at in evidence.attempts))
     _write(folder / "waiting.jsonl", ({"start": start, "end": end} for start, end in evidence.waiting))

@@ -27,6 +27,7 @@ from shared.notices.configuration import read_configuration
 from shared.runtime.http_port import open_http_port
 from tests.databases import FreshDatabase
 from tests.factories.archive import NOW
+from tests.servers import connect_to_database
 
 COUNTY_FILE = CONFIG / "county.toml"
 PHONE = "+49 4791 930 9999"
@@ -123,8 +124,7 @@ async def run_archive(
     static = StaticFiles(assets)
     pages = ArchivePages(site=site, county=county, phone=phone, retention_days=KEEPS_DAYS, static=static)
     async with AsyncExitStack() as stack:
-        owner = await asyncpg.connect(fresh.url)
-        stack.push_async_callback(owner.close)
+        owner = await stack.enter_async_context(connect_to_database(fresh.url))
         database = await stack.enter_async_context(open_database(url, password=None, name="newsroom", size=2))
         cache = ArchiveCache(ArchiveEntryReader(database), clock, timedelta(days=KEEPS_DAYS))
         levels = ServiceLevelCache(PostgresListeningLog(database).list_runs, clock)

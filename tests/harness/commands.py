@@ -58,17 +58,22 @@ def build_admin_settings(servers: Servers, url: str) -> dict[str, str]:
     }
 
 
-async def run_kreisfunk(*arguments: str, environment: Mapping[str, str] | None = None) -> CommandResult:
-    process = await asyncio.create_subprocess_exec(
+async def start_kreisfunk(
+    *arguments: str, environment: Mapping[str, str] | None = None, **options: Any
+) -> asyncio.subprocess.Process:
+    """Start the command; `options` are those of `create_subprocess_exec`."""
+    return await asyncio.create_subprocess_exec(
         sys.executable,
-        "-m",
-        "cli.main",
-        *arguments,
+        *("-m", "cli.main", *arguments),
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "COLUMNS": "200", **(environment or {})},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        **options,
     )
+
+
+async def run_kreisfunk(*arguments: str, environment: Mapping[str, str] | None = None) -> CommandResult:
+    pipe = asyncio.subprocess.PIPE
+    process = await start_kreisfunk(*arguments, environment=environment, stdout=pipe, stderr=pipe)
     output, errors = await process.communicate()
     assert process.returncode is not None
     return CommandResult(status=process.returncode, output=output.decode(), errors=errors.decode())
@@ -80,11 +85,9 @@ async def run_on_terminal(
     """Run the command on a terminal, and type an answer at the prompt; `errors` is the terminal's content."""
     ours, theirs = pty.openpty()
     try:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "cli.main", *arguments),
-            cwd=ROOT,
-            env={"PATH": os.environ["PATH"], "TERM": "xterm", "COLUMNS": "200", **environment},
+        process = await start_kreisfunk(
+            *arguments,
+            environment={"TERM": "xterm", **environment},
             stdin=theirs,
             stdout=asyncio.subprocess.PIPE,
             stderr=theirs,

@@ -22,12 +22,13 @@ from services.newsroom.domain.accounts import Account, Role
 from services.newsroom.domain.login import hash_cookie
 from services.newsroom.handlers.login import TOTP_PURPOSE
 from shared.encryption import KeyRing
-from tests.databases import FreshDatabase
+from tests.databases import FreshDatabase, insert_row
 from tests.harness.processes import ServiceProcess, build_service_command, run_child
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 KEYS = f"1:{base64.b64encode(bytes(range(32))).decode()}"
 PASSWORD = "Regen fällt leise auf Moor"
+COOKIE = "kreisfunk-session"
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 ALL_ROLES = frozenset(Role)
 _CSRF = re.compile(r'name="csrf" value="([^"]+)"')
@@ -138,20 +139,21 @@ class NewsroomProcess(ServiceProcess):
         await insert_account(self.owner, account, password_hash=await _hash_once(password), totp_secret=sealed)
         return Member(account=account, secret=secret)
 
+    async def begin_session(self, account: UUID, stage: str = "open") -> str:
+        """Begin a session of the account, and return its cookie."""
+        token = secrets.token_urlsafe(32)
+        await self.owner.execute(
+            "insert into newsroom.session (token_hash, account, csrf, stage) values ($1, $2, $3, $4)",
+            *(hash_cookie(token), account, secrets.token_urlsafe(32), stage),
+        )
+        return token
+
     @asynccontextmanager
     async def open_browser(self, member: Member | None = None, *, stage: str = "open") -> AsyncIterator[EditorBrowser]:
         """Open a browser with a session of the member, as if they had logged in before."""
         jar = CookieJar(unsafe=True)
         if member is not None:
-            token = secrets.token_urlsafe(32)
-            await self.owner.execute(
-                "insert into newsroom.session (token_hash, account, csrf, stage) values ($1, $2, $3, $4)",
-                hash_cookie(token),
-                member.account.id,
-                secrets.token_urlsafe(32),
-                stage,
-            )
-            jar.update_cookies({"kreisfunk-session": token}, URL(self.url))
+            jar.update_cookies({COOKIE: await self.begin_session(member.account.id, stage)}, URL(self.url))
         timeout = ClientTimeout(total=WAIT_TIMEOUT_SECONDS)
         async with ClientSession(cookie_jar=jar, timeout=timeout) as session:
             yield EditorBrowser(url=self.url, session=session)
@@ -190,12 +192,7 @@ async def log_in(
 async def insert_account(owner: asyncpg.Connection, account: Account, **columns: object) -> None:
     """Insert the account with further columns of its row."""
     own = {"id": account.id, "login": account.login, "name": account.name, "person": account.person}
-    values = {**own, "roles": sorted(account.roles), **columns}
-    placeholders = ", ".join(f"${number + 1}" for number in range(len(values)))
-    await owner.execute(
-        f"insert into newsroom.account ({', '.join(values)}) values ({placeholders})",  # noqa: S608 - names from above
-        *values.values(),
-    )
+    await insert_row(owner, "newsroom.account", {**own, "roles": sorted(account.roles), **columns})
 
 
 _hashes: dict[str, str] = {}

@@ -1,7 +1,10 @@
 """A running simulator with a business behind it, and actions of tests on both."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import os
+import re
+import sys
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +15,7 @@ from deploy.paths import CONFIG
 from simulator.settings import Settings
 from simulator.wiring import run_simulator
 from tests.harness.fake_business import APP_SECRET, VERIFY_TOKEN, FakeBusiness, run_business
-from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
+from tests.servers import WAIT_TIMEOUT_SECONDS, fetch_until
 
 TEMPLATES = CONFIG / "templates.json"
 GRAPH_TOKEN = "token-of-the-graph-api"
@@ -88,23 +91,11 @@ class SimulatorHarness:
 
     async def wait_until_settled(self) -> dict[str, Any]:
         """Return the account once the business has received everything."""
-        return await self._wait_for_account(lambda account: not account["webhooks"]["pending"])
+        return await fetch_until(self.fetch_account, lambda account: not account["webhooks"]["pending"])
 
     async def wait_for_attempts(self, count: int) -> dict[str, Any]:
         """Return the account once `count` requests have reached the messages endpoint."""
-        return await self._wait_for_account(lambda account: account["attempted"] >= count)
-
-    async def _wait_for_account(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Poll the account until the condition holds."""
-        account: dict[str, Any] = {}
-
-        async def is_reached() -> bool:
-            nonlocal account
-            account = await self.fetch_account()
-            return holds(account)
-
-        await wait_for(is_reached)
-        return account
+        return await fetch_until(self.fetch_account, lambda account: account["attempted"] >= count)
 
     async def wait_for_last_message(self, citizen: dict[str, Any]) -> dict[str, Any]:
         """Return the newest webhook message once it has arrived."""
@@ -123,6 +114,42 @@ async def run_simulator_harness(**changes: Any) -> AsyncIterator[SimulatorHarnes
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=WAIT_TIMEOUT_SECONDS)) as session,
         ):
             yield SimulatorHarness(url=url, business=business, session=session, stopping=stopping)
+
+
+def build_process_environment(webhook_url: str) -> dict[str, str]:
+    values = VALUES | {"webhook_url": webhook_url}
+    return {f"SIMULATOR_{name.upper()}": str(value) for name, value in values.items()}
+
+
+@asynccontextmanager
+async def start_simulator(environment: Mapping[str, str], *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The command as a process, which is killed if a test leaves it alive."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SIMULATOR_")}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "simulator",
+        *arguments,
+        env={**inherited, **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def read_address(process: asyncio.subprocess.Process) -> str:
+    """Return the address, once the process says that it listens."""
+    assert process.stderr is not None
+    async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
+        line = (await process.stderr.readline()).decode()
+    found = re.search(r"listening on (http://\S+);", line)
+    assert found, line
+    return found[1]
 
 
 def build_template(name: str = "kreisfunk_baustellen_v1", *, payload: str = "stop", **values: str) -> dict[str, Any]:

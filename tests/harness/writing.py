@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from shared.contracts.hours import LOCAL_ZONE
+from tests.databases import insert_row
 from tests.harness.newsroom import EditorBrowser, ShownPage
 
 _PUBLISHED = """
@@ -133,11 +134,7 @@ async def add_broadcast(owner: asyncpg.Connection, **changes: object) -> UUID:
         "started_at": datetime.now(UTC),
         **changes,
     }
-    placeholders = ", ".join(f"${number + 1}" for number in range(len(values)))
-    await owner.execute(
-        f"insert into newsroom.broadcast ({', '.join(values)}) values ({placeholders})",  # noqa: S608 - names from above
-        *values.values(),
-    )
+    await insert_row(owner, "newsroom.broadcast", values)
     identifier = values["id"]
     assert isinstance(identifier, UUID)
     return identifier

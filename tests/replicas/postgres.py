@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import asyncpg
-
 from deploy import LocalError
 from deploy.local import DATABASE, OWNER
 from deploy.local.ports import LOOPBACK, reserve_ports
@@ -18,7 +16,7 @@ from deploy.local.postgres import PostgresServer, build_environment, build_serve
 from deploy.local.postgres_paths import PostgresPaths, open_reachable_paths
 from deploy.local.process import Command, run_to_end
 from deploy.local.system_user import ensure_unprivileged_user
-from tests.servers import wait_for
+from tests.servers import connect_to_database, wait_for
 
 SIZE = 3
 # A standby that has lost its primary looks for the next one at once, and notices within seconds that it is lost.
@@ -98,11 +96,8 @@ async def _has_all_it_gets(server: PostgresServer) -> bool:
 
 
 async def _fetch_value(server: PostgresServer, statement: str) -> Any:
-    connection = await asyncpg.connect(server.build_url("postgres"), timeout=5)
-    try:
+    async with connect_to_database(server.build_url("postgres"), timeout=5) as connection:
         return await connection.fetchval(statement)
-    finally:
-        await connection.close()
 
 
 @asynccontextmanager

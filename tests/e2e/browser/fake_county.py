@@ -1,9 +1,5 @@
 """A simulator as a process of its own, and the county that answers the citizens who use it."""
 
-import asyncio
-import os
-import re
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +8,15 @@ from typing import Any
 import aiohttp
 
 from tests.harness.fake_business import FakeBusiness, run_business
-from tests.harness.simulator import CONTROL_TOKEN, GRAPH_TOKEN, PHONE_NUMBER_ID, VALUES, build_template
+from tests.harness.simulator import (
+    CONTROL_TOKEN,
+    GRAPH_TOKEN,
+    PHONE_NUMBER_ID,
+    build_process_environment,
+    build_template,
+    read_address,
+    start_simulator,
+)
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 
@@ -59,26 +63,7 @@ class FakeCounty:
 async def run_county() -> AsyncIterator[FakeCounty]:
     async with (
         run_business() as business,
-        _run_simulator(business.url) as url,
+        start_simulator(build_process_environment(business.url)) as process,
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=WAIT_TIMEOUT_SECONDS)) as session,
     ):
-        yield FakeCounty(url=url, business=business, session=session)
-
-
-@asynccontextmanager
-async def _run_simulator(webhook_url: str) -> AsyncIterator[str]:
-    values = {**VALUES, "webhook_url": webhook_url}
-    settings = {f"SIMULATOR_{name.upper()}": str(value) for name, value in values.items()}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "simulator", env={**os.environ, **settings}, stderr=asyncio.subprocess.PIPE
-    )
-    assert process.stderr is not None
-    try:
-        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
-            first = (await process.stderr.readline()).decode()
-        found = re.search(r"listening on (http://\S+);", first)
-        assert found, first
-        yield found[1]
-    finally:
-        process.kill()
-        await process.communicate()
+        yield FakeCounty(url=await read_address(process), business=business, session=session)

@@ -6,26 +6,10 @@ from dataclasses import dataclass, field
 
 from playwright.async_api import Browser, ConsoleMessage, Locator, Page
 
+from tests.e2e.browser.newsroom.inspection import FOCUS, MAX_CONTROLS, PATIENCE_MILLISECONDS, WATCH_POLICY
+
 WIDE = (1280, 900)
 NARROW = (360, 740)
-MAX_CONTROLS = 60
-PATIENCE_MILLISECONDS = 60_000
-
-_WATCH_POLICY = """
-window.violations = [];
-document.addEventListener("securitypolicyviolation", (event) => window.violations.push(event.violatedDirective));
-"""
-_FOCUS = """
-() => {
-  const focused = document.activeElement;
-  const style = getComputedStyle(focused);
-  return {
-    name: focused.getAttribute("aria-label") ?? focused.labels?.[0]?.textContent ?? focused.textContent.trim(),
-    // After the last control the focus is nowhere for one step.
-    visible: focused === document.body || (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2),
-  };
-}
-"""
 
 
 @dataclass
@@ -39,7 +23,7 @@ class PhonesPage:
         self.page.set_default_timeout(PATIENCE_MILLISECONDS)
         self.page.on("console", self._listen)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        await self.page.add_init_script(_WATCH_POLICY)
+        await self.page.add_init_script(WATCH_POLICY)
         await self.page.goto(url)
 
     def _listen(self, message: ConsoleMessage) -> None:
@@ -77,7 +61,8 @@ class PhonesPage:
         invisible = []
         for _ in range(MAX_CONTROLS):
             await self.page.keyboard.press("Tab")
-            focus = await self.page.evaluate(_FOCUS)
+            # After the last control the focus is nowhere for one step.
+            focus = await self.page.evaluate(FOCUS) or {"name": "", "visible": True}
             if not focus["visible"]:
                 invisible.append(focus["name"])
             if focus["name"] == name:

@@ -1,10 +1,13 @@
 """A person on the page of phones: writes as a citizen, sees messages arrive, leaves with the button."""
 
+from functools import partial
+
 from playwright.async_api import Browser, expect
 
 from tests.e2e.browser.fake_county import FakeCounty
 from tests.e2e.browser.phones import NARROW, open_page
 from tests.harness.simulator import CONTROL_TOKEN
+from tests.servers import wait_for
 
 ROAD = "Die Umleitung ist ausgeschildert."
 LONG_WORD = "Verkehrsinfrastrukturfinanzierungsgesellschaft" * 4
@@ -35,20 +38,34 @@ async def test_other_kinds_are_sent_and_seen(browser: Browser, county: FakeCount
         await phones.write("Start")
         await phones.wait_for_text("Start")
         await phones.first.get_by_text("Anderes senden").click()
-        for number, name in enumerate(("Sprachnachricht", "Standort", "Kontakt"), 2):
+        kinds = ("Sprachnachricht", "Bild", "Video", "Dokument", "Sticker", "Standort", "Kontakt")
+        for number, name in enumerate(kinds, 2):
             await phones.first.get_by_role("button", name=name).click()
             await phones.wait_for_text(name)
             await county.wait_for_message(number)
         await phones.first.get_by_role("textbox").fill("Stop")
         await phones.first.get_by_role("button", name="Text statt des letzten").click()
-        assert (await county.wait_for_message(5))["edit"]["message"]["text"]["body"] == "Stop"
+        assert (await county.wait_for_message(9))["edit"]["message"]["text"]["body"] == "Stop"
         await phones.wait_for_text("Bearbeitet:")
         await phones.first.get_by_role("button", name="Letzte zurückziehen").click()
-        assert (await county.wait_for_message(6))["type"] == "revoke"
-        await phones.first.get_by_role("button", name="Werbung abbestellen").click()
-        await county.business.wait_until(lambda: county.business.changes[-1]["field"] == "user_preferences")
+        assert (await county.wait_for_message(10))["type"] == "revoke"
+        await county.send(await county.wait_for_message(1), ROAD)
+        await phones.wait_for_text(ROAD)
+        await phones.first.get_by_role("button", name="Reaktion 👍").click()
+        assert (await county.wait_for_message(11))["reaction"]["emoji"] == "👍"
+        for name in ("Werbung abbestellen", "Werbung zulassen"):
+            await phones.first.get_by_role("button", name=name).click()
+        preferences = partial(county.business.list_items, "user_preferences")
+        await wait_for(lambda: [each["value"] for each in preferences()] == ["stop", "resume"])
         assert await phones.measure_overflow() <= 0
         assert await phones.list_violations() == []
+        assert phones.complaints == []
+
+
+async def test_a_phone_may_have_no_number(browser: Browser, county: FakeCounty) -> None:
+    async with open_page(browser, county.phones_url) as phones:
+        await phones.page.get_by_role("button", name="Ohne Rufnummer hinzufügen").click()
+        await expect(phones.first.locator(".number")).to_have_text("ohne Rufnummer (nur BSUID)")
         assert phones.complaints == []
 
 

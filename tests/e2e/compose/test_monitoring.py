@@ -26,12 +26,7 @@ async def test_every_query_of_the_dashboards_has_an_answer(
     title: str, played: MainUseCaseResult, prometheus: PrometheusClient
 ) -> None:
     expression = re.sub(r"\$__(rate_interval|range)", "15m", EXPRESSIONS[title]).replace("$instance", ".*")
-
-    async def answered() -> bool:
-        """A rate needs two looks at the metrics."""
-        return bool(await prometheus.query(expression))
-
-    await wait_for(answered)
+    await wait_for(lambda: prometheus.query(expression))  # a rate needs two looks at the metrics
 
 
 async def test_no_alert_fires_when_all_is_well(played: MainUseCaseResult, prometheus: PrometheusClient) -> None:

@@ -15,7 +15,7 @@ from tests.contract_recorder.follower import follow_stack
 from tests.e2e.demo.command_process import END_TIMEOUT_SECONDS, read_lines_until, run_command
 from tests.harness.commands import run_kreisfunk
 from tests.harness.processes import is_alive, list_processes
-from tests.servers import wait_for
+from tests.servers import fetch_until
 
 HEADLINE, TEXT = "Vollsperrung L 149", "Die L 149 ist bis Freitag gesperrt."
 LAST_LINE = "Ctrl-C ends everything."
@@ -28,10 +28,7 @@ def values(lines: list[str]) -> dict[str, str]:
 
 
 async def wait_for_message(simulator: SimulatorClient) -> None:
-    async def is_there() -> bool:
-        return await simulator.count_accepted() >= 1
-
-    await wait_for(is_there)
+    await fetch_until(simulator.count_accepted, lambda found: found >= 1)
 
 
 async def metrics_of(addresses: Mapping[str, str]) -> dict[str, bool]:

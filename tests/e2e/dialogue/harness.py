@@ -7,21 +7,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-import aio_pika
 import aiohttp
 import asyncpg
 import msgspec
 
 from deploy.local.stack import Stack
 from services.subscriptions.domain.publication import Publication
-from shared.amqp import topology
-from shared.contracts.envelope import CONTENT_TYPE, encode
+from shared.contracts.envelope import encode
 from shared.contracts.message import Lane
 from shared.contracts.notices import NoticePublished
 from shared.encryption import BlindIndexKey
-from tests.servers import wait_for
-
-SOURCE = "/landkreis-osterholz/pressestelle"
+from tests.amqp_system import PRESS_SOURCE, build_amqp_system
+from tests.servers import connect_to_database, wait_for
 
 _publications = msgspec.msgpack.Decoder(tuple[Publication, ...])
 
@@ -80,33 +77,12 @@ class DialogueHarness:
 
     async def publish(self, headline: str, topic: str = "strassensperrungen", **changes: Any) -> None:
         """A notice from the press office; its broadcast is over when this returns."""
-        notice = NoticePublished(
-            topic=topic,
-            headline=headline,
-            text="Bis 18 Uhr.",
-            **changes,
-        )
+        notice = NoticePublished(topic=topic, headline=headline, text="Bis 18 Uhr.", **changes)
         subject, now = f"n-{uuid4()}", datetime.now(UTC)
-        body = encode(
-            notice,
-            event_id=str(uuid4()),
-            source=SOURCE,
-            time=now,
-            subject=subject,
-            expirytime=now + timedelta(hours=2),
-        )
-        async with await aio_pika.connect(self._publisher_url) as connection, connection.channel() as channel:
-            exchange = await channel.get_exchange(topology.MUNICIPAL_EVENTS, ensure=False)
-            message = aio_pika.Message(
-                body, user_id="pressestelle", content_type=CONTENT_TYPE, delivery_mode=aio_pika.DeliveryMode.PERSISTENT
-            )
-            await exchange.publish(message, NoticePublished.KEY)
+        expiry = now + timedelta(hours=2)
+        body = encode(notice, event_id=subject, source=PRESS_SOURCE, time=now, subject=subject, expirytime=expiry)
+        await build_amqp_system(self.stack.publisher).publish(body)
         await wait_for(lambda: self._is_sent(subject))
-
-    @property
-    def _publisher_url(self) -> str:
-        password = (self.stack.folder / "secrets/pressestelle/kreisfunk_broker_password").read_text().strip()
-        return self.stack.publisher["KREISFUNK_BROKER_URL"].replace("pressestelle@", f"pressestelle:{password}@")
 
     async def _is_sent(self, notice: str) -> bool:
         row = await self.database.fetchrow(
@@ -191,12 +167,9 @@ class CitizenPhone:
 @asynccontextmanager
 async def open_dialogue_harness(stack: Stack) -> AsyncIterator[DialogueHarness]:
     headers = {"Authorization": f"Bearer {stack.control_token}"}
-    database = await asyncpg.connect(stack.database_url)
-    try:
+    async with connect_to_database(stack.database_url) as database:
         # Whoever subscribed in another test would get everything here too, and soon more than WhatsApp allows.
         await database.execute("delete from subscriptions.subscription")
         before = await database.fetchval("select count(*) from subscriptions.inbox")
         async with aiohttp.ClientSession(headers=headers) as session:
             yield DialogueHarness(stack=stack, session=session, database=database, before=before)
-    finally:
-        await database.close()

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.dialogue.harness import CitizenPhone, DialogueHarness
-from tests.e2e.dialogue.webhooks import CitizenText, build_text, build_webhook, deliver, deliver_badly
+from tests.e2e.dialogue.webhooks import CitizenText, build_text, deliver, deliver_badly
 from tests.factories.citizens import TEXTS
+from tests.factories.webhooks import build_messages_body
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -86,7 +87,7 @@ async def _was_answered(phone: CitizenPhone, events: Sequence[str], helped: int)
 async def test_the_same_post_at_both_replicas_is_one_message(system: DialogueHarness) -> None:
     phone = await system.add_citizen()
     await _ask_for_help([phone])
-    body = build_webhook([(await build_text(phone, 1, "Start", int(time.time()))).item])
+    body = build_messages_body((await build_text(phone, 1, "Start", int(time.time()))).item)
     for replica in (0, 1, 0, 1):
         await deliver(system, body, replica)
     await system.wait_for_acts()

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.subscriptions.domain.wording import build_start_question
 from tests.e2e.dialogue.harness import DialogueHarness
-from tests.factories.citizens import COUNTY, TEXTS
+from tests.factories.citizens import TEXTS
 from tests.servers import wait_for
 
 pytestmark = pytest.mark.timeout(400)
@@ -36,75 +35,12 @@ async def test_topics_from_the_list_by_number_and_by_word(system: DialogueHarnes
     assert await phone.write("stop stellen") == TEXTS.unsubscribe_confirmation.text
 
 
-async def test_a_municipality_narrows_closures_only(system: DialogueHarness) -> None:
-    phone, neighbour = await system.add_citizens(2)
-    for each in (phone, neighbour):
-        await each.write("Start")
-    assert "alle Gemeinden" in await phone.write("Gemeinden")
-    assert "erhalten Sie nur Meldungen für Worpswede." in await phone.press("Worpswede")
-    await system.publish("Sperrung in Lilienthal", municipalities=("Lilienthal",))
-    await system.publish("Sperrung in Worpswede", municipalities=("Worpswede",))
-    await system.publish("Sperrung überall")
-    assert ["Worpswede" in text or "überall" in text for text in await phone.list_broadcasts()] == [True, True]
-    assert len(await neighbour.list_broadcasts()) == 3
-
-
-async def test_a_pause_and_the_way_back(system: DialogueHarness) -> None:
-    phone = await system.add_citizen()
-    assert "Pause bis einschließlich" in await phone.write("Start", "Pause 2 Wochen")
-    await system.publish("Während der Pause")
-    assert await phone.list_broadcasts() == []
-    assert "Die Pause ist beendet" in await phone.press("Weiter")
-    await system.publish("Nach der Pause")
-    assert len(await phone.list_broadcasts()) == 1
-
-
-@pytest.mark.parametrize(
-    ("text", "about"), [("Strat", ""), ("Wie kann ich mich anmelden?", ""), ("nur Baustellen", " zu Baustellen")]
-)
-async def test_who_nearly_starts_is_asked_and_joins_by_the_button(
-    system: DialogueHarness, text: str, about: str
-) -> None:
-    phone = await system.add_citizen()
-    assert await phone.write(text) == build_start_question(COUNTY, about).text
-    answer = await phone.press("Start")
-    assert "Vielen Dank, Sie sind angemeldet" in answer
-    assert ("informiert Sie hier zu: Baustellen." in answer) == bool(about)
-
-
-async def test_everything_else_gets_one_polite_answer_a_day(system: DialogueHarness) -> None:
-    phone = await system.add_citizen()
-    assert await phone.write("Wann haben Sie geöffnet?") == TEXTS.hint.text
-    assert COUNTY.telephone in TEXTS.hint.text
-    for act in (
-        {"text": "Hallo?"},
-        {"media": "audio"},
-        {"media": "image"},
-        {"location": True},
-        {"unsupported": "poll"},
-    ):
-        await phone.run_and_wait(**act)
-    assert len(await phone.fetch_received()) == 1
-
-
 async def test_voice_pictures_and_places_get_the_same_answer(system: DialogueHarness) -> None:
-    for act in ({"media": "voice"}, {"media": "document"}, {"media": "video"}, {"location": True}, {"contact": True}):
+    acts: list[dict[str, Any]] = [{"media": kind} for kind in ("voice", "audio", "image", "document", "video")]
+    for act in (*acts, {"location": True}, {"contact": True}):
         phone = await system.add_citizen()
         await phone.run_and_wait(**act)
         assert [entry["text"] for entry in await phone.fetch_received()] == [TEXTS.hint.text], act
-
-
-async def test_an_emergency_is_answered_each_time(system: DialogueHarness) -> None:
-    phone = await system.add_citizen()
-    for _ in range(3):
-        assert await phone.write("Hilfe, Überfall in der Bahnhofstraße!") == TEXTS.emergency.text
-
-
-async def test_help_why_and_data(system: DialogueHarness) -> None:
-    phone = await system.add_citizen()
-    assert await phone.write("Hilfe") == TEXTS.help.text
-    assert await phone.write("Woher haben Sie meine Nummer?") == TEXTS.why.text
-    assert "angemeldet, Themen: Veranstaltungen" in await phone.write("Start", "Daten")
 
 
 async def test_marketing_stopped_and_resumed_inside_whatsapp_is_obeyed_and_not_answered(
@@ -146,19 +82,12 @@ async def test_feedback_by_text_button_and_reaction(system: DialogueHarness) -> 
     await wait_for(all_are_kept)
 
 
-async def test_somebody_with_a_user_id_only_has_it_all(system: DialogueHarness) -> None:
-    phone = await system.add_citizen(bsuid_only=1)
-    assert await phone.write("Start") == TEXTS.receipt.text
-    await system.publish("Für alle")
-    assert len(await phone.list_broadcasts()) == 1
-    assert await phone.write("Stop") == TEXTS.unsubscribe_confirmation.text
-
-
-async def test_an_edit_counts_and_what_is_taken_back_is_not_answered(system: DialogueHarness) -> None:
+async def test_an_edit_counts_and_what_is_taken_back_or_unsupported_is_not_answered(system: DialogueHarness) -> None:
     phone = await system.add_citizen()
     await phone.write("Start")
     await phone.run_and_wait(edit="Stop")
     await phone.run_and_wait(revoke=True)
+    await phone.run_and_wait(unsupported="poll")
     assert [entry["text"] for entry in await phone.fetch_received()] == [
         TEXTS.receipt.text,
         TEXTS.unsubscribe_confirmation.text,

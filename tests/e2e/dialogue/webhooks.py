@@ -1,16 +1,18 @@
 """Webhooks as Meta might deliver them at its worst: to any replica, several times, in any order."""
 
 import asyncio
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from deploy.local.environments import PHONE_NUMBER_ID
+import aiohttp
+
+from deploy.local.stack import Stack
 from deploy.secrets import APP_SECRETS
 from simulator.webhooks.batches import HEADER, sign
 from tests.e2e.dialogue.harness import CitizenPhone, DialogueHarness
+from tests.factories.webhooks import build_messages_body
 
 
 @dataclass(frozen=True)
@@ -34,24 +36,20 @@ async def build_text(phone: CitizenPhone, number: int, text: str, at: int) -> Ci
     return CitizenText(f"wamid.at-once-{phone.id}-{number}", await phone.fetch_identity(), text, at)
 
 
-def build_webhook(items: Sequence[dict[str, Any]]) -> bytes:
-    """One post with these messages."""
-    value = {
-        "messaging_product": "whatsapp",
-        "metadata": {"display_phone_number": "4947919300", "phone_number_id": PHONE_NUMBER_ID},
-        "messages": list(items),
-    }
-    entry = {"id": "100200300400500", "changes": [{"field": "messages", "value": value}]}
-    return json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
+async def post_webhook(stack: Stack, body: bytes, *, secret: bytes = b"", replica: int = 0) -> int:
+    """Post it as Meta does, unless with another secret; return the status."""
+    known = (stack.folder / "secrets" / APP_SECRETS).read_bytes().split()[0]
+    headers = {HEADER: sign(secret or known, body), "Content-Type": "application/json"}
+    async with (
+        aiohttp.ClientSession() as meta,
+        meta.post(f"{stack.ingress_urls[replica]}/webhook", data=body, headers=headers) as answer,
+    ):
+        return answer.status
 
 
 async def deliver(system: DialogueHarness, body: bytes, replica: int = 0) -> None:
     """Posted until it is taken, as Meta does it."""
-    secret = (system.stack.folder / "secrets" / APP_SECRETS).read_bytes().split()[0]
-    headers = {HEADER: sign(secret, body), "Content-Type": "application/json"}
-    url = f"{system.stack.ingress_urls[replica]}/webhook"
-    async with system.session.post(url, data=body, headers=headers) as answer:
-        assert answer.status == 200, await answer.text()
+    assert await post_webhook(system.stack, body, replica=replica) == 200
 
 
 async def deliver_badly(system: DialogueHarness, said: Sequence[CitizenText], random: Random) -> None:
@@ -61,7 +59,7 @@ async def deliver_badly(system: DialogueHarness, said: Sequence[CitizenText], ra
     batches = []
     while copies:
         size = random.randint(1, 5)
-        batches.append(build_webhook([each.item for each in copies[:size]]))
+        batches.append(build_messages_body(*(each.item for each in copies[:size])))
         copies = copies[size:]
     replicas = len(system.stack.ingress_urls)
     await asyncio.gather(*(deliver(system, body, random.randrange(replicas)) for body in batches))

@@ -22,7 +22,7 @@ from deploy.stack_file import BUSINESS_ACCOUNT_ID
 from simulator.client import open_simulator_client
 from tests.e2e.edge.conftest import CADDYFILE, Edge, run_caddy
 from tests.own_ca import OwnCa, create_own_ca
-from tests.servers import wait_for
+from tests.servers import fetch_until, wait_for
 from tools.docs.generate import OPERATORS
 
 GUIDE = OPERATORS.read_text()
@@ -141,10 +141,7 @@ async def test_the_guides_commands_lead_from_fresh_secrets_to_a_notice_on_a_phon
         async with open_simulator_client(new.stack.simulator_url, new.stack.control_token) as meta:
 
             async def wait_for_message(words: str) -> None:
-                async def has_arrived() -> bool:
-                    return any(words in message.text for message in await meta.fetch_outbound())
-
-                await wait_for(has_arrived)
+                await fetch_until(meta.fetch_outbound, lambda found: any(words in message.text for message in found))
 
             (citizen,) = await meta.list_citizens()
             status, said = await new.run(f"docker compose run --rm setup --yes --test-to +{citizen['phone']}")

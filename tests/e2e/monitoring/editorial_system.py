@@ -3,9 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-
-import asyncpg
 
 from cli.demo.ledger_reader import open_ledger_reader
 from deploy.local.process import Child, Command
@@ -24,7 +23,7 @@ from tests.e2e.notices.harness import (
 )
 from tests.harness.newsroom import EditorBrowser, NewsroomProcess
 from tests.harness.writing import WritingHarness
-from tests.servers import wait_for
+from tests.servers import connect_to_database, fetch_until, wait_until_equal
 
 SETTINGS = {
     "dispatcher": {"KREISFUNK_REQUEST_TIMEOUT_SECONDS": "2", "KREISFUNK_DISPATCHERS": "2"},
@@ -61,44 +60,25 @@ class EditorialSystem:
 
     async def follow(self, path: str, browser: EditorBrowser | None = None) -> str:
         """The path of the broadcast that a published draft leads to in the end."""
-        found = {"location": ""}
-
-        async def known() -> bool:
-            shown = await (browser or self.anna.browser).open(path)
-            found["location"] = shown.location
-            return shown.location.startswith("/aussendungen/")
-
-        await wait_for(known, PATIENCE)
-        return found["location"]
+        open_page = partial((browser or self.anna.browser).open, path)
+        return (
+            await fetch_until(open_page, lambda page: page.location.startswith("/aussendungen/"), PATIENCE)
+        ).location
 
     async def wait_for_text(self, path: str, text: str) -> str:
-        found = {"text": ""}
-
-        async def shown() -> bool:
-            found["text"] = (await self.anna.browser.open(path)).text
-            return text in found["text"]
-
-        await wait_for(shown, PATIENCE)
-        return found["text"]
+        return await fetch_until(partial(self.anna.read, path), lambda shown: text in shown, PATIENCE)
 
     async def count_subscribed(self) -> int:
         async with open_ledger_reader(self.stack.monitor_database_url) as ledger:
             return await ledger.count_subscribed()
 
     async def wait_until_subscribed(self, count: int) -> None:
-        async def subscribed() -> bool:
-            return await self.count_subscribed() == count
-
-        await wait_for(subscribed, PATIENCE)
+        await wait_until_equal(self.count_subscribed, count, PATIENCE)
 
     async def wait_for_everybody(self, text: str) -> None:
         """Everybody has it, and nobody has it twice."""
-
-        async def enough() -> bool:
-            return len(await self.accepted.find(text)) >= CITIZENS
-
-        await wait_for(enough, PATIENCE)
-        assert has_everybody_once(await self.accepted.find(text))
+        find = partial(self.accepted.find, text)
+        assert has_everybody_once(await fetch_until(find, lambda found: len(found) >= CITIZENS, PATIENCE))
 
 
 @asynccontextmanager
@@ -111,8 +91,7 @@ async def run_editorial_system(folder: Path, rate: int = RATE) -> AsyncIterator[
         simulator = await ends.enter_async_context(open_simulator_client(stack.simulator_url, stack.control_token))
         async with open_ledger_reader(stack.monitor_database_url) as ledger:
             await subscribe_everybody(simulator, ledger)
-        owner = await asyncpg.connect(stack.database_url)
-        ends.push_async_callback(owner.close)
+        owner = await ends.enter_async_context(connect_to_database(stack.database_url))
         newsroom = NewsroomProcess(
             url=stack.newsroom_url,
             archive_url=stack.archive_url,

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from tests.prometheus import ALERTS, PrometheusClient, run_prometheus
-from tests.servers import wait_for
+from tests.servers import wait_for, wait_until_equal
 
 GROUPS = msgspec.yaml.decode(ALERTS.read_bytes())["groups"]
 ALERT_NAMES = tuple(rule["alert"] for group in GROUPS for rule in group["rules"] if "alert" in rule)
@@ -74,9 +74,5 @@ async def run_hurried_watch(folder: Path, targets: Mapping[str, Sequence[str]]) 
     """Once it has seen all of them: what happens before a counter was seen is no increase."""
     rules = {"groups": [{**group, "rules": [hurry(rule) for rule in group["rules"]]} for group in GROUPS]}
     async with run_prometheus(folder, targets, rules) as prometheus:
-
-        async def seen() -> bool:
-            return await prometheus.query_number("count(up == 1)") == sum(map(len, targets.values()))
-
-        await wait_for(seen)
+        await wait_until_equal(lambda: prometheus.query_number("count(up == 1)"), sum(map(len, targets.values())))
         yield HurriedWatch(prometheus)

@@ -18,8 +18,6 @@ from deploy.local.process import Command
 from deploy.local.services import Service
 from deploy.local.stack import Stack
 from deploy.paths import ROOT
-from deploy.secrets import APP_SECRETS
-from simulator.webhooks.batches import HEADER, sign
 from tests.e2e.monitoring.editorial_system import EditorialSystem, run_editorial_system
 from tests.e2e.monitoring.hurried_watch import HurriedWatch, run_hurried_watch
 from tests.e2e.notices.harness import RATE
@@ -86,16 +84,6 @@ class MonitoredSystem:
         """Each time another citizen, as nobody is answered for ever."""
         citizens = [each["id"] for each in await self.editors.simulator.list_citizens()]
         await self.editors.simulator.send_text([citizens[next(self._citizens)]], text, per_second=10)
-
-    async def post_webhook(self, body: bytes, secret: bytes = b"") -> int:
-        """As Meta does it, unless with another secret; the status."""
-        known = (self.stack.folder / "secrets" / APP_SECRETS).read_bytes().split()[0]
-        headers = {HEADER: sign(secret or known, body), "Content-Type": "application/json"}
-        async with (
-            aiohttp.ClientSession() as meta,
-            meta.post(f"{self.stack.ingress_url}/webhook", data=body, headers=headers) as answer,
-        ):
-            return answer.status
 
     async def knock(self) -> None:
         """Ask the public ports without a credential; who does so often is told to slow down."""

@@ -19,11 +19,12 @@ from deploy.local.ports import LOOPBACK
 from deploy.local.services import Service
 from deploy.stack_file import BUSINESS_ACCOUNT_ID
 from shared.amqp import topology
+from tests.e2e.dialogue.webhooks import post_webhook
 from tests.e2e.monitoring.hurried_watch import HurriedWatch
 from tests.e2e.monitoring.monitored_system import MonitoredSystem
 from tests.e2e.monitoring.night_operator import NightOperator
 from tests.proxy import NetworkConditions, Proxy, run_proxy
-from tests.servers import wait_for
+from tests.servers import fetch_until, wait_for
 
 FIREWALL = NetworkConditions(page=b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 MOVED = ("/presse", "/umgezogen")
@@ -62,7 +63,7 @@ class NightShift:
         listed = [{"field": field, "value": value} for field, value in changes]
         entry = {"id": BUSINESS_ACCOUNT_ID, "time": int(time.time()), "changes": listed}
         body = msgspec.json.encode({"object": "whatsapp_business_account", "entry": [entry]})
-        assert await self.system.post_webhook(body) == 200
+        assert await post_webhook(self.system.stack, body) == 200
 
     async def publish(self, topic: str) -> None:
         text = f"Bis Freitag, {uuid4().hex[:8]}."
@@ -71,14 +72,9 @@ class NightShift:
     async def find_ended_broadcast(self) -> UUID:
         """The newest, or else a new one."""
         newest = "select id from dispatcher.broadcast where finished_at is not null order by finished_at desc limit 1"
-
-        async def ended() -> bool:
-            return await self.database.fetchval(newest) is not None
-
-        if not await ended():
+        if not await self.database.fetchval(newest):
             await self.publish("baustellen")
-            await wait_for(ended)
-        found: UUID = await self.database.fetchval(newest)
+        found: UUID = await fetch_until(lambda: self.database.fetchval(newest), bool)
         return found
 
     async def change_ledger(self, statement: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import typer
 
 from tests.e2e.monitoring.monitored_system import MonitoredSystem, run_monitored_system
-from tests.servers import wait_for
+from tests.servers import fetch_until, wait_for
 from tools.dashboards import Period, save_pictures
 
 CITIZENS = 2_000
@@ -56,11 +56,7 @@ async def draw(folder: Path) -> None:
             await have_a_day(system)
             accepted = await system.editors.simulator.count_accepted()
             await system.editors.publish(text="Die Umleitung führt über Hüttenbusch.")
-
-            async def half() -> bool:
-                return await system.editors.simulator.count_accepted() > accepted + CITIZENS // 2
-
-            await wait_for(half)
+            await fetch_until(system.editors.simulator.count_accepted, lambda found: found > accepted + CITIZENS // 2)
             await save_pictures(system.prometheus.url, folder, Period(started, int(time.time())))
 
 

@@ -13,7 +13,7 @@ from tests.e2e.monitoring.monitored_system import MonitoredSystem
 from tests.e2e.monitoring.night_operator import run_program
 from tests.e2e.notices.harness import CITIZENS
 from tests.prometheus import PrometheusClient, ensure_prometheus
-from tests.servers import wait_for
+from tests.servers import wait_until_equal
 from tools.dashboards import Period, fetch_charts, fetch_lines, render_page
 
 pytestmark = pytest.mark.timeout(600)
@@ -43,19 +43,14 @@ async def busy(system: MonitoredSystem) -> MonitoredSystem:
 
 
 async def test_every_query_has_an_answer_and_every_panel_is_drawn(busy: MonitoredSystem) -> None:
-    missing: list[str] = []
 
-    async def answered() -> bool:
+    async def list_unanswered() -> list[str]:
         """A series that is born with its first event has no increase before the second."""
         await busy.knock()
-        missing[:] = [name for name, query in QUERIES.items() if not await busy.prometheus.query(query)]
-        missing.extend(await list_empty_queries(busy.prometheus))
-        return not missing
+        missing = [name for name, query in QUERIES.items() if not await busy.prometheus.query(query)]
+        return [*missing, *await list_empty_queries(busy.prometheus)]
 
-    try:
-        await wait_for(answered, PATIENCE)
-    except TimeoutError:
-        pytest.fail(f"no data: {missing}")
+    await wait_until_equal(list_unanswered, [], PATIENCE)
     for dashboard in BOARDS:
         period = choose_period()
         charts = await fetch_charts(busy.prometheus.session, busy.prometheus.url, dashboard, period)
@@ -77,11 +72,8 @@ async def list_empty_queries(prometheus: PrometheusClient) -> list[str]:
 
 
 async def test_no_alert_is_true_while_all_is_well(busy: MonitoredSystem) -> None:
-    async def is_quiet() -> bool:
-        """Not even one that has not lasted for long enough; what another test broke may have to end first."""
-        return await busy.prometheus.query("ALERTS") == []
-
-    await wait_for(is_quiet, PATIENCE)
+    # Not even one that has not lasted for long enough; what another test broke may have to end first.
+    await wait_until_equal(lambda: busy.prometheus.query("ALERTS"), [], PATIENCE)
 
 
 @pytest.mark.parametrize("arguments", [("check", "rules", "alerts.yml"), ("test", "rules", *TESTS)])

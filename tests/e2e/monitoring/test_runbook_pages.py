@@ -18,7 +18,7 @@ from tests.e2e.monitoring.night_operator import NightOperator
 from tests.e2e.monitoring.night_shift import NightShift, put_behind_a_firewall
 from tests.harness.commands import run_in_process
 from tests.proxy import UNDISTURBED_NETWORK
-from tests.servers import wait_for
+from tests.servers import fetch_until, wait_for
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -144,26 +144,20 @@ async def test_a_dispatcher_does_not_reach_meta(shift: NightShift) -> None:
 
 async def test_meta_does_not_answer(shift: NightShift) -> None:
     """OutcomesUnknown."""
-    listed: list[str] = []
 
-    async def is_listed() -> bool:
-        """Return what another test left unknown may have the alert fire before."""
+    async def list_unanswered() -> list[str]:
         seen = await shift.operator.look("OutcomesUnknown")
-        listed[:] = re.findall(rf"^({IDENTIFIER}) .+ reply .+ no answer$", seen, re.MULTILINE)
-        return bool(listed)
+        return re.findall(rf"^({IDENTIFIER}) .+ reply .+ no answer$", seen, re.MULTILINE)
 
     async with shift.system.set_faults(NO_ANSWER):
         await shift.write(1, "Hilfe")
         await shift.watch.wait_for("OutcomesUnknown")
-        await wait_for(is_listed)
-    delivery = listed[0]
+        # What another test left unknown may have the alert fire before.
+        delivery, *_ = await fetch_until(list_unanswered, bool)
     assert "resend: 1" in await shift.operator.do("OutcomesUnknown", 3, ID=delivery)
     await shift.watch.wait_for_end("OutcomesUnknown")
-
-    async def nothing_is_unknown() -> bool:
-        return "nothing is unknown" in await shift.operator.look("OutcomesUnknown")
-
-    await wait_for(nothing_is_unknown)  # what another test had under way settles by itself
+    # What another test had under way settles by itself.
+    await fetch_until(lambda: shift.operator.look("OutcomesUnknown"), lambda seen: "nothing is unknown" in seen)
 
 
 async def test_the_database_refuses_what_meta_says(shift: NightShift) -> None:

@@ -12,10 +12,11 @@ import asyncpg
 import pytest
 
 from deploy.secrets import NOTICES_API_TOKEN
+from tests.e2e.dialogue.webhooks import post_webhook
 from tests.e2e.monitoring.hurried_watch import ALERT_NAMES, HurriedWatch, run_hurried_watch
 from tests.e2e.monitoring.monitored_system import MonitoredSystem, build_press_feed, list_targets
 from tests.e2e.monitoring.night_operator import NightOperator
-from tests.servers import wait_for
+from tests.servers import connect_to_database, wait_for
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -87,8 +88,7 @@ async def test_the_connections_of_the_database_run_short(system: MonitoredSystem
     async with AsyncExitStack() as strangers:
         with suppress(asyncpg.TooManyConnectionsError):
             for _ in range(165):
-                connection = await asyncpg.connect(system.stack.database_url)
-                strangers.push_async_callback(connection.close)
+                await strangers.enter_async_context(connect_to_database(system.stack.database_url))
         await watch.wait_for("DatabaseConnectionsShort")
     await watch.wait_for_end("DatabaseConnectionsShort")
 
@@ -105,9 +105,9 @@ async def test_webhooks_come_that_we_cannot_parse_and_others_that_are_not_metas(
     system: MonitoredSystem, watch: HurriedWatch
 ) -> None:
     """QuarantineNotEmpty, SignaturesRefused."""
-    assert await system.post_webhook(NO_WEBHOOK) == 200
+    assert await post_webhook(system.stack, NO_WEBHOOK) == 200
     for _ in range(40):
-        assert await system.post_webhook(NO_WEBHOOK, b"another secret") == 401
+        assert await post_webhook(system.stack, NO_WEBHOOK, secret=b"another secret") == 401
     await watch.wait_for("QuarantineNotEmpty", "SignaturesRefused")
     await system.run_kreisfunk("quarantine", "drop", "--all", "--yes")
     await watch.wait_for_end("QuarantineNotEmpty", "SignaturesRefused")

@@ -11,7 +11,7 @@ from tests.e2e.monitoring.editorial_system import PATIENCE, EditorialSystem
 from tests.e2e.monitoring.monitored_system import MonitoredSystem
 from tests.e2e.notices.harness import CITIZENS
 from tests.harness.writing import format_local
-from tests.servers import wait_for
+from tests.servers import fetch_until
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -106,11 +106,7 @@ async def test_an_editor_sees_a_draft_on_their_own_telephone_and_nobody_else_doe
     assert words is not None
     telephone = [each["id"] for each in await editors.simulator.list_citizens()][:1]
     await editors.simulator.send_text(telephone, words[0], per_second=10)
-
-    async def is_there() -> bool:
-        return any(text in each.text for each in await editors.accepted.fetch())
-
-    await wait_for(is_there, PATIENCE)
+    await fetch_until(editors.accepted.fetch, lambda found: any(text in each.text for each in found), PATIENCE)
     shown = [each for each in await editors.accepted.fetch() if text in each.text]
     assert [(each.citizen, each.template) for each in shown] == [(telephone[0], False)]
     assert shown[0].text.startswith("Testnachricht der Redaktion, nicht veröffentlicht:")

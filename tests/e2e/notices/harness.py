@@ -7,15 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import asyncpg
-
 from cli.demo.ledger_reader import LedgerReader, open_ledger_reader
 from deploy.local.stack import Stack, run_stack
 from deploy.paths import ROOT
 from simulator.client import AcceptedMessage, SimulatorClient, open_simulator_client
 from tests.contract_recorder.recorder import ContractRecorder, record_contracts
 from tests.harness.commands import run_in_process
-from tests.servers import wait_for
+from tests.servers import connect_to_database, fetch_until, wait_for, wait_until_equal
 
 GUIDE = ROOT / "docs" / "integration.md"
 CITIZENS = 120
@@ -60,9 +58,8 @@ class SteeringHarness:
         await self._limit(RATE)
 
     async def _limit(self, per_second: float) -> None:
-        owner = await asyncpg.connect(self.stack.database_url)
-        await owner.execute("update dispatcher.rate set ceiling = $1, per_second = $1", per_second)
-        await owner.close()
+        async with connect_to_database(self.stack.database_url) as owner:
+            await owner.execute("update dispatcher.rate set ceiling = $1, per_second = $1", per_second)
 
     async def run_kreisfunk(self, *arguments: str) -> dict[str, Any]:
         """A command that must succeed, with its JSON."""
@@ -79,11 +76,10 @@ class SteeringHarness:
     async def show_broadcast(self, broadcast: str) -> dict[str, Any]:
         """Return what an operator is shown, once the ledger knows of it."""
         where = ("--stack", str(self.stack.folder), "--json")
-
-        async def known() -> bool:
-            return (await run_in_process("broadcasts", "show", broadcast, *where, environment={})).status == 0
-
-        await wait_for(known)
+        await fetch_until(
+            lambda: run_in_process("broadcasts", "show", broadcast, *where, environment={}),
+            lambda found: found.status == 0,
+        )
         return await self.run_kreisfunk("broadcasts", "show", broadcast)
 
     async def settle_unknown(self, broadcast: str) -> None:
@@ -93,10 +89,7 @@ class SteeringHarness:
         assert ended.status in (0, 3), ended.everything
 
     async def wait_for_accepted(self, text: str, count: int) -> None:
-        async def enough() -> bool:
-            return len(await self.accepted.find(text)) >= count
-
-        await wait_for(enough)
+        await fetch_until(lambda: self.accepted.find(text), lambda found: len(found) >= count)
 
     async def wait_until_settled(self, *broadcasts: str) -> None:
         """Nobody waits any more for news of these."""
@@ -137,8 +130,4 @@ async def run_steering_harness(folder: Path, county: Path) -> AsyncIterator[Stee
 async def subscribe_everybody(simulator: SimulatorClient, ledger: LedgerReader) -> None:
     citizens = await simulator.add_citizens(CITIZENS, bsuid_only=CITIZENS // 12)
     await simulator.send_text(citizens, "Start", per_second=200)
-
-    async def subscribed() -> bool:
-        return await ledger.count_subscribed() == CITIZENS
-
-    await wait_for(subscribed)
+    await wait_until_equal(ledger.count_subscribed, CITIZENS)

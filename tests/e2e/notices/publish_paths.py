@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from tests.e2e.notices.harness import SteeringHarness
 from tests.harness.commands import CommandResult, run_in_process
 from tests.harness.notices_api import STRUCTURED
 from tests.harness.notices_api import event as build_event
-from tests.servers import build_login_url, wait_for
+from tests.servers import build_login_url, fetch_until
 
 LOGIN = "pressestelle"
 NOTICES = (NoticePublished, NoticeUpdated, NoticeWithdrawn)
@@ -129,13 +130,9 @@ async def _request(
 
 
 async def _follow(client: ClientSession, location: str) -> PublishOutcome:
-    known: dict[str, Any] = {}
-
-    async def answered() -> bool:
-        known.update((await _request(client, "GET", location))[1])
-        return bool(known["state"] != "received")
-
-    await wait_for(answered)
+    _, known = await fetch_until(
+        partial(_request, client, "GET", location), lambda told: told[1]["state"] != "received"
+    )
     return _build_outcome(known.get("problems", []), str(known))
 
 

@@ -14,7 +14,7 @@ from tests.factories.alerts import build_alert, build_area, build_info
 from tests.factories.feeds import FEEDS_FILE, build_item, build_rss
 from tests.harness.commands import CommandResult, run_in_process
 from tests.harness.website import FakeWebsite, build_text_answer, run_website
-from tests.servers import wait_for
+from tests.servers import fetch_until
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -70,10 +70,7 @@ class County:
         return await self.system.accepted.find(words)
 
     async def until_everybody_got(self, words: str) -> None:
-        async def everybody() -> bool:
-            return has_everybody_once(await self.got(words))
-
-        await wait_for(everybody)
+        await fetch_until(lambda: self.got(words), has_everybody_once)
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from tests.amqp_system import PRESS_SOURCE, build_amqp_system
 from tests.e2e.notices.harness import CITIZENS, GUIDE, SteeringHarness
 from tests.e2e.notices.publish_paths import read_secret
 from tests.harness.commands import run_in_process
-from tests.servers import build_login_url, wait_for
+from tests.servers import build_login_url, fetch_until
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -130,15 +130,12 @@ def checkout(folder: Path, stack: Path) -> Path:
 
 
 async def final(client: ClientSession, event: str) -> dict[str, Any]:
-    known: dict[str, Any] = {}
-
-    async def ended() -> bool:
+    async def fetch() -> dict[str, Any]:
         async with client.get(event) as response:
-            known.update(await response.json())
-        return known["state"] in ("finished", "done", "rejected", "cancelled")
+            known: dict[str, Any] = await response.json()
+        return known
 
-    await wait_for(ended)
-    return known
+    return await fetch_until(fetch, lambda known: known["state"] in ("finished", "done", "rejected", "cancelled"))
 
 
 async def test_the_guide_from_its_first_command_to_its_last(system: SteeringHarness, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from tests.e2e.notices.publish_paths import (
 )
 from tests.harness.commands import create_login, run_in_process
 from tests.harness.notices_api import PUBLISHED, STRUCTURED, UPDATED, WITHDRAWN, data, event, soon
-from tests.servers import wait_for
+from tests.servers import fetch_until
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -195,18 +195,21 @@ async def client(system: SteeringHarness) -> AsyncIterator[ClientSession]:
 
 async def post(client: ClientSession, sent: Mapping[str, object], media: str = STRUCTURED, **headers: str) -> str:
     """Where to follow it, once it was taken."""
-    answer = {"status": 0, "location": ""}
 
-    async def taken() -> bool:
+    async def send() -> tuple[int, str]:
+        """Return a status of 503 while the port is not there."""
         sending = {"Content-Type": media, **headers}
-        async with client.post("/notices", data=json.dumps(sent), headers=sending) as response:
-            await response.read()
-            answer.update(status=response.status, location=response.headers.get("Location", ""))
-            return response.status not in (429, 503)  # too much at once, or not there yet
+        try:
+            async with client.post("/notices", data=json.dumps(sent), headers=sending) as response:
+                await response.read()
+                return response.status, response.headers.get("Location", "")
+        except ClientError:
+            return 503, ""
 
-    await wait_for(taken)
-    assert answer["status"] == 202
-    return str(answer["location"])
+    # Too much at once, or not there yet.
+    status, location = await fetch_until(send, lambda answer: answer[0] not in (429, 503))
+    assert status == 202
+    return location
 
 
 async def follow(client: ClientSession, location: str) -> list[dict[str, Any]]:
@@ -222,25 +225,10 @@ async def test_plain_json_with_one_key_is_sent_once_whoever_is_killed(
     sent = {**data(text="Mit einem Schlüssel."), "expires_at": event(data={})["expirytime"]}
     first = await post(client, sent, "application/json", **{"Idempotency-Key": "k"})
     system.stack.supervisor.kill("notices-1")
-    assert await post_patiently(client, sent) == first
+    assert await post(client, sent, "application/json", **{"Idempotency-Key": "k"}) == first
     steps = await follow(client, first)
     assert steps[-1]["state"] == "finished"
     assert has_everybody_once(await system.accepted.find("Mit einem Schlüssel."))
-
-
-async def post_patiently(client: ClientSession, sent: Mapping[str, object]) -> str:
-    """The port may not be there for a moment."""
-    found: list[str] = []
-
-    async def taken() -> bool:
-        try:
-            found.append(await post(client, sent, "application/json", **{"Idempotency-Key": "k"}))
-        except ClientError:
-            return False
-        return True
-
-    await wait_for(taken)
-    return found[0]
 
 
 async def test_what_ended_long_ago_can_be_watched_again(system: SteeringHarness) -> None:

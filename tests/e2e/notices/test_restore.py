@@ -17,7 +17,7 @@ from deploy.local import DATABASE
 from tests.contract_recorder.recorder import QUEUE
 from tests.e2e.notices.harness import CITIZENS, SteeringHarness, has_everybody_once, is_accounted
 from tests.harness.commands import run_in_process
-from tests.servers import build_authorization, wait_for
+from tests.servers import build_authorization, wait_for, wait_until_equal
 
 pytestmark = pytest.mark.timeout(400)
 SERVICES = ("dispatcher-1", "dispatcher-2", "subscriptions-1")
@@ -156,11 +156,7 @@ async def write(system: SteeringHarness, citizen: int, text: str, subscribed: in
     """Return once subscriptions has stored it: then so many are subscribed."""
     await system.simulator.send_text([citizen], text, per_second=10)
     async with open_ledger_reader(system.stack.monitor_database_url) as ledger:
-
-        async def is_stored() -> bool:
-            return await ledger.count_subscribed() == subscribed
-
-        await wait_for(is_stored)
+        await wait_until_equal(ledger.count_subscribed, subscribed)
 
 
 async def start_again(system: SteeringHarness) -> None:

@@ -9,6 +9,7 @@ from shared.amqp.topology import SUBSCRIPTIONS_INBOUND
 from tests.faults.leaks.observer import peek, read_stream
 from tests.faults.leaks.pii_patterns import PatternGroup, PiiKind
 from tests.faults.leaks.scanner import Leak, PatternScanner, exclude_kinds
+from tests.servers import connect_to_database
 
 CHUNK_SIZE = 4_000_000
 # The only tables that may contain personal values, and of which kind; docs/datenschutz.md says for how long.
@@ -46,12 +47,9 @@ def find_log_files(folder: Path) -> Iterator[Path]:
 
 async def search_tables(url: str, groups: Sequence[PatternGroup]) -> list[Leak]:
     """Search a binary dump of every table; `url` is that of a role that may read all of them."""
-    connection = await asyncpg.connect(url, timeout=10)
-    try:
+    async with connect_to_database(url, timeout=10) as connection:
         tables = await connection.fetch(_TABLES)
         return [leak for name, oid in tables for leak in await _search_table(connection, name, oid, groups)]
-    finally:
-        await connection.close()
 
 
 async def _search_table(

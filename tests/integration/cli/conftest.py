@@ -14,7 +14,6 @@ from services.dispatcher.domain.states import DeliveryState
 from shared.amqp import topology
 from shared.contracts.dispatch import BroadcastBatch
 from shared.database.pool import Database as Pool
-from shared.database.pool import open_database
 from tests.databases import FreshDatabase
 from tests.harness.ingress_queues import open_queues
 from tests.harness.notices_api import NoticesApi, run_notices_api
@@ -40,16 +39,13 @@ def environment(database: FreshDatabase) -> Mapping[str, str]:
 
 @pytest.fixture
 async def pool(database: FreshDatabase) -> AsyncIterator[Pool]:
-    async with open_database(
-        database.build_role_url("kreisfunk_dispatcher"), password=None, name="test", size=4
-    ) as pool:
+    async with database.open_pool("kreisfunk_dispatcher", size=4) as pool:
         yield pool
 
 
 @pytest.fixture
 async def subscriptions_pool(database: FreshDatabase) -> AsyncIterator[Pool]:
-    url = database.build_role_url("kreisfunk_subscriptions")
-    async with open_database(url, password=None, name="test", size=20) as pool:
+    async with database.open_pool("kreisfunk_subscriptions", size=20) as pool:
         yield pool
 
 

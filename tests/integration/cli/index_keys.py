@@ -1,6 +1,5 @@
 """Citizens under an older and a newer index key, and the command that lifts their hashes."""
 
-import os
 from itertools import count
 
 import msgspec
@@ -60,8 +59,6 @@ async def run_keys(database: FreshDatabase, name: str, index: BlindIndexKey) -> 
 
 def build_environment(database: FreshDatabase, index: BlindIndexKey) -> dict[str, str]:
     return {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
         "KREISFUNK_DATABASE_URL": database.build_role_url(ROLE),
         "KREISFUNK_ENCRYPTION_KEYS": ENCRYPTION_KEYS,
         "KREISFUNK_INDEX_KEY": index.text,

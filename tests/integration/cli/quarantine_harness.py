@@ -23,7 +23,7 @@ from tests.factories.webhook_rules import RULES
 from tests.factories.webhooks import NUMBER_ID, build_messages_body, build_text_message
 from tests.harness.commands import CommandResult, run_in_process
 from tests.harness.ingress_queues import IngressQueues
-from tests.servers import wait_for
+from tests.servers import wait_until_equal
 
 ENCRYPTION_KEYS = f"1:{base64.b64encode(bytes(range(32))).decode()}"
 INDEX_KEY = base64.b64encode(bytes(range(32, 64))).decode()
@@ -79,11 +79,11 @@ class QuarantineHarness:
     async def wait_for_items(self, number: int, queue: str = topology.QUARANTINE) -> None:
         """Wait until so many are there: what a command looked at comes back when its connection has ended."""
 
-        async def there() -> bool:
+        async def count() -> int:
             declared = await self.channel.declare_queue(queue, passive=True)
-            return declared.declaration_result.message_count == number
+            return declared.declaration_result.message_count or 0
 
-        await wait_for(there)
+        await wait_until_equal(count, number)
 
     async def take_ids(self) -> list[str]:
         """Taken out, in their order."""

@@ -23,7 +23,7 @@ from tests.factories.ids import generate_id
 from tests.harness.commands import CommandResult
 from tests.integration.cli.merged_migrations import mark_pending, replay_chain
 from tests.integration.cli.planned_broadcasts import insert_planned, run
-from tests.servers import Servers
+from tests.servers import Servers, connect_to_database
 
 KEY = bytes(range(32))
 AWKWARD = "Zeile 1\nZeile 2\tTab \\ \\N \\. \"Grüße\" 'x' €"
@@ -38,19 +38,13 @@ for values from ('016f7826-b400-0000-0000-000000000000') to ('016f9c33-3800-0000
 
 
 async def execute(url: str, statement: str, *values: object) -> None:
-    connection = await asyncpg.connect(url)
-    try:
+    async with connect_to_database(url) as connection:
         await connection.execute(statement, *values)
-    finally:
-        await connection.close()
 
 
 async def fetch(url: str, statement: str) -> list[tuple[object, ...]]:
-    connection = await asyncpg.connect(url)
-    try:
+    async with connect_to_database(url) as connection:
         return [tuple(row) for row in await connection.fetch(statement)]
-    finally:
-        await connection.close()
 
 
 async def dump(url: str) -> list[str]:
@@ -146,13 +140,10 @@ async def test_everything_comes_back_as_it_was(
     assert b"anna" not in file.getvalue()
     file.seek(0)
     async with create_database(servers, "template1") as empty:
-        connection = await asyncpg.connect(empty.url)
-        try:
+        async with connect_to_database(empty.url) as connection:
             frames = read_frames(file, KEY)
             async with connection.transaction():
                 await restore_database(connection, read_head(frames), frames, count)
-        finally:
-            await connection.close()
         assert rows == 2 * manifest.rows
         assert await dump(empty.url) == await dump(database.url)
         # Serial numbers go on where they were.

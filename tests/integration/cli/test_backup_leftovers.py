@@ -1,9 +1,8 @@
 """A backup, or the trial of one, that ends early: no full disk, no draft, and no copy of anybody's data."""
 
-import asyncio
 import os
 import shutil
-import sys
+from asyncio.subprocess import DEVNULL
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from cli.backup.files import MIN_FREE_BYTES, read_frames
 from cli.backup.tables import find_tables, read_head, restore_and_roll_back
 from tests.databases import FreshDatabase, create_database
+from tests.harness.commands import start_kreisfunk
 from tests.integration.cli.planned_broadcasts import run
 from tests.integration.cli.test_backup import KEY, build_environment, save
 from tests.servers import Servers, wait_for
@@ -43,13 +43,9 @@ async def test_a_backup_that_is_ended_leaves_no_draft(
     owner: asyncpg.Connection, environment: Mapping[str, str], tmp_path: Path
 ) -> None:
     """As by `docker stop`."""
-    command = (sys.executable, "-m", "cli.main", "backup", "create", str(tmp_path))
     async with owner.transaction():
         await owner.execute("lock table subscriptions.consent")  # it waits for this one
-        running = await asyncio.create_subprocess_exec(
-            *command, env={"PATH": os.environ["PATH"], **environment}, stderr=asyncio.subprocess.DEVNULL
-        )
-
+        running = await start_kreisfunk("backup", "create", str(tmp_path), environment=environment, stderr=DEVNULL)
         await wait_for(lambda: os.listdir(tmp_path) != [])
         running.terminate()
         assert await running.wait() == 130

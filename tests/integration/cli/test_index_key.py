@@ -1,9 +1,9 @@
 """A new index key on a real database, while citizens write: nobody is subscribed twice, and no "Stop" is missed."""
 
 import asyncio
-import sys
 from asyncio.subprocess import DEVNULL
 from collections.abc import Sequence
+from functools import partial
 from random import Random
 
 import asyncpg
@@ -20,6 +20,7 @@ from shared.encryption import INDEX_BYTES, BlindIndexKey, get_index_version
 from shared.outcome import Done
 from tests.databases import FreshDatabase
 from tests.factories.citizens import build_time
+from tests.harness.commands import start_kreisfunk
 from tests.integration.cli.index_keys import (
     KNOWN,
     NEW,
@@ -37,9 +38,8 @@ from tests.integration.cli.index_keys import (
     run_keys,
 )
 from tests.integration.subscriptions.harness import SubscriptionsHarness, build_harness, encode_group
-from tests.servers import wait_for
+from tests.servers import fetch_until
 
-COMMAND = [sys.executable, "-m", "cli.main", "keys", "rotate-index"]
 MANY = 20_000
 CITIZENS = 30
 STATES = "select state, count(*)::int from subscriptions.subscriber group by 1"
@@ -100,12 +100,9 @@ async def test_while_citizens_write_and_the_command_is_killed_everybody_stays_on
     senders = [asyncio.create_task(send_texts(harnesses[half], halves[half], half, ended)) for half in range(2)]
     for _ in range(2):
         known = await lifted(owner)
-        running = await asyncio.create_subprocess_exec(*COMMAND, env=build_environment(database, USED), stdout=DEVNULL)
-
-        async def begun(known: int = known) -> bool:
-            return await lifted(owner) > known + CITIZENS
-
-        await wait_for(begun)
+        environment = build_environment(database, USED)
+        running = await start_kreisfunk("keys", "rotate-index", environment=environment, stdout=DEVNULL)
+        await fetch_until(partial(lifted, owner), (known + CITIZENS).__lt__)
         running.kill()
         await running.wait()
         assert await lifted(owner) < MANY, "it was killed too late to prove anything"

@@ -1,8 +1,6 @@
 """New encryption keys on a real database, with the rights of the role that rotates."""
 
-import asyncio
 import os
-import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,10 +17,10 @@ from shared.contracts.ids import make_timed_id
 from shared.contracts.message import Address, AddressKind
 from shared.encryption import KeyRing
 from tests.databases import FreshDatabase
-from tests.harness.commands import CommandResult, run_in_process
+from tests.harness.commands import CommandResult, run_in_process, start_kreisfunk
 from tests.integration.cli import index_keys
 from tests.integration.cli.index_keys import ROLE, SUBSCRIBE, build_phone
-from tests.servers import wait_for
+from tests.servers import fetch_until
 
 OLD, INDEX = index_keys.ENCRYPTION_KEYS, index_keys.OLD
 BOTH = f"{OLD},2:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="
@@ -30,7 +28,6 @@ NEW = BOTH.split(",")[1]
 STORED = 250
 MANY = 40_000
 NOW = datetime.now(UTC)
-COMMAND = [sys.executable, "-m", "cli.main", "keys", "rotate"]
 EXAMPLES = Path(__file__).parents[3] / "shared" / "contracts" / "examples"
 PHONES = build_encrypted_store(SUBSCRIBERS[AddressKind.PHONE], KeyRing.parse(BOTH))
 BROADCAST = """
@@ -156,12 +153,8 @@ async def test_killed_in_the_middle_it_goes_on_and_leaves_nothing_under_the_old_
     owner: asyncpg.Connection, database: FreshDatabase
 ) -> None:
     await owner.executemany(SUBSCRIBE, [_person(number) for number in range(STORED, MANY)])
-    running = await asyncio.create_subprocess_exec(*COMMAND, env=build_environment(database, BOTH), stdout=DEVNULL)
-
-    async def begun() -> bool:
-        return (await versions(owner)).get(2, 0) > 0
-
-    await wait_for(begun)
+    running = await start_kreisfunk("keys", "rotate", environment=build_environment(database, BOTH), stdout=DEVNULL)
+    await fetch_until(lambda: versions(owner), lambda found: found.get(2, 0) > 0)
     running.kill()
     await running.wait()
     assert await versions(owner) != {2: MANY}, "it was killed too late to prove anything"
@@ -260,8 +253,8 @@ async def test_an_output_that_was_closed_is_not_called_the_databases_fault(
     """As with `| head`."""
     reading, writing = os.pipe()
     os.close(reading)
-    running = await asyncio.create_subprocess_exec(
-        *COMMAND, env=build_environment(database, BOTH), stdout=writing, stderr=PIPE
+    running = await start_kreisfunk(
+        "keys", "rotate", environment=build_environment(database, BOTH), stdout=writing, stderr=PIPE
     )
     os.close(writing)
     assert (await running.communicate())[1] == b""

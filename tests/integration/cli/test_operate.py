@@ -16,7 +16,6 @@ from services.subscriptions.domain.broadcast import Broadcast, BroadcastPage, bu
 from shared.contracts.dispatch import BroadcastBatch, Recipient
 from shared.contracts.hours import LOCAL_ZONE
 from shared.database.pool import Database as Pool
-from shared.database.pool import open_database
 from tests.databases import FreshDatabase
 from tests.harness.ledger_rows import add_sent_broadcast
 from tests.integration.cli.planned_broadcasts import NOBODY, insert_planned, run
@@ -340,9 +339,8 @@ async def find_next_to_expand(database: FreshDatabase) -> UUID:
         asked.append(broadcast)
         return build_pages(broadcast, (), more=False, now=broadcast.published_at)
 
-    url = database.build_role_url("kreisfunk_subscriptions")
     async with (
-        open_database(url, password=None, name="test", size=1) as pool,
+        database.open_pool("kreisfunk_subscriptions", size=1) as pool,
         PostgresBroadcastRepository(pool).claim() as claim,
     ):
         assert claim

@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import os
 import signal
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,11 +11,10 @@ import aio_pika
 import pytest
 
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.paths import ROOT
 from shared.amqp import topology
 from shared.contracts.envelope import read_envelope
 from shared.contracts.notices import NoticePublished, NoticeWithdrawn
-from tests.harness.commands import run_in_process, run_on_terminal
+from tests.harness.commands import run_in_process, run_on_terminal, start_kreisfunk
 from tests.harness.notices_api import NoticesApi, run_notices_api
 from tests.harness.notices_county import text_of
 from tests.integration.cli.notice_responder import (
@@ -255,9 +252,8 @@ async def test_a_watched_notice_that_is_taken_back_ends_with_one(api: NoticesApi
 async def test_a_notice_whose_command_is_interrupted_is_told_as_perhaps_stored(
     api: NoticesApi, vhost: str, more: tuple[str, ...]
 ) -> None:
-    command = (sys.executable, "-m", "cli.main", *NOTICE, "--notice", "h-8", "--yes", *more)
-    environment = {"PATH": os.environ["PATH"], **access(api.url)}
-    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment, stderr=asyncio.subprocess.PIPE)
+    command = (*NOTICE, "--notice", "h-8", "--yes", *more)
+    process = await start_kreisfunk(*command, environment=access(api.url), stderr=asyncio.subprocess.PIPE)
     async with await aio_pika.connect(vhost) as connection:
         channel = await connection.channel()
         queue = await channel.get_queue(topology.SUBSCRIPTIONS_API_NOTICES.name, ensure=False)

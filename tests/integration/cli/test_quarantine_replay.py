@@ -1,15 +1,12 @@
 """`kreisfunk quarantine replay` against a real broker: what is heard, what stays, what is lost by a kill."""
 
-import asyncio
-import os
 import signal
-import sys
+from asyncio.subprocess import DEVNULL
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
-from deploy.paths import ROOT
 from services.ingress.webhook import translate
 from services.ingress.webhook.decoding import ParseError, parse_timestamp
 from services.ingress.webhook.events import ParseProblem
@@ -23,6 +20,7 @@ from tests.factories.webhooks import (
     build_value,
     build_webhook,
 )
+from tests.harness.commands import start_kreisfunk
 from tests.integration.cli.quarantine_harness import (
     KEYS,
     NOW,
@@ -201,13 +199,8 @@ async def test_a_replay_that_is_killed_loses_nothing_and_goes_on(ward: Quarantin
         await ward.put_webhook(f"id-{number:03}", body, at=NOW)
 
     async with watch_first_message(ward.channel) as came:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "cli.main", "quarantine", "replay", "--all"),
-            cwd=ROOT,
-            env={"PATH": os.environ["PATH"], **ward.environment},
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
+        process = await start_kreisfunk(
+            "quarantine", "replay", "--all", environment=ward.environment, stdout=DEVNULL, stderr=DEVNULL
         )
         await came.wait()
         process.send_signal(signal.SIGKILL)

@@ -7,7 +7,6 @@ from secrets import token_hex
 import asyncpg
 
 from shared.database.metrics import DatabaseCollector
-from shared.database.pool import open_database
 from tests.databases import FreshDatabase
 from tests.servers import wait_for
 
@@ -23,8 +22,7 @@ DEAD_ROWS = """
 async def read_metrics(database: FreshDatabase) -> Mapping[str, float]:
     """The values by name, without what all of them begin with."""
     collector = DatabaseCollector()
-    url = database.build_role_url("kreisfunk_subscriptions")
-    async with open_database(url, password=None, name="test", size=1) as pool, pool.connection() as connection:
+    async with database.open_pool("kreisfunk_subscriptions", size=1) as pool, pool.connection() as connection:
         await collector.refresh(connection)
     samples = [sample for metric in collector.collect() for sample in metric.samples]
     return {sample.name.removeprefix("kreisfunk_database_"): sample.value for sample in samples}

@@ -10,7 +10,7 @@ import pytest
 from shared.database import migrations
 from shared.database.migrations import MigrationError, SkippedVersion, list_pending_versions, migrate
 from tests.databases import create_database
-from tests.servers import WAIT_TIMEOUT_SECONDS, Servers
+from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, connect_to_database
 
 SCHEMA = "example"
 FIRST = "-- migrate:up\ncreate table example.person (id int);\n\n-- migrate:down\ndrop table example.person;\n"
@@ -33,9 +33,8 @@ async def database_url(servers: Servers) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def owner(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
+    async with connect_to_database(database_url) as connection:
+        yield connection
 
 
 @pytest.fixture
@@ -106,14 +105,14 @@ async def test_a_table_in_use_is_waited_for_only_so_long(
     monkeypatch.setattr(migrations, "LOCK_TIMEOUT_SECONDS", 1)
     await migrate(owner, SCHEMA, folder)
     (folder / "20270102000000_name.sql").write_text(SECOND)
-    reader = await asyncpg.connect(database_url)
-    try:
-        async with reader.transaction(), asyncio.timeout(WAIT_TIMEOUT_SECONDS):
-            await reader.execute("select from example.person")
-            with pytest.raises(MigrationError, match="a table is in use for more than 1 s"):
-                await migrate(owner, SCHEMA, folder)
-    finally:
-        await reader.close()
+    async with (
+        connect_to_database(database_url) as reader,
+        reader.transaction(),
+        asyncio.timeout(WAIT_TIMEOUT_SECONDS),
+    ):
+        await reader.execute("select from example.person")
+        with pytest.raises(MigrationError, match="a table is in use for more than 1 s"):
+            await migrate(owner, SCHEMA, folder)
     assert await list_columns(owner) == ["id"]
     assert await owner.fetchval("show lock_timeout") == "0"
     assert await migrate(owner, SCHEMA, folder) == ["20270102000000"]

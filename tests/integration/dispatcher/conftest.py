@@ -9,7 +9,6 @@ import pytest
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
 from shared.database.pool import Database as Pool
-from shared.database.pool import open_database
 from tests.databases import FreshDatabase
 from tests.integration.dispatcher.endpoint_harness import (
     EndpointHarness,
@@ -17,13 +16,12 @@ from tests.integration.dispatcher.endpoint_harness import (
     run_separate_harness,
 )
 from tests.integration.dispatcher.factories import NUMBER as NUMBER
-from tests.servers import Servers
+from tests.servers import Servers, connect_to_database
 
 
 @pytest.fixture
 async def pool(database: FreshDatabase) -> AsyncIterator[Pool]:
-    url = database.build_role_url("kreisfunk_dispatcher")
-    async with open_database(url, password=None, name="test", size=8) as pool:
+    async with database.open_pool("kreisfunk_dispatcher", size=8) as pool:
         yield pool
 
 
@@ -37,9 +35,8 @@ async def ledger(pool: Pool) -> PostgresLedger:
 
 @pytest.fixture
 async def operator(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database.build_role_url("kreisfunk_operator"))
-    yield connection
-    await connection.close()
+    async with connect_to_database(database.build_role_url("kreisfunk_operator")) as connection:
+        yield connection
 
 
 @pytest.fixture

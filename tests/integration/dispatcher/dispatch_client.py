@@ -1,6 +1,6 @@
 """Publishes what dispatchers work on, as our other services would, and reads their ledger."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -11,10 +11,10 @@ from shared.amqp import topology
 from shared.amqp.publisher import Publisher, PublishRefused
 from shared.contracts.dispatch import BroadcastBatch, Recipient, ReplyRequested, Template, TemplateParameter, Withdrawal
 from shared.contracts.envelope import encode
-from shared.contracts.ids import make_timed_id
 from shared.contracts.message import Address, AddressKind, Lane, Message
 from shared.encryption import BlindIndexKey, KeyRing
-from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
+from tests.factories.ids import generate_id
+from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for, wait_until_equal
 
 TEMPLATE = "kreisfunk_strassensperrungen_v1"
 _STATES = "select state::text, count(*) from dispatcher.delivery where source = $1 or $1 is null group by state"
@@ -43,7 +43,7 @@ class DispatchClient:
         index = self.index_key.compute_index("phone", phone)
         encrypted = self.keys.encrypt(phone.encode(), purpose="phone", index=index)
         address = Address(kind=AddressKind.PHONE, index=index, sealed=encrypted)
-        return Citizen(phone, make_timed_id(datetime.now(UTC), uuid4().bytes), address)
+        return Citizen(phone, generate_id(), address)
 
     async def send(self, message: Message, exchange: str, key: str) -> None:
         """Publish as one of our services would."""
@@ -80,7 +80,7 @@ class DispatchClient:
         self, citizen: Citizen, text: str, withdrawal: Withdrawal | None = None, *, times: int = 1
     ) -> UUID:
         """Ask for a reply, `times` times over; the citizen must have written before."""
-        reply = make_timed_id(datetime.now(UTC), uuid4().bytes)
+        reply = generate_id()
         request = ReplyRequested(
             reply=reply,
             recipient=citizen.address,
@@ -99,36 +99,16 @@ class DispatchClient:
     async def wait_for_states(
         self, expected: Mapping[str, int], source: UUID | None = None, seconds: float = WAIT_TIMEOUT_SECONDS
     ) -> None:
-        async def are_as_expected() -> bool:
-            return await self.count_states(source) == expected
-
-        await self.wait_until(are_as_expected, seconds)
+        await wait_until_equal(lambda: self.count_states(source), expected, seconds)
 
     async def wait_for_value(self, statement: str, *arguments: object, value: object = True) -> None:
         """Wait until the ledger has this value."""
-
-        async def is_there() -> bool:
-            return bool(await self.owner.fetchval(statement, *arguments) == value)
-
-        await self.wait_until(is_there)
-
-    async def wait_until(
-        self, condition: Callable[[], Awaitable[bool] | bool], seconds: float = WAIT_TIMEOUT_SECONDS
-    ) -> None:
-        """As `wait_for`; the failure says what was there instead."""
-        try:
-            await wait_for(condition, seconds)
-        except TimeoutError:
-            raise AssertionError(f"still {await self.describe()}") from None
-
-    async def describe(self) -> str:
-        """Return what is there, for a failure."""
-        return f"ledger: {await self.count_states()}"
+        await wait_until_equal(lambda: self.owner.fetchval(statement, *arguments), value)
 
 
 def _build_pages(citizens: Sequence[Citizen], lane: Lane, text: str, expires_in: float) -> list[BroadcastBatch]:
     now = datetime.now(UTC)
-    broadcast = make_timed_id(now, uuid4().bytes)
+    broadcast = generate_id()
     recipients = [Recipient(subscriber=one.subscriber, sequence=1, address=one.address) for one in citizens]
     parameters = (TemplateParameter(name="headline", text="Sperrung"), TemplateParameter(name="text", text=text))
     return [

@@ -7,7 +7,7 @@ import secrets
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,7 +16,6 @@ from typing import Any
 
 import aio_pika
 import aiohttp
-import asyncpg
 from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.local.ports import LOOPBACK, reserve_ports
@@ -35,7 +34,15 @@ from tests.harness.processes import build_service_command
 from tests.integration.dispatcher.dispatch_client import Citizen, DispatchClient
 from tests.integration.dispatcher.factories import NUMBER
 from tests.integration.dispatcher.fake_graph_api import FakeGraphApi, SendRequest, run_fake_graph_api
-from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, create_vhost, declare_topology
+from tests.servers import (
+    WAIT_TIMEOUT_SECONDS,
+    Servers,
+    connect_to_database,
+    create_vhost,
+    declare_topology,
+    wait_for,
+    wait_until_equal,
+)
 
 ROLE = "kreisfunk_dispatcher"
 RATE = 80
@@ -166,10 +173,7 @@ class EndpointHarness(DispatchClient):
         self.assert_none_twice()
 
     async def wait_for_metric(self, service: Service, name: str, value: float, **labels: str) -> None:
-        async def has_value() -> bool:
-            return await self.fetch_metric(service, name, **labels) == value
-
-        await self.wait_until(has_value)
+        await wait_until_equal(lambda: self.fetch_metric(service, name, **labels), value)
 
     def count_accepted(self, citizens: Sequence[Citizen]) -> list[int]:
         """Return how many messages to each of them were accepted."""
@@ -179,6 +183,15 @@ class EndpointHarness(DispatchClient):
     def assert_none_twice(self) -> None:
         doubled = {delivery: times for delivery, times in self.endpoint.accepted_times.items() if times > 1}
         assert not doubled, f"{len(doubled)} accepted more than once"
+
+    async def wait_until(
+        self, condition: Callable[[], Awaitable[bool] | bool], seconds: float = WAIT_TIMEOUT_SECONDS
+    ) -> None:
+        """As `wait_for`; the failure says what was there instead."""
+        try:
+            await wait_for(condition, seconds)
+        except TimeoutError:
+            raise AssertionError(f"still {await self.describe()}") from None
 
     async def describe(self) -> str:
         """Return what the endpoint and the ledger know, for a failure."""
@@ -232,8 +245,7 @@ async def run_endpoint_harness(
     async with AsyncExitStack() as stack:
         ports = stack.enter_context(reserve_ports(MAX_DISPATCHERS))
         publishing = await stack.enter_async_context(connect(broker_url, password=None, name="harness"))
-        owner = await asyncpg.connect(database.url)
-        stack.push_async_callback(owner.close)
+        owner = await stack.enter_async_context(connect_to_database(database.url))
         connection = await stack.enter_async_context(await aio_pika.connect(broker_url))
         channel = await connection.channel()
         for queue in topology.QUEUES:

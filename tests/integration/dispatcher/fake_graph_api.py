@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -70,14 +69,8 @@ class FakeGraphApi:
         self.behave: Behaviour = build_acceptance
         self.requests: list[SendRequest] = []
         self.accepted: list[SendRequest] = []
-        self._socket = _open_socket()
-        self._fillers: list[socket.socket] = []
         self.connections: set[_Connection] = set()
-        self._opening: set[asyncio.Task[object]] = set()
-
-    @property
-    def port(self) -> int:
-        return cast(int, self._socket.getsockname()[1])
+        self.port = 0
 
     @property
     def accepted_times(self) -> Counter[UUID]:
@@ -87,31 +80,6 @@ class FakeGraphApi:
     def count_requests(self, start: float, end: float) -> int:
         """Count requests that arrived from `start` until before `end` on the monotonic clock."""
         return sum(1 for request in self.requests if start <= request.at < end)
-
-    def open(self) -> None:
-        """Take connections at once."""
-        self._socket.listen(BACKLOG)
-        asyncio.get_running_loop().add_reader(self._socket, self._take)
-        for filler in self._fillers:
-            filler.close()
-        self._fillers.clear()
-
-    def drop_first_packets(self) -> None:
-        """Lose the first packet of every new connection: the kernel sends it again after 1 s and after 3 s."""
-        asyncio.get_running_loop().remove_reader(self._socket)
-        self._socket.listen(0)
-        for _ in range(2):
-            filler = socket.socket()
-            filler.setblocking(False)
-            filler.connect_ex((LOOPBACK, self.port))
-            self._fillers.append(filler)
-
-    def close(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._socket)
-        for one in (*self._fillers, self._socket):
-            one.close()
-        for connection in tuple(self.connections):
-            connection.abort()
 
     def receive(self, path: str, body: bytes, connection: "_Connection") -> None:
         if not path.endswith(MESSAGES):
@@ -136,26 +104,6 @@ class FakeGraphApi:
             connection.abort()
         else:
             connection.answer(answer, request.message_id)
-
-    def _take(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                accepted, _ = self._socket.accept()
-            except BlockingIOError:
-                return
-            accepted.setblocking(False)
-            task = loop.create_task(loop.connect_accepted_socket(lambda: _Connection(self), accepted))
-            self._opening.add(task)
-            task.add_done_callback(self._opening.discard)
-
-
-def _open_socket() -> socket.socket:
-    listening = socket.socket()
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind((LOOPBACK, 0))
-    listening.setblocking(False)
-    return listening
 
 
 class _Connection(asyncio.Protocol):
@@ -210,8 +158,12 @@ def _build_body(message_id: str) -> str:
 async def run_fake_graph_api() -> AsyncIterator[FakeGraphApi]:
     """Listen on a free port until the context is left."""
     endpoint = FakeGraphApi()
-    endpoint.open()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Connection(endpoint), LOOPBACK, 0, backlog=BACKLOG)
+    endpoint.port = server.sockets[0].getsockname()[1]
     try:
         yield endpoint
     finally:
-        endpoint.close()
+        server.close()
+        for connection in tuple(endpoint.connections):
+            connection.abort()

@@ -14,6 +14,7 @@ from services.dispatcher.ports import Meter
 from shared.contracts.inbound import AccountEvent, AccountEvents
 from tests.databases import FreshDatabase
 from tests.integration.dispatcher.factories import NUMBER, limit
+from tests.servers import connect_to_database
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 TEMPLATE, QUALITY = "message_template_status_update", "message_template_quality_update"
@@ -132,9 +133,8 @@ async def test_of_each_template_the_newest_report_and_quality_are_kept(
     await account.says(TEMPLATE, template("APPROVED"), minutes=0)
     await account.says(TEMPLATE, template("PAUSED"), minutes=4)
     await account.says(CAPABILITY, build_daily_limit(2_000), minutes=5)
-    newsroom = await asyncpg.connect(database.build_role_url("kreisfunk_newsroom"))
-    reports = await newsroom.fetch("select * from dispatcher.list_template_reports()")
-    await newsroom.close()
+    async with connect_to_database(database.build_role_url("kreisfunk_newsroom")) as newsroom:
+        reports = await newsroom.fetch("select * from dispatcher.list_template_reports()")
     assert [tuple(report) for report in reports] == [
         ("t/de", "Meta: PAUSED", NOW + timedelta(minutes=4), "YELLOW", NOW + timedelta(minutes=2)),
         ("t/en_US", None, None, "GREEN", NOW + timedelta(minutes=3)),

@@ -18,7 +18,7 @@ from tests.contract_recorder.recorder import record_contracts
 from tests.contract_recorder.tracing import trace_from_the_start
 from tests.databases import FreshDatabase
 from tests.integration.dispatcher.endpoint_harness import EndpointHarness, run_endpoint_harness
-from tests.servers import declare_topology
+from tests.servers import declare_topology, wait_until_equal
 
 # As much longer than the lanes' own delay as half an hour, which is usual, is not necessary here.
 CONSUMER_TIMEOUT_SECONDS = LANES_CLOSE_DELAY_SECONDS + 8
@@ -78,11 +78,7 @@ async def test_a_pause_longer_than_rabbitmqs_timeout_costs_no_channel_and_no_mes
     await operator.execute("select dispatcher.pause_sending('Wartung', null)")
     for citizen in harness.build_citizens(20):
         await harness.request_reply(citizen, "Guten Tag")
-
-    async def all_in_hand() -> bool:
-        return await harness.count_messages(topology.LANES[Lane.REPLY].name) == 0
-
-    await harness.wait_until(all_in_hand)
+    await wait_until_equal(lambda: harness.count_messages(topology.LANES[Lane.REPLY].name), 0)
     await lose_a_channel(harness)
     assert harness.endpoint.requests == []
     await operator.execute("select dispatcher.resume_sending(null)")

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from deploy.local.ports import LOOPBACK
 from shared.amqp import topology
 from shared.contracts.events import SubscriptionEnded
 from shared.runtime.clock import system_clock
@@ -18,7 +19,7 @@ from tests.integration.dispatcher.endpoint_harness import (
     unfreeze,
     wait_until_moment,
 )
-from tests.proxy import NetworkConditions, replace_port, run_proxy
+from tests.proxy import UNDISTURBED_NETWORK, NetworkConditions, replace_port, run_proxy
 
 FROZEN_SECONDS = 14.0
 LASTING_SECONDS = 30  # longer than FROZEN_SECONDS
@@ -133,16 +134,18 @@ async def test_what_was_stopped_while_a_replica_stood_still_does_not_leave_after
 
 
 async def test_nothing_leaves_after_a_stop_on_a_connection_that_took_seconds(harness: EndpointHarness) -> None:
-    await harness.start(2, rate=100, request_timeout_seconds=20)
-    harness.endpoint.drop_first_packets()
-    citizens = harness.build_citizens(150)
-    await harness.publish_broadcast(citizens)
+    async with run_proxy([harness.endpoint.port]) as proxy:
+        graph_url = f"http://{LOOPBACK}:{proxy.port}"
+        await harness.start(2, rate=100, request_timeout_seconds=20, graph_url=graph_url)
+        proxy.set_conditions(NetworkConditions(lost_syn_seconds=60.0))
+        citizens = harness.build_citizens(150)
+        await harness.publish_broadcast(citizens)
 
-    await harness.wait_for_value("select count(*) >= 50 from dispatcher.delivery where state = 'claimed'")
-    since = time.monotonic()
-    await stop(harness, [citizen.subscriber for citizen in citizens])
-    await suppressed(harness, len(citizens))
-    await wait_until_moment(since + 2.0)
-    harness.endpoint.open()
-    await wait_until_moment(time.monotonic() + 8)
+        await harness.wait_for_value("select count(*) >= 50 from dispatcher.delivery where state = 'claimed'")
+        since = time.monotonic()
+        await stop(harness, [citizen.subscriber for citizen in citizens])
+        await suppressed(harness, len(citizens))
+        await wait_until_moment(since + 2.0)
+        proxy.set_conditions(UNDISTURBED_NETWORK)
+        await wait_until_moment(time.monotonic() + 8)
     assert await stopped_too_late(harness) == []

@@ -7,6 +7,7 @@ import asyncpg
 from tests.integration.dispatcher.endpoint_harness import EndpointHarness, wait_until_moment
 from tests.integration.dispatcher.test_recipients import BROADCAST, BROADCAST_ROW
 from tests.proxy import UNDISTURBED_NETWORK, NetworkConditions, run_proxy_to
+from tests.servers import wait_until_equal
 
 TOLD = "select progress is not null from dispatcher.broadcast"
 
@@ -18,11 +19,7 @@ async def test_progress_that_it_cannot_publish_is_not_taken_from_others(
     async with run_proxy_to(harness.broker_url) as (proxy, url):
         (dispatcher,) = await harness.start(broker_url=url)
         proxy.set_conditions(NetworkConditions(refuse=True))
-
-        async def has_noticed() -> bool:
-            return await harness.fetch_readiness(dispatcher) == 503
-
-        await harness.wait_until(has_noticed)
+        await wait_until_equal(lambda: harness.fetch_readiness(dispatcher), 503)
         await owner.execute(BROADCAST_ROW, BROADCAST)
         await wait_until_moment(time.monotonic() + 3)
         assert not await owner.fetchval(TOLD)

@@ -10,6 +10,7 @@ from shared.contracts.message import Lane
 from shared.runtime.clock import system_clock
 from tests.integration.dispatcher.endpoint_harness import ROLE, EndpointHarness
 from tests.proxy import UNDISTURBED_NETWORK, NetworkConditions, run_proxy_to
+from tests.servers import wait_until_equal
 
 COUNT = 20  # of each kind: a replica gets every second one
 QUEUES = (topology.LANES[Lane.REPLY], topology.DISPATCHER_STATUSES, topology.DISPATCHER_SUPPRESSIONS)
@@ -40,11 +41,7 @@ async def test_replies_stops_and_statuses_go_to_replicas_that_reach_the_database
         assert await count_consumers(harness) == {1}
 
         proxy.set_conditions(UNDISTURBED_NETWORK)
-
-        async def are_back() -> bool:
-            return await count_consumers(harness) == {2}
-
-        await harness.wait_until(are_back)
+        await wait_until_equal(lambda: count_consumers(harness), {2})
         for one in citizens:
             await harness.request_reply(one, "Guten Tag")
         await harness.wait_for_accepted(3 * COUNT)

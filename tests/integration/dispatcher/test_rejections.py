@@ -9,6 +9,7 @@ from services.dispatcher.handlers.pauses import MAX_REJECTIONS_IN_A_ROW as MANY
 from services.dispatcher.handlers.pauses import explain_code
 from tests.integration.dispatcher.endpoint_harness import EndpointHarness, build_phone
 from tests.integration.dispatcher.fake_graph_api import GraphAnswer, SendRequest, build_acceptance, build_error
+from tests.servers import fetch_until
 
 RECIPIENTS, OTHERS = 300, 40
 # Messages that leave before the pause is committed.
@@ -74,11 +75,7 @@ async def test_what_a_status_says_of_ourselves_or_the_template_stops_and_is_sent
 
     await harness.publish_statuses(first, "failed", code)
     await harness.wait_for_states({"waiting": MANY}, source)
-
-    async def is_paused() -> bool:
-        return bool(await read_pauses())
-
-    await harness.wait_until(is_paused)
+    await fetch_until(read_pauses, bool)
     assert [str(code) in pause for pause in await read_pauses()] == [True]
     update = f"{cause.replace('sender', 'sending')}_paused"
     counted = "kreisfunk_dispatcher_account_updates_total"

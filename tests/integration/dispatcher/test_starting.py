@@ -13,6 +13,7 @@ from shared.contracts.message import Lane
 from tests.databases import wait_until_locked
 from tests.integration.dispatcher.endpoint_harness import RATE, EndpointHarness, wait_until_moment
 from tests.integration.dispatcher.factories import NUMBER
+from tests.servers import fetch_until, wait_until_equal
 
 PAUSE_SECONDS = 3.0
 UNREACHABLE = "kreisfunk_dispatcher_meta_unreachable_seconds"
@@ -105,13 +106,10 @@ async def test_a_replica_with_a_wrong_or_missing_key_is_not_ready_and_fails_nobo
     await asyncio.gather(*(one.start() for one in wrong))
     pids = [one.pid for one in wrong]
 
-    async def all_consume() -> bool:
-        return await harness.count_consumers(LANES[Lane.BULK].name) == 3
-
     async def are_unready() -> bool:
         return [await harness.fetch_readiness(one) for one in wrong] == [503, 503]
 
-    await harness.wait_until(all_consume)
+    await wait_until_equal(lambda: harness.count_consumers(LANES[Lane.BULK].name), 3)
     source = await harness.publish_broadcast(harness.build_citizens(400))
     await harness.wait_until(are_unready)
     await harness.wait_for_states({"accepted": 400}, source)
@@ -134,10 +132,7 @@ async def test_a_replica_with_a_wrong_key_is_never_ready_even_with_nothing_to_se
         both_consume = await harness.count_consumers(LANES[Lane.BULK].name) == 2
         return bool(harness.read_log(wrong, "error")) and both_consume
 
-    async def is_counted_for_the_alert() -> bool:
-        return await harness.fetch_metric(wrong, UNREACHABLE) > 2
-
     await harness.wait_until(says_why)
     assert await harness.fetch_readiness(wrong) == 503
-    await harness.wait_until(is_counted_for_the_alert)
+    await fetch_until(lambda: harness.fetch_metric(wrong, UNREACHABLE), lambda found: found > 2)
     assert await harness.fetch_metric(right, UNREACHABLE) == 0

@@ -24,6 +24,7 @@ from shared.amqp.pausable import PausableConsumer
 from shared.runtime.background import repeat, run_in_background
 from tests.integration.dispatcher.endpoint_harness import EndpointHarness
 from tests.integration.dispatcher.replica import build_replica
+from tests.servers import fetch_until
 
 RATE, RECIPIENTS = 20, 20
 MANY_RECIPIENTS = 100
@@ -180,17 +181,13 @@ async def test_single_messages_that_something_else_refuses_keep_no_others_from_l
     gateway, others, unlucky = PickyGateway(), harness.build_citizens(RECIPIENTS), harness.build_citizens(2)
     for citizen in unlucky:
         gateway.refused.add(await harness.request_reply(citizen, "Guten Tag"))
-
-    async def others_have_left() -> bool:
-        return (await harness.count_states()).get("accepted", 0) == RECIPIENTS
-
     async with run_replica(harness, ledger, gateway):
         await harness.wait_until(lambda: len(gateway.sent) > 2 * len(unlucky))
         if kind == "a broadcast":
             await harness.publish_broadcast(others)
         for citizen in others if kind == "replies" else ():
             await harness.request_reply(citizen, "Guten Tag")
-        await harness.wait_until(others_have_left)
+        await fetch_until(harness.count_states, lambda found: found.get("accepted", 0) == RECIPIENTS)
     assert await harness.count_states() == {"accepted": RECIPIENTS, "waiting": len(unlucky)}
 
 
@@ -199,12 +196,8 @@ async def test_what_is_in_hand_waits_in_the_ledger_unclaimed_and_uses_no_limit_u
 ) -> None:
     gateway = Gateway()
     await harness.publish_broadcast(harness.build_citizens(MANY_RECIPIENTS))
-
-    async def are_all_stored() -> bool:
-        return sum((await harness.count_states()).values()) == MANY_RECIPIENTS
-
     async with run_replica(harness, ledger, gateway, MANY_RECIPIENTS) as limiter:
-        await harness.wait_until(are_all_stored)
+        await fetch_until(harness.count_states, lambda found: sum(found.values()) == MANY_RECIPIENTS)
     async with ledger.database.connection() as connection:
         [(claimed, claimed_since)] = await connection.fetch(_CLAIMED, gateway.answered_at[0])
         reached = await connection.fetchval("select coalesce(sum(people), 0) from dispatcher.reached_minute")

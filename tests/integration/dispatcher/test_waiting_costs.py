@@ -15,7 +15,6 @@ from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.handlers.maintenance import requeue_waiting
 from shared.contracts.message import Lane
 from shared.database.pool import Database as Pool
-from shared.database.pool import open_database
 from tests.databases import FreshDatabase
 from tests.factories.ids import generate_id
 from tests.integration.dispatcher.factories import (
@@ -71,8 +70,7 @@ CAUSES: dict[str, list[tuple[str, timedelta | None, int]]] = {
 async def pool(database: FreshDatabase, owner: asyncpg.Connection) -> AsyncIterator[Pool]:
     """A single connection, which counts, and plans only once: the planner reads some blocks, too, if only so many."""
     await owner.execute(f"alter database {database.name} set plan_cache_mode = force_generic_plan")
-    url = database.build_role_url("kreisfunk_dispatcher")
-    async with open_database(url, password=None, name="test", size=1) as pool:
+    async with database.open_pool("kreisfunk_dispatcher", size=1) as pool:
         yield pool
 
 

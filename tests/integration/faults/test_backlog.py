@@ -32,7 +32,6 @@ async def watch(
 async def until_said(watch: BacklogRecorder, *, waiting: bool) -> None:
     """Until a sample that is newer than this call says so."""
     before = len(watch.samples)
-
     await wait_for(lambda: any(sample.waiting is waiting for sample in watch.samples[before + 1 :]))
 
 

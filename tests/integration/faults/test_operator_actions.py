@@ -41,7 +41,6 @@ async def test_what_is_paused_goes_on_when_the_traffic_ends(
     broadcast = await add_sent_broadcast(owner, {"waiting": 2})
     notice = await owner.fetchval("select notice from dispatcher.broadcast where id = $1", broadcast)
     pausing = asyncio.create_task(operator.pause(notice, 3_600.0))
-
     await operator.committed.wait()
     assert await fetch_reason(owner) == "Probe"
     if is_answered:

@@ -12,7 +12,7 @@ from tests.harness.notices_proxy import run_notices_proxy
 from tests.harness.service_login import service_login
 from tests.harness.website import FakeWebsite, run_website
 from tests.integration.feeds.harness import FeedsHarness, write_feeds_county
-from tests.servers import Servers, wait_for
+from tests.servers import Servers, fetch_until
 
 
 @pytest.fixture
@@ -30,11 +30,7 @@ async def api(servers: Servers, vhost: str, tmp_path_factory: pytest.TempPathFac
         run_notices_api(url, folder, settings=settings) as running,
     ):
         write_tokens(running.tokens_file, token("feeds", "feeds"))
-
-        async def has_read_earlier_events() -> bool:
-            return (await running.ask("GET", "/notices", token="feeds")).status == 200
-
-        await wait_for(has_read_earlier_events)
+        await fetch_until(lambda: running.ask("GET", "/notices", token="feeds"), lambda found: found.status == 200)
         yield running
 
 

@@ -181,6 +181,7 @@ async def test_a_draft_that_waits_says_what_the_website_says_now(harness: FeedsH
     (draft,) = harness.list_stored("drafts")
     assert draft["data"]["headline"] == "Neu"
     (name,) = (path.stem for path in harness.list_files("drafts"))
+    harness.proxy.refused = ("GET",)  # nobody waits for an answer
     await harness.run_feeds("drafts", "publish", name)
     assert await harness.list_headlines() == ["Neu"]
     for title in ("Neuer", "Noch neuer"):

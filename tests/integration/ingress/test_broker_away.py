@@ -20,7 +20,7 @@ from tests.harness.ingress import run_ingress
 from tests.harness.notices_api import Answer, NoticesApi, data, event, run_notices_api
 from tests.integration.ingress.answers import is_accepted, measure_refusal
 from tests.integration.notices.conftest import NoticeQueue
-from tests.servers import wait_for
+from tests.servers import fetch_until, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -68,14 +68,7 @@ async def test_whoever_runs_starts_or_ends_while_the_broker_is_away_does_so_and_
 
 async def published(api: NoticesApi, content: dict[str, object]) -> Answer:
     """Return the answer to a request, repeated until it is not 503."""
-    answers: list[Answer] = []
-
-    async def taken() -> bool:
-        answers.append(await api.publish(content))
-        return answers[-1].status != 503
-
-    await wait_for(taken)
-    return answers[-1]
+    return await fetch_until(partial(api.publish, content), lambda answer: answer.status != 503)
 
 
 async def test_a_broker_that_is_away_is_503_and_the_repeated_request_is_taken(
@@ -128,12 +121,6 @@ async def test_a_killed_process_loses_nothing(broker: RabbitServer, tmp_path: Pa
 
 
 async def published_before(api: NoticesApi, answer: Answer) -> dict[str, object]:
-    told: list[Answer] = []
-
-    async def read() -> bool:
-        told.append(await api.ask("GET", answer.headers["Location"]))
-        return told[-1].status == 200
-
-    await wait_for(read)
-    found: dict[str, object] = told[-1].body
+    ask = partial(api.ask, "GET", answer.headers["Location"])
+    found: dict[str, object] = (await fetch_until(ask, lambda told: told.status == 200)).body
     return found

@@ -11,7 +11,7 @@ from tests.factories.webhooks import build_messages_body, build_text_message, si
 from tests.harness.ingress import IngressProcess
 from tests.harness.ingress_queues import IngressQueues
 from tests.integration.ingress.connections import build_head, open_connection, request
-from tests.servers import wait_for
+from tests.servers import wait_until_equal
 
 BODY = build_messages_body(build_text_message(1))
 WRONG = "X-Hub-Signature-256: sha256=" + "0" * 64
@@ -80,11 +80,7 @@ async def test_a_client_that_goes_away_before_the_end_of_its_body_is_counted(
     for _ in range(20):
         async with open_connection(ingress.url) as connection:
             await connection.send(build_head(size, WRONG))
-
-    async def counted() -> bool:
-        return await webhooks(ingress, "vanished") == before + 20
-
-    await wait_for(counted)
+    await wait_until_equal(lambda: webhooks(ingress, "vanished"), before + 20)
     assert_nothing_failed(ingress)
 
 

@@ -15,7 +15,7 @@ from deploy import LocalError
 from deploy.local.postgres import run_postgres
 from deploy.local.rabbitmq import RabbitServer, run_rabbitmq
 from tests.harness.processes import is_alive, list_processes
-from tests.servers import build_authorization, make_folder, wait_for
+from tests.servers import build_authorization, connect_to_database, make_folder, wait_for
 
 PASSWORD = "ein Passwort: mit %-Zeichen/"
 ORPHAN = """
@@ -41,11 +41,8 @@ def folder() -> Iterator[Path]:
 
 
 async def value_of(url: str, query: str) -> object:
-    connection = await asyncpg.connect(url)
-    try:
+    async with connect_to_database(url) as connection:
         return await connection.fetchval(query)
-    finally:
-        await connection.close()
 
 
 async def test_postgres_keeps_its_data_through_sigkill_power_failure_and_a_second_start(folder: Path) -> None:
@@ -117,6 +114,5 @@ async def test_servers_end_when_their_starter_is_killed(folder: Path) -> None:
     assert len(children) >= 3
     starter.send_signal(signal.SIGKILL)
     starter.communicate()
-
     await wait_for(lambda: not any(is_alive(child.pid) for child in children))
     assert not list_processes(folder)

@@ -27,7 +27,7 @@ from shared.outcome import Done, Outcome
 from tests.proxy import NetworkConditions, run_proxy, run_proxy_to
 from tests.replicas.postgres import ReplicatedDatabase, run_postgres_replicas
 from tests.replicas.rabbitmq import ClusteredBroker, run_rabbitmq_cluster
-from tests.servers import make_folder, wait_for
+from tests.servers import fetch_until, make_folder, wait_for, wait_until_equal
 
 HOLE = NetworkConditions(blackhole=True)
 WATERMARK = ("set_vm_memory_high_watermark", "absolute")
@@ -92,7 +92,6 @@ async def test_what_was_confirmed_arrives_although_the_leader_of_its_queue_is_ki
         for number in range(50, 60):
             await wait_for(partial(is_published, publisher, f"{number}"))
             confirmed.add(f"{number}")
-
         await wait_for(lambda: confirmed <= arrived)
         assert len(confirmed) == 60
         working.cancel()
@@ -109,11 +108,8 @@ async def test_a_node_that_sees_no_other_stops_serving_until_it_does(brokers: Cl
         except BrokerUnavailable:
             return False
 
-    async def serves_no_more() -> bool:
-        return not await serves()
-
     await brokers.cut_off(lonely, 6.0)
-    await wait_for(serves_no_more)
+    await fetch_until(serves, lambda found: not found)
     await wait_for(serves)
 
 
@@ -182,11 +178,7 @@ async def test_what_was_committed_is_there_after_a_failover_and_the_pool_goes_on
         assert set(committed) <= stored
         await database.add_standby(primary)
         assert (await database.find_primary()) is not primary
-
-        async def has_two_standbys() -> bool:
-            return await count_standbys(database) == 2
-
-        await wait_for(has_two_standbys)
+        await wait_until_equal(lambda: count_standbys(database), 2)
 
 
 async def count_standbys(database: ReplicatedDatabase, role: str = "none") -> int:
@@ -231,11 +223,7 @@ async def test_a_commit_that_waits_for_a_standby_is_not_shown_to_others_because_
         assert await fetch_value(database, _WAITING) == 1
     for standby in standbys:
         await standby.start()
-
-    async def is_there() -> bool:
-        return bool(await fetch_value(database, "select count(*) from number where value = -2"))
-
-    await wait_for(is_there)
+    await wait_for(lambda: fetch_value(database, "select count(*) from number where value = -2"))
 
 
 async def test_a_server_that_says_nothing_is_passed_over(database: ReplicatedDatabase) -> None:
@@ -300,9 +288,6 @@ async def test_commits_that_wait_for_no_standby_are_found(
             await connection.close()
         return ""
 
-    async def is_found() -> bool:
-        return what in await find()
-
     async def is_well() -> bool:
         return await find() == ""
 
@@ -310,7 +295,7 @@ async def test_commits_that_wait_for_no_standby_are_found(
     try:
         for statement in (weaken, "select pg_reload_conf()"):
             await fetch_value(database, statement)
-        await wait_for(is_found, 10)
+        await fetch_until(find, lambda found: what in found, 10)
     finally:
         for statement in (mend, "select pg_reload_conf()"):
             await fetch_value(database, statement)

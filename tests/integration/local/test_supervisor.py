@@ -59,7 +59,6 @@ async def test_a_child_that_anybody_has_killed_is_started_again_and_counted(
         assert supervisor.restarts == {"child": 1}
         assert child.pid is not None
         os.kill(child.pid, signal.SIGKILL)
-
         await wait_for(lambda: supervisor.restarts["child"] == 2)
         await supervisor.wait_until_ready("child")
     assert is_alive(child.pid)

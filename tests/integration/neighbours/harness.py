@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import aio_pika
@@ -28,7 +29,7 @@ from simulator.client import SimulatorClient, open_simulator_client
 from tests.harness.commands import create_login
 from tests.harness.notices_api import STRUCTURED, data, event
 from tests.harness.notices_county import ROADS, write_county
-from tests.servers import build_login_url, wait_for
+from tests.servers import build_login_url, fetch_until, wait_for
 
 LOGIN = "pressestelle"
 SOURCE = "/landkreis-osterholz/pressestelle"
@@ -53,11 +54,7 @@ class MunicipalHarness:
         before = await self._count_answers()
         citizens = set(await self.simulator.add_citizens(count, bsuid_only=0))
         await self.simulator.send_text(sorted(citizens), text, per_second=PER_SECOND)
-
-        async def all_are_answered() -> bool:
-            return await self._count_answers() >= before + count
-
-        await wait_for(all_are_answered, 120)
+        await fetch_until(self._count_answers, lambda answers: answers >= before + count, 120)
         answered = {one.citizen: one.accepted_at for one in await self.simulator.fetch_outbound()}
         written = {row["citizen"]: row["written_at"] for row in await self.simulator.fetch_inbound()}
         waits: list[float] = sorted(answered[one] - written[one] for one in citizens)
@@ -93,19 +90,18 @@ class MunicipalHarness:
         """Return how many seconds it takes until a notice is accepted."""
         token = (self.stack.folder / "secrets" / NOTICES_API_TOKEN).read_text().strip()
         headers = {"Authorization": f"Bearer {token}", "Content-Type": STRUCTURED}
-        began, known = time.monotonic(), {"state": "received"}
+        began = time.monotonic()
         notice = event(data=data(), source=SOURCE, subject=uuid4().hex)
         async with ClientSession(self.stack.notices_api_url, headers=headers) as client:
             async with client.post("/notices", data=json.dumps(notice)) as answer:
                 assert answer.status == 202, await answer.text()
                 location = answer.headers["Location"]
 
-            async def is_accepted() -> bool:
+            async def fetch() -> Any:
                 async with client.get(location) as response:
-                    known.update(await response.json())
-                return known["state"] != "received"
+                    return await response.json()
 
-            await wait_for(is_accepted)
+            known = await fetch_until(fetch, lambda progress: progress["state"] != "received")
         assert known["state"] != "rejected", known
         return time.monotonic() - began
 

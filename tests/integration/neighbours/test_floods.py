@@ -20,7 +20,7 @@ from shared.contracts.envelope import CONTENT_TYPE
 from shared.notices.cloudevents import MAX_BODY_BYTES
 from tests.harness import amqp_1_0
 from tests.integration.neighbours.harness import AT_ONCE, CONNECTIONS, LOGIN, MunicipalHarness, run_municipal_harness
-from tests.servers import wait_for
+from tests.servers import fetch_until, wait_for, wait_until_equal
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.alone]
 REFUSED = (AMQPConnectionError, InvalidFrameError)  # what the library makes of a refusal
@@ -152,11 +152,7 @@ async def test_stops_are_answered_while_one_login_floods_and_another_does_its_wo
         assert first["megabyte"] > 0
         await nobody_else_noticed(county, usual, taken)
     left = await county.count_messages(QUEUE.name)
-
-    async def is_worked_off() -> bool:
-        return await county.count_messages(QUEUE.name) < max(left, 1)
-
-    await wait_for(is_worked_off, 120)
+    await fetch_until(lambda: county.count_messages(QUEUE.name), lambda found: found < max(left, 1), 120)
     await county.purge(QUEUE.name)  # for all of it a login that floods has to wait, others have not
 
 
@@ -216,11 +212,7 @@ async def test_what_expires_unread_is_kept_in_a_bounded_number(county: Municipal
     assert QUEUE.max_dead_letters is not None
     assert QUEUE.max_bytes is not None
     expected = min(QUEUE.max_dead_letters, QUEUE.max_bytes // size)
-
-    async def the_newest_are_kept() -> bool:
-        return await county.count_messages(QUEUE.dead_letter_queue) == expected
-
-    await wait_for(the_newest_are_kept, 120)
+    await wait_until_equal(lambda: county.count_messages(QUEUE.dead_letter_queue), expected, 120)
 
 
 async def test_only_so_many_connections_and_channels_are_opened(county: MunicipalHarness) -> None:

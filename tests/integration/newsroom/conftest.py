@@ -1,6 +1,7 @@
 """One newsroom for the tests of a module, and people who work there."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -69,32 +70,20 @@ async def operator(newsroom: NewsroomProcess) -> AsyncIterator[EditorBrowser]:
         yield browser
 
 
-@pytest.fixture
-async def approver(newsroom: NewsroomProcess) -> AsyncIterator[WritingHarness]:
-    """Somebody who approves, and nothing else."""
-    async with newsroom.open_as(Role.APPROVER) as browser:
-        yield WritingHarness(browser=browser)
+def _define_writer(*roles: Role) -> Any:
+    """Somebody with these roles, at the pages of drafts."""
+
+    @pytest.fixture
+    async def writer(newsroom: NewsroomProcess) -> AsyncIterator[WritingHarness]:
+        async with newsroom.open_as(*roles) as browser:
+            yield WritingHarness(browser=browser)
+
+    return writer
 
 
-@pytest.fixture
-async def lead(newsroom: NewsroomProcess) -> AsyncIterator[WritingHarness]:
-    """Somebody who leads, and nothing else."""
-    async with newsroom.open_as(Role.LEAD) as browser:
-        yield WritingHarness(browser=browser)
-
-
-@pytest.fixture
-async def anna(newsroom: NewsroomProcess) -> AsyncIterator[WritingHarness]:
-    """Somebody who writes, and may approve what others have written."""
-    async with newsroom.open_as(Role.EDITOR, Role.APPROVER) as browser:
-        yield WritingHarness(browser=browser)
-
-
-@pytest.fixture
-async def ben(newsroom: NewsroomProcess) -> AsyncIterator[WritingHarness]:
-    """Another one."""
-    async with newsroom.open_as(Role.EDITOR, Role.APPROVER) as browser:
-        yield WritingHarness(browser=browser)
+# Both write, and may approve what others have written.
+anna, ben = _define_writer(Role.EDITOR, Role.APPROVER), _define_writer(Role.EDITOR, Role.APPROVER)
+approver, lead = _define_writer(Role.APPROVER), _define_writer(Role.LEAD)
 
 
 @pytest.fixture

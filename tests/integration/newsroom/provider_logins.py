@@ -4,7 +4,7 @@ from typing import Any
 from uuid import uuid4
 
 from services.newsroom.domain.accounts import Account, Role
-from tests.harness.newsroom import EditorBrowser, NewsroomProcess, ShownPage
+from tests.harness.newsroom import EditorBrowser, NewsroomProcess, ShownPage, insert_account
 from tests.harness.scripted_provider import ScriptedProvider
 
 START, CONNECT = "/anmelden/extern", "/einrichten/extern"
@@ -22,11 +22,7 @@ async def add_connected(newsroom: NewsroomProcess, issuer: str) -> Account:
         roles=frozenset({Role.EDITOR}),
         is_external=True,
     )
-    await newsroom.owner.execute(
-        "insert into newsroom.account (id, login, name, person, roles, issuer, subject)"
-        " values ($1, $2, $3, $4, $5, $6, $2)",
-        *(account.id, login, account.name, account.person, ["editor"], issuer),
-    )
+    await insert_account(newsroom.owner, account, issuer=issuer, subject=login)
     return account
 
 

@@ -17,6 +17,7 @@ from tests.harness.newsroom import (
     log_in,
 )
 from tests.harness.writing import WritingHarness
+from tests.servers import connect_to_database
 
 _HALF = re.compile(r"Teil: <code[^>]*>([\w-]+)</code>")
 
@@ -267,9 +268,6 @@ async def test_the_pages_of_an_account_are_in_the_menu(
 async def test_the_service_itself_can_change_no_history_and_enter_no_other_schema(
     statement: str, newsroom: NewsroomProcess
 ) -> None:
-    service = await asyncpg.connect(newsroom.database.build_role_url("kreisfunk_newsroom"))
-    try:
+    async with connect_to_database(newsroom.database.build_role_url("kreisfunk_newsroom")) as service:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await service.execute(statement)
-    finally:
-        await service.close()

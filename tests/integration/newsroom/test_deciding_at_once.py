@@ -14,7 +14,6 @@ from services.newsroom.adapters.credentials import Argon2PasswordHasher
 from services.newsroom.adapters.sessions import PostgresSessionRepository
 from services.newsroom.domain.accounts import Account, AccountProblem, Role
 from services.newsroom.handlers.account_admin import AccountAdministration
-from shared.database.pool import open_database
 from shared.encryption import KeyRing
 from shared.runtime.clock import system_clock
 from tests.databases import FreshDatabase, wait_until_locked
@@ -28,7 +27,6 @@ class Office:
 
     administration: AccountAdministration
     owner: asyncpg.Connection
-    watcher: asyncpg.Connection
     people: dict[str, Account]
 
     async def request(self, requester: str, subject: str) -> UUID:
@@ -44,7 +42,7 @@ class Office:
             await self.owner.execute("select from newsroom.account_request for update")
             confirm = self.administration.confirm
             tasks = [asyncio.create_task(confirm(self.people[name], request)) for name, request in decisions]
-            await wait_until_locked(self.watcher, len(tasks))
+            await wait_until_locked(self.owner, len(tasks))
         return list(await asyncio.gather(*tasks, return_exceptions=True))
 
     async def read_roles(self, name: str) -> list[str]:
@@ -56,7 +54,7 @@ class Office:
 
 @pytest.fixture
 async def office(database: FreshDatabase) -> AsyncIterator[Office]:
-    owner, watcher = await asyncpg.connect(database.url), await asyncpg.connect(database.url)
+    owner = await asyncpg.connect(database.url)
     people = {}
     for name in "abcd":
         account = Account(
@@ -64,7 +62,7 @@ async def office(database: FreshDatabase) -> AsyncIterator[Office]:
         )
         await insert_account(owner, account)
         people[name] = account
-    async with open_database(database.build_role_url("kreisfunk_newsroom"), password=None, name="test", size=5) as pool:
+    async with database.open_pool("kreisfunk_newsroom", size=5) as pool:
         administration = AccountAdministration(
             accounts=PostgresAccountRepository(pool),
             sessions=PostgresSessionRepository(pool, LIMITS),
@@ -72,8 +70,7 @@ async def office(database: FreshDatabase) -> AsyncIterator[Office]:
             ring=KeyRing.parse(KEYS),
             clock=system_clock,
         )
-        yield Office(administration=administration, owner=owner, watcher=watcher, people=people)
-    await watcher.close()
+        yield Office(administration=administration, owner=owner, people=people)
     await owner.close()
 
 

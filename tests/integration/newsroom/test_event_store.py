@@ -270,7 +270,7 @@ async def test_erased_feedback_does_not_survive_when_two_processes_overlap(
     async with asyncio.TaskGroup() as tasks, owner.transaction():
         await owner.execute("select from newsroom.feedback where id = $1 for update", locked)
         tasks.create_task(store.tell(FeedbackErased(feedback=(locked, late), at=at), at))
-        await wait_until_locked(store.database, 1)
+        await wait_until_locked(store.database)
         message = FeedbackReceived(feedback=late, kind="text", at=at, text="auch weg")
         received = tasks.create_task(store.tell(message, at))
         await wait_for(is_written_or_waiting)

@@ -12,10 +12,9 @@ from services.newsroom.adapters.sessions import PostgresSessionRepository
 from services.newsroom.domain.accounts import Role
 from services.newsroom.domain.login import SessionLimits, hash_recovery_code, list_counters
 from services.newsroom.handlers.login import MAX_STRANGERS
-from shared.database.pool import open_database
 from tests.databases import wait_until_locked
 from tests.harness.newsroom import PASSWORD, EditorBrowser, Member, NewsroomProcess, ShownPage, log_in, run_newsroom
-from tests.servers import wait_for
+from tests.servers import wait_until_equal
 
 pytestmark = pytest.mark.usefixtures("no_failures")
 
@@ -145,9 +144,8 @@ async def test_whoever_logs_in_makes_no_colleague_at_the_same_address_wait(
 
 
 async def test_simultaneous_attempts_are_counted_before_they_are_checked(newsroom: NewsroomProcess) -> None:
-    url = newsroom.database.build_role_url("kreisfunk_newsroom")
     counters = list_counters("gleichzeitig", "192.0.2.7", None)
-    async with open_database(url, password=None, name="test", size=10) as database:
+    async with newsroom.database.open_pool("kreisfunk_newsroom", size=10) as database:
         limits, now = SessionLimits(idle=timedelta(hours=1), total=timedelta(hours=1)), datetime.now(UTC)
         sessions = PostgresSessionRepository(database, limits)
         waits = await asyncio.gather(*(sessions.reserve_attempt(counters, now) for _ in range(20)))
@@ -206,9 +204,7 @@ async def test_a_login_that_succeeds_and_another_attempt_on_it_do_not_wait_for_e
     await newsroom.owner.execute("analyze newsroom.login_failure")
     lock = "select from newsroom.login_failure where scope = $1 for update"
     other = await asyncpg.connect(newsroom.database.url)
-
-    url = newsroom.database.build_role_url("kreisfunk_newsroom")
-    async with open_database(url, password=None, name="test", size=1) as database:
+    async with newsroom.database.open_pool("kreisfunk_newsroom", size=1) as database:
         sessions = PostgresSessionRepository(database, SessionLimits(idle=timedelta(1), total=timedelta(1)))
         async with other.transaction():
             await other.execute(lock, "address")
@@ -279,12 +275,8 @@ async def test_old_failures_and_sessions_are_deleted(
         "select (select count(*) from newsroom.login_failure where key = 'alt')"
         " + (select count(*) from newsroom.session where csrf = 'x')"
     )
-
-    async def are_gone() -> bool:
-        return bool(await newsroom.owner.fetchval(left) == 0)
-
     async with run_newsroom(newsroom_broker, newsroom.database, tmp_path):
-        await wait_for(are_gone)
+        await wait_until_equal(lambda: newsroom.owner.fetchval(left), 0)
 
 
 async def crowd(newsroom: NewsroomProcess) -> list[ShownPage]:

@@ -9,11 +9,10 @@ import pytest
 
 from services.newsroom.adapters.sending_control import PostgresSendingControl
 from shared.amqp.topology import QUARANTINE
-from shared.database.pool import open_database
 from tests.harness.ledger_rows import TEMPLATE, add_sent_broadcast, count_states
 from tests.harness.newsroom import EditorBrowser, NewsroomProcess, ShownPage
 from tests.harness.writing import WritingHarness, add_broadcast, become_broadcast, parse_draft_id
-from tests.servers import wait_for
+from tests.servers import connect_to_database, fetch_until
 
 NEWSROOM = "kreisfunk_newsroom"
 PERMITTED = {
@@ -59,12 +58,9 @@ async def test_the_newsroom_may_call_these_functions_and_no_others(newsroom: New
 
 
 async def test_the_newsroom_may_not_send_again_what_may_have_arrived(newsroom: NewsroomProcess) -> None:
-    service = await asyncpg.connect(newsroom.database.build_role_url(NEWSROOM))
-    try:
+    async with connect_to_database(newsroom.database.build_role_url(NEWSROOM)) as service:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await service.execute("select dispatcher.resend_missing($1, true)", uuid4())
-    finally:
-        await service.close()
 
 
 async def test_a_broadcast_is_paused_resumed_and_cancelled(newsroom: NewsroomProcess, operator: EditorBrowser) -> None:
@@ -147,7 +143,7 @@ async def test_what_is_ended_before_its_first_page_is_shown_as_ended_and_holds_n
 
 async def read_left(newsroom: NewsroomProcess) -> int:
     """Return what is left of this month's budget."""
-    async with open_database(newsroom.database.build_role_url(NEWSROOM), password=None, name="test", size=1) as pool:
+    async with newsroom.database.open_pool(NEWSROOM, size=1) as pool:
         budget = await PostgresSendingControl(pool).read_budget()
     assert budget is not None
     return budget.left
@@ -298,11 +294,7 @@ async def test_what_was_left_behind_is_counted_and_handled_again(
     async with await aio_pika.connect(vhost) as connection:
         channel = await connection.channel()
         await channel.default_exchange.publish(aio_pika.Message(b"?"), QUARANTINE)
-
-        async def is_counted() -> bool:
-            return QUARANTINE in await operator.read("/betrieb")
-
-        await wait_for(is_counted)
+        await fetch_until(lambda: operator.read("/betrieb"), lambda found: QUARANTINE in found)
     assert (await act(operator, "/betrieb/erneut-verarbeiten")).status == 303
     assert await newsroom.owner.fetchval("select count(replay_at) from subscriptions.dead_letter") == 1
     assert "1 davon wird noch einmal verarbeitet" in await operator.read("/betrieb")

@@ -103,7 +103,7 @@ async def test_it_stays_published_when_two_processes_overlap(
     async with asyncio.TaskGroup() as tasks, owner.transaction():
         await owner.execute(f"lock table newsroom.{table} in exclusive mode")
         tasks.create_task(store.tell(messages[0], at))
-        await wait_until_locked(store.database, 1)
+        await wait_until_locked(store.database)
         other = tasks.create_task(store.tell(messages[1], at))
         await wait_for(has_ended_or_waits)
     assert (await store.drafts.find(draft.id)).state is DraftState.PUBLISHED

@@ -20,7 +20,7 @@ from tests.harness.notices_county import TOKENS, text_of, token, write_tokens
 from tests.harness.notices_proxy import NoticesProxy, run_notices_proxy
 from tests.harness.service_login import service_login
 from tests.harness.writing import WritingHarness
-from tests.servers import Servers, wait_for
+from tests.servers import Servers, fetch_until, wait_for
 
 SENT = 'kreisfunk_newsroom_publications_total{{result="{}"}}'
 
@@ -136,11 +136,7 @@ async def test_while_the_notices_api_is_away_the_page_says_so_and_nobody_has_to_
     await api.child.stop()
     try:
         assert (await anna.send(path, "veroeffentlichen", 2)).status == 303
-
-        async def tried() -> bool:
-            return "antwortet noch nicht" in await anna.read(path)
-
-        await wait_for(tried)
+        await fetch_until(lambda: anna.read(path), lambda found: "antwortet noch nicht" in found)
         assert "nicht bekannt" in await anna.read(f"{await anna.begin()}/pruefung")
         assert await newsroom.fetch_metric(SENT.format("unanswered")) >= 1
     finally:
@@ -195,11 +191,7 @@ async def test_a_revoked_token_is_no_fault_of_the_notice(
     write_tokens(api.tokens_file, *TOKENS)
     await anna.send(path, "veroeffentlichen", 2)
     tries = "select tries from newsroom.publication where draft::text = $1"
-
-    async def tried() -> bool:
-        return bool(await newsroom.owner.fetchval(tries, path[-36:]))
-
-    await wait_for(tried)
+    await wait_for(lambda: newsroom.owner.fetchval(tries, path[-36:]))
     write_tokens(api.tokens_file, *TOKENS, token("newsroom", "redaktion"))
     await wait_for_state(newsroom, path, "accepted")
     assert len(await take_events(vhost, headline)) == 1

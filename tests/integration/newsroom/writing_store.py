@@ -24,12 +24,13 @@ from services.newsroom.handlers.drafting import DraftingService
 from shared.contracts.envelope import encode
 from shared.contracts.events import NoticeAccepted, Problem
 from shared.contracts.message import Message
-from shared.database.pool import Database, open_database
+from shared.database.pool import Database
 from shared.outcome import Done
 from shared.runtime.clock import system_clock
 from tests.databases import FreshDatabase
 from tests.factories.editors import CONTENT, COUNTY, FORECAST, ROUTINE, SYSTEM, ScriptedNoticesApi
 from tests.harness.newsroom import insert_account
+from tests.servers import connect_to_database
 
 ROLE = "kreisfunk_newsroom"
 SOURCE = SYSTEM.sources[0]
@@ -112,22 +113,21 @@ def build_drafting(database: Database, drafts: PostgresDraftRepository, rules: A
 
 @asynccontextmanager
 async def open_store(database: FreshDatabase) -> AsyncIterator[Store]:
-    owner = await asyncpg.connect(database.url)
-    try:
-        async with open_database(database.build_role_url(ROLE), password=None, name="test", size=10) as opened:
-            drafts = PostgresDraftRepository(opened, SOURCE)
-            # At any hour, so that a test at night is no other.
-            rules = msgspec.structs.replace(ROUTINE, night_begins=ROUTINE.night_ends)
-            yield Store(
-                database=opened,
-                drafts=drafts,
-                publications=PublicationRepository(opened),
-                drafting=build_drafting(opened, drafts, rules),
-                events=NewsroomEventHandler(database=opened, source=SOURCE),
-                statuses=BroadcastStatuses(opened),
-                listening=PostgresListeningLog(opened),
-                anna=await add_account(owner, "anna"),
-                ben=await add_account(owner, "ben"),
-            )
-    finally:
-        await owner.close()
+    async with (
+        connect_to_database(database.url) as owner,
+        database.open_pool(ROLE, size=10) as opened,
+    ):
+        drafts = PostgresDraftRepository(opened, SOURCE)
+        # At any hour, so that a test at night is no other.
+        rules = msgspec.structs.replace(ROUTINE, night_begins=ROUTINE.night_ends)
+        yield Store(
+            database=opened,
+            drafts=drafts,
+            publications=PublicationRepository(opened),
+            drafting=build_drafting(opened, drafts, rules),
+            events=NewsroomEventHandler(database=opened, source=SOURCE),
+            statuses=BroadcastStatuses(opened),
+            listening=PostgresListeningLog(opened),
+            anna=await add_account(owner, "anna"),
+            ben=await add_account(owner, "ben"),
+        )

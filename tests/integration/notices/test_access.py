@@ -19,7 +19,7 @@ from tests.harness.notices_api import (
 )
 from tests.harness.notices_county import PRESS, ROADS_SOURCE, TOKENS, text_of, token, write_tokens
 from tests.integration.notices.conftest import NoticeQueue, Telling, build_acceptance
-from tests.servers import wait_for
+from tests.servers import fetch_until, wait_for
 
 
 def seen(answer: Answer) -> tuple[int, str, dict[str, str]]:
@@ -82,11 +82,7 @@ async def test_a_token_for_some_topics_follows_its_own_event_before_and_after_it
     path = (await api.publish(sent, token="jobs")).body["event"]
     assert (await api.ask("GET", path, token="jobs")).body["state"] == "received"
     await tell(build_acceptance(sent, topic="stellen"))
-
-    async def is_accepted() -> bool:
-        return bool((await api.ask("GET", path, token="jobs")).body["state"] == "accepted")
-
-    await wait_for(is_accepted)
+    await fetch_until(lambda: api.ask("GET", path, token="jobs"), lambda found: found.body["state"] == "accepted")
 
 
 async def test_a_stream_ends_when_its_event_is_accepted_on_a_topic_of_another_token(
@@ -262,10 +258,7 @@ async def test_a_system_lists_its_own_notices_and_a_token_those_of_its_topics(ap
         answer = await api.ask("GET", "/notices", token=token)  # 503 until it has read what became of notices
         return [notice for notice in answer.body.get("notices", []) if notice["notice"] == sent["subject"]]
 
-    async def is_accepted() -> bool:
-        return [notice["state"] for notice in await listed("press")] == ["accepted"]
-
-    await wait_for(is_accepted)
+    await fetch_until(lambda: listed("press"), lambda found: [notice["state"] for notice in found] == ["accepted"])
     (notice,) = await listed("press")
     assert (notice["headline"], notice["topic"]) == ("K 9 gesperrt", "strassensperrungen")
     assert await listed("roads") == await listed("jobs") == []

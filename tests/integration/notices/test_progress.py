@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -25,7 +26,7 @@ from shared.contracts.message import Lane
 from tests.harness.notices_api import BATCH, Answer, NoticesApi, data, event, run_notices_api
 from tests.harness.notices_county import text_of, write_tokens
 from tests.integration.notices.conftest import PERSISTENT, Telling, build_acceptance
-from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
+from tests.servers import WAIT_TIMEOUT_SECONDS, fetch_until, wait_for
 
 
 def accepted(sent: Mapping[str, Any], broadcast: UUID, **more: Any) -> NoticeAccepted:
@@ -35,14 +36,9 @@ def accepted(sent: Mapping[str, Any], broadcast: UUID, **more: Any) -> NoticeAcc
 
 async def in_state(api: NoticesApi, answer: Answer, state: str, **more: Any) -> dict[str, Any]:
     """Return the event's progress once it is in this state."""
-    told: dict[str, Any] = {}
-
-    async def reached() -> bool:
-        nonlocal told
-        told = (await api.ask("GET", answer.headers["Location"], **more)).body
-        return bool(told.get("state") == state)  # a process that has just begun may have to read first
-
-    await wait_for(reached)
+    ask = partial(api.ask, "GET", answer.headers["Location"], **more)
+    # A process that has just begun may have to read first.
+    told: dict[str, Any] = (await fetch_until(ask, lambda found: found.body.get("state") == state)).body
     return told
 
 

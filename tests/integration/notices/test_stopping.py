@@ -41,7 +41,6 @@ async def test_whoever_is_stopped_while_it_connects_ends(
         working.cancel()
         await asyncio.wait((working,), timeout=END_TIMEOUT_SECONDS)
         assert working.cancelled(), f"goes on after {milliseconds} ms"
-
     await wait_for(lambda: list_reconnecting() <= before)
 
 

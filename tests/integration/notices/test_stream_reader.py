@@ -87,7 +87,6 @@ async def test_a_slow_broker_is_no_empty_stream(stream: AnswerStream, vhost: str
     async with run_proxy_to(vhost) as (proxy, url):
         proxy.set_conditions(SLOW)
         reader = build_reader(url)
-
         async with stream.read(reader):
             await wait_for(lambda: reader.is_current)
             assert stream.taken == [LARGE]
@@ -97,10 +96,8 @@ async def test_a_stream_in_which_all_is_too_old_has_been_read(stream: AnswerStre
     await stream.publish("a")
     await wait_for(stream.is_counted)
     old_at = time.monotonic() + 2
-
     await wait_for(lambda: time.monotonic() > old_at)
     reader = build_reader(vhost, "1s")
-
     async with stream.read(reader):
         await wait_for(lambda: reader.is_current)
         assert stream.taken == []

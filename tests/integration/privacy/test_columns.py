@@ -8,6 +8,7 @@ import pytest
 from deploy.secrets import SECRETS
 from tests.databases import ROLES, FreshDatabase
 from tests.privacy_page import HASHED, READERS, SEALED, read_columns, read_roles
+from tests.servers import connect_to_database
 
 _COLUMNS = """
 select format('%s.%s', n.nspname, c.relname) as table, a.attname as column, array(
@@ -26,9 +27,8 @@ LETTERS = {role: letter for letter, role in READERS.items()}
 
 @pytest.fixture(scope="module")
 async def owner(module_database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(module_database.url)
-    yield connection
-    await connection.close()
+    async with connect_to_database(module_database.url) as connection:
+        yield connection
 
 
 async def existing(owner: asyncpg.Connection) -> dict[tuple[str, str], frozenset[str]]:

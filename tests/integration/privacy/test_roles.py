@@ -10,6 +10,7 @@ from cli.migrate.database import migrate_database
 from cli.settings import MigrationSettings
 from cli.stacks import read_settings_from
 from tests.databases import ROLE_PASSWORD, ROLES, FreshDatabase
+from tests.servers import connect_to_database
 
 PLACES = (
     "create temporary table kept (number text)",
@@ -39,10 +40,7 @@ async def migrated(module_database: FreshDatabase) -> FreshDatabase:
 
 @pytest.mark.parametrize("role", ROLES)
 async def test_a_role_keeps_nothing_in_temporary_tables_and_large_objects(migrated: FreshDatabase, role: str) -> None:
-    connection = await asyncpg.connect(migrated.build_role_url(role))
-    try:
+    async with connect_to_database(migrated.build_role_url(role)) as connection:
         for statement in PLACES:
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await connection.execute(statement)
-    finally:
-        await connection.close()

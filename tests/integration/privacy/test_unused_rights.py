@@ -8,6 +8,7 @@ import pytest
 
 from deploy.paths import ROOT
 from tests.databases import FreshDatabase
+from tests.servers import connect_to_database
 
 # All statements of these roles are written out there. Those of `kreisfunk keys` are composed, and tested with its role.
 READERS = {
@@ -49,9 +50,8 @@ def is_named(word: str, text: str) -> bool:
 
 @pytest.fixture
 async def owner(module_database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(module_database.url)
-    yield connection
-    await connection.close()
+    async with connect_to_database(module_database.url) as connection:
+        yield connection
 
 
 @pytest.mark.parametrize("role", READERS)

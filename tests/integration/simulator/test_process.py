@@ -1,12 +1,9 @@
 """The real process: settings, signals and the drain."""
 
 import asyncio
-import os
 import re
 import signal
-import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -15,51 +12,17 @@ import pytest
 from simulator.graph.templates import Templates
 from simulator.settings import SettingsError, load
 from tests.harness.fake_business import VERIFY_TOKEN, FakeBusiness, run_business
-from tests.harness.simulator import CONTROL_TOKEN, VALUES
+from tests.harness.simulator import CONTROL_TOKEN, build_process_environment, read_address, start_simulator
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
-ENVIRONMENT = {
-    "SIMULATOR_WEBHOOK_URL": "http://127.0.0.1:1/webhook",
-    **{f"SIMULATOR_{name.upper()}": str(value) for name, value in VALUES.items()},
-}
+ENVIRONMENT = build_process_environment("http://127.0.0.1:1/webhook")
 HEADERS = {"Authorization": f"Bearer {CONTROL_TOKEN}"}
 
 
-@asynccontextmanager
-async def started(environment: Mapping[str, str], *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The command as a process, which is killed if a test leaves it alive."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SIMULATOR_")}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "simulator",
-        *arguments,
-        env={**inherited, **environment},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
-
-
 async def finished(environment: Mapping[str, str], *arguments: str) -> tuple[int | None, str, str]:
-    async with started(environment, *arguments) as process, asyncio.timeout(WAIT_TIMEOUT_SECONDS):
+    async with start_simulator(environment, *arguments) as process, asyncio.timeout(WAIT_TIMEOUT_SECONDS):
         output, errors = await process.communicate()
         return process.returncode, output.decode(), errors.decode()
-
-
-async def listening(process: asyncio.subprocess.Process) -> str:
-    """The address, once the process says that it listens."""
-    assert process.stderr is not None
-    async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
-        line = (await process.stderr.readline()).decode()
-    found = re.search(r"listening on (http://\S+);", line)
-    assert found, line
-    return found[1]
 
 
 async def write_start(session: aiohttp.ClientSession, url: str) -> None:
@@ -77,11 +40,9 @@ async def business() -> AsyncIterator[FakeBusiness]:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_hands_over_the_last_webhooks_and_ends_well(business: FakeBusiness, number: int) -> None:
     business.answers = [503]
-    async with (
-        started({**ENVIRONMENT, "SIMULATOR_WEBHOOK_URL": business.url}) as process,
-        aiohttp.ClientSession() as session,
-    ):
-        await write_start(session, await listening(process))
+    environment = {**ENVIRONMENT, "SIMULATOR_WEBHOOK_URL": business.url}
+    async with start_simulator(environment) as process, aiohttp.ClientSession() as session:
+        await write_start(session, await read_address(process))
         process.send_signal(number)
         async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
             assert await process.wait() == 0
@@ -91,10 +52,10 @@ async def test_a_signal_hands_over_the_last_webhooks_and_ends_well(business: Fak
 
 async def test_the_deadline_ends_a_drain_that_nobody_takes() -> None:
     async with (
-        started({**ENVIRONMENT, "SIMULATOR_DRAIN_SECONDS": "0.2"}) as process,
+        start_simulator({**ENVIRONMENT, "SIMULATOR_DRAIN_SECONDS": "0.2"}) as process,
         aiohttp.ClientSession() as session,
     ):
-        await write_start(session, await listening(process))
+        await write_start(session, await read_address(process))
         process.terminate()
         async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
             _, errors = await process.communicate()
@@ -105,10 +66,10 @@ async def test_the_deadline_ends_a_drain_that_nobody_takes() -> None:
 
 async def test_a_second_signal_ends_at_once() -> None:
     async with (
-        started({**ENVIRONMENT, "SIMULATOR_DRAIN_SECONDS": "600"}) as process,
+        start_simulator({**ENVIRONMENT, "SIMULATOR_DRAIN_SECONDS": "600"}) as process,
         aiohttp.ClientSession() as session,
     ):
-        await write_start(session, await listening(process))
+        await write_start(session, await read_address(process))
         process.terminate()
         assert process.stderr is not None
         async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
@@ -165,8 +126,8 @@ async def test_settings_may_be_files(tmp_path: Path) -> None:
     for name in ("APP_SECRET", "VERIFY_TOKEN", "GRAPH_TOKEN", "CONTROL_TOKEN"):
         (tmp_path / f"simulator_{name.lower()}").write_text(ENVIRONMENT[f"SIMULATOR_{name}"])
     public = {name: value for name, value in ENVIRONMENT.items() if not name.endswith(("SECRET", "TOKEN"))}
-    async with started({**public, "SIMULATOR_SECRETS_DIR": str(tmp_path)}) as process:
-        url = await listening(process)
+    async with start_simulator({**public, "SIMULATOR_SECRETS_DIR": str(tmp_path)}) as process:
+        url = await read_address(process)
         async with (
             aiohttp.ClientSession() as session,
             session.get(f"{url}/simulator/account", headers=HEADERS) as answer,
@@ -175,8 +136,8 @@ async def test_settings_may_be_files(tmp_path: Path) -> None:
 
 
 async def test_a_taken_port_is_said_without_a_traceback() -> None:
-    async with started(ENVIRONMENT) as process:
-        port = (await listening(process)).rpartition(":")[2]
+    async with start_simulator(ENVIRONMENT) as process:
+        port = (await read_address(process)).rpartition(":")[2]
         status, _, errors = await finished({**ENVIRONMENT, "SIMULATOR_LISTEN_PORT": port})
     assert status == 1
     assert "cannot listen" in errors

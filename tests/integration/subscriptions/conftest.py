@@ -10,7 +10,6 @@ import pytest
 from shared.amqp import topology
 from shared.contracts.events import NoticeAccepted
 from shared.database.pool import Database as Pool
-from shared.database.pool import open_database
 from tests.databases import FreshDatabase
 from tests.harness.processes import ServiceProcess
 from tests.integration.subscriptions.harness import ROLE, SubscriptionsHarness, build_harness
@@ -19,12 +18,12 @@ from tests.integration.subscriptions.service_process import (
     open_broker_harness,
     run_service,
 )
-from tests.servers import Servers
+from tests.servers import Servers, connect_to_database
 
 
 @pytest.fixture
 async def pool(database: FreshDatabase) -> AsyncIterator[Pool]:
-    async with open_database(database.build_role_url(ROLE), password=None, name="test", size=20) as pool:
+    async with database.open_pool(ROLE, size=20) as pool:
         yield pool
 
 
@@ -33,9 +32,8 @@ def _define_login(role: str) -> Any:
 
     @pytest.fixture
     async def login(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
-        connection = await asyncpg.connect(database.build_role_url(role))
-        yield connection
-        await connection.close()
+        async with connect_to_database(database.build_role_url(role)) as connection:
+            yield connection
 
     return login
 

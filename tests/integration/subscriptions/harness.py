@@ -33,13 +33,11 @@ from shared.encryption import KeyRing
 from shared.outcome import DependencyUnavailable, Done
 from tests.contract_recorder.message_checks import PERSISTENT, TracedMessage, find_problems
 from tests.factories.citizens import COUNTY, NOON, build_message, build_time
-from tests.servers import wait_for
 
 ROLE = "kreisfunk_subscriptions"
 RATE = 80
 KEYS = Keys(author=AuthorKey(bytes(range(32))), dead_letters=KeyRing.parse(f"1:{b64encode(bytes(range(32))).decode()}"))
 EXCHANGES = {Destination.DISPATCH: topology.DISPATCH, Destination.EVENTS: topology.EVENTS}
-WAITING = "select count(*)::int from pg_locks where locktype in ('transactionid', 'tuple') and not granted"
 M = TypeVar("M", bound=Message)
 
 
@@ -143,14 +141,6 @@ class SubscriptionsHarness:
     async def fetch_rows(self, query: str, *arguments: object) -> list[tuple[object, ...]]:
         async with self.database.connection() as connection:
             return [tuple(row) for row in await connection.fetch(query, *arguments)]
-
-    async def wait_until_one_waits(self) -> None:
-        """Wait until a transaction waits for a row that another one has locked."""
-
-        async def one_waits() -> bool:
-            return await self.fetch_rows(WAITING) != [(0,)]
-
-        await wait_for(one_waits)
 
     def read_metric(self, name: str, **labels: str) -> float:
         value = self.registry.get_sample_value(name, labels)

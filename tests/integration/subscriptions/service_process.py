@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,7 +30,7 @@ from tests.harness.processes import ServiceProcess, build_service_command, run_c
 from tests.harness.service_login import open_login, service_login
 from tests.integration.subscriptions.harness import encode_group
 from tests.integration.subscriptions.notice_factory import NOTICE, build_cloud_event
-from tests.servers import Servers, wait_for
+from tests.servers import Servers, fetch_until, wait_for
 
 COUNTY_FILE = ROOT / "deploy" / "config" / "county.toml"
 WORLD = "test.world"
@@ -78,15 +79,9 @@ class BrokerHarness:
 
     async def wait_for_message(self, queue: str) -> AbstractIncomingMessage:
         """Return the next message of a queue."""
-        found: list[AbstractIncomingMessage] = []
-
-        async def look() -> bool:
-            incoming = await self.take(queue)
-            found.extend([incoming] if incoming else [])
-            return bool(found)
-
-        await wait_for(look)
-        return found[0]
+        incoming = await fetch_until(partial(self.take, queue), bool)
+        assert incoming is not None
+        return incoming
 
     async def read_reply(self) -> ReplyRequested:
         reply = decode((await self.wait_for_message(topology.LANES[Lane.REPLY].name)).body)
@@ -95,15 +90,12 @@ class BrokerHarness:
 
     async def wait_for_event(self, kind: type[M], event_id: str | None = None) -> M:
         """Return the next event of a kind, or the one about this event id."""
-        found: list[M] = []
 
-        async def look() -> bool:
+        async def find() -> list[M]:
             events = await self.list_events(kind)
-            found.extend(each for each in events if event_id in (None, getattr(each, "event", None)))
-            return bool(found)
+            return [each for each in events if event_id in (None, getattr(each, "event", None))]
 
-        await wait_for(look)
-        return found[0]
+        return (await fetch_until(find, bool))[0]
 
     async def list_events(self, kind: type[M]) -> list[M]:
         """Return published events of this kind; drop all others."""

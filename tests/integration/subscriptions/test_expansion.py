@@ -209,7 +209,6 @@ async def test_what_is_new_is_expanded_at_once_and_a_full_lane_is_waited_for(
     await subscribe_many(owner, 2_000)
     room = iter([False, True] * 30)
     harness.publisher.refuse = lambda publication: publication.key == Lane.BULK and next(room, False)
-
     async with run_in_background(replace(harness.parts.expander, rounds=3).run()):  # reading ahead meanwhile
         await publish(harness)
         await wait_for(lambda: harness.read_metric("kreisfunk_subscriptions_expanded_recipients_total") == 2_000)

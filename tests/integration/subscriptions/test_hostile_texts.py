@@ -30,7 +30,7 @@ from tests.integration.subscriptions.service_process import (
     BrokerHarness,
     build_current_message,
 )
-from tests.servers import Servers, wait_for
+from tests.servers import Servers, fetch_until, wait_for
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -107,11 +107,7 @@ async def test_no_text_makes_the_database_fail_or_loses_a_group(
             await wait_for(lambda body=body: is_taken(ingress, body))  # type: ignore[misc]
 
     await asyncio.gather(*(post() for _ in range(4)))
-
-    async def all_are_handled() -> bool:
-        return await count(owner, "inbox") >= len(messages)
-
-    await wait_for(all_are_handled, 600)
+    await fetch_until(lambda: count(owner, "inbox"), lambda found: found >= len(messages), 600)
     assert await broker.count_messages(topology.SUBSCRIPTIONS_INBOUND.dead_letter_queue) == 0
     assert await count(owner, "dead_letter") == 0
     assert await count(owner, "feedback") > len(messages) / 20

@@ -13,6 +13,7 @@ from shared.contracts.ids import make_timed_id
 from shared.contracts.inbound import InboundMessages
 from shared.contracts.message import Addresses
 from shared.outcome import Dead, DependencyUnavailable, Separate
+from tests.databases import wait_until_locked
 from tests.factories.citizens import (
     COUNTY,
     NOON,
@@ -208,7 +209,7 @@ async def test_a_topic_that_the_other_address_drops_meanwhile_stays_dropped(
         await dropping.execute("update subscriptions.subscriber set sequence = sequence + 1")
         await dropping.execute("delete from subscriptions.subscription where topic = 'stellen'")
         pausing = asyncio.create_task(other.receive(build_message("Pause 3 Tage", sender=build_phone(1), seconds=5)))
-        await other.wait_until_one_waits()
+        await wait_until_locked(other.database)
     await pausing
     assert await harness.fetch_rows(SUBSCRIBERS) == [("subscribed", 3)]
     topics = await harness.fetch_rows("select topic from subscriptions.subscription")

@@ -9,9 +9,9 @@ import asyncpg
 import pytest
 
 from services.subscriptions.adapters.retention import build_retention_rules
+from tests.databases import wait_until_locked
 from tests.factories.citizens import COUNTY, build_message, build_phone, build_user
-from tests.integration.subscriptions.harness import WAITING, SubscriptionsHarness
-from tests.servers import wait_for
+from tests.integration.subscriptions.harness import SubscriptionsHarness
 
 RULES = build_retention_rules(COUNTY)
 YOUNGER, OLDER = timedelta(minutes=-5), timedelta(seconds=1)
@@ -76,9 +76,6 @@ async def test_nothing_stored_is_shown_as_nothing(harness: SubscriptionsHarness)
 async def test_somebody_who_subscribes_again_while_the_old_row_is_purged_is_subscribed(
     harness: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
-    async def is_waiting() -> bool:
-        return bool(await owner.fetchval(WAITING))
-
     long_ago, key = datetime.now(UTC) - RULES["former_subscriber"].max_age - OLDER, uuid4().bytes
     await owner.execute(f"insert into subscriptions.{ROWS['former_subscriber']}", long_ago, key)
     async with owner.transaction():
@@ -86,7 +83,7 @@ async def test_somebody_who_subscribes_again_while_the_old_row_is_purged_is_subs
             "update subscriptions.subscriber set state = 'subscribed', phone_sealed = $1, started_at = now()", key
         )
         purging = asyncio.create_task(harness.metrics.retention.run(harness.database, RULES))
-        await wait_for(is_waiting)
+        await wait_until_locked(owner)
     await purging
     assert await owner.fetchval("select state from subscriptions.subscriber") == "subscribed"
 

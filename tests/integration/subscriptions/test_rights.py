@@ -12,7 +12,7 @@ from shared.database.migrations import list_pending_versions, migrate
 from tests.databases import FreshDatabase, create_database
 from tests.factories.citizens import build_message
 from tests.integration.subscriptions.harness import ROLE, SubscriptionsHarness
-from tests.servers import Servers
+from tests.servers import Servers, connect_to_database
 
 
 @pytest.fixture
@@ -22,11 +22,8 @@ async def empty_database(servers: Servers) -> AsyncIterator[FreshDatabase]:
 
 
 async def migrated(url: str) -> list[str]:
-    connection = await asyncpg.connect(url)
-    try:
+    async with connect_to_database(url) as connection:
         return await migrate(connection, "subscriptions", MIGRATIONS)
-    finally:
-        await connection.close()
 
 
 async def test_three_replicas_migrate_at_once_and_one_of_them_does_it(empty_database: FreshDatabase) -> None:
@@ -63,12 +60,9 @@ FORBIDDEN = (
 
 @pytest.mark.parametrize("statement", FORBIDDEN)
 async def test_the_service_may_not(module_database: FreshDatabase, statement: str) -> None:
-    connection = await asyncpg.connect(module_database.build_role_url(ROLE))
-    try:
+    async with connect_to_database(module_database.build_role_url(ROLE)) as connection:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute(statement)
-    finally:
-        await connection.close()
 
 
 async def test_the_service_purges_no_proof_before_its_time(

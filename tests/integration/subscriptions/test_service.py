@@ -29,7 +29,7 @@ from tests.integration.subscriptions.service_process import (
     run_service,
 )
 from tests.proxy import UNDISTURBED_NETWORK, NetworkConditions, run_proxy_to
-from tests.servers import Servers, call_broker_api, wait_for
+from tests.servers import Servers, call_broker_api, fetch_until, wait_for
 
 REPLIES = topology.LANES[Lane.REPLY].name
 BULK = topology.LANES[Lane.BULK]
@@ -75,11 +75,7 @@ async def test_a_full_lane_stops_the_expansion_until_there_is_room(
     await subscribe_many(owner, count * MAX_PAGE_RECIPIENTS)
     await broker.publish_notice(build_current_notice("L149"))
     assert BULK.max_length is not None
-
-    async def lane_is_full() -> bool:
-        return await broker.count_messages(BULK.name) >= (BULK.max_length or 0)
-
-    await wait_for(lane_is_full)
+    await fetch_until(lambda: broker.count_messages(BULK.name), lambda found: found >= (BULK.max_length or 0))
     pages: dict[int, int] = {}
     while len(pages) < count:
         batch = decode((await broker.wait_for_message(BULK.name)).body)
@@ -122,7 +118,6 @@ async def test_a_reply_waits_until_its_lane_is_declared(service: ServiceProcess,
     lane = await broker.channel.get_queue(REPLIES, ensure=False)
     await lane.unbind(topology.DISPATCH, Lane.REPLY)
     await broker.say(build_current_message("Stop"))
-
     await wait_for(lambda: "dependency_unavailable" in service.log)
     await lane.bind(topology.DISPATCH, Lane.REPLY)
     assert (await broker.read_reply()).text == TEXTS.unsubscribe_confirmation.text

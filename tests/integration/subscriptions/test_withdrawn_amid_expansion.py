@@ -11,6 +11,7 @@ from services.subscriptions.domain.broadcast import Broadcast, BroadcastPage, bu
 from shared.contracts.dispatch import Recipient
 from shared.database.pool import Connection
 from shared.outcome import Done
+from tests.databases import wait_until_locked
 from tests.factories.citizens import NOON
 from tests.integration.subscriptions.harness import SubscriptionsHarness, subscribe_many
 from tests.integration.subscriptions.notice_factory import publish, withdraw
@@ -40,7 +41,7 @@ async def test_pages_that_are_just_being_stored_are_dropped_by_a_withdrawal(
         async with connection.transaction():
             assert len(await claimed.prepare_next_pages(2, prepare)) == 2
             withdrawal = asyncio.create_task(withdraw(other))
-            await harness.wait_until_one_waits()
+            await wait_until_locked(harness.database)
     assert await withdrawal == Done()
     assert await harness.fetch_rows(PAGES) == []
     assert await harness.fetch_rows(BROADCASTS) == [("cancelled", False)]
@@ -58,7 +59,7 @@ async def test_whoever_confirms_a_page_waits_for_a_withdrawal_before_the_page_is
         async with harness.database.transaction() as withdrawing:
             await withdrawing.execute("select from subscriptions.broadcast for update")
             confirming = asyncio.create_task(claimed.mark_published([0]))
-            await harness.wait_until_one_waits()
+            await wait_until_locked(harness.database)
             dropped = await withdrawing.fetch("delete from subscriptions.pending_page returning page")
             assert sorted(row["page"] for row in dropped) == [0, 1]
         await confirming

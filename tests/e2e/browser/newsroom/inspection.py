@@ -25,13 +25,13 @@ _LINKS = "() => [...document.querySelectorAll('a[href]')].filter(a => !a.downloa
 _NOT_PAGES = (".csv", ".pdf", ".json", ".rss", ".atom", ".svg")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
-_WATCH_POLICY = """
+WATCH_POLICY = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) =>
   window.violations.push(event.violatedDirective + " " + event.blockedURI));
 """
 _RUN_AXE = "rules => axe.run(document, { runOnly: { type: 'tag', values: rules }, resultTypes: ['violations'] })"
-_FOCUS = """
+FOCUS = """
 () => {
   const focused = document.activeElement;
   if (!focused || focused === document.body) return null;
@@ -119,7 +119,7 @@ class Inspector:
             **options,
         )
         context.set_default_timeout(PATIENCE_MILLISECONDS)
-        await context.add_init_script(_WATCH_POLICY)
+        await context.add_init_script(WATCH_POLICY)
         self.contexts.append(context)
         return context
 
@@ -179,7 +179,7 @@ async def walk_by_keyboard(page: Page) -> list[str]:
     await page.evaluate(_FOCUS_TOP)
     for _ in range(MAX_CONTROLS):
         await page.keyboard.press("Tab")
-        focus = await page.evaluate(_FOCUS)
+        focus = await page.evaluate(FOCUS)
         # After the last control comes the first one again; within a date field the focus stays.
         if focus is None or (focus["place"] in names and focus["place"] != place):
             return list(names.values())
@@ -194,7 +194,7 @@ async def press_to(page: Page, name: str) -> None:
     """Press Tab until the control of this name has the focus."""
     for _ in range(MAX_CONTROLS):
         await page.keyboard.press("Tab")
-        focus = await page.evaluate(_FOCUS)
+        focus = await page.evaluate(FOCUS)
         if focus and focus["name"] == name:
             return
     raise AssertionError(f"Tab does not reach {name}")

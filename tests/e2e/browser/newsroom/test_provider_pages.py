@@ -32,7 +32,7 @@ async def test_an_account_is_connected_and_then_logs_in_by_one_button(
             await page.get_by_role("link", name=LABEL).press("Enter")
             await expect(page.get_by_role("heading", level=1)).to_have_text("Kein Zugang zur Redaktion")
             await look("stranger")
-            await add_cookie(context, newsroom.url, await create_session(newsroom.owner, "Nele Neu", stage="setup"))
+            await add_cookie(context, newsroom.url, await create_session(newsroom, "Nele Neu", stage="setup"))
             await page.goto(f"{newsroom.url}/einrichten")
             await look("setup")
             await page.get_by_role("link", name="Mit dem Konto des Landkreises verbinden").press("Enter")

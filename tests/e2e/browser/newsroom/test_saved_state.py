@@ -95,7 +95,7 @@ async def test_whoever_logs_in_again_in_another_window_goes_on(inspector: Inspec
     async with page.context.expect_page() as opened:
         await state.get_by_role("link", name=ADVICE).press("Enter")
     await expect((await opened.value).get_by_role("heading", level=1)).to_have_text("Anmelden")
-    await add_cookie(page.context, newsroom.url, await renew_session(newsroom.owner))
+    await add_cookie(page.context, newsroom.url, await renew_session(newsroom))
     await (await opened.value).close()
     await page.evaluate("dispatchEvent(new Event('focus'))")
     await expect(state).to_contain_text("Gespeichert um")
@@ -124,7 +124,7 @@ async def test_whoever_presses_a_button_while_logged_out_stays_where_everything_
         await state.get_by_role("link", name=ADVICE).press("Enter")
     window = await opened.value
     await expect(window.get_by_role("heading", level=1)).to_have_text("Anmelden")
-    await add_cookie(page.context, newsroom.url, await renew_session(newsroom.owner))
+    await add_cookie(page.context, newsroom.url, await renew_session(newsroom))
     await window.reload()
     await expect(window.get_by_role("heading", level=1)).to_have_text("Sie sind angemeldet.")
     await expect(window.get_by_text("Schließen Sie dieses Fenster und schreiben Sie weiter.")).to_be_visible()
@@ -177,7 +177,7 @@ async def test_what_somebody_has_written_is_not_saved_for_another_who_logs_in(
     await page.get_by_label("Text", exact=True).fill("Die Brücke ist gesperrt.")
     state = page.locator(".nw-saved")
     await expect(state).to_contain_text("Gespeichert um")
-    await add_cookie(page.context, newsroom.url, await create_session(newsroom.owner, "Jemand anderes"))
+    await add_cookie(page.context, newsroom.url, await create_session(newsroom, "Jemand anderes"))
     await page.get_by_label("Text", exact=True).press_sequentially(" Bis Freitag.")
     await expect(state).to_contain_text("In diesem Browser ist jetzt jemand anderes angemeldet.")
     await page.evaluate("dispatchEvent(new Event('focus'))")

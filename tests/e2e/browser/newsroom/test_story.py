@@ -3,10 +3,7 @@
 KREISFUNK_TEST_SCREENSHOTS=docs/pictures takes them again.
 """
 
-import asyncio
-import json
 import re
-import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -23,6 +20,7 @@ from simulator.client import SimulatorClient, open_simulator_client
 from tests.contract_recorder.follower import follow_stack
 from tests.e2e.browser.newsroom.inspection import DESKTOP, SCREENSHOTS, Inspector
 from tests.e2e.dialogue.harness import CitizenPhone, open_dialogue_harness
+from tests.harness.commands import run_kreisfunk
 from tests.servers import make_folder
 
 CITIZENS = 1_000
@@ -109,12 +107,9 @@ async def add_account(stack: Stack, login: str, name: str, *roles: str) -> str:
     """Add an account at the command line, and return its password."""
     options = [part for role in roles for part in ("--role", role)]
     command = ("newsroom", "users", "add", login, "--name", name, *options, "--json", "--stack", str(stack.folder))
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "cli.main", *command, stdout=asyncio.subprocess.PIPE
-    )
-    out, _ = await process.communicate()
-    assert process.returncode == 0, out
-    password: str = json.loads(out)["password"]
+    added = await run_kreisfunk(*command)
+    assert added.status == 0, added.everything
+    password: str = added.json["password"]
     return password
 
 

@@ -1,36 +1,25 @@
 """Colleagues at their browsers who have logged in, without the steps of doing so."""
 
-import secrets
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-import asyncpg
 from playwright.async_api import BrowserContext, Page, expect
 
-from services.newsroom.domain.login import hash_cookie
+from services.newsroom.domain.accounts import Account
 from tests.e2e.browser.newsroom.inspection import DESKTOP, Inspector, Scheme
-from tests.harness.newsroom import NewsroomProcess
-
-COOKIE = "kreisfunk-session"
-ALL_ROLES = ("editor", "approver", "operator", "lead")
-_ACCOUNT = "insert into newsroom.account (id, login, name, person, roles) values ($1, $2, $3, $4, $5)"
-_SESSION = "insert into newsroom.session (token_hash, account, csrf, stage) values ($1, $2, $3, $4)"
+from tests.harness.newsroom import ALL_ROLES, COOKIE, NewsroomProcess, insert_account
 
 
-async def create_session(database: asyncpg.Connection, name: str, stage: str = "open") -> str:
-    """A new account of this name with all roles, and the cookie of its session."""
-    account, token = uuid4(), secrets.token_urlsafe(32)
-    await database.execute(_ACCOUNT, account, f"a{account.hex[:20]}", name, uuid4(), list(ALL_ROLES))
-    await database.execute(_SESSION, hash_cookie(token), account, secrets.token_urlsafe(16), stage)
-    return token
+async def create_session(newsroom: NewsroomProcess, name: str, stage: str = "open") -> str:
+    """A new account of this name with every role, and the cookie of its session."""
+    account = Account(id=uuid4(), login=f"a{uuid4().hex[:20]}", name=name, person=uuid4(), roles=ALL_ROLES)
+    await insert_account(newsroom.owner, account)
+    return await newsroom.begin_session(account.id, stage)
 
 
-async def renew_session(database: asyncpg.Connection) -> str:
+async def renew_session(newsroom: NewsroomProcess) -> str:
     """The cookie of another session of the only account."""
-    token = secrets.token_urlsafe(32)
-    account = await database.fetchval("select id from newsroom.account")
-    await database.execute(_SESSION, hash_cookie(token), account, secrets.token_urlsafe(16), "open")
-    return token
+    return await newsroom.begin_session(await newsroom.owner.fetchval("select id from newsroom.account"))
 
 
 async def add_cookie(context: BrowserContext, url: str, token: str) -> None:
@@ -51,7 +40,7 @@ async def open_as_colleague(
 ) -> Page:
     """A page of the newsroom, where somebody new with every role has logged in."""
     context = await inspector.open_context(size, scheme=scheme, script=script)
-    await add_cookie(context, newsroom.url, await create_session(newsroom.owner, "Redaktion"))
+    await add_cookie(context, newsroom.url, await create_session(newsroom, "Redaktion"))
     return await inspector.open(context, newsroom.url + path)
 
 
