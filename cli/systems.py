@@ -59,7 +59,7 @@ def add(
     except UnicodeEncodeError:
         fail(f"{name}: a source is not UTF-8.", "The file is unchanged.", Exit.USAGE)
     except msgspec.DecodeError as error:
-        fail(f"{name}: cannot be registered: {error}", "The file is unchanged.", Exit.USAGE)
+        fail(f"Cannot register {name}: {error}", "The file is unchanged.", Exit.USAGE)
     except OSError as error:
         fail(f"{file}: {error.strerror}", f"Put this into the file where it can be written:\n\n{_render(system)}")
     print_result({"registered": system, "file": str(file)}, f"registered {system.name} in {file}", json=json)

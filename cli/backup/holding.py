@@ -101,7 +101,7 @@ with unconfirmed as (
 select count(*)::int from held where not repeated
 """
 # Messages at the broker may be lost with it. A broadcast whose recipients are not all in the ledger is expanded again:
-# those without a row are held there, the others are recognised. Whoever has left since is not among its recipients now.
+# those without a row are held there, the others are recognised. People who have unsubscribed since are not among them.
 _EXPAND_AGAIN = """
 with again as (
     update subscriptions.broadcast s
@@ -111,7 +111,7 @@ with again as (
         select from dispatcher.broadcast b where b.id = s.id and (b.finished_at is not null or b.audience <= (
             select sum(n.deliveries) from dispatcher.broadcast_count n where n.broadcast = b.id)))
     returning id
-), forgotten as (
+), dropped as (
     delete from subscriptions.pending_page where broadcast_id in (select id from again)
 ), recounted as (
     update dispatcher.broadcast set audience = null, expanded = 0
@@ -119,8 +119,8 @@ with again as (
 )
 select count(*)::int from again
 """
-# The newsroom may not have heard of an end, which nothing else would repeat; the dispatcher tells of it once more.
-_TELL_AGAIN = "update dispatcher.broadcast set progress = null where finished_at is not null"
+# The newsroom may have missed the end of a broadcast, which nothing else repeats: the dispatcher reports it again.
+_REPORT_AGAIN = "update dispatcher.broadcast set progress = null where finished_at is not null"
 # Accounts disabled since are enabled again, but at least have to log in.
 _LOG_OUT = "update newsroom.session set revoked_at = now() where revoked_at is null"
 _COUNTS = """
@@ -152,7 +152,7 @@ async def hold_everything(owner: asyncpg.Connection, saved_at: datetime, lost_at
     await owner.fetchval(_PAUSE, f"restored from {format_time(saved_at)}; {advice}")
     await owner.execute(_LOCK)
     await owner.fetchval(_HOLD)
-    for statement in (_SUPPRESS, _CANCEL, _READ_AGAIN, _LOG_OUT, _ERASE, _ERASE_FEEDBACK, _TELL_AGAIN):
+    for statement in (_SUPPRESS, _CANCEL, _READ_AGAIN, _LOG_OUT, _ERASE, _ERASE_FEEDBACK, _REPORT_AGAIN):
         await owner.execute(statement)
     unfinished = await owner.fetchval(_EXPAND_AGAIN)
     text = (

@@ -132,7 +132,7 @@ async def check_standbys(expected: int, connection: asyncpg.Connection) -> Docto
         return DoctorProblem(f"{error}", 'See "Replicated parts" in docs/reliability.md.')
     count = await replication.count_synchronous_standbys(connection)
     advice = "Bring back the missing ones; without any, no commit returns."
-    return DoctorProblem(f"{count} of {expected} standbys are there", advice) if count < expected else None
+    return DoctorProblem(f"{count} of {expected} standbys are connected", advice) if count < expected else None
 
 
 async def check_webhook(url: str) -> DoctorProblem | None:

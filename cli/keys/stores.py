@@ -111,7 +111,7 @@ SUBSCRIBERS = {
     for kind in AddressKind
 }
 DELIVERIES = AddressColumns("deliveries", "dispatcher.delivery", "address_sealed", "address_index", "address_kind")
-ERASURES = AddressColumns("erasures to be told", "dispatcher.erasure", "user_sealed", "user_index", "'user'")
+ERASURES = AddressColumns("pending erasures", "dispatcher.erasure", "user_sealed", "user_index", "'user'")
 
 
 def list_encrypted_stores(ring: KeyRing) -> Sequence[Store]:

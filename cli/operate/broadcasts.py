@@ -139,7 +139,7 @@ def resend(
     """
     if not missing:
         advice = "Add --missing: --unknown only extends it." if unknown else ""
-        fail("Say to whom: --missing.", advice, Exit.USAGE)
+        fail("Pass --missing.", advice, Exit.USAGE)
     if unknown:
         warn_of_duplicates("Unknown outcomes", yes=yes)
     statement = "select * from dispatcher.resend_missing($1, $2)"

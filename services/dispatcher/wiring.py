@@ -91,7 +91,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, R
     registry = CollectorRegistry()
     pool = open_database(settings.database_url, password=settings.database_secret, name=NAME, size=POOL_SIZE)
     database = await stack.enter_async_context(pool)
-    # Before the port opens: a process that waits must not seem to live and, as it begins again, to die.
+    # Before the port opens: a waiting process would look alive, and dead at each restart.
     await require_migrated(database, NAME, MIGRATIONS)
     connections = connect_twice(settings.broker_url, password=settings.broker_secret, name=NAME)
     consuming, publishing = await stack.enter_async_context(connections)

@@ -65,7 +65,7 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
     async with AsyncExitStack() as stack:
         pool = open_database(settings.database_url, password=settings.database_secret, name=NAME, size=POOL_SIZE)
         database = await stack.enter_async_context(pool)
-        # Before the port opens: a process that waits must not seem to live and, as it begins again, to die.
+        # Before the port opens: a waiting process would look alive, and dead at each restart.
         await require_migrated(database, NAME, MIGRATIONS)
         opened = asyncio.Event()
         readiness = _build_readiness(database, opened)

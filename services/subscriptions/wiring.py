@@ -155,7 +155,7 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
         database = await stack.enter_async_context(
             open_database(settings.database_url, password=settings.database_secret, name=NAME, size=POOL_SIZE)
         )
-        # Before the port opens: a process that waits must not seem to live and, as it begins again, to die.
+        # Before the port opens: a waiting process would look alive, and dead at each restart.
         await require_migrated(database, NAME, MIGRATIONS)
         await require_confirmed_keys(database)
         consuming, publishing = await stack.enter_async_context(

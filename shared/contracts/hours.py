@@ -17,7 +17,7 @@ def find_opening(opens: time, closes: time, zone: str, moment: datetime) -> date
 
 
 def find_turn(opens: time, closes: time, zone: str, moment: datetime, waited: timedelta) -> datetime:
-    """Return the time at which it may be sent for as long as `waited`, from `moment` and by the hours only."""
+    """Return the time after `waited` of permitted hours since `moment`."""
     zone_info, opening = ZoneInfo(zone), find_opening(opens, closes, zone, moment)
     local = opening.astimezone(zone_info).replace(tzinfo=None)
     begin = datetime.combine(local.date(), opens)

@@ -27,7 +27,7 @@ from shared.outcome import DependencyUnavailable, InvalidDataError
 from shared.runtime.clock import read_clocks
 
 # Whether the ledger may have lost deliveries requested at that time: a backup was restored since (decision 0032).
-FORGOTTEN = "exists (select from dispatcher.restore r where r.lost_at > {})"
+MAY_BE_LOST = "exists (select from dispatcher.restore r where r.lost_at > {})"
 
 _REGISTER = """
 insert into dispatcher.broadcast as b
@@ -144,7 +144,7 @@ with suppressed as ({SUPPRESS}
 ), candidate as (
     select c.*, id as source, null::uuid as subscriber, null::int as sequence, 'reply'::dispatcher.lane as lane,
         case when expires_at <= clock_timestamp() then 'expired'
-        when {FORGOTTEN.format("asked_at")} then 'unknown' when $12 then 'waiting'
+        when {MAY_BE_LOST.format("asked_at")} then 'unknown' when $12 then 'waiting'
         else 'claimed' end::dispatcher.delivery_state as state
     from unnest($4::uuid[], $5::text[], $6::bytea[], $7::bytea[], $8::timestamptz[],
         $9::timestamptz[], $10::text[]::jsonb[])

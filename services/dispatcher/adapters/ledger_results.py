@@ -10,7 +10,7 @@ from datetime import datetime
 
 import msgspec
 
-from services.dispatcher.adapters.ledger_claims import FORGOTTEN, LedgerClaims, extract_columns
+from services.dispatcher.adapters.ledger_claims import MAY_BE_LOST, LedgerClaims, extract_columns
 from services.dispatcher.domain.errors import RECIPIENT_CODES
 from services.dispatcher.domain.send_results import Record
 from services.dispatcher.domain.status_updates import AppliedStatuses, StatusFailure, StatusUpdate
@@ -89,7 +89,7 @@ with updates as (
     select d.id, d.state as old_state, d.attempt, d.message_key as old_key, d.failed_keys, d.resends, d.claim,
         d.claimed_at, greatest(d.attempt, 1 + coalesce(cardinality(d.failed_keys), 0)) as failures,
         d.subscriber is null as is_reply, (d.subscriber is not null or d.content is not null)
-            and not {FORGOTTEN.format("d.asked_at")} as can_be_sent_again
+            and not {MAY_BE_LOST.format("d.asked_at")} as can_be_sent_again
     from dispatcher.delivery d where d.id = any($1::uuid[]) order by d.id for update
 ), judged as (
     select l.id, l.old_state, n.message_key, n.error_code, n.waits_for,
@@ -153,7 +153,7 @@ with lost as (
 _REQUEUE_UNKNOWN = f"""
 with absent as (
     select d.id from dispatcher.delivery d, dispatcher.passed($1, $2, $3) passed
-    where d.unknown_at is not null and d.resends < $5 and not {FORGOTTEN.format("d.asked_at")}
+    where d.unknown_at is not null and d.resends < $5 and not {MAY_BE_LOST.format("d.asked_at")}
         and d.claimed_at + make_interval(secs => $3) < passed
         and d.claimed_at < clock_timestamp() - make_interval(secs => $2)
     order by d.id limit 1000 for update of d skip locked

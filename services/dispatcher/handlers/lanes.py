@@ -276,7 +276,7 @@ class ReplyLane:
         except (DependencyUnavailable, InvalidDataError):
             raise
         except Exception as error:
-            raise InvalidDataError("a bug") from error  # so that bisection isolates the reply that causes it
+            raise InvalidDataError("unexpected error") from error  # so that bisection isolates the reply that causes it
 
 
 def _read_reply(body: bytes) -> AskedReply:

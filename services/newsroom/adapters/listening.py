@@ -58,7 +58,7 @@ _PERIOD_ECHOES = f"""
         and ($3 = '' or b.topic = $3)
     order by b.started_at desc, b.id limit $4
 """
-# Of what expires before its audience is read, nobody counts as its audience.
+# A broadcast that expired before its audience was read counts with an audience of 0.
 _RUNS = """
     select lane = $2 as is_urgent, coalesce(audience, 0) as people, started_at, reached_at, finished_at
     from newsroom.broadcast b

@@ -65,7 +65,7 @@ _SENDING_CHANGES: Mapping[SendingChange, str] = {
 _LOCK_BUDGET = "select pg_advisory_xact_lock(hashtextextended('budget', 0))"
 # Deliveries in any state but waiting are already counted by the ledger, or get no message. A publication counts with
 # its estimate until it is a broadcast with a known audience. Each counts in the month in which it begins, an overdue
-# one in this month. The month is null if it is this one. What revisions of the notice $3 of the source $2 still have to
+# one in this month. A null month means this one. What revisions of the notice $3 of the source $2 still have to
 # send does not count: a correction stops them.
 _PROMISED = """
     with requested as (

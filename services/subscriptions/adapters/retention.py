@@ -79,7 +79,7 @@ _DELETE_PEOPLE = """
         union select s.id from subscriptions.subscriber s join person on s.merged_into = person.id)
     delete from subscriptions.subscriber where id in (select id from person)
 """
-# Whoever has an address now that the person gave up writes from another one as well, such as their user id.
+# Another person who has since got an address that this one gave up writes from a second address too, such as a user id.
 _IS_THEIRS = "(senders <@ $1 or not senders && $2)"
 # What was published about the person is deleted, but not another's withdrawal, which may not be published yet. The
 # message keys stay, or Meta's redelivery of an old "Start" would subscribe the person again.

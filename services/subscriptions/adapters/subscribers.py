@@ -85,7 +85,7 @@ _SAVE_CONVERSATION = """
 # One address has one row, whichever index key its blind index was made with.
 _DROP_CONVERSATION = "delete from subscriptions.conversation where address_index = any($1)"
 # A move names both addresses; its message stays in the inbox as long as any data of the former address exist. Only the
-# person's own moves count: whoever has a former number now may not reach where its former owner went.
+# person's own moves count: the new owner of a number must not find the current address of its former owner.
 _FORMER_INDEXES = """
     select distinct unnest(senders) as index from subscriptions.inbox where message_key = any($1) and result = 'moved'
 """

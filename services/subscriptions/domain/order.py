@@ -1,4 +1,4 @@
-"""Order of a person's messages, which may overtake each other: which of them a newer one leaves without effect."""
+"""Order of a person's messages, which may overtake each other: a newer one may make an older one void."""
 
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
 from services.subscriptions.domain.subscriber import MessageTime, Subscriber, find_newest
@@ -32,7 +32,7 @@ def _find_rival(intent: Intent, subscriber: Subscriber) -> MessageTime | None:
 
     A start prevails over a stop or an erasure, a stop also over a start. Choices of different topics, of places and of
     a pause leave each other alone; to drop topics is a withdrawal, which only a newer start or a choice of the same
-    ones undoes, and a pause is one for a time.
+    ones undoes, and so is a pause, for a limited time.
     """
     if intent in _INDEPENDENT:
         return None

@@ -94,7 +94,7 @@ async def test_failed_ones_go_again_and_unknown_ones_only_after_a_warning(
     source = mixed[0].broadcast
     for options, advice in (((), False), (("--unknown",), True)):
         unclear = await run(environment, "broadcasts", "resend", source, *options)
-        assert (unclear.status, "Say to whom: --missing." in unclear.errors) == (2, True)
+        assert (unclear.status, "Pass --missing." in unclear.errors) == (2, True)
         assert ("Add --missing: --unknown only extends it." in unclear.errors) is advice
     first = await run(environment, "broadcasts", "resend", source, "--missing", "--json")
     assert (first.json["failed"], first.json["unknown"]) == (2, 0)

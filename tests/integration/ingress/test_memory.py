@@ -16,7 +16,7 @@ from tests.integration.ingress.connections import build_head, open_connection, r
 
 CONNECTIONS = 500
 STRANGERS = 1_500
-USUAL_FILES = 1_024  # that a process may have open by default
+DEFAULT_FILES = 1_024  # that a process may have open by default
 HUGE = 4 * 1024 * 1024
 LIMIT = 200 * 1000 * 1000
 WRONG = "X-Hub-Signature-256: sha256=" + "0" * 64
@@ -78,7 +78,7 @@ async def test_whatsapp_is_heard_among_more_strangers_than_a_process_may_have_fi
     fresh: IngressProcess, queues: IngressQueues, beginning: bytes
 ) -> None:
     assert fresh.child.pid is not None
-    resource.prlimit(fresh.child.pid, resource.RLIMIT_NOFILE, (USUAL_FILES, USUAL_FILES))
+    resource.prlimit(fresh.child.pid, resource.RLIMIT_NOFILE, (DEFAULT_FILES, DEFAULT_FILES))
     async with AsyncExitStack() as stack:
         strangers = [await stack.enter_async_context(open_connection(fresh.url)) for _ in range(STRANGERS)]
         await asyncio.gather(*(each.flood(beginning, 0) for each in strangers))

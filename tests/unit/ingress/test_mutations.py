@@ -21,13 +21,13 @@ from tests.factories.webhooks import PHONE
 from tests.unit.ingress.oracle import find_whole_texts
 from tests.unit.ingress.quarantined import QuarantinedPart, quarantine_problems
 
-USUAL_CASES = 3_000
+DEFAULT_CASES = 3_000
 
 
 @pytest.mark.parametrize("case", [build_mutation, build_crowded])
 def test_whatever_comes_can_be_published_and_each_whole_text_is_an_event(case: Callable[[int], bytes]) -> None:
     heard = 0
-    for number in range(CASES or USUAL_CASES):
+    for number in range(CASES or DEFAULT_CASES):
         body = case(number)
         parsed, texts = parse_webhook(body, RULES), find_whole_texts(body)
         parts = quarantine_problems(body, parsed.problems)

@@ -163,6 +163,7 @@ OLD_NAMES = (
     r"SEALING_\w+",
     r"sealed anew",
     r"MOST_\w+",
+    r"USUAL_\w+",
     r"forget_contact",
     r"WritingDesk",
     r"QuarantineDesk",
