@@ -18,7 +18,9 @@ from shared.runtime.encryption_settings import EncryptionSettings
 from shared.runtime.settings import (
     PREFIX,
     BrokerAccess,
+    BrokerUrl,
     DatabaseAccess,
+    DatabaseUrl,
     EnvironmentSettings,
     NoticesApiAccess,
     validate_with,
@@ -37,17 +39,17 @@ def build_database_url_field(role: str) -> Any:
 class OperatorSettings(DatabaseAccess):
     """Access of an operator; the role cannot read addresses and changes data only through functions made for it."""
 
-    database_url: str = build_database_url_field("kreisfunk_operator")
+    database_url: DatabaseUrl = build_database_url_field("kreisfunk_operator")
 
 
 class AccountSettings(DatabaseAccess):
-    database_url: str = build_database_url_field("kreisfunk_newsroom")
+    database_url: DatabaseUrl = build_database_url_field("kreisfunk_newsroom")
 
 
 class BackupSettings(DatabaseAccess):
     """Access of the database's owner, as of `kreisfunk migrate`, and the key of backups."""
 
-    database_url: str = build_database_url_field("owner")
+    database_url: DatabaseUrl = build_database_url_field("owner")
     database_password: SecretStr | None = Field(None, description="password of the database's owner")
     backup_key: SecretStr | None = Field(None, description="base64 of 32 bytes, which encrypts backups")
 
@@ -57,7 +59,7 @@ class BackupSettings(DatabaseAccess):
 
 
 class BrokerAdminSettings(BrokerAccess):
-    broker_url: str = Field(
+    broker_url: BrokerUrl = Field(
         description="amqp://admin@host:port/vhost; host:port,host:port for a cluster", pattern=r"^amqps?://"
     )
     broker_password: SecretStr = Field(description="password of the broker's administrator")
@@ -72,7 +74,7 @@ class BrokerAdminSettings(BrokerAccess):
 class MigrationSettings(BrokerAdminSettings, DatabaseAccess):
     """Access of an administrator, which no service has."""
 
-    database_url: str = Field(
+    database_url: DatabaseUrl = Field(
         description="postgresql://owner@host:port/name; host:port,host:port with replicas", pattern=r"^postgres"
     )
     database_password: SecretStr = Field(description="password of the database's owner")
@@ -88,13 +90,13 @@ class MigrationSettings(BrokerAdminSettings, DatabaseAccess):
 class RotationSettings(DatabaseAccess, EncryptionSettings):
     """A database role that reads addresses and their hashes and nothing else, and the keys."""
 
-    database_url: str = build_database_url_field("kreisfunk_rotation")
+    database_url: DatabaseUrl = build_database_url_field("kreisfunk_rotation")
 
 
 class QuarantineSettings(BrokerAccess):
     """A broker login that reads only the quarantine; without keys, items can be listed and dropped, not shown."""
 
-    broker_url: str = Field(description="amqp://quarantine@host:port/vhost", pattern=r"^amqps?://")
+    broker_url: BrokerUrl = Field(description="amqp://quarantine@host:port/vhost", pattern=r"^amqps?://")
     # Defaults are validated, too.
     encryption_keys: Annotated[SecretStr | None, validate_with(lambda text: text and KeyRing.parse(text))] = Field(
         None, description="VERSION:BASE64 of 32 bytes, to show and to replay"

@@ -10,7 +10,7 @@ from services.newsroom.domain.identity import ProviderClient, is_private_address
 from services.newsroom.domain.login import SessionLimits
 from shared.encryption import KeyRing
 from shared.runtime.client_address import Network, parse_networks
-from shared.runtime.settings import DatabaseSettings, NoticesApiAccess, Port, validate_with
+from shared.runtime.settings import DatabaseSettings, NoticesApiAccess, NoticesApiUrl, Port, validate_with
 
 
 class Settings(DatabaseSettings, NoticesApiAccess):
@@ -61,7 +61,7 @@ class Settings(DatabaseSettings, NoticesApiAccess):
     archive_event_topics: str = Field(
         "veranstaltungen", description="topics whose notices are events for search engines, comma separated"
     )
-    notices_api_url: str = Field("http://127.0.0.1:8081", description="the notices API")
+    notices_api_url: NoticesApiUrl = Field("http://127.0.0.1:8081", description="the notices API")
     county_file: FilePath = Field(
         Path("deploy/config/county.toml"),
         validate_default=True,

@@ -72,6 +72,12 @@ def _require_header_word(token: str) -> None:
         raise ValueError("must be one word of printable ASCII, as `kreisfunk tokens create` printed it")
 
 
+# A class that declares such a field again names its type again, or the value would not be validated.
+BrokerUrl = Annotated[str, validate_with(require_readable_hosts)]
+DatabaseUrl = Annotated[str, validate_with(require_readable_hosts)]
+NoticesApiUrl = Annotated[str, AfterValidator(normalize_url)]
+
+
 class EnvironmentSettings(BaseSettings):
     """Settings of a process. Each value may also come from a file `kreisfunk_<name>` in KREISFUNK_SECRETS_DIR."""
 
@@ -96,7 +102,7 @@ class EnvironmentSettings(BaseSettings):
 class BrokerAccess(EnvironmentSettings):
     """Access to the broker with a login."""
 
-    broker_url: Annotated[str, validate_with(require_readable_hosts)] = Field(
+    broker_url: BrokerUrl = Field(
         description="amqp://login@host:port/vhost; host:port,host:port for a cluster", pattern=r"^amqps?://"
     )
     broker_password: SecretStr | None = Field(None, description="password of the broker login")
@@ -114,7 +120,7 @@ class BrokerAccess(EnvironmentSettings):
 class DatabaseAccess(EnvironmentSettings):
     """Access to the database with one of its roles."""
 
-    database_url: Annotated[str, validate_with(require_readable_hosts)] = Field(
+    database_url: DatabaseUrl = Field(
         description="postgresql://role@host:port/name; host:port,host:port with replicas", pattern=r"^postgres(ql)?://"
     )
     database_password: SecretStr | None = Field(None, description="password of the database role")
@@ -127,9 +133,7 @@ class DatabaseAccess(EnvironmentSettings):
 class NoticesApiAccess(EnvironmentSettings):
     """Access of a municipal system to the notices API; the token identifies the system."""
 
-    notices_api_url: Annotated[str, AfterValidator(normalize_url)] = Field(
-        description="https://host of notices over HTTP"
-    )
+    notices_api_url: NoticesApiUrl = Field(description="https://host of notices over HTTP")
     notices_api_token: Annotated[SecretStr, validate_with(_require_header_word)] = Field(
         description="token for notices over HTTP"
     )

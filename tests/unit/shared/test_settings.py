@@ -1,14 +1,17 @@
 """Settings come from variables or files, and what is wrong with them is said without their values."""
 
+from importlib import import_module
 from pathlib import Path
 
 import pytest
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings
 
 from shared.notices.configuration import Configuration
-from shared.runtime.settings import EXIT_SETTINGS, DatabaseSettings, read_county, read_settings
+from shared.runtime.settings import EXIT_SETTINGS, DatabaseSettings, EnvironmentSettings, read_county, read_settings
 
 URL = "amqp://ingress@127.0.0.1:5672/"
+SERVICES = ("dispatcher", "feeds", "ingress", "ingress.notices", "newsroom", "subscriptions")
 
 
 class Example(DatabaseSettings):
@@ -140,3 +143,19 @@ def test_a_file_that_cannot_be_read_is_named(
     told = complaint(capsys)
     assert "KREISFUNK_BROKER_PASSWORD: cannot be read (UnicodeDecodeError)" in told
     assert "hunter" not in told
+
+
+def list_settings(base: type[BaseSettings] = EnvironmentSettings) -> list[type[BaseSettings]]:
+    return [base, *(each for child in base.__subclasses__() for each in list_settings(child))]
+
+
+@pytest.mark.parametrize("module", ["cli", *(f"services.{service}" for service in SERVICES)])
+def test_a_field_that_is_declared_again_is_validated_as_before(module: str) -> None:
+    import_module(f"{module}.settings")
+    declared = [each for each in list_settings() if each.__module__ == f"{module}.settings"]
+    assert declared
+    for settings in declared:
+        for base in (each for each in settings.__mro__ if issubclass(each, BaseSettings)):
+            for name, field in base.model_fields.items():
+                validators = [each for each in field.metadata if isinstance(each, AfterValidator)]
+                assert all(each in settings.model_fields[name].metadata for each in validators), (settings, name)
