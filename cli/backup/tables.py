@@ -22,7 +22,7 @@ from cli.database import open_connection
 from cli.migrate.database import SCHEMAS, locate_migrations
 from cli.settings import BackupSettings
 from deploy import VERSION
-from shared.database.migrations import migrate, read_migrations
+from shared.database.migrations import migrate, read_migrations, record_version
 
 # A table includes its partitions; the migrations that have run are in the manifest.
 _TABLES = """
@@ -207,6 +207,9 @@ async def restore_database(owner: asyncpg.Connection, manifest: Manifest, frames
     """Fill an empty database inside the caller's transaction. Raises BackupFileError; nothing may be committed then."""
     for schema, done in manifest.migrations.items():
         await migrate(owner, schema, locate_migrations(schema), versions=done.keys())
+        recorded = _build_mapping(await owner.fetch(_MIGRATED.format(schema=schema)))
+        for version in done.keys() - recorded.keys():
+            await record_version(owner, schema, version, done[version])
     for week in await owner.fetch(_MISSING_WEEKS, manifest.weeks):
         await owner.execute(_CREATE_WEEK.format(**week))
     for table in manifest.tables:

@@ -271,7 +271,7 @@ def _build_erasure_store(index: BlindIndexKey) -> Store:
         return (row["id"], row["indexes"], after) if after != row["indexes"] else None
 
     return Store(
-        name="hashes of unpublished erasures",
+        name="hashes of pending erasures",
         table="dispatcher.erasure",
         columns=("indexes",),
         outdated=f"exists (select from unnest(indexes) as hash where {_build_outdated_condition('hash', index)})",

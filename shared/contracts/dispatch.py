@@ -133,7 +133,7 @@ class BroadcastBatch(Message, frozen=True, kw_only=True):
 class BroadcastFollowUp(Message, frozen=True, kw_only=True):
     """A broadcast to the recipients of the earlier broadcasts `follows`, whom only the ledger knows.
 
-    Its audience is final once none of their deliveries is in progress.
+    It is published on the lane that it names. Its audience is final once none of their deliveries is in progress.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.broadcast.followup.v1"

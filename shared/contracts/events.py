@@ -219,7 +219,7 @@ class SubscriptionEnded(Message, frozen=True, kw_only=True):
 class SubscriberErased(Message, frozen=True, kw_only=True):
     """A citizen had all personal data deleted: erase these addresses, here and in Meta's contact book.
 
-    `subscribers` are all ids that the person had; nothing more may be sent to them.
+    `subscribers` are all ids that the person had; only the confirmation may still be sent to them.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.subscriber.erased.v1"

@@ -1,10 +1,11 @@
 """Runner of plain SQL migrations in dbmate's file format; safe when several replicas start at once.
 
 A file is `<version>_<name>.sql` with `-- migrate:up` and, after it, `-- migrate:down`. The applied versions are stored
-in `<schema>.schema_migrations`, as dbmate would write them, and their checksums in `<schema>.schema_checksums`.
+in `<schema>.schema_migrations`, and their checksums in `<schema>.schema_checksums`.
 
 Lines `-- replaces: <version> …` before the step up name the files that were merged into this one. Where all of them
-have run, it counts as run. Their versions stay recorded, as services of the version before still ask for them.
+have run, it counts as run. Their versions stay recorded, as services of the version before still ask for them. dbmate
+ignores these lines: only this runner may apply the files.
 """
 
 import hashlib
@@ -83,15 +84,15 @@ async def migrate(
     migrations = [step for step in read_migrations(folder) if versions is None or step.is_among(versions)]
     await connection.execute("select pg_advisory_lock($1)", _LOCK)
     try:
-        await require_none_skipped(connection, schema, folder)
         await _prepare(connection, schema)
+        await require_none_skipped(connection, schema, folder)
         applied = await _read_applied(connection, schema, migrations)
         pending = [migration for migration in migrations if not migration.is_among(applied)]
         for migration in migrations:
             if migration in pending:
                 await _apply(connection, schema, migration)
             elif migration.version not in applied:
-                await _record(connection, schema, migration)
+                await record_version(connection, schema, migration.version, migration.checksum)
         return [migration.version for migration in pending]
     finally:
         await connection.execute("select pg_advisory_unlock($1)", _LOCK)
@@ -112,7 +113,7 @@ async def require_none_skipped(connection: asyncpg.Connection, schema: str, fold
     applied = await _read_applied(connection, schema, migrations)
     for migration in migrations:
         skipped = sorted(migration.replaces - applied)
-        if skipped and migration.replaces & applied and migration.version not in applied:
+        if skipped and applied and migration.version not in applied:
             raise SkippedVersion(
                 f"{schema} {migration.version} replaces files of which some have run, but not {', '.join(skipped)}:"
                 " update to the last version that has them first, then to this one"
@@ -182,13 +183,14 @@ async def _run(connection: asyncpg.Connection, schema: str, migration: Migration
     async with connection.transaction():
         if migration.transactional:
             await connection.execute(migration.sql)
-        await _record(connection, schema, migration)
+        await record_version(connection, schema, migration.version, migration.checksum)
 
 
-async def _record(connection: asyncpg.Connection, schema: str, migration: Migration) -> None:
+async def record_version(connection: asyncpg.Connection, schema: str, version: str, checksum: str) -> None:
+    """Record that a version has run, or, in a restored database, that its file has been merged into one that has."""
     await connection.execute(
         f"with done as (insert into {schema}.schema_migrations values ($1))"  # noqa: S608 - checked name
         f" insert into {schema}.schema_checksums values ($1, $2)",
-        migration.version,
-        migration.checksum,
+        version,
+        checksum,
     )

@@ -81,10 +81,26 @@ select array(
         select from dispatcher.follow_up f where f.done_at is null and f.look_at <= clock_timestamp()) as follow_ups
 """
 
+# Pages stopped by a cancellation, or lost, never arrive: the audience is then what arrived until none had come for ten
+# minutes after the end.
+_IS_CUT = """(b.finished_at is not null
+            or b.progressed_at > clock_timestamp() - interval '2 minutes' and greatest(
+                b.awaited_at, least(b.expires_at, (
+                    select x.cancelled_at from dispatcher.cancellation x where x.broadcast = b.id))
+            ) < clock_timestamp() - interval '10 minutes')"""
+# Pages may still wait: our number ($2) is paused, Meta is unreachable, a higher lane goes first, or no dispatcher ran.
+_AWAITS_PAGES = """exists (select from dispatcher.rate r where r.number = $2 and r.paused_reason is not null)
+            or exists (select from dispatcher.unreachable u
+                where u.number = $2 and u.said_at > clock_timestamp() - interval '10 seconds')
+            or exists (select from dispatcher.broadcast u
+                where u.lane < b.lane and u.finished_at is null and u.expires_at > clock_timestamp()
+                    and u.paused_reason is null)
+            or b.progressed_at < clock_timestamp() - interval '2 minutes'"""
+
 # The replica that updates `progressed_at` publishes the progress; the others find nothing.
-_COLLECT = """
+_COLLECT = f"""
 with counted as (
-    select b.id, coalesce(jsonb_object_agg(n.state, n.deliveries) filter (where n.state is not null), '{}')
+    select b.id, coalesce(jsonb_object_agg(n.state, n.deliveries) filter (where n.state is not null), '{{}}')
         || jsonb_build_object('audience', b.audience) as progress
     from dispatcher.broadcast b left join lateral (
         select c.state, sum(c.deliveries)::int as deliveries from dispatcher.broadcast_count c
@@ -95,7 +111,7 @@ with counted as (
 ), selected as (
     %(select)s b.id, b.audience, c.progress,
         b.finished_at is not null or b.expires_at < clock_timestamp() - make_interval(secs => $1) as is_over,
-        dispatcher.is_cut(b) as is_cut,
+        {_IS_CUT} as is_cut,
         (select x.reason from dispatcher.cancellation x where x.broadcast = b.id) as cancelled,
         (select count(*) from dispatcher.delivery d where d.source = b.id and d.waits_for = 'pair')::int as limited,
         -- By the index of deliveries with an error, which are few.
@@ -112,8 +128,8 @@ from selected t left join lateral jsonb_each_text(t.progress) s on s.key <> 'aud
 
 # Unchanged progress is published once a minute, late progress until it is marked as published. An outcome that is still
 # unknown $1 seconds after the expiry can no longer be proven and counts as final.
-_MARK = """update dispatcher.broadcast b set progressed_at = clock_timestamp(), progress = %(progress)s,
-        awaited_at = case when dispatcher.awaits_pages(b, $2) then clock_timestamp() else b.awaited_at end
+_MARK = f"""update dispatcher.broadcast b set progressed_at = clock_timestamp(), progress = %(progress)s,
+        awaited_at = case when {_AWAITS_PAGES} then clock_timestamp() else b.awaited_at end
     from counted c where b.id = c.id and %(due)s and (b.progress is distinct from c.progress or %(repeat)s) returning"""
 _DUE = "b.finished_at is null and b.progressed_at < clock_timestamp() - interval '1 second'"
 _REPEAT = """b.progressed_at < clock_timestamp() - interval '1 minute'

@@ -199,12 +199,13 @@ class DraftingService:
         """
         account.require(Right.WRITE)
         reason = parse_reason(reason, "Bitte schreiben Sie, warum die Meldung nicht warten kann.", DraftRefused)
-        return await self.publish(account, draft_id, version, emergency=reason)
+        return await self._publish(account, draft_id, version, reason)
 
-    async def publish(
-        self, account: Account, draft_id: UUID, version: int, *, emergency: str | None = None
-    ) -> NoticeDraft:
+    async def publish(self, account: Account, draft_id: UUID, version: int) -> NoticeDraft:
         """Hand the version that was read to the outbox, in the transaction that checks all rules. Raises as `save`."""
+        return await self._publish(account, draft_id, version, None)
+
+    async def _publish(self, account: Account, draft_id: UUID, version: int, emergency: str | None) -> NoticeDraft:
         account.require(Right.SEND)
         draft = await self.assessor.drafts.find(draft_id)
         require_version(draft, version)  # the estimate has to be of the version that is published

@@ -18,7 +18,7 @@ from services.subscriptions.domain.intents.emergency import EmergencySigns
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
 from services.subscriptions.domain.intents.rules import has_joining_part
 from services.subscriptions.domain.intents.text import CitizenText
-from services.subscriptions.domain.order import is_outdated
+from services.subscriptions.domain.order import is_older_than_start, is_outdated
 from services.subscriptions.domain.pauses import calculate_pause
 from services.subscriptions.domain.privacy import NOTHING_STORED, StoredState, build_access_report, build_erasure_reply
 from services.subscriptions.domain.replies import ReplyBuilder, ReplyContent
@@ -51,9 +51,6 @@ class MessageResult(StrEnum):
     QUIET = "quiet"
     IGNORED = "ignored"
     OUTDATED = "outdated"
-
-
-TopicChange = Callable[[Subscriber, frozenset[str], frozenset[str], MessageTime], Subscriber]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,14 +96,12 @@ def decide(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
 
     A message over which a newer one prevails that was handled before it changes nothing and is not answered.
     """
-    parsed = interpret_reply(
-        context.parsed, context.message, context.text, context.state.conversation, context.replies.county
-    )
+    county, state = context.replies.county, context.state
+    parsed = interpret_reply(context.parsed, context.message, context.text, state.conversation, county)
     if parsed.intent is Intent.NOTHING:
         return Decision(MessageResult.IGNORED, subscriber)
     context = replace(context, parsed=parsed)
-    existing = context.replies.county.topic_ids
-    if is_outdated(parsed, context.moment, subscriber, context.state.last_erasure, existing):
+    if is_outdated(parsed, context.moment, subscriber, state.last_erasure, county):
         return Decision(MessageResult.OUTDATED, subscriber)
     if subscriber and subscriber.subscribed and (handle := _SUBSCRIBER_HANDLERS.get(parsed.intent)):
         return _limit_reply(handle(subscriber, context), context)
@@ -165,13 +160,18 @@ def _select_start_topics(before: Subscriber, context: DecisionContext) -> frozen
 def _stop(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     """Stop; if a newer start named some topics, drop the others only."""
     before, moment = subscriber or create_subscriber(context.message), context.moment
-    if before.subscribed and before.started_at and moment < before.started_at:
-        return _describe_change(before, before.drop(before.topics, context.replies.county.topic_ids, moment), context)
-    reply = ReplyContent(context.replies.texts.unsubscribe_confirmation)
-    return Decision(MessageResult.ENDED, before.stop(moment), reply)
+    topics, after = before.topics | before.suspended, before.stop(moment)
+    if is_older_than_start(before, moment):
+        if before.subscribed:
+            return _describe_change(before, before.drop(topics, context.replies.county.topic_ids, moment), context)
+        after = replace(after, suspended=before.suspended - before.list_open(topics, moment))
+    return Decision(MessageResult.ENDED, after, ReplyContent(context.replies.texts.unsubscribe_confirmation))
 
 
 def _erase(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
+    """Erase; if a newer start named some topics, drop the others only, as the consent to those is still needed."""
+    if subscriber and is_older_than_start(subscriber, context.moment):
+        return _stop(subscriber, context)
     before = subscriber or create_subscriber(context.message)
     has_consented = before.started_at is not None or bool(context.state.history)
     reply = build_erasure_reply(context.replies, context.now, consented=has_consented)
@@ -180,10 +180,8 @@ def _erase(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
 
 def _choose(subscriber: Subscriber, context: DecisionContext) -> Decision:
     """Replace the topics or places that the message names; leave the others unchanged."""
-    parsed = context.parsed
-    is_about_places = bool(parsed.every_place or parsed.places)
-    places = frozenset[str]() if parsed.every_place else parsed.places
-    return _change(subscriber, Subscriber.choose, places if is_about_places else None, context)
+    places = frozenset[str]() if context.parsed.every_place else context.parsed.places or None
+    return _change(subscriber, Subscriber.choose, places, context)
 
 
 def _add(subscriber: Subscriber, context: DecisionContext) -> Decision:
@@ -192,12 +190,15 @@ def _add(subscriber: Subscriber, context: DecisionContext) -> Decision:
     is_everywhere = not subscriber.places and bool(subscriber.topics & context.replies.county.local_topics)
     if is_everywhere and not parsed.topics:
         return _answer(subscriber, context.replies.build_places(subscriber, context.now))
-    is_about_places = bool(parsed.places) and not is_everywhere
-    return _change(subscriber, Subscriber.add, subscriber.places | parsed.places if is_about_places else None, context)
+    places = None if is_everywhere or not parsed.places else subscriber.places | parsed.places
+    return _change(subscriber, Subscriber.add, places, context)
 
 
 def _change(
-    subscriber: Subscriber, change_topics: TopicChange, places: frozenset[str] | None, context: DecisionContext
+    subscriber: Subscriber,
+    change_topics: Callable[..., Subscriber],
+    places: frozenset[str] | None,
+    context: DecisionContext,
 ) -> Decision:
     """Change places, unless None, and the topics that the message names; both together count as one change."""
     after = subscriber if places is None else subscriber.place(places, context.moment)
@@ -253,7 +254,8 @@ def _ask_start(subscriber: Subscriber | None, context: DecisionContext) -> Decis
 def _ask_about_others(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     """Offer the other topics to somebody who wants to subscribe without some; WhatsApp no longer restores these."""
     if subscriber:
-        subscriber = replace(subscriber, suspended=subscriber.suspended - context.parsed.topics)
+        dropped = subscriber.list_open(context.parsed.topics, context.moment)
+        subscriber = replace(subscriber, suspended=subscriber.suspended - dropped)
     others = context.replies.county.topic_ids - context.parsed.topics
     if others and has_joining_part(context.text, context.replies.county):
         return _answer(subscriber, context.replies.ask_start(others))
@@ -265,11 +267,9 @@ def _decline_request(subscriber: Subscriber | None, context: DecisionContext) ->
     return _answer(subscriber, ReplyContent(context.replies.texts.not_subscribed))
 
 
-def _list_places(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
-    return _ask_start(subscriber, context) if context.parsed.every_place else _list_topics(subscriber, context)
-
-
 def _list_topics(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
+    if context.parsed.every_place:
+        return _ask_start(subscriber, context)
     return _answer(subscriber, context.replies.build_topics_for_stranger())
 
 
@@ -336,7 +336,7 @@ _HANDLERS: dict[Intent, Callable[[Subscriber | None, DecisionContext], Decision]
     Intent.ONLY: _ask_start,
     Intent.ADD: _ask_start,
     Intent.REMOVE: _ask_about_others,
-    Intent.PLACES: _list_places,
+    Intent.PLACES: _list_topics,
     Intent.PAUSE: _decline_request,
     Intent.RESUME: lambda person, context: _answer(person, context.replies.ask_start()),
     Intent.DATA: _show_data,

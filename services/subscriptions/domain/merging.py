@@ -108,16 +108,31 @@ def _merge_subscribers(kept: Subscriber, other: Subscriber) -> Subscriber:
         suspended=newer.suspended,
         preferred_at=max(filter(None, (kept.preferred_at, other.preferred_at)), default=None),
         paused_until=_select_pause(kept, other),
-        chosen_at=find_newest(kept.chosen_at, other.chosen_at),
+        chosen_at=newer.chosen_at,
         topic_times=newer.topic_times,
-        placed_at=find_newest(kept.placed_at, other.placed_at),
+        placed_at=newer.placed_at,
         paused_at=find_newest(kept.paused_at, other.paused_at),
         addresses=combine_addresses(kept.addresses, other.addresses),
         started_at=find_newest(kept.started_at, other.started_at),
         ended_at=find_newest(kept.ended_at, other.ended_at),
     )
-    stopped = _find_stopped(newer, older)
+    dropped = _find_dropped(newer, older)
+    if dropped and dropped == merged.topics and older.last_request:
+        return merged.stop(older.last_request)
+    merged = replace(merged, topics=merged.topics - dropped)
+    stopped = _find_stopped(newer, older) - dropped
     return merged.suspend(stopped, merged.ended_at) if stopped and merged.ended_at else merged
+
+
+def _find_dropped(newer: Subscriber, older: Subscriber) -> frozenset[str]:
+    """Return the topics of `newer` that a stop, or a drop of these topics, ended in `older` after they were chosen."""
+    is_ended = not (older.subscribed or older.suspended)
+    moments = {topic: older.ended_at if is_ended else older.topic_times.get(topic) for topic in newer.topics}
+    return frozenset(
+        topic
+        for topic, moment in moments.items()
+        if moment and topic not in older.topics and newer.list_open(frozenset((topic,)), moment)
+    )
 
 
 def _find_stopped(newer: Subscriber, older: Subscriber) -> frozenset[str]:

@@ -1,10 +1,13 @@
 """Order of a person's messages, which may overtake each other: a newer one may make an older one void."""
 
+from services.subscriptions.domain.county import County
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
 from services.subscriptions.domain.subscriber import MessageTime, Subscriber, find_newest
 
 # They change no subscription, so that nothing of it overtakes them.
 _INDEPENDENT = frozenset((Intent.DATA, Intent.FEEDBACK, Intent.RATING, Intent.REACTION))
+_STOPS = frozenset((Intent.STOP, Intent.ERASE))
+_WITHDRAWALS = frozenset((*_STOPS, Intent.REMOVE))
 _CHOICES = frozenset((Intent.ONLY, Intent.ADD, Intent.PLACES))
 _PAUSES = frozenset((Intent.PAUSE, Intent.RESUME))
 
@@ -14,7 +17,7 @@ def is_outdated(
     moment: MessageTime,
     subscriber: Subscriber | None,
     erased_at: MessageTime | None,
-    existing: frozenset[str],
+    county: County,
 ) -> bool:
     """Return whether newer requests leave nothing to do for one with this intent from this moment."""
     if parsed.intent is Intent.EMERGENCY:
@@ -23,46 +26,50 @@ def is_outdated(
         return True
     if subscriber is None:
         return False
-    newest = _find_rival(parsed.intent, subscriber)
-    return (newest is not None and moment < newest) or _is_decided(parsed, moment, subscriber, existing)
+    newest = _find_rival(parsed, subscriber)
+    return (newest is not None and moment < newest) or _is_decided(parsed, moment, subscriber, county.topic_ids)
 
 
-def _find_rival(intent: Intent, subscriber: Subscriber) -> MessageTime | None:
-    """Return the newest request that prevails over an older one with this intent.
+def _find_rival(parsed: ParsedIntent, subscriber: Subscriber) -> MessageTime | None:
+    """Return the newest request that prevails over an older one with this intent, whatever it names.
 
     A start prevails over a stop or an erasure, a stop also over a start. Choices of different topics, of places and of
     a pause leave each other alone; to drop topics is a withdrawal, which only a newer start or a choice of the same
     ones undoes, and so is a pause, for a limited time.
     """
-    if intent in _INDEPENDENT:
+    intent = parsed.intent
+    if intent in _INDEPENDENT or (intent in _WITHDRAWALS and (subscriber.subscribed or subscriber.suspended)):
         return None
-    if intent is Intent.STOP and subscriber.subscribed:
-        return None
-    if intent is Intent.ERASE or (intent is Intent.STOP and subscriber.suspended):
+    if intent is Intent.ERASE:
         return subscriber.started_at
     if intent is Intent.START:
         return subscriber.ended_at if subscriber.subscribed else subscriber.last_change
-    return _find_rival_of_change(intent, subscriber) if subscriber.subscribed else subscriber.last_request
+    return _find_rival_of_change(parsed, subscriber) if subscriber.subscribed else subscriber.last_request
 
 
-def _find_rival_of_change(intent: Intent, subscriber: Subscriber) -> MessageTime | None:
-    if intent is Intent.REMOVE:
-        return None
-    if intent in _CHOICES:
-        return subscriber.ended_at
-    if intent in _PAUSES:
+def _find_rival_of_change(parsed: ParsedIntent, subscriber: Subscriber) -> MessageTime | None:
+    if parsed.intent in _CHOICES:
+        is_exact = parsed.intent is Intent.ONLY and parsed.topics  # a withdrawal of the other topics, too
+        return None if is_exact else subscriber.ended_at
+    if parsed.intent in _PAUSES:
         return find_newest(subscriber.started_at, subscriber.paused_at)
     return subscriber.last_request
 
 
 def _is_decided(parsed: ParsedIntent, moment: MessageTime, subscriber: Subscriber, existing: frozenset[str]) -> bool:
     """Return whether newer choices decide about everything that one from this moment names."""
-    if parsed.intent in (Intent.START, Intent.STOP) and subscriber.subscribed:
-        topics = subscriber.topics if parsed.intent is Intent.STOP else parsed.topics or existing
-        is_older = subscriber.started_at is not None and moment < subscriber.started_at
-        return is_older and not subscriber.list_open(topics, moment)
-    names_places = bool(parsed.places or parsed.every_place)
-    if parsed.intent not in (*_CHOICES, Intent.REMOVE) or not (parsed.topics or names_places):
+    intent, topics = parsed.intent, parsed.topics
+    if intent is Intent.START or intent in _STOPS:
+        if not is_older_than_start(subscriber, moment) or not (subscriber.subscribed or subscriber.suspended):
+            return False
+        topics = subscriber.topics | subscriber.suspended if intent in _STOPS else topics or existing
+    elif intent not in (*_CHOICES, Intent.REMOVE) or not (topics or parsed.places or parsed.every_place):
         return False
-    topics = existing if parsed.intent is Intent.ONLY and parsed.topics else parsed.topics
+    elif intent is Intent.ONLY and topics:
+        topics = existing
+    names_places = intent not in _STOPS and bool(parsed.places or parsed.every_place)
     return not subscriber.list_open(topics, moment) and not (names_places and subscriber.may_place(moment))
+
+
+def is_older_than_start(subscriber: Subscriber, moment: MessageTime) -> bool:
+    return subscriber.started_at is not None and moment < subscriber.started_at

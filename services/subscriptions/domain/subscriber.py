@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
@@ -38,6 +38,7 @@ class MessageTime(NamedTuple):
 
 
 NO_ADDRESSES = Addresses()
+LAST = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +48,8 @@ class Subscriber:
     `sequence` counts starts, choices and stops. `chosen_at` is the time of the newest choice of all topics,
     `topic_times` those of later changes of single topics, `placed_at` that of the newest choice of places, `paused_at`
     that of the newest pause or its early end. No `places` means all of them. `suspended` are topics that a stop inside
-    WhatsApp ended and that the person has not decided about since; `preferred_at` is when they last stopped or resumed
-    there. Of an unsubscribed person's addresses only the blind index is stored, so that a "Start" which arrives late is
+    WhatsApp ended, until the next choice of topics; `preferred_at` is when the person last stopped or resumed there.
+    Of an unsubscribed person's addresses only the blind index is stored, so that a "Start" which arrives late is
     recognised as older than the "Stop".
     """
 
@@ -93,12 +94,14 @@ class Subscriber:
 
     def list_open(self, topics: frozenset[str], moment: MessageTime) -> frozenset[str]:
         """Return those of these topics about which nothing newer than `moment` decides."""
-        newest = {topic: find_newest(self.chosen_at, self.topic_times.get(topic)) for topic in topics}
+        all_at = self.chosen_at or self.started_at
+        newest = {topic: find_newest(all_at, self.topic_times.get(topic)) for topic in topics}
         return frozenset(topic for topic, decided_at in newest.items() if decided_at is None or moment >= decided_at)
 
     def may_place(self, moment: MessageTime) -> bool:
-        """Return whether no choice of places is newer."""
-        return self.placed_at is None or moment >= self.placed_at
+        """Return whether no choice of places, and no stop, is newer."""
+        newest = find_newest(self.placed_at, self.ended_at)
+        return newest is None or moment >= newest
 
     def start(
         self,
@@ -160,7 +163,9 @@ class Subscriber:
         )
 
     def choose(self, topics: frozenset[str], existing: frozenset[str], moment: MessageTime) -> "Subscriber":
-        """Subscribe to exactly these of the existing topics."""
+        """Subscribe to exactly these of the existing topics; before a stop inside WhatsApp, only drop the others."""
+        if self._is_before_end(moment):
+            return self.drop((self.topics | self.suspended) - topics, existing, moment)
         changed = self._decide(topics, self.topics | existing, moment, exactly=True)
         return replace(changed, suspended=frozenset())._end_choice(existing, moment)
 
@@ -169,10 +174,13 @@ class Subscriber:
 
     def drop(self, topics: frozenset[str], existing: frozenset[str], moment: MessageTime) -> "Subscriber":
         """Drop these topics. A stop inside WhatsApp that is newer still suspends what it suspended."""
-        is_older = self.ended_at is not None and moment < self.ended_at
-        suspended = self.suspended - topics if is_older else frozenset[str]()
+        open_topics = self.list_open(topics, moment)
+        suspended = self.suspended - open_topics if self._is_before_end(moment) else frozenset[str]()
         changed = self._decide(frozenset(), topics, moment)
         return replace(changed, suspended=suspended)._end_choice(existing, moment)
+
+    def _is_before_end(self, moment: MessageTime) -> bool:
+        return self.ended_at is not None and moment < self.ended_at
 
     def _end_choice(self, existing: frozenset[str], moment: MessageTime) -> "Subscriber":
         """Count the choice; if none of the existing topics remains, it is a stop."""
@@ -195,7 +203,7 @@ class Subscriber:
         remaining = self.topics - topics
         suspended = self.suspended | (self.topics & topics)
         if not remaining:
-            return replace(self.stop(moment), suspended=suspended)
+            return replace(self.stop(moment), suspended=suspended, topic_times=self.topic_times)
         return replace(self, sequence=self.sequence + 1, topics=remaining, suspended=suspended, ended_at=moment)
 
     def restore(self, topics: frozenset[str], sender: Addresses) -> "Subscriber":
@@ -291,7 +299,8 @@ def apply_preference(subscriber: Subscriber | None, change: PreferenceChange, co
 
 def _suspend_marketing(subscriber: Subscriber, change: PreferenceChange, county: County) -> Subscriber:
     """Suspend the marketing topics; if no other existing topic remains, suspend all topics."""
-    topics = subscriber.topics & county.marketing_topics
+    marketing = subscriber.topics & county.marketing_topics
+    topics = subscriber.list_open(marketing, MessageTime(change.at, LAST))  # within a second, a stop counts
     if not topics:
         return subscriber
     if not (subscriber.topics - topics) & county.topic_ids:

@@ -63,10 +63,10 @@ async def test_a_resume_brings_the_topics_back_and_is_not_answered(
 
 async def test_who_had_marketing_topics_only_is_back_with_their_address(harness: SubscriptionsHarness) -> None:
     await harness.receive(build_message("Start"), build_message("nur Stellen", seconds=2))
-    await harness.receive_preferences(build_preference("stop"))
+    await harness.receive_preferences(build_preference("stop"), arrived_at=build_time(5))
     subscribers = "select state, phone_sealed is null from subscriptions.subscriber"
     assert await harness.fetch_rows(subscribers) == [("unsubscribed", True)]
-    await harness.receive_preferences(build_preference("resume", seconds=6))
+    await harness.receive_preferences(build_preference("resume", seconds=6), arrived_at=build_time(6))
     assert await harness.fetch_rows(subscribers) == [("subscribed", False)]
     assert await harness.fetch_rows(TOPICS) == [("stellen",)]
     assert [told.topics for told in harness.publisher.list_messages(SubscriptionStarted)][1:] == [("stellen",)]

@@ -29,6 +29,7 @@ from tests.factories.citizens import (
     build_time,
     build_user,
     play,
+    understand_message,
 )
 
 Merge = Callable[[Subscriber, Subscriber], ChangeSet]
@@ -96,6 +97,35 @@ def test_a_move_to_what_two_rows_were_written_from_makes_one_person_of_all_three
     assert (target.addresses, len(changes.subscribers)) == (build_both(1), 3)
     assert {row.id for row in changes.subscribers} == {row.id for row in rows}
     assert {ended[0] for ended in list_ended(changes)} == {row.id for row in rows} - {target.id}
+
+
+@pytest.mark.parametrize(
+    "chat",
+    [
+        [(0, "Start"), (1, "Start"), (0, "Stop"), (1, "Start Stellen")],
+        [(0, "Start"), (1, "Start"), (0, "Stop Stellen"), (1, "Stop Baustellen")],
+        [(1, "Start"), (1, "Stop"), (0, "Start"), (0, "nur Stellen, Baustellen"), (1, "Start"), (0, "Stop Stellen")],
+        [(0, "Start"), (1, "Start"), (0, "nur Stellen"), (1, "nur Worpswede"), (0, "Stop Veranstaltungen")],
+        [(0, "Start"), (1, "Start Stellen und Baustellen"), (0, "Stop Stellen"), (1, "Stop Baustellen")],
+    ],
+)
+def test_a_merge_brings_back_no_topic_that_was_stopped(chat: Chat) -> None:
+    said = [(who, (second, text)) for second, (who, text) in enumerate(chat)]
+    user, phone = (
+        find_row(*(each for who, each in said if who == row), sender=sender)
+        for row, sender in enumerate((build_user(1), build_phone(1)))
+    )
+    merged = next(row for row in write(user, phone).subscribers if row.state is not SubscriberState.MERGED)
+    assert merged.topics <= find_row(*(each for _, each in said), sender=build_both(1)).topics
+
+
+def test_a_message_from_before_a_merge_is_compared_with_the_choices_that_apply() -> None:
+    first = find_row((0, "Start"), (10, "nur Stellen"), sender=build_user(1))
+    second = find_row((1, "Start"), (20, "nur Worpswede"), sender=build_phone(1))
+    merged = next(row for row in write(first, second).subscribers if row.state is not SubscriberState.MERGED)
+    late, _ = understand_message(merged, build_message("Stop Baustellen", seconds=9), build_context(seconds=100))
+    assert late is not None
+    assert late.topics == merged.topics - {"baustellen"}
 
 
 @given(chats=st.lists(build_chat(), min_size=3, max_size=3))

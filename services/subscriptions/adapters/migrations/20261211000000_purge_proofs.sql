@@ -30,13 +30,14 @@ revoke all on function subscriptions.purge_proofs(interval, integer) from public
 grant execute on function subscriptions.purge_proofs(interval, integer) to kreisfunk_subscriptions;
 comment on table subscriptions.consent is
   'proof of every consent and withdrawal; append-only for the service, deleted by purge_proofs only';
--- The same under its old name. Until it is replaced, a replica of the version before fails at the last step of each round of
--- retention, when it has purged everything else; the new one purges proofs.
--- squawk-ignore ban-drop-function
-drop function subscriptions.forget_proofs;
+-- The old name is for replicas of the version before; a later release drops it.
+create or replace function subscriptions.forget_proofs(kept interval, step integer) returns integer
+language sql security definer set search_path = pg_catalog, subscriptions as $$
+  select subscriptions.purge_proofs(kept, step)
+$$;
 
 -- migrate:down
-create function subscriptions.forget_proofs(kept interval, step integer) returns integer
+create or replace function subscriptions.forget_proofs(kept interval, step integer) returns integer
 language plpgsql security definer set search_path = pg_catalog, subscriptions as $$
 declare
   forgotten integer;
@@ -59,8 +60,6 @@ begin
   return forgotten;
 end
 $$;
-revoke all on function subscriptions.forget_proofs(interval, integer) from public;
-grant execute on function subscriptions.forget_proofs(interval, integer) to kreisfunk_subscriptions;
 comment on table subscriptions.consent is
   'proof of every consent and withdrawal; append-only for the service, deleted by forget_proofs only';
 drop function subscriptions.purge_proofs;
