@@ -45,7 +45,7 @@ SHARING = (
     "tests/e2e/notices/",
 )
 
-pytest_plugins = ("tests.contract_recorder.plugin",)
+pytest_plugins = ("tests.contract_recorder.plugin", "pytester")
 
 # No deadline, as a busy machine is not a failure. `KREISFUNK_TEST_EXAMPLES=1000 make test` tries more examples.
 settings.register_profile("patient", deadline=None, max_examples=int(os.environ.get("KREISFUNK_TEST_EXAMPLES", "50")))

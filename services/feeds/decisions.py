@@ -291,7 +291,7 @@ def _add_version(digest: str, configuration_hash: str, content: NoticeContent) -
 
     After a change of the configuration, changes of the website cannot be told apart, so the digest starts afresh.
     """
-    previous_hash, *content_hashes = digest.split()
+    previous_hash, *content_hashes = digest.split() or [""]
     content_hash = _hash_content(content)
     if previous_hash != configuration_hash:
         return _build_digest(configuration_hash, content)

@@ -13,10 +13,11 @@ import pytest
 from shared.amqp import topology
 from shared.contracts.envelope import CONTENT_TYPE, encode
 from shared.contracts.events import NoticeAccepted
+from tests.contract_recorder import recorder as recorder_module
 from tests.contract_recorder.coverage import SEEN, build_place
-from tests.contract_recorder.recorder import ContractRecorder, ContractViolationError
+from tests.contract_recorder.recorder import ContractRecorder, ContractViolationError, RecorderBlindError
 from tests.harness.service_login import service_login
-from tests.servers import Servers, create_vhost
+from tests.servers import Servers, call_broker_api, create_vhost
 
 ACCEPTED = NoticeAccepted(source="/x", event="1", notice="n", revision=1)
 PLACE = build_place(topology.EVENTS, ACCEPTED.KEY, ACCEPTED.TYPE)
@@ -73,3 +74,15 @@ async def test_what_a_test_publishes_on_purpose_is_excused_what_a_service_publis
         await recorded_vhost.recorder.close()
     assert "1 times: None on kreisfunk.events with notice.accepted: no contract has this type" in str(raised.value)
     assert SEEN.counts == {PLACE: 1}
+
+
+async def test_a_recorder_that_sees_nothing_is_an_error(
+    recorded_vhost: RecordedVhost, servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "WAIT_TIMEOUT_SECONDS", 0.5)
+    await call_broker_api(
+        servers, "PUT", f"vhosts/{recorded_vhost.recorder.url.rpartition('/')[2]}", {"tracing": False}
+    )
+    await recorded_vhost.publish(b"no JSON")
+    with pytest.raises(RecorderBlindError):
+        await recorded_vhost.recorder.close()

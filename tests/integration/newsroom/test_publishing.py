@@ -20,7 +20,7 @@ from tests.harness.notices_county import TOKENS, text_of, token, write_tokens
 from tests.harness.notices_proxy import NoticesProxy, run_notices_proxy
 from tests.harness.service_login import service_login
 from tests.harness.writing import WritingHarness
-from tests.servers import Servers, fetch_until, wait_for
+from tests.servers import Servers, fetch_until, wait_for, wait_until_equal
 
 SENT = 'kreisfunk_newsroom_publications_total{{result="{}"}}'
 
@@ -103,7 +103,7 @@ async def test_a_notice_is_handed_over_as_a_cloudevent_of_the_newsroom(
     assert (event.source, event.kreisfunksystem) == ("/landkreis-osterholz/redaktion", "redaktion")
     assert msgspec.json.decode(event.data)["municipalities"] == ["Grasberg"]
     assert "Die Meldung ist übergeben" in await anna.read(path)
-    assert await newsroom.fetch_metric(SENT.format("accepted")) == before + 1
+    await wait_until_equal(lambda: newsroom.fetch_metric(SENT.format("accepted")), before + 1)
 
 
 async def test_killed_between_sending_and_recording_it_publishes_once(

@@ -6,9 +6,17 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.faults.fault_types import DISPATCHERS, MAX_DISPATCHERS, FaultPhase, FaultType, build_fault_types
+from tests.faults.fault_types import (
+    DISPATCHERS,
+    MAX_DISPATCHERS,
+    FaultAction,
+    FaultPhase,
+    FaultType,
+    build_fault_types,
+)
 from tests.faults.node_faults import NODE_FAULT_TYPES, make_node_plan
 from tests.faults.plan import DEFAULT_PACE, SHORT_PACE, Fault, PlanPace, compute_round_seconds, make_plan
+from tests.proxy import UNDISTURBED_NETWORK
 
 seeds = st.integers(0, 2**63 - 1)
 seconds = st.floats(60, 3600)
@@ -52,6 +60,12 @@ def test_every_kind_comes_once_before_any_comes_again(seed: int, seconds: float,
     times = Counter(fault.kind for fault in make_plan(seed, seconds, pace, FAULT_TYPES))
     every = [times[recipe.kind] for recipe in FAULT_TYPES]
     assert max(every) - min(every) <= 1
+
+
+def test_a_fault_disturbs_something() -> None:
+    for recipe in FAULT_TYPES:
+        assert (recipe.network != UNDISTURBED_NETWORK) is (recipe.action is FaultAction.NETWORK), recipe.kind
+        assert recipe.disturbance or recipe.action is not FaultAction.META, recipe.kind
 
 
 def met(plan: tuple[Fault, ...], phase: FaultPhase) -> list[set[FaultPhase]]:

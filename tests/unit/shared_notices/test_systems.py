@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.amqp.permissions import SERVICES
 from shared.notices.configuration import Configuration, ConfigurationError, read_configuration
 
 SHIPPED = Path("deploy/config/county.toml")
@@ -42,7 +43,7 @@ def test_systems_are_known_by_their_names(tmp_path: Path) -> None:
         {"topic": "wetter"},
         {"name": "Straßen"},
         {"source": ""},
-        {"name": "ingress"},
+        *({"name": name} for name in (*SERVICES, "guest", "kreisfunk_operator")),
         {"more": 'manages = ["/nobody"]'},
         {"more": "notices_per_day = -1"},
         {"more": "urgent_per_day = 1.5"},

@@ -4,6 +4,9 @@
 alter table subscriptions.subscriber add column topic_times jsonb not null default '{}';
 alter table subscriptions.subscriber add column placed_at timestamptz;
 alter table subscriptions.subscriber add column placed_received_at timestamptz;
+-- A start decides about all topics, too.
+update subscriptions.subscriber set chosen_at = started_at, chosen_received_at = started_received_at
+where chosen_at < started_at;
 comment on column subscriptions.subscriber.topic_times is
   'newest change of single topics by Meta''s and by our clock; a choice of all topics removes those before it';
 comment on column subscriptions.subscriber.placed_at is
