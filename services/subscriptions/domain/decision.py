@@ -254,8 +254,7 @@ def _ask_start(subscriber: Subscriber | None, context: DecisionContext) -> Decis
 def _ask_about_others(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     """Offer the other topics to somebody who wants to subscribe without some; WhatsApp no longer restores these."""
     if subscriber:
-        dropped = subscriber.list_open(context.parsed.topics, context.moment)
-        subscriber = replace(subscriber, suspended=subscriber.suspended - dropped)
+        subscriber = subscriber.refuse(context.parsed.topics, context.moment)
     others = context.replies.county.topic_ids - context.parsed.topics
     if others and has_joining_part(context.text, context.replies.county):
         return _answer(subscriber, context.replies.ask_start(others))

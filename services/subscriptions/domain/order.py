@@ -59,10 +59,14 @@ def _find_rival_of_change(parsed: ParsedIntent, subscriber: Subscriber) -> Messa
 def _is_decided(parsed: ParsedIntent, moment: MessageTime, subscriber: Subscriber, existing: frozenset[str]) -> bool:
     """Return whether newer choices decide about everything that one from this moment names."""
     intent, topics = parsed.intent, parsed.topics
-    if intent is Intent.START or intent in _STOPS:
+    if intent is Intent.START:
+        if subscriber.subscribed and not is_older_than_start(subscriber, moment):
+            return False
+        topics = topics or existing
+    elif intent in _STOPS:
         if not is_older_than_start(subscriber, moment) or not (subscriber.subscribed or subscriber.suspended):
             return False
-        topics = subscriber.topics | subscriber.suspended if intent in _STOPS else topics or existing
+        topics = subscriber.topics | subscriber.suspended
     elif intent not in (*_CHOICES, Intent.REMOVE) or not (topics or parsed.places or parsed.every_place):
         return False
     elif intent is Intent.ONLY and topics:

@@ -117,18 +117,17 @@ class Subscriber:
         Places that were chosen before stay unless others are named. A start that arrives late undoes neither a newer
         choice nor a newer pause.
         """
-        before = self if self.subscribed else replace(self, chosen_at=None, topic_times={}, placed_at=None)
-        is_about = topics if adds else before.topics | topics
-        may_place = bool(places) and before.may_place(moment)
+        is_about = topics if adds else self.topics | topics
+        may_place = bool(places) and self.may_place(moment)
         return replace(
-            before._decide(topics, is_about, moment, exactly=not adds),
+            self._decide(topics, is_about, moment, exactly=not adds),
             sequence=self.sequence + 1,
             state=SubscriberState.SUBSCRIBED,
             addresses=combine_addresses(sender, self.addresses),
             places=places if may_place else self.places,
-            placed_at=moment if may_place else before.placed_at,
+            placed_at=moment if may_place else self.placed_at,
             paused_until=self.paused_until if self.paused_at and self.paused_at > moment else None,
-            suspended=self.suspended - before.list_open(self.suspended, moment),
+            suspended=self.suspended - self.list_open(self.suspended, moment),
             started_at=find_newest(self.started_at, moment) if self.subscribed else moment,
         )
 
@@ -149,6 +148,8 @@ class Subscriber:
         )
 
     def stop(self, moment: MessageTime) -> "Subscriber":
+        """Stop; newer drops of topics count for a start in between that is still to arrive."""
+        newer = {topic: at for topic, at in self.topic_times.items() if at > moment and topic not in self.topics}
         return replace(
             self,
             sequence=self.sequence + 1,
@@ -157,7 +158,9 @@ class Subscriber:
             topics=frozenset(),
             places=frozenset(),
             paused_until=None,
-            topic_times={},
+            chosen_at=None,
+            topic_times=newer,
+            placed_at=None,
             suspended=frozenset(),
             ended_at=find_newest(self.ended_at, moment),
         )
@@ -178,6 +181,12 @@ class Subscriber:
         suspended = self.suspended - open_topics if self._is_before_end(moment) else frozenset[str]()
         changed = self._decide(frozenset(), topics, moment)
         return replace(changed, suspended=suspended)._end_choice(existing, moment)
+
+    def refuse(self, topics: frozenset[str], moment: MessageTime) -> "Subscriber":
+        """Record, without a subscription, that these topics are not wanted: nothing older brings them back."""
+        refused = self.list_open(topics, moment)
+        topic_times = {**self.topic_times, **dict.fromkeys(refused, moment)}
+        return replace(self, suspended=self.suspended - refused, topic_times=topic_times)
 
     def _is_before_end(self, moment: MessageTime) -> bool:
         return self.ended_at is not None and moment < self.ended_at
@@ -203,8 +212,10 @@ class Subscriber:
         remaining = self.topics - topics
         suspended = self.suspended | (self.topics & topics)
         if not remaining:
-            return replace(self.stop(moment), suspended=suspended, topic_times=self.topic_times)
-        return replace(self, sequence=self.sequence + 1, topics=remaining, suspended=suspended, ended_at=moment)
+            stopped = replace(self.stop(moment), chosen_at=self.chosen_at, topic_times=self.topic_times)
+            return replace(stopped, suspended=suspended)
+        ended_at = find_newest(self.ended_at, moment)
+        return replace(self, sequence=self.sequence + 1, topics=remaining, suspended=suspended, ended_at=ended_at)
 
     def restore(self, topics: frozenset[str], sender: Addresses) -> "Subscriber":
         """Undo a suspension. This is not a start: a "Stop" from before it that arrives late still counts."""
@@ -286,11 +297,13 @@ def _hash_change(change: PreferenceChange, person: Sequence[bytes]) -> bytes:
 def apply_preference(subscriber: Subscriber | None, change: PreferenceChange, county: County) -> Subscriber | None:
     """Apply a stop or resume inside WhatsApp itself; it is obeyed and never answered.
 
-    Return None for an unknown person, and if a "Start" or another preference is newer.
+    Return None for an unknown person, and if another preference is newer, or for a resume a "Start". A stop suspends
+    topics about which nothing newer decides.
     """
     if subscriber is None:
         return None
-    newest = (subscriber.preferred_at, subscriber.started_at and subscriber.started_at.at)
+    started_at = subscriber.started_at.at if subscriber.started_at and change.value == RESUME else None
+    newest = (subscriber.preferred_at, started_at)
     if any(moment and change.at < moment for moment in newest):
         return None
     apply = _suspend_marketing if change.value == STOP else _restore_marketing
@@ -298,14 +311,20 @@ def apply_preference(subscriber: Subscriber | None, change: PreferenceChange, co
 
 
 def _suspend_marketing(subscriber: Subscriber, change: PreferenceChange, county: County) -> Subscriber:
-    """Suspend the marketing topics; if no other existing topic remains, suspend all topics."""
-    marketing = subscriber.topics & county.marketing_topics
-    topics = subscriber.list_open(marketing, MessageTime(change.at, LAST))  # within a second, a stop counts
+    """Suspend the marketing topics; if no other existing topic remains, suspend all topics.
+
+    Those that are not subscribed to are dropped, for an older start or choice that is still to arrive.
+    """
+    moment, latest = MessageTime(change.at, change.at), MessageTime(change.at, LAST)  # within a second, a stop counts
+    marketing = subscriber.list_open(county.marketing_topics - subscriber.suspended, latest)
+    topics = marketing & subscriber.topics
     if not topics:
-        return subscriber
+        ended_at = find_newest(subscriber.ended_at, moment) if subscriber.suspended else subscriber.ended_at
+        topic_times = {**subscriber.topic_times, **dict.fromkeys(marketing, moment)}
+        return replace(subscriber, ended_at=ended_at, topic_times=topic_times)
     if not (subscriber.topics - topics) & county.topic_ids:
         topics = subscriber.topics
-    return subscriber.suspend(topics, MessageTime(change.at, change.at))
+    return subscriber.suspend(topics, moment)
 
 
 def _restore_marketing(subscriber: Subscriber, change: PreferenceChange, county: County) -> Subscriber:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from itertools import accumulate, permutations
+from itertools import accumulate, permutations, product
 from operator import itemgetter
 
 import pytest
@@ -64,6 +64,30 @@ def choose_in_turn(said: Iterable[tuple[str, float]]) -> tuple[frozenset[str], f
     """Return the topics and places in the end; None if the subscription ended on the way."""
     steps = [*accumulate(said, hear, initial=subscribe())]
     return (steps[-1].topics, steps[-1].places) if all(step.subscribed for step in steps) else None
+
+
+def test_any_two_messages_count_alike_in_both_orders() -> None:
+    texts = (*CHOICES, *DROPS, *PAUSES, "auch Stellen", "Start", "Start Stellen", "Stop", "Löschen", "app stop")
+    for first, second in product(texts, texts):
+        said = ((first, 100), (second, 102))
+        in_order, reversed_order = hear_all(subscribe(), said), hear_all(subscribe(), said[::-1])
+        assert reversed_order.topics == in_order.topics, said
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        (("Stop Stellen", 104), ("Stop", 100), ("Start", 102)),
+        (("Stop", 100), ("Stop Stellen", 104), ("Start", 102)),
+        (("Stop", 100), ("app stop", 104), ("Start", 102)),
+        (("app stop", 100), ("app stop", 104), ("auch Stellen", 102)),
+        (("Stop Stellen", 104), ("nur Stellen", 100), ("Start Stellen", 102)),
+    ],
+)
+def test_a_start_or_choice_that_arrives_last_brings_back_nothing_that_was_refused_later(
+    said: tuple[tuple[str, float], ...],
+) -> None:
+    assert hear_all(subscribe(), said).topics == hear_all(subscribe(), sorted(said, key=itemgetter(1))).topics
 
 
 def test_a_stop_from_before_a_start_of_some_topics_ends_the_others() -> None:
