@@ -3,9 +3,9 @@
 A file is `<version>_<name>.sql` with `-- migrate:up` and, after it, `-- migrate:down`. The applied versions are stored
 in `<schema>.schema_migrations`, and their checksums in `<schema>.schema_checksums`.
 
-Lines `-- replaces: <version> …` before the step up name the files that were merged into this one. Where all of them
-have run, it counts as run. Their versions stay recorded, as services of the version before still ask for them. dbmate
-ignores these lines: only this runner may apply the files.
+Lines `-- replaces: <version> …` before the step up of a schema's first file name those that were merged into it. Where
+all of them have run, it counts as run. Their versions stay recorded, as services of the version before still ask for
+them. dbmate ignores these lines: only this runner may apply the files.
 """
 
 import hashlib

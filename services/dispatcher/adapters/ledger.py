@@ -92,9 +92,9 @@ _IS_CUT = """(b.finished_at is not null
 _AWAITS_PAGES = """exists (select from dispatcher.rate r where r.number = $2 and r.paused_reason is not null)
             or exists (select from dispatcher.unreachable u
                 where u.number = $2 and u.said_at > clock_timestamp() - interval '10 seconds')
-            or exists (select from dispatcher.broadcast u
-                where u.lane < b.lane and u.finished_at is null and u.expires_at > clock_timestamp()
-                    and u.paused_reason is null)
+            or exists (select from dispatcher.broadcast higher
+                where higher.lane < b.lane and higher.finished_at is null and higher.expires_at > clock_timestamp()
+                    and higher.paused_reason is null)
             or b.progressed_at < clock_timestamp() - interval '2 minutes'"""
 
 # The replica that updates `progressed_at` publishes the progress; the others find nothing.

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.subscriptions.domain.subscriber import (
+    LAST,
     NO_ADDRESSES,
     MessageTime,
     Subscriber,
@@ -116,30 +117,38 @@ def _merge_subscribers(kept: Subscriber, other: Subscriber) -> Subscriber:
         started_at=find_newest(kept.started_at, other.started_at),
         ended_at=find_newest(kept.ended_at, other.ended_at),
     )
-    dropped = _find_dropped(newer, older)
-    if dropped and dropped == merged.topics and older.last_request:
-        return merged.stop(older.last_request)
-    merged = replace(merged, topics=merged.topics - dropped)
-    stopped = _find_stopped(newer, older) - dropped
+    drops = _find_drops(newer, older)
+    dropped = drops.keys() & merged.topics
+    topics = merged.topics - dropped
+    if dropped and not topics:
+        topics = older.topics - _find_drops(older, newer).keys()
+    if dropped and not topics:
+        return merged.stop(max(drops[topic] for topic in dropped))
+    merged = replace(merged, topics=topics, topic_times={**merged.topic_times, **drops})
+    stopped = _find_stopped(newer, older) & merged.topics
     return merged.suspend(stopped, merged.ended_at) if stopped and merged.ended_at else merged
 
 
-def _find_dropped(newer: Subscriber, older: Subscriber) -> frozenset[str]:
-    """Return the topics of `newer` that a stop, or a drop of these topics, ended in `older` after they were chosen."""
+def _find_drops(newer: Subscriber, older: Subscriber) -> dict[str, MessageTime]:
+    """Return when `older` ended topics that it does not have, if nothing newer in `newer` decides about them."""
     is_ended = not (older.subscribed or older.suspended)
-    moments = {topic: older.ended_at if is_ended else older.topic_times.get(topic) for topic in newer.topics}
-    return frozenset(
-        topic
-        for topic, moment in moments.items()
+    chosen_at = older.chosen_at if older.chosen_at != older.started_at else None  # a start refuses nothing
+    all_at = older.ended_at if is_ended else chosen_at
+    times = {
+        topic: find_newest(all_at, older.topic_times.get(topic)) for topic in newer.topics | older.topic_times.keys()
+    }
+    return {
+        topic: moment
+        for topic, moment in times.items()
         if moment and topic not in older.topics and newer.list_open(frozenset((topic,)), moment)
-    )
+    }
 
 
 def _find_stopped(newer: Subscriber, older: Subscriber) -> frozenset[str]:
     """Return the topics of `newer` that a still later stop inside WhatsApp ended in `older`."""
-    changes = (newer.last_choice and newer.last_choice.at, newer.preferred_at, older.preferred_at)
-    is_newest = older.preferred_at == max(filter(None, changes), default=None)
-    return newer.topics & older.suspended if is_newest else frozenset()
+    if older.preferred_at is None or (newer.preferred_at and newer.preferred_at > older.preferred_at):
+        return frozenset()
+    return newer.list_open(newer.topics & older.suspended, MessageTime(older.preferred_at, LAST))
 
 
 def _select_pause(kept: Subscriber, other: Subscriber) -> datetime | None:

@@ -181,6 +181,8 @@ def _describe_person(subscriber: Subscriber | None, replies: ReplyBuilder, now: 
     yield f"Anmeldung: {state}"
     if subscriber.suspended:
         yield f"In WhatsApp abbestellt: {_name_topics(subscriber.suspended, replies)}"
+    if refused := subscriber.topic_times.keys() - subscriber.topics - subscriber.suspended:
+        yield f"Abbestellt: {_name_topics(refused, replies)}"
     yield f"Adresse: {_describe_addresses(subscriber)}; dazu eine interne Nummer"
     if subscriber.places:
         yield f"Gemeinden: {', '.join(sorted(subscriber.places))}"

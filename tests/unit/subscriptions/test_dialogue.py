@@ -217,6 +217,11 @@ def test_the_record_tells_what_was_stopped_inside_whatsapp() -> None:
     assert "In WhatsApp abbestellt: Stellen" in build_access_report(subscriber, NOTHING_STORED, ANSWERS, NOON).text
 
 
+def test_the_record_tells_which_topics_were_refused() -> None:
+    report = build_access_report(subscribe("Stop Stellen"), NOTHING_STORED, ANSWERS, NOON).text
+    assert "\nAbbestellt: Stellen\n" in report
+
+
 def test_a_record_that_is_too_long_comes_part_by_part_and_nothing_is_left_out() -> None:
     texts = [f"Meinung {number}: " + "😀" * number for number in range(1, 300, 7)]
     feedback = tuple(replace(SAID, text=text) for text in texts)

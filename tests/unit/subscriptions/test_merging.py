@@ -107,6 +107,10 @@ def test_a_move_to_what_two_rows_were_written_from_makes_one_person_of_all_three
         [(1, "Start"), (1, "Stop"), (0, "Start"), (0, "nur Stellen, Baustellen"), (1, "Start"), (0, "Stop Stellen")],
         [(0, "Start"), (1, "Start"), (0, "nur Stellen"), (1, "nur Worpswede"), (0, "Stop Veranstaltungen")],
         [(0, "Start"), (1, "Start Stellen und Baustellen"), (0, "Stop Stellen"), (1, "Stop Baustellen")],
+        [(0, "Start"), (1, "Start Stellen"), (0, "Stop Stellen"), (1, "nur Worpswede")],
+        [(0, "Start"), (0, "Stop"), (1, "Start"), (0, "Stop Stellen")],
+        [(0, "Start"), (1, "Start"), (0, "nur Stellen"), (1, "Stop Stellen")],
+        [(0, "Start"), (0, IN_APP), (1, "Start Baustellen")],
     ],
 )
 def test_a_merge_brings_back_no_topic_that_was_stopped(chat: Chat) -> None:
@@ -117,6 +121,16 @@ def test_a_merge_brings_back_no_topic_that_was_stopped(chat: Chat) -> None:
     )
     merged = next(row for row in write(user, phone).subscribers if row.state is not SubscriberState.MERGED)
     assert merged.topics <= find_row(*(each for _, each in said), sender=build_both(1)).topics
+
+
+def test_a_merge_leaves_the_topics_that_one_row_was_told_of() -> None:
+    first = find_row((10, "Start"), (50, "Stop Stellen"), sender=build_phone(1))
+    second = find_row((20, "Start Stellen"), (55, "nur Worpswede"), sender=build_user(1))
+    merged = next(row for row in write(second, first).subscribers if row.state is not SubscriberState.MERGED)
+    assert (merged.subscribed, merged.topics) == (True, COUNTY.topic_ids - {"stellen"})
+    late, _ = understand_message(merged, build_message("auch Stellen", seconds=40), build_context(seconds=100))
+    assert late is not None
+    assert "stellen" not in late.topics
 
 
 def test_a_message_from_before_a_merge_is_compared_with_the_choices_that_apply() -> None:
