@@ -71,7 +71,8 @@ def _is_decided(parsed: ParsedIntent, moment: MessageTime, subscriber: Subscribe
         return False
     elif intent is Intent.ONLY and topics:
         topics = existing
-    names_places = intent not in _STOPS and bool(parsed.places or parsed.every_place)
+    may_name_places = intent not in _STOPS and (subscriber.subscribed or intent is not Intent.START)
+    names_places = may_name_places and bool(parsed.places or parsed.every_place)
     return not subscriber.list_open(topics, moment) and not (names_places and subscriber.may_place(moment))
 
 

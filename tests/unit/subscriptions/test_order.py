@@ -90,6 +90,12 @@ def test_a_start_or_choice_that_arrives_last_brings_back_nothing_that_was_refuse
     assert hear_all(subscribe(), said).topics == hear_all(subscribe(), sorted(said, key=itemgetter(1))).topics
 
 
+def test_a_start_subscribes_nobody_to_nothing() -> None:
+    refused = [(f"Stop {topic}", 110 + number) for number, topic in enumerate(("Stellen", "Veranstaltungen"))]
+    after = hear_all(subscribe(), [("Stop", 100), *refused, ("Start Stellen und Veranstaltungen in Worpswede", 105)])
+    assert (after.subscribed, after.topics) == (False, frozenset())
+
+
 def test_a_stop_from_before_a_start_of_some_topics_ends_the_others() -> None:
     after = hear(subscribe(), ("Start Stellen", 101), ("Stop", 100))
     assert after.topics == {"stellen"}
