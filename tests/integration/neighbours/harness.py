@@ -129,16 +129,19 @@ class MunicipalHarness:
 
     def read_alarms(self) -> list[str]:
         """Return what the broker wrote down of alarms, since it was started."""
-        log = (self.stack.folder / "rabbitmq" / "rabbitmq.log").read_text()
-        return [line for line in log.splitlines() if "alarm set" in line]
+        return [line for line in self._read_broker_log() if "alarm set" in line]
 
     def measure_log_entries(self) -> list[int]:
         """Return how many bytes the broker wrote down at once, each time; the lines of an entry begin alike."""
-        log = (self.stack.folder / "rabbitmq" / "rabbitmq.log").read_text()
         entries: Counter[str] = Counter()
-        for line in log.splitlines():
+        for line in self._read_broker_log():
             entries[line.partition("> ")[0]] += len(line)
         return list(entries.values())
+
+    def _read_broker_log(self) -> list[str]:
+        """Return all lines, also of the files that the broker has rotated."""
+        files = sorted((self.stack.folder / "rabbitmq").glob("rabbitmq.log*"))
+        return [line for file in files for line in file.read_text().splitlines()]
 
     async def count_refused_webhooks(self) -> float:
         """Return how many were answered with 503."""
