@@ -12,16 +12,19 @@ from services.newsroom.adapters.audit import encode_json, record_act
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.outbox import NoticePublication, PendingNotice, PublicationState
 from shared.contracts.events import Problem
+from shared.contracts.notices import NoticeWithdrawn
 from shared.database.pool import Connection, Database
 
 _COLUMNS = "id, draft, version, revision, body as event, state, tries, problems, broadcast, created_at, confirmed_at"
-# Publications of a notice are sent in order, even while the earlier one waits for a retry.
+# Publications of a notice are sent in order, even while the earlier one waits for a retry. Only a withdrawal overtakes
+# them, or people would get what nobody had; they leave once it is confirmed, and are rejected.
 _DUE = f"""
     select {_COLUMNS} from newsroom.publication p
-    where state = 'waiting' and next_at <= $1 and not exists (
+    where state = 'waiting' and next_at <= $1 and (body ->> 'type' = '{NoticeWithdrawn.TYPE}' or not exists (
         select from newsroom.publication e
-        where e.state = 'waiting' and e.body ->> 'subject' = p.body ->> 'subject'
-            and (e.created_at, e.id) < (p.created_at, p.id))
+        where e.state <> 'rejected' and e.broadcast is null and e.confirmed_at is null
+            and e.body ->> 'subject' = p.body ->> 'subject' and (e.body ->> 'type' = '{NoticeWithdrawn.TYPE}'
+                or e.state = 'waiting' and (e.created_at, e.id) < (p.created_at, p.id))))
     order by created_at, id limit $2
 """  # noqa: S608 - constant parts
 _NEWEST = f"""
@@ -73,7 +76,7 @@ class PublicationRepository:
         self._database = database
 
     async def list_due(self, now: datetime, limit: int) -> Sequence[NoticePublication]:
-        """Return the due publications, oldest first; only the oldest of each notice."""
+        """Return the due publications, oldest first; of each notice only its withdrawals, or the oldest."""
         return [_read_publication(row) for row in await self._database.fetch(_DUE, now, limit)]
 
     async def find_newest(self, draft: UUID) -> NoticePublication | None:
