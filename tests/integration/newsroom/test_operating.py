@@ -9,7 +9,7 @@ import pytest
 
 from services.newsroom.adapters.sending_control import PostgresSendingControl
 from shared.amqp.topology import QUARANTINE
-from tests.harness.ledger_rows import TEMPLATE, add_sent_broadcast, count_states
+from tests.harness.ledger_rows import TEMPLATE, add_expansion, add_sent_broadcast, count_states
 from tests.harness.newsroom import EditorBrowser, NewsroomProcess, ShownPage
 from tests.harness.writing import WritingHarness, add_broadcast, become_broadcast, parse_draft_id
 from tests.servers import connect_to_database, fetch_until
@@ -114,14 +114,7 @@ async def test_what_is_ended_is_no_longer_expanded(
         True,
         is_begun,
     )
-    await newsroom.owner.execute("insert into subscriptions.notice (source, notice) values ('/x', $1)", str(broadcast))
-    await newsroom.owner.execute(
-        """insert into subscriptions.broadcast (id, source, notice, revision, digest, topic, lane, template,
-            published_at, expires_at)
-        values ($1, '/x', $2, 1, '', 'stellen', 'bulk', '{}', now(), now() + '1 hour')""",
-        broadcast,
-        str(broadcast),
-    )
+    await add_expansion(newsroom.owner, broadcast)
     assert (await act(operator, f"/aussendungen/{broadcast}/beenden", "steckt fest")).status == 303
     stored = await newsroom.owner.fetchrow("select state, reason from subscriptions.broadcast where id = $1", broadcast)
     assert stored is not None
