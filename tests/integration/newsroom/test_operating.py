@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from services.newsroom.adapters.sending_control import PostgresSendingControl
+from services.newsroom.domain.sending import WAIT_NAMES
 from shared.amqp.topology import QUARANTINE
 from tests.harness.ledger_rows import TEMPLATE, add_expansion, add_sent_broadcast, count_states
 from tests.harness.newsroom import EditorBrowser, NewsroomProcess, ShownPage
@@ -119,6 +120,11 @@ async def test_what_is_ended_is_no_longer_expanded(
     stored = await newsroom.owner.fetchrow("select state, reason from subscriptions.broadcast where id = $1", broadcast)
     assert stored is not None
     assert tuple(stored) == ("cancelled", "steckt fest")
+
+
+async def test_whatever_a_message_may_wait_for_has_a_german_name(newsroom: NewsroomProcess) -> None:
+    causes = await newsroom.owner.fetch("select unnest(enum_range(null::dispatcher.wait_cause))::text as cause")
+    assert {row["cause"] for row in causes} == set(WAIT_NAMES)
 
 
 async def test_what_is_ended_before_its_first_page_is_shown_as_ended_and_holds_no_budget(
