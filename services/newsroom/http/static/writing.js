@@ -142,6 +142,7 @@ async function handleResponse(response) {
   if (response.ok && isJson && !response.redirected) {
     const { version } = await response.json();
     isRefused = needsLogin = mustStay = false;
+    form.removeAttribute("data-unsaved");
     document.querySelectorAll("input[name=version]").forEach((input) => (input.value = version));
     showStatus(`Gespeichert um ${new Date().toLocaleTimeString("de-DE", { timeStyle: "short" })} Uhr.`, false);
     if (unsaved) showPending("Noch nicht gespeichert.");
