@@ -158,7 +158,7 @@ async function handleResponse(response) {
     showStatus(
       refused
         ? `Noch nicht gespeichert. ${refused}`
-        : "Noch nicht gespeichert: Jemand anderes hat den Entwurf geändert. Speichern Sie, um beide Stände zu sehen.",
+        : "Noch nicht gespeichert: Inzwischen ist ein anderer Stand gespeichert. Speichern Sie, um beide zu sehen.",
       true,
     );
   }
