@@ -281,7 +281,7 @@ async def test_a_template_is_resumed(newsroom: NewsroomProcess, operator: Editor
     assert (await act(operator, "/betrieb/vorlage-freigeben", subject=subject)).status == 303
     assert (await act(operator, "/betrieb/vorlage-freigeben", subject=subject)).status == 422
     assert await read_acts(newsroom.owner, TEMPLATE) == [("template.resumed", {"reason": "Übung"})]
-    assert "Meta nimmt alle Vorlagen an." in await operator.read("/betrieb")
+    assert "Keine Vorlage ist angehalten." in await operator.read("/betrieb")
 
 
 async def test_what_was_left_behind_is_counted_and_handled_again(
