@@ -225,6 +225,8 @@ async def test_what_waits_for_the_notices_api_is_found_on_the_overview_and_withd
     drafts = [parse_draft_id(each) for each in (path, withdrawn.location)]
     first, second = await newsroom.owner.fetch(subjects, drafts)
     assert first == second, "the outbox sends the withdrawal first"
+    assert "Die Meldung wird zurückgezogen." in await anna.read(path)
+    assert headline not in await anna.read("/aussendungen")
 
 
 async def test_a_withdrawal_is_on_record_with_who_and_why(
