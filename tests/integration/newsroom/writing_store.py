@@ -13,9 +13,9 @@ import msgspec
 from services.newsroom.adapters.broadcasts import BroadcastStatuses
 from services.newsroom.adapters.drafts import PostgresDraftRepository
 from services.newsroom.adapters.event_consumer import NewsroomEventHandler
-from services.newsroom.adapters.listening import PostgresListeningLog
 from services.newsroom.adapters.publications import PublicationRepository
 from services.newsroom.adapters.sending_control import PostgresSendingControl
+from services.newsroom.adapters.statistics import PostgresStatistics
 from services.newsroom.domain.accounts import Account, Role
 from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.drafts import NoticeDraft
@@ -47,7 +47,7 @@ class Store:
     drafting: DraftingService
     events: NewsroomEventHandler
     statuses: BroadcastStatuses
-    listening: PostgresListeningLog
+    listening: PostgresStatistics
     anna: Account
     ben: Account
 
@@ -127,7 +127,7 @@ async def open_store(database: FreshDatabase) -> AsyncIterator[Store]:
             drafting=build_drafting(opened, drafts, rules),
             events=NewsroomEventHandler(database=opened, source=SOURCE),
             statuses=BroadcastStatuses(opened),
-            listening=PostgresListeningLog(opened),
+            listening=PostgresStatistics(opened),
             anna=await add_account(owner, "anna"),
             ben=await add_account(owner, "ben"),
         )
