@@ -72,7 +72,7 @@ def build_operation(act: Callable[[SubscriptionsHarness], Awaitable[object]], *,
     async def run(database: Any) -> Sequence[object]:
         harness = build_harness(database, seconds=1000)
         await act(harness)
-        return [(each.key, each.body) for each in harness.publisher.published]
+        return [(str(each.key), each.body) for each in harness.publisher.published]
 
     return Operation(ROLE, run, repeated)
 
