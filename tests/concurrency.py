@@ -1,7 +1,8 @@
-"""Two operations on a database at once have the outcome of one after the other, wherever the second begins.
+"""Operations on a database, two at once or one that is cut off: as one after the other, and as if nothing had happened.
 
-Operations stop after each statement, before its commit: a statement that waited for a row goes on with what the other
-transaction has left ("Read Committed" in PostgreSQL's manual), so conditions checked before may no longer hold.
+They stop after each statement, before its commit, and after each commit. A statement that waited for a row goes on with
+what the other transaction has left (PostgreSQL's manual, "Read Committed"), so conditions checked before may no longer
+hold. Whoever is cut off after a commit does not know of it.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
+from shared.database.pool import DatabaseUnavailable
 from tests.databases import FreshDatabase
 from tests.servers import connect_to_database
 
@@ -32,13 +34,13 @@ _TIME = re.compile(r"\"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[^\"]*\"")
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation with the rights of `role`, and what it does besides changing rows, such as claiming or publishing.
+    """An operation with the rights of `role`. One that is `repeated` until nothing is left may skip locked rows.
 
-    One that is `repeated` until nothing is left may skip rows that are locked.
+    What it does besides changing rows, such as claiming or publishing, it appends to `done` of its database.
     """
 
     role: str
-    run: Callable[[Any], Awaitable[Sequence[object] | None]]
+    run: Callable[[Any], Awaitable[None]]
     repeated: bool = False
 
 
@@ -49,7 +51,7 @@ class Outcome(NamedTuple):
 
 @dataclass
 class SteppedConnection:
-    """A connection that stops after each statement."""
+    """A connection that stops after each statement and each commit."""
 
     connection: asyncpg.Connection
     stop: Stop
@@ -91,6 +93,7 @@ class SteppedConnection:
                 yield self
             finally:
                 self._is_in_transaction = False
+        await self.stop()
 
 
 @dataclass
@@ -98,6 +101,7 @@ class SteppedDatabase:
     """One connection with the methods of shared.database.pool.Database."""
 
     stepped: SteppedConnection
+    done: list[object] = field(default_factory=list)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[SteppedConnection]:
@@ -146,12 +150,36 @@ class Race:
         outcomes = await self._play_at_once(name, other)
         return [_describe(pair, point, got, orders) for point, got in enumerate(outcomes) if got not in orders]
 
+    async def find_losses(self, name: str) -> list[str]:
+        """Return how the outcome differs if the connection is cut at any point, and the operation comes again."""
+        await self.reset()
+        whole, losses = await self._play_in_order((name,), (name,)), list[str]()
+        while (got := await self._play_cut(len(losses), name)) is not None:
+            losses.append("" if got == whole else _describe((name, "cut"), len(losses), got, [whole]))
+        return [loss for loss in losses if loss]
+
+    async def _play_cut(self, point: int, name: str) -> Outcome | None:
+        """Return the outcome of an operation that is cut at this point and comes again, None if it ends before."""
+        await self.reset()
+        stops = 0
+
+        async def cut() -> None:
+            nonlocal stops
+            stops += 1
+            if stops == point + 1:
+                raise DatabaseUnavailable("the connection is cut")
+
+        done = await self._run(self.first, name, cut)
+        if stops <= point:
+            return None
+        return await self._finish([*done, *await self._run(self.first, name)], (name,))
+
     async def _play_in_order(self, names: Sequence[str], pair: Sequence[str]) -> Outcome:
         """Return the outcome of one after the other, which is rolled back."""
         transaction = self.first.transaction()
         await transaction.start()
         try:
-            return await self._finish([done for name in names for done in await self._run(self.first, name)], pair)
+            return await self._finish([item for name in names for item in await self._run(self.first, name)], pair)
         finally:
             await transaction.rollback()
 
@@ -180,15 +208,19 @@ class Race:
         return [*done, *await begun[0]] if begun else None
 
     async def _run(self, connection: asyncpg.Connection, name: str, stop: Stop | None = None) -> Sequence[str]:
+        """Run the operation, and return what it has done, even if the connection was cut."""
         operation = self.operations[name]
+        database = SteppedDatabase(SteppedConnection(connection, stop or _go_on))
         await connection.execute(f"set role {operation.role}")
         try:
-            done = await operation.run(SteppedDatabase(SteppedConnection(connection, stop or _go_on)))
+            await operation.run(database)
         except asyncpg.PostgresError as error:
-            done = [error]
+            database.done.append(error)
+        except DatabaseUnavailable:
+            pass  # cut
         finally:
             await connection.execute("reset role")
-        return [repr(item) for item in done or ()]
+        return [repr(item) for item in database.done]
 
     async def _finish(self, done: Sequence[str], pair: Sequence[str]) -> Outcome:
         repeated = sorted({name for name in pair if self.operations[name].repeated})

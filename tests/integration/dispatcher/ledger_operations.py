@@ -164,8 +164,9 @@ def _change(act: Act, *, repeated: bool = False) -> Operation:
 
 
 def _claim(act: Callable[[PostgresLedger], Awaitable[list[Claim]]], *, repeated: bool = False) -> Operation:
-    async def run(database: Any) -> Sequence[object]:
-        return [(one.delivery, one.number) for one in await act(PostgresLedger(database, number=NUMBER, slot=3))]
+    async def run(database: Any) -> None:
+        claims = await act(PostgresLedger(database, number=NUMBER, slot=3))
+        database.done += [(one.delivery, one.number) for one in claims]
 
     return Operation("kreisfunk_dispatcher", run, repeated)
 

@@ -169,3 +169,13 @@ async def test_two_acts_at_once_leave_what_one_after_the_other_leaves(
     async with open_race(database, "newsroom", operations, read_newsroom) as race:
         for pair in random.sample(pairs, min(PAIRS, len(pairs))):
             assert "\n".join(await race.find_differences(*pair)) == ""
+
+
+async def test_an_event_or_answer_that_was_cut_off_is_repeated_without_a_difference(
+    store: Store, database: FreshDatabase
+) -> None:
+    operations = build_operations(store, await write(store))
+    async with open_race(database, "newsroom", operations, read_newsroom) as race:
+        for name in operations:
+            if name.startswith(("event", "the API accepts", "the API refuses")):
+                assert "\n".join(await race.find_losses(name)) == ""
