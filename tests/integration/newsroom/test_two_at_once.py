@@ -52,7 +52,7 @@ ids_of: ContextVar[tuple[str, Any]] = ContextVar("ids_of", default=("preparation
 
 
 @dataclass(frozen=True, kw_only=True)
-class Written:
+class PreparedDrafts:
     """Drafts in each state: nobody has answered to the published one yet, and the accepted one is a broadcast."""
 
     draft: NoticeDraft
@@ -63,14 +63,14 @@ class Written:
     at: datetime
 
 
-async def write(store: Store) -> Written:
+async def prepare_drafts(store: Store) -> PreparedDrafts:
     draft, submitted, published, accepted = [await store.write() for _ in range(4)]
     await store.drafting.submit(store.anna, submitted.id, 1)
     for each in (published, accepted):
         await store.drafting.publish(store.anna, each.id, 1)
     await store.accept(accepted, broadcast=BROADCAST)
     publication = await store.find_publication(published)
-    return Written(
+    return PreparedDrafts(
         draft=draft,
         submitted=submitted,
         published=published,
@@ -103,10 +103,10 @@ def build_operation(name: str, editors: Store, act: Callable[[Store], Awaitable[
     return Operation(ROLE, run)
 
 
-def list_events(written: Written) -> Mapping[str, Message]:
-    waiting: dict[str, Any] = {"source": SOURCE, "notice": written.published.notice}
-    running: dict[str, Any] = {"source": SOURCE, "notice": written.accepted.notice}
-    event, at, expires_at = written.publication.hex, written.at, written.at + timedelta(days=1)
+def list_events(drafts: PreparedDrafts) -> Mapping[str, Message]:
+    waiting: dict[str, Any] = {"source": SOURCE, "notice": drafts.published.notice}
+    running: dict[str, Any] = {"source": SOURCE, "notice": drafts.accepted.notice}
+    event, at, expires_at = drafts.publication.hex, drafts.at, drafts.at + timedelta(days=1)
     start = partial(BroadcastStarted, revision=1, topic=TOPIC, lane=Lane.BULK, expires_at=expires_at)
     return {
         "acceptance": NoticeAccepted(**waiting, event=event, revision=1, broadcast=WAITING_BROADCAST),
@@ -142,8 +142,8 @@ def list_acts(account: Account, draft: NoticeDraft) -> Mapping[str, Callable[[St
     }
 
 
-def build_operations(editors: Store, written: Written) -> Mapping[str, Operation]:
-    publication, at = written.publication, written.at
+def build_operations(editors: Store, drafts: PreparedDrafts) -> Mapping[str, Operation]:
+    publication, at = drafts.publication, drafts.at
     blocked = Act(account=editors.ben.id, action="account.disabled", object=editors.anna.login)
     acts: dict[str, Callable[[Store], Awaitable[object]]] = {
         "the API accepts": lambda store: store.publications.record_answer(publication, (), at),
@@ -151,10 +151,10 @@ def build_operations(editors: Store, written: Written) -> Mapping[str, Operation
         "the API is away": lambda store: store.publications.record_failure(publication, at + timedelta(seconds=5)),
         "a block": lambda store: PostgresAccountRepository(store.database).disable(editors.anna.id, at, blocked),
     }
-    for name, message in list_events(written).items():
+    for name, message in list_events(drafts).items():
         acts[f"event: {name}"] = partial(Store.tell, message=message, at=at, event_id=name)
     for who in (editors.anna, editors.ben):
-        for draft in (written.draft, written.submitted, written.published, written.accepted):
+        for draft in (drafts.draft, drafts.submitted, drafts.published, drafts.accepted):
             for verb, act in list_acts(who, draft).items():
                 acts[f"{who.name} {verb} {draft.id}"] = act
     return {name: build_operation(name, editors, act) for name, act in acts.items()}
@@ -164,7 +164,7 @@ async def test_two_acts_at_once_leave_what_one_after_the_other_leaves(
     store: Store, database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(drafting, "uuid4", make_id)
-    operations = build_operations(store, await write(store))
+    operations = build_operations(store, await prepare_drafts(store))
     pairs = list(product(operations, repeat=2))
     async with open_race(database, "newsroom", operations, read_newsroom) as race:
         for pair in random.sample(pairs, min(PAIRS, len(pairs))):
@@ -174,7 +174,7 @@ async def test_two_acts_at_once_leave_what_one_after_the_other_leaves(
 async def test_an_event_or_answer_that_was_cut_off_is_repeated_without_a_difference(
     store: Store, database: FreshDatabase
 ) -> None:
-    operations = build_operations(store, await write(store))
+    operations = build_operations(store, await prepare_drafts(store))
     async with open_race(database, "newsroom", operations, read_newsroom) as race:
         for name in operations:
             if name.startswith(("event", "the API accepts", "the API refuses")):
