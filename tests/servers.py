@@ -16,9 +16,8 @@ import aio_pika
 import aiohttp
 import asyncpg
 
-from deploy.local.concurrency import enter_both
 from deploy.local.postgres import run_postgres
-from deploy.local.process import is_port_open
+from deploy.local.process import enter_both, is_port_open
 from deploy.local.rabbitmq import run_rabbitmq
 from shared.amqp import topology
 from tests.contract_recorder.tracing import trace_from_the_start

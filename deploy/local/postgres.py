@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import pwd
 import shutil
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -16,11 +17,19 @@ from deploy import LocalError
 from deploy.local import DATABASE, OWNER
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.postgres_paths import PostgresPaths, open_reachable_paths
-from deploy.local.process import POLL_INTERVAL_SECONDS, Child, Command, run_to_end, wait_until_ready
-from deploy.local.system_user import SystemUser, ensure_unprivileged_user
+from deploy.local.process import (
+    POLL_INTERVAL_SECONDS,
+    Child,
+    Command,
+    SystemUser,
+    hold_install_lock,
+    run_to_end,
+    wait_until_ready,
+)
 
 READY_TIMEOUT_SECONDS = 60
 STOP_TIMEOUT_SECONDS = 20
+SYSTEM_USER = "kreisfunk"
 
 
 class PostgresServer(Child):
@@ -192,3 +201,29 @@ async def create_database(server: PostgresServer) -> None:
             await connection.execute(f"CREATE DATABASE {DATABASE}")
     finally:
         await connection.close()
+
+
+async def ensure_unprivileged_user() -> SystemUser | None:
+    """Return the user, creating it if necessary; None if we are not root."""
+    if os.geteuid() != 0:
+        return None
+    async with hold_install_lock():
+        return _find_user() or await _create_user()
+
+
+def _find_user() -> SystemUser | None:
+    try:
+        return pwd.getpwnam(SYSTEM_USER)
+    except KeyError:
+        return None
+
+
+async def _create_user() -> SystemUser:
+    arguments = ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent", SYSTEM_USER]
+    process = await asyncio.create_subprocess_exec("useradd", *arguments, stderr=asyncio.subprocess.PIPE)
+    _, error_output = await process.communicate()
+    account = _find_user()  # exists even if useradd failed because another stack was faster
+    if account is None:
+        reason = error_output.decode().strip()
+        raise LocalError(f"The user {SYSTEM_USER!r} for PostgreSQL could not be created: {reason}")
+    return account

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from deploy import LocalError
-from deploy.local.system_user import SystemUser
+from deploy.local.process import SystemUser
 
 DATA = "data"
 MARKER = "data-was-moved"

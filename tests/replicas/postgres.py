@@ -12,10 +12,16 @@ from urllib.parse import quote
 from deploy import LocalError
 from deploy.local import DATABASE, OWNER
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.postgres import PostgresServer, build_environment, build_server, create_database, initialize
+from deploy.local.postgres import (
+    PostgresServer,
+    build_environment,
+    build_server,
+    create_database,
+    ensure_unprivileged_user,
+    initialize,
+)
 from deploy.local.postgres_paths import PostgresPaths, open_reachable_paths
 from deploy.local.process import Command, run_to_end
-from deploy.local.system_user import ensure_unprivileged_user
 from tests.servers import connect_to_database, wait_for
 
 SIZE = 3

@@ -13,7 +13,7 @@ from aio_pika.abc import AbstractConnection, AbstractExchange
 from aio_pika.exceptions import DeliveryError
 from aiormq.exceptions import AMQPConnectionError, InvalidFrameError
 
-from deploy.local.rabbitmq_files import RABBIT_ARGUMENTS
+from deploy.local.rabbitmq import RABBIT_ARGUMENTS
 from shared.amqp import topology
 from shared.amqp.permissions import MUNICIPAL_LIMITS
 from shared.contracts.envelope import CONTENT_TYPE
