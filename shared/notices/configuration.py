@@ -5,10 +5,12 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Meta, Struct
 
+from shared.contracts.dispatch import PermittedHours
 from shared.contracts.notices import Municipality
 from shared.notices.schema_errors import explain_schema_error
 
@@ -94,6 +96,23 @@ class Topic(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def list_templates(self) -> tuple[str, ...]:
         return (self.template, self.picture_template) if self.picture_template else (self.template,)
+
+
+class Hours(PermittedHours, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=False):
+    """Hours in which messages that are not urgent may be sent.
+
+    Raises ValueError if they do not open before they close, or the zone is unknown.
+    """
+
+    zone: ShortText = "Europe/Berlin"
+
+    def __post_init__(self) -> None:
+        if self.opens >= self.closes:
+            raise ValueError("the permitted hours must open before they close")
+        try:
+            ZoneInfo(self.zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError("the permitted hours need a time zone such as Europe/Berlin") from None
 
 
 class Configuration(Struct, frozen=True, kw_only=True):

@@ -71,18 +71,18 @@ def find_approval_reasons(
     local_topics: frozenset[str],
     municipalities: Collection[str],
     costs: Decimal | None,
-    now: datetime,
+    begins_at: datetime,
 ) -> Iterator[str]:
     """Yield why a second person has to approve, in German; unknown costs count as too high.
 
-    A notice to all `municipalities` of the county is one to the whole county.
+    A notice to all `municipalities` of the county is one to the whole county. Sending would begin at `begins_at`.
     """
     content = draft.content
     if content.topic not in rules.routine_topics:
         yield "Meldungen zu diesem Thema gibt immer eine zweite Person frei."
     if content.urgent and not rules.urgent_alone:
         yield "Die Meldung ist eine Eilmeldung."
-    if _is_night(content.scheduled_at or now, rules):
+    if _is_night(begins_at, rules):
         yield f"Sie würde nachts gesendet (zwischen {rules.night_begins:%H:%M} und {rules.night_ends:%H:%M} Uhr)."
     is_limited = draft.kind is DraftKind.FOLLOW_UP or 0 < len({*content.municipalities}) < len(municipalities)
     if content.topic in local_topics and not is_limited and not rules.whole_county_alone:

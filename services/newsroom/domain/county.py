@@ -4,11 +4,11 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from shared.notices.configuration import Configuration, ShortText
+from shared.notices.configuration import Configuration, Hours, ShortText
 
 
 class NewsroomCounty(Configuration, frozen=True, kw_only=True):
-    """Topics, municipalities, prices, retention of feedback, and details of the county for the public archive."""
+    """Topics, municipalities, prices, permitted hours, retention of feedback, and details for the public archive."""
 
     name: ShortText
     telephone: ShortText
@@ -16,3 +16,4 @@ class NewsroomCounty(Configuration, frozen=True, kw_only=True):
     privacy_url: ShortText
     emergency: ShortText = "Feuerwehr und Rettungsdienst 112, Polizei 110"
     feedback_days: Annotated[int, Meta(ge=1, le=1_000)] = 180
+    permitted_hours: Hours | None = None

@@ -18,6 +18,7 @@ from services.newsroom.domain.approval import (
     find_obstacle,
 )
 from services.newsroom.domain.drafts import (
+    DraftContent,
     DraftKind,
     DraftRefused,
     NoticeDraft,
@@ -30,7 +31,9 @@ from services.newsroom.domain.hints import find_similar
 from services.newsroom.domain.outbox import NoticePublication, build_event, choose_revision
 from services.newsroom.domain.progress import BroadcastStatus, count_followers
 from services.newsroom.domain.sending import MonthBudget, SendingOverview
+from shared.contracts.dispatch import PermittedHours
 from shared.contracts.events import Problem
+from shared.contracts.hours import find_opening
 from shared.contracts.notices_http import NoticeForecast
 from shared.notices.configuration import Configuration, System
 from shared.notices.rules import validate_event
@@ -86,7 +89,7 @@ class DraftAssessment:
 class DraftAssessor:
     """Assessor of drafts. `system` is the municipal system that publishes for the newsroom.
 
-    `list_revisions` returns the broadcasts of a source's notice.
+    `list_revisions` returns the broadcasts of a source's notice. `hours` are those of the county, None for any.
     """
 
     drafts: PostgresDraftRepository
@@ -98,6 +101,7 @@ class DraftAssessor:
     read_budget: Callable[[datetime | None, str, str | None], Awaitable[MonthBudget | None]]
     read_sending: Callable[[], Awaitable[SendingOverview]]
     list_revisions: Callable[[str, str], Awaitable[Sequence[BroadcastStatus]]]
+    hours: PermittedHours | None = None
 
     async def evaluate(self, draft: NoticeDraft, account: Account) -> DraftAssessment:
         forecast = await self.estimate(draft)
@@ -187,9 +191,16 @@ class DraftAssessor:
             local_topics=self.configuration.local_topics,
             municipalities=self.configuration.municipalities,
             costs=_sum_costs(forecast),
-            now=self.clock(),
+            begins_at=self._find_begin(draft.content),
         )
         return tuple(reasons)
+
+    def _find_begin(self, content: DraftContent) -> datetime:
+        """Return when sending would begin, if the draft were published now."""
+        begins_at, hours = content.scheduled_at or self.clock(), self.hours
+        if content.urgent or hours is None:
+            return begins_at
+        return find_opening(hours.opens, hours.closes, hours.zone, begins_at)
 
     def is_for_lead(self, draft: NoticeDraft, forecast: NoticeForecast | None) -> bool:
         """Return whether a lead has to approve what the draft costs."""

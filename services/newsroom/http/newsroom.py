@@ -117,6 +117,7 @@ class Newsroom:
             read_budget=self.sending.read_budget,
             read_sending=self.sending.read_limits,
             list_revisions=self.statuses.list_revisions,
+            hours=self.county.permitted_hours,
         )
         self.drafting = DraftingService(assessor=self.assessor, handed_over=needed.set)
         self.trials = TrialService(assessor=self.assessor, templates=self.templates, offer=self.sending.prepare_trial)

@@ -1,30 +1,11 @@
 """The county and its topics, as configured."""
 
 from typing import Annotated
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Meta, Struct
 
-from shared.contracts.dispatch import PermittedHours
 from shared.contracts.notices import HttpsUrl, Municipality
-from shared.notices.configuration import Category, Configuration, ShortText
-
-
-class Hours(PermittedHours, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=False):
-    """Hours in which messages that are not urgent may be sent.
-
-    Raises ValueError if they do not open before they close, or the zone is unknown.
-    """
-
-    zone: ShortText = "Europe/Berlin"
-
-    def __post_init__(self) -> None:
-        if self.opens >= self.closes:
-            raise ValueError("the permitted hours must open before they close")
-        try:
-            ZoneInfo(self.zone)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError("the permitted hours need a time zone such as Europe/Berlin") from None
+from shared.notices.configuration import Category, Configuration, Hours, ShortText
 
 
 class Localities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

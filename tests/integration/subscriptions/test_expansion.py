@@ -11,13 +11,13 @@ import msgspec
 import pytest
 
 from services.subscriptions.adapters.broadcasts import PostgresBroadcastRepository
-from services.subscriptions.domain.county import Hours
 from services.subscriptions.domain.publication import Publication
 from services.subscriptions.handlers.expansion import PAGES_AHEAD, ROUNDS
 from shared.contracts.dispatch import BroadcastBatch, PermittedHours
 from shared.contracts.events import BroadcastCancelled, NoticeAccepted
 from shared.contracts.message import Lane
 from shared.database.pool import Database as Pool
+from shared.notices.configuration import Hours
 from shared.outcome import DependencyUnavailable
 from shared.runtime.background import run_in_background
 from tests.factories.citizens import COUNTY, build_both, build_message

@@ -7,9 +7,9 @@ import asyncpg
 import msgspec
 import pytest
 
-from services.subscriptions.domain.county import Hours
 from services.subscriptions.domain.publication import Publication
 from shared.contracts.events import BroadcastCancelled, BroadcastStarted, NoticeAccepted, NoticeAction
+from shared.notices.configuration import Hours
 from shared.outcome import Done
 from tests.factories.citizens import COUNTY, NOON, build_both, build_message
 from tests.integration.subscriptions.harness import SubscriptionsHarness, subscribe_many

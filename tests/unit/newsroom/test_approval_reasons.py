@@ -22,6 +22,7 @@ from services.newsroom.domain.drafts import (
 )
 from services.newsroom.domain.progress import BroadcastStatus
 from services.newsroom.domain.sending import MonthBudget
+from shared.contracts.dispatch import PermittedHours
 from shared.contracts.notices_http import NoticeForecast
 from tests.factories.editors import (
     ANNA,
@@ -129,6 +130,26 @@ def test_each_risk_alone_needs_a_second_person(
     draft: NoticeDraft, rules: ApprovalRules, costs: str | None, hour: int
 ) -> None:
     assert count_reasons(draft, rules, costs, hour) == 1
+
+
+@pytest.mark.parametrize(
+    ("opens", "draft", "reasons"),
+    [
+        (8, build_draft(), 0),
+        (8, build_draft(scheduled_at=NOON + timedelta(hours=20)), 0),
+        (8, build_draft(urgent=True), 2),
+        (5, build_draft(), 1),
+    ],
+    ids=["at-night", "planned-for-the-night", "urgent", "at-dawn"],
+)
+def test_what_waits_for_the_permitted_hours_is_sent_when_they_begin(
+    opens: int, draft: NoticeDraft, reasons: int
+) -> None:
+    newsroom = build_editors(ROUTINE)
+    newsroom.now = NOON.replace(hour=21)
+    hours = PermittedHours(opens=time(opens), closes=time(20), zone="Europe/Berlin")
+    assessor = replace(newsroom.drafting.assessor, hours=hours)
+    assert len(assessor.list_reasons(draft, FORECAST)) == reasons
 
 
 async def test_a_follow_up_costs_what_its_first_notice_did() -> None:
