@@ -42,6 +42,7 @@ MAX_KEY_LENGTH = 200
 _KEY = re.compile(rf"[\x21-\x7e](?:[\x20-\x7e]{{0,{MAX_KEY_LENGTH - 2}}}[\x21-\x7e])?")
 _NAMES = {"expirytime": "expires_at", "id": KEY_FIELD, "subject": "notice", "type": "action"}
 _FIELD_HINTS = {theirs: f'"{ours}"' for theirs, ours in _NAMES.items()}
+_FIELD_HINTS["specversion"] = f"Content-Type: {STRUCTURED}"  # the commonest mistake with an event
 _ENVELOPE = ("action", "notice", "expires_at", "source")
 
 

@@ -71,3 +71,10 @@ def test_a_wrong_attribute_of_a_binary_event_is_named(name: str) -> None:
     parsed = parse_request(RawRequest(headers, msgspec.json.encode(CONTENT)), SYSTEM)
     assert [(index, problem.field) for index, problem in parsed.problems] == [(0, name)]
     assert parsed.error_type is ErrorType.UNREADABLE
+
+
+def test_an_event_sent_as_plain_json_is_told_its_content_type() -> None:
+    body = msgspec.json.encode(ATTRIBUTES | {"data": CONTENT})
+    parsed = parse_request(RawRequest([("content-type", JSON), *KEY], body), SYSTEM)
+    advice = {problem.field: problem.problem for _, problem in parsed.problems}
+    assert STRUCTURED in advice["specversion"]
