@@ -167,6 +167,7 @@ class AmqpMessage:
     content_type: str | None = CONTENT_TYPE
     content_encoding: str | None = None
     persistent: bool = True
+    expires: bool = False
     headers: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -194,6 +195,10 @@ def _check_transport(message: AmqpMessage) -> Iterator[Problem]:
         yield Problem(field="content_encoding", problem="must be omitted: send the body uncompressed")
     if not message.persistent:
         yield Problem(field="delivery_mode", problem="must be 2, persistent: else the broker may lose it")
+    if message.expires:
+        yield Problem(
+            field="expiration", problem="must be omitted, else the broker may drop it: expirytime is for that"
+        )
 
 
 def _join_binary(message: AmqpMessage, media_type: str) -> dict[str, Any]:
