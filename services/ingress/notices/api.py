@@ -50,6 +50,10 @@ _SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
 }
 _ERROR_TYPES: Mapping[int, ErrorType] = {error_type.status: error_type for error_type in ErrorType}
+_DETAILS: Mapping[ErrorType, str] = {
+    ErrorType.NOT_FOUND: "There is no such path; none ends with a slash, and /docs lists all.",
+    ErrorType.UNREADABLE: "The request line or a header is malformed, repeated or unsupported.",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,10 +235,16 @@ def build_error_response(error: ApiError) -> web.Response:
 
 def _convert_http_error(error: web.HTTPException) -> ApiError:
     allowed = {str(hdrs.ALLOW): error.headers[hdrs.ALLOW]} if hdrs.ALLOW in error.headers else {}
-    detail = "There is no such path; none ends with a slash, and /docs lists all." if error.status == 404 else ""
-    return ApiError(_ERROR_TYPES.get(error.status, ErrorType.UNREADABLE), detail, headers=allowed)
+    error_type, detail = _find_error_type(error.status)
+    return ApiError(error_type, detail, headers=allowed)
+
+
+def _find_error_type(status: int) -> tuple[ErrorType, str]:
+    """Return the type and the detail of an error outside the content; an empty detail means the usual one."""
+    error_type = _ERROR_TYPES.get(status, ErrorType.UNREADABLE)
+    return error_type, _DETAILS.get(error_type, "")
 
 
 def respond_to_error(status: int) -> web.Response:
     """Return a problem response to malformed HTTP, without repeating any of it."""
-    return build_error_response(ApiError(_ERROR_TYPES.get(status, ErrorType.UNREADABLE)))
+    return build_error_response(ApiError(*_find_error_type(status)))
