@@ -12,6 +12,7 @@ from shared.runtime import http_port
 from shared.runtime.http_port import PIECE_BYTES, READ_BUFFER_BYTES, PieceReader, open_http_port
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
+LONG_BYTES = 20_000_000  # more than the client and both kernels keep
 UNREAD_BYTES = 2 * READ_BUFFER_BYTES  # as many are kept of a body that nobody reads
 
 
@@ -31,14 +32,23 @@ class SlowRefusal:
         return web.Response(status=413)
 
 
-@asynccontextmanager
-async def connected(refusal: SlowRefusal) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    async def count(request: web.Request) -> web.Response:
-        return web.Response(text=str(len(await request.read())))
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
+
+async def count(request: web.Request) -> web.Response:
+    return web.Response(text=str(len(await request.read())))
+
+
+async def answer_at_length(_: web.Request) -> web.Response:
+    return web.Response(body=bytes(LONG_BYTES))
+
+
+@asynccontextmanager
+async def connected(refusal: SlowRefusal, times: int = 1) -> AsyncIterator[list[Connection]]:
     app = web.Application(client_max_size=10 * UNREAD_BYTES)
     app.router.add_post("/refused", refusal.refuse)
     app.router.add_post("/counted", count)
+    app.router.add_post("/long", answer_at_length)
     async with (
         open_http_port(
             app,
@@ -50,9 +60,10 @@ async def connected(refusal: SlowRefusal) -> AsyncIterator[tuple[asyncio.StreamR
         ) as port,
         asyncio.timeout(WAIT_TIMEOUT_SECONDS),
     ):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        yield reader, writer
-        writer.transport.abort()
+        connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(times)]
+        yield connections
+        for _, writer in connections:
+            writer.transport.abort()
 
 
 def head(path: str, size: int) -> bytes:
@@ -67,7 +78,7 @@ async def test_a_request_right_after_a_body_that_was_not_read_is_answered() -> N
     """Its head is kept back together with the end of that body; then its own body is no head without an end."""
     first, rest = UNREAD_BYTES - 5_000, 10_000
     refusal = SlowRefusal(first, first + rest)
-    async with connected(refusal) as (reader, writer):
+    async with connected(refusal) as [(reader, writer)]:
         writer.write(head("/refused", first + rest) + bytes(first))
         await refusal.came.wait()
         writer.write(bytes(rest) + head("/counted", 100_000) + bytes(100_000))
@@ -85,7 +96,7 @@ async def test_the_end_of_a_body_is_no_beginning_of_a_head(monkeypatch: pytest.M
 
     monkeypatch.setattr(http_port, "PieceReader", HeardReader)
     refusal = SlowRefusal(PIECE_BYTES, 2 * PIECE_BYTES)
-    async with connected(refusal) as (reader, writer):
+    async with connected(refusal) as [(reader, writer)]:
         writer.write(head("/refused", 2 * PIECE_BYTES) + bytes(PIECE_BYTES))
         await refusal.came.wait()
         writer.write(bytes(PIECE_BYTES))
@@ -96,3 +107,29 @@ async def test_the_end_of_a_body_is_no_beginning_of_a_head(monkeypatch: pytest.M
         await heard.wait()
         writer.write(following[30:])
         assert await read_status(reader) == 200
+
+
+async def test_a_newcomer_is_answered_beside_clients_that_do_not_read_their_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And have sent their next request."""
+    monkeypatch.setattr(http_port, "MAX_CONNECTIONS", 2)
+    async with connected(SlowRefusal(0, 0), 2) as slow:
+        for reader, writer in slow:
+            writer.write(head("/long", 0))
+            assert await read_status(reader) == 200
+            writer.write(head("/long", 0))
+        port = slow[0][1].get_extra_info("peername")[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head("/counted", 0))
+        assert await read_status(reader) == 200
+        writer.transport.abort()
+
+
+async def test_a_client_that_does_not_read_its_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_port, "WRITE_TIMEOUT_SECONDS", 0)
+    async with connected(SlowRefusal(0, 0)) as [(reader, writer)]:
+        writer.write(head("/long", 0))
+        assert await read_status(reader) == 200
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await reader.readexactly(LONG_BYTES)
