@@ -125,6 +125,16 @@ async def test_what_is_calculated_anew_is_not_the_same_notice(given: Mapping[str
     assert '"field": "id"' in again.output
 
 
+async def test_a_program_over_amqp_ends_without_an_answer(
+    system: SteeringHarness, given: Mapping[str, str], tmp_path: Path
+) -> None:
+    """All at once, as each waits for half a minute."""
+    await system.stack.supervisor.stop_one("subscriptions-1")
+    ended = await asyncio.gather(*(run([*command, "ohne-antwort"], tmp_path, given) for command in OVER_AMQP.values()))
+    await system.stack.supervisor.start_one("subscriptions-1")
+    assert [one.status for one in ended] == [5] * len(OVER_AMQP), ended
+
+
 def checkout(folder: Path, stack: Path) -> Path:
     """As the guide wants it: the checkout with a stack that `make up` started."""
     (folder / ".local").mkdir()
