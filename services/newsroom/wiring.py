@@ -14,7 +14,7 @@ from services.newsroom.adapters.broadcasts import ArchiveEntryReader
 from services.newsroom.adapters.config_files import find_own_system, read_approval_rules, read_templates
 from services.newsroom.adapters.identity_provider import open_identity_provider
 from services.newsroom.adapters.metrics import NewsroomMetrics
-from services.newsroom.adapters.queue_counts import STRANDED_QUEUES
+from services.newsroom.adapters.queue_counts import COUNTED_QUEUES
 from services.newsroom.adapters.retention import build_retention_rules
 from services.newsroom.domain.archive_feeds import ArchiveSite
 from services.newsroom.domain.county import NewsroomCounty
@@ -48,7 +48,7 @@ WATCH_SECONDS = 1.0
 SURVEY_SECONDS = 60.0
 RETENTION_INTERVAL_SECONDS = 3_600.0
 METRICS_INTERVAL_SECONDS = 5.0
-STRANDED_SECONDS = 10.0
+QUEUE_COUNTS_INTERVAL_SECONDS = 10.0
 ARCHIVE_REFRESH_SECONDS = 2.0
 SERVICE_LEVEL_SECONDS = 30.0
 BROKER_RETRY_SECONDS = 1.0
@@ -117,7 +117,7 @@ async def _run_work(
         repeat(newsroom.survey.run, SURVEY_SECONDS),
         repeat(partial(metrics.refresh, database), METRICS_INTERVAL_SECONDS),
         newsroom.outbox.run(),
-        repeat(newsroom.stranded.refresh, STRANDED_SECONDS),
+        repeat(newsroom.queue_counts.refresh, QUEUE_COUNTS_INTERVAL_SECONDS),
     )
     async with asyncio.TaskGroup() as tasks, work:
         consuming = tasks.create_task(_consume_events(newsroom, settings, stop))
@@ -128,7 +128,7 @@ async def _run_work(
 
 async def _consume_events(newsroom: Newsroom, settings: Settings, stop: StopRequest) -> None:
     """Consume until a stop is requested; while the broker is unavailable, the pages keep working."""
-    stranded = newsroom.stranded
+    queue_counts = newsroom.queue_counts
     while not stop.requested.is_set():
         try:
             async with AsyncExitStack() as stack:
@@ -137,8 +137,8 @@ async def _consume_events(newsroom: Newsroom, settings: Settings, stop: StopRequ
                 )
                 opened = open_consumer(consuming, publishing, NEWSROOM_EVENTS, prefetch=MAX_UNSETTLED)
                 consumer = await stack.enter_async_context(opened)
-                stack.enter_context(stranded.use(partial(count_by_queue, publishing, STRANDED_QUEUES)))
-                await stranded.refresh()
+                stack.enter_context(queue_counts.use(partial(count_by_queue, publishing, COUNTED_QUEUES)))
+                await queue_counts.refresh()
                 await run_worker(consumer, lambda received: newsroom.events.handle(received.body), until=stop.requested)
         except DependencyUnavailable as error:
             _log.warning("dependency_unavailable", error=str(error))
@@ -165,7 +165,7 @@ async def _open_archive(
     county = newsroom.county
     retention = timedelta(days=settings.archive_days)
     cache = ArchiveCache(ArchiveEntryReader(database), system_clock, retention)
-    levels = ServiceLevelCache(newsroom.listening.list_runs, system_clock)
+    levels = ServiceLevelCache(newsroom.statistics.list_runs, system_clock)
     newsroom.metrics.watch_archive(cache.measure_age_seconds)
     site = ArchiveSite(
         url=settings.archive_url,

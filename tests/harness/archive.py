@@ -14,7 +14,7 @@ import asyncpg
 from deploy.local.ports import LOOPBACK
 from deploy.paths import CONFIG
 from services.newsroom.adapters.broadcasts import ArchiveEntryReader
-from services.newsroom.adapters.listening import PostgresListeningLog
+from services.newsroom.adapters.statistics import PostgresStatistics
 from services.newsroom.domain.archive import ArchiveEntry
 from services.newsroom.domain.archive_feeds import ArchiveSite
 from services.newsroom.domain.county import NewsroomCounty
@@ -127,7 +127,7 @@ async def run_archive(
         owner = await stack.enter_async_context(connect_to_database(fresh.url))
         database = await stack.enter_async_context(open_database(url, password=None, name="newsroom", size=2))
         cache = ArchiveCache(ArchiveEntryReader(database), clock, timedelta(days=KEEPS_DAYS))
-        levels = ServiceLevelCache(PostgresListeningLog(database).list_runs, clock)
+        levels = ServiceLevelCache(PostgresStatistics(database).list_runs, clock)
         http_port = open_http_port(
             build_archive_app(pages, cache, levels, static),
             host=LOOPBACK,

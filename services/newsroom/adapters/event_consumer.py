@@ -8,9 +8,9 @@ from uuid import UUID
 from services.newsroom.adapters.audit import encode_json
 from services.newsroom.adapters.publications import lock_draft, reject_publication
 from services.newsroom.domain.archive import derive_code
-from services.newsroom.domain.listening import WHOLE_CHANNEL
 from services.newsroom.domain.outbox import PublicationState
 from services.newsroom.domain.service_level import has_reached_target
+from services.newsroom.domain.statistics import WHOLE_CHANNEL
 from shared.contracts.envelope import ContractError, Envelope, read_envelope, read_message
 from shared.contracts.events import (
     BroadcastCancelled,

@@ -8,13 +8,13 @@ from shared.amqp.connection import BrokerUnavailable
 from shared.amqp.inspection import list_operator_queues
 from shared.amqp.topology import NOTICES_QUARANTINE
 
-STRANDED_QUEUES = (*list_operator_queues(), NOTICES_QUARANTINE)
+COUNTED_QUEUES = (*list_operator_queues(), NOTICES_QUARANTINE)
 TIMEOUT_SECONDS = 3.0
 
 ReadCounts = Callable[[], Awaitable[Mapping[str, int]]]
 
 
-class StrandedCounts:
+class QueueCounts:
     """Last read number of messages in each queue that is not empty, so that no page waits for the broker.
 
     `counts` is None while the broker does not answer.

@@ -11,7 +11,7 @@ from services.newsroom.adapters.audit import record_act
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.sending import (
     BroadcastChange,
-    LetterCount,
+    DeadLetterCount,
     MonthBudget,
     SendingChange,
     SendingNumber,
@@ -101,12 +101,14 @@ class PostgresSendingControl:
     async def read_overview(self) -> SendingOverview:
         waiting = await self._database.fetch("select * from dispatcher.count_waiting()")
         reports = await self._database.fetch("select * from dispatcher.list_template_reports()")
-        letters = await self._database.fetchrow("select * from subscriptions.count_dead_letters()")
+        dead_letters = await self._database.fetchrow(
+            "select letters as number, oldest, replaying from subscriptions.count_dead_letters()"
+        )
         return replace(
             await self.read_limits(),
             waiting=tuple(WaitingCount(**row) for row in waiting),
             reports=tuple(TemplateReport(**row) for row in reports),
-            letters=LetterCount(**letters),
+            dead_letters=DeadLetterCount(**dead_letters),
         )
 
     async def read_limits(self) -> SendingOverview:

@@ -129,10 +129,10 @@ class TemplateReport:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LetterCount:
+class DeadLetterCount:
     """Number of citizens' messages that could not be handled; `replaying` of them are being handled again."""
 
-    letters: int = 0
+    number: int = 0
     oldest: datetime | None = None
     replaying: int = 0
 
@@ -154,7 +154,7 @@ class SendingOverview:
     waiting: tuple[WaitingCount, ...] = ()
     templates: tuple[TemplatePause, ...] = ()
     reports: tuple[TemplateReport, ...] = ()
-    letters: LetterCount = LetterCount()
+    dead_letters: DeadLetterCount = DeadLetterCount()
 
     @property
     def is_paused(self) -> bool:

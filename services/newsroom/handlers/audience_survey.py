@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from services.newsroom.adapters.listening import PostgresListeningLog
-from services.newsroom.domain.listening import TopicAudience
+from services.newsroom.adapters.statistics import PostgresStatistics
+from services.newsroom.domain.statistics import TopicAudience
 from shared.contracts.envelope import encode
 from shared.contracts.hours import LOCAL_ZONE
 from shared.contracts.notices import NoticePublished
@@ -22,7 +22,7 @@ _RECOUNT_AFTER = timedelta(minutes=15)
 class AudienceSurvey:
     """Survey of all topics; each run counts empty topics, and the others if 15 minutes have passed."""
 
-    counts: PostgresListeningLog
+    counts: PostgresStatistics
     notices: HttpNoticesApi
     topics: Collection[str]
     source: str

@@ -101,7 +101,7 @@ class OperatingService:
         return _ALL_PAUSED if (await self.control.read_overview()).pause_reasons else _NOT_STARTED
 
     async def change_sending(self, account: Account, change: SendingChange, subject: str, reason: str) -> None:
-        """Pause or resume all sending, resume a template, or replay letters. Raises NotPermitted, SendingRefused."""
+        """Pause or resume sending, resume a template or replay dead letters. Raises NotPermitted, SendingRefused."""
         account.require(Right.OPERATE)
         reason = parse_reason(reason, _NO_REASON, SendingRefused)
         # The subject comes from a form, but only a paused template can be resumed.

@@ -10,11 +10,11 @@ from services.newsroom.http import (
     broadcast_pages,
     draft_pages,
     feedback_pages,
-    listening_pages,
     login_pages,
     operating_pages,
     provider_pages,
     sending_pages,
+    statistics_pages,
 )
 from services.newsroom.http.documents import StaticFiles
 from services.newsroom.http.error_pages import METRICS, SECURITY_HEADERS, convert_draft_errors, convert_errors
@@ -30,7 +30,7 @@ PAGES = (
     *sending_pages.PAGES,
     *broadcast_pages.PAGES,
     *feedback_pages.PAGES,
-    *listening_pages.PAGES,
+    *statistics_pages.PAGES,
     *operating_pages.PAGES,
     *login_pages.PAGES,
     *provider_pages.PAGES,

@@ -26,8 +26,8 @@ async def show(newsroom: Newsroom, request: web.Request) -> web.Response:
         "feedback.html",
         chosen=feedback_filter,
         query=request.rel_url.raw_query_string,
-        entries=await newsroom.listening.list_entries(feedback_filter, MAX_SHOWN),
-        summary=await newsroom.listening.summarize(feedback_filter),
+        entries=await newsroom.statistics.list_entries(feedback_filter, MAX_SHOWN),
+        summary=await newsroom.statistics.summarize(feedback_filter),
         kind_options=[("", "alle Arten"), *KIND_NAMES.items()],
         limit=MAX_SHOWN,
         export_limit=MAX_EXPORTED,
@@ -45,7 +45,7 @@ async def download(newsroom: Newsroom, request: web.Request) -> web.Response:
             newsroom.topics.get(entry.topic or "", entry.topic or ""),
             entry.broadcast_name if entry.headline else str(entry.broadcast or ""),
         )
-        for entry in await newsroom.listening.list_entries(_parse_filter(request), MAX_EXPORTED)
+        for entry in await newsroom.statistics.list_entries(_parse_filter(request), MAX_EXPORTED)
     )
     return respond_with_table("rueckmeldungen", head, rows)
 
@@ -86,7 +86,7 @@ async def show_overview(newsroom: Newsroom, request: web.Request) -> web.Respons
         planned=_choose(unfinished, BroadcastPhase.PLANNED),
         sending=_choose(unfinished, BroadcastPhase.SENDING, BroadcastPhase.STOPPED),
         sent=_choose(begun, BroadcastPhase.FINISHED, BroadcastPhase.CANCELLED),
-        entries=await newsroom.listening.list_entries(FeedbackFilter(kind="text"), 5),
+        entries=await newsroom.statistics.list_entries(FeedbackFilter(kind="text"), 5),
         draft_limit=MAX_DRAFTS,
         broadcast_limit=MAX_NEWEST_SHOWN,
     )

@@ -11,12 +11,12 @@ from services.newsroom.adapters.credentials import Argon2PasswordHasher
 from services.newsroom.adapters.drafts import PostgresDraftRepository
 from services.newsroom.adapters.event_consumer import NewsroomEventHandler
 from services.newsroom.adapters.identity_provider import OidcProvider
-from services.newsroom.adapters.listening import PostgresListeningLog
 from services.newsroom.adapters.metrics import NewsroomMetrics
 from services.newsroom.adapters.publications import PublicationRepository
-from services.newsroom.adapters.queue_counts import StrandedCounts
+from services.newsroom.adapters.queue_counts import QueueCounts
 from services.newsroom.adapters.sending_control import PostgresSendingControl
 from services.newsroom.adapters.sessions import PostgresSessionRepository
+from services.newsroom.adapters.statistics import PostgresStatistics
 from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.domain.drafts import DraftContent
@@ -75,9 +75,9 @@ class Newsroom:
         self.provider_label = provider_label if provider else ""
         self.cookies = CookieJar(is_secure=url.startswith("https:"))
         self.topics = {topic.id: topic.title for topic in county.topics}
-        self.stranded = StrandedCounts()
+        self.queue_counts = QueueCounts()
         self.audit = PostgresAuditLog(database)
-        self.listening = PostgresListeningLog(database)
+        self.statistics = PostgresStatistics(database)
         self.sending = PostgresSendingControl(database)
         self.statuses = BroadcastStatuses(database)
         self.publications = PublicationRepository(database)
@@ -132,7 +132,7 @@ class Newsroom:
         )
         self.events = NewsroomEventHandler(database=database, source=source)
         self.survey = AudienceSurvey(
-            counts=self.listening, notices=notices, topics=[*self.topics], source=source, clock=system_clock
+            counts=self.statistics, notices=notices, topics=[*self.topics], source=source, clock=system_clock
         )
 
     def build_preview(self, content: DraftContent, code: str = EXAMPLE_CODE) -> Preview:

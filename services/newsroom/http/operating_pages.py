@@ -25,7 +25,7 @@ MAX_SUBJECT_LENGTH = 200
 
 
 async def show(newsroom: Newsroom, request: web.Request) -> web.Response:
-    """Show waiting deliveries with their causes, stranded messages, and the systems that publish."""
+    """Show waiting deliveries with their causes, unhandled messages, and the systems that publish."""
     overview, topics = await newsroom.sending.read_overview(), newsroom.county.topics
     templates = [f"{name}/{topic.language}" for topic in topics for name in topic.list_templates()]
     return render_page(
@@ -33,7 +33,7 @@ async def show(newsroom: Newsroom, request: web.Request) -> web.Response:
         "operating.html",
         overview=overview,
         reports=overview.list_reports(templates),
-        stranded=newsroom.stranded.counts,
+        unhandled=newsroom.queue_counts.counts,
         systems=newsroom.county.systems,
         uses=await newsroom.statuses.list_sources(),
         done=find_done(SENDING_CONFIRMATIONS.values(), request.query.get("erledigt", "")),

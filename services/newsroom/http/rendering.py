@@ -19,7 +19,7 @@ from services.newsroom.http.web_pages import VISITOR, Audience, WebPage
 from shared.contracts.hours import LOCAL_ZONE
 
 TEMPLATES = Path(__file__).parent / "templates"
-OWN_STYLES = ("newsroom.css", "writing.css", "listening.css")
+OWN_STYLES = ("newsroom.css", "writing.css", "statistics.css")
 ROLE_NAMES: Mapping[Role, str] = {
     Role.EDITOR: "Redaktion",
     Role.APPROVER: "Freigabe",

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import pytest
 
-from services.newsroom.adapters.listening import PostgresListeningLog
-from services.newsroom.domain.listening import TopicAudience
+from services.newsroom.adapters.statistics import PostgresStatistics
+from services.newsroom.domain.statistics import TopicAudience
 from services.newsroom.handlers.audience_survey import AudienceSurvey
 from shared.contracts.events import Problem
 from shared.contracts.notices_http import NoticeForecast
@@ -19,7 +19,7 @@ TOPICS = ("baustellen", "stellen")
 
 
 @dataclass
-class CountsInMemory(PostgresListeningLog):
+class CountsInMemory(PostgresStatistics):
     """In place of those in PostgreSQL; `fresh` are the topics counted lately."""
 
     fresh: set[str] = field(default_factory=set)

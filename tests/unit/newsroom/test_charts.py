@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.newsroom.domain.listening import (
-    ListeningPeriod,
-    SubscriptionMoves,
+from services.newsroom.domain.statistics import (
+    StatisticsPeriod,
+    SubscriptionCounts,
     TopicAudience,
     choose_period,
     choose_top,
     draw_bars,
     draw_line,
-    sum_moves,
+    sum_counts,
 )
 
 TODAY = date(2026, 11, 27)
@@ -46,8 +46,8 @@ def test_a_single_value_is_a_dot_and_no_value_is_no_path() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 5_000), st.integers(0, 5_000)), max_size=60))
 def test_no_bar_leaves_the_frame(counts: list[tuple[int, int]]) -> None:
-    moves = [SubscriptionMoves(TODAY, started, ended) for started, ended in counts]
-    chart = draw_bars(moves)
+    daily = [SubscriptionCounts(TODAY, started, ended) for started, ended in counts]
+    chart = draw_bars(daily)
     for path, numbers, sign in ((chart.starts, [s for s, _ in counts], -1), (chart.ends, [e for _, e in counts], 1)):
         bars = re.findall(r"M([\d.]+) 50v(-?[\d.]+)h([\d.]+)V50z", path)
         assert len(bars) == sum(map(bool, numbers))
@@ -68,9 +68,9 @@ def test_only_our_periods_can_be_chosen(asked: str, days: int) -> None:
     st.lists(st.tuples(st.integers(0, 400), st.integers(0, 9), st.integers(0, 9)), max_size=20),
 )
 def test_grouping_loses_nobody(days: str, counts: list[tuple[int, int, int]]) -> None:
-    period: ListeningPeriod = choose_period(days, TODAY)
-    moves = [SubscriptionMoves(TODAY - timedelta(days=ago), started, ended) for ago, started, ended in counts]
-    grouped = period.group_moves(moves)
-    assert sum_moves(grouped) == sum_moves([each for each in moves if each.day >= period.first])
+    period: StatisticsPeriod = choose_period(days, TODAY)
+    daily = [SubscriptionCounts(TODAY - timedelta(days=ago), started, ended) for ago, started, ended in counts]
+    grouped = period.group_counts(daily)
+    assert sum_counts(grouped) == sum_counts([each for each in daily if each.day >= period.first])
     assert grouped[0].day == period.first
     assert len(grouped) == -(-period.days // period.step)

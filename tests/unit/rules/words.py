@@ -61,6 +61,7 @@ OLD_NAMES = (
     r"services[./]subscriptions[./]\w+[./](?:\w+[./])?(?:guard|sorts|orders|announcements|waves)",
     r"services[./]subscriptions[./]\w+[./](?:\w+[./])?(?:leaving|joining|asking|choosing|pausing)",
     r"services[./]dispatcher[./]\w+[./](?:news|course)",
+    r"services[./]newsroom[./]\w+[./]listening\w*",
     r"services[./]feeds[./](?:looking|trying|opening|running|plain)",
     r"shared[./]amqp[./](?:looking|kept|tap)",
     r"shared[./]notices[./](?:shapes|reading|binding|identity|checking|file)",
@@ -174,4 +175,8 @@ OLD_NAMES = (
     r"ProviderAway",
     r"contact_book_away",
     r"identity_provider_away",
+    r"(?:Postgres)?Listening(?:Log|Period)",
+    r"BroadcastEcho",
+    r"SubscriptionMoves",
+    r"Stranded(?:Counts)?",
 )

@@ -55,7 +55,7 @@ async def test_every_chart_has_its_numbers_without_script(
     page = await open_as_colleague(inspector, filled, size, script=False, path="/auswertung?tage=90")
     if size == DESKTOP:
         frame: FloatRect = {"x": 0, "y": 0, "width": DESKTOP[0], "height": 1_300}
-        await page.screenshot(path=SCREENSHOTS / "newsroom-listening.png", full_page=True, clip=frame)
+        await page.screenshot(path=SCREENSHOTS / "newsroom-statistics.png", full_page=True, clip=frame)
     charts = page.get_by_role("img")
     summaries = page.locator("summary")
     assert await charts.count() == await summaries.count() == CHARTS

@@ -1,10 +1,10 @@
-"""Counts of stranded messages, also from a distant broker."""
+"""Counts of unhandled messages, also from a distant broker."""
 
 from functools import partial
 
 from aio_pika import Message
 
-from services.newsroom.adapters.queue_counts import STRANDED_QUEUES, StrandedCounts
+from services.newsroom.adapters.queue_counts import COUNTED_QUEUES, QueueCounts
 from shared.amqp import topology
 from shared.amqp.connection import connect
 from shared.amqp.inspection import count_by_queue
@@ -19,7 +19,7 @@ async def test_a_broker_far_away_is_asked_in_time(vhost: str) -> None:
         await queues.channel.default_exchange.publish(Message(b"no webhook"), topology.QUARANTINE)
         proxy.set_conditions(FAR)
         async with connect(url, password=None, name="test") as connection:
-            counts = StrandedCounts()
-            with counts.use(partial(count_by_queue, connection, (*STRANDED_QUEUES, "never.declared"))):
+            counts = QueueCounts()
+            with counts.use(partial(count_by_queue, connection, (*COUNTED_QUEUES, "never.declared"))):
                 await counts.refresh()
                 assert counts.counts == {topology.QUARANTINE: 1}

@@ -5,26 +5,26 @@ from datetime import datetime
 from uuid import UUID
 
 from services.newsroom.domain.feedback import FeedbackEntry, FeedbackFilter, FeedbackSummary
-from services.newsroom.domain.listening import (
-    ECHO_HOURS,
+from services.newsroom.domain.service_level import BroadcastRun
+from services.newsroom.domain.statistics import (
+    RESPONSE_HOURS,
     WHOLE_CHANNEL,
-    BroadcastEcho,
-    ListeningPeriod,
-    SubscriptionMoves,
+    BroadcastResponse,
+    StatisticsPeriod,
+    SubscriptionCounts,
     TopicAudience,
 )
-from services.newsroom.domain.service_level import BroadcastRun
 from shared.contracts.message import Lane
 from shared.database.pool import Database
 
-_MOVES = """
+_SUBSCRIPTION_COUNTS = """
     select (h.hour at time zone 'Europe/Berlin')::date as day, sum(h.started)::int as started,
         sum(h.ended)::int as ended
     from newsroom.subscription_hour h
     where h.topic = $1 and h.hour >= $2::date - 1 and (h.hour at time zone 'Europe/Berlin')::date between $2 and $3
     group by 1 order by 1
 """
-_LEAVERS = """
+_UNSUBSCRIBED = """
     select h.topic, sum(h.ended)::int as number from newsroom.subscription_hour h
     where h.hour >= $1::date - 1 and (h.hour at time zone 'Europe/Berlin')::date between $1 and $2 group by h.topic
 """
@@ -35,7 +35,7 @@ _RECORD_AUDIENCE = """
     on conflict (day, topic) do update set people = excluded.people, counted_at = excluded.counted_at
 """
 # The hour of the start counts in full, to include those who leave at once.
-_ECHOES = f"""
+_RESPONSES = f"""
     select b.id, b.headline, b.notice, b.revision, b.topic, b.started_at, b.audience as people,
         l.left_topic, l.left_all, f.good, f.bad, f.reactions, f.texts
     from newsroom.broadcast b
@@ -44,7 +44,7 @@ _ECHOES = f"""
             coalesce(sum(h.ended) filter (where h.topic = '{WHOLE_CHANNEL}'), 0)::int as left_all
         from newsroom.subscription_hour h
         where h.topic in (b.topic, '{WHOLE_CHANNEL}') and h.hour >= date_trunc('hour', b.started_at, 'UTC')
-            and h.hour < b.started_at + interval '{ECHO_HOURS} hours') l
+            and h.hour < b.started_at + interval '{RESPONSE_HOURS} hours') l
     cross join lateral (
         select count(*) filter (where kind = 'rating' and value = 'good')::int as good,
             count(*) filter (where kind = 'rating' and value = 'bad')::int as bad,
@@ -52,8 +52,8 @@ _ECHOES = f"""
             count(*) filter (where kind = 'text')::int as texts
         from newsroom.feedback where broadcast = b.id) f
 """  # noqa: S608 - constant parts
-_PERIOD_ECHOES = f"""
-    {_ECHOES}
+_PERIOD_RESPONSES = f"""
+    {_RESPONSES}
     where b.started_at >= $1::date - 1 and (b.started_at at time zone 'Europe/Berlin')::date between $1 and $2
         and ($3 = '' or b.topic = $3)
     order by b.started_at desc, b.id limit $4
@@ -84,34 +84,34 @@ _SUMMARY = f"""
 """  # noqa: S608 - constant parts
 
 
-class PostgresListeningLog:
+class PostgresStatistics:
     """Log of subscriptions, audiences of topics, and feedback."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def list_moves(self, topic: str, period: ListeningPeriod) -> Sequence[SubscriptionMoves]:
+    async def list_subscription_counts(self, topic: str, period: StatisticsPeriod) -> Sequence[SubscriptionCounts]:
         """Return starts and ends per day, without days that had none."""
-        return [
-            SubscriptionMoves(**row) for row in await self._database.fetch(_MOVES, topic, period.first, period.last)
-        ]
+        rows = await self._database.fetch(_SUBSCRIPTION_COUNTS, topic, period.first, period.last)
+        return [SubscriptionCounts(**row) for row in rows]
 
-    async def count_leavers(self, period: ListeningPeriod) -> Mapping[str, int]:
+    async def count_unsubscribed(self, period: StatisticsPeriod) -> Mapping[str, int]:
         """Return the number of people who ended each topic."""
-        return {row["topic"]: row["number"] for row in await self._database.fetch(_LEAVERS, period.first, period.last)}
+        rows = await self._database.fetch(_UNSUBSCRIBED, period.first, period.last)
+        return {row["topic"]: row["number"] for row in rows}
 
-    async def list_audiences(self, period: ListeningPeriod) -> Sequence[TopicAudience]:
+    async def list_audiences(self, period: StatisticsPeriod) -> Sequence[TopicAudience]:
         return [TopicAudience(**row) for row in await self._database.fetch(_AUDIENCES, period.first, period.last)]
 
-    async def list_echoes(self, period: ListeningPeriod, topic: str, limit: int) -> Sequence[BroadcastEcho]:
+    async def list_responses(self, period: StatisticsPeriod, topic: str, limit: int) -> Sequence[BroadcastResponse]:
         """Return the reactions to the broadcasts that began in the period, newest first; an empty topic means all."""
-        rows = await self._database.fetch(_PERIOD_ECHOES, period.first, period.last, topic, limit)
-        return [BroadcastEcho(**row) for row in rows]
+        rows = await self._database.fetch(_PERIOD_RESPONSES, period.first, period.last, topic, limit)
+        return [BroadcastResponse(**row) for row in rows]
 
-    async def find_echo(self, broadcast: UUID) -> BroadcastEcho | None:
+    async def find_response(self, broadcast: UUID) -> BroadcastResponse | None:
         """Return the reactions to a broadcast; None before it has begun."""
-        rows = await self._database.fetch(f"{_ECHOES} where b.id = $1 and b.started_at is not null", broadcast)
-        return BroadcastEcho(**rows[0]) if rows else None
+        rows = await self._database.fetch(f"{_RESPONSES} where b.id = $1 and b.started_at is not null", broadcast)
+        return BroadcastResponse(**rows[0]) if rows else None
 
     async def list_counted_topics(self, since: datetime) -> Collection[str]:
         """Return the topics counted since then, but not empty ones, so that their first subscriber shows at once."""

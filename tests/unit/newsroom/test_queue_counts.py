@@ -1,13 +1,13 @@
-"""Shown counts of stranded messages are the broker's latest, and none while it does not answer."""
+"""Shown counts of unhandled messages are the broker's latest, and none while it does not answer."""
 
 from collections.abc import Mapping
 
-from services.newsroom.adapters.queue_counts import StrandedCounts
+from services.newsroom.adapters.queue_counts import QueueCounts
 from shared.amqp.connection import BrokerUnavailable
 
 
 async def test_nothing_is_said_while_the_broker_does_not_answer() -> None:
-    counts, answers = StrandedCounts(), iter(({"a": 2, "b": 0}, None, {"a": 3}))
+    counts, answers = QueueCounts(), iter(({"a": 2, "b": 0}, None, {"a": 3}))
 
     async def read() -> Mapping[str, int]:
         answer = next(answers)

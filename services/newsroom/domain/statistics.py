@@ -10,12 +10,12 @@ from services.newsroom.domain.progress import name_broadcast
 # Topic under which people who join or leave altogether are counted.
 WHOLE_CHANNEL = ""
 PERIODS_DAYS = (30, 90, 365)
-ECHO_HOURS = 24
+RESPONSE_HOURS = 24
 _WEEKLY_FROM_DAYS = 180
 
 
 @dataclass(frozen=True)
-class SubscriptionMoves:
+class SubscriptionCounts:
     """Subscriptions started and ended on this day, or on several days from this one on."""
 
     day: date
@@ -33,7 +33,7 @@ class TopicAudience:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListeningPeriod:
+class StatisticsPeriod:
     """Period of days, first and last included."""
 
     first: date
@@ -48,24 +48,26 @@ class ListeningPeriod:
         """Return the number of days per bar of a chart, so that no bar is too narrow to be visible."""
         return 7 if self.days >= _WEEKLY_FROM_DAYS else 1
 
-    def group_moves(self, moves: Sequence[SubscriptionMoves]) -> list[SubscriptionMoves]:
+    def group_counts(self, counts: Sequence[SubscriptionCounts]) -> list[SubscriptionCounts]:
         """Return one entry per step, including those without any starts or ends."""
         grouped = []
         for offset in range(0, self.days, self.step):
             begin = self.first + timedelta(days=offset)
             end = min(begin + timedelta(days=self.step - 1), self.last)
-            grouped.append(SubscriptionMoves(begin, *sum_moves([move for move in moves if begin <= move.day <= end])))
+            grouped.append(
+                SubscriptionCounts(begin, *sum_counts([count for count in counts if begin <= count.day <= end]))
+            )
         return grouped
 
 
-def choose_period(days: str, today: date) -> ListeningPeriod:
+def choose_period(days: str, today: date) -> StatisticsPeriod:
     """Return the period of so many days that ends today; the shortest one for an unknown length."""
     length = int(days) if days in map(str, PERIODS_DAYS) else PERIODS_DAYS[0]
-    return ListeningPeriod(first=today - timedelta(days=length - 1), last=today)
+    return StatisticsPeriod(first=today - timedelta(days=length - 1), last=today)
 
 
 @dataclass(frozen=True, kw_only=True)
-class BroadcastEcho:
+class BroadcastResponse:
     """Reactions to a broadcast: all feedback, and unsubscriptions within 24 hours after its start.
 
     `left_topic` counts those from its topic, `left_all` those from everything; hours count in full.
@@ -90,9 +92,9 @@ class BroadcastEcho:
         return name_broadcast(self.headline, self.notice, self.revision)
 
 
-def sum_moves(moves: Sequence[SubscriptionMoves]) -> tuple[int, int]:
+def sum_counts(counts: Sequence[SubscriptionCounts]) -> tuple[int, int]:
     """Return the total starts and ends."""
-    return sum(move.started for move in moves), sum(move.ended for move in moves)
+    return sum(count.started for count in counts), sum(count.ended for count in counts)
 
 
 _SIZE = 100
@@ -126,19 +128,19 @@ def choose_top(highest: int) -> int:
         unit *= 10
 
 
-def draw_line(counts: Sequence[TopicAudience], period: ListeningPeriod) -> LineChart:
+def draw_line(counts: Sequence[TopicAudience], period: StatisticsPeriod) -> LineChart:
     top = choose_top(max((count.people for count in counts), default=0))
     points = [(_compute_x(count.day, period), _SIZE - _SIZE * count.people / top) for count in counts]
     path = "".join(f"{'L' if index else 'M'}{x:.2f} {y:.2f}" for index, (x, y) in enumerate(points))
     return LineChart(top=top, path=f"{path}h0" if len(points) == 1 else path)
 
 
-def draw_bars(moves: Sequence[SubscriptionMoves]) -> BarChart:
-    top = choose_top(max((max(move.started, move.ended) for move in moves), default=0))
+def draw_bars(counts: Sequence[SubscriptionCounts]) -> BarChart:
+    top = choose_top(max((max(count.started, count.ended) for count in counts), default=0))
     return BarChart(
         top=top,
-        starts=_draw_side([move.started / top for move in moves], -1),
-        ends=_draw_side([move.ended / top for move in moves], 1),
+        starts=_draw_side([count.started / top for count in counts], -1),
+        ends=_draw_side([count.ended / top for count in counts], 1),
     )
 
 
@@ -152,5 +154,5 @@ def _draw_side(shares: Sequence[float], direction: int) -> str:
     )
 
 
-def _compute_x(day: date, period: ListeningPeriod) -> float:
+def _compute_x(day: date, period: StatisticsPeriod) -> float:
     return _SIZE * (day - period.first).days / max(period.days - 1, 1)

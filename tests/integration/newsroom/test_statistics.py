@@ -4,9 +4,9 @@ import itertools
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
 
-from services.newsroom.adapters.listening import PostgresListeningLog
+from services.newsroom.adapters.statistics import PostgresStatistics
 from services.newsroom.domain.accounts import Role
-from services.newsroom.domain.listening import ListeningPeriod, SubscriptionMoves, TopicAudience
+from services.newsroom.domain.statistics import StatisticsPeriod, SubscriptionCounts, TopicAudience
 from shared.contracts.events import (
     BroadcastFinished,
     BroadcastProgressed,
@@ -23,7 +23,7 @@ from tests.integration.newsroom.writing_store import SOURCE, Store
 BROADCAST = UUID(int=78)
 # 22:40 in Germany, so that a day there is no day in UTC.
 BEGIN = datetime(2026, 11, 24, 21, 40, tzinfo=UTC)
-PERIOD = ListeningPeriod(first=date(2026, 11, 1), last=date(2026, 11, 30))
+PERIOD = StatisticsPeriod(first=date(2026, 11, 1), last=date(2026, 11, 30))
 
 
 def build_start(topic: str = "stellen") -> BroadcastStarted:
@@ -57,14 +57,14 @@ async def test_who_leaves_within_a_day_is_counted_with_the_broadcast(store: Stor
     ]
     for message, later in said:
         await store.tell(message, BEGIN + later)
-    log = PostgresListeningLog(store.database)
-    echo = await log.find_echo(BROADCAST)
-    assert echo is not None
-    assert (echo.left_topic, echo.left_all) == (2, 1)
-    assert (echo.good, echo.bad, echo.reactions, echo.texts) == (0, 1, 1, 0)
-    assert await log.list_echoes(PERIOD, "stellen", 10) == [echo]
-    assert await log.list_echoes(PERIOD, "baustellen", 10) == []
-    assert await log.find_echo(uuid4()) is None
+    log = PostgresStatistics(store.database)
+    response = await log.find_response(BROADCAST)
+    assert response is not None
+    assert (response.left_topic, response.left_all) == (2, 1)
+    assert (response.good, response.bad, response.reactions, response.texts) == (0, 1, 1, 0)
+    assert await log.list_responses(PERIOD, "stellen", 10) == [response]
+    assert await log.list_responses(PERIOD, "baustellen", 10) == []
+    assert await log.find_response(uuid4()) is None
 
 
 async def test_comings_and_goings_are_of_german_days(store: Store) -> None:
@@ -75,12 +75,12 @@ async def test_comings_and_goings_are_of_german_days(store: Store) -> None:
         await store.tell(build_end("stellen"), BEGIN + timedelta(days=20, hours=repeated), "e2")
     again = SubscriptionEnded(subscriber=uuid4(), sequence=3, at=BEGIN, was_subscribed=False)
     await store.tell(again, BEGIN + timedelta(hours=2), "e3")
-    log = PostgresListeningLog(store.database)
-    assert await log.list_moves("", PERIOD) == [
-        SubscriptionMoves(date(2026, 11, 24), 1, 0),
-        SubscriptionMoves(date(2026, 11, 25), 0, 1),
+    log = PostgresStatistics(store.database)
+    assert await log.list_subscription_counts("", PERIOD) == [
+        SubscriptionCounts(date(2026, 11, 24), 1, 0),
+        SubscriptionCounts(date(2026, 11, 25), 0, 1),
     ]
-    assert await log.count_leavers(PERIOD) == {"": 1, "stellen": 0}
+    assert await log.count_unsubscribed(PERIOD) == {"": 1, "stellen": 0}
 
 
 async def test_nothing_that_is_kept_says_who(store: Store) -> None:
@@ -102,7 +102,7 @@ async def test_the_first_moment_of_95_percent_counts_in_any_order(store: Store) 
         (BroadcastProgressed(broadcast=BROADCAST, audience=20, states={"accepted": 20}), 18),
         (BroadcastFinished(broadcast=BROADCAST, audience=20, states={"delivered": 17, "failed": 3}), 20),
     ]
-    reader = PostgresListeningLog(store.database)
+    reader = PostgresStatistics(store.database)
     for order in itertools.permutations(told):
         await store.database.fetch("update newsroom.broadcast set reached_at = null, progressed_at = null")
         for message, seconds in (*order, order[0]):
@@ -112,7 +112,7 @@ async def test_the_first_moment_of_95_percent_counts_in_any_order(store: Store) 
 
 
 async def test_the_last_count_of_a_day_counts(store: Store) -> None:
-    log = PostgresListeningLog(store.database)
+    log = PostgresStatistics(store.database)
     for audience, minutes in ((5, 0), (7, 30)):
         await log.record_audience(TopicAudience(date(2026, 11, 24), "stellen", audience), BEGIN + timedelta(0, minutes))
     assert await log.list_audiences(PERIOD) == [TopicAudience(date(2026, 11, 24), "stellen", 7)]
@@ -122,7 +122,7 @@ async def test_the_last_count_of_a_day_counts(store: Store) -> None:
 
 async def test_where_nobody_was_is_counted_again_at_the_next_round(store: Store) -> None:
     """So that the page does not say for a quarter of an hour that nobody has subscribed."""
-    log, day = PostgresListeningLog(store.database), date(2026, 11, 24)
+    log, day = PostgresStatistics(store.database), date(2026, 11, 24)
     for topic, audience in (("stellen", 0), ("baustellen", 5)):
         await log.record_audience(TopicAudience(day, topic, audience), BEGIN)
     assert await log.list_counted_topics(BEGIN - timedelta(minutes=1)) == {"baustellen"}

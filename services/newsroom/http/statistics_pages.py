@@ -6,14 +6,14 @@ from typing import Any
 from aiohttp import web
 
 from services.newsroom.domain.accounts import Right
-from services.newsroom.domain.listening import (
+from services.newsroom.domain.statistics import (
     PERIODS_DAYS,
     WHOLE_CHANNEL,
-    ListeningPeriod,
+    StatisticsPeriod,
     choose_period,
     draw_bars,
     draw_line,
-    sum_moves,
+    sum_counts,
 )
 from services.newsroom.http.newsroom import Newsroom
 from services.newsroom.http.rendering import render_page, respond_with_table
@@ -21,27 +21,29 @@ from services.newsroom.http.web_pages import WebPage
 from shared.contracts.hours import LOCAL_ZONE
 from shared.runtime.clock import system_clock
 
-LISTENING_PATH = "/auswertung"
+STATISTICS_PATH = "/auswertung"
 MAX_SHOWN, MAX_EXPORTED = 20, 5_000
 
 
 async def show(newsroom: Newsroom, request: web.Request) -> web.Response:
     period, topic = _parse_query(newsroom, request)
-    moves = period.group_moves(await newsroom.listening.list_moves(WHOLE_CHANNEL, period))
-    started, ended = sum_moves(moves)
+    counts = period.group_counts(await newsroom.statistics.list_subscription_counts(WHOLE_CHANNEL, period))
+    started, ended = sum_counts(counts)
     return render_page(
         request,
-        "listening.html",
+        "statistics.html",
         period=period,
         topic=topic,
         query=f"?tage={period.days}&thema={topic}",
         period_options=[(str(days), f"die letzten {days} Tage") for days in PERIODS_DAYS],
-        move_rows=[(move.day, move.started, move.ended) for move in reversed(moves) if move.started or move.ended],
-        bars=draw_bars(moves),
+        count_rows=[
+            (count.day, count.started, count.ended) for count in reversed(counts) if count.started or count.ended
+        ],
+        bars=draw_bars(counts),
         started=started,
         ended=ended,
         cards=await _build_cards(newsroom, period, topic),
-        echoes=await newsroom.listening.list_echoes(period, topic, MAX_SHOWN),
+        responses=await newsroom.statistics.list_responses(period, topic, MAX_SHOWN),
         limit=MAX_SHOWN,
         export_limit=MAX_EXPORTED,
     )
@@ -64,20 +66,21 @@ async def download(newsroom: Newsroom, request: web.Request) -> web.Response:
     )
     rows = (
         (
-            f"{echo.started_at.astimezone(LOCAL_ZONE):%d.%m.%Y %H:%M}",
-            echo.name,
-            newsroom.topics.get(echo.topic or "", echo.topic or ""),
-            echo.people if echo.people is not None else "",
-            *(echo.left_topic, echo.left_all, echo.good, echo.bad, echo.reactions, echo.texts),
+            f"{response.started_at.astimezone(LOCAL_ZONE):%d.%m.%Y %H:%M}",
+            response.name,
+            newsroom.topics.get(response.topic or "", response.topic or ""),
+            response.people if response.people is not None else "",
+            *(response.left_topic, response.left_all, response.good, response.bad, response.reactions, response.texts),
         )
-        for echo in await newsroom.listening.list_echoes(period, topic, MAX_EXPORTED)
+        for response in await newsroom.statistics.list_responses(period, topic, MAX_EXPORTED)
     )
     return respond_with_table("auswertung", head, rows)
 
 
-async def _build_cards(newsroom: Newsroom, period: ListeningPeriod, selected: str) -> Sequence[Mapping[str, Any]]:
+async def _build_cards(newsroom: Newsroom, period: StatisticsPeriod, selected: str) -> Sequence[Mapping[str, Any]]:
     """Return a card with the audience of each topic, or of the selected one."""
-    audiences, leavers = await newsroom.listening.list_audiences(period), await newsroom.listening.count_leavers(period)
+    audiences = await newsroom.statistics.list_audiences(period)
+    unsubscribed = await newsroom.statistics.count_unsubscribed(period)
     counts = {topic: [count for count in audiences if count.topic == topic] for topic in newsroom.topics}
     return [
         {
@@ -85,14 +88,14 @@ async def _build_cards(newsroom: Newsroom, period: ListeningPeriod, selected: st
             "counts": counts[topic],
             "rows": [(count.day, count.people) for count in reversed(counts[topic])],
             "chart": draw_line(counts[topic], period),
-            "left": leavers.get(topic, 0),
+            "left": unsubscribed.get(topic, 0),
         }
         for topic, title in newsroom.topics.items()
         if selected in ("", topic)
     ]
 
 
-def _parse_query(newsroom: Newsroom, request: web.Request) -> tuple[ListeningPeriod, str]:
+def _parse_query(newsroom: Newsroom, request: web.Request) -> tuple[StatisticsPeriod, str]:
     """Return period and topic of the query; unknown values select the default period and all topics."""
     topic = request.query.get("thema", "")
     topic = topic if topic in newsroom.topics else ""
@@ -101,6 +104,6 @@ def _parse_query(newsroom: Newsroom, request: web.Request) -> tuple[ListeningPer
 
 
 PAGES = (
-    WebPage("GET", LISTENING_PATH, show, Right.VIEW, title="Auswertung"),
-    WebPage("GET", f"{LISTENING_PATH}.csv", download, Right.VIEW),
+    WebPage("GET", STATISTICS_PATH, show, Right.VIEW, title="Auswertung"),
+    WebPage("GET", f"{STATISTICS_PATH}.csv", download, Right.VIEW),
 )
