@@ -28,9 +28,10 @@ HEAD_END = b"\r\n\r\n"
 MAX_TINY_CHUNKS = 400
 TINY_CHUNK = re.compile(rb"\r\n0*[0-9a-fA-F](?:;[^\r\n]*)?(?=\r\n)")
 FAILURE_LOG_INTERVAL_SECONDS = 60.0
-# Of an answer that its client does not read, the kernel keeps as much, which counts as our container's memory.
+# How much the kernel keeps of an answer that its client does not read, which counts as our container's memory, and for
+# how long.
 SEND_BUFFER_BYTES = 64 * 1024
-WRITE_TIMEOUT_SECONDS = 30.0  # without any progress that we can see
+UNREAD_TIMEOUT_MILLISECONDS = 30_000
 # Below the default limit of open files, 1,024, which includes the connections to the broker.
 MAX_CONNECTIONS = 800
 
@@ -181,7 +182,6 @@ class PieceReader(asyncio.BufferedProtocol):
         self._handler = handler
         self._slots = slots
         self._transport: asyncio.Transport | None = None
-        self._write_timeout: asyncio.TimerHandle
         self._body: StreamReader = EMPTY_PAYLOAD
         self._head_bytes = 0
         self._body_bytes = 0
@@ -202,23 +202,21 @@ class PieceReader(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        client = transport.get_extra_info("socket")
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_TIMEOUT_MILLISECONDS)
         self._handler.connection_made(transport)
         self._slots.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._slots.remove(self)
-        if self._handler.writing_paused:
-            self._write_timeout.cancel()
         self._handler.connection_lost(exc)
         del self._handler.reader  # else both would wait for the garbage collector
 
     def pause_writing(self) -> None:
         self._handler.pause_writing()
-        self._write_timeout = asyncio.get_running_loop().call_later(WRITE_TIMEOUT_SECONDS, self.cut_off)
 
     def resume_writing(self) -> None:
-        self._write_timeout.cancel()
         self._handler.resume_writing()
 
     def eof_received(self) -> None:
