@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
-import msgspec
 import typer
 from pydantic_settings import BaseSettings
 from yarl import URL
@@ -145,7 +144,7 @@ def _build_template_checks(installation: Installation, settings: Dispatcher) -> 
     try:
         topics = read_configuration(installation.county_file, County).topics
         definitions = read_definitions(installation.templates_file)
-    except (ConfigurationError, OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except ConfigurationError as error:
         yield _build_known("templates", DoctorProblem(str(error), "Correct the file, or name another one."))
         return
     for topic in topics:

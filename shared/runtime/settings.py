@@ -19,7 +19,7 @@ from shared.runtime.hosts import get_login, split_hosts
 PREFIX = "KREISFUNK_"
 EXIT_SETTINGS = 2
 MAX_SHUTDOWN_SECONDS = 5.0
-_TOKEN = re.compile(r"[\x21-\x7e]{1,500}")
+_WORD = re.compile(r"[\x21-\x7e]+")
 THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:\.[0-9]{3})+")
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -67,9 +67,10 @@ def _is_local(host: str) -> bool:
         return "." not in host
 
 
-def _require_header_word(token: str) -> None:
-    if not _TOKEN.fullmatch(token):
-        raise ValueError("must be one word of printable ASCII, as `kreisfunk tokens create` printed it")
+def require_word(secret: str) -> None:
+    """Raise ValueError, without the secret, if it cannot be one, such as two lines or what begins with a BOM."""
+    if not _WORD.fullmatch(secret):
+        raise ValueError("must be one word of printable ASCII, without line breaks or invisible characters")
 
 
 # A class that declares such a field again names its type again, or the value would not be validated.
@@ -134,7 +135,7 @@ class NoticesApiAccess(EnvironmentSettings):
     """Access of a municipal system to the notices API; the token identifies the system."""
 
     notices_api_url: NoticesApiUrl = Field(description="https://host of notices over HTTP")
-    notices_api_token: Annotated[SecretStr, validate_with(_require_header_word)] = Field(
+    notices_api_token: Annotated[SecretStr, validate_with(require_word)] = Field(
         description="token for notices over HTTP"
     )
 
