@@ -58,6 +58,11 @@ def test_links_lead_somewhere() -> None:
     assert [(format_path(page), link) for page in PAGES for link in links(page) if is_broken(page, link)] == []
 
 
+def test_each_row_of_a_table_has_a_line() -> None:
+    """Two in one line are a paragraph with bars."""
+    assert [format_path(page) for page in PAGES if re.search(r"\|.*\|[ |]*\|---", page.read_text())] == []
+
+
 def test_what_is_to_be_made_can_be_made() -> None:
     targets = set(TARGET.findall((ROOT / "Makefile").read_text()))
     code = [part for page in PAGES for part in CODE.findall(page.read_text())]
