@@ -254,7 +254,7 @@ async def test_erased_feedback_does_not_come_back_with_an_event_that_comes_later
     at, feedback = system_clock(), uuid4()
     await store.tell(FeedbackErased(feedback=(feedback,), at=at), at)
     await store.tell(FeedbackReceived(feedback=feedback, kind="text", at=at, text="weg"), at)
-    assert (await store.listening.summarize(FeedbackFilter())).total == 0
+    assert (await store.statistics.summarize(FeedbackFilter())).total == 0
 
 
 async def test_erased_feedback_does_not_survive_when_two_processes_overlap(
@@ -274,7 +274,7 @@ async def test_erased_feedback_does_not_survive_when_two_processes_overlap(
         message = FeedbackReceived(feedback=late, kind="text", at=at, text="auch weg")
         received = tasks.create_task(store.tell(message, at))
         await wait_for(is_written_or_waiting)
-    assert (await store.listening.summarize(FeedbackFilter())).total == 0
+    assert (await store.statistics.summarize(FeedbackFilter())).total == 0
 
 
 async def test_a_repeated_event_is_counted_once(store: Store) -> None:
@@ -297,13 +297,13 @@ async def test_feedback_is_found_by_what_it_says_and_a_withdrawn_reaction_is_gon
     ]
     for message in (*said, *said):
         await store.tell(message, at)
-    summary = await store.listening.summarize(FeedbackFilter())
+    summary = await store.statistics.summarize(FeedbackFilter())
     assert (summary.total, summary.texts, summary.good, summary.reactions) == (4, 2, 1, {"👍": 1})
-    found: Sequence[Any] = await store.listening.list_entries(FeedbackFilter(words="0 % gut_"), 10)
+    found: Sequence[Any] = await store.statistics.list_entries(FeedbackFilter(words="0 % gut_"), 10)
     assert [each.text for each in found] == ["100 % gut_gemacht"]
-    assert [each.value for each in await store.listening.list_entries(FeedbackFilter(topic="stellen"), 10)] == ["good"]
+    assert [each.value for each in await store.statistics.list_entries(FeedbackFilter(topic="stellen"), 10)] == ["good"]
     await store.tell(msgspec.structs.replace(said[3], value=""), at)
-    assert (await store.listening.summarize(FeedbackFilter())).reactions == {}
+    assert (await store.statistics.summarize(FeedbackFilter())).reactions == {}
 
 
 async def test_a_cancelled_broadcast_is_cancelled_whatever_follows(store: Store) -> None:

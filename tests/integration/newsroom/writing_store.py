@@ -47,7 +47,7 @@ class Store:
     drafting: DraftingService
     events: NewsroomEventHandler
     statuses: BroadcastStatuses
-    listening: PostgresStatistics
+    statistics: PostgresStatistics
     anna: Account
     ben: Account
 
@@ -117,17 +117,21 @@ async def open_store(database: FreshDatabase) -> AsyncIterator[Store]:
         connect_to_database(database.url) as owner,
         database.open_pool(ROLE, size=10) as opened,
     ):
-        drafts = PostgresDraftRepository(opened, SOURCE)
-        # At any hour, so that a test at night is no other.
-        rules = msgspec.structs.replace(ROUTINE, night_begins=ROUTINE.night_ends)
-        yield Store(
-            database=opened,
-            drafts=drafts,
-            publications=PublicationRepository(opened),
-            drafting=build_drafting(opened, drafts, rules),
-            events=NewsroomEventHandler(database=opened, source=SOURCE),
-            statuses=BroadcastStatuses(opened),
-            listening=PostgresStatistics(opened),
-            anna=await add_account(owner, "anna"),
-            ben=await add_account(owner, "ben"),
-        )
+        yield build_store(opened, await add_account(owner, "anna"), await add_account(owner, "ben"))
+
+
+def build_store(database: Database, anna: Account, ben: Account) -> Store:
+    drafts = PostgresDraftRepository(database, SOURCE)
+    # At any hour, so that a test at night is no other.
+    rules = msgspec.structs.replace(ROUTINE, night_begins=ROUTINE.night_ends)
+    return Store(
+        database=database,
+        drafts=drafts,
+        publications=PublicationRepository(database),
+        drafting=build_drafting(database, drafts, rules),
+        events=NewsroomEventHandler(database=database, source=SOURCE),
+        statuses=BroadcastStatuses(database),
+        statistics=PostgresStatistics(database),
+        anna=anna,
+        ben=ben,
+    )
