@@ -28,6 +28,7 @@ from services.dispatcher.settings import Settings as Dispatcher
 from services.feeds.settings import Settings as Feeds
 from services.ingress.settings import Settings as Ingress
 from services.subscriptions.domain.county import County
+from shared.amqp import topology
 from shared.notices.configuration import ConfigurationError, read_configuration
 from shared.runtime.settings import PREFIX, BrokerAccess, DatabaseAccess, EnvironmentSettings, ServiceSettings
 
@@ -107,6 +108,9 @@ def _build_broker_checks(known: KnownSettings) -> Iterator[Check]:
     for access in list(accesses.values())[:1]:
         yield Check("broker topology", partial(servers.check_login, access, servers.check_topology))
         yield Check("dead-letter queues", partial(servers.check_login, access, servers.check_dead_letters))
+    retrying = {queue.owner: queue.retry_exchange for queue in topology.QUEUES if queue.owner in accesses}
+    for owner, exchange in list(retrying.items())[:1]:
+        yield Check("broker takes messages", partial(servers.check_publishing, accesses[owner], exchange))
 
 
 def _build_database_checks(known: KnownSettings, standbys: int) -> Iterator[Check]:
