@@ -109,7 +109,9 @@ async def check_database(access: DatabaseAccess, check: DatabaseCheck) -> Doctor
     except REFUSED:
         return DoctorProblem("the database refuses this role", _LOGIN_ADVICE)
     except UNAVAILABLE as error:
-        return DoctorProblem(f"{type(error).__name__}", "Is PostgreSQL up, and are host, port and name right?")
+        return DoctorProblem(
+            f"{type(error).__name__}", "Is PostgreSQL up, open for writing, and are host, port and name right?"
+        )
 
 
 async def check_connection(connection: asyncpg.Connection) -> DoctorProblem | None:
