@@ -46,6 +46,8 @@ from tests.integration.newsroom.writing_store import QUOTA, ROLE, SOURCE, Store,
 PAIRS = int(os.environ.get("KREISFUNK_TEST_PAIRS", "150")) // 2
 BROADCAST, WAITING_BROADCAST = UUID(int=1), UUID(int=2)
 FEEDBACK, SUBSCRIBER = UUID(int=3), UUID(int=4)
+# They differed once.
+KNOWN_PAIRS = (("anna withdraws the published", "the API refuses"),)
 TOPIC = "strassensperrungen"
 # The name of the running operation, and how many ids it has made.
 ids_of: ContextVar[tuple[str, Any]] = ContextVar("ids_of", default=("preparation", count()))
@@ -154,9 +156,9 @@ def build_operations(editors: Store, drafts: PreparedDrafts) -> Mapping[str, Ope
     for name, message in list_events(drafts).items():
         acts[f"event: {name}"] = partial(Store.tell, message=message, at=at, event_id=name)
     for who in (editors.anna, editors.ben):
-        for draft in (drafts.draft, drafts.submitted, drafts.published, drafts.accepted):
-            for verb, act in list_acts(who, draft).items():
-                acts[f"{who.name} {verb} {draft.id}"] = act
+        for state in ("draft", "submitted", "published", "accepted"):
+            for verb, act in list_acts(who, getattr(drafts, state)).items():
+                acts[f"{who.name} {verb} the {state}"] = act
     return {name: build_operation(name, editors, act) for name, act in acts.items()}
 
 
@@ -167,7 +169,7 @@ async def test_two_acts_at_once_leave_what_one_after_the_other_leaves(
     operations = build_operations(store, await prepare_drafts(store))
     pairs = list(product(operations, repeat=2))
     async with open_race(database, "newsroom", operations, read_newsroom) as race:
-        for pair in random.sample(pairs, min(PAIRS, len(pairs))):
+        for pair in (*KNOWN_PAIRS, *random.sample(pairs, min(PAIRS, len(pairs)))):
             assert "\n".join(await race.find_differences(*pair)) == ""
 
 
