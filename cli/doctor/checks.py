@@ -17,7 +17,7 @@ from cli.broker import suppress_driver_logs
 from cli.doctor import servers
 from cli.doctor.findings import Check, DoctorProblem, build_json, format_text, run_checks
 from cli.doctor.graph_api import check_ca_file, check_number, check_template, list_expected, read_definitions
-from cli.doctor.installation import PROCESS_KINDS, SECRETS_DIR, Installation, find_installation, read_all_settings
+from cli.doctor.installation import PROCESS_KINDS, Installation, find_installation, read_all_settings
 from cli.migrate.database import SCHEMAS
 from cli.options import COUNTY, TEMPLATES, CountyFile, Json, TemplatesFile
 from cli.output import Exit, print_result, show_status
@@ -30,7 +30,14 @@ from services.ingress.settings import Settings as Ingress
 from services.subscriptions.domain.county import County
 from shared.amqp import topology
 from shared.notices.configuration import ConfigurationError, read_configuration
-from shared.runtime.settings import PREFIX, BrokerAccess, DatabaseAccess, EnvironmentSettings, ServiceSettings
+from shared.runtime.settings import (
+    PREFIX,
+    SECRETS_DIR,
+    BrokerAccess,
+    DatabaseAccess,
+    EnvironmentSettings,
+    ServiceSettings,
+)
 
 LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - a process on all interfaces also answers there
 CA_FILE = "SSL_CERT_FILE"

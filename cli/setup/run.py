@@ -12,14 +12,13 @@ import aiohttp
 import typer
 from pydantic import Field
 
-from cli.doctor.installation import SECRETS_DIR
 from cli.meta import MetaClient
 from cli.output import Exit, console, fail
 from cli.stacks import find_stack, read_settings_from
 from deploy.atomic_write import write_secret
 from deploy.stack_file import BUSINESS_ACCOUNT_ID
 from services.dispatcher.settings import UNENCRYPTED_HOSTS, GraphUrl
-from shared.runtime.settings import PREFIX, EnvironmentSettings, require_word
+from shared.runtime.settings import PREFIX, SECRETS_DIR, EnvironmentSettings, require_word
 
 GRAPH_URL = f"{PREFIX}GRAPH_URL"
 VERIFY_TOKEN = "ingress/kreisfunk_verify_token"  # noqa: S105 - the path of its file

@@ -17,6 +17,7 @@ from shared.notices.configuration import Configuration, ConfigurationError, read
 from shared.runtime.hosts import get_login, split_hosts
 
 PREFIX = "KREISFUNK_"
+SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
 EXIT_SETTINGS = 2
 MAX_SHUTDOWN_SECONDS = 5.0
 _WORD = re.compile(r"[\x21-\x7e]+")
@@ -188,9 +189,9 @@ def read_county(path: Path, configuration_type: type[C], check: Callable[[C], No
 
 
 def find_secrets_folder() -> Path | None:
-    """Return KREISFUNK_SECRETS_DIR if it is a folder."""
-    folder = os.environ.get(f"{PREFIX}SECRETS_DIR")
-    return Path(folder) if folder and Path(folder).is_dir() else None
+    """Return KREISFUNK_SECRETS_DIR if it is a folder that we can reach."""
+    folder = os.environ.get(SECRETS_DIR)
+    return Path(folder) if folder and os.path.isdir(folder) else None
 
 
 def explain(error: ValidationError | SettingsError, settings_type: type[BaseSettings]) -> str:
@@ -199,6 +200,8 @@ def explain(error: ValidationError | SettingsError, settings_type: type[BaseSett
     A SettingsError is about the first file that cannot be read, or the first text that is not the JSON that it must be.
     """
     lines = []
+    if (folder := os.environ.get(SECRETS_DIR)) and find_secrets_folder() is None:
+        lines.append(f"  {SECRETS_DIR}: there is no folder {folder}, or we may not enter it\n")
     if isinstance(error, SettingsError):
         name = "".join(re.findall(r'field "(\w+)"', str(error)))
         lines.append(f"  {PREFIX}{name.upper()}: cannot be read ({type(error.__cause__).__name__})\n")
@@ -210,5 +213,5 @@ def explain(error: ValidationError | SettingsError, settings_type: type[BaseSett
     return (
         "Settings are missing or wrong:\n"
         + "".join(lines)
-        + "Set each as a variable, or as a file in KREISFUNK_SECRETS_DIR.\n"
+        + f"Set each as a variable, or as a file in {SECRETS_DIR}.\n"
     )
