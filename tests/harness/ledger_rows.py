@@ -1,4 +1,4 @@
-"""Rows of the ledger, as a dispatcher writes them."""
+"""Rows of the ledger, as a dispatcher writes them, and of what subscriptions expands into it."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -28,6 +28,12 @@ insert into dispatcher.rate (number, per_second, ceiling, people_a_day, messages
 values ('1', 80, 80, 1000, 40000)
 on conflict (number) do update set paused_reason = null, paused_by_operator = false
 """
+_EXPANSION = """
+with notice as (insert into subscriptions.notice (source, notice) values ('/x', $1::uuid::text))
+insert into subscriptions.broadcast (id, source, notice, revision, digest, topic, lane, template, published_at,
+    expires_at, state)
+values ($1, '/x', $1::text, 1, '', 'stellen', 'bulk', '{}', now(), now() + interval '1 hour', $2)
+"""
 
 
 async def add_sent_broadcast(owner: asyncpg.Connection, states: Mapping[str, int]) -> UUID:
@@ -38,6 +44,11 @@ async def add_sent_broadcast(owner: asyncpg.Connection, states: Mapping[str, int
         await owner.execute(_DELIVERY, source, state, count)
         await owner.execute("insert into dispatcher.broadcast_count values ($1, $2, 0, $3)", source, state, count)
     return source
+
+
+async def add_expansion(owner: asyncpg.Connection, broadcast: UUID, state: str = "expanding") -> None:
+    """Add the broadcast to those that subscriptions expands or has expanded."""
+    await owner.execute(_EXPANSION, broadcast, state)
 
 
 async def set_up_number(owner: asyncpg.Connection) -> None:

@@ -91,14 +91,20 @@ _FIND_STARTED_REVISION = """
             and (d.notice = $2 or (d.corrects = $2 and d.kind = 'update')))
     select id from candidate where broadcast = $4 or (state <> 'rejected' and (select count(*) from candidate) = 1)
 """
+# A follow-up goes to whoever got any revision of the earlier notice, and so concerns the places of all of them.
 _ARCHIVE = """
     insert into newsroom.archive_entry (code, publication, notice, revision, topic, municipalities, headline, text,
         link, picture, urgent, published_at, expires_at)
     select $1, p.id, $3, $4, v.content ->> 'topic',
-        array(select jsonb_array_elements_text(coalesce(v.content -> 'municipalities', '[]'))),
+        coalesce((
+            select case when bool_or(e.municipalities = '{}') then '{}' else array_agg(distinct m order by m) end
+            from newsroom.archive_entry e left join lateral unnest(e.municipalities) as m on true
+            where d.kind = 'follow_up' and e.notice = d.corrects
+        ), array(select jsonb_array_elements_text(coalesce(v.content -> 'municipalities', '[]')))),
         v.content ->> 'headline', v.content ->> 'text', v.content ->> 'link', v.content ->> 'picture',
         coalesce((v.content ->> 'urgent')::boolean, false), $5, (p.body ->> 'expirytime')::timestamptz
-    from newsroom.publication p join newsroom.draft_version v on v.draft = p.draft and v.version = p.version
+    from newsroom.publication p join newsroom.draft d on d.id = p.draft
+        join newsroom.draft_version v on v.draft = p.draft and v.version = p.version
     where p.id = $2
     on conflict do nothing
 """

@@ -12,32 +12,43 @@ from services.newsroom.adapters.audit import encode_json, record_act
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.outbox import NoticePublication, PendingNotice, PublicationState
 from shared.contracts.events import Problem
+from shared.contracts.notices import NoticeWithdrawn
 from shared.database.pool import Connection, Database
 
 _COLUMNS = "id, draft, version, revision, body as event, state, tries, problems, broadcast, created_at, confirmed_at"
-# Publications of a notice are sent in order, even while the earlier one waits for a retry.
+# For a publication `p`: whether a withdrawal of its notice is on its way.
+_IS_WITHDRAWN = f"""
+    exists (select from newsroom.publication w
+        where w.state <> 'rejected' and w.broadcast is null and w.confirmed_at is null
+            and w.body ->> 'subject' = p.body ->> 'subject' and w.body ->> 'type' = '{NoticeWithdrawn.TYPE}')
+"""
+# Publications of a notice are sent in order, even while the earlier one waits for a retry. Only a withdrawal overtakes
+# them, or people would get what nobody had; they leave once it is confirmed, and are rejected.
 _DUE = f"""
     select {_COLUMNS} from newsroom.publication p
-    where state = 'waiting' and next_at <= $1 and not exists (
-        select from newsroom.publication e
-        where e.state = 'waiting' and e.body ->> 'subject' = p.body ->> 'subject'
-            and (e.created_at, e.id) < (p.created_at, p.id))
+    where state = 'waiting' and next_at <= $1 and (
+        body ->> 'type' = '{NoticeWithdrawn.TYPE}' or not {_IS_WITHDRAWN} and not exists (
+            select from newsroom.publication e
+            where e.state = 'waiting' and e.body ->> 'subject' = p.body ->> 'subject'
+                and (e.created_at, e.id) < (p.created_at, p.id)))
     order by created_at, id limit $2
 """  # noqa: S608 - constant parts
 _NEWEST = f"""
-    select distinct on (draft) {_COLUMNS} from newsroom.publication p where draft = any($1)
+    select distinct on (draft) {_COLUMNS}, {_IS_WITHDRAWN} as is_withdrawn
+    from newsroom.publication p where draft = any($1)
     order by draft, state = 'rejected' and exists (
         select from newsroom.publication o
         where o.draft = p.draft and o.revision = p.revision and o.state <> 'rejected'), created_at desc, id
 """  # noqa: S608 - constant parts
-_UNDER_WAY = """
+_UNDER_WAY = f"""
     select p.draft, p.revision, v.content ->> 'headline' as headline, v.content ->> 'topic' as topic, p.created_at,
         p.tries
     from newsroom.publication p join newsroom.draft d on d.id = p.draft
         join newsroom.draft_version v on v.draft = p.draft and v.version = p.version
     where p.state <> 'rejected' and p.broadcast is null and p.confirmed_at is null and d.kind <> 'withdrawal'
+        and not {_IS_WITHDRAWN}
     order by p.created_at desc limit $1
-"""
+"""  # noqa: S608 - constant parts
 _PUBLISHED = f"select {_COLUMNS} from newsroom.publication where broadcast = $1"  # noqa: S608 - constant parts
 _ACCEPT = """
     update newsroom.publication
@@ -73,7 +84,7 @@ class PublicationRepository:
         self._database = database
 
     async def list_due(self, now: datetime, limit: int) -> Sequence[NoticePublication]:
-        """Return the due publications, oldest first; only the oldest of each notice."""
+        """Return the due publications, oldest first; of each notice only its withdrawals, or the oldest."""
         return [_read_publication(row) for row in await self._database.fetch(_DUE, now, limit)]
 
     async def find_newest(self, draft: UUID) -> NoticePublication | None:
@@ -87,7 +98,7 @@ class PublicationRepository:
         return {row["draft"]: _read_publication(row) for row in await self._database.fetch(_NEWEST, [*drafts])}
 
     async def list_under_way(self, limit: int) -> Sequence[PendingNotice]:
-        """Return notices published here that are not a broadcast yet, newest first, without withdrawals."""
+        """Return notices published here that are not a broadcast yet, newest first, unless they are being withdrawn."""
         return [PendingNotice(**row) for row in await self._database.fetch(_UNDER_WAY, limit)]
 
     async def find_published(self, broadcast: UUID) -> NoticePublication | None:

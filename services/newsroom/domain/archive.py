@@ -118,7 +118,7 @@ def format_code(code: str) -> str:
 
 
 def normalize_code(text: str) -> str | None:
-    """Return a typed code, or that of a pasted message, in its stored form; None if it cannot be a code."""
-    message = _IN_MESSAGE.search(text)
-    letters = (message[1] if message else text).strip().upper().translate(_MISREAD)
+    """Return a typed code, or the last of a pasted message, in its stored form; None if it cannot be a code."""
+    codes = _IN_MESSAGE.findall(text)
+    letters = (codes[-1] if codes else text).strip().upper().translate(_MISREAD)
     return letters if len(letters) == CODE_LENGTH and set(letters) <= set(_ALPHABET) else None

@@ -50,6 +50,9 @@ _PROBLEMS: Mapping[str, str] = {
     r"^headline: .*control characters": (
         "Die Überschrift enthält unsichtbare Zeichen. Tippen Sie die Stelle bitte neu."
     ),
+    r"^(?:link|picture): .*control characters": (
+        "Die Adresse enthält unsichtbare Zeichen. Bitte geben Sie sie neu ein."
+    ),
     r"control characters": "Der Text enthält unsichtbare Zeichen. Tippen Sie die Stelle bitte neu.",
     r"more than 4 spaces": "WhatsApp erlaubt höchstens vier Leerzeichen hintereinander.",
     r"\{\{ or \}\}": "Die Zeichen {{ und }} sind nicht möglich.",

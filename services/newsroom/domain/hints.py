@@ -78,7 +78,8 @@ def _find_past_dates(text: str, today: date) -> Iterator[str]:
 
 
 def _find_emoji(text: str) -> Iterator[str]:
-    count = sum(unicodedata.category(letter) == "So" for letter in text)
+    # A degree sign is no picture, though of the same category.
+    count = sum(unicodedata.category(letter) == "So" and letter != "°" for letter in text)
     if count > MAX_EMOJI:
         yield f"{count} Bildzeichen: Vorleseprogramme sprechen jedes aus. Höchstens {MAX_EMOJI} sind gut."
 

@@ -41,7 +41,7 @@ class NoticePublication:
     """Revision of a notice to publish; every attempt sends the same `event`, whose id is this `id`.
 
     Once accepted it will not be lost; it takes effect when it is confirmed. `people` is the expected audience,
-    `approvals` are the decisions that counted when it was handed over.
+    `approvals` are the decisions that counted when it was handed over. `is_withdrawn`: a withdrawal is on its way.
     """
 
     id: UUID
@@ -57,6 +57,7 @@ class NoticePublication:
     problems: tuple[Problem, ...] = ()
     broadcast: UUID | None = None
     confirmed_at: datetime | None = None
+    is_withdrawn: bool = False
 
     @property
     def is_settled(self) -> bool:

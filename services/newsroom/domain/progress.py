@@ -175,8 +175,11 @@ class BroadcastStatus:
 
     @property
     def _is_dropped(self) -> bool:
-        """Return whether it was withdrawn or replaced before its end; if it never began, no more events follow."""
-        return self.cancelled_at is not None and self.finished_at is None
+        """Return whether it was withdrawn, replaced or ended by an operator before its end.
+
+        If it never began, no more events follow; while all sending is paused, none until it is resumed.
+        """
+        return self.finished_at is None and (self.cancelled_at is not None or self.stop_cause == "cancelled")
 
     @property
     def _unsent(self) -> int:

@@ -34,6 +34,7 @@ _NOT_STARTED = (
     "Der Versand hat noch nicht begonnen. Bis er beginnt, können Sie die Aussendung beenden; wer die Meldung"
     " geschrieben hat, kann sie zurückziehen."
 )
+_PLANNED = "Der Versand hat noch nicht begonnen. Zurückziehen kann die Meldung, wer sie veröffentlicht hat."
 _LONG_AGO = "Der Versand ist schon lange vorbei. An dieser Aussendung lässt sich nichts mehr ändern."
 _NO_REASON = "Bitte schreiben Sie einen Grund. Er steht im Protokoll."
 _NOTHING_TO_RESEND = "Es gibt niemanden, bei dem die Zustellung gescheitert ist, oder die Meldung gilt nicht mehr."
@@ -83,21 +84,25 @@ class OperatingService:
         """Pause, resume, cancel, or resend to those for whom it failed. Raises NotPermitted, SendingRefused."""
         account.require(CHANGE_RIGHTS[change])
         reason = parse_reason(reason, _NO_REASON, SendingRefused)
+        if change is BroadcastChange.CANCEL and status.phase is BroadcastPhase.CANCELLED:
+            raise SendingRefused(_OBSTACLES["cancelled"])  # the ledger may know of it only later
         act = Act(account=account.id, action=change.value, object=str(status.id), detail={"reason": reason})
         permit = await self._build_permit(account, status)
         standing = await self.control.change_broadcast(change, status.id, reason, act, permit)
         if standing == "missing":
-            raise SendingRefused(await self._explain_missing(status))
+            raise SendingRefused(await self._explain_missing(change, status))
         if standing:
             is_sendable = change is BroadcastChange.RESEND and standing not in ("cancelled", "expired")
             raise SendingRefused(_NOTHING_TO_RESEND if is_sendable else _OBSTACLES[standing])
 
-    async def _explain_missing(self, status: BroadcastStatus) -> str:
+    async def _explain_missing(self, change: BroadcastChange, status: BroadcastStatus) -> str:
         """Return why the ledger does not contain the broadcast, in German."""
         if status.phase is BroadcastPhase.CANCELLED:
             return _OBSTACLES["cancelled"]
         if status.is_final:
             return _LONG_AGO
+        if change is BroadcastChange.CANCEL:
+            return _PLANNED
         return _ALL_PAUSED if (await self.control.read_overview()).pause_reasons else _NOT_STARTED
 
     async def change_sending(self, account: Account, change: SendingChange, subject: str, reason: str) -> None:

@@ -148,7 +148,8 @@ def _list_possible_changes(status: BroadcastStatus) -> Iterator[BroadcastChange]
     if not status.is_final:
         if status.was_begun:
             yield BroadcastChange.RESUME if status.stop_cause == "broadcast" else BroadcastChange.PAUSE
-        yield BroadcastChange.CANCEL
+        if not status.is_planned:  # only its publisher ends it, by withdrawing the notice
+            yield BroadcastChange.CANCEL
     is_cancelled = status.phase is BroadcastPhase.CANCELLED or status.withdrawn_at
     if status.states.get("failed") and not is_cancelled:
         yield BroadcastChange.RESEND

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from multidict import CIMultiDict
 MIN_COMPRESSED_BYTES = 1_000
 OWN = Path(__file__).parent / "static"
 KERN_STYLES = ("kern.min.css", "fonts/fira-sans.css")
+_REFUSES_GZIP = re.compile(r"gzip\s*;\s*q=0(?:\.0*)?\s*(?:,|$)")
 _MEDIA: Mapping[str, str] = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -28,7 +30,8 @@ class HttpDocument:
         compressed = gzip.compress(body, mtime=0) if len(body) >= MIN_COMPRESSED_BYTES else body
         self._compressed = compressed if len(compressed) < len(body) else None
         # Both encodings share the tag, so it has to be weak.
-        self.tag = f'W/"{hashlib.sha256(body).hexdigest()[:20]}"'
+        self._digest = hashlib.sha256(body).hexdigest()[:20]
+        self.tag = f'W/"{self._digest}"'
         self._headers = CIMultiDict(
             {
                 hdrs.CONTENT_TYPE: content_type,
@@ -41,10 +44,11 @@ class HttpDocument:
     def respond(self, request: web.Request) -> web.Response:
         """Return the document, or 304 if the client has it already."""
         headers = self._headers.copy()
-        if self.tag in request.headers.get(hdrs.IF_NONE_MATCH, ""):
+        if any(tag.value in (self._digest, "*") for tag in request.if_none_match or ()):
             del headers[hdrs.CONTENT_TYPE]
             return web.Response(status=304, headers=headers)
-        if self._compressed and "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, ""):
+        accepted = request.headers.get(hdrs.ACCEPT_ENCODING, "")
+        if self._compressed and "gzip" in accepted and not _REFUSES_GZIP.search(accepted):
             headers[hdrs.CONTENT_ENCODING] = "gzip"
             return web.Response(body=self._compressed, headers=headers)
         return web.Response(body=self._plain, headers=headers)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import quote
 
+import structlog
 from aiohttp import hdrs, web
 from multidict import MultiDict
 from yarl import URL
@@ -23,6 +24,7 @@ from services.newsroom.http.web_pages import (
     WebPage,
     redirect,
 )
+from shared.outcome import DependencyUnavailable
 
 MAX_BODY_BYTES = 64 * 1024
 READ_TIMEOUT_SECONDS = 10.0
@@ -30,7 +32,18 @@ CSRF_FIELD = "csrf"
 LOGIN_PATH = "/anmelden"
 SETUP_PATH = "/einrichten"
 _FORM_MEDIA = "application/x-www-form-urlencoded"
+_LOGGED_OUT = (
+    "Sie sind nicht mehr angemeldet, oder Sie haben sich inzwischen neu angemeldet.",
+    "Die Anmeldung öffnet ein neues Fenster und führt dann zurück: Fügen Sie dort ein, was hier steht.",
+    "Zur Anmeldung in einem neuen Fenster",
+)
+_AWAY = (
+    "Die Datenbank antwortet nicht.",
+    "Versuchen Sie es in einer Minute noch einmal, und sehen Sie zuerst nach, ob es doch geschehen ist.",
+    "Zurück in einem neuen Fenster",
+)
 _FORGED = "Diese Anfrage kam nicht von einer Seite der Redaktion, oder Sie haben sich neu angemeldet."
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -41,12 +54,23 @@ class PageGuard:
 
     async def respond(self, page: WebPage, request: web.Request) -> web.StreamResponse:
         """Return the response of the page, or of the check if the visitor is not in its audience."""
-        refusal = await self._check(page, request)
-        return await page.handler(self.newsroom, request) if refusal is None else refusal
+        login_path = await self._build_login_path(request)
+        try:
+            refusal = await self._check(page, request, login_path)
+            return await page.handler(self.newsroom, request) if refusal is None else refusal
+        except DependencyUnavailable as error:
+            if page.method != hdrs.METH_POST:
+                raise
+            self._check_origin(request)
+            unsaved = self._show_unsaved(request, await _read_fields(request), login_path, is_away=True)
+            if unsaved is None:
+                raise
+            _log.warning("dependency_unavailable", error=str(error))
+            return unsaved
 
-    async def _check(self, page: WebPage, request: web.Request) -> web.Response | None:
+    async def _check(self, page: WebPage, request: web.Request, login_path: str) -> web.Response | None:
         """Return a response instead of the page's, None if the page may respond. Raises NotPermitted."""
-        login_path, visitor = await self._build_login_path(request), await self._find_visitor(request)
+        visitor = await self._find_visitor(request)
         if visitor is not None:
             request[VISITOR] = visitor
         refusal = _refuse_visitor(page, visitor, login_path)
@@ -66,20 +90,26 @@ class PageGuard:
             raise NotPermitted(_FORGED)
         return refusal
 
-    def _show_unsaved(self, request: web.Request, form: FormData, login_path: str) -> web.Response | None:
-        """Return a page with the filled-in fields, as they were not saved; None if there are none."""
+    def _show_unsaved(
+        self, request: web.Request, form: FormData, login_path: str, *, is_away: bool = False
+    ) -> web.Response | None:
+        """Return a page with the filled-in fields, as they were not saved; None if there are none.
+
+        With `is_away` because of the database, otherwise because the visitor is not logged in any more.
+        """
         fields = list_filled_in(form, self.newsroom.topics)
         if not fields:
             return None
+        reason, advice, link = _AWAY if is_away else _LOGGED_OUT
         return render_page(
             request,
             "unsaved.html",
-            status=401,
+            status=503 if is_away else 401,
             fields=fields,
-            reason="Sie sind nicht mehr angemeldet, oder Sie haben sich inzwischen neu angemeldet.",
-            advice="Die Anmeldung öffnet ein neues Fenster und führt dann zurück: Fügen Sie dort ein, was hier steht.",
+            reason=reason,
+            advice=advice,
             next=login_path,
-            next_name="Zur Anmeldung in einem neuen Fenster",
+            next_name=link,
             is_elsewhere=True,
         )
 
@@ -154,4 +184,5 @@ async def _read_fields(request: web.Request) -> FormData:
         raise web.HTTPRequestTimeout from None
     except ValueError:  # not text, or too many fields
         raise web.HTTPBadRequest from None
-    return MultiDict((name, value) for name, value in fields.items() if isinstance(value, str))
+    # PostgreSQL stores no NUL, which pasted text may contain.
+    return MultiDict((name, value.replace("\0", "")) for name, value in fields.items() if isinstance(value, str))

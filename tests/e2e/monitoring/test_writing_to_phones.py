@@ -99,6 +99,20 @@ async def test_a_withdrawn_notice_reaches_nobody(editors: EditorialSystem) -> No
     assert await editors.accepted.find(text) == []
 
 
+async def test_what_is_withdrawn_before_the_notices_api_is_back_reaches_nobody(editors: EditorialSystem) -> None:
+    text = f"Doch nicht, {uuid4().hex[:8]}."
+    path = await editors.approve(text=text)
+    await editors.stack.supervisor.stop_one("notices-1")
+    try:
+        assert (await editors.ben.send(path, "veroeffentlichen", 2)).status == 303
+        withdrawn = (await editors.ben.send(path, "zurueckziehen", 2, {"reason": "Fällt aus."})).location
+    finally:
+        await editors.stack.supervisor.start_one("notices-1")
+    await editors.wait_for_text(withdrawn, "ist zurückgezogen")
+    await editors.wait_for_text(path, "Niemand hat sie bekommen.")
+    assert await editors.accepted.find(text) == []
+
+
 async def test_an_editor_sees_a_draft_on_their_own_telephone_and_nobody_else_does(editors: EditorialSystem) -> None:
     text = f"Erst ansehen, {uuid4().hex[:8]}."
     path = await editors.anna.begin(text=text)

@@ -10,7 +10,7 @@ import pytest
 
 from services.newsroom.domain.accounts import Role
 from services.newsroom.domain.archive import derive_code, format_code
-from tests.harness.ledger_rows import add_sent_broadcast
+from tests.harness.ledger_rows import add_expansion, add_sent_broadcast
 from tests.harness.newsroom import EditorBrowser, NewsroomProcess, ShownPage
 from tests.harness.writing import WritingHarness, add_broadcast, become_broadcast, parse_draft_id
 from tests.servers import WAIT_TIMEOUT_SECONDS
@@ -230,6 +230,32 @@ async def test_the_stream_and_the_certificate_of_what_was_withdrawn_before_its_s
 
 async def pause(browser: EditorBrowser, path: str) -> ShownPage:
     return await browser.fill_in(f"{path}/anhalten", f"{path}/anhalten", reason="Falsche Uhrzeit")
+
+
+async def end(browser: EditorBrowser, path: str) -> ShownPage:
+    return await browser.fill_in(f"{path}/beenden", f"{path}/beenden", reason="Falsche Uhrzeit")
+
+
+async def test_what_is_ended_while_all_of_it_waits_at_the_broker_is_ended_once_and_nobody_waits_for_it(
+    newsroom: NewsroomProcess, operator: EditorBrowser
+) -> None:
+    """The ledger has nothing to tell of it as long as all sending is paused."""
+    broadcast = await add_broadcast(newsroom.owner, states="{}")
+    await add_expansion(newsroom.owner, broadcast, "expanded")
+    path = f"/aussendungen/{broadcast}"
+    assert [(await end(operator, path)).status for _ in range(2)] == [303, 422]
+    page = await operator.read(path)
+    assert ("nicht mehr gesendet" in page, "warten noch" in page) == (True, False)
+
+
+async def test_what_is_planned_is_not_ended_but_withdrawn(newsroom: NewsroomProcess, operator: EditorBrowser) -> None:
+    planned = {"states": "{}", "started_at": None, "scheduled_at": datetime.now(UTC) + timedelta(hours=1)}
+    broadcast = await add_broadcast(newsroom.owner, **planned)
+    await add_expansion(newsroom.owner, broadcast, "scheduled")
+    path = f"/aussendungen/{broadcast}"
+    assert f"{path}/beenden" not in await operator.read(path)
+    refused = await end(operator, path)
+    assert (refused.status, "Zurückziehen kann" in refused.text, "können Sie" in refused.text) == (422, True, False)
 
 
 async def test_what_has_begun_waits_while_all_sending_is_paused_and_says_so(

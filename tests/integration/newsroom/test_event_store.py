@@ -35,7 +35,7 @@ from shared.outcome import Dead
 from shared.runtime.clock import system_clock
 from tests.databases import count_locked, wait_until_locked
 from tests.factories.editors import CONTENT
-from tests.integration.newsroom.writing_store import QUOTA, SOURCE, Store
+from tests.integration.newsroom.writing_store import QUOTA, SOURCE, Store, build_started
 from tests.servers import wait_for
 
 _ENTRIES = "select code, headline, text, revision, withdrawn_at from newsroom.archive_entry"
@@ -62,18 +62,6 @@ def list_events(draft: NoticeDraft, key: str, at: datetime) -> list[tuple[Messag
         (BroadcastProgressed(broadcast=BROADCAST, audience=4, states={"waiting": 1, "sent": 3}), after(3)),
         (BroadcastFinished(broadcast=BROADCAST, audience=4, states={"sent": 4}), after(4)),
     ]
-
-
-def build_started(draft: NoticeDraft, revision: int) -> BroadcastStarted:
-    return BroadcastStarted(
-        broadcast=uuid4(),
-        source=SOURCE,
-        notice=draft.subject,
-        revision=revision,
-        topic="strassensperrungen",
-        lane=Lane.BULK,
-        expires_at=system_clock(),
-    )
 
 
 async def test_events_give_the_same_in_any_order_and_any_number(store: Store) -> None:

@@ -11,9 +11,10 @@ from services.newsroom.domain.drafts import DraftRefused, NoticeDraft
 from services.newsroom.domain.explanations import explain_blocker, explain_problem
 from services.newsroom.handlers.drafting import DraftingService
 from shared.contracts.notices_http import NoticeForecast
+from shared.runtime.clock import system_clock
 from tests.factories.editors import CONTENT, FORECAST, ScriptedNoticesApi
 from tests.harness.writing import add_broadcast
-from tests.integration.newsroom.writing_store import SOURCE, Store
+from tests.integration.newsroom.writing_store import SOURCE, Store, build_started
 
 _NOON = datetime(2026, 11, 28, 11, tzinfo=UTC)
 _ENDED = {"finished_at": _NOON}
@@ -87,3 +88,29 @@ async def test_a_follow_up_goes_to_those_who_have_the_notice_or_still_get_it(
         with pytest.raises(DraftRefused):
             await drafting.publish(store.ben, draft.id, 2)
     assert await store.fetch("select count(*) from newsroom.publication") == [(1,)], "the first notice only"
+
+
+@pytest.mark.parametrize(
+    ("revisions", "expected"),
+    [(["Grasberg"], ["Grasberg"]), (["Grasberg", "Worpswede"], ["Grasberg", "Worpswede"]), (["Grasberg", None], [])],
+    ids=["one", "each", "everywhere"],
+)
+async def test_an_all_clear_is_in_the_archive_where_its_notice_is(
+    store: Store, revisions: list[str | None], expected: list[str]
+) -> None:
+    """It goes to those who got any revision; its form names no municipalities."""
+    first = draft = await store.write()
+    for number, place in enumerate(revisions, start=1):
+        content = msgspec.structs.replace(draft.content, municipalities=(place,) if place else ())
+        saved = await store.drafting.save(store.ben, draft.id, 1, content)
+        await store.drafting.publish(store.ben, draft.id, saved.version)
+        await store.tell(build_started(draft, number), system_clock())
+        if number < len(revisions):
+            draft = await store.drafting.correct(store.ben, draft.id)
+    begun = await store.drafting.follow_up(store.ben, first.id)
+    text = msgspec.structs.replace(draft.content, municipalities=())
+    clear = await store.drafting.save(store.ben, begun.id, 1, text)
+    await store.drafting.publish(store.ben, clear.id, 2)
+    await store.tell(build_started(clear, 1), system_clock())
+    places = "select municipalities from newsroom.archive_entry where notice = $1"
+    assert await store.fetch(places, clear.subject) == [(expected,)]

@@ -8,8 +8,9 @@ import asyncpg
 import pytest
 
 from services.newsroom.adapters.sending_control import PostgresSendingControl
+from services.newsroom.domain.sending import WAIT_NAMES
 from shared.amqp.topology import QUARANTINE
-from tests.harness.ledger_rows import TEMPLATE, add_sent_broadcast, count_states
+from tests.harness.ledger_rows import TEMPLATE, add_expansion, add_sent_broadcast, count_states
 from tests.harness.newsroom import EditorBrowser, NewsroomProcess, ShownPage
 from tests.harness.writing import WritingHarness, add_broadcast, become_broadcast, parse_draft_id
 from tests.servers import connect_to_database, fetch_until
@@ -114,18 +115,16 @@ async def test_what_is_ended_is_no_longer_expanded(
         True,
         is_begun,
     )
-    await newsroom.owner.execute("insert into subscriptions.notice (source, notice) values ('/x', $1)", str(broadcast))
-    await newsroom.owner.execute(
-        """insert into subscriptions.broadcast (id, source, notice, revision, digest, topic, lane, template,
-            published_at, expires_at)
-        values ($1, '/x', $2, 1, '', 'stellen', 'bulk', '{}', now(), now() + '1 hour')""",
-        broadcast,
-        str(broadcast),
-    )
+    await add_expansion(newsroom.owner, broadcast)
     assert (await act(operator, f"/aussendungen/{broadcast}/beenden", "steckt fest")).status == 303
     stored = await newsroom.owner.fetchrow("select state, reason from subscriptions.broadcast where id = $1", broadcast)
     assert stored is not None
     assert tuple(stored) == ("cancelled", "steckt fest")
+
+
+async def test_whatever_a_message_may_wait_for_has_a_german_name(newsroom: NewsroomProcess) -> None:
+    causes = await newsroom.owner.fetch("select unnest(enum_range(null::dispatcher.wait_cause))::text as cause")
+    assert {row["cause"] for row in causes} == set(WAIT_NAMES)
 
 
 async def test_what_is_ended_before_its_first_page_is_shown_as_ended_and_holds_no_budget(
@@ -282,7 +281,7 @@ async def test_a_template_is_resumed(newsroom: NewsroomProcess, operator: Editor
     assert (await act(operator, "/betrieb/vorlage-freigeben", subject=subject)).status == 303
     assert (await act(operator, "/betrieb/vorlage-freigeben", subject=subject)).status == 422
     assert await read_acts(newsroom.owner, TEMPLATE) == [("template.resumed", {"reason": "Übung"})]
-    assert "Meta nimmt alle Vorlagen an." in await operator.read("/betrieb")
+    assert "Keine Vorlage ist angehalten." in await operator.read("/betrieb")
 
 
 async def test_what_was_left_behind_is_counted_and_handled_again(

@@ -218,13 +218,15 @@ async def test_what_waits_for_the_notices_api_is_found_on_the_overview_and_withd
     assert "Siehe example.org</textarea>" in refused.text
     withdrawn = await anna.browser.fill_in(f"{path}/zurueckziehen", f"{path}/zurueckziehen", reason="Fällt aus.")
     shown = await anna.read(withdrawn.location)
-    for words in ("Das Zurückziehen wird übergeben.", "Es gilt, sobald es angekommen ist; Sie müssen nichts tun."):
+    for words in ("Das Zurückziehen wird übergeben.", "Sie müssen nichts tun."):
         assert words in shown
     assert "geht auch dann genau einmal hinaus" not in shown, "it is about the withdrawal, not about the notice"
-    subjects = "select body ->> 'subject' from newsroom.publication where draft = any($1) order by created_at"
+    subjects = "select body ->> 'subject' from newsroom.publication where draft = any($1)"
     drafts = [parse_draft_id(each) for each in (path, withdrawn.location)]
     first, second = await newsroom.owner.fetch(subjects, drafts)
-    assert first == second, "the outbox keeps their order"
+    assert first == second, "the outbox sends the withdrawal first"
+    assert "Die Meldung wird zurückgezogen." in await anna.read(path)
+    assert headline not in await anna.read("/aussendungen")
 
 
 async def test_a_withdrawal_is_on_record_with_who_and_why(

@@ -78,6 +78,10 @@ async def test_hostile_words_are_shown_as_words(anna: WritingHarness, ben: Writi
     assert "&lt;script&gt;" in conflict.text
 
 
+async def test_a_pasted_character_that_no_database_stores_takes_no_other_with_it(anna: WritingHarness) -> None:
+    assert ">\neins zwei</textarea>" in await anna.read(await anna.begin(text="eins\0 zwei"))
+
+
 async def read_event(lines: AsyncIterable[bytes]) -> str:
     """The data of the next event."""
     data = ""

@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import msgspec
@@ -13,7 +13,7 @@ from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.drafts import DraftRefused, DraftState, NoticeDraft
 from services.newsroom.domain.outbox import PublicationState
-from shared.contracts.events import BroadcastCancelled, Problem
+from shared.contracts.events import BroadcastCancelled, NoticeAction, Problem
 from shared.runtime.clock import system_clock
 from tests.factories.editors import CONTENT
 from tests.harness.ledger_rows import set_up_number
@@ -161,6 +161,20 @@ async def test_the_outbox_gives_each_notice_its_acts_in_order(store: Store) -> N
     assert [each.draft for each in await store.publications.list_due(now, 10)] == [other.id]
     await store.answer(first)
     assert {each.draft for each in await store.publications.list_due(now, 10)} == {correction.id, other.id}
+
+
+async def test_what_is_withdrawn_before_it_left_leaves_no_sooner_than_the_withdrawal_is_in_effect(store: Store) -> None:
+    draft, other = await store.publish(), await store.publish()
+    withdrawal = await store.drafting.withdraw(store.ben, draft.id, "Fällt aus.")
+
+    async def list_due() -> list[UUID]:
+        return [each.draft for each in await store.publications.list_due(system_clock(), 10)]
+
+    assert await list_due() == [other.id, withdrawal.id]
+    await store.answer(withdrawal)
+    assert await list_due() == [other.id]
+    await store.accept(withdrawal, action=NoticeAction.WITHDRAWN, broadcast=None)
+    assert await list_due() == [draft.id, other.id]
 
 
 async def test_a_rejection_returns_the_draft_with_its_problems(store: Store) -> None:

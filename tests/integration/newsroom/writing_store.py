@@ -22,8 +22,8 @@ from services.newsroom.domain.drafts import NoticeDraft
 from services.newsroom.handlers.assessing import DraftAssessor
 from services.newsroom.handlers.drafting import DraftingService
 from shared.contracts.envelope import encode
-from shared.contracts.events import NoticeAccepted, Problem
-from shared.contracts.message import Message
+from shared.contracts.events import BroadcastStarted, NoticeAccepted, Problem
+from shared.contracts.message import Lane, Message
 from shared.database.pool import Database
 from shared.outcome import Done
 from shared.runtime.clock import system_clock
@@ -87,6 +87,18 @@ class Store:
 
     async def fetch(self, query: str, *arguments: object) -> list[tuple[object, ...]]:
         return [tuple(row) for row in await self.database.fetch(query, *arguments)]
+
+
+def build_started(draft: NoticeDraft, revision: int) -> BroadcastStarted:
+    return BroadcastStarted(
+        broadcast=uuid4(),
+        source=SOURCE,
+        notice=draft.subject,
+        revision=revision,
+        topic="strassensperrungen",
+        lane=Lane.BULK,
+        expires_at=system_clock(),
+    )
 
 
 async def add_account(owner: asyncpg.Connection, name: str, person: UUID | None = None) -> Account:

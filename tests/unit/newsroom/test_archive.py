@@ -99,6 +99,8 @@ def test_a_code_is_always_the_same_and_never_two() -> None:
         ("Oil0-o1i1", "01100111"),
         ("Prüfcode: K7M2-Q9TX", "K7M2Q9TX"),
         ("*K 8 gesperrt*Bis Freitag. Prüfcode: K7M2-Q9TXSie erhalten diese Meldung, weil", "K7M2Q9TX"),
+        # Written with the text of an older notice, whose code came along: ours is behind the text.
+        ("Weiter gesperrt. Prüfcode: AAAA-AAAA Prüfcode: K7M2-Q9TX", "K7M2Q9TX"),
         ("Mein Prüfcode: fehlt", None),
         ("K7M2-Q9T", None),
         ("K7M2-Q9TXX", None),

@@ -70,6 +70,24 @@ async def test_files_are_cached_for_good_and_sent_compressed(client: Client, ker
     assert gzip.decompress(await zipped.read()) == await plain.read() == b"body {}" * 200
 
 
+@pytest.mark.parametrize("accepted", ["gzip;q=0", "gzip; q=0.000, br", "identity"])
+async def test_a_client_that_refuses_compression_gets_none(client: Client, kern: Path, accepted: str) -> None:
+    found = await client.get(StaticFiles(kern).get_path("kern/kern.min.css"), headers={"Accept-Encoding": accepted})
+    assert "Content-Encoding" not in found.headers
+
+
+@pytest.mark.parametrize(
+    ("has", "status"), [("{}", 304), ('"x", {}', 304), ("W/{}", 304), ("*", 304), ('"x{}', 200), ('W/""', 200)]
+)
+async def test_a_client_that_has_it_in_either_encoding_gets_nothing(
+    client: Client, kern: Path, has: str, status: int
+) -> None:
+    """A proxy that unpacks what it passes on may make a strong tag of ours."""
+    path = StaticFiles(kern).get_path("kern/kern.min.css")
+    tag = (await client.get(path)).headers["ETag"].removeprefix("W/")
+    assert (await client.get(path, headers={"If-None-Match": has.format(tag)})).status == status
+
+
 async def test_a_file_is_not_kept_under_the_path_of_another_release(client: Client, kern: Path) -> None:
     """During an update a page of the new process may get its files from the old one."""
     (kern / "kern.min.css").write_text("body { color: red }")

@@ -57,6 +57,7 @@ def test_a_link_without_words_is_named() -> None:
         "Am 25.11.2026 geht es los.",
         "Am 27. November geht es los, am 3. Januar geht es weiter.",
         "Die K 9 und die B 74 sind frei. Der ADAC hilft.",
+        "Am Freitag 2 °C, am Samstag −5 °C, am Sonntag −10 °C.",
         "Im Dr.-Meyer-Saal, Am Str. 3, beim DRK. Es gibt Kuchen 🎂.",
     ],
 )

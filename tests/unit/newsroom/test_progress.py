@@ -87,9 +87,10 @@ def test_nobody_waits_for_what_was_withdrawn_or_corrected_before_it_began() -> N
     assert (planned.is_settled, dropped.is_settled) == (False, True)
 
 
-def test_of_what_is_withdrawn_only_requests_in_flight_still_wait() -> None:
+@pytest.mark.parametrize("told", [TAKEN_BACK, {"stop_cause": "cancelled"}], ids=["withdrawn", "ended"])
+def test_of_what_is_withdrawn_or_ended_only_requests_in_flight_still_wait(told: dict[str, Any]) -> None:
     states = {"sent": 10, "waiting": 5, "claimed": 2, "cancelled": 1}
-    running = build_status(audience=30, states=states, **STARTED, **TAKEN_BACK)
+    running = build_status(audience=30, states=states, **STARTED, **told)
     assert {line.state: line.count for line in list_account(running)} == {"sent": 10, "waiting": 2, "cancelled": 18}
     assert (running.done, running.is_settled) == (10, False)
     assert replace(running, states={"sent": 10}).is_settled

@@ -25,3 +25,9 @@ addEventListener("submit", (event) => {
   submitted.add(event.target);
   setTimeout(() => submitted.delete(event.target), 10000);  // the request may have been lost
 });
+
+// What was written and could not be saved is only on this page.
+addEventListener("beforeunload", (event) => {
+  const form = document.querySelector("form[data-unsaved]");
+  if (form && !submitted.has(form) && !document.activeElement?.matches("[data-discard]")) event.preventDefault();
+});

@@ -142,6 +142,7 @@ async function handleResponse(response) {
   if (response.ok && isJson && !response.redirected) {
     const { version } = await response.json();
     isRefused = needsLogin = mustStay = false;
+    form.removeAttribute("data-unsaved");
     document.querySelectorAll("input[name=version]").forEach((input) => (input.value = version));
     showStatus(`Gespeichert um ${new Date().toLocaleTimeString("de-DE", { timeStyle: "short" })} Uhr.`, false);
     if (unsaved) showPending("Noch nicht gespeichert.");
@@ -157,7 +158,7 @@ async function handleResponse(response) {
     showStatus(
       refused
         ? `Noch nicht gespeichert. ${refused}`
-        : "Noch nicht gespeichert: Jemand anderes hat den Entwurf geändert. Speichern Sie, um beide Stände zu sehen.",
+        : "Noch nicht gespeichert: Inzwischen ist ein anderer Stand gespeichert. Speichern Sie, um beide zu sehen.",
       true,
     );
   }

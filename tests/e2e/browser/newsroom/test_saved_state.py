@@ -170,6 +170,55 @@ async def test_where_saving_is_refused_no_other_button_leaves_without_a_question
     assert asked == ["beforeunload"]
 
 
+_ANOTHER_VERSION = """
+    with newer as (
+        insert into newsroom.draft_version (draft, version, content, author)
+        select draft, 2, '{"text": "Die Brücke ist frei."}', author from newsroom.draft_version returning draft)
+    update newsroom.draft set version = 2
+"""
+
+
+async def test_whoever_leaves_what_only_the_page_with_both_versions_has_is_asked_first(
+    inspector: Inspector, newsroom: NewsroomProcess
+) -> None:
+    page = await begin_writing(inspector, newsroom)
+    text = page.get_by_label("Text", exact=True)
+    asked: list[str] = []
+
+    async def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        await dialog.dismiss()
+
+    page.on("dialog", stay)
+    await newsroom.owner.execute(_ANOTHER_VERSION)
+    await text.fill("Die Brücke ist gesperrt.")
+    await page.get_by_role("button", name="Speichern").press("Enter")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Zwei Stände")
+    async with page.expect_event("dialog"):
+        await page.get_by_role("link", name="Übersicht").press("Enter")
+    await expect(text).to_have_value("Die Brücke ist gesperrt.")
+    await page.get_by_role("button", name="Meinen Stand speichern").press("Enter")
+    await expect(page.get_by_text("Der Entwurf ist gespeichert.")).to_be_visible()
+    assert asked == ["beforeunload"]
+
+
+async def test_whoever_leaves_what_was_refused_is_asked_until_it_is_saved(
+    inspector: Inspector, newsroom: NewsroomProcess
+) -> None:
+    page = await begin_writing(inspector, newsroom)
+    text = page.get_by_label("Text", exact=True)
+    page.on("dialog", lambda dialog: dialog.dismiss())
+    await text.fill("Zu lang. " * 300)
+    await page.get_by_role("button", name="Speichern").press("Enter")
+    await expect(page.get_by_text("Noch ist nichts gespeichert.")).to_be_visible()
+    async with page.expect_event("dialog"):
+        await page.get_by_role("link", name="Übersicht").press("Enter")
+    await text.fill("Kurz.")
+    await expect(page.get_by_text("Gespeichert um")).to_be_visible()
+    await page.get_by_role("link", name="Übersicht").press("Enter")
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("Guten Tag")
+
+
 async def test_what_somebody_has_written_is_not_saved_for_another_who_logs_in(
     inspector: Inspector, newsroom: NewsroomProcess
 ) -> None:
