@@ -70,5 +70,5 @@ def explain_errors(role: str) -> Iterator[None]:
         if type(error) is asyncpg.DataError:  # the driver's, about an argument; the server's are of subclasses
             advice = "Is a number too large, or a text not UTF-8, for example from a terminal with another encoding?"
             fail("The database does not accept one of the arguments.", advice, Exit.USAGE)
-        advice = "Is PostgreSQL up, with space on its disk, and are host, port and name right?"
+        advice = "Is PostgreSQL up, with space on its disk, open for writing, and are host, port and name right?"
         fail(f"Database: {type(error).__name__}", advice, Exit.UNAVAILABLE)

@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -86,6 +87,7 @@ class LazyCommand(NamedTuple):
     help: str
 
 
+STREAMS = ("stdin", "stdout", "stderr")
 COMMANDS: Mapping[str, LazyCommand] = {
     name: LazyCommand(panel, *command)
     for panel, commands in _COMMANDS.items()
@@ -166,12 +168,24 @@ def _escape_unknown(error: UnicodeError) -> tuple[str, int]:
     return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
+def _open_closed_streams() -> None:
+    """Let streams that the caller has closed lead nowhere, lest the next file or connection takes their numbers."""
+    while (number := os.open(os.devnull, os.O_RDWR)) < len(STREAMS):
+        setattr(sys, STREAMS[number], os.fdopen(number, "w" if number else "r"))
+    os.close(number)
+
+
 def main() -> None:
     """Run the `kreisfunk` console script. Characters that the terminal cannot encode are escaped; JSON stays JSON."""
+    _open_closed_streams()
     codecs.register_error("kreisfunk", _escape_unknown)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="kreisfunk")
-    app()
+    try:
+        app()
+    except OSError as error:  # such as somebody else's file, or a full disk under the output
+        sys.stderr.write(f"{error}\nCheck path, rights and disk.\n")
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import msgspec
 from cli.doctor.findings import DoctorProblem
 from cli.meta_errors import explain_error
 from shared.runtime.http_errors import describe_connection_error
+from shared.runtime.settings import require_word
 
 TIMEOUT = aiohttp.ClientTimeout(total=30)
 _SUSPECTS: Mapping[type[aiohttp.ClientError], str] = {
@@ -64,6 +65,11 @@ class MetaClient:
         return str(answer.get("h"))
 
     async def _request(self, method: str, path: str, **options: Any) -> Answer:
+        try:
+            require_word(self.token)
+        except ValueError as error:
+            advice = "Store it again: `kreisfunk setup` with --token-file or --app-secret-file."
+            raise GraphRefusal(DoctorProblem(f"token or app secret {error}", advice)) from None
         headers = {"Authorization": f"Bearer {self.token}", **options.pop("headers", {})}
         options |= {"headers": headers, "timeout": TIMEOUT, "allow_redirects": False}
         try:

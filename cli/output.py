@@ -1,5 +1,6 @@
 """Output of commands: results on stdout as text, tables or JSON, problems with advice on stderr."""
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -58,9 +59,21 @@ def fail(problem: str, advice: str = "", status: Exit = Exit.FAILED) -> NoReturn
 
 
 def say(line: str) -> None:
-    """Print one line of a command's result and flush; control characters in it are escaped."""
-    sys.stdout.write(f"{escape(line)}\n")
-    sys.stdout.flush()
+    """Print one line of a command's result and flush; control characters in it are escaped.
+
+    Ends the command if that fails, and blames nothing else, such as a database.
+    """
+    try:
+        sys.stdout.write(f"{escape(line)}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - until the end, when Python would try once more
+        fail(
+            f"The output cannot be written: {error.strerror}",
+            "What was asked for may be done: look before you repeat it.",
+        )
 
 
 def print_result(as_object: Any, as_text: str, *, json: bool) -> None:

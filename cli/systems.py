@@ -72,7 +72,7 @@ def register(file: Path, system: System) -> None:
     """Append the registration. Raises DecodeError or OSError, and then leaves the file unchanged."""
     file = file.resolve()
     with lock_folder(file.parent):
-        text = f"{file.read_text('utf-8').rstrip()}\n\n{_render(system)}"
+        text = f"{file.read_text('utf-8-sig').rstrip()}\n\n{_render(system)}"
         msgspec.toml.decode(text, type=Configuration)
         write_secret(file, text, mode=file.stat().st_mode & 0o777)
 

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
-import msgspec
 import typer
 from pydantic_settings import BaseSettings
 from yarl import URL
@@ -18,7 +17,7 @@ from cli.broker import suppress_driver_logs
 from cli.doctor import servers
 from cli.doctor.findings import Check, DoctorProblem, build_json, format_text, run_checks
 from cli.doctor.graph_api import check_ca_file, check_number, check_template, list_expected, read_definitions
-from cli.doctor.installation import PROCESS_KINDS, SECRETS_DIR, Installation, find_installation, read_all_settings
+from cli.doctor.installation import PROCESS_KINDS, Installation, find_installation, read_all_settings
 from cli.migrate.database import SCHEMAS
 from cli.options import COUNTY, TEMPLATES, CountyFile, Json, TemplatesFile
 from cli.output import Exit, print_result, show_status
@@ -29,8 +28,16 @@ from services.dispatcher.settings import Settings as Dispatcher
 from services.feeds.settings import Settings as Feeds
 from services.ingress.settings import Settings as Ingress
 from services.subscriptions.domain.county import County
+from shared.amqp import topology
 from shared.notices.configuration import ConfigurationError, read_configuration
-from shared.runtime.settings import PREFIX, BrokerAccess, DatabaseAccess, EnvironmentSettings, ServiceSettings
+from shared.runtime.settings import (
+    PREFIX,
+    SECRETS_DIR,
+    BrokerAccess,
+    DatabaseAccess,
+    EnvironmentSettings,
+    ServiceSettings,
+)
 
 LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - a process on all interfaces also answers there
 CA_FILE = "SSL_CERT_FILE"
@@ -108,6 +115,9 @@ def _build_broker_checks(known: KnownSettings) -> Iterator[Check]:
     for access in list(accesses.values())[:1]:
         yield Check("broker topology", partial(servers.check_login, access, servers.check_topology))
         yield Check("dead-letter queues", partial(servers.check_login, access, servers.check_dead_letters))
+    retrying = {queue.owner: queue.retry_exchange for queue in topology.QUEUES if queue.owner in accesses}
+    for owner, exchange in list(retrying.items())[:1]:
+        yield Check("broker takes messages", partial(servers.check_publishing, accesses[owner], exchange))
 
 
 def _build_database_checks(known: KnownSettings, standbys: int) -> Iterator[Check]:
@@ -145,7 +155,7 @@ def _build_template_checks(installation: Installation, settings: Dispatcher) -> 
     try:
         topics = read_configuration(installation.county_file, County).topics
         definitions = read_definitions(installation.templates_file)
-    except (ConfigurationError, OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except ConfigurationError as error:
         yield _build_known("templates", DoctorProblem(str(error), "Correct the file, or name another one."))
         return
     for topic in topics:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from cli.doctor.findings import DoctorProblem
 from cli.meta import Answer, GraphRefusal, MetaClient, build_foreign_answer
 from services.dispatcher.settings import Settings
-from shared.notices.configuration import Topic
+from shared.notices.configuration import ConfigurationError, Topic
 
 APPROVED = "APPROVED"
 PICTURE = "HEADER IMAGE"
@@ -80,8 +80,18 @@ async def check_ca_file(path: str) -> DoctorProblem | None:
 
 
 def read_definitions(path: Path) -> list[TemplateDefinition]:
-    """Read our own templates. Raises OSError, msgspec.DecodeError or UnicodeDecodeError."""
-    return msgspec.json.decode(path.read_bytes(), type=list[TemplateDefinition])
+    """Read our own templates. Raises ConfigurationError."""
+    return msgspec.convert(read_whole_definitions(path), list[TemplateDefinition])
+
+
+def read_whole_definitions(path: Path) -> list[Answer]:
+    """Read our own templates as Meta gets them. Raises ConfigurationError."""
+    try:
+        file = msgspec.json.decode(path.read_text("utf-8-sig"), type=list[Answer])
+        msgspec.convert(file, list[TemplateDefinition])
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+    return file
 
 
 async def check_number(settings: Settings) -> DoctorProblem | None:

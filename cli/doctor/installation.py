@@ -19,9 +19,7 @@ from services.ingress.settings import Settings as Ingress
 from services.newsroom.settings import Settings as Newsroom
 from services.subscriptions.settings import Settings as Subscriptions
 from shared.runtime.hosts import get_login, replace_login
-from shared.runtime.settings import PREFIX, BrokerAccess, explain, find_secrets_folder
-
-SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
+from shared.runtime.settings import PREFIX, SECRETS_DIR, BrokerAccess, explain, find_secrets_folder
 
 
 @dataclass(frozen=True, kw_only=True)

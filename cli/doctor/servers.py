@@ -1,6 +1,7 @@
 """Checks of the servers: RabbitMQ's logins and topology, PostgreSQL's roles and migrations, our own ports."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import aiohttp
 import asyncpg
@@ -13,9 +14,10 @@ from cli.rabbitmq_management import QUEUE_ADVICE, QueueArgumentsError, require_s
 from cli.settings import BrokerAdminSettings
 from shared.amqp.connection import connect
 from shared.amqp.inspection import Inventory, list_operator_queues, take_inventory
+from shared.amqp.publisher import open_publisher
 from shared.database import replication
 from shared.database.migrations import MigrationError, list_pending_versions
-from shared.outcome import DependencyUnavailable
+from shared.outcome import DependencyUnavailable, Unroutable
 from shared.runtime.settings import BrokerAccess, DatabaseAccess
 
 MAX_NAMES = 5
@@ -57,6 +59,22 @@ async def check_login(access: BrokerAccess, check: InventoryCheck | None = None)
         return DoctorProblem(str(error), explain_broker_error(error))
 
 
+async def check_publishing(access: BrokerAccess, exchange: str) -> DoctorProblem | None:
+    """Check that no alarm keeps the broker from taking messages, by two that no queue gets: it takes the first."""
+    try:
+        async with (
+            connect(access.broker_url, password=access.broker_secret, name="doctor") as connection,
+            open_publisher(connection) as publisher,
+        ):
+            for number in range(2):
+                with suppress(Unroutable):
+                    await publisher.publish(exchange, "doctor", b"", message_id=str(number))
+    except DependencyUnavailable as error:
+        advice = 'If it can be reached, it is short of memory or disk space: runbook "BrokerAlarm".'
+        return DoctorProblem(str(error), advice if "TimeoutError" in str(error) else explain_broker_error(error))
+    return None
+
+
 async def check_queue_arguments(settings: BrokerAdminSettings) -> DoctorProblem | None:
     """Check that existing queues are as this version declares them; only an administrator can see that."""
     try:
@@ -91,7 +109,9 @@ async def check_database(access: DatabaseAccess, check: DatabaseCheck) -> Doctor
     except REFUSED:
         return DoctorProblem("the database refuses this role", _LOGIN_ADVICE)
     except UNAVAILABLE as error:
-        return DoctorProblem(f"{type(error).__name__}", "Is PostgreSQL up, and are host, port and name right?")
+        return DoctorProblem(
+            f"{type(error).__name__}", "Is PostgreSQL up, open for writing, and are host, port and name right?"
+        )
 
 
 async def check_connection(connection: asyncpg.Connection) -> DoctorProblem | None:

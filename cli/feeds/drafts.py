@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import msgspec
 import typer
@@ -20,6 +20,7 @@ from shared.runtime.clock import system_clock
 from shared.runtime.notices_api import NoticesApiUnavailable
 
 DRAFT_ORIGIN = "drafts"
+Event = dict[str, object]
 Draft = Annotated[str, typer.Argument(metavar="NAME", help="Name from `list`.")]
 
 app = typer.Typer(
@@ -31,12 +32,13 @@ app = typer.Typer(
 def list_drafts(folder: FeedsFolder = None, json: Json = False) -> None:
     """List drafts, and refused events with the reasons, oldest first."""
     state_folder = open_folder(folder)
-    drafts = {path.stem: msgspec.json.decode(path.read_bytes()) for path in list_files(state_folder.drafts)}
+    drafts = {path.stem: _decode_event(state_folder.find_event(path.stem)) for path in list_files(state_folder.drafts)}
     refusals = state_folder.list_refused()
-    rows = [(name, "draft", _extract_headline(event), "") for name, event in drafts.items()]
-    for name, refused in refusals.items():
-        reasons = "; ".join(format_problems(refused.problems))
-        rows.append((name, "refused", _extract_headline(msgspec.json.decode(refused.event)), reasons))
+    rows = [(name, "draft", *_describe(event)) for name, event in drafts.items()]
+    for name in (path.stem for path in list_files(state_folder.refused)):
+        refused = refusals.get(name)
+        headline, damage = _describe(_decode_event(refused.event if refused else None))
+        rows.append((name, "refused", headline, "; ".join(format_problems(refused.problems)) if refused else damage))
     text = format_list(("name", "kind", "headline", "reasons"), rows, empty="nothing waits")
     print_result({"drafts": drafts, "refused": refusals}, text, json=json)
 
@@ -44,7 +46,7 @@ def list_drafts(folder: FeedsFolder = None, json: Json = False) -> None:
 @app.command()
 def show(name: Draft, folder: FeedsFolder = None) -> None:
     """Print the event in the form that `kreisfunk publish` reads. Exit status: 0, 3 no draft of this name."""
-    say(msgspec.json.format(_load_event(open_folder(folder), name), indent=2).decode())
+    say(msgspec.json.format(msgspec.json.encode(_load_event(open_folder(folder), name)), indent=2).decode())
 
 
 @app.command()
@@ -61,7 +63,7 @@ def publish(
     4 Kreisfunk unavailable or token refused, 5 no answer yet.
     """
     parts = open_parts(stack, file, folder)
-    event = msgspec.json.encode({**msgspec.json.decode(_load_event(parts.folder, name)), "source": parts.file.source})
+    event = msgspec.json.encode({**_load_event(parts.folder, name), "source": parts.file.source})
     problems = validate_event(event, parts.county.find_system(parts.file.system), parts.county, system_clock())
     if problems:
         _reject(name, problems, json=json)
@@ -108,18 +110,36 @@ def _reject(name: str, problems: Sequence[Problem], *, json: bool) -> None:
 def drop(name: Draft, folder: FeedsFolder = None) -> None:
     """Remove it without publishing it. Exit status: 0, 3 no draft of this name."""
     state_folder = open_folder(folder)
-    _load_event(state_folder, name)
+    if not state_folder.has_event(name):
+        _fail_for_name(name)
     state_folder.drop(name)
     say(f"dropped {name}")
 
 
-def _load_event(folder: StateFolder, name: str) -> Raw:
-    event = folder.find_event(name)
+def _load_event(folder: StateFolder, name: str) -> Event:
+    """Return the draft or the refused event; ends the command if there is none, or its file is damaged."""
+    if not folder.has_event(name):
+        _fail_for_name(name)
+    event = _decode_event(folder.find_event(name))
     if event is None:
-        fail(f"There is no draft {name}.", "`kreisfunk feeds drafts list` shows them.", Exit.REJECTED)
+        fail(f"{name} is damaged.", "Correct its file, or drop it.", Exit.REJECTED)
     return event
 
 
-def _extract_headline(event: dict[str, object]) -> str:
-    data = event.get("data")
-    return str(data.get("headline", "(withdrawal)")) if isinstance(data, dict) else ""
+def _fail_for_name(name: str) -> NoReturn:
+    fail(f"There is no draft {name}.", "`kreisfunk feeds drafts list` shows them.", Exit.REJECTED)
+
+
+def _decode_event(event: Raw | None) -> Event | None:
+    """Return the content of a file; None if it is damaged, for example by an editor."""
+    try:
+        return msgspec.json.decode(event or b"", type=Event)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _describe(event: Event | None) -> tuple[str, str]:
+    """Return headline and damage."""
+    data = event.get("data") if event else None
+    headline = str(data.get("headline", "(withdrawal)")) if isinstance(data, dict) else ""
+    return headline, "" if event else "the file is damaged: correct or drop it"

@@ -17,14 +17,19 @@ from cli.output import Exit, confirm, fail, format_list, format_pairs, format_ta
 
 Broadcast = Annotated[UUID, typer.Argument(help="Id of the broadcast, from `publish` or `broadcasts list`.")]
 REFUSALS: Mapping[str, str] = {
-    "missing": "There is no such broadcast in the ledger. `kreisfunk withdraw` ends those that have not begun.",
+    "missing": (
+        "There is no such broadcast in the ledger. If `kreisfunk broadcasts list` has it, its recipients are not there"
+        " yet: `kreisfunk withdraw` ends it, or once it is expanded, `kreisfunk broadcasts cancel`."
+    ),
     "cancelled": "The broadcast was cancelled.",
     "finished": "The broadcast has finished.",
     "expired": "The broadcast has expired: it cannot be sent any more.",
+    "paused": "The broadcast is paused already: see `kreisfunk broadcasts show`. Resuming it ends that pause, too.",
     "running": "The broadcast is not paused.",
     "template_paused": "The broadcast is not paused; its template is paused: see `kreisfunk templates list`.",
 }
-UNFINISHED = ("running", "template_paused", "paused")
+UNPAUSED = ("running", "template_paused")
+UNFINISHED = (*UNPAUSED, "paused")
 _COLUMNS = (
     *("broadcast", "notice", "revision", "lane", "standing"),
     *("audience", "accepted", "failed", "unknown", "waiting", "headline"),
@@ -32,6 +37,11 @@ _COLUMNS = (
 _HEAD = [{"revision": "rev", "standing": "state"}.get(name, name) for name in _COLUMNS]
 SCHEDULED, EXPANDED = "scheduled", "expanded"
 MAX_HEADLINE_LENGTH = 40
+# Keeps the reason of an earlier pause, by somebody else or by Meta.
+_PAUSE = """
+select case when standing = 'paused' then standing else dispatcher.pause_broadcast($1, $2) end
+from dispatcher.standing($1) standing
+"""
 # Ends expansion and sending; even if the ledger does not know the broadcast, pages may be on their way.
 _CANCEL = """
 select case when expansion = 'expanding' or before = 'missing' then coalesce(expansion, before) else before end
@@ -69,7 +79,7 @@ def show_broadcast(broadcast: Broadcast, json: Json = False, stack: DatabaseStac
     """
     row = run_on_ledger(stack, lambda connection: ledger.fetch_one(connection, broadcast))
     if row is None:
-        refuse("There is no such broadcast.")
+        refuse("There is no such broadcast.", "`kreisfunk broadcasts list` has the ids.")
     print_result(row, _format_page(row), json=json)
 
 
@@ -77,10 +87,10 @@ def show_broadcast(broadcast: Broadcast, json: Json = False, stack: DatabaseStac
 def pause(broadcast: Broadcast, reason: Reason, json: Json = False, stack: DatabaseStack = None) -> None:
     """Pause a broadcast until somebody resumes it; messages that were sent stay sent.
 
-    Exit status: 0 paused, 2 wrong command line, 3 ended or no such broadcast, 4 database unavailable or role refused.
+    Exit status: 0 paused, 2 wrong command line, 3 paused already, ended or no such broadcast, 4 database unavailable
+    or role refused.
     """
-    statement = "select dispatcher.pause_broadcast($1, $2)"
-    _change("paused", statement, (broadcast, reason), UNFINISHED, json=json, stack=stack)
+    _change("paused", _PAUSE, (broadcast, reason), UNPAUSED, json=json, stack=stack)
 
 
 @app.command()

@@ -48,13 +48,22 @@ def show_limits(context: typer.Context, json: Json = False, stack: DatabaseStack
 def pause(reason: Reason, number: Number = None, json: Json = False, stack: DatabaseStack = None) -> None:
     """Pause all sending within a second, replies included, until somebody resumes it.
 
-    Exit status: 0 paused, 2 wrong command line, 3 no such number, 4 database unavailable or role refused.
+    Exit status: 0 paused, 2 wrong command line, 3 somebody has paused it already, or no such number, 4 database
+    unavailable or role refused.
     """
-    statement = "select dispatcher.pause_sending($1, $2)"
-    paused = run_on_ledger(stack, lambda ledger: ledger.fetchval(statement, reason, number))
+    paused = run_on_ledger(stack, lambda ledger: _pause(ledger, reason, number))
     if not paused:
-        refuse("There is no such number.")
+        refuse("There is no such number.", "`kreisfunk sending` shows ours, once a dispatcher has run.")
     print_result({"result": "paused", "numbers": paused, "reason": reason}, f"paused: {reason}", json=json)
+
+
+async def _pause(ledger: asyncpg.Connection, reason: str, number: str | None) -> int:
+    """Return how many numbers are paused now; ends the command, and keeps the reason, if a person has paused them."""
+    rows = [row for row in await ledger.fetch(_LIMITS) if number in (None, row["number"])]
+    if rows and all(row["paused_by_operator"] for row in rows):
+        advice = "Nothing was changed. `kreisfunk sending resume` ends that pause, so ask whoever paused it."
+        refuse(f"Sending is paused already: {rows[0]['paused_reason']}", advice)
+    return int(await ledger.fetchval("select dispatcher.pause_sending($1, $2)", reason, number))
 
 
 @app.command()

@@ -121,7 +121,9 @@ def resume(
     Exit status: 0 resumed, 2 wrong command line, 3 not paused, 4 database unavailable or role refused.
     """
     if not run_on_ledger(stack, lambda ledger: ledger.fetchval("select dispatcher.resume_template($1)", template)):
-        refuse(f"Template {template} is not paused.")
+        refuse(
+            f"Template {template} is not paused.", "`kreisfunk templates list` has those that are, with their language."
+        )
     print_result({"result": "resumed", "template": template}, f"resumed: template {template}", json=json)
 
 

@@ -3,10 +3,10 @@
 import asyncio
 import secrets
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any
 
 import typer
 
@@ -21,14 +21,19 @@ from cli.publish.events import (
     read_events,
     read_followed,
 )
-from cli.publish.notices_api import NoAnswerError, NoticesApiError, NoticesApiPublisher, find_publisher
+from cli.publish.notices_api import (
+    UNCERTAIN_ADVICE,
+    NoAnswerError,
+    NoticesApiError,
+    NoticesApiPublisher,
+    find_publisher,
+)
 from cli.publish.results import CheckedEvent, print_check, print_progress, report
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.contracts.notices_http import EventProgress, EventState
 from shared.notices.time_parsing import parse_moment
 from shared.runtime.clock import system_clock
 
-T = TypeVar("T")
 YES = ("y", "yes", "j", "ja")
 Source = Annotated[str | None, typer.Option(help="CloudEvents source; usually that of the token.")]
 Check = Annotated[bool, typer.Option("--check", help="Show what would happen; send nothing.")]
@@ -155,7 +160,10 @@ def _handle_all(publisher: NoticesApiPublisher, bodies: Sequence[bytes], options
     """Check the events or send them. A file is checked first; on a terminal the user is asked if `may_ask`."""
     ask = options.may_ask and sys.stdin.isatty() and console.is_terminal
     if options.check or options.from_file or ask:
-        checked = _run_or_fail(_check_events(publisher, bodies, options.seconds or ANSWER_TIMEOUT_SECONDS))
+        try:
+            checked = asyncio.run(_check_events(publisher, bodies, options.seconds or ANSWER_TIMEOUT_SECONDS))
+        except NoticesApiError as error:
+            fail(str(error), error.advice, error.status)
         rejected = any(event.problems for event in checked)
         if options.check or rejected:
             status = print_check(checked, as_json=options.as_json)
@@ -192,10 +200,14 @@ def _send_all(publisher: NoticesApiPublisher, bodies: Sequence[bytes], options: 
     for body in bodies:
         if console.is_terminal:
             print_step(f"notice {read_attribute(body, 'subject')}")
+        what, advice = _describe_event(body)
         try:
             result = _send(publisher, body, options)
         except KeyboardInterrupt:
-            _fail_interrupted(body)
+            fail(f"Interrupted: {what} may be stored, and then takes effect.", advice, Exit.INTERRUPTED)
+        except NoticesApiError as error:
+            further = f" {advice}" if error.advice == UNCERTAIN_ADVICE else ""
+            fail(f"{what}: {error}", f"{error.advice}{further}", error.status)
         if result not in (0, Exit.NO_EFFECT):
             raise typer.Exit(result)
         status = max(status, result)
@@ -203,24 +215,21 @@ def _send_all(publisher: NoticesApiPublisher, bodies: Sequence[bytes], options: 
         raise typer.Exit(status)
 
 
-def _fail_interrupted(body: bytes) -> NoReturn:
-    """End the command after Ctrl-C, when it is unknown whether the event was stored."""
+def _describe_event(body: bytes) -> tuple[str, str]:
+    """Return what the event is, and what to do while it is unknown whether it was stored."""
     notice = read_attribute(body, "subject")
     if read_attribute(body, "type") == NoticeWithdrawn.TYPE:
-        problem, advice = f"the withdrawal of notice {notice}", "Withdrawing it again does no harm."
-    else:
-        problem = f"notice {notice}"
-        command = f"`kreisfunk withdraw --notice {notice} --check`"
-        advice = f"{command} says whether it is known; without --check it withdraws it."
-    fail(f"Interrupted: {problem} may be stored, and then takes effect.", advice, Exit.INTERRUPTED)
+        return f"the withdrawal of notice {notice}", "Withdrawing it again does no harm."
+    command = f"`kreisfunk withdraw --notice {notice} --check`"
+    return f"notice {notice}", f"{command} says whether it is known; without --check it withdraws it."
 
 
 def _send(publisher: NoticesApiPublisher, body: bytes, options: SendOptions) -> int:
     if options.watch and options.seconds is not None:
-        return _run_or_fail(print_progress(publisher.watch(body, seconds=options.seconds), as_json=options.as_json))
+        return asyncio.run(print_progress(publisher.watch(body, seconds=options.seconds), as_json=options.as_json))
     work = publisher.publish(body) if options.seconds is None else wait_for_answer(publisher, body, options.seconds)
     with show_status("waiting for the answer"):
-        answer = _run_or_fail(work)
+        answer = asyncio.run(work)
     return report(answer, as_json=options.as_json)
 
 
@@ -231,11 +240,3 @@ async def wait_for_answer(publisher: NoticesApiPublisher, body: bytes, seconds: 
             if progress.state is not EventState.RECEIVED:
                 return progress
     raise NoAnswerError(seconds)
-
-
-def _run_or_fail(work: Coroutine[Any, Any, T]) -> T:
-    """Return the result of `work`; on an error, explain it and end the command with its status."""
-    try:
-        return asyncio.run(work)
-    except NoticesApiError as error:
-        fail(str(error), error.advice, error.status)

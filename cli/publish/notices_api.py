@@ -60,7 +60,7 @@ _AUTHORIZATION_ADVICE = (
     "It may be wrong, expired or withdrawn. Ask the operator for a new one (`kreisfunk tokens create`) and put it "
     "into KREISFUNK_NOTICES_API_TOKEN, or into a file kreisfunk_notices_api_token in KREISFUNK_SECRETS_DIR."
 )
-_UNCERTAIN_ADVICE = "It may or may not have the notice. Check whether it went out before you publish it again."
+UNCERTAIN_ADVICE = "It may or may not have the notice."
 
 
 class NoticesApiError(Exception):
@@ -159,7 +159,7 @@ class NoticesApiClient:
         else:
             problem = f"An error of Kreisfunk ({reply.status})."
             advice = "Try again; if it persists, tell the operator."
-        return NoticesApiError(problem, _UNCERTAIN_ADVICE if uncertain else advice)
+        return NoticesApiError(problem, UNCERTAIN_ADVICE if uncertain else advice)
 
 
 def compute_delay(reply: ApiAnswer) -> float:

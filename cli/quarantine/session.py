@@ -19,7 +19,15 @@ from cli.progress import build_bars
 from cli.settings import QuarantineSettings, read_installation_settings
 from cli.stacks import BROKER_URL
 from services.ingress.webhook.addresses import Rules
-from services.ingress.webhook.events import GROUP_TYPES, Event, ParsedWebhook, ProblemKind, encode_events, join_chunks
+from services.ingress.webhook.events import (
+    GROUP_TYPES,
+    Event,
+    Ignored,
+    ParsedWebhook,
+    ProblemKind,
+    encode_events,
+    join_chunks,
+)
 from services.ingress.webhook.outbox import SOURCE
 from services.ingress.webhook.translate import parse_webhook
 from shared.amqp.connection import connect
@@ -35,6 +43,7 @@ from shared.outcome import DependencyUnavailable, Unroutable
 MAX_AGE = timedelta(days=8)
 NO_LIMIT = 1 << 62
 NOTICE = "notice"
+_FOREIGN = {Ignored.OTHER_NUMBER, Ignored.OTHER_ACCOUNT}
 T = TypeVar("T")
 
 
@@ -220,11 +229,16 @@ class QuarantineSession:
             message, identifier = GROUP_TYPES[kind], str(uuid5(NAMESPACE_OID, f"{item.queued.message_id}/{number}"))
             body = wrap_data(message, join_chunks(kind, [chunk]), event_id=identifier, source=SOURCE, time=now)
             await self.publisher.publish(INBOUND, message.KEY, body, message_id=identifier)
+        problems = [problem.reason for problem in parsed.problems]
+        if (
+            parsed.ignored and not parsed.events and _FOREIGN.issuperset(parsed.ignored)
+        ):  # the ingress thought otherwise
+            problems.append("it is for another number: are KREISFUNK_PHONE_NUMBER_ID and KREISFUNK_WABA_ID right?")
         return ReplayResult(
             published=len(fresh),
             ignored=len(parsed.ignored),
             too_old=len(unpublished) - len(fresh),
-            problems=tuple(problem.reason for problem in parsed.problems),
+            problems=tuple(problems),
         )
 
     def _build_rules(self, webhook: WebhookQuarantined) -> Rules:

@@ -12,14 +12,13 @@ import aiohttp
 import typer
 from pydantic import Field
 
-from cli.doctor.installation import SECRETS_DIR
 from cli.meta import MetaClient
 from cli.output import Exit, console, fail
 from cli.stacks import find_stack, read_settings_from
 from deploy.atomic_write import write_secret
 from deploy.stack_file import BUSINESS_ACCOUNT_ID
 from services.dispatcher.settings import UNENCRYPTED_HOSTS, GraphUrl
-from shared.runtime.settings import PREFIX, EnvironmentSettings
+from shared.runtime.settings import PREFIX, SECRETS_DIR, EnvironmentSettings, require_word
 
 GRAPH_URL = f"{PREFIX}GRAPH_URL"
 VERIFY_TOKEN = "ingress/kreisfunk_verify_token"  # noqa: S105 - the path of its file
@@ -141,7 +140,7 @@ class SetupRun:
     def read_secret(self, file: str) -> str:
         """Return the secret, empty if there is none yet."""
         path = self.secrets / file
-        return path.read_text().strip() if path.is_file() else ""
+        return path.read_text(errors="replace").strip() if path.is_file() else ""
 
     def store(self, file: str, value: str) -> None:
         """Store a secret, and remember which service has to read it."""
@@ -165,8 +164,10 @@ def read_secret_file(path: Path | None) -> str:
         return ""
     try:
         value = path.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        fail(f"{path} cannot be read: {type(error).__name__}", status=Exit.USAGE)
-    if not value or any(map(str.isspace, value)):
-        fail(f"{path} must contain exactly one secret.", status=Exit.USAGE)
+        require_word(value)
+    except OSError as error:
+        fail(f"{path} cannot be read: {error.strerror}", status=Exit.USAGE)
+    except ValueError:
+        advice = "One word of printable ASCII: is there another line, a BOM or an invisible character?"
+        fail(f"{path} must contain exactly one secret.", advice, Exit.USAGE)
     return value

@@ -7,7 +7,14 @@ from typing import Any
 
 import msgspec
 
-from cli.doctor.graph_api import APPROVED, ExpectedTemplate, TemplateDefinition, compare_template, list_expected
+from cli.doctor.graph_api import (
+    APPROVED,
+    ExpectedTemplate,
+    TemplateDefinition,
+    compare_template,
+    list_expected,
+    read_whole_definitions,
+)
 from cli.meta import Answer, GraphRefusal
 from cli.meta_errors import REJECTIONS, explain_code
 from cli.output import Exit, fail
@@ -28,9 +35,8 @@ def _read_own_templates(run: SetupRun) -> tuple[list[ExpectedTemplate], list[Ans
     """Return the templates that the county's topics use, and our file; ends the command if either is unusable."""
     try:
         topics = read_configuration(run.county, Configuration).topics
-        file = msgspec.json.decode(run.templates.read_bytes(), type=list[Answer])
-        msgspec.convert(file, list[TemplateDefinition])
-    except (ConfigurationError, OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        file = read_whole_definitions(run.templates)
+    except ConfigurationError as error:
         fail(str(error), "Correct the file, or name another one.", Exit.USAGE)
     return [*dict.fromkeys(wanted for topic in topics for wanted in list_expected(topic))], file
 

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import uuid
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote, urlsplit
 
@@ -54,13 +55,14 @@ async def main(notice: str) -> int:
         # Consume before publishing: the answer may be fast.
         async with answers.iterator(arguments={"x-stream-offset": "next"}, timeout=30) as arriving:
             await exchange.publish(message, "notice.published", timeout=30)  # returns with the broker's confirm
-            async for answer in arriving:
-                await answer.ack()
-                said = json.loads(answer.body)
-                if (said["data"].get("source"), said["data"].get("event")) == (SOURCE, identifier):
-                    print(said["type"], json.dumps(said["data"], ensure_ascii=False))
-                    return 3 if "rejected" in said["type"] else 0
-    return 5
+            with suppress(TimeoutError):
+                async for answer in arriving:
+                    await answer.ack()
+                    said = json.loads(answer.body)
+                    if (said["data"].get("source"), said["data"].get("event")) == (SOURCE, identifier):
+                        print(said["type"], json.dumps(said["data"], ensure_ascii=False))
+                        return 3 if "rejected" in said["type"] else 0
+    return 5  # our service is unavailable, and will answer when it is back
 
 
 # Your own id of the notice. Store it with the body: to publish again, publish exactly this one.

@@ -8,6 +8,7 @@ using System.Net.Http.Json;
 using System.Text.Json;
 
 const int Attempts = 8;
+string[] finalStates = ["finished", "rejected", "cancelled", "done"];
 var client = new HttpClient { BaseAddress = new Uri(Environment.GetEnvironmentVariable("KREISFUNK_URL")!) };
 client.DefaultRequestHeaders.Authorization =
     new AuthenticationHeaderValue("Bearer", Environment.GetEnvironmentVariable("KREISFUNK_TOKEN"));
@@ -51,19 +52,27 @@ async Task<Uri> PublishAsync()
     }
 }
 
-// Prints each change; the last state.
+// Prints each change; the last state. Each stream ends, at a restart or after an hour: then it opens another.
 async Task<string?> WatchAsync()
 {
     string? state = null;
-    using var request = new HttpRequestMessage(HttpMethod.Get, location);
-    request.Headers.Accept.ParseAdd("text/event-stream");
-    using var answer = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
-    using var lines = new StreamReader(await answer.Content.ReadAsStreamAsync());
-    while (await lines.ReadLineAsync() is { } line)
+    while (!finalStates.Contains(state))
     {
-        if (!line.StartsWith("data: ")) continue;
-        state = JsonDocument.Parse(line[6..]).RootElement.GetProperty("state").GetString();
-        Console.WriteLine(line[6..]);
+        try
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, location);
+            request.Headers.Accept.ParseAdd("text/event-stream");
+            using var answer = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+            using var lines = new StreamReader(await answer.Content.ReadAsStreamAsync());
+            while (await lines.ReadLineAsync() is { } line)
+            {
+                if (!line.StartsWith("data: ")) continue;
+                state = JsonDocument.Parse(line[6..]).RootElement.GetProperty("state").GetString();
+                Console.WriteLine(line[6..]);
+            }
+        }
+        catch (Exception restarting) when (restarting is HttpRequestException or IOException or TaskCanceledException) { }
+        if (!finalStates.Contains(state)) await Task.Delay(2_000);
     }
     return state;
 }

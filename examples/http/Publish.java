@@ -3,6 +3,7 @@
 // KREISFUNK_URL is the address and KREISFUNK_TOKEN the token that the operator gave you.
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -17,6 +18,7 @@ public class Publish {
     static final String AUTHORIZATION = "Bearer " + System.getenv("KREISFUNK_TOKEN");
     static final Set<Integer> AGAIN = Set.of(408, 429, 500, 502, 503, 504);
     static final int ATTEMPTS = 8;
+    static final Set<String> FINAL_STATES = Set.of("finished", "rejected", "cancelled", "done");
     static final HttpClient CLIENT = HttpClient.newBuilder()
         .version(HttpClient.Version.HTTP_1_1).connectTimeout(Duration.ofSeconds(10)).build();
 
@@ -55,16 +57,19 @@ public class Publish {
         }
     }
 
-    /** Prints each change until the last. */
+    /** Prints each change until the last. Each stream ends, at a restart or after an hour: then it opens another. */
     static void watch(String location) throws Exception {
         HttpRequest request = HttpRequest.newBuilder(URI.create(URL + location))
             .header("Authorization", AUTHORIZATION).header("Accept", "text/event-stream").build();
         String last = "";
-        try (var lines = CLIENT.send(request, HttpResponse.BodyHandlers.ofLines()).body()) {
-            for (String line : (Iterable<String>) lines::iterator) {
-                if (line.startsWith("event: ")) last = line.substring(7);
-                if (line.startsWith("data: ")) System.out.println(line.substring(6));
-            }
+        while (!FINAL_STATES.contains(last)) {
+            try (var lines = CLIENT.send(request, HttpResponse.BodyHandlers.ofLines()).body()) {
+                for (String line : (Iterable<String>) lines::iterator) {
+                    if (line.startsWith("event: ")) last = line.substring(7);
+                    if (line.startsWith("data: ")) System.out.println(line.substring(6));
+                }
+            } catch (IOException | UncheckedIOException restarting) { }
+            if (!FINAL_STATES.contains(last)) Thread.sleep(2_000);
         }
         System.exit(last.equals("rejected") ? 3 : 0);
     }

@@ -6,6 +6,7 @@ declare(strict_types=1);
 
 const AGAIN = [0, 408, 429, 500, 502, 503, 504]; // 0: no answer
 const ATTEMPTS = 8;
+const FINAL_STATES = ['finished', 'rejected', 'cancelled', 'done'];
 
 $url = rtrim((string) getenv('KREISFUNK_URL'), '/');
 $authorization = 'Authorization: Bearer ' . getenv('KREISFUNK_TOKEN');
@@ -51,6 +52,7 @@ for ($attempt = 1; ; $attempt++) {
 $event = json_decode($answer, true, flags: JSON_THROW_ON_ERROR)['event'];
 $last = '';
 $rest = '';
+// Each stream ends, at a restart or after an hour: then open another, which begins with the current state.
 $stream = curl_init($url . $event);
 curl_setopt_array($stream, [
     CURLOPT_HTTPHEADER => [$authorization, 'Accept: text/event-stream'],
@@ -66,5 +68,8 @@ curl_setopt_array($stream, [
         return strlen($part);
     },
 ]);
-curl_exec($stream);
+do {
+    $rest = '';
+    curl_exec($stream);
+} while (!in_array($last, FINAL_STATES, true) && sleep(2) === 0);
 exit($last === 'rejected' ? 3 : 0);

@@ -17,6 +17,7 @@ URL = os.environ["KREISFUNK_URL"].rstrip("/")
 AUTHORIZATION = {"Authorization": f"Bearer {os.environ['KREISFUNK_TOKEN']}"}
 RETRY_STATUSES = {408, 429, 500, 502, 503, 504}
 ATTEMPTS = 8
+FINAL_STATES = {"finished", "rejected", "cancelled", "done"}
 
 
 def publish(body: bytes, key: str) -> str:
@@ -39,15 +40,26 @@ def publish(body: bytes, key: str) -> str:
 
 
 def watch(location: str) -> str:
-    """Print each change and return the last state."""
+    """Print each change and return the final state.
+
+    Each stream ends, at a restart or after an hour: then open another, which begins with the current state.
+    """
     state = ""
     headers = {**AUTHORIZATION, "Accept": "text/event-stream"}
-    with urlopen(Request(URL + location, headers=headers), timeout=60) as stream:
-        for line in stream:
-            if line.startswith(b"data: "):
-                change = json.loads(line[6:])
-                state = change["state"]
-                print(json.dumps(change, ensure_ascii=False), flush=True)
+    while state not in FINAL_STATES:
+        try:
+            with urlopen(Request(URL + location, headers=headers), timeout=60) as stream:
+                for line in stream:
+                    if line.startswith(b"data: "):
+                        change = json.loads(line[6:])
+                        state = change["state"]
+                        print(json.dumps(change, ensure_ascii=False), flush=True)
+        except HTTPError as error:
+            if error.code not in RETRY_STATUSES:
+                sys.exit(error.read().decode())
+        except (OSError, HTTPException):
+            pass  # it is being restarted
+        time.sleep(0 if state in FINAL_STATES else 2)
     return state
 
 

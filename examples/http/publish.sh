@@ -16,5 +16,12 @@ answer=$(curl -sS --fail-with-body --max-time 30 --retry 8 --retry-connrefused "
 event=$(printf '%s' "$answer" | sed 's/.*"event":"\([^"]*\)".*/\1/')
 echo "$KREISFUNK_URL$event"
 
-curl -sSN "$KREISFUNK_URL$event" -H "Authorization: Bearer $KREISFUNK_TOKEN" -H 'Accept: text/event-stream' |
-  awk '/^data: /{ print substr($0, 7) } /^event: /{ last = $2 } END { exit last == "rejected" ? 3 : 0 }'
+# Each stream ends, at a restart or after an hour: then open another, which begins with the current state.
+while :; do
+  status=0
+  curl -sSN --fail "$KREISFUNK_URL$event" -H "Authorization: Bearer $KREISFUNK_TOKEN" -H 'Accept: text/event-stream' |
+    awk '/^data: /{ print substr($0, 7); fflush() } /^event: /{ last = $2 }
+      END { exit last == "rejected" ? 3 : last ~ /^(finished|cancelled|done)$/ ? 0 : 75 }' || status=$?
+  [ "$status" = 75 ] || exit "$status"
+  sleep 2
+done

@@ -7,8 +7,9 @@ from pydantic import AfterValidator, Field, HttpUrl, SecretStr
 from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS
 from shared.contracts.retention import MAX_DELIVERY_RETENTION_DAYS
 from shared.runtime.encryption_settings import EncryptionSettings
-from shared.runtime.settings import DatabaseSettings
+from shared.runtime.settings import DatabaseSettings, require_word, validate_with
 
+MAX_COUNT = 2**31 - 1  # of an integer in the database
 # This host, and the simulator in Docker Compose.
 UNENCRYPTED_HOSTS = ("127.0.0.1", "localhost", "[::1]", "simulator")
 
@@ -27,11 +28,15 @@ class Settings(DatabaseSettings, EncryptionSettings):
 
     graph_url: GraphUrl = Field(HttpUrl("https://graph.facebook.com"), description="Meta or a solution provider")
     graph_version: str = Field("v26.0", pattern=r"^v\d+\.\d+$", description="version of Meta's interface")
-    graph_token: SecretStr = Field(description="system user token")
+    graph_token: Annotated[SecretStr, validate_with(require_word)] = Field(description="system user token")
     phone_number_id: str = Field(description="Meta's id of our number", pattern=r"^\d{5,20}$")
     messages_per_second: float = Field(80, gt=0, le=10_000, description="Meta's limit for our number")
-    people_per_day: int | None = Field(None, gt=0, description="Meta's tier: different people in any 24 hours")
-    messages_per_month: int | None = Field(None, gt=0, description="budget: broadcast messages in a month")
+    people_per_day: int | None = Field(
+        None, gt=0, le=MAX_COUNT, description="Meta's tier: different people in any 24 hours"
+    )
+    messages_per_month: int | None = Field(
+        None, gt=0, le=MAX_COUNT, description="budget: broadcast messages in a month"
+    )
     dispatchers: int = Field(
         1, gt=0, description="expected number of dispatchers, for the alert; with compose it is `DISPATCHERS`"
     )

@@ -161,8 +161,12 @@ class StateFolder:
     def count_refused(self) -> int:
         return len(list_files(self.refused))
 
+    def has_event(self, name: str) -> bool:
+        """Return whether there is a draft or a refused event of this name, even a damaged one."""
+        return any(self._build_path(folder, name).is_file() for folder in (self.drafts, self.refused))
+
     def find_event(self, name: str) -> Raw | None:
-        """Return the draft or the refused event of this name, None if there is neither."""
+        """Return the draft or the refused event of this name, None if there is neither or it is damaged."""
         draft, refused = self._build_path(self.drafts, name), self._build_path(self.refused, name)
         if draft.is_file():
             return Raw(draft.read_bytes())

@@ -5,16 +5,18 @@ from typing import Annotated
 from pydantic import Field, SecretStr
 
 from shared.runtime.encryption_settings import EncryptionSettings
-from shared.runtime.settings import BrokerAccess, Port, ServiceSettings, validate_with
+from shared.runtime.settings import BrokerAccess, Port, ServiceSettings, require_word, validate_with
 
 MAX_APP_SECRETS = 2
 
 
 def _parse_secrets(text: str) -> tuple[bytes, ...]:
-    secrets = tuple(part.strip().encode() for part in text.split(",") if part.strip())
+    secrets = [part.strip() for part in text.split(",") if part.strip()]
     if not 0 < len(secrets) <= MAX_APP_SECRETS:
         raise ValueError("expected one or two secrets")
-    return secrets
+    for secret in secrets:
+        require_word(secret)
+    return tuple(map(str.encode, secrets))
 
 
 class Settings(ServiceSettings, EncryptionSettings, BrokerAccess):

@@ -70,7 +70,6 @@ class ReceivedMessage(NamedTuple):
 
     @property
     def message(self) -> AmqpMessage:
-        """Return the message as its publisher sent it."""
         incoming = self.incoming
         return AmqpMessage(
             body=incoming.body,
@@ -78,6 +77,7 @@ class ReceivedMessage(NamedTuple):
             content_type=incoming.content_type,
             content_encoding=incoming.content_encoding,
             persistent=incoming.delivery_mode == DeliveryMode.PERSISTENT,
+            expires=incoming.expiration is not None,
             headers=self.headers,
         )
 

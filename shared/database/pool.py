@@ -34,10 +34,14 @@ class UncancelledConnection(asyncpg.Connection):
         asyncio.get_running_loop().call_soon(self.terminate)
 
 
+class NoServerAcceptsWritesError(ConnectionError):
+    """Standbys only, or a database that is read-only. Its name is what people are told."""
+
+
 async def connect(url: str, **options: Any) -> asyncpg.Connection:
     """Connect like asyncpg, to the server in `url` that accepts writes.
 
-    Raises ConnectionError if none does, else whatever asyncpg raises.
+    Raises NoServerAcceptsWritesError if none does, else whatever asyncpg raises.
     """
     *others, last = split_hosts(url)
     options |= {"target_session_attrs": "read-write"}
@@ -48,7 +52,7 @@ async def connect(url: str, **options: Any) -> asyncpg.Connection:
     try:
         return await asyncpg.connect(last, **options)
     except asyncpg.TargetServerAttributeNotMatched:
-        raise ConnectionError("no server accepts writes") from None
+        raise NoServerAcceptsWritesError from None
 
 
 COMMAND_TIMEOUT_SECONDS = 10.0

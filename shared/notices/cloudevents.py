@@ -8,7 +8,7 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/amqp-protoc
 import json
 import re
 from codecs import BOM_UTF8
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -167,6 +167,7 @@ class AmqpMessage:
     content_type: str | None = CONTENT_TYPE
     content_encoding: str | None = None
     persistent: bool = True
+    expires: bool = False
     headers: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -194,11 +195,15 @@ def _check_transport(message: AmqpMessage) -> Iterator[Problem]:
         yield Problem(field="content_encoding", problem="must be omitted: send the body uncompressed")
     if not message.persistent:
         yield Problem(field="delivery_mode", problem="must be 2, persistent: else the broker may lose it")
+    if message.expires:
+        yield Problem(
+            field="expiration", problem="must be omitted, else the broker may drop it: expirytime is for that"
+        )
 
 
 def _join_binary(message: AmqpMessage, media_type: str) -> dict[str, Any]:
     """Return an event in binary mode as if decoded from structured mode. Raises UnreadableEvent."""
-    attributes, problems = _collect_attributes(message.headers)
+    attributes, problems = collect_attributes(message.headers.items())
     if media_type != DATA_TYPE or not attributes:
         problems = [Problem(field="content_type", problem=_describe_expected(media_type))]
     if problems:
@@ -224,11 +229,11 @@ def parse_content_type(value: str) -> tuple[str, str]:
     return media_type, pairs.get("charset", "").strip('"') or "utf-8"
 
 
-def _collect_attributes(headers: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+def collect_attributes(headers: Iterable[tuple[str, Any]]) -> tuple[dict[str, Any], list[Problem]]:
     """Return the event's attributes by name, and a problem for each that has two different values."""
     attributes: dict[str, Any] = {}
     problems: list[Problem] = []
-    for header, value in headers.items():
+    for header, value in headers:
         prefix = next((known for known in HEADER_PREFIXES if header.startswith(known)), None)
         if prefix is None:
             continue

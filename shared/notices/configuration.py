@@ -181,7 +181,7 @@ class ConfigurationError(Exception):
 def read_configuration(path: Path, configuration_type: type[C]) -> C:
     """Return the configuration in a TOML file. Raises ConfigurationError."""
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=configuration_type)
+        return msgspec.toml.decode(path.read_text("utf-8-sig"), type=configuration_type)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"{path}: {explain_schema_error(str(error))}") from None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -18,7 +18,6 @@ from shared.contracts.notices import (
     NoticeContent,
     NoticeEvent,
     NoticeId,
-    NoticePublished,
     NoticeUpdated,
     NoticeWithdrawn,
 )
@@ -163,7 +162,7 @@ def _explain_missing_revision(problem: Problem) -> Problem:
 def _validate_unknown_fields(data: dict[str, Any], event_type: type[NoticeEvent]) -> Iterator[Problem]:
     known = event_type.__struct_encode_fields__  # msgspec.structs.fields resolves all annotations, each time
     unknown = [name for name in data if name not in known]
-    if event_type is NoticePublished and "revision" in unknown:
+    if "revision" in unknown:
         unknown.remove("revision")
         yield Problem(field="revision", problem="is for an update: leave it out, or send an update")
     yield from report_unknown_fields(unknown, known, _BESIDE_DATA)

@@ -52,7 +52,7 @@ def report_unknown_fields(names: Sequence[str], known: Sequence[str], hints: Map
     """Yield each unknown field, with the `known` field that it may stand for; `hints` has suggestions for some."""
     reported = [name for name in names if _FIELD_NAME.fullmatch(name)][:MAX_UNKNOWN_FIELDS]
     for name in reported:
-        similar = get_close_matches(name.lower(), known, n=1)
+        similar = get_close_matches(name.lower(), known, n=1, cutoff=0.72)  # "reason" is less like "revision"
         suggestion = f'"{similar[0]}"' if similar else hints.get(name)
         advice = f"do you mean {suggestion}?" if suggestion else f"there are {', '.join(known)}"
         yield Problem(field=name, problem=f"is unknown; {advice}")

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
@@ -27,6 +28,10 @@ HEAD_END = b"\r\n\r\n"
 MAX_TINY_CHUNKS = 400
 TINY_CHUNK = re.compile(rb"\r\n0*[0-9a-fA-F](?:;[^\r\n]*)?(?=\r\n)")
 FAILURE_LOG_INTERVAL_SECONDS = 60.0
+# How much the kernel keeps of an answer that its client does not read, which counts as our container's memory, and for
+# how long.
+SEND_BUFFER_BYTES = 64 * 1024
+UNREAD_TIMEOUT_MILLISECONDS = 30_000
 # Below the default limit of open files, 1,024, which includes the connections to the broker.
 MAX_CONNECTIONS = 800
 
@@ -150,15 +155,14 @@ class PublicHttpProtocol(RequestHandler):
 class ConnectionSlots:
     """Connections of a port, in the order of arrival.
 
-    If there are too many, the oldest one that waits for its client is aborted: clients that send slowly or not at all
-    cannot block WhatsApp, which sends at once.
+    If there are too many, the oldest one that waits for its client is aborted: clients that send or read slowly or not
+    at all cannot block WhatsApp, which does both at once.
     """
 
     def __init__(self) -> None:
         self._readers: dict[PieceReader, None] = {}
 
     def add(self, newcomer: "PieceReader") -> None:
-        """Add a connection; if there are too many, abort the oldest one that waits for its client."""
         self._readers[newcomer] = None
         if len(self._readers) > MAX_CONNECTIONS:
             next(reader for reader in self._readers if reader.waits_for_client).cut_off()
@@ -185,9 +189,10 @@ class PieceReader(asyncio.BufferedProtocol):
 
     @property
     def waits_for_client(self) -> bool:
-        """Return whether every complete request has been answered."""
+        """Return whether every complete request has been answered, or an answer is not being read."""
         handler = self._handler
-        return not handler._messages and (handler._current_request is None or not self._body.is_eof())
+        is_idle = not handler._messages and (handler._current_request is None or not self._body.is_eof())
+        return is_idle or handler.writing_paused
 
     def cut_off(self) -> None:
         """Abort the connection at once, whatever is in progress."""
@@ -197,6 +202,9 @@ class PieceReader(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        client = transport.get_extra_info("socket")
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_TIMEOUT_MILLISECONDS)
         self._handler.connection_made(transport)
         self._slots.add(self)
 

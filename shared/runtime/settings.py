@@ -17,9 +17,10 @@ from shared.notices.configuration import Configuration, ConfigurationError, read
 from shared.runtime.hosts import get_login, split_hosts
 
 PREFIX = "KREISFUNK_"
+SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
 EXIT_SETTINGS = 2
 MAX_SHUTDOWN_SECONDS = 5.0
-_TOKEN = re.compile(r"[\x21-\x7e]{1,500}")
+_WORD = re.compile(r"[\x21-\x7e]+")
 THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:\.[0-9]{3})+")
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -67,9 +68,10 @@ def _is_local(host: str) -> bool:
         return "." not in host
 
 
-def _require_header_word(token: str) -> None:
-    if not _TOKEN.fullmatch(token):
-        raise ValueError("must be one word of printable ASCII, as `kreisfunk tokens create` printed it")
+def require_word(secret: str) -> None:
+    """Raise ValueError, without the secret, if it cannot be one, such as two lines or what begins with a BOM."""
+    if not _WORD.fullmatch(secret):
+        raise ValueError("must be one word of printable ASCII, without line breaks or invisible characters")
 
 
 # A class that declares such a field again names its type again, or the value would not be validated.
@@ -134,7 +136,7 @@ class NoticesApiAccess(EnvironmentSettings):
     """Access of a municipal system to the notices API; the token identifies the system."""
 
     notices_api_url: NoticesApiUrl = Field(description="https://host of notices over HTTP")
-    notices_api_token: Annotated[SecretStr, validate_with(_require_header_word)] = Field(
+    notices_api_token: Annotated[SecretStr, validate_with(require_word)] = Field(
         description="token for notices over HTTP"
     )
 
@@ -187,9 +189,9 @@ def read_county(path: Path, configuration_type: type[C], check: Callable[[C], No
 
 
 def find_secrets_folder() -> Path | None:
-    """Return KREISFUNK_SECRETS_DIR if it is a folder."""
-    folder = os.environ.get(f"{PREFIX}SECRETS_DIR")
-    return Path(folder) if folder and Path(folder).is_dir() else None
+    """Return KREISFUNK_SECRETS_DIR if it is a folder that we can reach."""
+    folder = os.environ.get(SECRETS_DIR)
+    return Path(folder) if folder and os.path.isdir(folder) else None
 
 
 def explain(error: ValidationError | SettingsError, settings_type: type[BaseSettings]) -> str:
@@ -198,6 +200,8 @@ def explain(error: ValidationError | SettingsError, settings_type: type[BaseSett
     A SettingsError is about the first file that cannot be read, or the first text that is not the JSON that it must be.
     """
     lines = []
+    if (folder := os.environ.get(SECRETS_DIR)) and find_secrets_folder() is None:
+        lines.append(f"  {SECRETS_DIR}: there is no folder {folder}, or we may not enter it\n")
     if isinstance(error, SettingsError):
         name = "".join(re.findall(r'field "(\w+)"', str(error)))
         lines.append(f"  {PREFIX}{name.upper()}: cannot be read ({type(error.__cause__).__name__})\n")
@@ -209,5 +213,5 @@ def explain(error: ValidationError | SettingsError, settings_type: type[BaseSett
     return (
         "Settings are missing or wrong:\n"
         + "".join(lines)
-        + "Set each as a variable, or as a file in KREISFUNK_SECRETS_DIR.\n"
+        + f"Set each as a variable, or as a file in {SECRETS_DIR}.\n"
     )

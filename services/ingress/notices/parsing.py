@@ -21,7 +21,15 @@ from shared.contracts.events import Problem
 from shared.contracts.message import Moment
 from shared.contracts.notices import NoticeContent, NoticeId
 from shared.contracts.notices_http import ACTIONS, FieldError
-from shared.notices.cloudevents import MAX_BODY_BYTES, UnreadableEvent, convert_event, decode_json, parse_content_type
+from shared.notices.cloudevents import (
+    MAX_BODY_BYTES,
+    MAX_FIELD_LENGTH,
+    UnreadableEvent,
+    collect_attributes,
+    convert_event,
+    decode_json,
+    parse_content_type,
+)
 from shared.notices.configuration import ShortText, System
 from shared.notices.rules import ParsedNotice, parse_notice
 from shared.notices.schema_errors import report_unknown_fields
@@ -34,6 +42,7 @@ MAX_KEY_LENGTH = 200
 _KEY = re.compile(rf"[\x21-\x7e](?:[\x20-\x7e]{{0,{MAX_KEY_LENGTH - 2}}}[\x21-\x7e])?")
 _NAMES = {"expirytime": "expires_at", "id": KEY_FIELD, "subject": "notice", "type": "action"}
 _FIELD_HINTS = {theirs: f'"{ours}"' for theirs, ours in _NAMES.items()}
+_FIELD_HINTS["specversion"] = f"Content-Type: {STRUCTURED}"  # the commonest mistake with an event
 _ENVELOPE = ("action", "notice", "expires_at", "source")
 
 
@@ -133,9 +142,9 @@ MAX_EVENT_BYTES = MAX_BODY_BYTES - 1_024  # leaves room for the attributes that 
 MAX_DEPTH = 20
 UNREAD_EVENT = parse_notice(Envelope(id="", source="", type="", specversion="1.0"))
 
-_ATTRIBUTE = re.compile(r"[a-z0-9]{1,20}")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_ESCAPE = re.compile(r"\\(.)")
 _PREFIX = "ce-"
-_NOT_ATTRIBUTES = ("data", "datacontenttype")
 
 
 class RawRequest(NamedTuple):
@@ -184,7 +193,8 @@ def parse_request(request: RawRequest, system: System) -> ParsedRequest:
     if plain:
         contents, content_problems = [build_event(decoded, key, system)], find_plain_problems(decoded, system)
     elif media_type == JSON:
-        contents = [{**dict(_read_attributes(request.headers)), "datacontenttype": JSON, "data": decoded}]
+        attributes, content_problems = collect_attributes(_decode_attributes(request.headers))
+        contents = [{**attributes, "datacontenttype": JSON, "data": decoded}]
     problems: list[tuple[int | None, Problem]] = [*key_problems]
     events = []
     for index, content in enumerate(contents):
@@ -259,23 +269,16 @@ def _check_size(content: bytes) -> None:
         raise ApiError(ErrorType.TOO_LARGE, f"An event may have at most {MAX_EVENT_BYTES} bytes.")
 
 
-def _read_attributes(headers: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    seen: set[str] = set()
+def _decode_attributes(headers: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Decode the event's attributes, whose non-ASCII characters are percent-encoded; older clients quote the values."""
     for header, value in headers:
-        name = header.removeprefix(_PREFIX)
-        if name == header or name in _NOT_ATTRIBUTES:
+        if not header.startswith(_PREFIX):
             continue
-        if not _ATTRIBUTE.fullmatch(name) or name in seen:
-            raise _build_unreadable_error("headers", "each attribute must appear once, in letters and digits")
-        seen.add(name)
-        yield name, _decode_attribute(name, value)
-
-
-def _decode_attribute(name: str, value: str) -> str:
-    """Decode an attribute, whose non-ASCII characters are percent-encoded."""
-    try:
-        text = unquote(value, errors="strict")
-        text.encode()
-    except UnicodeError:
-        raise _build_unreadable_error(name, "must be percent-encoded UTF-8") from None
-    return text
+        quoted = _QUOTED.fullmatch(value)
+        try:
+            text = unquote(_ESCAPE.sub(r"\1", quoted[1]) if quoted else value, errors="strict")
+            text.encode()
+        except UnicodeError:
+            name = header.removeprefix(_PREFIX)[:MAX_FIELD_LENGTH]
+            raise _build_unreadable_error(name, "must be percent-encoded UTF-8") from None
+        yield header, text

@@ -43,7 +43,7 @@ def apply_message(message: Message, progress: EventProgress, time: datetime) -> 
         case BroadcastFinished(audience=audience, states=states, failures=failures):
             figures = {"audience": audience, "states": states, "person_limited": 0, "failures": failures}
             return _move_to(progress, EventState.FINISHED, time, **figures)
-        case BroadcastCancelled(reason=reason):
+        case BroadcastCancelled(reason=reason) if not progress.is_final:
             return _move_to(progress, EventState.CANCELLED, time, reason=reason)
         case _:
             return progress

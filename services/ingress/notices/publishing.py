@@ -43,20 +43,20 @@ class NoticeCheckClient:
         """Return what would happen to the event; None if no answer comes in time, or too many checks are pending."""
         if len(self._pending) >= MAX_PENDING_CHECKS:
             return None
-        key = event.source, uuid4().hex
+        key = caller.system.sources[0], uuid4().hex
         self._pending[key] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
-                await self.store(stamp_event(self._build_check(event, key[1]), caller, self.clock()))
+                await self.store(stamp_event(self._build_check(event, *key), caller, self.clock()))
                 return await self._pending[key]
         except (TimeoutError, DependencyUnavailable):
             return None
         finally:
             del self._pending[key]
 
-    def _build_check(self, event: Envelope, identifier: str) -> Envelope:
+    def _build_check(self, event: Envelope, source: str, identifier: str) -> Envelope:
         message = NoticeCheck(event=msgspec.json.decode(msgspec.json.encode(event)))
-        return read_envelope(encode(message, event_id=identifier, source=event.source, time=self.clock()))
+        return read_envelope(encode(message, event_id=identifier, source=source, time=self.clock()))
 
     def resolve(self, answer: NoticeChecked) -> None:
         """Pass an answer to its pending check; ignore answers to requests of another process."""

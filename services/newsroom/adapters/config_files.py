@@ -17,7 +17,7 @@ class _RulesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read_approval_rules(path: Path, configuration: Configuration) -> ApprovalRules:
     """Return the rules in a TOML file. Raises ConfigurationError, also for an unknown topic."""
     try:
-        rules = msgspec.toml.decode(path.read_bytes(), type=_RulesFile).approval
+        rules = msgspec.toml.decode(path.read_text("utf-8-sig"), type=_RulesFile).approval
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: {error}") from None
     if unknown := sorted({*rules.routine_topics} - configuration.topic_ids):
@@ -28,7 +28,7 @@ def read_approval_rules(path: Path, configuration: Configuration) -> ApprovalRul
 def read_templates(path: Path) -> Mapping[str, TemplateText]:
     """Return the templates in a JSON file by their names. Raises ConfigurationError."""
     try:
-        templates = msgspec.json.decode(path.read_bytes(), type=tuple[TemplateText, ...])
+        templates = msgspec.json.decode(path.read_text("utf-8-sig"), type=tuple[TemplateText, ...])
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: {error}") from None
     return {template.name: template for template in templates}

@@ -41,6 +41,7 @@ UNKNOWN_NOTICE = Problem(
     field="revision", problem="updates an unknown notice: check its id, or publish it as a new one"
 )
 NOTHING_TO_FOLLOW = Problem(field="follows", problem="is not a notice that was accepted from this source")
+NOTHING_TO_CHECK = Problem(field="event", problem="must be in data: the complete event that you would publish")
 # Problems of an event that may have overtaken its notice; their delay must not reveal whether a foreign notice exists.
 MAYBE_EARLY = frozenset((TOPIC_NOT_PERMITTED, UNKNOWN_NOTICE, NOTHING_TO_FOLLOW))
 WITHDRAWN = "withdrawn"
@@ -278,10 +279,12 @@ def read_request(message: AmqpMessage, county: County, now: datetime) -> NoticeR
     )
     event, question = envelope, envelope if envelope.type == NoticeCheck.TYPE and system else None
     try:
+        if question and (foreign := validate_source(question, system)):
+            return NoticeRequest(identity=identity, problems=foreign)
         if question:
             event = convert_event(read_data(question, NoticeCheck).event)
-    except ContractError as error:
-        return NoticeRequest(identity=identity, problems=(Problem(field="data", problem=str(error)),))
+    except ContractError:
+        return NoticeRequest(identity=identity, problems=(NOTHING_TO_CHECK,))
     except UnreadableEvent as error:
         problems = validate_unreadable(error, system, county, now)
         return NoticeRequest(identity=identity, problems=problems, question=question)
@@ -309,7 +312,8 @@ def read_request(message: AmqpMessage, county: County, now: datetime) -> NoticeR
 
 def _build_unreadable(error: UnreadableEvent, login: str | None, county: County, now: datetime) -> NoticeRequest:
     name = identify_system(error.envelope, login) if error.envelope else None
-    problems = validate_unreadable(error, county.find_system(name), county, now)
+    is_check = error.envelope is not None and error.envelope.type == NoticeCheck.TYPE
+    problems = error.problems if is_check else validate_unreadable(error, county.find_system(name), county, now)
     identity = EventIdentity(event=error.event, source=error.source, notice=error.subject, system=login or "")
     return NoticeRequest(identity=identity, problems=problems)
 

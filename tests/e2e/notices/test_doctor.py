@@ -247,6 +247,17 @@ async def test_dead_letters_and_a_missing_exchange_or_queue_are_found(operator: 
     assert without == {"broker topology": f"missing: {topology.DEAD_LETTERS}, {dead}"}
 
 
+@pytest.mark.parametrize("service", ["subscriptions", "dispatcher"])
+async def test_a_broker_that_takes_no_messages_is_found(operator: StackOperator, stack: Stack, service: str) -> None:
+    broker = stack.servers.rabbitmq
+    await broker.run_rabbitmqctl("set_disk_free_limit", "100000GB")
+    try:
+        found = problems(await look(operator, service))
+    finally:
+        await broker.run_rabbitmqctl("set_disk_free_limit", "100MB")
+    assert found == {"broker takes messages": "no confirm from the broker: TimeoutError"}
+
+
 async def test_a_citizens_message_that_could_not_be_handled_is_found(operator: StackOperator, stack: Stack) -> None:
     owner = await asyncpg.connect(stack.database_url)
     letter = uuid4()

@@ -42,7 +42,6 @@ OVER_AMQP = {
 }
 IF_INSTALLED = {"java": ["java", str(HTTP / "Publish.java")], "php": ["php", str(HTTP / "publish.php")]}
 ALL_OVER_HTTP = {**OVER_HTTP, **{name: command for name, command in IF_INSTALLED.items() if shutil.which(name)}}
-NOT_IN_THE_GUIDE = [name for name in ALL_OVER_HTTP if name not in OVER_HTTP] or ["curl"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,11 +92,16 @@ async def audience(system: SteeringHarness, broadcast: str) -> int:
     return int((await system.show_broadcast(broadcast))["counts"]["audience"])
 
 
-@pytest.mark.parametrize("name", NOT_IN_THE_GUIDE)
-async def test_a_program_publishes_over_http_and_tells_the_end(
+@pytest.mark.parametrize("name", ALL_OVER_HTTP)
+async def test_a_program_publishes_over_http_and_tells_the_end_though_its_stream_ends_before(
     system: SteeringHarness, given: Mapping[str, str], tmp_path: Path, name: str
 ) -> None:
-    ended = await run([*ALL_OVER_HTTP[name], f"ueber-http-{name}"], tmp_path, given)
+    before = len(await system.accepted.fetch())
+    async with system.send_slowly(RATE):
+        running = asyncio.create_task(run([*ALL_OVER_HTTP[name], f"ueber-http-{name}"], tmp_path, given))
+        await fetch_until(system.accepted.fetch, lambda found: len(found) > before + 10)
+        system.stack.supervisor.kill("notices-1")
+        ended = await running
     assert ended.status == 0, ended.output
     last = json.loads(ended.output.splitlines()[-1])
     assert (last["state"], last["notice"]) == ("finished", f"ueber-http-{name}")
@@ -119,6 +123,16 @@ async def test_what_is_calculated_anew_is_not_the_same_notice(given: Mapping[str
     again = await run(command, tmp_path, given)
     assert again.status == 3
     assert '"field": "id"' in again.output
+
+
+async def test_a_program_over_amqp_ends_without_an_answer(
+    system: SteeringHarness, given: Mapping[str, str], tmp_path: Path
+) -> None:
+    """All at once, as each waits for half a minute."""
+    await system.stack.supervisor.stop_one("subscriptions-1")
+    ended = await asyncio.gather(*(run([*command, "ohne-antwort"], tmp_path, given) for command in OVER_AMQP.values()))
+    await system.stack.supervisor.start_one("subscriptions-1")
+    assert [one.status for one in ended] == [5] * len(OVER_AMQP), ended
 
 
 def checkout(folder: Path, stack: Path) -> Path:

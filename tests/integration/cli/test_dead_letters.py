@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import asyncpg
 import pytest
 
+from tests.databases import FreshDatabase
 from tests.harness.commands import CommandResult, run_in_process, run_on_terminal
 
 IDS = ("aaaaaaaa-0000-8000-8000-000000000001", "aabbbbbb-0000-8000-8000-000000000002")
@@ -78,3 +79,12 @@ async def test_what_does_not_fit_changes_nothing(
 ) -> None:
     assert (await dead_letters(*arguments, environment=environment)).status == status
     assert await owner.fetchval("select count(*) from subscriptions.dead_letter where replay_at is null") == 2
+
+
+async def test_a_database_that_accepts_no_writes_is_named(
+    database: FreshDatabase, environment: Mapping[str, str], owner: asyncpg.Connection
+) -> None:
+    """As a standby, or after an administrator has closed it."""
+    await owner.execute(f"alter database {database.name} set default_transaction_read_only = on")
+    ended = await dead_letters("list", environment=environment)
+    assert (ended.status, "AcceptsWrites" in ended.errors) == (4, True)

@@ -259,3 +259,17 @@ async def test_an_output_that_was_closed_is_not_called_the_databases_fault(
     os.close(writing)
     assert (await running.communicate())[1] == b""
     assert running.returncode == 1
+
+
+async def test_a_disk_that_is_full_under_the_output_is_not_called_the_databases_fault(
+    database: FreshDatabase, owner: asyncpg.Connection
+) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    running = await start_kreisfunk(
+        "keys", "status", environment=build_environment(database, BOTH), stdout=full, stderr=PIPE
+    )
+    os.close(full)
+    problem = (await running.communicate())[1]
+    assert running.returncode == 1
+    assert b"Database" not in problem
+    assert b"No space left on device" in problem

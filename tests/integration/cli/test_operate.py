@@ -75,6 +75,7 @@ async def test_pause_and_resume_and_cancel(
     paused = await run(environment, "broadcasts", "pause", source, "--reason", "Rückfrage")
     assert (paused.status, paused.output) == (0, f"paused: broadcast {source}\n")
     await ledger.requeue_waiting(100)
+    assert (await run(environment, "broadcasts", "pause", source, "--reason", "Wartung")).status == 3
     shown = (await run(environment, "broadcasts", "show", source, "--json")).json
     assert (shown["standing"], shown["reason"]) == ("paused", "Rückfrage")
     assert {"cause": "resume", "deliveries": 1, "due_at": None} in shown["waits"]
@@ -156,6 +157,7 @@ async def test_limits_say_why_everybody_waits(
     assert slowed.endswith("\nnothing waits\n")
     paused = await run(environment, "sending", "pause", "--reason", "Wartung")
     assert (paused.status, paused.output) == (0, "paused: Wartung\n")
+    assert "already: Wartung\n" in (await run(environment, "sending", "pause", "--reason", "Datenpanne")).errors
     assert "wait at the broker" in (await run(environment, "sending")).output
     (number,) = (await run(environment, "sending", "--json")).json["numbers"]
     assert (number["rate_permitted"], number["paused_reason"], number["paused_by_operator"]) == (0, "Wartung", True)

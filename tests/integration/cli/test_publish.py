@@ -224,8 +224,9 @@ async def test_too_many_requests_are_told_with_when_to_try_again(broker_url: str
 
 
 async def test_no_answer_in_time_is_told_as_what_it_is(api: NoticesApi) -> None:
-    ended = await run_in_process(*NOTICE, "--timeout", "0.5", environment=access(api.url))
+    ended = await run_in_process(*NOTICE, "--notice", "h-4", "--timeout", "0.5", environment=access(api.url))
     assert (ended.status, ended.output) == (5, "")
+    assert "notice h-4" in ended.errors
     assert "do not publish it again" in ended.errors
 
 

@@ -11,6 +11,8 @@ from aiohttp.test_utils import BaseTestServer, TestServer
 
 from cli.publish.notices_api import NoticesApiClient, NoticesApiError
 from shared.runtime.notices_api import open_notices_api
+from tests.harness.commands import run_in_process
+from tests.integration.cli.notice_responder import access
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 TOKEN = "kreisfunk_only-for-tests"
@@ -147,3 +149,21 @@ async def test_a_check_that_gets_no_answer_says_that_nothing_was_published() -> 
 async def test_a_rejection_after_a_try_without_an_answer_is_the_answer() -> None:
     async with open_client(None, busy(422)) as (client, _):
         assert (await client.request(*NOTICE, seconds=WAIT_TIMEOUT_SECONDS)).status == 422
+
+
+@pytest.mark.parametrize(
+    ("command", "advice"),
+    [
+        (
+            ("publish", "--topic", "stellen", "--headline", "H", "--text", "T"),
+            "`kreisfunk withdraw --notice {} --check`",
+        ),
+        (("withdraw",), "Withdrawing it again does no harm."),
+    ],
+)
+async def test_what_may_be_stored_is_named_with_what_to_do(command: tuple[str, ...], advice: str) -> None:
+    async with serve(Answering([busy(503, "120")])) as server:
+        environment = access(str(server.make_url("")))
+        ended = await run_in_process(*command, "--notice", "h-11", environment=environment)
+    assert ended.status == 4, ended.everything
+    assert f"notice h-11: Kreisfunk cannot take notices just now.\n{UNCERTAIN} {advice.format('h-11')}" in ended.errors

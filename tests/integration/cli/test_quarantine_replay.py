@@ -57,6 +57,16 @@ async def test_what_is_understood_today_is_sent_on_and_leaves(ward: QuarantineHa
     assert await ward.take_ids() == []
 
 
+async def test_with_another_number_nothing_leaves(ward: QuarantineHarness) -> None:
+    """Such as the phone number in place of its id."""
+    await ward.put_webhook("aaaa", build_messages_body(build_text_message(1, "Stop", timestamp=RECENTLY)), at=NOW)
+    wrong = {**ward.environment, "KREISFUNK_PHONE_NUMBER_ID": "4947919300"}
+    ended = await run_quarantine("replay", "aaaa", environment=wrong)
+    assert (ended.status, "KREISFUNK_PHONE_NUMBER_ID" in ended.output) == (3, True)
+    assert (await run_quarantine("replay", "aaaa", environment=ward.environment)).status == 0
+    assert await take_texts(ward) == ["Stop"]
+
+
 async def test_what_is_still_not_understood_stays_and_its_neighbours_are_sent_on(ward: QuarantineHarness) -> None:
     await ward.put_webhook(
         "aaaa", build_messages_body(build_text_message(1, "Stop", timestamp=RECENTLY), {"id": 7}), at=NOW

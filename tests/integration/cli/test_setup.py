@@ -216,6 +216,16 @@ async def test_a_wrong_token_and_a_wrong_app_secret_are_not_stored(new: NewInsta
     assert sorted(new.read_secrets()) == ["kreisfunk_graph_token", "kreisfunk_verify_token"]
 
 
+@pytest.mark.parametrize(
+    "stored", [f"{GRAPH_TOKEN}\n{GRAPH_TOKEN}", GRAPH_TOKEN.encode("utf-16")], ids=["lines", "utf-16"]
+)
+async def test_a_stored_token_that_is_none_is_explained(new: NewInstallation, stored: str | bytes) -> None:
+    new.write("secrets/dispatcher/kreisfunk_graph_token", stored)
+    ended = await new.set_up("--check")
+    assert (ended.status, read_states(ended)["token"]) == (1, "PROBLEM"), ended.everything
+    assert "must be one word" in ended.output
+
+
 async def test_an_address_that_does_not_answer_the_handshake_is_explained(new: NewInstallation) -> None:
     await new.set_up_all()
     new.write("secrets/ingress/kreisfunk_verify_token", "a-newer-token-than-the-running-one")
@@ -316,8 +326,9 @@ async def test_settings_that_do_not_fit_the_number_are_named(new: NewInstallatio
 
 async def test_wrong_command_lines_end_before_anything_is_asked(new: NewInstallation) -> None:
     assert (await new.set_up("--test-to", "04791 9300")).status == 2
-    several = new.write("token.txt", "two\nlines")
-    assert (await new.set_up("--token-file", str(several))).status == 2
+    for wrong in ("two\nlines", "\ufeffafter-a-bom", "before-a-nul\0"):
+        refused = await new.set_up("--token-file", str(new.write("token.txt", wrong)))
+        assert (refused.status, "exactly one secret" in refused.errors) == (2, True)
     elsewhere = await new.set_up(KREISFUNK_SECRETS_DIR=str(new.folder))
     assert (elsewhere.status, "no folder dispatcher" in elsewhere.errors) == (2, True)
     without = await run_in_process("setup", environment={**new.environment, "KREISFUNK_WABA_ID": ""})

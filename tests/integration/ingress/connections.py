@@ -1,6 +1,7 @@
 """Raw requests of strangers, written byte by byte."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -37,9 +38,14 @@ class RawConnection:
 
 
 @asynccontextmanager
-async def open_connection(url: str) -> AsyncIterator[RawConnection]:
+async def open_connection(url: str, *, limit: int = 2**16) -> AsyncIterator[RawConnection]:
+    """Connect; hardly more than twice `limit` is taken of what nobody reads."""
     target = urlsplit(url)
-    reader, writer = await asyncio.open_connection(target.hostname, target.port)
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, limit)
+    client.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(client, (target.hostname, target.port))
+    reader, writer = await asyncio.open_connection(sock=client, limit=limit)
     try:
         yield RawConnection(reader, writer)
     finally:

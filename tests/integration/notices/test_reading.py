@@ -164,7 +164,13 @@ async def test_attributes_that_cannot_be_read_are_400(headers: dict[str, str], a
 
 
 @pytest.mark.parametrize(
-    "sent", [b"HELLO\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"POST /notices HTTP/1.1\r\nA\x00: b\r\n\r\n"]
+    "sent",
+    [
+        b"HELLO\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"POST /notices HTTP/1.1\r\nA\x00: b\r\n\r\n",
+        b"GET /notices HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: HELLO\r\n\r\n",
+    ],
 )
 async def test_what_is_no_http_gets_a_problem_without_its_own_words(sent: bytes, api: NoticesApi) -> None:
     parts = urlsplit(api.url)
@@ -175,7 +181,7 @@ async def test_what_is_no_http_gets_a_problem_without_its_own_words(sent: bytes,
     writer.close()
     assert answer.split()[1] == b"400"
     assert b"application/problem+json" in answer
-    assert not [word for word in (b"HELLO", b"9.9", b"aiohttp") if word in answer]
+    assert not [word for word in (b"HELLO", b"9.9", b"aiohttp", b"errors") if word in answer]
 
 
 async def test_ids_may_be_anything_that_json_can_say(api: NoticesApi) -> None:

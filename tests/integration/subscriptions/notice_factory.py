@@ -27,7 +27,7 @@ def build_cloud_event(
     kind: str,
     data: object,
     *,
-    event_id: str = "event-1",
+    event_id: object = "event-1",
     source: str = SOURCE,
     subject: object = "L149",
     expirytime: object = EXPIRY,

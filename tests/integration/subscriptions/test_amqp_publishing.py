@@ -48,6 +48,7 @@ async def test_binary_mode_is_as_good_as_build_current_notice(broker: BrokerHarn
         pytest.param({"content_type": "application/json"}, "content_type", marks=FOREIGN),
         pytest.param({"content_encoding": "gzip"}, "content_encoding", marks=FOREIGN),
         pytest.param({"delivery_mode": aio_pika.DeliveryMode.NOT_PERSISTENT}, "delivery_mode", marks=FOREIGN),
+        ({"expiration": 600}, "expiration"),
     ],
 )
 async def test_a_wrong_property_is_named_and_the_message_quarantined(

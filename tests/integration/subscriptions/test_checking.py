@@ -1,9 +1,11 @@
 """A check says what would become of a notice, from a real database, and stores nothing."""
 
+from typing import Any
+
 import asyncpg
 import pytest
 
-from shared.contracts.events import NoticeAccepted, NoticeAction
+from shared.contracts.events import NoticeAccepted, NoticeAction, NoticeRejected
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.outcome import Rejected
 from tests.integration.subscriptions.harness import SubscriptionsHarness, subscribe_many
@@ -52,10 +54,24 @@ async def test_what_is_wrong_is_named_as_it_will_be(harness: SubscriptionsHarnes
     assert {problem.field for problem in told.problems} == {"expirytime", "Urgent", "source"}
 
 
-@pytest.mark.parametrize("data", [{}, {"event": "x"}, {"event": [1]}])
-async def test_a_question_about_nothing_is_rejected(harness: SubscriptionsHarness, data: object) -> None:
-    question = build_cloud_event("de.kreisfunk.notice.check.v1", data)
+@pytest.mark.parametrize(
+    ("data", "changes", "field"),
+    [
+        (None, {}, "event"),
+        ({}, {}, "event"),
+        ({"event": "x"}, {}, "event"),
+        ({"event": [1]}, {}, "event"),
+        ({"event": {}}, {"event_id": MISSING}, "id"),
+        ({"event": {}}, {"source": "/landkreis-osterholz/redaktion"}, "source"),
+    ],
+)
+async def test_a_wrong_question_is_rejected_with_its_field(
+    harness: SubscriptionsHarness, data: object, changes: dict[str, Any], field: str
+) -> None:
+    question = build_cloud_event("de.kreisfunk.notice.check.v1", data, **changes)
     assert isinstance(await handle(harness, question), Rejected)
+    (rejected,) = harness.publisher.list_messages(NoticeRejected)
+    assert [problem.field for problem in rejected.problems] == [field]
 
 
 async def test_nobody_asks_who_is_not_registered(harness: SubscriptionsHarness) -> None:

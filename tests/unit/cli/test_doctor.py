@@ -95,7 +95,7 @@ async def test_templates_in_another_encoding_are_a_problem_among_others(tmp_path
     checks = build_checks(Installation(processes=processes, business_account="100200300400500", templates_file=file))
     [problem] = [await check.run() for check in checks if check.name == "templates"]
     assert problem is not None
-    assert "utf-8" in problem.what
+    assert (str(file) in problem.what, "utf-8" in problem.what) == (True, True)
 
 
 def test_a_person_and_a_script_read_what_is_wrong_and_what_to_do() -> None:

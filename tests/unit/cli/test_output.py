@@ -65,15 +65,47 @@ def test_a_list_says_what_it_leaves_out_and_how_to_see_it() -> None:
     assert format_list(("id", "size"), [], empty="nothing") == "nothing"
 
 
+def write_draft(folder: Path, headline: str) -> None:
+    draft = folder / "drafts" / "presse.json"
+    draft.parent.mkdir()
+    draft.write_text(json.dumps({"data": {"headline": headline}}, ensure_ascii=False))
+
+
+KREISFUNK = f"exec {sys.executable} -m cli.main"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_command_does_without_a_stream_that_its_caller_has_closed(tmp_path: Path, closed: str) -> None:
+    write_draft(tmp_path, "Sperrung")
+    command = ["bash", "-c", f"{KREISFUNK} feeds drafts show presse --folder {tmp_path} {closed}"]
+    ended = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    assert (ended.returncode, ended.stderr, b"Sperrung" in ended.stdout) == (0, b"", " >&-" not in f" {closed}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ("feeds drafts show presse --folder {} >/dev/full", "No space left on device"),
+        ("sending --help >/dev/full", "No space left on device"),
+        ("sending --stack {}/drafts/presse.json", "Not a directory"),
+    ],
+)
+def test_what_the_machine_refuses_is_named(tmp_path: Path, arguments: str, named: str) -> None:
+    write_draft(tmp_path, "Sperrung")
+    command = ["bash", "-c", f"{KREISFUNK} {arguments.format(tmp_path)}"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert named in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("encoding", "shown"),
     [("ascii", r"Gr\u00f6\u00dfe"), ("iso-8859-15", r"Größe \u00a4"), ("latin-1", r"Größe ¤ \u201e")],
 )
 def test_json_stays_json_where_some_characters_cannot_be_encoded(tmp_path: Path, encoding: str, shown: str) -> None:
     headline = "Größe ¤ „viel“ \N{SNOWMAN} \N{POLICE CARS REVOLVING LIGHT}"
-    draft = tmp_path / "drafts" / "presse.json"
-    draft.parent.mkdir()
-    draft.write_text(json.dumps({"data": {"headline": headline}}, ensure_ascii=False))
+    write_draft(tmp_path, headline)
     ended = subprocess.run(
         [sys.executable, "-m", "cli.main", "feeds", "drafts", "show", "presse", "--folder", str(tmp_path)],
         cwd=ROOT,

@@ -20,7 +20,7 @@ def read(**given: Any) -> Settings:
         "encryption_keys": f"1:{KEY}",
         "index_key": KEY,
     }
-    return Settings(**environment, **given)
+    return Settings(**{**environment, **given})
 
 
 @pytest.mark.parametrize("name", ["people_per_day", "messages_per_month", "messages_per_second"])
@@ -53,3 +53,17 @@ def test_they_go_to_meta_to_ourselves_and_to_the_simulator(url: str) -> None:
 )
 def test_requests_in_flight_follow_from_the_rate(rate: float, given: int | None, requests: int) -> None:
     assert read(messages_per_second=rate, connections=given).max_requests == requests
+
+
+@pytest.mark.parametrize("token", ["", "two\nlines", "two words", "\ufeffwith-a-bom", "with-a-nul\0"])
+def test_a_token_that_no_header_can_hold_is_refused_and_not_shown(token: str) -> None:
+    with pytest.raises(ValidationError, match="must be one word") as refused:
+        read(graph_token=token)
+    assert token == "" or token not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["people_per_day", "messages_per_month"])
+def test_a_limit_that_the_database_cannot_hold_is_refused(name: str) -> None:
+    read(**{name: 2**31 - 1})
+    with pytest.raises(ValidationError):
+        read(**{name: 2**31})

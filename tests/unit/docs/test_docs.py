@@ -20,6 +20,8 @@ MAKE = re.compile(r"\bmake ([a-z]+(?:-[a-z]+)*)")
 CODE = re.compile(r"(?<!`)`[^`\n]+`(?!`)|^ {4}.+$", re.MULTILINE)
 TARGET = re.compile(r"^([a-z-]+):", re.MULTILINE)
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+TABLE = re.compile(r"(?:^\|.*\n)+", re.MULTILINE)
+CELL = re.compile(r"(?<!\\)\|")
 PICTURE_BYTES = 300_000
 
 
@@ -56,6 +58,13 @@ def test_the_settings_in_the_guide_are_those_of_the_services() -> None:
 
 def test_links_lead_somewhere() -> None:
     assert [(format_path(page), link) for page in PAGES for link in links(page) if is_broken(page, link)] == []
+
+
+def test_tables_have_a_head_and_rows_of_equal_length() -> None:
+    tables = [(format_path(page), table) for page in PAGES for table in TABLE.findall(page.read_text())]
+    rows = [(page, table.splitlines()) for page, table in tables]
+    assert [page for page, lines in rows if not re.fullmatch(r"\|(?: ?:?-+:? ?\|)+", "".join(lines[1:2]))] == []
+    assert [page for page, lines in rows if len({len(CELL.findall(line)) for line in lines}) > 1] == []
 
 
 def test_what_is_to_be_made_can_be_made() -> None:

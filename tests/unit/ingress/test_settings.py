@@ -17,6 +17,8 @@ SETTINGS = build_environment("amqp://ingress@127.0.0.1:1/", 0, 0)
     [
         ("APP_SECRETS", f"{SECRET},{SECRET},{SECRET}", "expected one or two secrets"),
         ("APP_SECRETS", ",", "expected one or two secrets"),
+        ("APP_SECRETS", f"\ufeff{SECRET}", "must be one word"),
+        ("APP_SECRETS", f"{SECRET}\nthe-older-one", "must be one word"),
         ("VERIFY_TOKEN", "short", ""),
         ("PHONE_NUMBER_ID", "our-number", ""),
         ("ENCRYPTION_KEYS", ENCRYPTION_KEY, "expected VERSION:BASE64"),

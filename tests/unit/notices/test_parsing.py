@@ -1,10 +1,12 @@
 """Valid requests, in every format of an event."""
 
+from collections.abc import Mapping
+
 import msgspec
 import pytest
 
 from services.ingress.notices.errors import ApiError, ErrorType
-from services.ingress.notices.parsing import BATCH, JSON, MAX_EVENT_BYTES, RawRequest, parse_request
+from services.ingress.notices.parsing import BATCH, JSON, MAX_EVENT_BYTES, ParsedRequest, RawRequest, parse_request
 from shared.contracts.envelope import CONTENT_TYPE as STRUCTURED
 from shared.contracts.notices import NoticePublished
 from tests.unit.shared_notices.factories import ATTRIBUTES, CONTENT, EXPIRY, KNOWN
@@ -49,3 +51,30 @@ def test_an_event_that_is_too_large_is_refused_before_it_is_decoded(media: str, 
     with pytest.raises(ApiError) as refused:
         parse_request(RawRequest([("content-type", media), *KEY], body), SYSTEM)
     assert refused.value.error_type is ErrorType.TOO_LARGE
+
+
+def test_attributes_of_a_binary_event_may_be_quoted_and_have_long_names() -> None:
+    def parse(headers: Mapping[str, str]) -> ParsedRequest:
+        return parse_request(
+            RawRequest([("content-type", JSON), *headers.items()], msgspec.json.encode(CONTENT)), SYSTEM
+        )
+
+    bare = {**dict(HEADERS), "ce-id": 'a"b', "ce-" + "x" * 30: "y"}
+    quoted = {name: f'"{value}"' for name, value in bare.items()} | {"ce-id": r'"a\"b"'}
+    assert parse(quoted) == parse(bare)
+    assert parse(bare).problems == ()
+
+
+@pytest.mark.parametrize("name", ["id", "expires_at", "my-extension", "topic"])
+def test_a_wrong_attribute_of_a_binary_event_is_named(name: str) -> None:
+    headers = [("content-type", JSON), *HEADERS, (f"ce-{name}", "x")]
+    parsed = parse_request(RawRequest(headers, msgspec.json.encode(CONTENT)), SYSTEM)
+    assert [(index, problem.field) for index, problem in parsed.problems] == [(0, name)]
+    assert parsed.error_type is ErrorType.UNREADABLE
+
+
+def test_an_event_sent_as_plain_json_is_told_its_content_type() -> None:
+    body = msgspec.json.encode(ATTRIBUTES | {"data": CONTENT})
+    parsed = parse_request(RawRequest([("content-type", JSON), *KEY], body), SYSTEM)
+    advice = {problem.field: problem.problem for _, problem in parsed.problems}
+    assert STRUCTURED in advice["specversion"]

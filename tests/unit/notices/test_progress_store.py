@@ -71,6 +71,15 @@ def test_an_acceptance_said_again_takes_nothing_back() -> None:
     assert (entry.progress.state, entry.progress.audience) == (EventState.FINISHED, 1)
 
 
+def test_what_was_sent_to_all_has_no_reason_for_an_early_end() -> None:
+    """An update cancels what it replaces, sent or not."""
+    finished = BroadcastFinished(broadcast=BROADCAST, audience=1, states={"accepted": 1})
+    cancelled = BroadcastCancelled(broadcast=BROADCAST, source=SOURCE, notice="n", reason="superseded")
+    entry = view_with(accepted(), finished, cancelled).find("a", event_key(SOURCE, "1"))
+    assert entry is not None
+    assert (entry.progress.state, entry.progress.reason) == (EventState.FINISHED, "")
+
+
 def test_a_schedule_that_is_over_is_none() -> None:
     assert state(view_with(accepted(at=NOW + timedelta(hours=1)))) is EventState.SCHEDULED
     assert state(view_with(accepted(at=NOW - timedelta(hours=1)))) is EventState.ACCEPTED

@@ -31,13 +31,36 @@ class SlowRefusal:
         return web.Response(status=413)
 
 
-@asynccontextmanager
-async def connected(refusal: SlowRefusal) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    async def count(request: web.Request) -> web.Response:
-        return web.Response(text=str(len(await request.read())))
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
+
+async def count(request: web.Request) -> web.Response:
+    return web.Response(text=str(len(await request.read())))
+
+
+@dataclass
+class EndlessAnswer:
+    """Is sent until its client has gone."""
+
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write(bytes(PIECE_BYTES))
+        finally:
+            self.gone.set()
+
+
+@asynccontextmanager
+async def connected(
+    refusal: SlowRefusal | None = None, endless: EndlessAnswer | None = None, times: int = 1
+) -> AsyncIterator[list[Connection]]:
     app = web.Application(client_max_size=10 * UNREAD_BYTES)
-    app.router.add_post("/refused", refusal.refuse)
+    app.router.add_post("/refused", (refusal or SlowRefusal(0, 0)).refuse)
+    app.router.add_post("/endless", (endless or EndlessAnswer()).answer)
     app.router.add_post("/counted", count)
     async with (
         open_http_port(
@@ -50,9 +73,10 @@ async def connected(refusal: SlowRefusal) -> AsyncIterator[tuple[asyncio.StreamR
         ) as port,
         asyncio.timeout(WAIT_TIMEOUT_SECONDS),
     ):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        yield reader, writer
-        writer.transport.abort()
+        connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(times)]
+        yield connections
+        for _, writer in connections:
+            writer.transport.abort()
 
 
 def head(path: str, size: int) -> bytes:
@@ -67,7 +91,7 @@ async def test_a_request_right_after_a_body_that_was_not_read_is_answered() -> N
     """Its head is kept back together with the end of that body; then its own body is no head without an end."""
     first, rest = UNREAD_BYTES - 5_000, 10_000
     refusal = SlowRefusal(first, first + rest)
-    async with connected(refusal) as (reader, writer):
+    async with connected(refusal) as [(reader, writer)]:
         writer.write(head("/refused", first + rest) + bytes(first))
         await refusal.came.wait()
         writer.write(bytes(rest) + head("/counted", 100_000) + bytes(100_000))
@@ -85,7 +109,7 @@ async def test_the_end_of_a_body_is_no_beginning_of_a_head(monkeypatch: pytest.M
 
     monkeypatch.setattr(http_port, "PieceReader", HeardReader)
     refusal = SlowRefusal(PIECE_BYTES, 2 * PIECE_BYTES)
-    async with connected(refusal) as (reader, writer):
+    async with connected(refusal) as [(reader, writer)]:
         writer.write(head("/refused", 2 * PIECE_BYTES) + bytes(PIECE_BYTES))
         await refusal.came.wait()
         writer.write(bytes(PIECE_BYTES))
@@ -96,3 +120,26 @@ async def test_the_end_of_a_body_is_no_beginning_of_a_head(monkeypatch: pytest.M
         await heard.wait()
         writer.write(following[30:])
         assert await read_status(reader) == 200
+
+
+async def test_a_newcomer_is_answered_beside_clients_that_do_not_read_their_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http_port, "MAX_CONNECTIONS", 2)
+    async with connected(times=2) as slow:
+        for reader, writer in slow:
+            writer.write(head("/endless", 0))
+            assert await read_status(reader) == 200
+        port = slow[0][1].get_extra_info("peername")[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head("/counted", 0))
+        assert await read_status(reader) == 200
+        writer.transport.abort()
+
+
+async def test_a_client_that_does_not_read_its_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_port, "UNREAD_TIMEOUT_MILLISECONDS", 1)
+    endless = EndlessAnswer()
+    async with connected(endless=endless) as [(_, writer)]:
+        writer.write(head("/endless", 0))
+        await endless.gone.wait()

@@ -100,9 +100,13 @@ def test_settings_never_change_and_never_show_a_secret(environment: pytest.Monke
         settings.size = 7
 
 
-def test_a_missing_secrets_folder_is_no_reason_to_fail(environment: pytest.MonkeyPatch) -> None:
+def test_a_missing_secrets_folder_is_no_reason_to_fail_but_is_named_with_what_it_should_hold(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     environment.setenv("KREISFUNK_SECRETS_DIR", "/nowhere/at/all")
     assert read_settings(Example).size == 3
+    environment.delenv("KREISFUNK_TOKEN")
+    assert "KREISFUNK_SECRETS_DIR: there is no folder /nowhere/at/all" in complaint(capsys)
 
 
 def test_a_county_file_that_is_wrong_ends_the_process_and_is_named(

@@ -70,8 +70,13 @@ def test_an_unknown_field_is_named_with_what_it_may_stand_for(field: str, advice
 
 def test_a_new_notice_has_no_revision_and_a_withdrawal_no_content() -> None:
     assert find_content_problems(revision=2) == {"revision": "is for an update: leave it out, or send an update"}
-    withdrawn = build_event({"reason": "x", "headline": "x"}, kind=NoticeWithdrawn.TYPE, expirytime=None)
-    assert find_problems(withdrawn) == {"headline": "is unknown; there are reason"}
+    withdrawn = build_event({"headline": "x", "revision": 2}, kind=NoticeWithdrawn.TYPE, expirytime=None)
+    assert find_problems(withdrawn) == {
+        "headline": "is unknown; there are reason",
+        "revision": "is for an update: leave it out, or send an update",
+    }
+    update = build_event(CONTENT | {"revision": 2, "reason": "x"}, kind=NoticeUpdated.TYPE)
+    assert find_problems(update)["reason"].startswith("is unknown; there are topic")
 
 
 def test_of_unknown_fields_nothing_is_repeated_but_a_name() -> None:

@@ -35,6 +35,12 @@ def test_systems_are_known_by_their_names(tmp_path: Path) -> None:
     assert known.find_system(None) is None
 
 
+def test_a_file_from_an_editor_that_begins_it_with_a_bom_is_read(tmp_path: Path) -> None:
+    path = write_county(tmp_path)
+    path.write_bytes(path.read_text("utf-8").replace("\n", "\r\n").encode("utf-8-sig"))
+    assert read_configuration(path, Configuration).find_system("strassen")
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
