@@ -168,6 +168,9 @@ def _restore_backup(file: Path, key: Path | None, stack: Path | None, lost_at: d
 def _mark_restored(saved_at: datetime, stack: Path | None, lost_at: datetime | None, *, json: bool) -> None:
     """Hold what may have been sent since, in a database that was restored by other means."""
 
+    if saved_at > datetime.now(UTC):  # nothing would be held
+        fail(f"{format_time(saved_at)} is in the future.", "Correct --elsewhere.", Exit.USAGE)
+
     async def mark(connection: asyncpg.Connection) -> HeldWork:
         if running := [row[0] for row in await connection.fetch(_SERVICES)]:
             fail(f"Services are connected: {', '.join(running)}.", "Stop them, and restore again.", Exit.REJECTED)

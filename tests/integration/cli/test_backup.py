@@ -237,6 +237,7 @@ async def test_a_database_brought_back_by_other_means_is_held_too_once_no_servic
     assert (busy.status, "kreisfunk_dispatcher" in busy.errors) == (3, True)
     await service.close()
     assert (await run(environment, *mark, "--lost-at", "2999-01-01T00:00Z")).status == 2
+    assert (await run(environment, "restore", "--elsewhere", "2999-01-01T00:00Z")).status == 2
     assert await fetch(database.url, "select * from dispatcher.restore") == []
     lost = saved + timedelta(milliseconds=1)
     ended = await run(environment, *mark, "--lost-at", lost.isoformat(), "--json")
