@@ -20,10 +20,9 @@ import asyncpg
 import psutil
 
 from cli.migrate.database import locate_migrations
-from deploy.local.concurrency import enter_both
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.postgres import PostgresServer, run_postgres
-from deploy.local.process import Child, Command, is_port_open, read_log_tail, wait_until_ready
+from deploy.local.process import Child, Command, enter_both, is_port_open, read_log_tail, wait_until_ready
 from deploy.local.rabbitmq import RabbitServer, run_rabbitmq
 from deploy.local.services import READY_TIMEOUT_SECONDS, Service
 from deploy.paths import ROOT

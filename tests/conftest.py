@@ -5,7 +5,8 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Iterator
+from pathlib import Path
 
 import asyncpg
 import psutil
@@ -17,7 +18,7 @@ from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 from tests.contract_recorder.recorder import ContractRecorder, record_contracts
 from tests.database_pool import DatabasePool, create_pool
 from tests.databases import FreshDatabase, create_database, create_template
-from tests.servers import Servers, connect_to_database, create_vhost, run_servers
+from tests.servers import Servers, connect_to_database, create_vhost, make_folder, run_servers
 from tests.shared_vhost import SharedVhost, declare_shared_vhost
 
 LONGEST = (
@@ -101,6 +102,13 @@ class FilesTogether(LoadFileScheduling):  # type: ignore[misc]  # of no type
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesTogether:
     return FilesTogether(config, log)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder for servers."""
+    with make_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ from dataclasses import replace
 import asyncpg
 
 from deploy.container_secrets import ADMIN
-from deploy.local.concurrency import enter_both
 from deploy.local.ports import reserve_ports
+from deploy.local.process import enter_both
 from tests.servers import Servers, is_broker_ready, wait_for
 
 os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")  # each container is removed by its context

@@ -14,8 +14,7 @@ import aiohttp
 import msgspec
 
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.process import Child, Command
-from deploy.local.system_user import hold_install_lock
+from deploy.local.process import Child, Command, hold_install_lock
 from deploy.paths import ROOT
 from tests.harness.processes import run_child
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -16,9 +17,8 @@ import aio_pika
 import aiohttp
 import asyncpg
 
-from deploy.local.concurrency import enter_both
-from deploy.local.postgres import run_postgres
-from deploy.local.process import is_port_open
+from deploy.local.postgres import LINK, run_postgres
+from deploy.local.process import enter_both, is_port_open
 from deploy.local.rabbitmq import run_rabbitmq
 from shared.amqp import topology
 from tests.contract_recorder.tracing import trace_from_the_start
@@ -90,10 +90,14 @@ async def run_own_servers() -> AsyncIterator[Servers]:
 
 @contextmanager
 def make_folder() -> Iterator[Path]:
-    """Make a folder for servers; unlike `tmp_path`, others than root may enter it."""
+    """Make a folder for servers; unlike `tmp_path`, others than root may enter it, and data outside is removed, too."""
     with tempfile.TemporaryDirectory(prefix="kreisfunk-test-") as name:
         os.chmod(name, 0o711)  # noqa: S103 (PostgreSQL's user has to traverse it)
-        yield Path(name)
+        try:
+            yield Path(name)
+        finally:
+            for link in Path(name).rglob(LINK):
+                shutil.rmtree(link.readlink(), ignore_errors=True)
 
 
 def _print_step(step: str) -> None:

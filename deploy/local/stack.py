@@ -5,13 +5,12 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from deploy.local.concurrency import run_together
 from deploy.local.environments import (
     StackEnvironment,
     build_command_environments,
@@ -19,7 +18,18 @@ from deploy.local.environments import (
     filter_inherited,
 )
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.process import Progress, ignore_progress, run_to_end
+from deploy.local.postgres import PostgresServer, run_postgres
+from deploy.local.process import (
+    Child,
+    Progress,
+    Supervisor,
+    enter_both,
+    ignore_progress,
+    run_supervisor,
+    run_to_end,
+    run_together,
+)
+from deploy.local.rabbitmq import RabbitServer, run_rabbitmq
 from deploy.local.services import (
     Ports,
     Settings,
@@ -29,8 +39,6 @@ from deploy.local.services import (
     build_simulator,
     count_ports,
 )
-from deploy.local.stack_servers import StackServers, StartServers, start_servers
-from deploy.local.supervisor import Supervisor, run_supervisor
 from deploy.paths import CONFIG
 from deploy.secrets import create_secrets
 from deploy.stack_file import StackAddresses, lock_folder, publish_addresses
@@ -39,6 +47,55 @@ SIMULATOR = "simulator"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Connect = Callable[[StackEnvironment, Ports], AbstractAsyncContextManager[StackEnvironment]]
 DATA_FOLDERS = ("postgres", "rabbitmq", "secrets")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackServers:
+    """The servers of a stack: one of each, unless a subclass has more."""
+
+    postgres: PostgresServer = field(repr=False)
+    rabbitmq: RabbitServer = field(repr=False)
+
+    @property
+    def supervised(self) -> Sequence[Child]:
+        """Servers that are restarted when they end."""
+        return self.postgres, self.rabbitmq
+
+    @property
+    def broker_ports(self) -> tuple[int, ...]:
+        return (self.rabbitmq.port,)
+
+    @property
+    def database_ports(self) -> tuple[int, ...]:
+        return (self.postgres.port,)
+
+    @property
+    def admin_broker_url(self) -> str:
+        return self.rabbitmq.url
+
+    @property
+    def owner_database_url(self) -> str:
+        return self.postgres.url
+
+    @property
+    def server_metrics_urls(self) -> dict[str, str]:
+        return {self.rabbitmq.name: self.rabbitmq.metrics_url}
+
+
+# Called with folder, password of the database, password of the broker.
+StartServers = Callable[[AsyncExitStack, Path, str, str, Progress], Awaitable[StackServers]]
+
+
+async def start_servers(
+    resources: AsyncExitStack, folder: Path, database_password: str, broker_password: str, progress: Progress
+) -> StackServers:
+    """Start the servers, which stop with `resources`. Raises LocalError."""
+    postgres, rabbitmq = await enter_both(
+        resources,
+        run_postgres(folder / "postgres", database_password),
+        run_rabbitmq(folder / "rabbitmq", broker_password, progress),
+    )
+    return StackServers(postgres=postgres, rabbitmq=rabbitmq)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +144,8 @@ async def run_stack(
         "dispatcher": dispatchers,
         "newsroom": newsrooms,
     }
-    folder, county = _make_absolute(folder), _make_absolute(county)
+    # The processes have another working directory.
+    folder, county = Path.cwd() / folder, Path.cwd() / county
     secrets, logs = folder / "secrets", folder / "logs"
     async with AsyncExitStack() as resources:
         resources.enter_context(cancel_on_signals())
@@ -142,11 +200,6 @@ def cancel_on_signals() -> Iterator[None]:
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
-
-
-def _make_absolute(path: Path) -> Path:
-    """Return an absolute path, as the processes have another working directory."""
-    return path.absolute()
 
 
 def _prepare_folder(folder: Path, logs: Path, *, fresh: bool) -> None:

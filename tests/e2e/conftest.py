@@ -1,7 +1,6 @@
-"""A folder for a system, and one system for all dialogues: two replicas of each service, one simulator."""
+"""One system for all dialogues: two replicas of each service, one simulator."""
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -10,12 +9,6 @@ from tests.contract_recorder.recorder import record_contracts
 from tests.e2e.dialogue.harness import DialogueHarness, open_dialogue_harness
 from tests.e2e.notices.harness import UNLIMITED
 from tests.servers import make_folder
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with make_folder() as folder:
-        yield folder
 
 
 @pytest.fixture(scope="package")

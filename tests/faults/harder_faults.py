@@ -14,8 +14,8 @@ import asyncpg
 
 from cli.database import UNAVAILABLE
 from deploy.local.ports import LOOPBACK, reserve_ports
+from deploy.local.process import Supervisor
 from deploy.local.services import Service
-from deploy.local.supervisor import Supervisor
 from deploy.secrets import generate_key_ring
 
 # A week so old that retention has to drop it at once, whatever its period.

@@ -12,8 +12,7 @@ from pathlib import Path
 from cli.progress import NoProgressError, wait_for
 from cli.settings import OperatorSettings
 from cli.stacks import read_settings_from
-from deploy.local.stack import SIMULATOR, Stack, run_stack
-from deploy.local.stack_servers import start_servers
+from deploy.local.stack import SIMULATOR, Stack, run_stack, start_servers
 from services.dispatcher.adapters.ledger_results import MAX_RESENDS
 from shared.amqp.connection import BrokerUnavailable, connect
 from shared.amqp.inspection import count_by_queue

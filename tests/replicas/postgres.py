@@ -12,10 +12,16 @@ from urllib.parse import quote
 from deploy import LocalError
 from deploy.local import DATABASE, OWNER
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.postgres import PostgresServer, build_environment, build_server, create_database, initialize
-from deploy.local.postgres_paths import PostgresPaths, open_reachable_paths
+from deploy.local.postgres import (
+    PostgresPaths,
+    PostgresServer,
+    build_environment,
+    build_server,
+    create_database,
+    initialize,
+    prepare_paths,
+)
 from deploy.local.process import Command, run_to_end
-from deploy.local.system_user import ensure_unprivileged_user
 from tests.servers import connect_to_database, wait_for
 
 SIZE = 3
@@ -103,14 +109,13 @@ async def _fetch_value(server: PostgresServer, statement: str) -> Any:
 @asynccontextmanager
 async def run_postgres_replicas(folder: Path, password: str) -> AsyncIterator[ReplicatedDatabase]:
     """Run a primary with two standbys, with the database `kreisfunk`; they begin anew each time."""
-    account = await ensure_unprivileged_user()
     shutil.rmtree(folder, ignore_errors=True)
     async with AsyncExitStack() as ends:
         ports = ends.enter_context(reserve_ports(SIZE))
         members = []
         for number, port in enumerate(ports, 1):
             place = folder / f"server-{number}"
-            paths = await ends.enter_async_context(open_reachable_paths(place, account))
+            paths = await prepare_paths(place)
             server = build_server(
                 paths,
                 place / "postgres.log",

@@ -6,12 +6,20 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.local.concurrency import run_together
 from deploy.local.ports import reserve_ports
-from deploy.local.process import Child, Progress, ignore_progress
-from deploy.local.rabbitmq import RabbitServer, build_admin_url, build_epmd, build_server
-from deploy.local.rabbitmq_files import RABBITMQ, RabbitPorts, write_files
-from deploy.local.rabbitmq_install import RabbitPrograms, compile_plugin, ensure_rabbit_programs
+from deploy.local.process import Child, Progress, ignore_progress, run_together
+from deploy.local.rabbitmq import (
+    RABBITMQ,
+    RabbitPorts,
+    RabbitPrograms,
+    RabbitServer,
+    build_admin_url,
+    build_epmd,
+    build_server,
+    compile_plugin,
+    ensure_rabbit_programs,
+    write_files,
+)
 
 SIZE = 3
 # Each node listens for AMQP, management, metrics and other nodes.

@@ -5,9 +5,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.local.concurrency import enter_both
-from deploy.local.process import Child, Progress
-from deploy.local.stack_servers import StackServers
+from deploy.local.process import Child, Progress, enter_both
+from deploy.local.stack import StackServers
 from tests.replicas.postgres import ReplicatedDatabase, run_postgres_replicas
 from tests.replicas.rabbitmq import ClusteredBroker, run_rabbitmq_cluster
 

@@ -14,6 +14,7 @@ from services.newsroom.domain.accounts import Account
 from shared.contracts.message import Moment
 
 OVERTAKEN = "Inzwischen wurde eine andere Korrektur veröffentlicht. Prüfen Sie diese zuerst."
+NOT_PUBLISHED = "Die Meldung ist nicht veröffentlicht."
 UNCHANGED = (
     "Sie haben nichts geändert: Alle bekämen dieselbe Meldung noch einmal. Soll sie noch einmal hinaus, kopieren Sie"
     " sie als neue Meldung."
@@ -330,9 +331,11 @@ def explain_return(draft: NoticeDraft) -> str | None:
 
 
 def find_version_obstacle(draft: NoticeDraft, now: datetime) -> str | None:
-    """Return why this version cannot proceed, in German: it was returned or overtaken, or it changes nothing."""
+    """Return why this version cannot proceed, in German: it was returned or overtaken, or changes nothing."""
     if returned := explain_return(draft):
         return returned
+    if draft.kind is DraftKind.WITHDRAWAL and draft.revision == 0:  # refused since its page was opened
+        return NOT_PUBLISHED
     if draft.is_overtaken:
         return OVERTAKEN
     return UNCHANGED if is_unchanged(draft, now) else None

@@ -17,6 +17,7 @@ from services.newsroom.domain.approval import (
 )
 from services.newsroom.domain.audit import Act, parse_reason
 from services.newsroom.domain.drafts import (
+    NOT_PUBLISHED,
     SUBMITTED,
     SUBMITTED_STATES,
     DraftAct,
@@ -313,7 +314,7 @@ class DraftingService:
         """Return a published notice. Raises DraftNotFound, DraftRefused."""
         draft = await self.assessor.drafts.find(draft_id)
         if draft.state is not DraftState.PUBLISHED or draft.kind is DraftKind.WITHDRAWAL:
-            raise DraftRefused("Die Meldung ist nicht veröffentlicht.")
+            raise DraftRefused(NOT_PUBLISHED)
         return draft
 
 

@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.e2e.monitoring.monitored_system import MonitoredSystem, run_monitored_system
+from tests.servers import make_folder
 
 
 @pytest.fixture(scope="package")
-async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[MonitoredSystem]:
-    async with run_monitored_system(tmp_path_factory.mktemp("watched")) as running:
-        yield running
+async def system() -> AsyncIterator[MonitoredSystem]:
+    with make_folder() as folder:
+        async with run_monitored_system(folder) as running:
+            yield running
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from deploy.local.postgres_paths import find_wheel_programs
+from deploy.local.postgres import find_wheel_programs
 from deploy.paths import ROOT
 from shared.runtime.settings import PREFIX
 from tests.e2e.monitoring.monitored_system import MonitoredSystem

@@ -4,14 +4,13 @@
 """
 
 import asyncio
-import tempfile
 import time
 from pathlib import Path
 
 import typer
 
 from tests.e2e.monitoring.monitored_system import MonitoredSystem, run_monitored_system
-from tests.servers import fetch_until, wait_for
+from tests.servers import fetch_until, make_folder, wait_for
 from tools.dashboards import Period, save_pictures
 
 CITIZENS = 2_000
@@ -50,8 +49,8 @@ async def have_a_day(system: MonitoredSystem) -> None:
 
 
 async def draw(folder: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="kreisfunk-") as name:
-        async with run_monitored_system(Path(name), RATE) as system:
+    with make_folder() as servers:
+        async with run_monitored_system(servers, RATE) as system:
             started = int(time.time())
             await have_a_day(system)
             accepted = await system.editors.simulator.count_accepted()

@@ -10,6 +10,7 @@ from deploy.paths import CONFIG
 from tests.contract_recorder.recorder import ContractRecorder
 from tests.e2e.notices.harness import GUIDE, SteeringHarness, run_steering_harness
 from tests.harness.commands import run_in_process
+from tests.servers import make_folder
 
 REGISTRATION = re.compile(r"^    \.venv/bin/kreisfunk (systems add (?:.+\\\n)*.+)$", re.MULTILINE)
 WITH_JOBS = 'topics = ["veranstaltungen", "stellen",'
@@ -25,8 +26,9 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stee
     arguments = shlex.split(registration.replace("\\\n", " "))
     registered = await run_in_process(*arguments, environment={"KREISFUNK_COUNTY_FILE": str(county)})
     assert registered.status == 0, registered.everything
-    async with run_steering_harness(tmp_path_factory.mktemp("system"), county) as running:
-        yield running
+    with make_folder() as folder:
+        async with run_steering_harness(folder, county) as running:
+            yield running
 
 
 @pytest.fixture(scope="module")

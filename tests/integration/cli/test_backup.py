@@ -14,7 +14,7 @@ import pytest
 from cli.backup.files import FrameWriter, read_frames
 from cli.backup.tables import read_head, restore_database, save_database
 from cli.migrate.database import SCHEMAS, locate_migrations
-from deploy.local.postgres_paths import find_wheel_programs
+from deploy.local.postgres import find_wheel_programs
 from services.dispatcher.domain.claims import Claim
 from shared.contracts.dispatch import BroadcastBatch
 from shared.database.migrations import migrate, read_migrations

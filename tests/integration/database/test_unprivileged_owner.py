@@ -20,9 +20,9 @@ PLAIN_OWNER = "plain_owner"  # here the superuser has the owner's name
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[PostgresServer]:
+async def server(folder: Path) -> AsyncIterator[PostgresServer]:
     """One of its own, since roles that another login has made are not the owner's to change."""
-    async with run_postgres(tmp_path, ROLE_PASSWORD) as server:
+    async with run_postgres(folder, ROLE_PASSWORD) as server:
         await run(
             server,
             f"create role {PLAIN_OWNER} login createrole password '{ROLE_PASSWORD}'",
@@ -65,9 +65,7 @@ async def test_it_needs_what_the_superuser_does_once_and_no_more(server: Postgre
         await connection.close()
 
 
-async def test_no_password_is_in_the_log_of_a_server_that_logs_everything(
-    server: PostgresServer, tmp_path: Path
-) -> None:
+async def test_no_password_is_in_the_log_of_a_server_that_logs_everything(server: PostgresServer, folder: Path) -> None:
     await run(
         server,
         f"alter role {PLAIN_OWNER} set log_statement = 'all'",
@@ -75,7 +73,7 @@ async def test_no_password_is_in_the_log_of_a_server_that_logs_everything(
     )
     plain, foreign = "f4d2\\'$x y7c81e", "Grüße\u00a0aus\u00ad der ﬁnsteren Straße"
     await migrate_database(build_settings(server, {"kreisfunk_dispatcher": plain, "kreisfunk_subscriptions": foreign}))
-    log = (tmp_path / "postgres.log").read_text()
+    log = (folder / "postgres.log").read_text()
     assert "alter role kreisfunk_dispatcher login password" in log
     for password in (plain, foreign):
         assert password.split()[-1] not in log

@@ -1,6 +1,5 @@
 """Two operations on the ledger at once: as one after the other; one that is cut off: repeated without a difference."""
 
-
 import os
 import random
 from itertools import product

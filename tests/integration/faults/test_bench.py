@@ -31,10 +31,10 @@ def one_of_each() -> tuple[Fault, ...]:
 
 
 @pytest.mark.timeout(300)
-async def test_faults_happen_and_both_sides_agree_afterwards(tmp_path: Path) -> None:
+async def test_faults_happen_and_both_sides_agree_afterwards(folder: Path) -> None:
     said: list[str] = []
     run = FaultRun(
-        folder=tmp_path,
+        folder=folder,
         seed=1,
         plan=one_of_each(),
         deliveries=CITIZENS,
@@ -44,7 +44,7 @@ async def test_faults_happen_and_both_sides_agree_afterwards(tmp_path: Path) -> 
         history=True,
         say=said.append,
     )
-    async with follow_stack(tmp_path):
+    async with follow_stack(folder):
         evidence, restless = await execute_run(run)
     verdict = evaluate_run(evidence)
     assert (verdict.findings, restless) == ((), [])
@@ -52,4 +52,4 @@ async def test_faults_happen_and_both_sides_agree_afterwards(tmp_path: Path) -> 
     assert verdict.accepted >= CITIZENS
     # The plan has Meta hold some back after it accepted them: they are failed for ever, and went again as others.
     assert {message.state for message in evidence.outbound} <= {*DELIVERED_STATES, FAILED}
-    assert (tmp_path / "history.jsonl").stat().st_size > 0
+    assert (folder / "history.jsonl").stat().st_size > 0

@@ -1,10 +1,13 @@
 """PostgreSQL and RabbitMQ without a container engine, as they start, die, come back and end."""
 
 import os
+import shutil
 import signal
+import stat
 import sys
-from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import asyncpg
@@ -12,10 +15,11 @@ import psutil
 import pytest
 
 from deploy import LocalError
-from deploy.local.postgres import run_postgres
+from deploy.local import postgres
+from deploy.local.postgres import DATA, LINK, run_postgres
 from deploy.local.rabbitmq import RabbitServer, run_rabbitmq
 from tests.harness.processes import is_alive, list_processes
-from tests.servers import build_authorization, connect_to_database, make_folder, wait_for
+from tests.servers import build_authorization, connect_to_database, wait_for
 
 PASSWORD = "ein Passwort: mit %-Zeichen/"
 ORPHAN = """
@@ -32,12 +36,6 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with make_folder() as folder:
-        yield folder
 
 
 async def value_of(url: str, query: str) -> object:
@@ -65,15 +63,64 @@ async def test_postgres_keeps_its_data_through_sigkill_power_failure_and_a_secon
             pass
 
 
-async def test_postgres_runs_in_a_folder_that_only_we_may_enter(tmp_path: Path) -> None:
+async def count_earlier_starts(folder: Path) -> Any:
+    async with run_postgres(folder, PASSWORD) as server:
+        await value_of(server.url, "create table if not exists starts ()")
+        await value_of(server.url, "insert into starts default values")
+        return await value_of(server.url, "select count(*) - 1 from starts")
+
+
+async def test_the_data_of_a_closed_folder_stays_where_nobody_else_can_enter(folder: Path) -> None:
+    os.chmod(folder, 0o700)
     for expected in (0, 1):
-        async with run_postgres(tmp_path, PASSWORD) as server:
-            await value_of(server.url, "create table if not exists numbers (number int)")
-            assert await value_of(server.url, "select count(*) from numbers") == expected
-            await value_of(server.url, "insert into numbers values (1)")
-            data = Path(str(await value_of(server.url, "show data_directory")))
-        assert not list_processes(data)
-    assert "PG_VERSION" in os.listdir(tmp_path / "data")
+        assert await count_earlier_starts(folder) == expected
+    data = (folder / LINK).resolve() / DATA if os.geteuid() == 0 else folder / DATA
+    assert (data / "PG_VERSION").exists()
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
+    assert [parent.name for parent in data.parents if not parent.stat().st_mode & stat.S_IRWXO]
+    assert not list_processes(data)
+
+
+async def test_data_moves_out_of_a_folder_that_is_closed_also_after_half_a_copy(folder: Path) -> None:
+    mode = os.stat(folder).st_mode
+    os.chmod(folder, 0o700)
+    await count_earlier_starts(folder)
+    (folder / LINK).unlink(missing_ok=True)  # without the link, the data that it led to is half a copy
+    os.chmod(folder, mode)
+    before = await count_earlier_starts(folder)
+    os.chmod(folder, 0o700)
+    assert await count_earlier_starts(folder) == before + 1
+    assert (DATA in os.listdir(folder)) is (os.geteuid() != 0)
+
+
+async def test_a_copied_folder_does_not_write_to_the_data_of_the_original(folder: Path) -> None:
+    os.chmod(folder, 0o700)
+    original, copied = folder / "original", folder / "copied"
+    assert await count_earlier_starts(original) == 0
+    shutil.copytree(original, copied, symlinks=True)
+    with pytest.raises(LocalError, match="moved or copied") if os.geteuid() == 0 else nullcontext():
+        assert await count_earlier_starts(copied) == 1
+    assert await count_earlier_starts(original) == 1
+
+
+async def test_a_database_that_is_elsewhere_is_not_replaced_by_an_empty_one(folder: Path) -> None:
+    (folder / LINK).symlink_to(folder / "elsewhere")
+    with pytest.raises(LocalError, match="elsewhere"):
+        await count_earlier_starts(folder)
+    assert not (folder / DATA).exists()
+
+
+async def test_programs_of_a_closed_environment_are_copied(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs, environment = postgres.find_wheel_programs(), folder / "environment"
+    os.mkdir(environment, 0o700)
+    for name in (programs.parent.name, f"{programs.parent.name}.libs"):
+        (environment / name).symlink_to(programs.parent.with_name(name))
+    monkeypatch.setattr(postgres, "find_wheel_programs", lambda: environment / programs.parent.name / programs.name)
+    monkeypatch.setattr(postgres, "STATE_FOLDER", folder / "state")
+    os.makedirs(folder / "state" / "programs.new" / "half")
+    for expected in (0, 1):
+        assert await count_earlier_starts(folder) == expected
+    assert (os.listdir(folder / "state") == ["programs.new"]) is (os.geteuid() != 0)
 
 
 async def users(server: RabbitServer) -> list[str]:

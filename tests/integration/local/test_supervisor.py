@@ -12,9 +12,8 @@ import pytest
 
 from deploy import LocalError
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.process import Command
+from deploy.local.process import Command, Supervisor, run_supervisor
 from deploy.local.services import Service
-from deploy.local.supervisor import Supervisor, run_supervisor
 from tests.harness.processes import is_alive
 from tests.servers import wait_for
 

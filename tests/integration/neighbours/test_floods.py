@@ -13,14 +13,14 @@ from aio_pika.abc import AbstractConnection, AbstractExchange
 from aio_pika.exceptions import DeliveryError
 from aiormq.exceptions import AMQPConnectionError, InvalidFrameError
 
-from deploy.local.rabbitmq_files import RABBIT_ARGUMENTS
+from deploy.local.rabbitmq import RABBIT_ARGUMENTS
 from shared.amqp import topology
 from shared.amqp.permissions import MUNICIPAL_LIMITS
 from shared.contracts.envelope import CONTENT_TYPE
 from shared.notices.cloudevents import MAX_BODY_BYTES
 from tests.harness import amqp_1_0
 from tests.integration.neighbours.harness import AT_ONCE, CONNECTIONS, LOGIN, MunicipalHarness, run_municipal_harness
-from tests.servers import fetch_until, wait_for, wait_until_equal
+from tests.servers import fetch_until, make_folder, wait_for, wait_until_equal
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.alone]
 REFUSED = (AMQPConnectionError, InvalidFrameError)  # what the library makes of a refusal
@@ -42,9 +42,10 @@ QUEUE = topology.SUBSCRIPTIONS_NOTICES
 
 
 @pytest.fixture(scope="module")
-async def county(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[MunicipalHarness]:
-    async with run_municipal_harness(tmp_path_factory.mktemp("county")) as running:
-        yield running
+async def county() -> AsyncIterator[MunicipalHarness]:
+    with make_folder() as folder:
+        async with run_municipal_harness(folder) as running:
+            yield running
 
 
 @pytest.fixture(scope="module")

@@ -46,13 +46,15 @@ from tests.integration.newsroom.writing_store import QUOTA, ROLE, SOURCE, Store,
 PAIRS = int(os.environ.get("KREISFUNK_TEST_PAIRS", "150")) // 2
 BROADCAST, WAITING_BROADCAST = UUID(int=1), UUID(int=2)
 FEEDBACK, SUBSCRIBER = UUID(int=3), UUID(int=4)
+# They differed once.
+KNOWN_PAIRS = (("anna withdraws the published", "the API refuses"),)
 TOPIC = "strassensperrungen"
 # The name of the running operation, and how many ids it has made.
 ids_of: ContextVar[tuple[str, Any]] = ContextVar("ids_of", default=("preparation", count()))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Written:
+class PreparedDrafts:
     """Drafts in each state: nobody has answered to the published one yet, and the accepted one is a broadcast."""
 
     draft: NoticeDraft
@@ -63,14 +65,14 @@ class Written:
     at: datetime
 
 
-async def write(store: Store) -> Written:
+async def prepare_drafts(store: Store) -> PreparedDrafts:
     draft, submitted, published, accepted = [await store.write() for _ in range(4)]
     await store.drafting.submit(store.anna, submitted.id, 1)
     for each in (published, accepted):
         await store.drafting.publish(store.anna, each.id, 1)
     await store.accept(accepted, broadcast=BROADCAST)
     publication = await store.find_publication(published)
-    return Written(
+    return PreparedDrafts(
         draft=draft,
         submitted=submitted,
         published=published,
@@ -103,10 +105,10 @@ def build_operation(name: str, editors: Store, act: Callable[[Store], Awaitable[
     return Operation(ROLE, run)
 
 
-def list_events(written: Written) -> Mapping[str, Message]:
-    waiting: dict[str, Any] = {"source": SOURCE, "notice": written.published.notice}
-    running: dict[str, Any] = {"source": SOURCE, "notice": written.accepted.notice}
-    event, at, expires_at = written.publication.hex, written.at, written.at + timedelta(days=1)
+def list_events(drafts: PreparedDrafts) -> Mapping[str, Message]:
+    waiting: dict[str, Any] = {"source": SOURCE, "notice": drafts.published.notice}
+    running: dict[str, Any] = {"source": SOURCE, "notice": drafts.accepted.notice}
+    event, at, expires_at = drafts.publication.hex, drafts.at, drafts.at + timedelta(days=1)
     start = partial(BroadcastStarted, revision=1, topic=TOPIC, lane=Lane.BULK, expires_at=expires_at)
     return {
         "acceptance": NoticeAccepted(**waiting, event=event, revision=1, broadcast=WAITING_BROADCAST),
@@ -142,8 +144,8 @@ def list_acts(account: Account, draft: NoticeDraft) -> Mapping[str, Callable[[St
     }
 
 
-def build_operations(editors: Store, written: Written) -> Mapping[str, Operation]:
-    publication, at = written.publication, written.at
+def build_operations(editors: Store, drafts: PreparedDrafts) -> Mapping[str, Operation]:
+    publication, at = drafts.publication, drafts.at
     blocked = Act(account=editors.ben.id, action="account.disabled", object=editors.anna.login)
     acts: dict[str, Callable[[Store], Awaitable[object]]] = {
         "the API accepts": lambda store: store.publications.record_answer(publication, (), at),
@@ -151,12 +153,12 @@ def build_operations(editors: Store, written: Written) -> Mapping[str, Operation
         "the API is away": lambda store: store.publications.record_failure(publication, at + timedelta(seconds=5)),
         "a block": lambda store: PostgresAccountRepository(store.database).disable(editors.anna.id, at, blocked),
     }
-    for name, message in list_events(written).items():
+    for name, message in list_events(drafts).items():
         acts[f"event: {name}"] = partial(Store.tell, message=message, at=at, event_id=name)
     for who in (editors.anna, editors.ben):
-        for draft in (written.draft, written.submitted, written.published, written.accepted):
-            for verb, act in list_acts(who, draft).items():
-                acts[f"{who.name} {verb} {draft.id}"] = act
+        for state in ("draft", "submitted", "published", "accepted"):
+            for verb, act in list_acts(who, getattr(drafts, state)).items():
+                acts[f"{who.name} {verb} the {state}"] = act
     return {name: build_operation(name, editors, act) for name, act in acts.items()}
 
 
@@ -164,17 +166,17 @@ async def test_two_acts_at_once_leave_what_one_after_the_other_leaves(
     store: Store, database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(drafting, "uuid4", make_id)
-    operations = build_operations(store, await write(store))
+    operations = build_operations(store, await prepare_drafts(store))
     pairs = list(product(operations, repeat=2))
     async with open_race(database, "newsroom", operations, read_newsroom) as race:
-        for pair in random.sample(pairs, min(PAIRS, len(pairs))):
+        for pair in (*KNOWN_PAIRS, *random.sample(pairs, min(PAIRS, len(pairs)))):
             assert "\n".join(await race.find_differences(*pair)) == ""
 
 
 async def test_an_event_or_answer_that_was_cut_off_is_repeated_without_a_difference(
     store: Store, database: FreshDatabase
 ) -> None:
-    operations = build_operations(store, await write(store))
+    operations = build_operations(store, await prepare_drafts(store))
     async with open_race(database, "newsroom", operations, read_newsroom) as race:
         for name in operations:
             if name.startswith(("event", "the API accepts", "the API refuses")):

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as some
 
-from deploy.local.supervisor import MAX_RESTART_DELAY_SECONDS, MIN_RESTART_DELAY_SECONDS, compute_restart_delay
+from deploy.local.process import MAX_RESTART_DELAY_SECONDS, MIN_RESTART_DELAY_SECONDS, compute_restart_delay
 
 
 def test_the_first_restart_comes_soon() -> None:

@@ -18,7 +18,7 @@ release remove render renew reopen repeat replace replay report request requeue 
 reset resolve respond restart restore restrict resume retry review revoke rewrite rotate run sanitize save
 say schedule score select send serve set settle should show sign skip sleep soften sort split stamp start
 stop store stream strip submit subscribe sum summarize suppress suspend switch sync take throttle tokenize
-track train transfer translate trim truncate try unlock update upgrade upload use validate verify wait wants warn watch
+track train translate trim truncate try unlock update upgrade upload use validate verify wait wants warn watch
 with withdraw work wrap write
 """
 VERBS = frozenset(_VERBS.split())

@@ -5,7 +5,7 @@ import hashlib
 import re
 
 from deploy.container_secrets import ADMIN, build_definitions
-from deploy.local.rabbitmq_files import CONFIGURATION, RABBIT_ARGUMENTS
+from deploy.local.rabbitmq import CONFIGURATION, RABBIT_ARGUMENTS
 from deploy.paths import ROOT
 
 
