@@ -10,7 +10,7 @@ ASSETS := .local/newsroom-assets
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo up test test-together test-alone check lint types imports format lock smoke update-test cluster-test browser-test asyncapi-test dashboards-test publication-test helm-test sbom audit release faults clean edge-test
+.PHONY: help venv demo up test test-together test-alone check lint types imports format lock smoke update-test cluster-test browser browser-test asyncapi-test dashboards-test publication-test helm-test sbom audit release faults clean edge-test
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
@@ -71,11 +71,13 @@ update-test: venv  ## an update during a broadcast, from the images of FROM=comm
 cluster-test: venv  ## three brokers and three databases on compose, two of which die during a broadcast (needs a container engine)
 	@KREISFUNK_TEST_CLUSTER=1 $(BIN)/pytest tests/e2e/compose/test_failover.py
 
-browser-test: venv $(ASSETS)/kern.min.css  ## phones and newsroom in a real browser (needs npm; Debian's Chromium, as root it is installed)
-	@test -x /usr/bin/chromium || { test "$$(id -u)" = 0 && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || { echo "Install Chromium (Debian: apt-get install chromium) and try again."; exit 1; }
+browser:  # as root it is installed
+	@test -x /usr/bin/chromium-headless-shell -o -x /usr/bin/chromium || { test "$$(id -u)" = 0 && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium-headless-shell >/dev/null; } || { echo "Install Chromium (Debian: apt-get install chromium-headless-shell) and try again."; exit 1; }
+
+browser-test: venv browser $(ASSETS)/kern.min.css  ## phones and newsroom in a real browser (needs npm; Debian's Chromium, as root it is installed)
 	@command -v npm >/dev/null || { echo "Install npm (Debian: apt-get install npm) and try again."; exit 1; }
 	@npm ci --prefix tests/e2e/browser/newsroom --ignore-scripts --no-audit --no-fund --silent
-	@KREISFUNK_TEST_BROWSER=1 $(BIN)/pytest -n 2 --dist loadfile tests/e2e/browser
+	@KREISFUNK_TEST_BROWSER=1 $(BIN)/pytest -n 3 --dist loadfile tests/e2e/browser
 
 edge-test: venv  ## the example of TLS before the webhook, with the real Caddy (as root it is installed)
 	@test -x /usr/bin/caddy || { test "$$(id -u)" = 0 && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends caddy >/dev/null; } || { echo "Install Caddy (Debian: apt-get install caddy) and try again."; exit 1; }

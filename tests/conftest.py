@@ -26,7 +26,7 @@ LONGEST = (
     "tests/e2e/monitoring/test_runbook_pages.py",
     "tests/e2e/monitoring/",
     "tests/e2e/notices/",
-    "tests/e2e/browser/newsroom/test_archive_pages.py",
+    "tests/e2e/browser/newsroom/test_pages.py",
     "tests/integration/faults/test_bench.py",
     "tests/integration/dispatcher/test_pauses.py",
     "tests/integration/dispatcher/test_consumer_timeout.py",

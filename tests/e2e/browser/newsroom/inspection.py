@@ -12,7 +12,8 @@ from urllib.parse import urljoin, urlsplit
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
 ASSETS = Path(os.environ.get("KREISFUNK_NEWSROOM_ASSETS", ".local/newsroom-assets"))
-SCREENSHOTS = Path(os.environ.get("KREISFUNK_TEST_SCREENSHOTS", ".local/screenshots"))
+# Taken only if asked for: to draw a whole page takes longer than to check it.
+SCREENSHOTS = os.environ.get("KREISFUNK_TEST_SCREENSHOTS")
 DESKTOP, TABLET, PHONE = (1280, 900), (768, 1024), (320, 640)
 # A window of 1280 pixels at 200 %.
 ENLARGED = (640, 450)
@@ -200,8 +201,11 @@ async def press_to(page: Page, name: str) -> None:
     raise AssertionError(f"Tab does not reach {name}")
 
 
-async def take_screenshot(page: Page, folder: Path, name: str) -> None:
-    await page.screenshot(path=folder / f"{name}.png", full_page=True, animations="disabled")
+async def take_screenshot(page: Page, name: str, **options: Any) -> None:
+    """Take a picture of the whole page, or of a part of it, if pictures are wanted."""
+    if SCREENSHOTS:
+        path = Path(SCREENSHOTS) / f"{name}.png"
+        await page.screenshot(path=path, animations="disabled", **{"full_page": True, **options})
 
 
 async def walk(page: Page, start: str) -> AsyncIterator[str]:

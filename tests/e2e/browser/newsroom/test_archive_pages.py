@@ -15,7 +15,6 @@ from tests.e2e.browser.newsroom.inspection import (
     DESKTOP,
     ENLARGED,
     PHONE,
-    SCREENSHOTS,
     TABLET,
     Inspector,
     Scheme,
@@ -124,12 +123,11 @@ async def test_every_page_is_for_everybody(
     scheme: Scheme,
     request: pytest.FixtureRequest,
 ) -> None:
-    context = await inspector.open_context(size, scheme=scheme)
+    page = await inspector.open(await inspector.open_context(size, scheme=scheme), archive.url)
     for name, path in PAGES.items():
-        page = await inspector.open(context, archive.url + path)
-        await take_screenshot(page, SCREENSHOTS / f"archive-{request.node.callspec.id}", name)
+        await page.goto(archive.url + path)
+        await take_screenshot(page, f"archive-{request.node.callspec.id}/{name}")
         await inspector.inspect(page, name)
-        await page.close()
 
 
 @pytest.mark.parametrize("archive", [ASSETS, NO_ASSETS], indirect=True, ids=["kern", "plain"])
@@ -150,12 +148,11 @@ async def test_words_and_codes_stay_whole(inspector: Inspector, archive: Archive
 async def test_the_keyboard_reaches_everything(
     inspector: Inspector, archive: ArchiveHarness, size: tuple[int, int]
 ) -> None:
-    context = await inspector.open_context(size)
+    page = await inspector.open(await inspector.open_context(size), archive.url)
     for name, path in PAGES.items():
-        page = await inspector.open(context, archive.url + path)
+        await page.goto(archive.url + path)
         controls = await page.locator("a[href], button, input, select").count()
         assert len(await walk_by_keyboard(page)) == controls, name
-        await page.close()
 
 
 async def test_a_citizen_checks_a_message_without_script_and_mouse(

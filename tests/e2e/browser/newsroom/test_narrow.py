@@ -5,7 +5,6 @@ import pytest
 from tests.e2e.browser.newsroom.inspection import (
     DESKTOP,
     PHONE,
-    SCREENSHOTS,
     TABLET,
     Inspector,
     Scheme,
@@ -53,7 +52,7 @@ async def test_the_first_column_stays_and_leaves_room_for_the_others(
     for path in PAGES:
         await page.goto(filled.url + path)
         rows = await page.evaluate(_SCROLL)
-        await take_screenshot(page, SCREENSHOTS / f"newsroom-{size[0]}-{scheme}", f"table-{path.strip('/')}")
+        await take_screenshot(page, f"newsroom-{size[0]}-{scheme}/table-{path.strip('/')}")
         assert [each for each in rows if not each["stays"] or not each["covers"] or each["share"] > 50] == []
         await inspector.inspect(page, path)
         scrolled += rows

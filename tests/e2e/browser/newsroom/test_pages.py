@@ -9,7 +9,6 @@ from tests.e2e.browser.newsroom.inspection import (
     DESKTOP,
     ENLARGED,
     PHONE,
-    SCREENSHOTS,
     TABLET,
     Inspector,
     Scheme,
@@ -26,39 +25,49 @@ from tests.harness.writing import add_broadcast, format_local
 SIZES = pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=lambda size: f"{size[0]}")
 
 
+MENU = {"/profil", "/konten", "/einladung", "/protokoll", "/entwuerfe", "/aussendungen", "/auswertung", "/betrieb"}
+
+
+async def inspect_every_page(
+    inspector: Inspector, newsroom: NewsroomProcess, size: tuple[int, int], scheme: Scheme, folder: str
+) -> set[str]:
+    """Inspect all pages that can be reached; return their shapes."""
+    page = await open_as_colleague(inspector, newsroom, size, scheme)
+    shapes = set()
+    async for shape in walk(page, newsroom.url):
+        name = shape.strip("/").replace("/", "-").replace("?", "-") or "start"
+        await take_screenshot(page, f"newsroom-{folder}/{name}")
+        await inspector.inspect(page, shape)
+        shapes.add(shape)
+    return shapes
+
+
 @pytest.mark.parametrize(
-    ("size", "scheme", "is_filled"),
+    ("size", "scheme"),
     [
-        pytest.param(DESKTOP, "light", False, id="1280-empty"),
-        pytest.param(DESKTOP, "light", True, id="1280"),
-        pytest.param(TABLET, "dark", True, id="768-dark"),
-        pytest.param(ENLARGED, "light", True, id="640"),
-        pytest.param(PHONE, "light", False, id="320-empty"),
-        pytest.param(PHONE, "dark", True, id="320-dark"),
+        pytest.param(DESKTOP, "light", id="1280"),
+        pytest.param(TABLET, "dark", id="768-dark"),
+        pytest.param(ENLARGED, "light", id="640"),
+        pytest.param(PHONE, "dark", id="320-dark"),
     ],
 )
 async def test_every_page_is_for_everybody(
     inspector: Inspector,
-    newsroom: NewsroomProcess,
+    filled: NewsroomProcess,
     size: tuple[int, int],
     scheme: Scheme,
-    is_filled: bool,
     request: pytest.FixtureRequest,
 ) -> None:
-    if is_filled:
-        await fill_newsroom(newsroom.owner)
-    page = await open_as_colleague(inspector, newsroom, size, scheme)
-    shapes = []
-    async for shape in walk(page, newsroom.url):
-        name = shape.strip("/").replace("/", "-").replace("?", "-") or "start"
-        await take_screenshot(page, SCREENSHOTS / f"newsroom-{request.node.callspec.id}", name)
-        await inspector.inspect(page, shape)
-        shapes.append(shape)
-    assert {"/profil", "/konten", "/einladung", "/protokoll", "/entwuerfe", "/aussendungen", "/betrieb"} <= set(shapes)
-    if is_filled:
-        assert {"/aussendungen/…/anhalten", "/aussendungen/…/nachsenden", "/betrieb/versand-fortsetzen"} <= set(shapes)
-    assert {"/profil", "/konten", "/einladung", "/protokoll", "/entwuerfe"} <= set(shapes)
-    assert {"/aussendungen", "/auswertung"} <= set(shapes)
+    shapes = await inspect_every_page(inspector, filled, size, scheme, request.node.callspec.id)
+    assert shapes >= MENU
+    assert {"/aussendungen/…/anhalten", "/aussendungen/…/nachsenden", "/betrieb/versand-fortsetzen"} <= shapes
+
+
+@SIZES
+async def test_every_page_without_anything_in_it_is_for_everybody(
+    inspector: Inspector, fresh_newsroom: NewsroomProcess, size: tuple[int, int]
+) -> None:
+    assert await inspect_every_page(inspector, fresh_newsroom, size, "light", f"{size[0]}-empty") >= MENU
 
 
 @pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "light"), (ENLARGED, "light"), (PHONE, "dark")], ids=str)
@@ -71,7 +80,7 @@ async def test_a_draft_in_each_state_is_for_everybody(
         for suffix in ("", "?bearbeiten=1", "/pruefung"):
             await page.goto(filled.url + path + suffix)
             name = f"{state}{suffix.strip('/').replace('?bearbeiten=1', '-edit').replace('pruefung', '-check')}"
-            await take_screenshot(page, SCREENSHOTS / f"newsroom-{size[0]}-{scheme}", name)
+            await take_screenshot(page, f"newsroom-{size[0]}-{scheme}/{name}")
             await inspector.inspect(page, name)
 
 
@@ -81,7 +90,7 @@ async def test_pages_before_the_login(
     inspector: Inspector, newsroom: NewsroomProcess, size: tuple[int, int], path: str
 ) -> None:
     page = await inspector.open(await inspector.open_context(size), newsroom.url + path)
-    await take_screenshot(page, SCREENSHOTS / f"newsroom-{size[0]}", path.strip("/"))
+    await take_screenshot(page, f"newsroom-{size[0]}/{path.strip('/')}")
     await inspector.inspect(page)
 
 
@@ -140,16 +149,17 @@ async def test_what_was_done_is_not_said_again_when_it_is_no_longer_so(
 
 @SIZES
 async def test_two_versions_are_for_everybody(
-    inspector: Inspector, filled: NewsroomProcess, size: tuple[int, int]
+    inspector: Inspector, fresh_newsroom: NewsroomProcess, size: tuple[int, int]
 ) -> None:
-    page = await open_as_colleague(inspector, filled, size)
-    await page.goto(filled.url + await find_draft(filled.owner, "draft"))
+    await fill_newsroom(fresh_newsroom.owner)
+    page = await open_as_colleague(inspector, fresh_newsroom, size)
+    await page.goto(fresh_newsroom.url + await find_draft(fresh_newsroom.owner, "draft"))
     await page.evaluate("form.elements.version.value = 9")
     await page.get_by_label("Link").evaluate("link => { link.value = 'https://www.landkreis-osterholz.de/neu' }")
     await page.get_by_role("button", name="Speichern").press("Enter")
     await expect(page.get_by_role("heading", level=1)).to_have_text("Zwei Stände")
     await expect(page.get_by_text("Sie unterscheiden sich in: Link")).to_be_visible()
-    await take_screenshot(page, SCREENSHOTS / f"newsroom-{size[0]}", "conflict")
+    await take_screenshot(page, f"newsroom-{size[0]}/conflict")
     await inspector.inspect(page)
     await page.get_by_role("button", name="Meinen Stand speichern").press("Enter")
     await expect(page.get_by_text("Der Entwurf ist gespeichert.")).to_be_visible()
@@ -169,7 +179,7 @@ async def test_the_code_of_a_trial_comes_by_keyboard_and_is_for_everybody(
     await page.get_by_role("button", name="Auf dem eigenen Telefon testen").press("Enter")
     await expect(page.get_by_role("heading", level=1)).to_have_text("Testnachricht")
     await expect(page.get_by_role("status")).to_be_focused()
-    await take_screenshot(page, SCREENSHOTS / f"newsroom-{size[0]}", "trial")
+    await take_screenshot(page, f"newsroom-{size[0]}/trial")
     await inspector.inspect(page)
     assert {"WhatsApp mit diesen Worten", "Zurück zur Prüfung"} <= set(await walk_by_keyboard(page))
 
@@ -244,14 +254,16 @@ async def test_a_page_that_was_told_nothing_for_a_while_counts_again(
 
 
 async def test_the_page_of_a_handover_is_told_of_it_and_leads_to_the_broadcast(
-    inspector: Inspector, filled: NewsroomProcess
+    inspector: Inspector, fresh_newsroom: NewsroomProcess
 ) -> None:
-    page, broadcast = await open_as_colleague(inspector, filled), await add_broadcast(filled.owner)
-    await page.goto(filled.url + await find_draft(filled.owner, "published"))
+    owner = fresh_newsroom.owner
+    await fill_newsroom(owner)
+    page, broadcast = await open_as_colleague(inspector, fresh_newsroom), await add_broadcast(owner)
+    await page.goto(fresh_newsroom.url + await find_draft(owner, "published"))
     await expect(page.get_by_text("Der Dienst für Meldungen antwortet noch nicht.")).to_be_visible()
-    await filled.owner.execute(
+    await owner.execute(
         "update newsroom.publication set state = 'accepted', answered_at = now(), confirmed_at = now(), broadcast = $1"
         " where draft = md5('published')::uuid",
         broadcast,
     )
-    await expect(page).to_have_url(f"{filled.url}/aussendungen/{broadcast}")
+    await expect(page).to_have_url(f"{fresh_newsroom.url}/aussendungen/{broadcast}")

@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.databases import FreshDatabase
-from tests.e2e.browser.newsroom.inspection import ASSETS, DESKTOP, PHONE, SCREENSHOTS, Inspector, take_screenshot
+from tests.e2e.browser.newsroom.inspection import ASSETS, DESKTOP, PHONE, Inspector, take_screenshot
 from tests.e2e.browser.newsroom.visitors import add_cookie, create_session
 from tests.harness.newsroom import run_newsroom
 from tests.harness.scripted_provider import LABEL, build_settings, run_scripted_provider
@@ -25,7 +25,7 @@ async def test_an_account_is_connected_and_then_logs_in_by_one_button(
             await page.goto(f"{newsroom.url}/anmelden")
 
             async def look(name: str) -> None:
-                await take_screenshot(page, SCREENSHOTS / f"newsroom-provider-{size[0]}", name)
+                await take_screenshot(page, f"newsroom-provider-{size[0]}/{name}")
                 await inspector.inspect(page, name)
 
             await look("login")

@@ -9,7 +9,6 @@ from playwright.async_api import Dialog, Route, expect
 from tests.e2e.browser.newsroom.inspection import (
     DESKTOP,
     PHONE,
-    SCREENSHOTS,
     Inspector,
     Scheme,
     take_screenshot,
@@ -77,7 +76,7 @@ async def test_the_state_is_in_view_and_covers_nothing_that_has_the_focus(
     await page.get_by_label("Überschrift").press_sequentially("K 9 gesperrt")
     await expect(state).to_contain_text("Noch nicht gespeichert: Sie sind abgemeldet.")
     await expect(state).to_be_in_viewport(ratio=1)
-    await take_screenshot(page, SCREENSHOTS / f"newsroom-{size[0]}", "logged-out")
+    await take_screenshot(page, f"newsroom-{size[0]}/logged-out")
     await inspector.inspect(page)
     for key in ("Tab", "Shift+Tab"):
         for _ in range(25):
@@ -234,7 +233,8 @@ async def test_what_somebody_has_written_is_not_saved_for_another_who_logs_in(
     await expect(page.get_by_label("Text", exact=True)).to_have_value("Die Brücke ist gesperrt. Bis Freitag.")
     await page.get_by_role("button", name="Speichern").press("Enter")
     await expect(page.get_by_text("Kopieren Sie Ihren Text")).to_be_visible()
-    assert await newsroom.owner.fetchval("select max(version) from newsroom.draft") == 2
+    draft = page.url.rpartition("/")[2]
+    assert await newsroom.owner.fetchval("select version from newsroom.draft where id = $1", draft) == 2
 
 
 async def test_whoever_may_not_write_any_more_keeps_the_text_on_the_page(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import FloatRect, expect
 
-from tests.e2e.browser.newsroom.inspection import ASSETS, DESKTOP, PHONE, SCREENSHOTS, Inspector, Scheme
+from tests.e2e.browser.newsroom.inspection import ASSETS, DESKTOP, PHONE, Inspector, Scheme, take_screenshot
 from tests.e2e.browser.newsroom.visitors import open_as_colleague
 from tests.harness.newsroom import NewsroomProcess
 
@@ -39,7 +39,7 @@ _CONTRASTS = """() => {
 }"""
 
 
-@pytest.mark.parametrize("newsroom", [ASSETS, NO_ASSETS], indirect=True, ids=["kern", "plain"])
+@pytest.mark.parametrize("filled", [ASSETS, NO_ASSETS], indirect=True, ids=["kern", "plain"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_shapes_are_seen_on_their_ground(inspector: Inspector, filled: NewsroomProcess, scheme: Scheme) -> None:
     page = await open_as_colleague(inspector, filled, scheme=scheme, path="/auswertung")
@@ -55,7 +55,7 @@ async def test_every_chart_has_its_numbers_without_script(
     page = await open_as_colleague(inspector, filled, size, script=False, path="/auswertung?tage=90")
     if size == DESKTOP:
         frame: FloatRect = {"x": 0, "y": 0, "width": DESKTOP[0], "height": 1_300}
-        await page.screenshot(path=SCREENSHOTS / "newsroom-statistics.png", full_page=True, clip=frame)
+        await take_screenshot(page, "newsroom-statistics", clip=frame)
     charts = page.get_by_role("img")
     summaries = page.locator("summary")
     assert await charts.count() == await summaries.count() == CHARTS

@@ -18,7 +18,7 @@ from playwright.async_api import Page, expect
 from deploy.local.stack import Stack, run_stack
 from simulator.client import SimulatorClient, open_simulator_client
 from tests.contract_recorder.follower import follow_stack
-from tests.e2e.browser.newsroom.inspection import DESKTOP, SCREENSHOTS, Inspector
+from tests.e2e.browser.newsroom.inspection import DESKTOP, Inspector, take_screenshot
 from tests.e2e.dialogue.harness import CitizenPhone, open_dialogue_harness
 from tests.harness.commands import run_kreisfunk
 from tests.servers import make_folder
@@ -115,11 +115,8 @@ async def add_account(stack: Stack, login: str, name: str, *roles: str) -> str:
 
 async def take_picture(page: Page, name: str, height: int = DESKTOP[1]) -> None:
     """A picture of what is at the top of the window, for the guide."""
-    await page.screenshot(
-        path=SCREENSHOTS / f"newsroom-{name}.png",
-        clip={"x": 0, "y": 0, "width": DESKTOP[0], "height": height},
-        animations="disabled",
-    )
+    clip = {"x": 0, "y": 0, "width": DESKTOP[0], "height": height}
+    await take_screenshot(page, f"newsroom-{name}", full_page=False, clip=clip)
 
 
 async def subscribe(simulator: SimulatorClient, stack: Stack, number: int = CITIZENS) -> list[int]:
