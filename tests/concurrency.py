@@ -11,11 +11,12 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import asyncpg
 
-from shared.database.pool import DatabaseUnavailable
+from shared.database.pool import SAFE_SETTINGS, DatabaseUnavailable
 from tests.databases import FreshDatabase
 from tests.servers import connect_to_database
 
@@ -156,6 +157,7 @@ class Race:
         whole, losses = await self._play_in_order((name,), (name,)), list[str]()
         while (got := await self._play_cut(len(losses), name)) is not None:
             losses.append("" if got == whole else _describe((name, "cut"), len(losses), got, [whole]))
+        assert losses
         return [loss for loss in losses if loss]
 
     async def _play_cut(self, point: int, name: str) -> Outcome | None:
@@ -188,6 +190,7 @@ class Race:
         outcomes = list[Outcome]()
         while (done := await self._play_from(len(outcomes), name, other)) is not None:
             outcomes.append(await self._finish(done, (name, other)))
+        assert outcomes
         return outcomes
 
     async def _play_from(self, point: int, name: str, other: str) -> Sequence[str] | None:
@@ -214,6 +217,8 @@ class Race:
         await connection.execute(f"set role {operation.role}")
         try:
             await operation.run(database)
+        except (asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedFunctionError):
+            raise
         except asyncpg.PostgresError as error:
             database.done.append(error)
         except DatabaseUnavailable:
@@ -255,8 +260,10 @@ async def open_race(
 
     `collect` says what counts of all that two operations do; with `set`, the same twice is as good as once.
     """
+    # Without them PostgreSQL 18 may crash (decision 0028).
+    connect = partial(connect_to_database, database.url, server_settings=SAFE_SETTINGS)
     async with AsyncExitStack() as stack:
-        first, second, watcher = [await stack.enter_async_context(connect_to_database(database.url)) for _ in range(3)]
+        first, second, watcher = [await stack.enter_async_context(connect()) for _ in range(3)]
         tables = [row[0] for row in await first.fetch(_TABLES, schema)]
         await first.execute("create schema saved")
         for table in tables:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from services.newsroom.adapters.publications import COUNT_WAITING
 from shared.database.pool import Database
 from shared.database.retention import Retention
 from shared.runtime.request_metrics import RequestMetrics
@@ -11,10 +12,6 @@ from shared.runtime.request_metrics import RequestMetrics
 _SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.5, 1, 2, 5)
 PUBLICATION_RESULTS = ("accepted", "rejected", "unanswered")
 LOGIN_RESULTS = ("succeeded", "failed", "delayed")
-_OUTBOX = """
-    select count(*) as waiting, coalesce(extract(epoch from now() - min(created_at)), 0)::float8 as oldest_seconds
-    from newsroom.publication where state = 'waiting'
-"""
 
 
 class NewsroomMetrics(RequestMetrics):
@@ -51,7 +48,7 @@ class NewsroomMetrics(RequestMetrics):
 
     async def refresh(self, database: Database) -> None:
         """Read the gauges of the outbox from the database. Raises DatabaseUnavailable."""
-        row = await database.fetchrow(_OUTBOX)
+        row = await database.fetchrow(COUNT_WAITING)
         self._outbox_waiting.set(row["waiting"])
         self._outbox_oldest.set(row["oldest_seconds"])
 

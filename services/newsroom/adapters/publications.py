@@ -16,10 +16,17 @@ from shared.contracts.notices import NoticeWithdrawn
 from shared.database.pool import Connection, Database
 
 _COLUMNS = "id, draft, version, revision, body as event, state, tries, problems, broadcast, created_at, confirmed_at"
-# For a publication `p`: whether a withdrawal of its notice is on its way.
+# For a publication `p`: whether its notice has been withdrawn, and whether that holds it. Once the API has stored the
+# withdrawal, its confirmation takes moments; if that is lost, the notice leaves later, and is rejected as withdrawn.
 _IS_WITHDRAWN = f"""
     exists (select from newsroom.publication w
-        where w.state <> 'rejected' and w.broadcast is null and w.confirmed_at is null
+        where w.state <> 'rejected'
+            and w.body ->> 'subject' = p.body ->> 'subject' and w.body ->> 'type' = '{NoticeWithdrawn.TYPE}')
+"""
+_IS_HELD = f"""
+    exists (select from newsroom.publication w
+        where (w.state = 'waiting' or w.state = 'accepted' and w.answered_at > now() - interval '10 minutes')
+            and w.broadcast is null and w.confirmed_at is null
             and w.body ->> 'subject' = p.body ->> 'subject' and w.body ->> 'type' = '{NoticeWithdrawn.TYPE}')
 """
 # Publications of a notice are sent in order, even while the earlier one waits for a retry. Only a withdrawal overtakes
@@ -27,11 +34,22 @@ _IS_WITHDRAWN = f"""
 _DUE = f"""
     select {_COLUMNS} from newsroom.publication p
     where state = 'waiting' and next_at <= $1 and (
-        body ->> 'type' = '{NoticeWithdrawn.TYPE}' or not {_IS_WITHDRAWN} and not exists (
+        body ->> 'type' = '{NoticeWithdrawn.TYPE}' or not {_IS_HELD} and not exists (
             select from newsroom.publication e
             where e.state = 'waiting' and e.body ->> 'subject' = p.body ->> 'subject'
                 and (e.created_at, e.id) < (p.created_at, p.id)))
-    order by created_at, id limit $2
+    order by body ->> 'type' <> '{NoticeWithdrawn.TYPE}', created_at, id limit $2
+"""  # noqa: S608 - constant parts
+# Nobody is to get what somebody has withdrawn, even if the withdrawal itself is rejected.
+_HELD_BY = f"""
+    select p.id from newsroom.publication w join newsroom.publication p on p.body ->> 'subject' = w.body ->> 'subject'
+    where w.id = $1 and w.body ->> 'type' = '{NoticeWithdrawn.TYPE}' and p.state = 'waiting' order by p.id
+"""  # noqa: S608 - constant parts
+# Not those that wait for a withdrawal of their own.
+COUNT_WAITING = f"""
+    select count(*) as waiting, coalesce(extract(epoch from now() - min(created_at)), 0)::float8 as oldest_seconds
+    from newsroom.publication p
+    where state = 'waiting' and (body ->> 'type' = '{NoticeWithdrawn.TYPE}' or not {_IS_HELD})
 """  # noqa: S608 - constant parts
 _NEWEST = f"""
     select distinct on (draft) {_COLUMNS}, {_IS_WITHDRAWN} as is_withdrawn
@@ -84,7 +102,7 @@ class PublicationRepository:
         self._database = database
 
     async def list_due(self, now: datetime, limit: int) -> Sequence[NoticePublication]:
-        """Return the due publications, oldest first; of each notice only its withdrawals, or the oldest."""
+        """Return the due publications, withdrawals first, then the oldest; of each notice only the first."""
         return [_read_publication(row) for row in await self._database.fetch(_DUE, now, limit)]
 
     async def find_newest(self, draft: UUID) -> NoticePublication | None:
@@ -150,3 +168,5 @@ async def reject_publication(
     if notice is not None:
         detail = {"draft": str(draft)}
         await record_act(connection, Act(account=None, action="notice.rejected", object=notice, detail=detail))
+    for row in await connection.fetch(_HELD_BY, publication) if draft else ():
+        await reject_publication(connection, row["id"], problems, now, PublicationState.WAITING)

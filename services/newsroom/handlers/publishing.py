@@ -47,9 +47,12 @@ class PublicationOutbox:
             await wait_until_set(self.needed, POLL_INTERVAL_SECONDS)
 
     async def send_due(self) -> None:
-        """Send each due publication once. Raises DependencyUnavailable."""
-        for publication in await self.publications.list_due(self.clock(), MAX_AT_ONCE):
-            await self._send(publication)
+        """Send what is due; chosen anew each time, since a withdrawal may have come. Raises DependencyUnavailable."""
+        for _ in range(MAX_AT_ONCE):
+            due = await self.publications.list_due(self.clock(), 1)
+            if not due:
+                return
+            await self._send(due[0])
 
     async def _send(self, publication: NoticePublication) -> None:
         try:

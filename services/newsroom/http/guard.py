@@ -54,15 +54,15 @@ class PageGuard:
 
     async def respond(self, page: WebPage, request: web.Request) -> web.StreamResponse:
         """Return the response of the page, or of the check if the visitor is not in its audience."""
-        login_path = await self._build_login_path(request)
+        return_path = await self._find_return_path(request)  # before the form is read
         try:
-            refusal = await self._check(page, request, login_path)
+            refusal = await self._check(page, request, _build_login_path(request, return_path))
             return await page.handler(self.newsroom, request) if refusal is None else refusal
         except DependencyUnavailable as error:
             if page.method != hdrs.METH_POST:
                 raise
             self._check_origin(request)
-            unsaved = self._show_unsaved(request, await _read_fields(request), login_path, is_away=True)
+            unsaved = self._show_unsaved(request, await _read_fields(request), return_path, is_away=True)
             if unsaved is None:
                 raise
             _log.warning("dependency_unavailable", error=str(error))
@@ -91,7 +91,7 @@ class PageGuard:
         return refusal
 
     def _show_unsaved(
-        self, request: web.Request, form: FormData, login_path: str, *, is_away: bool = False
+        self, request: web.Request, form: FormData, next_path: str, *, is_away: bool = False
     ) -> web.Response | None:
         """Return a page with the filled-in fields, as they were not saved; None if there are none.
 
@@ -108,7 +108,7 @@ class PageGuard:
             fields=fields,
             reason=reason,
             advice=advice,
-            next=login_path,
+            next=next_path,
             next_name=link,
             is_elsewhere=True,
         )
@@ -125,16 +125,6 @@ class PageGuard:
         site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get(hdrs.ORIGIN)
         if (site != "same-origin") if site is not None else (origin != self.newsroom.url):
             raise NotPermitted(_FORGED)
-
-    async def _build_login_path(self, request: web.Request) -> str:
-        """Return the path of the login page that leads back here; after a form it says that nothing was done.
-
-        Must be called before the form is read.
-        """
-        return_path = await self._find_return_path(request)
-        parameters = [] if request.method == hdrs.METH_GET else ["abgelaufen=1"]
-        parameters += [] if return_path == "/" else [f"weiter={quote(return_path, safe='')}"]
-        return f"{LOGIN_PATH}?{'&'.join(parameters)}" if parameters else LOGIN_PATH
 
     async def _find_return_path(self, request: web.Request) -> str:
         """Return the path of the requested page; for a form, that of the page that contained it.
@@ -158,6 +148,13 @@ class PageGuard:
             yield page.removeprefix(self.newsroom.url)
         parts = request.rel_url.raw_path.split("/")
         yield from ("/".join(parts[:length]) for length in range(len(parts), 1, -1))
+
+
+def _build_login_path(request: web.Request, return_path: str) -> str:
+    """Return the path of the login page that leads back; after a form it says that nothing was done."""
+    parameters = [] if request.method == hdrs.METH_GET else ["abgelaufen=1"]
+    parameters += [] if return_path == "/" else [f"weiter={quote(return_path, safe='')}"]
+    return f"{LOGIN_PATH}?{'&'.join(parameters)}" if parameters else LOGIN_PATH
 
 
 def _refuse_visitor(page: WebPage, visitor: Visitor | None, login_path: str) -> web.Response | None:

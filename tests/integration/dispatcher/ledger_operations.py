@@ -253,8 +253,8 @@ def _build_operators() -> dict[str, Operation]:
     async def call(statement: str, arguments: Sequence[object], database: Any) -> None:
         await database.fetch(statement, *arguments)
 
-    def build(statement: str, *arguments: object) -> Operation:
-        return Operation("kreisfunk_operator", partial(call, statement, arguments))
+    def build(statement: str, *arguments: object, role: str = "kreisfunk_operator") -> Operation:
+        return Operation(role, partial(call, statement, arguments))
 
     operations = {
         f"settle unknown as {verdict}": build(
@@ -265,7 +265,7 @@ def _build_operators() -> dict[str, Operation]:
     for name, broadcast in (("", BROADCAST.broadcast), (" the finished", FINISHED.broadcast)):
         operations |= {
             f"resend missing{name}": build("select dispatcher.resend_missing($1, true)", broadcast),
-            f"resend failed{name}": build("select dispatcher.resend_failed($1)", broadcast),
+            f"resend failed{name}": build("select dispatcher.resend_failed($1)", broadcast, role="kreisfunk_newsroom"),
             f"operator pauses{name}": build("select dispatcher.pause_broadcast($1, 'operator')", broadcast),
             f"operator resumes{name}": build("select dispatcher.resume_broadcast($1)", broadcast),
             f"operator cancels{name}": build("select dispatcher.cancel_broadcast($1, 'cancelled')", broadcast),

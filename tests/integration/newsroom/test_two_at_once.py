@@ -43,7 +43,7 @@ from tests.concurrency import Operation, open_race, read_rows
 from tests.databases import FreshDatabase
 from tests.integration.newsroom.writing_store import QUOTA, ROLE, SOURCE, Store, build_store
 
-PAIRS = int(os.environ.get("KREISFUNK_TEST_PAIRS", "150")) // 2
+PAIRS = int(os.environ.get("KREISFUNK_TEST_PAIRS", "150")) // 3
 BROADCAST, WAITING_BROADCAST = UUID(int=1), UUID(int=2)
 FEEDBACK, SUBSCRIBER = UUID(int=3), UUID(int=4)
 # They differed once.

@@ -8,6 +8,7 @@ import asyncpg
 import msgspec
 import pytest
 
+from services.newsroom.adapters.publications import COUNT_WAITING
 from services.newsroom.adapters.sending_control import MAX_TRIALS_PER_HOUR, PostgresSendingControl
 from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.audit import Act
@@ -170,11 +171,30 @@ async def test_what_is_withdrawn_before_it_left_leaves_no_sooner_than_the_withdr
     async def list_due() -> list[UUID]:
         return [each.draft for each in await store.publications.list_due(system_clock(), 10)]
 
-    assert await list_due() == [other.id, withdrawal.id]
+    assert await list_due() == [withdrawal.id, other.id]
     await store.answer(withdrawal)
     assert await list_due() == [other.id]
     await store.accept(withdrawal, action=NoticeAction.WITHDRAWN, broadcast=None)
     assert await list_due() == [draft.id, other.id]
+
+
+async def test_a_lost_confirmation_of_a_withdrawal_holds_its_notice_for_some_minutes(store: Store) -> None:
+    draft = await store.publish()
+    withdrawal = await store.drafting.withdraw(store.ben, draft.id, "Fällt aus.")
+    await store.answer(withdrawal)
+    assert (await store.fetch(COUNT_WAITING))[0][0] == 0
+    await store.fetch("update newsroom.publication set answered_at = answered_at - interval '11 minutes'")
+    assert [each.draft for each in await store.publications.list_due(system_clock(), 10)] == [draft.id]
+    assert await store.publications.list_under_way(10) == []
+
+
+async def test_a_notice_whose_withdrawal_is_refused_does_not_go_out(store: Store) -> None:
+    draft = await store.publish()
+    withdrawal = await store.drafting.withdraw(store.ben, draft.id, "Fällt aus.")
+    await store.answer(withdrawal, QUOTA)
+    assert await store.publications.list_due(system_clock(), 10) == []
+    assert (await store.find_publication(draft)).state is PublicationState.REJECTED
+    assert (await store.drafts.find(draft.id)).state is DraftState.RETURNED
 
 
 async def test_a_rejection_returns_the_draft_with_its_problems(store: Store) -> None:
