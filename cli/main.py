@@ -184,6 +184,8 @@ def main() -> None:
     try:
         app()
     except OSError as error:  # such as somebody else's file, or a full disk under the output
+        if isinstance(error, ConnectionError | TimeoutError) or error.errno is None:
+            raise
         sys.stderr.write(f"{error}\nCheck path, rights and disk.\n")
         sys.exit(1)
 

@@ -58,12 +58,14 @@ def pause(reason: Reason, number: Number = None, json: Json = False, stack: Data
 
 
 async def _pause(ledger: asyncpg.Connection, reason: str, number: str | None) -> int:
-    """Return how many numbers are paused now; ends the command, and keeps the reason, if a person has paused them."""
+    """Pause what no person has paused, and return how many numbers that is; ends the command if it is none of them."""
     rows = [row for row in await ledger.fetch(_LIMITS) if number in (None, row["number"])]
-    if rows and all(row["paused_by_operator"] for row in rows):
+    free = [row["number"] for row in rows if not row["paused_by_operator"]]
+    if rows and not free:
         advice = "Nothing was changed. `kreisfunk sending resume` ends that pause, so ask whoever paused it."
         refuse(f"Sending is paused already: {rows[0]['paused_reason']}", advice)
-    return int(await ledger.fetchval("select dispatcher.pause_sending($1, $2)", reason, number))
+    statement = "select dispatcher.pause_sending($1, $2)"
+    return sum([await ledger.fetchval(statement, reason, each) for each in free])
 
 
 @app.command()

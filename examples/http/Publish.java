@@ -63,7 +63,13 @@ public class Publish {
             .header("Authorization", AUTHORIZATION).header("Accept", "text/event-stream").build();
         String last = "";
         while (!FINAL_STATES.contains(last)) {
-            try (var lines = CLIENT.send(request, HttpResponse.BodyHandlers.ofLines()).body()) {
+            try {
+                var answer = CLIENT.send(request, HttpResponse.BodyHandlers.ofLines());
+                if (answer.statusCode() != 200 && !AGAIN.contains(answer.statusCode())) {
+                    answer.body().forEach(System.err::println);
+                    System.exit(1);
+                }
+                var lines = answer.body();
                 for (String line : (Iterable<String>) lines::iterator) {
                     if (line.startsWith("event: ")) last = line.substring(7);
                     if (line.startsWith("data: ")) System.out.println(line.substring(6));

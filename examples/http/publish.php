@@ -71,5 +71,10 @@ curl_setopt_array($stream, [
 do {
     $rest = '';
     curl_exec($stream);
+    $status = curl_getinfo($stream, CURLINFO_RESPONSE_CODE);
+    if ($status >= 400 && !in_array($status, AGAIN, true)) {
+        fwrite(STDERR, "$rest\n");
+        exit(1);
+    }
 } while (!in_array($last, FINAL_STATES, true) && sleep(2) === 0);
 exit($last === 'rejected' ? 3 : 0);

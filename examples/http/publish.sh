@@ -19,9 +19,11 @@ echo "$KREISFUNK_URL$event"
 # Each stream ends, at a restart or after an hour: then open another, which begins with the current state.
 while :; do
   status=0
-  curl -sSN --fail "$KREISFUNK_URL$event" -H "Authorization: Bearer $KREISFUNK_TOKEN" -H 'Accept: text/event-stream' |
-    awk '/^data: /{ print substr($0, 7); fflush() } /^event: /{ last = $2 }
-      END { exit last == "rejected" ? 3 : last ~ /^(finished|cancelled|done)$/ ? 0 : 75 }' || status=$?
+  curl -sSN --fail "$KREISFUNK_URL$event" -H "Authorization: Bearer $KREISFUNK_TOKEN" -H 'Accept: text/event-stream' \
+    -w '\nstatus: %{http_code}\n' |
+    awk '/^data: /{ print substr($0, 7); fflush() } /^event: /{ last = $2 } /^status: /{ code = $2 }
+      END { if (last == "rejected") exit 3; if (last ~ /^(finished|cancelled|done)$/) exit 0
+        exit code ~ /^4/ && code !~ /^4(08|29)$/ ? 1 : 75 }' || status=$?
   [ "$status" = 75 ] || exit "$status"
   sleep 2
 done

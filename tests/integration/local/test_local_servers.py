@@ -16,7 +16,7 @@ import pytest
 
 from deploy import LocalError
 from deploy.local import postgres
-from deploy.local.postgres import DATA, LINK, run_postgres
+from deploy.local.postgres import DATA, FORMER_MARK, LINK, run_postgres
 from deploy.local.rabbitmq import RabbitServer, run_rabbitmq
 from tests.harness.processes import is_alive, list_processes
 from tests.servers import build_authorization, connect_to_database, wait_for
@@ -108,6 +108,23 @@ async def test_a_database_that_is_elsewhere_is_not_replaced_by_an_empty_one(fold
     with pytest.raises(LocalError, match="elsewhere"):
         await count_earlier_starts(folder)
     assert not (folder / DATA).exists()
+
+
+async def test_data_that_was_elsewhere_and_is_missing_is_not_replaced_by_an_empty_database(folder: Path) -> None:
+    os.chmod(folder, 0o700)
+    await count_earlier_starts(folder)
+    if os.geteuid() != 0:
+        assert not (folder / LINK).is_symlink()
+        return
+    place = (folder / LINK).resolve()
+    place.rename(f"{place}.away")
+    with pytest.raises(LocalError, match="is missing"):
+        await count_earlier_starts(folder)
+    os.rename(f"{place}.away", place)
+    assert await count_earlier_starts(folder) == 1
+    (folder / FORMER_MARK).touch()
+    with pytest.raises(LocalError, match="former version"):
+        await count_earlier_starts(folder)
 
 
 async def test_programs_of_a_closed_environment_are_copied(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
