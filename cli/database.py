@@ -13,6 +13,7 @@ from shared.database.pool import SAFE_SETTINGS, connect
 from shared.runtime.settings import DatabaseAccess
 
 CONNECT_TIMEOUT_SECONDS = 10
+CLOSE_TIMEOUT_SECONDS = 3
 REFUSED = (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError)
 OUTDATED = (
     asyncpg.UndefinedFunctionError,
@@ -33,7 +34,7 @@ async def open_connection(access: DatabaseAccess, name: str) -> AsyncIterator[as
     try:
         yield connection
     finally:
-        await connection.close()
+        await connection.close(timeout=CLOSE_TIMEOUT_SECONDS)  # else Ctrl-C waits for a server that is frozen
 
 
 def run_on_database(

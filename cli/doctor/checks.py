@@ -11,7 +11,6 @@ from typing import Annotated
 
 import typer
 from pydantic_settings import BaseSettings
-from yarl import URL
 
 from cli.broker import suppress_driver_logs
 from cli.doctor import servers
@@ -181,7 +180,7 @@ def _build_probe_checks(installation: Installation, known: KnownSettings) -> Ite
             name: f"http://{_resolve_host(settings.internal_host)}:{settings.internal_port}/readyz"
             for name, settings in running.items()
         }
-    others = {URL(url).authority: url for url in installation.other_ready_urls}
+    others = {url.partition("://")[2].partition("/")[0] or url: url for url in installation.other_ready_urls}
     for name, url in (*urls.items(), *others.items()):
         yield Check(f"{name} is ready", partial(servers.check_ready, url))
 

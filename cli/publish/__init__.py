@@ -112,8 +112,8 @@ def publish(
     expiry = parse_expiry(now, expires_in, expires_at)
     publisher = find_publisher(url, stack, source)
     if file is None:
-        notice = notice or f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"  # sorts by time, and is easy to say
-        bodies = [build_event(message, notice, publisher.source, now, expiry)]
+        new = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"  # sorts by time, and is easy to say
+        bodies = [build_event(message, new if notice is None else notice, publisher.source, now, expiry)]
     else:
         bodies = read_events(file, source=publisher.source, now=now)
     seconds, from_file = None if no_wait else timeout, file is not None

@@ -44,12 +44,14 @@ async def check_callback(run: SetupRun) -> Sequence[StepResult]:
         return [report_problem(name, "Meta only calls https addresses", _GUIDE)]
     try:
         problem = await _check_handshake(run, url) or await check_webhook(url) or await _find_open_path(run, url)
+    except (aiohttp.InvalidURL, UnicodeError):
+        problem = DoctorProblem(
+            f"{url}: no host can have this name or port", "Look for a doubled dot, or a typo in the port."
+        )
     except aiohttp.ClientError as error:
         problem = _report_unreachable(url, explain_connection_error(error).what)
     except TimeoutError:
         problem = _report_unreachable(url, "no answer within 10 s")
-    except UnicodeError:
-        problem = DoctorProblem(f"{url}: no host can have this name", "Look for a doubled dot.")
     return [report_problem(name, *problem) if problem else report_ok(name, f"{url} answers, and nothing else does")]
 
 

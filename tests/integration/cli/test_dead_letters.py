@@ -1,12 +1,17 @@
 """`kreisfunk dead-letters` on a real database, with the operator's role."""
 
+import asyncio
+import signal
+from asyncio.subprocess import DEVNULL
 from collections.abc import Mapping
 
 import asyncpg
 import pytest
 
 from tests.databases import FreshDatabase
-from tests.harness.commands import CommandResult, run_in_process, run_on_terminal
+from tests.harness.commands import CommandResult, run_in_process, run_on_terminal, start_kreisfunk
+from tests.proxy import NetworkConditions, run_proxy_to
+from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
 
 IDS = ("aaaaaaaa-0000-8000-8000-000000000001", "aabbbbbb-0000-8000-8000-000000000002")
 
@@ -14,6 +19,10 @@ IDS = ("aaaaaaaa-0000-8000-8000-000000000001", "aabbbbbb-0000-8000-8000-00000000
 INSERT = """
 insert into subscriptions.dead_letter (id, reason, body_sealed, senders)
 values ($1, 'unexpected DataError', 'sealed', '{}')
+"""
+
+WAITS = """
+select exists (select from pg_locks l join pg_database d on d.oid = l.database where not l.granted and d.datname = $1)
 """
 
 
@@ -88,3 +97,21 @@ async def test_a_database_that_accepts_no_writes_is_named(
     await owner.execute(f"alter database {database.name} set default_transaction_read_only = on")
     ended = await dead_letters("list", environment=environment)
     assert (ended.status, "AcceptsWrites" in ended.errors) == (4, True)
+
+
+async def test_ctrl_c_ends_a_command_although_the_database_is_frozen(
+    database: FreshDatabase, environment: Mapping[str, str], owner: asyncpg.Connection
+) -> None:
+    async with run_proxy_to(environment["KREISFUNK_DATABASE_URL"]) as (proxy, url), owner.transaction():
+        await owner.execute("lock table subscriptions.dead_letter in access exclusive mode")
+        process = await start_kreisfunk(
+            "dead-letters", "list", environment={"KREISFUNK_DATABASE_URL": url}, stderr=DEVNULL
+        )
+
+        async def waits() -> bool:
+            return bool(await owner.fetchval(WAITS, database.name))
+
+        await wait_for(waits)
+        proxy.set_conditions(NetworkConditions(blackhole=True))
+        process.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(process.wait(), WAIT_TIMEOUT_SECONDS) != 0

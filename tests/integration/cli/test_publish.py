@@ -155,6 +155,8 @@ async def test_what_breaks_rules_is_told_with_each_field_and_sends_nothing(
         ended = await run_in_process(*NOTICE, *wrong, *more, environment=access(api.url))
         assert ended.status == status, ended.everything
         assert {line.split(":")[0].strip() for line in ended.output.splitlines()[1:]} == {"link", "municipalities"}
+    unset = await run_in_process(*NOTICE, "--notice", "", environment=access(api.url))
+    assert (unset.status, "  notice: " in unset.output) == (3, True)
     valid = await run_in_process(*NOTICE, "--check", environment=access(api.url))
     assert (valid.status, responder.said) == (0, [])
     assert "3 people, 0.14 euros (utility), about 1 s, expires " in valid.output

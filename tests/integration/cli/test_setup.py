@@ -257,8 +257,9 @@ async def test_a_proxy_that_does_not_pass_the_webhook_on_is_explained(new: NewIn
 
 async def test_a_typo_in_the_public_address_is_one_problem_among_the_steps(new: NewInstallation) -> None:
     await new.set_up_all()
-    ended = await new.set_up("--check", "--callback-url", "https://whatsapp..example/webhook")
-    assert "PROBLEM  callback: https://whatsapp..example/webhook: no host can have this name" in ended.output
+    for host in ("whatsapp..example", "whatsapp.example:443000", "[::1", "\udcfc.example"):
+        ended = await new.set_up("--check", "--callback-url", f"https://{host}/webhook")
+        assert "no host can have this name" in ended.output, ended.everything
 
 
 async def test_a_rejected_template_and_a_changed_one_are_explained(new: NewInstallation, tmp_path: Path) -> None:

@@ -80,6 +80,15 @@ async def test_a_check_that_fails_in_an_unforeseen_way_leaves_the_others_their_r
     assert others == [CompletedCheck("two", BROKEN), CompletedCheck("three", None)]
 
 
+@pytest.mark.parametrize("url", ["", "foo", "http://[::1", "http://x:99999/readyz", "http://a..b/readyz"])
+async def test_an_address_that_cannot_be_one_is_a_problem_among_others(url: str) -> None:
+    [check] = [
+        each for each in build_checks(Installation(processes={}, other_ready_urls=(url,))) if "ready" in each.name
+    ]
+    [found] = await run_checks([check])
+    assert found.problem is not None
+
+
 async def test_templates_in_another_encoding_are_a_problem_among_others(tmp_path: Path) -> None:
     file, key = tmp_path / "templates.json", base64.b64encode(bytes(32)).decode()
     file.write_bytes('[{"name": "straße", "language": "de", "components": []}]'.encode("latin-1"))
