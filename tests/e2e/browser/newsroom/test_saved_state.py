@@ -4,7 +4,7 @@ import asyncio
 import re
 
 import pytest
-from playwright.async_api import Dialog, Route, expect
+from playwright.async_api import Dialog, Page, Route, expect
 
 from tests.e2e.browser.newsroom.inspection import (
     DESKTOP,
@@ -24,6 +24,11 @@ _COVERED = """
   return focused.bottom > state.top && focused.top < state.bottom;
 }
 """
+
+
+def read_draft(page: Page) -> str:
+    """Return the id of the draft on the page."""
+    return page.url.rpartition("/")[2]
 
 
 async def test_what_is_not_saved_is_never_called_saved(inspector: Inspector, newsroom: NewsroomProcess) -> None:
@@ -172,8 +177,9 @@ async def test_where_saving_is_refused_no_other_button_leaves_without_a_question
 _ANOTHER_VERSION = """
     with newer as (
         insert into newsroom.draft_version (draft, version, content, author)
-        select draft, 2, '{"text": "Die Brücke ist frei."}', author from newsroom.draft_version returning draft)
-    update newsroom.draft set version = 2
+        select draft, 2, '{"text": "Die Brücke ist frei."}', author from newsroom.draft_version where draft = $1
+        returning draft)
+    update newsroom.draft set version = 2 where id = $1
 """
 
 
@@ -189,7 +195,7 @@ async def test_whoever_leaves_what_only_the_page_with_both_versions_has_is_asked
         await dialog.dismiss()
 
     page.on("dialog", stay)
-    await newsroom.owner.execute(_ANOTHER_VERSION)
+    await newsroom.owner.execute(_ANOTHER_VERSION, read_draft(page))
     await text.fill("Die Brücke ist gesperrt.")
     await page.get_by_role("button", name="Speichern").press("Enter")
     await expect(page.get_by_role("heading", level=1)).to_have_text("Zwei Stände")
@@ -233,8 +239,7 @@ async def test_what_somebody_has_written_is_not_saved_for_another_who_logs_in(
     await expect(page.get_by_label("Text", exact=True)).to_have_value("Die Brücke ist gesperrt. Bis Freitag.")
     await page.get_by_role("button", name="Speichern").press("Enter")
     await expect(page.get_by_text("Kopieren Sie Ihren Text")).to_be_visible()
-    draft = page.url.rpartition("/")[2]
-    assert await newsroom.owner.fetchval("select version from newsroom.draft where id = $1", draft) == 2
+    assert await newsroom.owner.fetchval("select version from newsroom.draft where id = $1", read_draft(page)) == 2
 
 
 async def test_whoever_may_not_write_any_more_keeps_the_text_on_the_page(
