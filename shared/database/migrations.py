@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
-from asyncpg.pool import PoolConnectionProxy
 
 from shared.database.pool import Database
 from shared.outcome import DependencyUnavailable
@@ -98,9 +97,7 @@ async def migrate(
         await connection.execute("select pg_advisory_unlock($1)", _LOCK)
 
 
-async def list_pending_versions(
-    connection: asyncpg.Connection | PoolConnectionProxy, schema: str, folder: Path
-) -> list[str]:
+async def list_pending_versions(connection: asyncpg.Connection, schema: str, folder: Path) -> list[str]:
     """Return the versions that have not run; all of them if the schema does not exist."""
     migrations = read_migrations(folder)
     applied = await _read_applied(connection, schema, migrations)
@@ -147,9 +144,7 @@ async def _prepare(connection: asyncpg.Connection, schema: str) -> None:
     """)
 
 
-async def _read_applied(
-    connection: asyncpg.Connection | PoolConnectionProxy, schema: str, migrations: Sequence[Migration]
-) -> Set[str]:
+async def _read_applied(connection: asyncpg.Connection, schema: str, migrations: Sequence[Migration]) -> Set[str]:
     """Return the versions that have run; none if the schema does not exist. Raises MigrationError."""
     if await connection.fetchval("select to_regclass($1)", f"{schema}.schema_migrations") is None:
         return frozenset()
