@@ -58,31 +58,15 @@ class SteppedConnection:
     stop: Stop
     _is_in_transaction: bool = field(default=False, init=False)
 
-    async def _run(self, method: str, arguments: Sequence[object]) -> Any:
+    def __getattr__(self, method: str) -> Callable[..., Awaitable[Any]]:
+        """Return a method of a connection that runs something, such as `fetch`."""
+        return partial(self._run, method)
+
+    async def _run(self, method: str, *arguments: object, **options: Any) -> Any:
         if not self._is_in_transaction:
             async with self.transaction():
-                return await self._run(method, arguments)
-        result = await getattr(self.connection, method)(*arguments)
-        await self.stop()
-        return result
-
-    async def execute(self, *arguments: object) -> Any:
-        return await self._run("execute", arguments)
-
-    async def executemany(self, *arguments: object) -> Any:
-        return await self._run("executemany", arguments)
-
-    async def fetch(self, *arguments: object) -> Any:
-        return await self._run("fetch", arguments)
-
-    async def fetchrow(self, *arguments: object) -> Any:
-        return await self._run("fetchrow", arguments)
-
-    async def fetchval(self, *arguments: object) -> Any:
-        return await self._run("fetchval", arguments)
-
-    async def copy_records_to_table(self, table: str, **options: Any) -> Any:
-        result = await self.connection.copy_records_to_table(table, **options)
+                return await self._run(method, *arguments, **options)
+        result = await getattr(self.connection, method)(*arguments, **options)
         await self.stop()
         return result
 
@@ -115,18 +99,12 @@ class SteppedDatabase:
         finally:
             await self.stepped.connection.execute("select pg_advisory_unlock_all()")
 
-    def transaction(self) -> Any:
-        return self.stepped.transaction()
-
-    async def fetch(self, *arguments: object) -> Any:
-        return await self.stepped.fetch(*arguments)
+    def __getattr__(self, method: str) -> Any:
+        return getattr(self.stepped, method)
 
     async def fetchrow(self, *arguments: object) -> Any:
         (row,) = await self.stepped.fetch(*arguments)
         return row
-
-    async def fetchval(self, *arguments: object) -> Any:
-        return await self.stepped.fetchval(*arguments)
 
 
 @dataclass

@@ -186,7 +186,7 @@ class Database:
         self._connections.add(connection)
         return connection
 
-    def terminate(self) -> None:
+    def close(self) -> None:
         """Close all connections at once."""
         for connection in self._connections:
             connection.terminate()
@@ -264,4 +264,4 @@ async def open_database(url: str, *, password: str | None, name: str, size: int)
     try:
         yield database
     finally:
-        database.terminate()
+        database.close()

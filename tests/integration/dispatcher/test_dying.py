@@ -71,34 +71,29 @@ class CrashingWrapper:
 
 
 class FakeGraph:
-    """Accepts everything, and remembers for whom."""
+    """Meta, which accepts everything and remembers for whom, and the way there and back of the replica that lives."""
 
     def __init__(self) -> None:
         self.accepted: Counter[UUID] = Counter()
-
-    async def accept(self, claim: Claim) -> SendResult:
-        self.accepted[claim.delivery] += 1
-        return Accepted(f"wamid.{claim.delivery}")
-
-    def hash_message_id(self, message_id: str) -> bytes:
-        return message_id.encode()[-16:]
-
-
-class FakeSender:
-    """To Meta and back."""
-
-    def __init__(self, meta: FakeGraph, death: Death) -> None:
-        self._meta = cast("FakeGraph", death.through(meta, "accept"))
-        self.hash_message_id = meta.hash_message_id
+        self.death = Death(NEVER)
 
     def prepare(self, claims: Iterable[Claim]) -> None:
         """Nothing has to be encrypted here."""
 
     def send(self, claim: Claim, _: Callable[[], bool]) -> asyncio.Future[SendResult]:
-        return asyncio.ensure_future(self._meta.accept(claim))
+        return asyncio.ensure_future(self._accept(claim, self.death))
+
+    async def _accept(self, claim: Claim, death: Death) -> SendResult:
+        await death.step()
+        self.accepted[claim.delivery] += 1
+        await death.step()
+        return Accepted(f"wamid.{claim.delivery}")
 
     def answer(self, sent: asyncio.Future[SendResult]) -> SendResult:
         return sent.result()
+
+    def hash_message_id(self, message_id: str) -> bytes:
+        return message_id.encode()[-16:]
 
 
 class Broker:
@@ -137,8 +132,8 @@ async def live(ledger: PostgresLedger, meta: FakeGraph, broker: Broker, death: D
     limiter = PostgresRateLimiter(ledger.database, number=NUMBER, limit=10_000)
     await limiter.set_up()
     dying = cast("Ledger", death.through(ledger, "register", "claim_batch", "claim_replies", "claim_due", "record"))
-    sure, sender, queues = death.through(limiter, "reserve"), FakeSender(meta, death), broker.queues(death)
-    replica = build_replica(dying, sure, sender, queues, asyncio.Event())
+    sure, meta.death = death.through(limiter, "reserve"), death
+    replica = build_replica(dying, sure, meta, broker.queues(death), asyncio.Event())
     working = [asyncio.create_task(replica.loop.run(5.0)), asyncio.create_task(replica.recorder.run())]
     done = asyncio.create_task(wait_for(idle))
     dead = asyncio.create_task(death.died.wait())

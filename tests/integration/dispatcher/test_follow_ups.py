@@ -134,19 +134,13 @@ async def test_as_long_as_the_earlier_one_is_under_way_it_follows(ledger: Postgr
     assert await read_audience(ledger, successor) == 5
 
 
-async def earlier_one_with_a_failure(ledger: PostgresLedger) -> UUID:
-    """Return a broadcast to three, of whom the last did not get it."""
-    source, (*got, missed) = await claim_new(ledger, 3)
-    await accept(ledger, got)
-    await ledger.record([build_record(missed, DeliveryState.FAILED)])
-    return source
-
-
 async def test_whoever_gets_the_earlier_one_by_a_resend_gets_all_that_follows_it(
     ledger: PostgresLedger, operator: asyncpg.Connection
 ) -> None:
     """A correction and the correction of that one, which had ended; what was withdrawn stays as it is."""
-    source = await earlier_one_with_a_failure(ledger)
+    source, (*got, missed) = await claim_new(ledger, 3)
+    await accept(ledger, got)
+    await ledger.record([build_record(missed, DeliveryState.FAILED)])
     first = await begin(ledger, follow_up(source))
     withdrawn = await begin(ledger, follow_up(source))
     await ledger.cancel(withdrawn, "a test")
@@ -169,32 +163,20 @@ async def test_whoever_gets_the_earlier_one_by_a_resend_gets_all_that_follows_it
     assert (finished, ended) == ({source, first, second}, 3)
 
 
-async def test_a_resend_during_the_last_pass_makes_another_one(
-    ledger: PostgresLedger, operator: asyncpg.Connection
-) -> None:
-    source = await earlier_one_with_a_failure(ledger)
-    successor = await begin(ledger, follow_up(source))
-    assert await ledger.extend_follow_up(1)
-    await operator.execute(RESEND, source)
-    await follow(ledger, 1)
-    await deliver_next_pass(ledger, Lane.BULK)
-    await next_pass(ledger, 2)
-    assert await states(ledger, successor) == {"waiting": 3}
-    assert await read_audience(ledger, successor) == 3
-
-
-@pytest.mark.parametrize("reported", [True, False])
+@pytest.mark.parametrize("state", [DeliveryState.FAILED, DeliveryState.ACCEPTED, DeliveryState.UNKNOWN])
 async def test_who_is_to_get_the_earlier_one_again_while_it_is_read_gets_what_follows_it(
-    ledger: PostgresLedger, reported: bool
+    ledger: PostgresLedger, operator: asyncpg.Connection, state: DeliveryState
 ) -> None:
-    """Meta reports a failure that may pass, or its silence proves that an answer that is missing was none."""
+    """An operator resends, Meta reports a failure that may pass, or its silence proves that nothing was sent."""
     source, claims = await claim_new(ledger, 3)
     *got, last = sorted(claims, key=lambda one: one.delivery)
     await accept(ledger, got)
-    await ledger.record([build_record(last, DeliveryState.ACCEPTED if reported else DeliveryState.UNKNOWN)])
+    await ledger.record([build_record(last, state)])
     successor = await begin(ledger, follow_up(source))
     assert await ledger.extend_follow_up(1)
-    if reported:
+    if state is DeliveryState.FAILED:
+        await operator.execute(RESEND, source)
+    elif state is DeliveryState.ACCEPTED:
         await ledger.apply_statuses([failed(last.delivery)])
     else:
         await backdate(ledger, last, seconds=3600)

@@ -57,20 +57,15 @@ async def test_who_is_in_a_batch_twice_is_claimed_once(ledger: PostgresLedger) -
 
 
 async def test_a_withdrawal_holds_for_what_was_decided_before_it_and_not_after(ledger: PostgresLedger) -> None:
+    """One that comes again later, or an older one, undoes no newer one."""
     early, late, elsewhere = generate_subscribers(3)
-    await ledger.withdraw(Withdrawal(subscriber=early, sequence=1))
+    for sequence in (1, 0):
+        await ledger.withdraw(Withdrawal(subscriber=early, sequence=sequence))
     await ledger.withdraw(Withdrawal(subscriber=late, sequence=0))
     await ledger.withdraw(Withdrawal(subscriber=elsewhere, sequence=9, topic="stellen"))
     message = build_batch_message([early, late, elsewhere])
     claims = await claim(ledger, message)
     assert {item.delivery for item in claims} == {delivery_id(message.broadcast, one) for one in (late, elsewhere)}
-
-
-async def test_an_older_withdrawal_does_not_undo_a_newer_one(ledger: PostgresLedger) -> None:
-    (person,) = generate_subscribers(1)
-    for sequence in (4, 2):
-        await ledger.withdraw(Withdrawal(subscriber=person, sequence=sequence, topic="strassensperrungen"))
-    assert await claim(ledger, build_batch_message([person])) == []
 
 
 async def test_the_suppression_is_there_before_its_confirmation_can_leave(ledger: PostgresLedger) -> None:
@@ -119,16 +114,6 @@ async def test_what_waits_is_claimed_again_when_due_with_what_is_to_be_sent(ledg
     assert await states(ledger, message.broadcast) == {"claimed": 1, "waiting": 1}
 
 
-async def test_a_retry_asks_again_whether_it_may_be_sent(ledger: PostgresLedger) -> None:
-    subscribers = generate_subscribers(2)
-    message = build_batch_message(subscribers)
-    claims = await claim(ledger, message)
-    await ledger.record([build_record(item, DeliveryState.WAITING) for item in claims])
-    await ledger.withdraw(Withdrawal(subscriber=subscribers[0], sequence=1))
-    assert len(await ledger.claim_due(Lane.BULK, 10)) == 1
-    assert await states(ledger, message.broadcast) == {"claimed": 1, "suppressed": 1}
-
-
 async def test_a_reply_that_waits_keeps_its_text_and_one_that_left_does_not(ledger: PostgresLedger) -> None:
     item = build_reply()
     (first,) = await ledger.claim_replies([(item, datetime.now(UTC))])
@@ -156,30 +141,16 @@ async def test_whatever_the_order_of_results_and_statuses_the_end_is_the_same(le
         assert await states(ledger, source) == {"delivered": 4, "read": 1}, seed
 
 
-async def test_a_failure_of_an_earlier_attempt_does_not_fail_the_present_one(ledger: PostgresLedger) -> None:
-    _, (one,) = await claim_new(ledger)
-    await ledger.apply_statuses([build_update(one.delivery, DeliveryState.SENT, b"second")])
-    assert (await ledger.apply_statuses([build_update(one.delivery, DeliveryState.FAILED, b"first")])).changed == 0
-    assert (await ledger.apply_statuses([build_update(one.delivery, DeliveryState.FAILED, b"second")])).changed == 1
-
-
 async def test_statuses_of_foreign_deliveries_are_counted_as_unmatched(ledger: PostgresLedger) -> None:
     applied = await ledger.apply_statuses([build_update(generate_subscribers(1)[0], DeliveryState.SENT)])
     assert (applied.changed, applied.unmatched) == (0, 1)
 
 
-async def test_claims_that_nobody_answers_for_become_unknown(ledger: PostgresLedger) -> None:
-    source, claims = await claim_new(ledger, 3)
-    assert await ledger.mark_unknown() == 0
-    await backdate(ledger, *claims)
-    assert await ledger.mark_unknown() == 3
-    assert await states(ledger, source) == {"unknown": 3}
-
-
 async def test_absence_is_proof_only_when_the_stream_has_passed(ledger: PostgresLedger) -> None:
     source, (lost, arrived, later) = await claim_new(ledger, 3)
+    assert await ledger.mark_unknown() == 0
     await backdate(ledger, lost, arrived)
-    await ledger.record([build_record(lost, DeliveryState.UNKNOWN), build_record(arrived, DeliveryState.UNKNOWN)])
+    assert await ledger.mark_unknown() == 2, "nobody answers for these claims"
     assert await ledger.requeue_unknown(0, 10) == 0, "no status of a later message has come"
     await ledger.apply_statuses([build_update(arrived.delivery, DeliveryState.SENT)])
     assert await ledger.requeue_unknown(0, 10) == 0, "a status of the same moment proves nothing"

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
 import asyncpg
+import pytest
 
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.services import Service
@@ -125,42 +126,23 @@ async def is_shown_as_a_pause(harness: EndpointHarness, dispatcher: Service) -> 
     assert told.startswith("paused: Meta asks us to wait 600 s (HTTP 429) (next try in ")
 
 
-async def test_one_429_with_a_long_retry_after_is_said_and_over_within_a_minute(harness: EndpointHarness) -> None:
+@pytest.mark.parametrize("is_ended", [False, True], ids=["by itself", "by an operator"])
+async def test_one_429_with_a_long_retry_after_is_said_and_over_within_a_minute(
+    harness: EndpointHarness, operator: asyncpg.Connection, *, is_ended: bool
+) -> None:
     (dispatcher,) = await harness.start()
     await one_429(harness)
     await is_shown_as_a_pause(harness, dispatcher)
     assert await harness.owner.fetchval(MAX_WAIT) < RECOVERED_SECONDS
-    await harness.owner.execute("update dispatcher.rate set probe_at = now()")
+    if is_ended:
+        await operator.execute("select dispatcher.resume_sending(null)")
+        await harness.wait_for_accepted(199, MARGIN_SECONDS)  # all but the one that Meta wants later
+    else:
+        await harness.owner.execute("update dispatcher.rate set probe_at = now()")
     await harness.owner.execute("update dispatcher.delivery set due_at = now() where state = 'waiting'")
     await harness.wait_for_accepted(200, MARGIN_SECONDS)
     told = [str(event) for event in harness.read_log(dispatcher, "warning", "error")]
     assert any(re.search("429|throughput|paus|slow", event, re.IGNORECASE) for event in told), told
-
-
-async def test_an_operator_ends_a_long_retry_after_at_once(
-    harness: EndpointHarness, operator: asyncpg.Connection
-) -> None:
-    await harness.start()
-    await one_429(harness)
-
-    await harness.wait_until(lambda: time.monotonic() - harness.endpoint.requests[-1].at > 1.5)
-    await operator.execute("select dispatcher.resume_sending(null)")
-    # All but the one that Meta wants later.
-    await harness.wait_for_accepted(199, 15)
-
-
-async def test_sending_goes_on_after_a_pause_without_a_reason(
-    harness: EndpointHarness, operator: asyncpg.Connection
-) -> None:
-    (dispatcher,) = await harness.start()
-    await operator.execute("select dispatcher.pause_sending('', null)")
-    await harness.publish_broadcast(harness.build_citizens(20))
-    await fetch_until(
-        lambda: harness.fetch_metric(dispatcher, "kreisfunk_dispatcher_lease_wait_seconds_count"),
-        lambda found: found > 0,
-    )
-    await operator.execute("select dispatcher.resume_sending(null)")
-    await harness.wait_for_accepted(20, 15)
 
 
 async def test_what_a_replica_without_a_way_to_meta_has_in_hand_is_sent_by_the_other(harness: EndpointHarness) -> None:

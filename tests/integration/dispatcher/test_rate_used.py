@@ -1,7 +1,5 @@
 """Conditions that must not cost rate: requests without an answer, a backup, people who wait for tomorrow."""
 
-from random import Random
-
 import pytest
 
 from tests.integration.dispatcher.endpoint_harness import MAX_DISPATCHERS, RATE, EndpointHarness, wait_until_moment
@@ -48,45 +46,6 @@ async def test_requests_that_are_never_answered_cost_no_rate(harness: EndpointHa
     late = await harness.fetch_metric(dispatcher, LOST, reason="late") - late_before
     assert used + late >= SHARE_USED * RATE * MEASURED_SECONDS
     harness.assert_none_twice()
-
-
-async def test_no_more_requests_are_in_flight_than_permitted_and_slots_that_they_hold_are_left_to_others(
-    harness: EndpointHarness,
-) -> None:
-    """Requests bound this replica at half of the rate; at last Meta answers no more."""
-    permitted, answered, seconds = 20, 400, 0.5
-
-    def behave(request: SendRequest) -> GraphAnswer | None:
-        return GraphAnswer(after=seconds) if request.number < answered else None
-
-    harness.endpoint.behave = behave
-    (dispatcher,) = await harness.start(connections=permitted, request_timeout_seconds=60)
-    await harness.publish_broadcast(harness.build_citizens(600))
-
-    await harness.wait_for_requests(answered + permitted)
-    await harness.wait_for_metric(dispatcher, BOUND, 1, **{BOUND: "requests"})
-    requests = harness.endpoint.requests
-    assert len(requests) == answered + permitted
-    for earlier, later in zip(requests[:answered], requests[permitted:], strict=True):
-        assert later.at >= earlier.at + seconds
-    unused = await harness.fetch_metric(dispatcher, LOST, reason="requests")
-    # At last, as many slots as requests were expected to end are planned for nobody.
-    assert unused <= answered / 20 + permitted
-
-
-async def test_answers_that_take_longer_and_shorter_cost_no_slots(harness: EndpointHarness) -> None:
-    """As many requests as permitted are in flight all the time; slots that find no room are lost for all replicas."""
-    seconds = Random(7)
-
-    def behave(_request: SendRequest) -> GraphAnswer:
-        return GraphAnswer(after=seconds.gauss(0.6, 0.1))
-
-    harness.endpoint.behave = behave
-    (dispatcher,) = await harness.start(rate=1000, connections=200, request_timeout_seconds=60)
-    await harness.publish_broadcast(harness.build_citizens(2_000))
-    await harness.wait_for_accepted(2_000)
-    lost = [await harness.fetch_metric(dispatcher, LOST, reason=reason) for reason in ("requests", "nothing")]
-    assert sum(lost) <= 2_000 / 4
 
 
 @pytest.mark.alone

@@ -247,13 +247,6 @@ async def test_a_reply_and_an_urgent_notice_overtake_what_is_queued(harness: End
         assert len(order) - place > 250
 
 
-async def test_everybody_gets_a_broadcast_once_however_often_it_is_published(harness: EndpointHarness) -> None:
-    citizens = harness.build_citizens(400)
-    source = await harness.publish_broadcast(citizens, times=3)
-    await harness.wait_for_states({"delivered": 400}, source)
-    assert harness.count_accepted(citizens) == [1] * 400
-
-
 async def test_no_log_line_names_a_phone(harness: EndpointHarness) -> None:
     harness.endpoint.behave = lambda _: build_error(131009)
     await harness.request_reply(harness.build_citizens(1)[0], "Guten Tag")

@@ -31,7 +31,7 @@ MANY_RECIPIENTS = 100
 # Slots that are open when the first answer comes; claims for them may be under way.
 OPEN_SLOTS = int(RATE * pacing.MAX_PREFETCH_SECONDS) + pacing.compute_lease_slots(RATE, MANY_RECIPIENTS)
 PROBES = topology.DELIVERY_LIMIT + 10
-REPLIES = PROBES + 20
+REPLIES = 2 * PROBES
 # As a service has them, with as much between a result, the search for work and the next probe, only shorter.
 COMMIT_SECONDS, SEARCH_SECONDS, BACKOFF_SECONDS = 0.01, 0.02, 0.15
 _CLAIMED = """
@@ -50,9 +50,6 @@ class RecordingRateLimiter(PostgresRateLimiter):
         lease = await super().reserve(slots)
         self.granted.append((time.time(), lease.slots))
         return lease
-
-    def list_granted_since(self, moment: float) -> list[int]:
-        return [slots for granted_at, slots in self.granted if granted_at > moment]
 
 
 @dataclass
@@ -134,44 +131,28 @@ async def run_replica(
             await replica.recorder.idle.wait()
 
 
+@pytest.mark.parametrize("kind", [Gateway, FlappingGateway])
 async def test_the_messages_of_the_lanes_outlive_any_number_of_probes(
-    harness: EndpointHarness, ledger: PostgresLedger
+    harness: EndpointHarness, ledger: PostgresLedger, kind: type[Gateway]
 ) -> None:
-    gateway, citizens = Gateway(), harness.build_citizens(RECIPIENTS)
-    await harness.publish_broadcast(citizens)
+    gateway = kind()
+    await harness.publish_broadcast(harness.build_citizens(RECIPIENTS))
     for citizen in harness.build_citizens(REPLIES):
         await harness.request_reply(citizen, "Guten Tag")
 
     async def are_settled() -> bool:
+        dead = {queue.name: await harness.count_messages(queue.dead_letter_queue) for queue in topology.QUEUES}
+        assert not any(dead.values()), dead
         states = await harness.count_states()
         return states.keys() == {"unknown", "accepted"} and sum(states.values()) == RECIPIENTS + REPLIES
 
     async with run_replica(harness, ledger, gateway):
         await harness.wait_until(lambda: len(gateway.sent) >= PROBES)
-        dead = {queue.name: await harness.count_messages(queue.dead_letter_queue) for queue in topology.QUEUES}
-        assert not any(dead.values()), dead
+        assert not await are_settled()
         gateway.broken = False
         await harness.wait_until(are_settled)
     deliveries = [claim.delivery for claim in gateway.sent]
     assert len(deliveries) == len(set(deliveries)) == RECIPIENTS + REPLIES
-
-
-async def test_a_gateway_that_answers_now_and_then_makes_no_dead_letters(
-    harness: EndpointHarness, ledger: PostgresLedger
-) -> None:
-    gateway = FlappingGateway()
-    await harness.publish_broadcast(harness.build_citizens(RECIPIENTS))
-    for citizen in harness.build_citizens(2 * REPLIES):
-        await harness.request_reply(citizen, "Guten Tag")
-
-    async def are_all_settled() -> bool:
-        dead = {queue.name: await harness.count_messages(queue.dead_letter_queue) for queue in topology.QUEUES}
-        assert not any(dead.values()), dead
-        states = await harness.count_states()
-        return states.keys() == {"unknown", "accepted"} and sum(states.values()) == RECIPIENTS + 2 * REPLIES
-
-    async with run_replica(harness, ledger, gateway):
-        await harness.wait_until(are_all_settled)
 
 
 @pytest.mark.parametrize("kind", ["replies", "a broadcast"])
@@ -201,7 +182,7 @@ async def test_what_is_in_hand_waits_in_the_ledger_unclaimed_and_uses_no_limit_u
     async with ledger.database.connection() as connection:
         [(claimed, claimed_since)] = await connection.fetch(_CLAIMED, gateway.answered_at[0])
         reached = await connection.fetchval("select coalesce(sum(people), 0) from dispatcher.reached_minute")
-    granted_since = limiter.list_granted_since(gateway.answered_at[0])
+    granted_since = [slots for granted_at, slots in limiter.granted if granted_at > gateway.answered_at[0]]
     assert set(granted_since[1:]) <= {1}, "after the lease that was under way, there are slots for probes only"
     assert claimed_since < sum(granted_since) + OPEN_SLOTS
     assert reached <= claimed

@@ -1,5 +1,7 @@
 """A dispatcher with as many requests in flight as permitted: it uses them all, and leaves the slots it cannot use.
 
+Slots that were used late are reported, so that all replicas delay those a second later.
+
 In virtual time, with the real loop and its estimate: a lease costs a query, and a claim takes its time.
 """
 
@@ -13,7 +15,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.metrics import Metrics
-from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS, Lease
+from services.dispatcher.domain.pacing import (
+    MAX_CLAIM_SECONDS,
+    MAX_SLOT_DELAY_SECONDS,
+    SLOT_TOLERANCE_SECONDS,
+    LateUse,
+    Lease,
+)
 from services.dispatcher.domain.reachability import Reachability
 from services.dispatcher.handlers import sender as sender_module
 from services.dispatcher.handlers.sender import ANSWER_WEIGHT, Sender
@@ -81,6 +89,7 @@ class SlowSender:
         self.reachability, self.chance = Reachability(), Random(1)
         self._in_flight: dict[object, float] = {}
         self._answer_seconds, self.sent, self.given_back, self.hangs = 1.0, 0, 0, False
+        self.most_in_flight = 0
 
     @property
     def free_requests(self) -> int:
@@ -96,6 +105,7 @@ class SlowSender:
         self.sent += 1
         request = object()
         self._in_flight[request] = read_time()
+        self.most_in_flight = max(self.most_in_flight, len(self._in_flight))
         seconds = max(0.001, self.chance.gauss(self.mean, self.deviation))
         asyncio.get_running_loop().call_later(seconds, self.end, request)
 
@@ -160,6 +170,7 @@ async def measure(
     ]
     running.cancel()
     await asyncio.wait([running])
+    assert sender.most_in_flight <= requests
     return Figures(sent, lost, queries, given_back, len(lanes.ready))
 
 
@@ -230,3 +241,49 @@ def test_what_bounds_sending_is_told(monkeypatch: pytest.MonkeyPatch, requests: 
     run_virtually(send())
     told = {state: registry.get_sample_value(name, {name: state}) for state in ("rate", "requests", "work", "pause")}
     assert [state for state, value in told.items() if value] == [bound]
+
+
+@dataclass
+class LateLimiter(SoleLimiter):
+    """A limiter whose only lease comes so many seconds after its slot."""
+
+    late: float = 0.0
+    uses: list[LateUse] = field(default_factory=list)
+
+    async def reserve(self, _: int) -> Lease:
+        if self.queries:
+            await asyncio.Event().wait()
+        self.queries += 1
+        return Lease(start=read_time() - self.late, spacing=0.1, slots=1, planned=500.0)
+
+    async def report_late_use(self, use: LateUse) -> None:
+        self.uses.append(use)
+
+
+@pytest.mark.parametrize(
+    ("late", "is_told", "lost"),
+    [
+        (SLOT_TOLERANCE_SECONDS / 2, False, {}),
+        (2 * SLOT_TOLERANCE_SECONDS, True, {}),
+        (2 * MAX_SLOT_DELAY_SECONDS, False, {"late": 1}),
+    ],
+    ids=["hardly late", "late", "too late to be used"],
+)
+def test_a_slot_that_was_used_late_is_told(
+    monkeypatch: pytest.MonkeyPatch, late: float, is_told: bool, lost: dict[str, int]
+) -> None:
+    monkeypatch.setattr(sender_module, "monotonic", read_time)
+    limiter, meter = LateLimiter(rate=10.0, late=late), LossMeter()
+
+    async def use_one() -> None:
+        lanes = EndlessLanes(claim_seconds=0.01)
+        lanes.ready.append(read_time())
+        running = asyncio.create_task(build_loop(lanes, limiter, SlowSender(lanes, 10, 0.05, 0.0), meter).run(0))
+        await asyncio.sleep(1)
+        running.cancel()
+        await asyncio.wait([running])
+
+    run_virtually(use_one())
+    assert [(use.start, use.end) for use in limiter.uses] == [(500.0, 500.1)] * is_told
+    assert [use.late for use in limiter.uses] == [pytest.approx(late)] * is_told
+    assert meter.lost == lost

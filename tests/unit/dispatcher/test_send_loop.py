@@ -1,10 +1,11 @@
-"""The send loop while sending is paused: prefetched messages, and the search for a probe."""
+"""The send loop while sending is paused: prefetched messages, the search for a probe, and who sends it."""
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, cast
+from unittest.mock import patch
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -19,15 +20,16 @@ from services.dispatcher.domain.pacing import (
     Lease,
 )
 from services.dispatcher.domain.reachability import Reachability
-from services.dispatcher.domain.send_results import NoResponse
+from services.dispatcher.domain.send_results import ConnectedLate, NoResponse
 from services.dispatcher.handlers import lanes as lanes_module
 from services.dispatcher.handlers.lanes import LANES_OPEN_TIMEOUT_SECONDS, Lanes
 from services.dispatcher.handlers.send_loop import LANES_CLOSE_DELAY_SECONDS, PAUSE_CHECK_INTERVAL_SECONDS, SendLoop
-from services.dispatcher.handlers.sender import Sender
+from services.dispatcher.handlers.sender import MAX_PROBE_ATTEMPTS, Sender
 from services.dispatcher.ports import RateLimiter
 from shared.contracts.message import Lane
 from shared.runtime.clock import read_clocks
 from tests.servers import WAIT_TIMEOUT_SECONDS
+from tests.unit.dispatcher.test_sender import SayingGraph
 from tests.unit.dispatcher.virtual_time import build_loop, read_time, run_until, run_virtually
 
 NOTHING: Any = None
@@ -286,3 +288,45 @@ def test_each_probe_is_half_a_minute_after_the_one_before_and_after_an_accepted_
     waits = [later - earlier for earlier, later in pairwise(moments)]
     assert len(waits) == PROBES
     assert all(abs(wait - PROBE_DELAY_SECONDS) <= BROKER_SECONDS + PAUSE_CHECK_INTERVAL_SECONDS for wait in waits)
+
+
+def test_a_replica_without_work_leaves_the_probe_to_one_with_a_message() -> None:
+    """It asks for the slot first each time."""
+
+    async def probe_often() -> tuple[int, int]:
+        row, busy, idle = PausedRow(), ProbingSender(), ProbingSender()
+        loops = [build_loop(SlowLanes(), row, idle), build_loop(SpareLanes(), row, busy)]
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(loop.run(0)) for loop in loops]
+            for loop in loops:
+                loop._paused_since = asyncio.get_running_loop().time()
+            await asyncio.sleep(PROBE_DELAY_SECONDS * (PROBES + 0.5))
+            for loop in loops:
+                loop.stop()
+            await asyncio.gather(*running)
+        return len(busy.probes), len(idle.probes)
+
+    assert run_virtually(probe_often()) == (PROBES, 0)
+
+
+class RecordedClaims:
+    """Lanes that get back what was not sent."""
+
+    def __init__(self) -> None:
+        self.wake = asyncio.Event()
+        self.claims: list[Claim] = []
+
+    def put_back(self, claim: Claim) -> None:
+        self.claims.append(claim)
+
+
+@pytest.mark.parametrize(("paused", "sent"), [(True, MAX_PROBE_ATTEMPTS), (False, 1)])
+async def test_a_probe_whose_connection_came_late_leaves_at_another_slot_unless_nobody_sends(
+    paused: bool, sent: int
+) -> None:
+    graph, lanes, meter = SayingGraph(ConnectedLate()), RecordedClaims(), Metrics(CollectorRegistry(), limit=10)
+    sender = Sender(cast(Any, graph), cast(Any, lanes), NOTHING, NOTHING, NOTHING, meter, max_requests=10, timeout=20)
+    claim = cast(Claim, object())
+    with patch.object(Sender, "_may_leave", return_value=True):
+        await sender.probe(claim, paused=paused)
+    assert (graph.sent, lanes.claims) == (sent, [claim])

@@ -30,6 +30,7 @@ from shared.runtime.clock import read_clocks
 
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
 LOCKED = 131031
+MAX_REQUESTS = 10
 ONE, OTHER, BROADCAST = (UUID(int=number) for number in range(3))
 
 
@@ -73,7 +74,7 @@ def build_sender(graph: Any) -> tuple[Sender, DatabaseClock, Records]:
     clock, records, nothing = DatabaseClock(), Records(), AsyncMock()
     meter = Metrics(CollectorRegistry(), limit=10)
     parts: Any = {"lanes": nothing, "pauses": nothing, "limiter": clock, "recorder": records, "meter": meter}
-    return Sender(graph, **parts, max_requests=10, timeout=20), clock, records
+    return Sender(graph, **parts, max_requests=MAX_REQUESTS, timeout=20), clock, records
 
 
 def build_claim(*, delivery: UUID = ONE, broadcast: UUID | None = BROADCAST, error_code: int | None = None) -> Claim:
@@ -99,6 +100,7 @@ async def test_what_may_not_leave_any_more_is_not_written(
     sender, clock, records = build_sender(graph)
     claim = build_claim()
     sender.start(claim)
+    assert sender.free_requests == MAX_REQUESTS - 1
     # All this passes while the connection opens.
     steady, wall = claim.claimed_at
     claim.claimed_at = Instant(steady - age, wall - age)
@@ -106,6 +108,7 @@ async def test_what_may_not_leave_any_more_is_not_written(
     graph.connected.set_result(None)
     await sender.drain(1)
     assert [record.state for record in records] == [state]
+    assert sender.free_requests == MAX_REQUESTS
 
 
 @dataclass

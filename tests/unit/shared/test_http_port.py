@@ -1,15 +1,18 @@
-"""Requests after an unread body are parsed like any other."""
+"""Requests after an unread body are parsed like any other; clients cause hardly any log lines."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import accumulate
+from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from shared.runtime import http_port
-from shared.runtime.http_port import PIECE_BYTES, READ_BUFFER_BYTES, PieceReader, open_http_port
+from shared.runtime.http_port import PIECE_BYTES, READ_BUFFER_BYTES, FailureLog, PieceReader, open_http_port
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 UNREAD_BYTES = 2 * READ_BUFFER_BYTES  # as many are kept of a body that nobody reads
@@ -143,3 +146,12 @@ async def test_a_client_that_does_not_read_its_answer_is_cut_off(monkeypatch: py
     async with connected(endless=endless) as [(_, writer)]:
         writer.write(head("/endless", 0))
         await endless.gone.wait()
+
+
+def test_one_exception_a_minute_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    moments, failures = accumulate((1_000.0, 0.0, 59.9, 0.1, 59.9)), FailureLog()
+    monkeypatch.setattr(http_port, "time", SimpleNamespace(monotonic=lambda: next(moments)))
+    with capture_logs() as lines:
+        for _ in range(5):
+            failures.log(ValueError("no"))
+    assert [(line["event"], line["cause"]) for line in lines] == [("request_failed", "ValueError")] * 2
