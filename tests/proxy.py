@@ -6,7 +6,7 @@ It can also lose SYNs: connecting then takes seconds, as on a congested network.
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import cast
@@ -22,7 +22,6 @@ BACKLOG = 200
 ACCEPT_SECONDS = 1.0
 # Linger for zero seconds: closing resets the connection.
 RESET = struct.pack("ii", 1, 0)
-Take = Callable[[socket.socket], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Proxy:
         self.port = 0
         self._targets = tuple(targets)
         self._turn = 0
-        self._ends: set[_End] = set()
+        self.ends: set[_End] = set()
         self._opening: set[asyncio.Task[None]] = set()
         self._listener: socket.socket | None = None
         self._accepting: asyncio.Task[None] | None = None
@@ -68,7 +67,7 @@ class Proxy:
     @property
     def connections(self) -> int:
         """Number of connections; each has two ends."""
-        return len(self._ends) // 2
+        return len(self.ends) // 2
 
     def set_conditions(self, conditions: NetworkConditions) -> None:
         """Apply the conditions to data from now on; data in transit keeps its delay. `refuse` also cuts connections."""
@@ -80,7 +79,7 @@ class Proxy:
 
     def cut(self) -> None:
         """End all connections at once; data in transit is lost."""
-        for end in tuple(self._ends):
+        for end in tuple(self.ends):
             end.abort()
 
     def listen(self, listener: socket.socket) -> None:
@@ -103,25 +102,20 @@ class Proxy:
             self._accepting = asyncio.get_running_loop().create_task(self._accept(self._listener))
 
     async def _accept(self, listener: socket.socket) -> None:
-        if self.conditions.lost_syn_seconds:
-            await accept_between_losses(listener, self._take, self.conditions.lost_syn_seconds, self.cut)
-        await accept_all(listener, self._take)
+        """Accept connections, until cancelled; while SYNs are lost, only for one second between two losses."""
+        while seconds := self.conditions.lost_syn_seconds:
+            self.cut()
+            await _drop_syns(listener, seconds)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ACCEPT_SECONDS):
+                    await self._accept_all(listener)
+        await self._accept_all(listener)
 
-    async def _take(self, connection: socket.socket) -> None:
+    async def _accept_all(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        await loop.connect_accepted_socket(lambda: _End(self, accepted=True), connection)
-
-    def rotate_targets(self) -> tuple[int, ...]:
-        """Return the targets in the order in which the next connection tries them."""
-        self._turn += 1
-        start = self._turn % len(self._targets)
-        return self._targets[start:] + self._targets[:start]
-
-    def add_end(self, end: "_End") -> None:
-        self._ends.add(end)
-
-    def remove_end(self, end: "_End") -> None:
-        self._ends.discard(end)
+        while True:
+            connection, _ = await loop.sock_accept(listener)
+            await loop.connect_accepted_socket(lambda: _End(self, accepted=True), connection)
 
     def open_for(self, end: "_End") -> None:
         task = asyncio.get_running_loop().create_task(self._open(end))
@@ -130,7 +124,9 @@ class Proxy:
 
     async def _open(self, end: "_End") -> None:
         loop = asyncio.get_running_loop()
-        for target in self.rotate_targets():
+        self._turn += 1
+        start = self._turn % len(self._targets)
+        for target in self._targets[start:] + self._targets[:start]:
             try:
                 async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
                     _, other = await loop.create_connection(lambda: _End(self), LOOPBACK, target)
@@ -157,7 +153,7 @@ class _End(asyncio.Protocol):
         if self._accepted and self._proxy.conditions.refuse:
             self._transport.abort()
             return
-        self._proxy.add_end(self)
+        self._proxy.ends.add(self)
         if self._accepted:
             self._transport.pause_reading()
             self._proxy.open_for(self)
@@ -218,7 +214,7 @@ class _End(asyncio.Protocol):
 
     def connection_lost(self, _: Exception | None) -> None:
         self._ended = True
-        self._proxy.remove_end(self)
+        self._proxy.ends.discard(self)
         if self._peer is not None and not self._peer._ended and not self._proxy.conditions.blackhole:
             asyncio.get_running_loop().call_at(self._last_due, self._peer.close)
 
@@ -257,26 +253,6 @@ def replace_port(url: str, port: int) -> str:
     """Return a server's URL as it is reached through a port of this machine."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=f"{parts.netloc.rpartition('@')[0]}@{LOOPBACK}:{port}"))
-
-
-async def accept_all(listener: socket.socket, take: Take) -> None:
-    """Pass every connection to `take`, until cancelled."""
-    loop = asyncio.get_running_loop()
-    while True:
-        connection, _ = await loop.sock_accept(listener)
-        await take(connection)
-
-
-async def accept_between_losses(
-    listener: socket.socket, take: Take, seconds: float, before_each: Callable[[], None]
-) -> None:
-    """Drop every SYN for `seconds`, accept for one second, and repeat, until cancelled."""
-    while True:
-        before_each()
-        await _drop_syns(listener, seconds)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(ACCEPT_SECONDS):
-                await accept_all(listener, take)
 
 
 async def _drop_syns(listener: socket.socket, seconds: float) -> None:

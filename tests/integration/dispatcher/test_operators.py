@@ -141,6 +141,7 @@ async def test_a_finished_broadcast_that_is_resent_runs_again(
     (progress,) = await ledger.collect_progress(60)
     assert progress.finished
     await ledger.finish(source)
+    assert await ledger.pause_broadcast(source, "rejected as a whole"), "this is told, and does not hold up a resend"
     assert await resend(operator, source) == ("finished", 2, 0)
     assert await operator.fetchval("select dispatcher.standing($1)", source) == "running"
 

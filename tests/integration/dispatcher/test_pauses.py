@@ -166,19 +166,6 @@ async def test_what_a_replica_without_a_way_to_meta_has_in_hand_is_sent_by_the_o
         await harness.wait_for_states({"accepted": 500})
 
 
-async def test_a_redirection_to_another_host_is_not_followed(harness: EndpointHarness) -> None:
-    async with run_fake_graph_api() as elsewhere:
-        address = f"http://{LOOPBACK}:{elsewhere.port}/v26.0/1/messages"
-        moved = GraphAnswer(status=308, body="", headers={"Location": address})
-        harness.endpoint.behave = always(moved)
-        await harness.start()
-        await harness.publish_broadcast(harness.build_citizens(20))
-        await harness.wait_for_requests(1)
-        await wait_until_moment(time.monotonic() + 2)
-        assert elsewhere.requests == []
-        assert not {"accepted", "failed"} & (await harness.count_states()).keys()
-
-
 async def test_an_operators_pause_also_stops_what_waits_because_meta_asked_for_it(
     harness: EndpointHarness, operator: asyncpg.Connection
 ) -> None:

@@ -92,25 +92,6 @@ async def test_what_a_status_says_of_ourselves_or_the_template_stops_and_is_sent
     assert await harness.owner.fetchval("select max(attempt) from dispatcher.delivery") == 1
 
 
-async def test_a_picture_that_meta_cannot_fetch_pauses_its_broadcast(harness: EndpointHarness) -> None:
-    (dispatcher,) = await harness.start()
-    source = await harness.publish_broadcast(harness.build_citizens(RECIPIENTS))
-    reported = 0
-
-    async def pause() -> bool:
-        nonlocal reported
-        new, reported = harness.endpoint.requests[reported:], len(harness.endpoint.requests)
-        if new:
-            await harness.publish_statuses(new, "failed", 131053)
-        return await harness.fetch_metric(dispatcher, BROADCASTS_PAUSED) == 1
-
-    await harness.wait_until(pause)
-    assert await harness.owner.fetchval(PAUSED_REASON, source) == build_reason(131053)
-
-    await harness.wait_for_value("select count(*) from dispatcher.delivery where source = $1", source, value=RECIPIENTS)
-    assert (await harness.count_states(source))["waiting"] > 0
-
-
 async def test_many_failures_among_more_messages_that_arrive_pause_nothing(harness: EndpointHarness) -> None:
     """Meta sends what it could not deliver for a while in one webhook."""
     (dispatcher,) = await harness.start()
@@ -122,21 +103,6 @@ async def test_many_failures_among_more_messages_that_arrive_pause_nothing(harne
 
     await harness.wait_for_states({"failed": MANY, "sent": 2 * MANY}, source)
     assert await harness.fetch_metric(dispatcher, BROADCASTS_PAUSED) == 0
-
-
-async def test_a_small_broadcast_that_failed_as_a_whole_goes_again_when_an_operator_says_so(
-    harness: EndpointHarness,
-) -> None:
-    (dispatcher,) = await harness.start()
-    source = await harness.publish_broadcast(harness.build_citizens(MANY))
-    await harness.wait_for_accepted(MANY)
-
-    await harness.wait_for_value("select finished_at is not null from dispatcher.broadcast where id = $1", source)
-    await harness.publish_statuses(harness.endpoint.requests, "failed", 131053)
-
-    await harness.wait_for_metric(dispatcher, BROADCASTS_PAUSED, 1)
-    await harness.owner.fetchval("select count(*) from dispatcher.resend_missing($1, false)", source)
-    await harness.wait_for_requests(2 * MANY)
 
 
 def refuse_one(request: SendRequest) -> GraphAnswer:

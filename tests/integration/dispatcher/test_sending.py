@@ -1,6 +1,5 @@
 """The dispatcher's promises, with real processes and real faults; the endpoint's requests are the judge."""
 
-import random
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
@@ -134,19 +133,6 @@ async def test_subscriptions_is_told_whom_meta_will_not_reach(harness: EndpointH
     await harness.wait_for_states({"failed": 2}, source)
     told = "select count(*) from dispatcher.refusal where told_at is not null and subscriber = any($1)"
     await harness.wait_for_value(told, [one.subscriber for one in citizens], value=2)
-
-
-async def test_statuses_doubled_delayed_and_shuffled_change_nothing(harness: EndpointHarness) -> None:
-    citizens, chance = harness.build_citizens(150), random.Random(1)
-    source = await harness.publish_broadcast(citizens)
-    await harness.wait_for_states({"delivered": 150}, source)
-    own = [request for request in harness.endpoint.accepted if request.recipient in {one.phone for one in citizens}]
-    statuses = [harness.build_status(one, word) for one in own for word in ("sent", "delivered", "read")] * 2
-    chance.shuffle(statuses)
-    for start in range(0, len(statuses), 50):
-        await harness.publish_group(statuses[start : start + 50])
-    await harness.wait_for_states({"read": 150}, source)
-    assert harness.count_accepted(citizens) == [1] * 150
 
 
 async def test_nothing_leaves_after_a_stop_and_the_confirmation_is_the_last_word(harness: EndpointHarness) -> None:

@@ -29,24 +29,6 @@ from tests.integration.dispatcher.factories import (
 WAITING = 20_000
 
 
-async def test_who_waits_for_people_is_no_candidate_and_is_not_rewritten(
-    ledger: PostgresLedger, owner: asyncpg.Connection
-) -> None:
-    await limit(ledger, people=1)
-    (one,) = await claim_subscribers(ledger)
-    crowd, _ = await claim_new(ledger)
-    await add_waiting(owner, crowd, "people", WAITING, None)
-    await owner.execute("analyze dispatcher.delivery")
-    before = await owner.fetch("select id, xmin::text from dispatcher.delivery where source = $1", crowd)
-    await ledger.record([build_record(one, DeliveryState.WAITING)])
-    assert [again.delivery for again in await ledger.claim_due(Lane.BULK, 8)] == [one.delivery]
-    assert await ledger.claim_due(Lane.BULK, 8) == []
-    for _ in range(3):
-        await requeue_waiting(ledger)
-    after = await owner.fetch("select id, xmin::text from dispatcher.delivery where source = $1", crowd)
-    assert sorted(map(tuple, before)) == sorted(map(tuple, after))
-
-
 async def test_as_many_are_woken_as_there_is_room_for(ledger: PostgresLedger, owner: asyncpg.Connection) -> None:
     await limit(ledger, people=1)
     crowd, _ = await claim_new(ledger)

@@ -143,6 +143,7 @@ FOREIGN_REASON = "HTTP {} that is not from Meta"
 @pytest.mark.parametrize(
     ("status", "error", "result"),
     [
+        (308, {}, Refused(FOREIGN_REASON.format(308), foreign=True)),  # a redirection, which is not followed
         (403, {"code": 403}, Refused(FOREIGN_REASON.format(403), foreign=True)),
         (429, {"code": 429, "status": "UNAVAILABLE"}, Refused(FOREIGN_REASON.format(429), foreign=True)),
         (502, {"code": 502, "fbtrace_id": ""}, NoResponse(FOREIGN_REASON.format(502), foreign=True)),
