@@ -25,7 +25,6 @@ from services.dispatcher.handlers.pauses import Pauses
 from services.dispatcher.handlers.recorder import Recorder
 from services.dispatcher.handlers.send_loop import SendLoop
 from services.dispatcher.handlers.sender import Sender
-from services.dispatcher.ports import Publish
 from services.dispatcher.settings import Settings
 from shared.amqp import topology
 from shared.amqp.connection import Connection, check_connections, connect_twice
@@ -58,18 +57,22 @@ CLOSE_TIMEOUT_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Resources:
-    """Connections of a replica. Only `publish` permits unroutable messages; `publish_mark` goes to our own statuses."""
+    """Connections of a replica."""
 
     settings: Settings
     database: Database
     availability: Availability
     consuming: Connection
     publishing: Connection
-    publish: Publish
-    publish_mandatory: Publish
-    publish_mark: Publish
+    publisher: Publisher
     graph: GraphApi
     metrics: Metrics
+
+    async def publish(self, message: Message, *, mandatory: bool = False, to: tuple[str, str] | None = None) -> None:
+        """Publish an event, or to another exchange and routing key; unless `mandatory`, no queue has to want it."""
+        (exchange, key), event_id = to or (topology.EVENTS, message.KEY), str(uuid4())
+        body = encode(message, event_id=event_id, source=SOURCE, time=system_clock())
+        await self.publisher.publish(exchange, key, body, message_id=event_id, mandatory=mandatory)
 
     def open_consumer(self, queue: topology.Queue, prefetch: int) -> AbstractAsyncContextManager[Consumer]:
         """Consume a queue, except while this replica does not reach the database: others may reach it."""
@@ -104,15 +107,11 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, R
     stack.callback(messages.close)
     session = await stack.enter_async_context(aiohttp.ClientSession(headers=authorization))
     publisher = await stack.enter_async_context(open_publisher(publishing))
-    publish, publish_mandatory = [partial(_publish, publisher, mandatory=mandatory) for mandatory in (False, True)]
-    statuses = topology.DISPATCHER_STATUSES
-    publish_mark = partial(publish_mandatory, to=(statuses.retry_exchange, statuses.name_retry_queue("1s")))
     limit, max_requests = settings.messages_per_second, settings.max_requests
     metrics = Metrics(registry, limit=limit, max_requests=max_requests, replicas=settings.dispatchers)
     graph = GraphApi(messages, settings.ring, settings.index, session, f"{settings.number_url}/contact_book")
-    publishers = publishing, publish, publish_mandatory, publish_mark
     availability = Availability(database.is_answering)
-    return readiness, Resources(settings, database, availability, consuming, *publishers, graph, metrics)
+    return readiness, Resources(settings, database, availability, consuming, publishing, publisher, graph, metrics)
 
 
 async def _report_not_ready() -> bool:
@@ -174,6 +173,9 @@ def _build_maintenance_jobs(resources: Resources, ledger: PostgresLedger, lanes:
     settings, meter = resources.settings, resources.metrics
     grace, margin = settings.unknown_grace_seconds, settings.answer_margin_seconds
     people, rules = PostgresRecipientRepository(resources.database), build_retention_rules(settings.retention_days)
+    mandatory, statuses = partial(resources.publish, mandatory=True), topology.DISPATCHER_STATUSES
+    # Through a delay tier of our own statuses, so that it is behind those that are queued now.
+    publish_mark = partial(mandatory, to=(statuses.retry_exchange, statuses.name_retry_queue("1s")))
     names = ("unknown", "marks", "progress", "refusals", "erasures", "follow_ups")
     triggers = {name: asyncio.Event() for name in names}
 
@@ -194,17 +196,17 @@ def _build_maintenance_jobs(resources: Resources, ledger: PostgresLedger, lanes:
         every(600.0, ledger.ensure_partitions),
         every(60.0, sender.limiter.keep_limits),
         every(1.0, lambda: maintenance.resolve_unknown(ledger, meter, grace, margin), "unknown"),
-        every(5.0, lambda: maintenance.mark_statuses(resources.publish_mark, system_clock), "marks"),
+        every(5.0, lambda: maintenance.mark_statuses(publish_mark, system_clock), "marks"),
         every(0.25, publish_progress, "progress"),
         every(60.0, partial(publish_progress, late=True)),
-        every(1.0, lambda: maintenance.publish_refusals(ledger, resources.publish_mandatory), "refusals"),
+        every(1.0, lambda: maintenance.publish_refusals(ledger, mandatory), "refusals"),
         every(2.0, lambda: maintenance.finish_erasures(people, resources.graph.delete_contact), "erasures"),
         every(0.25, lambda: maintenance.extend_follow_ups(ledger), "follow_ups"),
     ]
 
 
 async def _open_handlers(resources: Resources, ledger: PostgresLedger, pauses: Pauses, stack: AsyncExitStack) -> Jobs:
-    database, meter, mandatory = resources.database, resources.metrics, resources.publish_mandatory
+    database, meter, mandatory = resources.database, resources.metrics, partial(resources.publish, mandatory=True)
     account = PostgresAccount(database, number=resources.settings.phone_number_id)
     recipients = PostgresRecipientRepository(database)
     actions: Mapping[topology.Queue, consumers.Actions] = {
@@ -233,9 +235,3 @@ async def _open_handlers(resources: Resources, ledger: PostgresLedger, pauses: P
 
 async def _handle(actions: consumers.Actions, received: ReceivedMessage) -> Outcome:
     return await consumers.handle_message(actions, received.body)
-
-
-async def _publish(publisher: Publisher, message: Message, *, mandatory: bool, to: tuple[str, ...] = ()) -> None:
-    (exchange, key), event_id = to or (topology.EVENTS, message.KEY), str(uuid4())
-    body = encode(message, event_id=event_id, source=SOURCE, time=system_clock())
-    await publisher.publish(exchange, key, body, message_id=event_id, mandatory=mandatory)

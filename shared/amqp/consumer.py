@@ -336,9 +336,9 @@ async def _handle_and_settle(consumer: Consumer, received: ReceivedMessage, hand
 
 async def _call_handler(consumer: Consumer, received: ReceivedMessage, handle: Handler) -> Outcome | None:
     """Return the handler's outcome, retrying while a dependency is unavailable; None if the channel has died."""
-    for attempt in range(1_000_000):
+    for attempt in itertools.count():
         if not received.alive:
-            return None
+            break
         try:
             return await handle(received)
         except DependencyUnavailable as error:

@@ -162,7 +162,12 @@ async def _read_applied(connection: asyncpg.Connection, schema: str, migrations:
 async def _apply(connection: asyncpg.Connection, schema: str, migration: Migration) -> None:
     try:
         await connection.execute(f"set lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
-        await _run(connection, schema, migration)
+        if not migration.transactional:
+            await connection.execute(migration.sql)
+        async with connection.transaction():
+            if migration.transactional:
+                await connection.execute(migration.sql)
+            await record_version(connection, schema, migration.version, migration.checksum)
     except asyncpg.LockNotAvailableError:
         raise TableInUse(
             f"{schema} {migration.version}: a table is in use for more than {LOCK_TIMEOUT_SECONDS} s, such as by a"
@@ -170,15 +175,6 @@ async def _apply(connection: asyncpg.Connection, schema: str, migration: Migrati
         ) from None
     finally:
         await connection.execute("reset lock_timeout")
-
-
-async def _run(connection: asyncpg.Connection, schema: str, migration: Migration) -> None:
-    if not migration.transactional:
-        await connection.execute(migration.sql)
-    async with connection.transaction():
-        if migration.transactional:
-            await connection.execute(migration.sql)
-        await record_version(connection, schema, migration.version, migration.checksum)
 
 
 async def record_version(connection: asyncpg.Connection, schema: str, version: str, checksum: str) -> None:

@@ -92,11 +92,15 @@ class FailureLog:
             _log.error("request_failed", cause=type(error).__name__, exc_info=error)
 
 
+Respond = Callable[[int], web.Response]
+ReportRefusal = Callable[[int], None]
+
+
 class PublicHttpProtocol(RequestHandler):
     """Protocol that answers errors with the application's own responses and echoes nothing."""
 
-    respond: Callable[[int], web.Response]
-    refused: Callable[[int], None]
+    respond: Respond
+    refused: ReportRefusal
     failures: FailureLog
     reader: "PieceReader"
 
@@ -133,17 +137,13 @@ class PublicHttpProtocol(RequestHandler):
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> Coroutine[None, None, tuple[web.StreamResponse, bool]]:
         """Send the response without software names and versions; drop the text of aiohttp's error responses."""
-        if isinstance(resp, web.HTTPException):
-            resp = self._strip_details(resp)
+        if isinstance(error := resp, web.HTTPException):
+            self.refused(error.status)
+            resp = self.respond(error.status)
+            if hdrs.ALLOW in error.headers:
+                resp.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
         resp.headers.setdefault(hdrs.SERVER, SERVER)
         return super().finish_response(request, resp, start_time)
-
-    def _strip_details(self, error: web.HTTPException) -> web.Response:
-        self.refused(error.status)
-        response = self.respond(error.status)
-        if hdrs.ALLOW in error.headers:
-            response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
-        return response
 
     def log_exception(self, *args: object, **kw: object) -> None:
         """Log what aiohttp reports, unless the client caused it."""
@@ -289,9 +289,6 @@ def _has_tiny_chunks(piece: bytes) -> bool:
 KEEPALIVE_TIMEOUT_SECONDS = 75.0
 # An unread body fills up to twice this; then reading from its connection stops.
 READ_BUFFER_BYTES = 16 * 1024
-
-Respond = Callable[[int], web.Response]
-ReportRefusal = Callable[[int], None]
 
 
 class _Server(web.Server):

@@ -209,15 +209,7 @@ def build_phone(number: int) -> str:
     return f"{PHONE_PREFIX}{number:06}"
 
 
-def freeze(service: Service) -> None:
-    _send_signal(service, signal.SIGSTOP)
-
-
-def unfreeze(service: Service) -> None:
-    _send_signal(service, signal.SIGCONT)
-
-
-def _send_signal(service: Service, number: signal.Signals) -> None:
+def send_signal(service: Service, number: signal.Signals) -> None:
     assert service.pid is not None, f"{service.name} has ended"
     os.kill(service.pid, number)
 

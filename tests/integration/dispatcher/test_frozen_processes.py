@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from signal import SIGCONT, SIGSTOP
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -15,8 +16,7 @@ from tests.integration.dispatcher.endpoint_harness import (
     RATE,
     ROLE,
     EndpointHarness,
-    freeze,
-    unfreeze,
+    send_signal,
     wait_until_moment,
 )
 from tests.proxy import UNDISTURBED_NETWORK, NetworkConditions, replace_port, run_proxy
@@ -59,7 +59,7 @@ async def assert_others_go_on(harness: EndpointHarness, **limits: int) -> None:
         try:
             await harness.wait_for_requests(100)
             pid = frozen.pid
-            freeze(frozen)
+            send_signal(frozen, SIGSTOP)
             since = time.monotonic()
             start, end = since + RECOVERED_SECONDS, since + FROZEN_SECONDS
             await wait_until_moment(start)
@@ -67,7 +67,7 @@ async def assert_others_go_on(harness: EndpointHarness, **limits: int) -> None:
             await wait_until_moment(end)
             known = (await harness.count_states()).get("delivered", 0) - before
             sent = harness.endpoint.count_requests(start, end)
-            unfreeze(frozen)
+            send_signal(frozen, SIGCONT)
             assert sent >= SHARE_OF_THE_OTHERS * RATE * (end - start)
             assert known > 0, "no status was applied meanwhile"
             # The rest need not take as long.
@@ -117,14 +117,14 @@ async def test_what_was_stopped_while_a_replica_stood_still_does_not_leave_after
         await harness.wait_for_requests(100)
         for _ in range(ROUNDS):
             for dispatcher in frozen:
-                freeze(dispatcher)
+                send_signal(dispatcher, SIGSTOP)
             since = time.monotonic()
             # What the third one had in hand has left by then.
             await harness.wait_for_requests(len(harness.endpoint.requests) + 60)
             await stop(harness, await claimed_subscribers(harness))
             await wait_until_moment(since + 3.5)
             for dispatcher in frozen:
-                unfreeze(dispatcher)
+                send_signal(dispatcher, SIGCONT)
             await wait_until_moment(since + 5.0)
         await suppressed(harness, ROUNDS)
         assert await stopped_too_late(harness) == []

@@ -77,11 +77,15 @@ async def test_the_suppression_is_there_before_its_confirmation_can_leave(ledger
 
 
 async def test_expired_and_cancelled_recipients_are_on_record_and_not_sent(ledger: PostgresLedger) -> None:
+    """Also while their broadcast is paused: they wait for nothing."""
     late, cancelled = (
         build_batch_message(generate_subscribers(3), expires_in=-1),
         build_batch_message(generate_subscribers(2)),
     )
     await ledger.cancel(cancelled.broadcast, "withdrawn")
+    for message in (late, cancelled):
+        await ledger.register(message, {})
+        await ledger.pause_broadcast(message.broadcast, "a test")
     assert await claim(ledger, late) == await claim(ledger, cancelled) == []
     assert await states(ledger, late.broadcast) == {"expired": 3}
     assert await states(ledger, cancelled.broadcast) == {"cancelled": 2}

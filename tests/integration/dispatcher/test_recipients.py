@@ -42,14 +42,15 @@ BROADCAST_ROW = """
 
 
 class FakeContacts:
-    """Meta's contact book, which is away the first time."""
+    """Meta's contact book, which is away the first `times`."""
 
-    def __init__(self) -> None:
+    def __init__(self, times: int = 0) -> None:
+        self.times = times
         self.asked: list[Address] = []
 
     async def delete_contact(self, user: Address) -> bool:
         self.asked.append(user)
-        return len(self.asked) > 1
+        return len(self.asked) > self.times
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ async def test_an_erasure_forgets_what_was_sent_first_and_the_rest_when_it_has_l
     waiting = make_timed_id(NOW, b"another")
     await deliver(owner, "read")
     await deliver(owner, "claimed", waiting)
-    contacts = FakeContacts()
+    contacts = FakeContacts(1)
     for _ in range(2):
         await recipients.register_erasure(ERASED)
     assert [row["topic"] for row in await owner.fetch("select topic from dispatcher.suppression")] == [""]
@@ -102,20 +103,15 @@ async def test_every_user_id_of_a_person_is_deleted_at_meta(
     recipients: PostgresRecipientRepository, owner: asyncpg.Connection
 ) -> None:
     """A sender has another one than the row that has the sender's number."""
-    asked: list[Address] = []
-
-    async def delete_contact(user: Address) -> bool:
-        asked.append(user)
-        return True
-
+    contacts = FakeContacts()
     other = Address(kind=AddressKind.USER, index=b"v" * 16, sealed=b"encrypted other user")
     for _ in range(2):
         await recipients.register_erasure(msgspec.structs.replace(ERASED, addresses=(USER, PHONE, other)))
-    await finish_erasures(recipients, delete_contact)
-    assert sorted(asked, key=lambda user: user.index) == [USER, other]
+    await finish_erasures(recipients, contacts.delete_contact)
+    assert sorted(contacts.asked, key=lambda user: user.index) == [USER, other]
     await owner.fetch("update dispatcher.erasure set tried_at = '-infinity', asked_at = now() - interval '61 s'")
-    await finish_erasures(recipients, delete_contact)
-    assert (len(asked), await owner.fetch("select from dispatcher.erasure")) == (2, [])
+    await finish_erasures(recipients, contacts.delete_contact)
+    assert (len(contacts.asked), await owner.fetch("select from dispatcher.erasure")) == (2, [])
 
 
 async def test_what_went_to_an_address_of_before_is_erased_too(
@@ -139,16 +135,14 @@ async def test_what_went_to_an_address_of_before_is_erased_too(
 async def test_an_erasure_waits_for_no_older_ones_that_cannot_end(
     recipients: PostgresRecipientRepository, owner: asyncpg.Connection
 ) -> None:
-    async def is_away(_: Address) -> bool:
-        return False
-
+    contacts = FakeContacts(1_000)
     for number in range(40):
         stranger = make_timed_id(NOW, b"stranger", bytes([number]))
         await recipients.register_erasure(SubscriberErased(erasure=stranger, subscribers=(), addresses=(USER,), at=NOW))
     await deliver(owner, "read")
     await recipients.register_erasure(ERASED)
     for _ in range(6):
-        await finish_erasures(recipients, is_away)
+        await finish_erasures(recipients, contacts.delete_contact)
         await owner.fetch("update dispatcher.erasure set tried_at = tried_at - interval '2 s'")
     assert await owner.fetch("select from dispatcher.delivery where address_index <> ''") == []
 
@@ -166,7 +160,7 @@ async def test_an_erasure_needs_no_resume_and_no_outcome(
     await recipients.register_erasure(ERASED)
     for _ in range(2):
         await owner.fetch("update dispatcher.erasure set tried_at = '-infinity', asked_at = now() - interval '61 s'")
-        await finish_erasures(recipients, delete_contact_at_once)
+        await finish_erasures(recipients, FakeContacts().delete_contact)
     assert await states(ledger, paused.broadcast) == {"suppressed": 1, "waiting": 1}
     assert await states(ledger, sent.broadcast) == {"unknown": 2}
     addresses = await owner.fetch("select subscriber from dispatcher.delivery where address_sealed <> ''")
@@ -182,12 +176,12 @@ async def test_an_erasure_waits_for_a_reply_without_an_outcome_only_until_that_e
     unknown = "state = 'unknown', answer_by = null, unknown_at = now(), expires_at = now() + interval '1 hour'"
     await owner.fetch(f"update dispatcher.delivery set {unknown}")  # noqa: S608 - from above
     await recipients.register_erasure(ERASED)
-    await finish_erasures(recipients, delete_contact_at_once)
+    await finish_erasures(recipients, FakeContacts().delete_contact)
     addresses = "select from dispatcher.delivery where address_sealed <> ''"
     assert len(await owner.fetch(addresses)) == 1
     await owner.fetch("update dispatcher.delivery set expires_at = now() - interval '1 s'")
     await owner.fetch("update dispatcher.erasure set tried_at = '-infinity'")
-    await finish_erasures(recipients, delete_contact_at_once)
+    await finish_erasures(recipients, FakeContacts().delete_contact)
     assert await owner.fetch(addresses) == []
 
 
@@ -198,16 +192,12 @@ async def test_what_is_proven_unsent_after_the_erasure_is_not_sent(
     (lost,) = await claim(ledger, message)
     await ledger.record([build_record(lost, DeliveryState.UNKNOWN)])
     await recipients.register_erasure(ERASED)
-    await finish_erasures(recipients, delete_contact_at_once)
+    await finish_erasures(recipients, FakeContacts().delete_contact)
     await owner.fetch("update dispatcher.delivery set claimed_at = now() - interval '1 hour'")
     await owner.fetch(STREAM_HAS_PASSED, NUMBER)
     assert await ledger.requeue_unknown(300, 21) == 1
     assert await ledger.claim_due(Lane.BULK, 1) == []
     assert await states(ledger, message.broadcast) == {"suppressed": 1}
-
-
-async def delete_contact_at_once(_: Address) -> bool:
-    return True
 
 
 async def test_a_reaction_finds_its_broadcast_or_nothing(

@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import msgspec
-import pytest
 
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.domain.states import DeliveryState
@@ -92,20 +91,6 @@ async def test_those_behind_who_must_not_get_it_any_more_are_claimed_at_once(led
         await ledger.withdraw(Withdrawal(subscriber=recipient.subscriber, sequence=recipient.sequence + 1))
     found = await ledger.claim_due(Lane.BULK, 10)
     assert {one.delivery for one in found} == {delivery_id(there.broadcast, one.subscriber) for one in there.recipients}
-
-
-@pytest.mark.parametrize("cause", ["cancelled", "expired"])
-async def test_what_has_ended_waits_for_nothing(ledger: PostgresLedger, owner: asyncpg.Connection, cause: str) -> None:
-    message = build_batch_message(generate_subscribers(3), expires_in=-1 if cause == "expired" else 3600)
-    await ledger.register(message, {})
-    await owner.execute("update dispatcher.broadcast set paused_reason = 'a test'")
-    if cause == "cancelled":
-        await ledger.cancel(message.broadcast, "withdrawn")
-    assert await claim(ledger, message) == []
-    await owner.execute("update dispatcher.broadcast set paused_reason = null")
-    await requeue_waiting(ledger)
-    assert await ledger.claim_due(Lane.BULK, 4) == []
-    assert await states(ledger, message.broadcast) == {cause: 3}
 
 
 async def test_the_budget_counts_a_message_once_however_often_it_is_claimed(ledger: PostgresLedger) -> None:
