@@ -2,31 +2,35 @@
 
 Slots that were used late are reported, so that all replicas delay those a second later.
 
-In virtual time, with the real loop and its estimate: a lease costs a query, and a claim takes its time.
+In virtual time, with the real loop and sender: a lease costs a query, and a claim takes its time.
 """
 
 import asyncio
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 from random import Random
+from typing import Any
+from uuid import UUID
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.metrics import Metrics
-from services.dispatcher.domain.pacing import (
-    MAX_CLAIM_SECONDS,
-    MAX_SLOT_DELAY_SECONDS,
-    SLOT_TOLERANCE_SECONDS,
-    LateUse,
-    Lease,
-)
-from services.dispatcher.domain.reachability import Reachability
+from services.dispatcher.domain.claims import Claim, Instant
+from services.dispatcher.domain.pacing import MAX_SLOT_DELAY_SECONDS, SLOT_TOLERANCE_SECONDS, LateUse, Lease
+from services.dispatcher.domain.send_results import Accepted, NotSent, Record, SendResult
 from services.dispatcher.handlers import sender as sender_module
-from services.dispatcher.handlers.sender import ANSWER_WEIGHT, Sender
+from services.dispatcher.handlers.send_loop import SendLoop
+from services.dispatcher.handlers.sender import Sender
+from shared.contracts.message import Address, AddressKind, Lane
 from tests.unit.dispatcher.virtual_time import build_loop, read_time, run_virtually
 
+NOTHING: Any = None
+NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
+DELIVERY, ADDRESS = UUID(int=1), Address(kind=AddressKind.PHONE, index=b"", sealed=b"")
 RESERVE_SECONDS = 0.003
 SETTLING_SECONDS, MEASURED_SECONDS = 3.0, 5.0
 BACKLOG = 100_000
@@ -41,6 +45,9 @@ class SoleLimiter:
     next_at: float = 0.0
     queries: int = 0
 
+    def read_clock(self) -> datetime:
+        return NOW
+
     async def reserve(self, slots: int) -> Lease:
         self.queries += 1
         await asyncio.sleep(RESERVE_SECONDS)
@@ -51,12 +58,12 @@ class SoleLimiter:
 
 @dataclass
 class EndlessLanes:
-    """Lanes with more work than anybody can do; a claim is the time at which it was claimed, and takes its time."""
+    """Lanes with more work than anybody can do; a claim takes its time."""
 
     claim_seconds: float
     backlog: int = BACKLOG
     wake: asyncio.Event = field(default_factory=asyncio.Event)
-    ready: deque[float] = field(default_factory=deque)
+    ready: deque[Claim] = field(default_factory=deque)
 
     def estimate_available(self) -> int:
         return self.backlog
@@ -65,60 +72,72 @@ class EndlessLanes:
         if (missing := min(MAX_BATCH, slots - len(self.ready))) <= 0:
             return False
         await asyncio.sleep(self.claim_seconds)
-        self.ready.extend([read_time()] * missing)
+        self.ready.extend(build_claim() for _ in range(missing))
         return True
 
     def has_claims(self) -> bool:
         return bool(self.ready)
 
-    def take(self) -> float | None:
+    def take(self) -> Claim | None:
         return self.ready.popleft() if self.ready else None
 
-    def put_back(self, claim: float) -> None:
+    def put_back(self, claim: Claim) -> None:
         self.ready.appendleft(claim)
         self.wake.set()
 
 
-class SlowSender:
-    """A sender whose requests take a time drawn by chance, or have no answer once it hangs."""
+def build_claim(number: int = 1) -> Claim:
+    """Return a claim of this moment."""
+    return Claim(DELIVERY, Lane.BULK, ADDRESS, {}, NOW, NOW, Instant(read_time(), 0.0), number=number)
 
-    estimate_room, max_rate = Sender.estimate_room, Sender.max_rate
 
-    def __init__(self, lanes: EndlessLanes, max_requests: int, mean: float, deviation: float) -> None:
-        self.lanes, self.max_requests, self.mean, self.deviation = lanes, max_requests, mean, deviation
-        self.reachability, self.chance = Reachability(), Random(1)
-        self._in_flight: dict[object, float] = {}
-        self._answer_seconds, self.sent, self.given_back, self.hangs = 1.0, 0, 0, False
-        self.most_in_flight = 0
+@dataclass
+class SlowGraph:
+    """Meta, whose answers take a time drawn by chance, and do not come any more once it hangs."""
 
-    @property
-    def free_requests(self) -> int:
-        return self.max_requests - len(self._in_flight)
+    mean: float = 0.05
+    deviation: float = 0.0
+    hangs: bool = False
+    sent: list[Claim] = field(default_factory=list)
+    in_flight: int = 0
+    most_in_flight: int = 0
+    chance: Random = field(default_factory=lambda: Random(1))
 
-    def is_fresh(self, claim: float) -> bool:
-        return read_time() - claim <= MAX_CLAIM_SECONDS
+    def send(self, claim: Claim, _: object) -> asyncio.Future[None]:
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[None] = loop.create_future()
+        self.sent.append(claim)
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        loop.call_later(max(0.001, self.chance.gauss(self.mean, self.deviation)), self.end, answered)
+        return answered
 
-    def give_back(self, _: float) -> None:
-        self.given_back += 1
+    def end(self, answered: asyncio.Future[None]) -> None:
+        if not self.hangs:
+            self.in_flight -= 1
+            answered.set_result(None)
 
-    def start(self, _: float) -> None:
-        self.sent += 1
-        request = object()
-        self._in_flight[request] = read_time()
-        self.most_in_flight = max(self.most_in_flight, len(self._in_flight))
-        seconds = max(0.001, self.chance.gauss(self.mean, self.deviation))
-        asyncio.get_running_loop().call_later(seconds, self.end, request)
+    def answer(self, _: asyncio.Future[None]) -> SendResult:
+        return Accepted("wamid.1")
 
-    def hang(self) -> None:
-        self.hangs = True
 
-    def end(self, request: object) -> None:
-        if self.hangs:
-            return
-        was_full = self.free_requests <= 0
-        self._answer_seconds += ANSWER_WEIGHT * (read_time() - self._in_flight.pop(request) - self._answer_seconds)
-        if was_full:
-            self.lanes.wake.set()
+class Results(list[SendResult]):
+    """A recorder that commits nothing."""
+
+    def add(self, result: "partial[Record]") -> None:
+        self.append(result.args[1])
+
+
+def build_replica(
+    monkeypatch: pytest.MonkeyPatch, lanes: EndlessLanes, limiter: Any, graph: SlowGraph, meter: Any, requests: int = 10
+) -> tuple[SendLoop, Results]:
+    """Return the loop with a real sender, and the results of what was sent or given back."""
+    monkeypatch.setattr(sender_module, "monotonic", read_time)
+    monkeypatch.setattr(sender_module, "read_clocks", lambda: (read_time(), 0.0))
+    results = Results()
+    parts: Any = {"graph": graph, "lanes": lanes, "meter": meter, "limiter": limiter, "recorder": results}
+    sender = Sender(**parts, pauses=NOTHING, max_requests=requests, timeout=1_000)
+    return build_loop(lanes, limiter, sender, meter), results
 
 
 @dataclass
@@ -149,19 +168,19 @@ class Figures:
 
 
 async def measure(
-    rate: float, requests: int, mean: float, deviation: float, claim_seconds: float, hangs: bool
+    monkeypatch: pytest.MonkeyPatch, graph: SlowGraph, rate: float, requests: int, claim_seconds: float, hangs: bool
 ) -> Figures:
     """A Meta that `hangs` does so after the settling time, and is looked at some seconds later."""
     lanes, limiter, meter = EndlessLanes(claim_seconds), SoleLimiter(rate), LossMeter()
-    sender = SlowSender(lanes, requests, mean, deviation)
-    running = asyncio.create_task(build_loop(lanes, limiter, sender, meter).run(0))
+    loop, results = build_replica(monkeypatch, lanes, limiter, graph, meter, requests)
+    running = asyncio.create_task(loop.run(0))
 
     def read() -> Sequence[float]:
-        return (sender.sent, meter.lost.total(), limiter.queries, sender.given_back)
+        return (len(graph.sent), meter.lost.total(), limiter.queries, results.count(NotSent()))
 
-    await asyncio.sleep(SETTLING_SECONDS + 4 * mean)
+    await asyncio.sleep(SETTLING_SECONDS + 4 * graph.mean)
     if hangs:
-        sender.hang()
+        graph.hangs = True
         await asyncio.sleep(SETTLING_SECONDS)
     before = read()
     await asyncio.sleep(MEASURED_SECONDS)
@@ -170,22 +189,8 @@ async def measure(
     ]
     running.cancel()
     await asyncio.wait([running])
-    assert sender.most_in_flight <= requests
+    assert graph.most_in_flight <= requests
     return Figures(sent, lost, queries, given_back, len(lanes.ready))
-
-
-def run(
-    monkeypatch: pytest.MonkeyPatch,
-    rate: float,
-    requests: int,
-    mean: float,
-    deviation: float,
-    *,
-    claim_seconds: float = 0.01,
-    hangs: bool = False,
-) -> Figures:
-    monkeypatch.setattr(sender_module, "monotonic", read_time)
-    return run_virtually(measure(rate, requests, mean, deviation, claim_seconds, hangs))
 
 
 @pytest.mark.parametrize("claim_seconds", [0.01, 0.05])
@@ -210,7 +215,8 @@ def test_as_many_are_sent_as_requests_and_rate_permit_and_few_slots_are_lost(
     monkeypatch: pytest.MonkeyPatch, rate: int, requests: int, mean: float, deviation: float, claim_seconds: float
 ) -> None:
     possible = min(rate, requests / mean)
-    found = run(monkeypatch, rate, requests, mean, deviation, claim_seconds=claim_seconds)
+    graph = SlowGraph(mean, deviation)
+    found = run_virtually(measure(monkeypatch, graph, rate, requests, claim_seconds, hangs=False))
     assert found.sent >= 0.85 * possible
     assert found.lost <= 0.15 * found.sent
     assert found.queries <= max(50, 0.7 * found.sent)
@@ -220,7 +226,8 @@ def test_as_many_are_sent_as_requests_and_rate_permit_and_few_slots_are_lost(
 def test_a_meta_that_answers_no_more_costs_no_slots_and_no_queries_and_holds_no_claims(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert run(monkeypatch, 1_000, 200, 0.6, 0.1, hangs=True) == Figures(0, 0, 0, 0, 0)
+    story = measure(monkeypatch, SlowGraph(0.6, 0.1), 1_000, 200, 0.01, hangs=True)
+    assert run_virtually(story) == Figures(0, 0, 0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -231,13 +238,12 @@ def test_what_bounds_sending_is_told(monkeypatch: pytest.MonkeyPatch, requests: 
 
     async def send() -> None:
         lanes, meter = EndlessLanes(0.01, backlog), Metrics(registry, limit=80)
-        sender = SlowSender(lanes, requests, 0.5, 0.1)
-        running = asyncio.create_task(build_loop(lanes, SoleLimiter(80), sender, meter).run(0))
+        loop, _ = build_replica(monkeypatch, lanes, SoleLimiter(80), SlowGraph(0.5, 0.1), meter, requests)
+        running = asyncio.create_task(loop.run(0))
         await asyncio.sleep(SETTLING_SECONDS)
         running.cancel()
         await asyncio.wait([running])
 
-    monkeypatch.setattr(sender_module, "monotonic", read_time)
     run_virtually(send())
     told = {state: registry.get_sample_value(name, {name: state}) for state in ("rate", "requests", "work", "pause")}
     assert [state for state, value in told.items() if value] == [bound]
@@ -272,13 +278,13 @@ class LateLimiter(SoleLimiter):
 def test_a_slot_that_was_used_late_is_told(
     monkeypatch: pytest.MonkeyPatch, late: float, is_told: bool, lost: dict[str, int]
 ) -> None:
-    monkeypatch.setattr(sender_module, "monotonic", read_time)
     limiter, meter = LateLimiter(rate=10.0, late=late), LossMeter()
 
     async def use_one() -> None:
         lanes = EndlessLanes(claim_seconds=0.01)
-        lanes.ready.append(read_time())
-        running = asyncio.create_task(build_loop(lanes, limiter, SlowSender(lanes, 10, 0.05, 0.0), meter).run(0))
+        lanes.ready.append(build_claim())
+        loop, _ = build_replica(monkeypatch, lanes, limiter, SlowGraph(), meter)
+        running = asyncio.create_task(loop.run(0))
         await asyncio.sleep(1)
         running.cancel()
         await asyncio.wait([running])

@@ -20,9 +20,17 @@ from services.dispatcher.handlers.pauses import Pauses
 from services.dispatcher.handlers.recorder import Recorder
 from services.dispatcher.handlers.sender import Sender
 from services.dispatcher.ports import Ledger
-from tests.unit.dispatcher.test_full_requests import EndlessLanes, LossMeter, SlowSender, SoleLimiter
-from tests.unit.dispatcher.test_sender import NOW, SayingGraph, build_claim
-from tests.unit.dispatcher.virtual_time import build_loop, read_time, run_virtually
+from tests.unit.dispatcher.test_full_requests import (
+    EndlessLanes,
+    LossMeter,
+    SlowGraph,
+    SoleLimiter,
+    build_claim,
+    build_replica,
+)
+from tests.unit.dispatcher.test_sender import NOW, SayingGraph
+from tests.unit.dispatcher.test_sender import build_claim as build_reply_claim
+from tests.unit.dispatcher.virtual_time import run_virtually
 
 NOTHING: Any = None
 NUMBERS = range(1, 41)
@@ -78,28 +86,8 @@ class NumberedLanes(EndlessLanes):
         await asyncio.sleep(self.claim_seconds)
         if len(self.left) < len(NUMBERS):
             self.failure.check()
-        self.ready.extend(self.left.popleft() for _ in range(missing))
+        self.ready.extend(build_claim(self.left.popleft()) for _ in range(missing))
         return True
-
-
-class NotingSender(SlowSender):
-    """A sender that remembers the numbers of what it sent."""
-
-    stopping = False
-
-    def __init__(self, lanes: EndlessLanes) -> None:
-        super().__init__(lanes, 10, 0.05, 0.0)
-        self.numbers: list[float] = []
-
-    def is_fresh(self, _: float) -> bool:
-        return True
-
-    def start(self, claim: float) -> None:
-        self.numbers.append(claim)
-        super().start(claim)
-
-    async def drain(self, _: float) -> None:
-        pass
 
 
 @pytest.mark.parametrize(
@@ -113,21 +101,17 @@ class NotingSender(SlowSender):
 def test_the_loop_goes_on_after_an_error_and_sends_each_once(
     build_lanes: Callable[[], NumberedLanes], build_limiter: Callable[[], SoleLimiter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.dispatcher.handlers.sender.monotonic", read_time)
-    numbers: list[float] = []
+    graph = SlowGraph()
 
     async def send_all() -> None:
-        lanes, limiter = build_lanes(), build_limiter()
-        sender, meter = NotingSender(lanes), LossMeter()
-        loop = build_loop(lanes, limiter, sender, meter)
+        loop, _ = build_replica(monkeypatch, build_lanes(), build_limiter(), graph, LossMeter())
         running = asyncio.create_task(loop.run(0))
         await asyncio.sleep(ENOUGH_SECONDS)
         loop.stop()
         await running
-        numbers.extend(sender.numbers)
 
     assert run(send_all()) == ["send_loop_failed"]
-    assert numbers == list(NUMBERS)
+    assert [claim.number for claim in graph.sent] == list(NUMBERS)
 
 
 @dataclass
@@ -174,7 +158,7 @@ def test_results_are_recorded_once_though_one_cannot_be_built_and_recording_fail
 
 def test_an_answer_that_cannot_be_applied_is_recorded_and_the_next_one_is_applied() -> None:
     ledger, limiter = FailingLedger(), Mock(pause=AsyncMock(side_effect=[Unforeseen, False]), read_clock=lambda: NOW)
-    claims = [build_claim(delivery=uuid4(), broadcast=None) for _ in range(2)]
+    claims = [build_reply_claim(delivery=uuid4(), broadcast=None) for _ in range(2)]
     meter = Metrics(CollectorRegistry(), limit=80)
 
     async def story() -> None:
