@@ -21,7 +21,6 @@ TEMPLATE, QUALITY = "message_template_status_update", "message_template_quality_
 CAPABILITY, SENDER = "business_capability_update", "account_update"
 DISABLED = {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "DISABLE"}}
 REINSTATED = {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "REINSTATE"}}
-RECONNECTED = {"event": "ACCOUNT_RECONNECTED"}
 # Event, language, minutes after noon, and how many minutes later it arrives; templates that are paused afterwards.
 STORIES: dict[str, tuple[list[tuple[str, str, int, int]], list[str]]] = {
     "paused": ([("PAUSED", "de", 0, 0)], ["de"]),
@@ -106,22 +105,10 @@ async def test_a_report_from_the_future_does_not_hide_the_next_one(account: Acco
 
 
 async def test_an_account_that_is_away_pauses_the_sender_until_it_is_back(account: Account) -> None:
-    causes: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
-        ({"event": "ACCOUNT_OFFBOARDED"}, "ACCOUNT_OFFBOARDED", RECONNECTED),
-        ({"event": "PARTNER_APP_UNINSTALLED"}, "PARTNER_APP_UNINSTALLED", RECONNECTED),
-        (DISABLED, "account disabled", REINSTATED),
-    ]
-    for number, (away, reason, back) in enumerate(causes):
-        await account.says(SENDER, away, minutes=2 * number)
-        assert await account.read_paused_reason() == f"Meta: {reason}"
-        await account.says(SENDER, back, minutes=2 * number + 1)
-        assert await account.read_paused_reason() is None
-
-
-async def test_a_pause_by_a_person_is_not_ended_by_meta(account: Account, operator: asyncpg.Connection) -> None:
-    await operator.execute("select dispatcher.pause_sending('exercise', null)")
+    await account.says(SENDER, DISABLED, minutes=0)
+    assert await account.read_paused_reason() == "Meta: account disabled"
     await account.says(SENDER, REINSTATED, minutes=1)
-    assert await account.read_paused_reason() == "exercise"
+    assert await account.read_paused_reason() is None
 
 
 async def test_of_each_template_the_newest_report_and_quality_are_kept(

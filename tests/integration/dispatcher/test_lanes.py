@@ -102,8 +102,9 @@ class LedgerWithBug:
 
 
 async def test_a_reply_whose_claim_fails_by_a_bug_keeps_no_other_from_leaving(ledger: PostgresLedger) -> None:
+    """One that comes twice is settled twice."""
     replies, claims = [build_reply() for _ in range(WANTED)], list[Claim]()
-    messages = [FakeLaneMessage(encode_message(each)) for each in replies]
+    messages = [FakeLaneMessage(encode_message(each)) for each in [*replies, replies[0]]]
     broken = cast("Ledger", LedgerWithBug(ledger, replies[2].reply))
     lane = ReplyLane(ledger=broken, queue=FakeLaneQueue(messages))
     while lane.available:
@@ -111,7 +112,7 @@ async def test_a_reply_whose_claim_fails_by_a_bug_keeps_no_other_from_leaving(le
     await lane.refusals.wait(WAIT_TIMEOUT_SECONDS)
     assert {one.delivery for one in claims} == {each.reply for each in replies} - {replies[2].reply}
     retry = RetryLater(10, "unexpected KeyError")
-    assert [each.outcomes for each in messages] == [[retry if number == 2 else Done()] for number in range(WANTED)]
+    assert [each.outcomes for each in messages] == [[retry if number == 2 else Done()] for number in range(WANTED + 1)]
 
 
 class AbsentLedger:

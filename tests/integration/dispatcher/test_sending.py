@@ -167,19 +167,6 @@ async def test_the_event_alone_suppresses_what_is_queued(harness: EndpointHarnes
     assert harness.count_accepted([ended, *others]) == [0, 1, 1]
 
 
-async def test_a_cancelled_broadcast_stops_where_it_is(harness: EndpointHarness) -> None:
-    citizens = harness.build_citizens(300)
-    source = await harness.publish_broadcast(citizens)
-    await wait_for_rows(harness, source, 30)
-    cancelled = BroadcastCancelled(broadcast=source, source="/x", notice="n")
-    await harness.send(cancelled, topology.EVENTS, BroadcastCancelled.KEY)
-    final = "select count(*) from dispatcher.delivery where source = $1 and state in ('delivered', 'cancelled')"
-    await harness.wait_for_value(final, source, value=300)
-    states = await harness.count_states(source)
-    assert states["cancelled"] > 0
-    assert sum(harness.count_accepted(citizens)) == states["delivered"]
-
-
 async def test_who_asks_about_a_broadcast_is_answered_and_who_wants_to_be_forgotten_is(
     harness: EndpointHarness,
 ) -> None:

@@ -11,11 +11,9 @@ from deploy.local.services import Service
 from shared.amqp.topology import LANES
 from shared.contracts.message import Lane
 from tests.databases import wait_until_locked
-from tests.integration.dispatcher.endpoint_harness import RATE, EndpointHarness, wait_until_moment
-from tests.integration.dispatcher.factories import NUMBER
+from tests.integration.dispatcher.endpoint_harness import EndpointHarness
 from tests.servers import wait_until_equal
 
-PAUSE_SECONDS = 3.0
 UNREACHABLE = "kreisfunk_dispatcher_meta_unreachable_seconds"
 
 
@@ -76,27 +74,6 @@ async def test_no_probe_finds_a_dispatcher_alive_that_waits_for_its_schema(
         await wait_until_locked(harness.owner)
         assert await harness.fetch_readiness(dispatcher) == 0
     await starting
-
-
-async def test_a_pause_by_an_operator_while_a_dispatcher_starts_holds(
-    harness: EndpointHarness, owner: asyncpg.Connection
-) -> None:
-    await harness.owner.execute("call dispatcher.set_up($1, $2, null, null)", NUMBER, RATE)
-    await harness.publish_broadcast(harness.build_citizens(50))
-    dispatcher, bound = harness.prepare(), "kreisfunk_dispatcher_send_bound_by"
-    async with owner.transaction():
-        await owner.execute("select from dispatcher.rate for update")
-        starting = asyncio.create_task(dispatcher.start())
-        await wait_until_locked(harness.owner)
-        await owner.execute("select dispatcher.pause_sending('exercise', null)")
-    await starting
-    await harness.wait_for_metric(dispatcher, "kreisfunk_dispatcher_sending_paused", 1)
-    await harness.wait_for_metric(dispatcher, bound, 1, **{bound: "pause"})
-    await wait_until_moment(time.monotonic() + PAUSE_SECONDS)
-    assert await harness.read_paused_reason() == "exercise"
-    assert harness.endpoint.requests == []
-    await owner.execute("select dispatcher.resume_sending(null)")
-    await harness.wait_for_accepted(50)
 
 
 async def test_a_replica_with_a_wrong_or_missing_key_is_not_ready_and_fails_nobody(harness: EndpointHarness) -> None:

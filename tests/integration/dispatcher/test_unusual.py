@@ -51,20 +51,6 @@ async def test_a_value_that_postgresql_refuses_ends_no_dispatcher_and_stops_nobo
     assert [service.pid for service in services] == before
 
 
-async def test_replies_that_come_twice_keep_no_place_from_those_after_them(harness: EndpointHarness) -> None:
-    (dispatcher,) = await harness.start()
-    for citizen in harness.build_citizens(250):
-        await harness.request_reply(citizen, "Guten Tag", times=2)
-    await harness.wait_for_accepted(250)
-    for citizen in harness.build_citizens(200):
-        await harness.request_reply(citizen, "Guten Tag")
-    await harness.wait_for_accepted(450)
-    await dispatcher.stop()
-    # What nobody has acknowledged is back on the queue now.
-    assert await harness.count_messages("dispatch.reply") == 0
-    assert len(harness.endpoint.requests) == 450
-
-
 async def test_an_unanswered_message_is_sent_again_although_the_last_status_has_come(harness: EndpointHarness) -> None:
     """Where Meta has nothing more to report, our own marks show that no status waits to be read."""
     harness.endpoint.behave = lambda request: GraphAnswer() if request.number else None
