@@ -242,21 +242,6 @@ async def test_any_number_of_replicas_and_repetitions_make_each_recipient_once(l
         assert await read_audience(ledger, successor) == 50
 
 
-async def test_a_step_that_is_not_committed_is_done_again(ledger: PostgresLedger) -> None:
-    source, claims = await claim_new(ledger, 20)
-    await accept(ledger, claims)
-    successor = await begin(ledger, follow_up(source))
-    for _ in range(10):
-        step = asyncio.create_task(ledger.extend_follow_up(3))
-        await asyncio.wait({step}, timeout=0)
-        step.cancel()
-        await asyncio.gather(step, return_exceptions=True)
-        await ledger.extend_follow_up(3)
-    await follow(ledger)
-    assert await states(ledger, successor) == {"waiting": 20}
-    assert await read_audience(ledger, successor) == 20
-
-
 async def test_one_that_has_expired_is_recorded_and_ends(ledger: PostgresLedger) -> None:
     source, claims = await claim_new(ledger, 3)
     await accept(ledger, claims)

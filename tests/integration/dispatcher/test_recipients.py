@@ -14,10 +14,8 @@ from services.dispatcher.handlers.consumers import locate_reaction
 from services.dispatcher.handlers.maintenance import finish_erasures
 from shared.contracts.events import ReactionLocated, ReactionReceived, SubscriberErased
 from shared.contracts.ids import delivery_id, make_timed_id
-from shared.contracts.message import Address, AddressKind, Lane, Message
+from shared.contracts.message import Address, AddressKind, Message
 from tests.integration.dispatcher.factories import (
-    NUMBER,
-    STREAM_HAS_PASSED,
     build_batch_message,
     build_record,
     claim,
@@ -183,21 +181,6 @@ async def test_an_erasure_waits_for_a_reply_without_an_outcome_only_until_that_e
     await owner.fetch("update dispatcher.erasure set tried_at = '-infinity'")
     await finish_erasures(recipients, FakeContacts().delete_contact)
     assert await owner.fetch(addresses) == []
-
-
-async def test_what_is_proven_unsent_after_the_erasure_is_not_sent(
-    recipients: PostgresRecipientRepository, ledger: PostgresLedger, owner: asyncpg.Connection
-) -> None:
-    message = build_batch_message([SUBSCRIBER])
-    (lost,) = await claim(ledger, message)
-    await ledger.record([build_record(lost, DeliveryState.UNKNOWN)])
-    await recipients.register_erasure(ERASED)
-    await finish_erasures(recipients, FakeContacts().delete_contact)
-    await owner.fetch("update dispatcher.delivery set claimed_at = now() - interval '1 hour'")
-    await owner.fetch(STREAM_HAS_PASSED, NUMBER)
-    assert await ledger.requeue_unknown(300, 21) == 1
-    assert await ledger.claim_due(Lane.BULK, 1) == []
-    assert await states(ledger, message.broadcast) == {"suppressed": 1}
 
 
 async def test_a_reaction_finds_its_broadcast_or_nothing(
