@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 import aiohttp
 
 from benchmarks.dispatch.endpoint import POLL_INTERVAL_SECONDS, EndpointClient
-from benchmarks.dispatch.harness import CONNECTIONS, FULL_SPEED, LATENCY_SECONDS, NUMBER_ID, DispatchHarness
+from benchmarks.dispatch.harness import CONNECTIONS, FULL_SPEED, LATENCY_SECONDS, DispatchHarness
 from benchmarks.harness import (
     OTHER_CORE,
     TESTED_CORE,
@@ -28,6 +28,7 @@ from benchmarks.harness import (
     run_process,
     run_rounds,
 )
+from deploy.local.environments import PHONE_NUMBER_ID
 from deploy.local.process import Child, run_to_end
 
 WARM_UP_SECONDS = 1.5
@@ -114,7 +115,7 @@ async def _measure_peer(harness: DispatchHarness, seconds: float, peer: Peer, py
     async with harness.start_endpoint() as endpoint, _create_vhost(harness) as broker_url:
         environment = {
             "BENCHMARK_BROKER_URL": broker_url,
-            "BENCHMARK_ENDPOINT_URL": f"{endpoint.url}/v26.0/{NUMBER_ID}/messages",
+            "BENCHMARK_ENDPOINT_URL": f"{endpoint.url}/v26.0/{PHONE_NUMBER_ID}/messages",
             "BENCHMARK_IN_FLIGHT": str(CONNECTIONS),
         }
         folder, prepared = harness.servers.folder, CONNECTIONS + int(peer.prepared * (seconds + 2 * WARM_UP_SECONDS))
@@ -132,7 +133,7 @@ async def _measure_peer(harness: DispatchHarness, seconds: float, peer: Peer, py
 @asynccontextmanager
 async def _create_vhost(harness: DispatchHarness) -> AsyncIterator[str]:
     """Yield the URL of an empty vhost, which is deleted afterwards."""
-    name, broker = f"peer-{secrets.token_hex(4)}", harness.servers.broker
+    name, broker = f"peer-{secrets.token_hex(4)}", harness.servers.servers.rabbitmq
     parts = urlsplit(broker.url)
     login, password = parts.username or "", unquote(parts.password or "")
     headers = {"Authorization": aiohttp.encode_basic_auth(login, password)}
