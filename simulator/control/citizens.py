@@ -18,7 +18,7 @@ from simulator.control.requests import (
     read_body,
 )
 from simulator.parts import SimulatorParts
-from simulator.phones import list_entries
+from simulator.phones import build_entry
 
 
 @dataclass
@@ -60,7 +60,9 @@ class CitizenControl:
         return respond_json({"citizens": rows, "total": len(matching)})
 
     async def list_messages(self, request: web.Request) -> web.StreamResponse:
-        return respond_json({"messages": list_entries(self._find_requested(request))})
+        """Return the chat in order, as far back as the phone stores it."""
+        chat = self._find_requested(request).chat
+        return respond_json({"messages": [build_entry(number, message) for number, message in chat]})
 
     async def write(self, request: web.Request) -> web.StreamResponse:
         citizen = self._find_requested(request)
