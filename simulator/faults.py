@@ -56,13 +56,14 @@ def plan_interference(faults: Faults, number: int) -> Interference:
         return share > 0 and draw_chance(faults.seed, purpose, number) < share
 
     jitter = faults.latency_jitter_seconds and draw_chance(faults.seed, "latency", number)
+    hold = happens(faults.timeout_share, "timeout")
     return Interference(
         delay_seconds=faults.latency_seconds + faults.latency_jitter_seconds * jitter,
         reject=happens(faults.reject_share, "reject"),
         cut=happens(faults.cut_after_accept_share, "cut"),
         vanish=happens(faults.vanish_share, "vanish"),
-        hold=happens(faults.timeout_share, "timeout"),
-        hold_accepts=happens(faults.timeout_accept_share, "timeout accepts"),
+        hold=hold,
+        hold_accepts=hold and happens(faults.timeout_accept_share, "timeout accepts"),
     )
 
 
