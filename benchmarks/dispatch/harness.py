@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 import aiohttp
 
 from benchmarks.dispatch.endpoint import EndpointClient
-from benchmarks.dispatch.message import HEADLINE, TEMPLATE, TEXT, build_phone_number
+from benchmarks.dispatch.peers.common import HEADLINE, TEMPLATE, TEXT, build_phone_number
 from benchmarks.harness import (
     CORES,
     OTHER_CORE,
