@@ -21,7 +21,7 @@ from simulator.client import SimulatorClient, open_simulator_client
 from simulator.clock import StallWatch
 from tests.amqp_system import build_amqp_system
 from tests.faults.backlog import BacklogRecorder, merge_waiting_spans
-from tests.faults.evidence import Evidence, read_confirmations, read_simulator_account
+from tests.faults.evidence import CitizenMessage, Evidence, read_confirmations
 from tests.faults.fault_types import HELD_BACK_CODE, INGRESSES, NEWSROOMS, SUBSCRIPTIONS, FaultAction
 from tests.faults.injector import FaultInjector
 from tests.faults.leaks.recorder import record_traffic
@@ -259,7 +259,11 @@ class _RunExecutor:
             return None
 
     async def _collect_evidence(self) -> Evidence:
-        outbound, written = await read_simulator_account(self._simulator)
+        outbound = await self._simulator.fetch_outbound()
+        written = [
+            CitizenMessage(row["citizen"], row["text"], row["written_at"], row["answered_at"])
+            for row in await self._simulator.fetch_inbound()
+        ]
         groups = self._traffic.groups
         leaks, searched = await self._search_leaks(find_erased(written))
         return Evidence(
