@@ -131,7 +131,6 @@ async def run_servers() -> AsyncIterator[BenchmarkServers]:
     """Run PostgreSQL and RabbitMQ in a temporary folder, with schemas, topology and logins."""
     async with AsyncExitStack() as resources:
         folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="kreisfunk-benchmark-")))
-        os.chmod(folder, 0o711)  # noqa: S103 (PostgreSQL's user has to traverse it)
         secrets = folder / "secrets"
         create_secrets(secrets)
         database_password = (secrets / "admin" / "kreisfunk_database_password").read_text()
