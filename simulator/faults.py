@@ -33,8 +33,6 @@ class Faults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Interference(Struct, frozen=True):
-    """Faults that affect one request to the Graph API."""
-
     delay_seconds: float = 0
     reject: bool = False
     cut: bool = False

@@ -62,7 +62,6 @@ async def _measure_used(broadcast: RunningBroadcast, started: float) -> Row:
 
 
 async def _read_metric(dispatcher: Service, name: str) -> float:
-    """Return the sum of a metric over its labels."""
     url = f"http://{LOOPBACK}:{dispatcher.command.environment['KREISFUNK_INTERNAL_PORT']}/metrics"
     async with aiohttp.ClientSession() as session, session.get(url) as response:
         lines = (await response.text()).splitlines()

@@ -107,7 +107,6 @@ class RunControl:
         return respond_json(self.parts.faults.current)
 
     async def set_faults(self, request: web.Request) -> web.StreamResponse:
-        """Replace all faults; omitted ones are switched off."""
         self.parts.faults.replace(await read_body(request, Faults))
         return respond_json(self.parts.faults.current)
 

@@ -80,7 +80,6 @@ def faults(
 
 
 def _execute(run: FaultRun, *, json: bool) -> NoReturn:
-    """Run everything, print and store the report, and exit."""
     try:
         evidence, restless = asyncio.run(execute_run(run))
     except (LocalError, NoProgressError) as error:

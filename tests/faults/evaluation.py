@@ -55,7 +55,6 @@ class Verdict:
 
 
 def evaluate_run(evidence: Evidence) -> Verdict:
-    """Compute all figures."""
     moments = sorted(message.accepted_at for message in evidence.outbound)
     recoveries = tuple(measure_recovery(fault, moments, evidence.limit) for fault in evidence.faults)
     stops = find_after_stop(evidence, find_fault_spans(evidence.faults, recoveries))

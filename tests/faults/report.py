@@ -38,7 +38,6 @@ FIGURES = tuple(figure for figure in Figure if figure not in (Figure.RATE, Figur
 def build_report(
     evidence: Evidence, verdict: Verdict, restless: Sequence[str], *, seed: int, rate: int
 ) -> dict[str, Any]:
-    """Build the whole report."""
     broadcasts = [row for row in evidence.ours.ledger if row.broadcast]
     accepted, system = sum(1 for message in evidence.outbound if message.template), platform.uname()
     return {
@@ -146,7 +145,6 @@ def format_violations(report: dict[str, Any]) -> Iterator[str]:
 
 
 def format_line(report: dict[str, Any]) -> str:
-    """Format the report as one line for a log."""
     window = report["worst_window"]
     figures = " ".join(f"{name}={report[name]}" for name in ("deliveries", "faults", *FIGURES))
     kinds = f"kinds={len(report['faults_by_kind'])} worst_window={window['accepted']}/{window['limit']}"

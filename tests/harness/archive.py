@@ -77,7 +77,6 @@ class ArchiveHarness:
         return (await self.get(path))[1]
 
     async def fill(self, *entries: ArchiveEntry) -> None:
-        """Add the entries, and refresh the cache."""
         await insert_entries(self.database, entries)
         await self.cache.refresh()
 

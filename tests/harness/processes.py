@@ -63,7 +63,6 @@ async def run_child(child: Child, is_ready: Callable[[], Awaitable[bool]]) -> As
 
 
 async def is_ok(session: ClientSession, url: str) -> bool:
-    """Return whether a server is reachable and answers 200."""
     try:
         async with session.get(url) as response:
             return response.status == 200

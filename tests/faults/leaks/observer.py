@@ -27,8 +27,6 @@ class ObservedMessage(NamedTuple):
 
 
 class Binding(NamedTuple):
-    """Binding that selects the messages to copy."""
-
     exchange: str
     routing_key: str
 

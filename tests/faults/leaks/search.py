@@ -72,7 +72,6 @@ def _compute_indexes(citizen: Mapping[str, str], key: BlindIndexKey) -> Iterator
 
 
 def read_index_key(folder: Path) -> BlindIndexKey:
-    """Read the index key of a stack."""
     return BlindIndexKey.parse((folder / "secrets" / "ingress" / "kreisfunk_index_key").read_text())
 
 
