@@ -120,17 +120,13 @@ async def wait_until_ready(child: Child, check: Callable[[], Awaitable[bool]], *
     try:
         async with asyncio.timeout(seconds):
             while not await check():
-                _raise_if_ended(child)
+                if child.pid is None:
+                    raise LocalError(f"{child.name} ended while starting.{read_log_tail(child.command.log)}")
                 await asyncio.sleep(pause)
                 pause = min(MAX_POLL_INTERVAL_SECONDS, 1.1 * pause)
     except TimeoutError:
         tail = read_log_tail(child.command.log)
         raise LocalError(f"{child.name} was not ready after {seconds:g} s.{tail}") from None
-
-
-def _raise_if_ended(child: Child) -> None:
-    if child.pid is None:
-        raise LocalError(f"{child.name} ended while starting.{read_log_tail(child.command.log)}")
 
 
 async def run_to_end(command: Command) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -25,7 +25,6 @@ from tests.faults.evidence import CitizenMessage, Evidence, read_confirmations
 from tests.faults.fault_types import HELD_BACK_CODE, INGRESSES, NEWSROOMS, SUBSCRIPTIONS, FaultAction
 from tests.faults.injector import FaultInjector
 from tests.faults.leaks.recorder import record_traffic
-from tests.faults.leaks.scanner import Leak
 from tests.faults.leaks.search import collect_pii_values, read_index_key, search
 from tests.faults.ledger_history import record_history, write_history
 from tests.faults.ledger_snapshot import (
@@ -184,11 +183,15 @@ class _RunExecutor:
         """Keep traffic running until the whole plan is repaired and enough messages are accepted."""
         before = await self._simulator.count_accepted()
         traffic = asyncio.create_task(self._traffic.run(per_second=self._run.rate / 50))
-        faults = asyncio.create_task(self._follow_plan())
+        plan, injector = self._run.plan, self._injector
+        in_turn = injector.follow_in_turn(plan, REST_SECONDS) if self._run.nodes else injector.follow_plan(plan)
+        faults = asyncio.create_task(in_turn)
         enough = self._run.deliveries + before
 
         async def count_repaired() -> int:
-            _raise_if_failed(traffic, faults)
+            for task in (traffic, faults):
+                if task.done():
+                    task.result()  # raises why it failed
             return len(self._injector.done)
 
         async def count_missing() -> int:
@@ -201,12 +204,6 @@ class _RunExecutor:
         traffic.cancel()
         with suppress(asyncio.CancelledError):
             await traffic
-
-    async def _follow_plan(self) -> None:
-        if self._run.nodes:
-            await self._injector.follow_in_turn(self._run.plan, REST_SECONDS)
-        else:
-            await self._injector.follow_plan(self._run.plan)
 
     async def _wait_until_settled(self) -> None:
         self._run.say("no more faults; waiting until everything has come to rest")
@@ -265,7 +262,9 @@ class _RunExecutor:
             for row in await self._simulator.fetch_inbound()
         ]
         groups = self._traffic.groups
-        leaks, searched = await self._search_leaks(find_erased(written))
+        key, texts = read_index_key(self._stack.folder), self._traffic.talk.texts
+        secrets = await collect_pii_values(self._simulator, texts, find_erased(written), key)
+        leaks, searched = await search(self._stack, secrets, self._run.say)
         return Evidence(
             outbound=outbound,
             written=written,
@@ -288,14 +287,3 @@ class _RunExecutor:
             leaks=leaks,
             searched=searched,
         )
-
-    async def _search_leaks(self, erased: Collection[int]) -> tuple[list[Leak], dict[str, int]]:
-        key = read_index_key(self._stack.folder)
-        secrets = await collect_pii_values(self._simulator, self._traffic.talk.texts, erased, key)
-        return await search(self._stack, secrets, self._run.say)
-
-
-def _raise_if_failed(*tasks: asyncio.Task[None]) -> None:
-    for task in tasks:
-        if task.done():
-            task.result()
