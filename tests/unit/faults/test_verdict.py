@@ -191,6 +191,9 @@ def corrected(*citizens: int) -> EvidenceBuilder:
 def test_a_correction_is_for_all_who_got_it() -> None:
     assert figures(corrected(1, 2, 3, 4, 5, 6)) == {}
     assert figures(corrected(1, 2, 3)) == {Figure.LOST: 3}
+    scene = corrected(1, 2, 3, 4, 5)
+    scene.ledger[5] = build_row(6, state="unknown")
+    assert figures(scene) == {Figure.UNACCOUNTED: 1}, "our ledger could not know that citizen 6 got it"
 
 
 def test_a_correction_is_for_nobody_else() -> None:
@@ -201,6 +204,8 @@ def test_a_correction_is_for_nobody_else() -> None:
     assert figures(scene) == {Figure.MISDIRECTED: 1}
     scene.ledger[5] = build_row(6, state="expired", resends=1)
     assert figures(scene) == {}, "what had been unknown may have arrived"
+    report = report_scene(scene)
+    assert (report["resent_after_unknown"], report["still_unknown"]) == (1, 0)
 
 
 def test_what_meta_reported_as_failed_may_come_again_and_has_to_if_it_was_only_held_back() -> None:
