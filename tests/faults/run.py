@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from cli.progress import NoProgressError, wait_for
+from cli.progress import NoProgressError, ProgressCount, wait_for, watch_count
 from cli.settings import OperatorSettings
 from cli.stacks import read_settings_from
 from deploy.local.stack import SIMULATOR, Stack, run_stack, start_servers
@@ -45,7 +45,6 @@ from tests.faults.plan import Fault
 from tests.faults.proxies import Proxies
 from tests.faults.stop_checks import find_erased
 from tests.faults.traffic import FaultTraffic
-from tests.faults.waiting import wait_until_gone
 from tests.replicas.servers import start_replicated_servers
 
 # Longer than webhooks are ever late without a stall.
@@ -230,7 +229,7 @@ class _RunExecutor:
     async def _wait_until_none_left(self, label: str, count: Callable[[], Awaitable[int | None]]) -> None:
         """Wait until the count is 0; record it if it does not settle, and evaluate the run as it is."""
         try:
-            await wait_until_gone(label, count, patience=self._run.stall_timeout_seconds)
+            await _wait_until_gone(label, count, patience=self._run.stall_timeout_seconds)
         except NoProgressError as error:
             self._restless.append(str(error))
             self._run.say(f"did not come to rest: {error}")
@@ -287,3 +286,23 @@ class _RunExecutor:
             leaks=leaks,
             searched=searched,
         )
+
+
+async def _wait_until_gone(label: str, count_left: Callable[[], Awaitable[int | None]], *, patience: float) -> None:
+    """Wait until `count_left` returns 0; None means unknown at present. Raises NoProgressError like `wait_for`.
+
+    Only a new minimum counts as a change; else a fluctuating number would be awaited forever.
+    """
+    most = 0
+    least: int | None = None
+
+    async def measure() -> ProgressCount:
+        nonlocal most, least
+        count = await count_left()
+        if count is not None:
+            most, least = max(most, count), count if least is None else min(least, count)
+        if least is None:
+            return ProgressCount(0, 1, "not known how many are left")
+        return ProgressCount(most - least, most, f"{least} left")
+
+    await watch_count(label, measure, patience)
