@@ -22,8 +22,8 @@ PARTS = {
 A_SYSTEM = "bauamt"
 LOGINS = {**SERVICES, A_SYSTEM: MUNICIPAL}
 SYSTEMS = f"""`{A_SYSTEM}` stands for each municipal system, which can publish only with these keys, cannot declare or
-bind anything, and has at most {{limits}}. It cannot read what citizens write or who subscribes; RabbitMQ
-tells every login of the vhost the number of messages in any queue that it names."""
+bind anything, and has at most {{limits}}. RabbitMQ tells every login the number of messages in any queue
+that it names."""
 STREAM_READERS = {
     topology.PROGRESS: "each process of the notices API for itself",
     topology.ANSWERS: "each municipal system for itself",
@@ -31,13 +31,13 @@ STREAM_READERS = {
 INTRODUCTION = """# Messages and queues
 
 Written by `python -m tools.docs.generate` from `shared/contracts`, `shared/amqp/topology.py` and
-`shared/amqp/permissions.py`; a test fails when it is stale. [JSON Schemas](../shared/contracts/schemas) and
-[an example of each message](../shared/contracts/examples).
+`shared/amqp/permissions.py`. [JSON Schemas](../shared/contracts/schemas), [an example of each
+message](../shared/contracts/examples).
 
 Every message is a [CloudEvent](https://cloudevents.io) 1.0 in structured JSON (`application/cloudevents+json`); the
 lists below describe its `data`. Readers ignore unknown fields; new required or changed fields mean a [new
-version](decisions/0002-contracts-and-envelope.md) of the type. Binary values are base64. Addresses are always
-encrypted; only ingress and dispatcher have the key."""
+version](decisions/0002-contracts-and-envelope.md) of the type. A field without a type is a string, a list without one a
+list of strings; binary values are base64. Addresses are encrypted; only ingress and dispatcher have the key."""
 TIERS = """All queues are quorum queues. Each queue that a service reads has
 
 - a dead-letter queue `<queue>.dead`, which keeps messages with their reason until an operator looks, including those
@@ -160,7 +160,9 @@ def _render_fields(definition: Mapping[str, Any]) -> str:
     fields: dict[str, list[str]] = {"required": [], "optional": []}
     for name, schema in definition["properties"].items():
         kind = describe_schema(schema, nullable=name in required)
-        fields["required" if name in required else "optional"].append(f"`{name}` {kind}{_format_default(schema)}")
+        fields["required" if name in required else "optional"].append(
+            f"`{name}` {kind}".rstrip() + _format_default(schema)
+        )
     return "\n".join(f"- {title}: {'; '.join(lines)}" for title, lines in fields.items() if lines)
 
 
@@ -178,16 +180,17 @@ def describe_schema(schema: Mapping[str, Any], *, nullable: bool = False) -> str
         name = schema["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"
     if schema["type"] == "array":
-        return f"list of {describe_schema(schema['items'])}"
+        item = describe_schema(schema["items"])
+        return "list" + (f" of strings of {item}" if "maxLength" in schema["items"] else f" of {item}" if item else "")
     return _describe_scalar(schema)
 
 
 def _describe_scalar(schema: Mapping[str, Any]) -> str:
-    word = {"uuid": "UUID", "date-time": "date and time"}.get(schema.get("format", ""), schema["type"])
+    word = {"uuid": "UUID", "date-time": "time", "string": ""}.get(schema.get("format", schema["type"]), schema["type"])
     if schema.get("contentEncoding") == "base64":
         word = "binary"
     if "maxLength" in schema:
-        word += f" of {schema['minLength']} to" if "minLength" in schema else " of up to"
+        word += f"{schema['minLength']} to" if "minLength" in schema else "up to"
         word += f" {schema['maxLength']} characters"
     if "maximum" in schema:
         word += f", {schema['minimum']} to {schema['maximum']}"

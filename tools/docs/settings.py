@@ -63,9 +63,15 @@ def _render_parts() -> Iterator[str]:
         if lines := [line for line, names in readers.items() if names == [service]]:
             yield f"{service}:"
             yield "\n".join(lines)
-    yield "Several services, and commands:"
+    yield "Several services, and commands (`kreisfunk …`):"
     others = [(line, names) for line, names in readers.items() if names[0] not in services or len(names) > 1]
-    yield "\n".join(sorted(f"{line}; for {', '.join(names)}" for line, names in others))
+    yield "\n".join(sorted(f"{line}; for {', '.join(map(_shorten_reader, names))}" for line, names in others))
+
+
+def _shorten_reader(name: str) -> str:
+    if OPERATOR_COMMANDS in name:
+        return "operators' commands"
+    return name.removesuffix(", `kreisfunk feeds`").removesuffix(" over HTTP").replace("`kreisfunk ", "`")
 
 
 def _collect_readers() -> Mapping[str, list[str]]:
