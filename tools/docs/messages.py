@@ -21,9 +21,9 @@ PARTS = {
 }
 A_SYSTEM = "bauamt"
 LOGINS = {**SERVICES, A_SYSTEM: MUNICIPAL}
-SYSTEMS = f"""`{A_SYSTEM}` stands for each municipal system, which can publish only with these keys, cannot declare or
-bind anything, and has at most {{limits}}. RabbitMQ tells every login the number of messages in any queue
-that it names."""
+SYSTEMS = f"""`{A_SYSTEM}` stands for each municipal system, which can publish only with the keys below, cannot declare
+or bind anything, and has at most {{limits}}. RabbitMQ tells every login the number of messages in
+any queue that it names."""
 STREAM_READERS = {
     topology.PROGRESS: "each process of the notices API for itself",
     topology.ANSWERS: "each municipal system for itself",
@@ -36,8 +36,8 @@ message](../shared/contracts/examples).
 
 Every message is a [CloudEvent](https://cloudevents.io) 1.0 in structured JSON (`application/cloudevents+json`); the
 lists below describe its `data`. Readers ignore unknown fields; new required or changed fields mean a [new
-version](decisions/0002-contracts-and-envelope.md) of the type. A field without a type is a string, a list without one a
-list of strings; binary values are base64. Addresses are encrypted; only ingress and dispatcher have the key."""
+version](decisions/0002-contracts-and-envelope.md) of the type. A type follows its fields; those without one are strings,
+or lists of strings. Binary values are base64. Addresses are encrypted; only ingress and dispatcher have the key."""
 TIERS = """All queues are quorum queues. Each queue that a service reads has
 
 - a dead-letter queue `<queue>.dead`, which keeps messages with their reason until an operator looks, including those
@@ -77,12 +77,9 @@ def _render_exchanges() -> str:
     rows = []
     for exchange in PARTS:
         writers = [login for login, permission in LOGINS.items() if re.search(permission.write, exchange)]
-        keys = [kind.KEY for kind in _list_messages(exchange)]
-        if exchange == topology.DISPATCH:
-            keys = list(topology.LANES)
-        rows.append((f"`{exchange}`", format_code(keys), format_code(writers)))
-    rows.insert(1, (f"`{topology.API_NOTICES}`", rows[0][1], "`notices`"))
-    return render_table(("exchange", "routing keys", "logins that may write"), rows)
+        rows.append((f"`{exchange}`", format_code(writers)))
+    rows.insert(1, (f"`{topology.API_NOTICES}`", "`notices`"))
+    return render_table(("exchange", "logins that may write"), rows)
 
 
 def _render_queues() -> str:
@@ -155,15 +152,17 @@ def _render_values() -> Iterator[str]:
 
 
 def _render_fields(definition: Mapping[str, Any]) -> str:
-    """Return the required fields, then the optional ones, a line each."""
+    """Return the required fields, then the optional ones, each with those of the same type before it."""
     required = set(definition.get("required", ()))
-    fields: dict[str, list[str]] = {"required": [], "optional": []}
+    fields: dict[str, dict[str, list[str]]] = {"": {}, "optional: ": {}}
     for name, schema in definition["properties"].items():
-        kind = describe_schema(schema, nullable=name in required)
-        fields["required" if name in required else "optional"].append(
-            f"`{name}` {kind}".rstrip() + _format_default(schema)
-        )
-    return "\n".join(f"- {title}: {'; '.join(lines)}" for title, lines in fields.items() if lines)
+        kind = describe_schema(schema, nullable=name in required) + _format_default(schema)
+        fields["" if name in required else "optional: "].setdefault(kind, []).append(f"`{name}`")
+    return "\n".join(f"- {title}{_format_fields(names)}" for title, names in fields.items() if names)
+
+
+def _format_fields(names_by_kind: Mapping[str, list[str]]) -> str:
+    return "; ".join(f"{', '.join(names)} {kind}".rstrip() for kind, names in names_by_kind.items())
 
 
 def _format_default(schema: Mapping[str, Any]) -> str:

@@ -53,10 +53,10 @@ _INTRODUCTION = """# Metrics
 Written by `python -m tools.docs.generate` from the metrics that the services register. Dashboards and alerts:
 [monitoring.md](guides/monitoring.md).
 
-Counters (`…_total`) start with the process: use `rate` or `increase`. Values from the database are the same in every
-replica: use `max`, not `sum`. No label says anything about a person. Each process also exports its CPU time, memory,
-open files and start (`process_…`). RabbitMQ has its own metrics; `rabbitmq_detailed_queue_messages` shows each queue by
-name."""
+Metrics are counters if their name ends in `_total`, else gauges unless it says histogram. Counters start with the
+process: use `rate` or `increase`. Values from the database are the same in every replica: use `max`, not `sum`. No
+label says anything about a person. Each process also exports its CPU time, memory, open files and start (`process_…`).
+RabbitMQ has its own metrics; `rabbitmq_detailed_queue_messages` shows each queue by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,10 +143,10 @@ def render_metrics_page() -> str:
 
 
 def _format_metric(metric: CataloguedMetric) -> str:
-    kind = {"stateset": "gauge", "counter": ""}.get(metric.kind, metric.kind)
-    unit = "" if metric.unit == "number" else f" of {metric.unit}"
+    kind = {"histogram": "histogram"}.get(metric.kind, "")
+    unit = "" if metric.unit in ("number", "0 or 1") else metric.unit
     labels = (f"`{label}`: {_format_values(metric, label)}" for label in metric.labels)
-    details = "; ".join(filter(None, (f"{kind}{unit}", *labels)))
+    details = "; ".join(filter(None, (kind, unit, *labels)))
     return f"- `{metric.name}`{f' ({details})' if details else ''}: {metric.text}"
 
 
