@@ -36,8 +36,9 @@ message](../shared/contracts/examples).
 
 Every message is a [CloudEvent](https://cloudevents.io) 1.0 in structured JSON (`application/cloudevents+json`); the
 lists below describe its `data`. Readers ignore unknown fields; new required or changed fields mean a [new
-version](decisions/0002-contracts-and-envelope.md) of the type. A type follows its fields; those without one are strings,
-or lists of strings. Binary values are base64. Addresses are encrypted; only ingress and dispatcher have the key."""
+version](decisions/0002-contracts-and-envelope.md) of the type. A type follows its fields; those without one are
+strings, or lists of strings. Binary values are base64. Addresses are encrypted; only ingress and dispatcher have the
+key."""
 TIERS = """All queues are quorum queues. Each queue that a service reads has
 
 - a dead-letter queue `<queue>.dead`, which keeps messages with their reason until an operator looks, including those
@@ -162,7 +163,7 @@ def _render_fields(definition: Mapping[str, Any]) -> str:
 
 
 def _format_fields(names_by_kind: Mapping[str, list[str]]) -> str:
-    return "; ".join(f"{', '.join(names)} {kind}".rstrip() for kind, names in names_by_kind.items())
+    return "; ".join(f"{', '.join(names)} {kind}".rstrip().replace(" ,", ",") for kind, names in names_by_kind.items())
 
 
 def _format_default(schema: Mapping[str, Any]) -> str:
