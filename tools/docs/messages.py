@@ -31,14 +31,13 @@ STREAM_READERS = {
 INTRODUCTION = """# Messages and queues
 
 Written by `python -m tools.docs.generate` from `shared/contracts`, `shared/amqp/topology.py` and
-`shared/amqp/permissions.py`. [JSON Schemas](../shared/contracts/schemas), [an example of each
-message](../shared/contracts/examples).
+`shared/amqp/permissions.py`. Each type has a [JSON Schema](../shared/contracts/schemas), with the types and limits of
+its fields, and an [example](../shared/contracts/examples).
 
 Every message is a [CloudEvent](https://cloudevents.io) 1.0 in structured JSON (`application/cloudevents+json`); the
 lists below describe its `data`. Readers ignore unknown fields; new required or changed fields mean a [new
-version](decisions/0002-contracts-and-envelope.md) of the type. A type follows its fields; those without one are
-strings, or lists of strings. Binary values are base64. Addresses are encrypted; only ingress and dispatcher have the
-key."""
+version](decisions/0002-contracts-and-envelope.md) of the type. Addresses are encrypted; only ingress and dispatcher
+have the key."""
 TIERS = """All queues are quorum queues. Each queue that a service reads has
 
 - a dead-letter queue `<queue>.dead`, which keeps messages with their reason until an operator looks, including those
@@ -153,11 +152,11 @@ def _render_values() -> Iterator[str]:
 
 
 def _render_fields(definition: Mapping[str, Any]) -> str:
-    """Return the required fields, then the optional ones, each with those of the same type before it."""
+    """Return the required fields, then the optional ones, those of the same part or default together."""
     required = set(definition.get("required", ()))
     fields: dict[str, dict[str, list[str]]] = {"": {}, "optional: ": {}}
     for name, schema in definition["properties"].items():
-        kind = describe_schema(schema, nullable=name in required) + _format_default(schema)
+        kind = describe_schema(schema) + _format_default(schema)
         fields["" if name in required else "optional: "].setdefault(kind, []).append(f"`{name}`")
     return "\n".join(f"- {title}{_format_fields(names)}" for title, names in fields.items() if names)
 
@@ -171,27 +170,12 @@ def _format_default(schema: Mapping[str, Any]) -> str:
     return "" if default in (None, "", [], {}) else f", otherwise `{str(default).lower()}`"
 
 
-def describe_schema(schema: Mapping[str, Any], *, nullable: bool = False) -> str:
-    """Return the type of one field in words; for an optional field, without null."""
+def describe_schema(schema: Mapping[str, Any]) -> str:
+    """Return links to the parts of messages that a field consists of; other types are in the JSON Schemas."""
     if "anyOf" in schema:
-        choices = [choice for choice in schema["anyOf"] if nullable or choice.get("type") != "null"]
-        return " or ".join(map(describe_schema, choices))
+        return " or ".join(filter(None, map(describe_schema, schema["anyOf"])))
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"
-    if schema["type"] == "array":
-        item = describe_schema(schema["items"])
-        return "list" + (f" of strings of {item}" if "maxLength" in schema["items"] else f" of {item}" if item else "")
-    return _describe_scalar(schema)
-
-
-def _describe_scalar(schema: Mapping[str, Any]) -> str:
-    word = {"uuid": "UUID", "date-time": "time", "string": ""}.get(schema.get("format", schema["type"]), schema["type"])
-    if schema.get("contentEncoding") == "base64":
-        word = "binary"
-    if "maxLength" in schema:
-        word += f"{schema['minLength']} to" if "minLength" in schema else "up to"
-        word += f" {schema['maxLength']} characters"
-    if "maximum" in schema:
-        word += f", {schema['minimum']} to {schema['maximum']}"
-    return f"{word}, `{schema['pattern']}`" if "pattern" in schema else word
+    item = describe_schema(schema["items"]) if schema.get("type") == "array" else ""
+    return item and f"list of {item}"
