@@ -1,10 +1,7 @@
 """A pause that somebody else caused ends by itself; meanwhile nobody is failed and hardly anything is sent."""
 
-import asyncio
 import re
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
 import asyncpg
@@ -37,7 +34,6 @@ MAX_WAIT = """
 """
 WAIT_SECONDS = 4  # the longest that Meta may ask for without a pause is five
 PAUSED = ("kreisfunk_dispatcher_sending_paused", "kreisfunk_dispatcher_meta_unreachable_seconds")
-BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
 
 
 def always(answer: GraphAnswer) -> Behaviour:
@@ -53,48 +49,22 @@ async def send_all_kinds(harness: EndpointHarness) -> int:
     return len(citizens)
 
 
-def answer_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer as HTTP servers do when they are spoken to with TLS."""
-    writer.write(BAD_REQUEST)
-    writer.close()
-
-
-@asynccontextmanager
-async def not_meta(kind: str) -> AsyncIterator[str]:
-    """Give an address at which nobody is Meta, before a request can be sent."""
-    with reserve_ports(1) as (port,):
-        if kind == "no name":
-            yield "https://meta.invalid"
-        elif kind == "refused":
-            yield f"http://{LOOPBACK}:{port}"
-        else:
-            plain = await asyncio.start_server(answer_plainly, LOOPBACK, 0)
-            async with plain:
-                yield f"https://{LOOPBACK}:{plain.sockets[0].getsockname()[1]}"
-
-
 async def test_that_meta_is_not_reachable_is_said_once_and_told_to_operators(harness: EndpointHarness) -> None:
-    """By three replicas, each of which is kept from Meta in another way."""
-    async with AsyncExitStack() as ends:
-        urls = [await ends.enter_async_context(not_meta(kind)) for kind in ("no name", "refused", "no TLS")]
-        dispatchers = [harness.prepare(graph_url=url) for url in urls]
-        await asyncio.gather(*(one.start() for one in dispatchers))
+    """Other ways in which it is not, tests/unit/shared/test_post_client.py has."""
+    with reserve_ports(1) as (port,):
+        (dispatcher,) = await harness.start(graph_url=f"http://{LOOPBACK}:{port}")
         await send_all_kinds(harness)
 
-        async def tries_after(dispatcher: Service, seconds: float) -> float:
+        async def count_tries_after(seconds: float) -> float:
             await fetch_until(lambda: harness.fetch_metric(dispatcher, PAUSED[1]), lambda found: found > seconds)
             return await harness.fetch_metric(dispatcher, "kreisfunk_dispatcher_sends_total", result="not_sent")
 
-        async def later_tries(dispatcher: Service) -> float:
-            before = await tries_after(dispatcher, 2)
-            return await tries_after(dispatcher, 9) - before
-
-        assert max(await asyncio.gather(*map(later_tries, dispatchers))) <= MAX_PROBES
+        before = await count_tries_after(2)
+        assert await count_tries_after(9) - before <= MAX_PROBES
         told = await run({"KREISFUNK_DATABASE_URL": harness.database.build_role_url("kreisfunk_operator")}, "sending")
         assert "Meta is not reachable since 20" in told.output
-        assert {await harness.fetch_readiness(one) for one in dispatchers} == {200}
-    for one in dispatchers:
-        assert [event["event"] for event in harness.read_log(one, "warning", "error")] == ["meta_not_reachable"]
+        assert await harness.fetch_readiness(dispatcher) == 200
+    assert [event["event"] for event in harness.read_log(dispatcher, "warning", "error")] == ["meta_not_reachable"]
 
 
 async def one_429(harness: EndpointHarness) -> None:

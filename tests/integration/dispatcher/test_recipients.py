@@ -1,6 +1,6 @@
 """Erasures and reactions on a real ledger."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncpg
@@ -10,11 +10,10 @@ import pytest
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.recipients import PostgresRecipientRepository
 from services.dispatcher.domain.states import DeliveryState
-from services.dispatcher.handlers.consumers import locate_reaction
 from services.dispatcher.handlers.maintenance import finish_erasures
-from shared.contracts.events import ReactionLocated, ReactionReceived, SubscriberErased
+from shared.contracts.events import SubscriberErased
 from shared.contracts.ids import delivery_id, make_timed_id
-from shared.contracts.message import Address, AddressKind, Message
+from shared.contracts.message import Address, AddressKind
 from tests.integration.dispatcher.factories import (
     build_batch_message,
     build_record,
@@ -181,27 +180,3 @@ async def test_an_erasure_waits_for_a_reply_without_an_outcome_only_until_that_e
     await owner.fetch("update dispatcher.erasure set tried_at = '-infinity'")
     await finish_erasures(recipients, FakeContacts().delete_contact)
     assert await owner.fetch(addresses) == []
-
-
-async def test_a_reaction_finds_its_broadcast_or_nothing(
-    recipients: PostgresRecipientRepository, owner: asyncpg.Connection
-) -> None:
-    other, told = make_timed_id(NOW - timedelta(minutes=1), b"older"), list[Message]()
-
-    async def publish(message: Message) -> None:
-        told.append(message)
-
-    await deliver(owner, "read")
-    for about in (b"wamid hash", b"hash of a reply"):
-        question = ReactionReceived(
-            reaction=make_timed_id(NOW, about),
-            subscriber=SUBSCRIBER,
-            about_key=about,
-            broadcasts=(other, BROADCAST),
-            value="👍",
-            at=NOW,
-        )
-        await locate_reaction(recipients, publish, question)
-    (located,) = told
-    assert isinstance(located, ReactionLocated)
-    assert (located.broadcast, located.value) == (BROADCAST, "👍")
