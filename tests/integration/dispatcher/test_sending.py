@@ -179,9 +179,10 @@ async def test_who_asks_about_a_broadcast_is_answered_and_who_wants_to_be_forgot
         await answers.bind(topology.EVENTS, key)
 
     (sent,) = [one for one in harness.endpoint.accepted if one.recipient == citizen.phone]
-    same: dict[str, Any] = {"reaction": generate_id(), "subscriber": citizen.subscriber, "value": "👍", "at": now}
+    same: dict[str, Any] = {"subscriber": citizen.subscriber, "value": "👍", "at": now}
     about = harness.index_key.compute_base_index("wamid", sent.message_id)
     for message_key in (b"of a reply", about):
+        same["reaction"] = generate_id()
         reaction = ReactionReceived(about_key=message_key, broadcasts=(generate_id(), source), **same)
         await harness.send(reaction, topology.EVENTS, ReactionReceived.KEY)
     assert await receive(answers) == ReactionLocated(broadcast=source, **same)
