@@ -39,36 +39,23 @@ async def create_slot(owner: asyncpg.Connection) -> AsyncIterator[None]:
         await owner.execute("select pg_drop_replication_slot($1)", name)
 
 
-async def test_each_transaction_makes_the_server_older(database: FreshDatabase, owner: asyncpg.Connection) -> None:
-    before = await read_metrics(database)
-    for _ in range(TRANSACTIONS):
-        await owner.execute("select pg_current_xact_id()")
-    assert (await read_metrics(database))["transaction_age"] >= before["transaction_age"] + TRANSACTIONS
-
-
-async def test_rows_that_wait_for_a_vacuum_are_counted(database: FreshDatabase, owner: asyncpg.Connection) -> None:
-    before = await read_metrics(database)
-    await owner.execute(DEAD_ROWS)
-
-    async def counted() -> bool:
-        after = await read_metrics(database)
-        return (after["dead_rows"] - before["dead_rows"], after["live_rows"] - before["live_rows"]) == (80, 20)
-
-    await wait_for(counted)
-
-
-async def test_checkpoints_and_what_makes_them_necessary_are_counted(
+async def test_transactions_dead_rows_and_checkpoints_are_counted(
     database: FreshDatabase, owner: asyncpg.Connection
 ) -> None:
     before = await read_metrics(database)
+    for _ in range(TRANSACTIONS):
+        await owner.execute("select pg_current_xact_id()")
     await owner.execute(DEAD_ROWS)
     await owner.execute("checkpoint")
 
-    async def counted() -> bool:
+    async def are_counted() -> bool:
         after = await read_metrics(database)
-        return all(after[name] > before[name] for name in ("checkpoints_requested_total", "wal_bytes_total"))
+        rows = [after[name] - before[name] for name in ("dead_rows", "live_rows")]
+        checkpoints = [after[name] > before[name] for name in ("checkpoints_requested_total", "wal_bytes_total")]
+        return rows == [80, 20] and all(checkpoints)
 
-    await wait_for(counted)
+    await wait_for(are_counted)
+    assert (await read_metrics(database))["transaction_age"] >= before["transaction_age"] + TRANSACTIONS
     assert before["checkpoints_timed_total"] >= 0
 
 

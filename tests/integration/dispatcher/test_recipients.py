@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from services.dispatcher.adapters.ledger import PostgresLedger
-from services.dispatcher.adapters.recipients import PostgresRecipientRepository
+from services.dispatcher.adapters.recipients import MAX_SEQUENCE, PostgresRecipientRepository
 from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.handlers.maintenance import finish_erasures
 from shared.contracts.events import SubscriberErased
@@ -73,7 +73,8 @@ async def test_an_erasure_forgets_what_was_sent_first_and_the_rest_when_it_has_l
     contacts = FakeContacts(1)
     for _ in range(2):
         await recipients.register_erasure(ERASED)
-    assert [row["topic"] for row in await owner.fetch("select topic from dispatcher.suppression")] == [""]
+    suppressions = await owner.fetch("select topic, sequence from dispatcher.suppression")
+    assert [tuple(row) for row in suppressions] == [("", MAX_SEQUENCE)]
 
     await finish_erasures(recipients, contacts.delete_contact)
     addresses = "select state::text, address_index = '' and address_sealed = '' from dispatcher.delivery order by state"

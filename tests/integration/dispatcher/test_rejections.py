@@ -1,7 +1,5 @@
 """Rejections caused by a broadcast, its template or ourselves fail nobody for good, or only the first few."""
 
-import asyncio
-
 import pytest
 
 from services.dispatcher.domain.pacing import PROBE_DELAY_SECONDS
@@ -115,7 +113,10 @@ async def unlucky_ones_are(harness: EndpointHarness, count: int) -> None:
     )
 
 
-async def assert_a_broadcast_pauses_once(harness: EndpointHarness) -> None:
+async def test_a_code_about_the_sender_that_one_recipient_gets_again_and_again_pauses_once(
+    harness: EndpointHarness,
+) -> None:
+    """Meta names the sender, but means one person: nobody else waits for longer than until the next probe."""
     harness.endpoint.behave = refuse_one
     (dispatcher,) = await harness.start()
     await harness.publish_broadcast(harness.build_citizens(300))
@@ -126,24 +127,3 @@ async def assert_a_broadcast_pauses_once(harness: EndpointHarness) -> None:
     assert await harness.read_paused_reason() is None
 
     await harness.wait_for_states({"accepted": 299, "waiting": 1})
-
-
-async def assert_a_later_reply_is_the_probe(harness: EndpointHarness) -> None:
-    harness.endpoint.behave = refuse_one
-    await harness.start()
-    unlucky, other = harness.build_citizens(2)
-    await harness.request_reply(unlucky, "Guten Tag")
-    await harness.wait_until_paused()
-    await harness.request_reply(other, "Guten Tag")
-    await harness.wait_for_accepted(1, PROBE_DELAY_SECONDS + MARGIN_SECONDS)
-    await unlucky_ones_are(harness, 3)
-    assert await harness.read_paused_reason() is None
-
-
-async def test_a_code_about_the_sender_that_one_recipient_gets_again_and_again_pauses_once(
-    harness: EndpointHarness, second_harness: EndpointHarness
-) -> None:
-    """Meta names the sender, but means one person: nobody else waits for longer than until the next probe."""
-    async with asyncio.TaskGroup() as both:
-        both.create_task(assert_a_broadcast_pauses_once(harness))
-        both.create_task(assert_a_later_reply_is_the_probe(second_harness))
