@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import cast
 from uuid import UUID
+
+from aiohttp import web
 
 from deploy.local.ports import LOOPBACK
 
-MESSAGES = "/messages"
 BACKLOG = 4096
 HTML = "<html><head><title>{status}</title></head><body><h1>{status}</h1><hr>proxy</body></html>"
 
@@ -69,7 +69,6 @@ class FakeGraphApi:
         self.behave: Behaviour = build_acceptance
         self.requests: list[SendRequest] = []
         self.accepted: list[SendRequest] = []
-        self.connections: set[_Connection] = set()
         self.port = 0
 
     @property
@@ -81,11 +80,8 @@ class FakeGraphApi:
         """Count requests that arrived from `start` until before `end` on the monotonic clock."""
         return sum(1 for request in self.requests if start <= request.at < end)
 
-    def receive(self, path: str, body: bytes, connection: "_Connection") -> None:
-        if not path.endswith(MESSAGES):
-            connection.answer(GraphAnswer(status=404, body="{}"), "")
-            return
-        read = json.loads(body)
+    async def handle(self, http: web.Request) -> web.Response:
+        read = json.loads(await http.read())
         request = SendRequest(
             number=len(self.requests),
             delivery=UUID(read["biz_opaque_callback_data"]),
@@ -97,57 +93,16 @@ class FakeGraphApi:
         self.requests.append(request)
         answer = self.behave(request)
         if answer is None:
-            return
+            await asyncio.Event().wait()
+            raise AssertionError
         if answer.body is None:
             self.accepted.append(request)
-        if answer.cut:
-            connection.abort()
-        else:
-            connection.answer(answer, request.message_id)
-
-
-class _Connection(asyncio.Protocol):
-    """One connection with HTTP/1.1, kept alive, one request at a time."""
-
-    def __init__(self, endpoint: FakeGraphApi) -> None:
-        self._endpoint = endpoint
-        self._read = b""
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        self._endpoint.connections.add(self)
-
-    def connection_lost(self, _: Exception | None) -> None:
-        self._transport = None
-        self._endpoint.connections.discard(self)
-
-    def abort(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
-
-    def data_received(self, data: bytes) -> None:
-        self._read += data
-        head, separator, rest = self._read.partition(b"\r\n\r\n")
-        if not separator:
-            return
-        lines = head.decode("latin-1").split("\r\n")
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
-        length = int(headers.get("content-length", "0"))
-        if len(rest) < length:
-            return
-        self._read = rest[length:]
-        self._endpoint.receive(lines[0].split(" ")[1], rest[:length], self)
-
-    def answer(self, answer: GraphAnswer, message_id: str) -> None:
-        body = (answer.body if answer.body is not None else _build_body(message_id)).encode()
-        headers = {"Content-Type": "application/json", **answer.headers, "Content-Length": str(len(body))}
-        head = f"HTTP/1.1 {answer.status} Status\r\n" + "".join(f"{name}: {it}\r\n" for name, it in headers.items())
-        asyncio.get_running_loop().call_later(answer.after, self._write, head.encode() + b"\r\n" + body)
-
-    def _write(self, data: bytes) -> None:
-        if self._transport is not None:
-            self._transport.write(data)
+        if answer.cut and http.transport is not None:
+            http.transport.abort()
+        await asyncio.sleep(0 if answer.cut else answer.after)
+        headers = {"Content-Type": "application/json", **answer.headers}
+        body = _build_body(request.message_id) if answer.body is None else answer.body
+        return web.Response(status=answer.status, body=body.encode(), headers=headers)
 
 
 def _build_body(message_id: str) -> str:
@@ -157,13 +112,14 @@ def _build_body(message_id: str) -> str:
 @asynccontextmanager
 async def run_fake_graph_api() -> AsyncIterator[FakeGraphApi]:
     """Listen on a free port until the context is left."""
-    endpoint = FakeGraphApi()
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Connection(endpoint), LOOPBACK, 0, backlog=BACKLOG)
-    endpoint.port = server.sockets[0].getsockname()[1]
+    endpoint, app = FakeGraphApi(), web.Application()
+    app.router.add_post("/{version}/{number}/messages", endpoint.handle)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, LOOPBACK, 0, backlog=BACKLOG)
+    await site.start()
+    endpoint.port = site.port
     try:
         yield endpoint
     finally:
-        server.close()
-        for connection in tuple(endpoint.connections):
-            connection.abort()
+        await runner.cleanup()
