@@ -56,7 +56,7 @@ def render_messages_page() -> str:
         INTRODUCTION,
         "## Exchanges",
         _render_exchanges(),
-        _format_systems(),
+        SYSTEMS.format(limits=" and ".join(f"{n} {name.removeprefix('max-')}" for name, n in MUNICIPAL_LIMITS.items())),
         "## Queues",
         _render_queues(),
         _format_tiers(),
@@ -98,15 +98,17 @@ def _render_queues() -> str:
         (f"`{notices}`", f"`{retry_exchange}`", f"`{notices}`", "an operator", notices_limit),
     ]
     rows += [
-        (f"`{stream.name}`", f"`{exchange}`", format_code(keys), STREAM_READERS[stream.name], _format_size(stream))
+        (
+            f"`{stream.name}`",
+            f"`{exchange}`",
+            format_code(keys),
+            STREAM_READERS[stream.name],
+            f"14 days or {stream.max_bytes // 1_000_000} MB, a stream",
+        )
         for stream in topology.STREAMS
         for exchange, keys in stream.keys.items()
     ]
     return render_table(("queue", "exchange", "keys", "read by", "most messages"), rows)
-
-
-def _format_size(stream: topology.Stream) -> str:
-    return f"14 days or {stream.max_bytes // 1_000_000} MB, a stream"
 
 
 def _format_bound(queue: topology.Queue) -> str:
@@ -123,12 +125,6 @@ def _format_tiers() -> str:
         notices=topology.NOTICES_QUARANTINE,
         expiring=" and ".join(f"`{queue.dead_letter_queue}`" for queue in topology.QUEUES if queue.has_citizens_words),
         days=topology.QUARANTINE_MAX_AGE.days,
-    )
-
-
-def _format_systems() -> str:
-    return SYSTEMS.format(
-        limits=" and ".join(f"{value} {name.removeprefix('max-')}" for name, value in MUNICIPAL_LIMITS.items())
     )
 
 

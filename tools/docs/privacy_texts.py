@@ -172,7 +172,6 @@ def _render_templates() -> Iterator[str]:
 
 
 def _read_content(template: dict[str, Any]) -> tuple[str, ...]:
-    """Return the text, then the titles of the buttons."""
     parts = {part["type"]: part for part in template["components"]}
     text = "\n\n".join(parts[kind]["text"] for kind in ("BODY", "FOOTER") if kind in parts)
     return text, *(button["text"] for button in parts.get("BUTTONS", {}).get("buttons", ()))
