@@ -246,19 +246,6 @@ class NoticeDraft:
         return next((decision for decision in self.current_decisions if decision.verdict is Verdict.RETURN), None)
 
 
-@dataclass(frozen=True, kw_only=True)
-class DraftFilter:
-    """Filter of drafts: in one of `states`, by `writer`, not by `excluded_writer`, changed before `before`.
-
-    The writer of a draft is the person who saved its newest version. Excluded is what the person has submitted, too.
-    """
-
-    states: Collection[DraftState]
-    writer: UUID | None = None
-    excluded_writer: UUID | None = None
-    before: datetime | None = None
-
-
 def list_changes(draft: NoticeDraft, now: datetime) -> Sequence[str] | None:
     """Return the names of the fields that a correction changes; None if unknown, or if it is not a correction."""
     earlier = draft.earlier

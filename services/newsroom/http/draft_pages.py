@@ -15,7 +15,6 @@ from services.newsroom.domain.drafts import (
     WRITING_STATES,
     DraftConflict,
     DraftContent,
-    DraftFilter,
     DraftKind,
     DraftRefused,
     DraftState,
@@ -27,7 +26,7 @@ from services.newsroom.domain.drafts import (
 from services.newsroom.domain.explanations import FIELD_NAMES, FORM_FIELDS, FORM_NAMES, explain_problem
 from services.newsroom.domain.hints import find_hints
 from services.newsroom.domain.outbox import NoticePublication
-from services.newsroom.domain.preview import EXAMPLE_CODE, count_length
+from services.newsroom.domain.preview import EXAMPLE_CODE, MAX_LENGTH, count_length
 from services.newsroom.http.draft_forms import (
     FormRefused,
     ShownForm,
@@ -81,14 +80,11 @@ async def show_list(newsroom: Newsroom, request: web.Request) -> web.Response:
     """Show the newest drafts of each list, or older ones of a single list."""
     drafts, list_name, before = newsroom.drafts, request.query.get("liste", ""), parse_before(request)
     is_older = list_name in _LISTS and before is not None
-    filters = {
-        name: DraftFilter(states=_LISTS[name], before=before if is_older else None)
-        for name in ((list_name,) if is_older else _LISTS)
-    }
+    names, before = ((list_name,), before) if is_older else (_LISTS, None)
     return render_page(
         request,
         "drafts.html",
-        lists={name: await drafts.list_drafts(draft_filter, MAX_LISTED + 1) for name, draft_filter in filters.items()},
+        lists={name: await drafts.list_drafts(_LISTS[name], MAX_LISTED + 1, before=before) for name in names},
         unreviewed=[] if is_older else await drafts.list_unreviewed(),
         is_older=is_older,
         limit=MAX_LISTED,
@@ -295,6 +291,7 @@ def _describe(newsroom: Newsroom, content: DraftContent) -> dict[str, Any]:
     return {
         "preview": newsroom.build_preview(msgspec.structs.replace(content, **shown)),
         "length": count_length(content),
+        "max_length": MAX_LENGTH,
         "hints": find_hints(content, system_clock().astimezone(LOCAL_ZONE).date()),
     }
 

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -26,10 +27,9 @@ from services.newsroom.domain.login import (
     hash_cookie,
     hash_recovery_code,
 )
-from services.newsroom.handlers.account_admin import AccountAdministration, Invitation
+from services.newsroom.handlers.account_admin import AccountAdministration
 from services.newsroom.handlers.login import (
     TOTP_PURPOSE,
-    LoginAttempt,
     LoginRefused,
     LoginService,
     SetupRefused,
@@ -42,6 +42,7 @@ from tests.databases import FreshDatabase, wait_until_locked
 from tests.harness.newsroom import KEYS, insert_account
 from tests.integration.newsroom.test_setup import NEW_PASSWORD
 
+INVITED: dict[str, Any] = {"name": "Gast", "roles": ["editor"], "same_person_as": ""}
 FIRST, OLD, NEW = "erstes Kennwort", "altes Kennwort", NEW_PASSWORD
 ACT = Act(account=None, action="test.act", object="test")
 LIMITS = SessionLimits(idle=timedelta(hours=1), total=timedelta(hours=1))
@@ -88,10 +89,7 @@ class Logins:
     async def log_in(self, password: str = OLD, code: str = "") -> StartedSession:
         code = code or pyotp.TOTP(encode_totp_secret(self.secret)).now()
         await self.owner.execute("update newsroom.account set totp_step = 0 where id = $1", self.account.id)
-        attempt = LoginAttempt(
-            login=self.account.login, password=password, code=code, address=secrets.token_hex(4), device=None
-        )
-        return await self.service.log_in(attempt)
+        return await self.service.log_in(self.account.login, password, code, secrets.token_hex(4), None)
 
     async def visit(self, started: StartedSession) -> Visitor:
         visitor = await self.service.sessions.find_visitor(hash_cookie(started.token))
@@ -102,8 +100,9 @@ class Logins:
         """The owner has logged in with a first password, and filled in the form."""
         await self.reset()
         visitor = await self.visit(await self.log_in(FIRST))
-        secret = self.service.begin_setup(visitor)
-        return visitor, {"password": NEW, "code": pyotp.TOTP(secret.text).now(), "ciphertext": secret.ciphertext}
+        ciphertext = self.service.begin_setup(visitor)
+        code = pyotp.TOTP(self.service.read_setup(visitor, ciphertext)).now()
+        return visitor, {"password": NEW, "code": code, "ciphertext": ciphertext}
 
     async def reset(self) -> None:
         now = system_clock()
@@ -301,8 +300,7 @@ async def find_request(logins: Logins, login: str) -> UUID:
 async def test_whoever_loses_the_right_meanwhile_gets_no_account_confirmed(logins: Logins, who: str, lost: str) -> None:
     administration, login = build_administration(logins), f"g-{secrets.token_hex(5)}"
     operators = {each: await logins.add_operator() for each in ("requester", "decider")}
-    invitation = Invitation(login=login, name="Gast", roles=["editor"], same_person_as="")
-    await administration.invite(operators["requester"], invitation)
+    await administration.invite(operators["requester"], login=login, **INVITED)
     request, statement = await find_request(logins, login), f"update newsroom.account set {lost} where id = $1"  # noqa: S608 - ours
     logins.hasher.interrupt = lambda: logins.owner.execute(statement, operators[who].id)
     with pytest.raises(NotPermitted):
@@ -314,7 +312,7 @@ async def test_whoever_loses_the_right_meanwhile_gets_no_account_confirmed(login
 async def test_whoever_is_blocked_meanwhile_or_may_not_refuses_nothing(logins: Logins) -> None:
     administration, login = build_administration(logins), f"g-{secrets.token_hex(5)}"
     requester, decider = await logins.add_operator(), await logins.add_operator()
-    await administration.invite(requester, Invitation(login=login, name="Gast", roles=["editor"], same_person_as=""))
+    await administration.invite(requester, login=login, **INVITED)
     request = await find_request(logins, login)
     await logins.accounts.disable(decider.id, system_clock(), ACT)
     with pytest.raises(AccountProblem):
