@@ -161,7 +161,6 @@ def _open_pages(newsroom: Newsroom, settings: Settings, static: StaticFiles) -> 
 async def _open_archive(
     newsroom: Newsroom, database: Database, settings: Settings, static: StaticFiles
 ) -> AsyncIterator[None]:
-    """Serve the public archive from memory until the block ends."""
     county = newsroom.county
     retention = timedelta(days=settings.archive_days)
     cache = ArchiveCache(ArchiveEntryReader(database), system_clock, retention)

@@ -236,7 +236,10 @@ class PostgresAccountRepository:
         AccountProblem if the login of an invitation is taken, or the account to enable was unblocked or blocked again.
         """
         async with self._database.transaction() as connection:
-            await _check_decider(connection, request, decider)
+            # Requester and decider, once more: hashing the password of a new account may have taken seconds.
+            rows = await connection.fetch(_PEOPLE, [request.requested_by.id, decider], request.login)
+            people = {row["id"]: build_account(row) for row in rows}
+            replace(request, requested_by=people[request.requested_by.id]).check_decider(people[decider])
             if not await _decide(connection, request, decider, now, "confirmed"):
                 return False
             await _apply_request(connection, request, decider, new)
@@ -267,13 +270,6 @@ async def _insert_account(connection: Connection, new: Credentials) -> bool:
     account = new.account
     values = (account.id, account.login, account.name, account.person, sorted(account.roles))
     return await connection.fetchval(_CREATE, *values, new.password_hash, new.password_ends_at) is not None
-
-
-async def _check_decider(connection: Connection, request: AccountRequest, decider: UUID) -> None:
-    """Check requester and decider again: hashing the password of a new account may have taken seconds."""
-    rows = await connection.fetch(_PEOPLE, [request.requested_by.id, decider], request.login)
-    people = {row["id"]: build_account(row) for row in rows}
-    replace(request, requested_by=people[request.requested_by.id]).check_decider(people[decider])
 
 
 async def _decide(connection: Connection, request: AccountRequest, decider: UUID, now: datetime, decision: str) -> bool:

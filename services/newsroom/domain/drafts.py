@@ -106,7 +106,6 @@ class DraftContent(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def list_differences(left: DraftContent, right: DraftContent) -> Sequence[str]:
-    """Return the names of the fields that differ."""
     return [name for name in DraftContent.__struct_fields__ if getattr(left, name) != getattr(right, name)]
 
 

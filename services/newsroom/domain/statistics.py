@@ -93,7 +93,6 @@ class BroadcastResponse:
 
 
 def sum_counts(counts: Sequence[SubscriptionCounts]) -> tuple[int, int]:
-    """Return the total starts and ends."""
     return sum(count.started for count in counts), sum(count.ended for count in counts)
 
 

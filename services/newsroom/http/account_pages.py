@@ -54,12 +54,12 @@ async def invite(newsroom: Newsroom, request: web.Request) -> web.Response:
 
 async def request_roles(newsroom: Newsroom, request: web.Request) -> web.Response:
     actor, roles = request[VISITOR].account, request[FORM].getall("roles", [])
-    act = newsroom.administration.request_roles(actor, _get_login(request), roles)
+    act = newsroom.administration.request_roles(actor, request.match_info["login"], roles)
     return await _respond(newsroom, request, act, "beantragt", show_account)
 
 
 async def process(act: _Act, done: str, newsroom: Newsroom, request: web.Request) -> web.Response:
-    result = act(newsroom.administration, request[VISITOR].account, _get_login(request))
+    result = act(newsroom.administration, request[VISITOR].account, request.match_info["login"])
     return await _respond(newsroom, request, result, done, show_account)
 
 
@@ -123,7 +123,7 @@ async def show_account(newsroom: Newsroom, request: web.Request, problem: str = 
 
 async def _find_account(newsroom: Newsroom, request: web.Request) -> Account:
     try:
-        return await newsroom.administration.get_account(_get_login(request))
+        return await newsroom.administration.get_account(request.match_info["login"])
     except AccountProblem:
         raise web.HTTPNotFound from None
 
@@ -137,10 +137,6 @@ async def _respond(
     except AccountProblem as problem:
         return await show(newsroom, request, str(problem))
     return redirect(f"{ACCOUNTS_PATH}?erledigt={done}")
-
-
-def _get_login(request: web.Request) -> str:
-    return request.match_info["login"]
 
 
 _RIGHT = Right.MANAGE_ACCOUNTS

@@ -140,7 +140,6 @@ class _ArchiveHandlers:
         return self._documents.get(key, build, content_type).respond(request)
 
     def _get_levels(self) -> tuple[ServiceLevel, ...]:
-        """Return the present results. Raises HTTPServiceUnavailable before the first."""
         if self._results.levels is None:
             raise web.HTTPServiceUnavailable
         return self._results.levels
@@ -185,7 +184,6 @@ def build_archive_app(
 ) -> web.Application:
     @web.middleware
     async def respond_to_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Convert every error to a page with advice."""
         try:
             return await handler(request)
         except web.HTTPException as error:

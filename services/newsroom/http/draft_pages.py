@@ -191,7 +191,6 @@ async def save(newsroom: Newsroom, request: web.Request) -> web.Response:
 
 
 def _choose_next(newsroom: Newsroom, previous: NoticeDraft, draft: NoticeDraft, next_step: str) -> str:
-    """Return the suffix of the draft's URL to redirect to after saving."""
     if draft.is_overtaken:
         return "?erledigt=ueberholt"
     if next_step != "check":
@@ -297,13 +296,11 @@ def _describe(newsroom: Newsroom, content: DraftContent) -> dict[str, Any]:
 
 
 def _explain_done(request: web.Request, draft: NoticeDraft) -> str:
-    """Return a message about the last act on the draft; empty if there was none."""
     name = request.query.get("erledigt", "")
     return _APPROVED.get(draft.state, "") if name == "freigegeben" else _DONE.get(name, "")
 
 
 def _explain_rejection(draft: NoticeDraft, publication: NoticePublication | None) -> list[str]:
-    """Return why the notices API rejected the draft; empty if it did not."""
     if draft.state is not DraftState.RETURNED or publication is None or draft.find_return():
         return []
     return [f"{FIELD_NAMES.get(each.field, each.field)}: {explain_problem(each)}" for each in publication.problems]

@@ -61,7 +61,6 @@ def _parse_filter(request: web.Request) -> FeedbackFilter:
 
 
 async def show_overview(newsroom: Newsroom, request: web.Request) -> web.Response:
-    """Show the visitor's tasks, the broadcasts, and recent feedback."""
     account = request[VISITOR].account
     # If leads approve amounts, drafts that a lead may approve or review are listed for them, too.
     review_right = Right.APPROVE if newsroom.assessor.rules.lead_euros is None else Right.COUNTERSIGN
