@@ -43,6 +43,10 @@ class WritingHarness:
 
     browser: EditorBrowser
 
+    @property
+    def owner(self) -> asyncpg.Connection:
+        return self.browser.owner
+
     async def read(self, path: str) -> str:
         """Return the text of the page at this path."""
         return await self.browser.read(path)

@@ -215,7 +215,7 @@ async def test_a_block_is_asked_counts_at_once_and_its_end_needs_a_second_person
         assert (await log_in(guest, victim.account.login, code=victim.next_code())).status == 303
 
 
-async def test_nobody_blocks_themselves(newsroom: NewsroomProcess, member: Member, browser: EditorBrowser) -> None:
+async def test_nobody_blocks_themselves(member: Member, browser: EditorBrowser) -> None:
     page = f"/konto/{member.account.login}"
     assert (await browser.fill_in(page, f"{page}/sperren")).status == 403
     assert (await browser.open("/profil")).status == 200
@@ -235,9 +235,7 @@ async def test_the_end_of_all_sessions_and_other_roles_count_at_once(
         assert (await opened.open("/profil")).status == 303
 
 
-async def test_the_pages_of_an_account_are_in_the_menu(
-    newsroom: NewsroomProcess, browser: EditorBrowser, colleague: Member
-) -> None:
+async def test_the_pages_of_an_account_are_in_the_menu(browser: EditorBrowser, colleague: Member) -> None:
     account = f"/konto/{colleague.account.login}"
     for path in ("/konten", account, f"{account}/sperren", "/einladung"):
         shown = await browser.read(path)

@@ -110,24 +110,24 @@ async def test_a_form_of_a_session_that_has_ended_is_refused(browser: EditorBrow
 
 
 async def test_a_form_whose_session_ends_while_it_is_sent_changes_nothing(
-    newsroom: NewsroomProcess, browser: EditorBrowser, member: Member
+    browser: EditorBrowser, member: Member
 ) -> None:
     csrf = (await browser.open("/profil")).csrf
     was_here = "select bool_and(seen_at > now() - interval '1 minute') from newsroom.session where account = $1"
     change = "update newsroom.session set {} where account = $1"
-    await newsroom.owner.execute(change.format("seen_at = now() - interval '2 minutes'"), member.account.id)
+    await browser.owner.execute(change.format("seen_at = now() - interval '2 minutes'"), member.account.id)
 
     async def write_slowly() -> AsyncIterator[bytes]:
         yield b"csrf="
-        await wait_for(lambda: newsroom.owner.fetchval(was_here, member.account.id))
-        await newsroom.owner.execute(change.format("revoked_at = now()"), member.account.id)
+        await wait_for(lambda: browser.owner.fetchval(was_here, member.account.id))
+        await browser.owner.execute(change.format("revoked_at = now()"), member.account.id)
         yield csrf.encode()
 
     headers = {**SAME_ORIGIN, "Content-Type": FORM_MEDIA}
     found = await browser.request("POST", "/entwuerfe", data=write_slowly(), headers=headers)
     assert (found.status, found.headers.get("Location")) == (403, None)
     begun = "select count(*) from newsroom.draft where created_by = $1"
-    assert await newsroom.owner.fetchval(begun, member.account.id) == 0
+    assert await browser.owner.fetchval(begun, member.account.id) == 0
 
 
 async def test_a_form_that_is_sent_after_the_end_of_its_session_is_shown_to_be_copied(browser: EditorBrowser) -> None:
@@ -198,7 +198,7 @@ async def test_a_packed_body_is_refused(browser: EditorBrowser) -> None:
         "'; drop table newsroom.account; --",
     ],
 )
-async def test_hostile_fields_do_no_harm(value: str, newsroom: NewsroomProcess, browser: EditorBrowser) -> None:
+async def test_hostile_fields_do_no_harm(value: str, browser: EditorBrowser) -> None:
     found = await browser.fill_in(
         "/einladung", "/einladung", name=value, login=value, roles=[value, "editor"], same=value
     )

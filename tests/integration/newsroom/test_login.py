@@ -19,9 +19,7 @@ from tests.servers import wait_until_equal
 pytestmark = pytest.mark.usefixtures("no_failures")
 
 
-async def test_password_and_code_open_a_session(
-    newsroom: NewsroomProcess, member: Member, stranger: EditorBrowser
-) -> None:
+async def test_password_and_code_open_a_session(member: Member, stranger: EditorBrowser) -> None:
     """Its cookies are for this server only, the database does not know them, and the audit tells of it."""
     found = await log_in(stranger, member.account.login, code=member.next_code())
     assert (found.status, found.location) == (303, "/")
@@ -33,12 +31,12 @@ async def test_password_and_code_open_a_session(
     assert {"HttpOnly", "SameSite=Strict"} <= set(device.split("; "))
     tokens = [cookie.partition("=")[2].partition(";")[0] for cookie in found.cookies]
     for table in ("session", "device"):
-        rows = await newsroom.owner.fetch(f"select t::text as row from newsroom.{table} t")  # noqa: S608 (a test's table)
+        rows = await stranger.owner.fetch(f"select t::text as row from newsroom.{table} t")  # noqa: S608 (a test's table)
         assert rows
         assert not [row for row in rows for token in tokens if token in row["row"]]
     await stranger.log_out()
     acts = "select action, detail ->> 'proof' from newsroom.audit where account = $1 order by id"
-    told = [tuple(row) for row in await newsroom.owner.fetch(acts, member.account.id)]
+    told = [tuple(row) for row in await stranger.owner.fetch(acts, member.account.id)]
     assert told == [("session.opened", "one_time_code"), ("session.closed", None)]
 
 
@@ -63,11 +61,9 @@ async def test_with_https_cookies_have_the_prefix_that_binds_them(
 
 
 @pytest.mark.parametrize("wrong", ["login", "password", "code", "empty code", "disabled"])
-async def test_whatever_is_wrong_the_answer_is_the_same(
-    wrong: str, newsroom: NewsroomProcess, member: Member, stranger: EditorBrowser
-) -> None:
+async def test_whatever_is_wrong_the_answer_is_the_same(wrong: str, member: Member, stranger: EditorBrowser) -> None:
     if wrong == "disabled":
-        await newsroom.owner.execute("update newsroom.account set disabled_at = now() where id = $1", member.account.id)
+        await stranger.owner.execute("update newsroom.account set disabled_at = now() where id = $1", member.account.id)
     code = {"code": "000000", "empty code": ""}.get(wrong) if "code" in wrong else member.next_code()
     found = await log_in(
         stranger,
@@ -241,22 +237,20 @@ async def test_logging_out_ends_the_session_everywhere(browser: EditorBrowser) -
     ],
     ids=["idle", "old", "revoked", "disabled"],
 )
-async def test_a_session_ends_at_once(
-    change: str, value: timedelta, newsroom: NewsroomProcess, member: Member, browser: EditorBrowser
-) -> None:
+async def test_a_session_ends_at_once(change: str, value: timedelta, member: Member, browser: EditorBrowser) -> None:
     assert (await browser.open("/profil")).status == 200
-    await newsroom.owner.execute(change, member.account.id, value)
+    await browser.owner.execute(change, member.account.id, value)
     assert (await browser.open("/profil")).location == "/anmelden?weiter=%2Fprofil"
 
 
-async def test_a_visit_prolongs_a_session(newsroom: NewsroomProcess, member: Member, browser: EditorBrowser) -> None:
+async def test_a_visit_prolongs_a_session(member: Member, browser: EditorBrowser) -> None:
     ago = "select now() - seen_at < interval '1 minute' from newsroom.session where account = $1"
-    await newsroom.owner.execute(
+    await browser.owner.execute(
         "update newsroom.session set seen_at = now() - interval '50 minutes' where account = $1", member.account.id
     )
-    assert await newsroom.owner.fetchval(ago, member.account.id) is False
+    assert await browser.owner.fetchval(ago, member.account.id) is False
     await browser.open("/profil")
-    assert await newsroom.owner.fetchval(ago, member.account.id) is True
+    assert await browser.owner.fetchval(ago, member.account.id) is True
 
 
 async def test_old_failures_and_sessions_are_deleted(
