@@ -83,7 +83,7 @@ class ArchiveSite:
     event_topics: frozenset[str] = frozenset()
 
     def build_url(self, path: str) -> str:
-        return f"{self.url.rstrip('/')}{path}"
+        return f"{self.url}{path}"
 
     def build_entry_url(self, code: str) -> str:
         return self.build_url(f"/meldung/{format_code(code)}")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 from xml.etree import ElementTree
@@ -11,7 +12,6 @@ import pytest
 from services.newsroom.domain.archive import Archive, ArchiveSelection
 from services.newsroom.domain.archive_feeds import (
     MAX_FEED_ENTRIES,
-    ArchiveSite,
     build_atom,
     build_json_feed,
     build_linked_data,
@@ -160,7 +160,7 @@ def test_a_notice_is_an_announcement() -> None:
     }
 
 
-def test_an_event_with_a_day_is_an_event() -> None:
+def test_what_has_a_day_is_an_event_and_what_no_longer_stands_is_nothing() -> None:
     entry = build_entry(topic="veranstaltungen", headline="Tag der offenen Tür", text="Am 5. Dezember, 10 bis 16 Uhr.")
     data = build_linked_data(SITE, Archive([entry], NOW), entry)
     assert data is not None
@@ -170,21 +170,12 @@ def test_an_event_with_a_day_is_an_event() -> None:
         "2026-12-05T16:00:00+01:00",
     )
     assert data["location"] == {"@type": "Place", "name": "Landkreis Osterholz", "address": "Landkreis Osterholz"}
-
-
-def test_an_event_without_a_day_is_an_announcement() -> None:
-    entry = build_entry(topic="veranstaltungen", text="Demnächst.")
-    data = build_linked_data(SITE, Archive([entry], NOW), entry)
-    assert data is not None
-    assert data["@type"] == "SpecialAnnouncement"
-
-
-@pytest.mark.parametrize("changes", [{"withdrawn_at": NOW}, {"replaced_by": 2}])
-def test_nothing_is_announced_that_no_longer_stands(changes: dict[str, object]) -> None:
-    entry = build_entry(**changes)
-    assert build_linked_data(SITE, Archive([entry], NOW), entry) is None
-
-
-def test_the_address_of_the_site_may_end_with_a_slash() -> None:
-    site = ArchiveSite(url="https://a.example/", county="K", topics={}, municipalities=())
-    assert site.build_entry_url("K7M2Q9TX") == "https://a.example/meldung/K7M2-Q9TX"
+    for changes, kind in (
+        ({"text": "Demnächst."}, "SpecialAnnouncement"),
+        ({"topic": "baustellen"}, "SpecialAnnouncement"),
+        ({"withdrawn_at": NOW}, None),
+        ({"replaced_by": 2}, None),
+    ):
+        other = replace(entry, **changes)
+        data = build_linked_data(SITE, Archive([other], NOW), other)
+        assert (data and data["@type"]) == kind, changes

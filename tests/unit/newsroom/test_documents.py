@@ -39,15 +39,11 @@ async def client(kern: Path) -> AsyncIterator[Client]:
         yield opened
 
 
-def test_with_the_design_system_its_styles_come_first(kern: Path) -> None:
-    names = [path.split("/", 3)[3] for path in StaticFiles(kern).base_styles]
-    assert names == ["kern/kern.min.css", "kern/fonts/fira-sans.css"]
-
-
-def test_without_it_there_is_a_plain_style(tmp_path: Path) -> None:
-    static = StaticFiles(tmp_path / "nowhere")
-    assert [path.split("/", 3)[3] for path in static.base_styles] == ["fallback.css"]
-    assert not static.has_kern
+def test_with_the_design_system_its_styles_come_first_and_without_it_there_is_a_plain_one(kern: Path) -> None:
+    for folder, expected in ((kern, ["kern/kern.min.css", "kern/fonts/fira-sans.css"]), (kern / "x", ["fallback.css"])):
+        static = StaticFiles(folder)
+        assert [path.split("/", 3)[3] for path in static.base_styles] == expected
+        assert static.has_kern is (folder == kern)
 
 
 def test_a_changed_file_has_another_path(kern: Path) -> None:
@@ -173,11 +169,6 @@ async def test_what_does_not_exist_is_not_kept(cache: ArchiveCache) -> None:
         documents.get("a", lambda _: None)
     documents.get("a", count_calls(made, "a"))
     assert made == ["a"]
-
-
-async def test_before_the_first_state_there_is_nothing(source: ChangingSource) -> None:
-    with pytest.raises(web.HTTPServiceUnavailable):
-        ArchiveDocuments(ArchiveCache(source, lambda: NOW, timedelta(days=1))).get("a", lambda _: "a")
 
 
 async def test_what_expires_while_the_database_is_away_is_shown_as_expired(source: ChangingSource) -> None:

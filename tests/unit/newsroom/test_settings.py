@@ -22,11 +22,6 @@ def read(**oidc: str) -> Settings:
     return Settings(**values)
 
 
-def test_there_is_no_identity_provider_unless_it_is_set() -> None:
-    assert read().oidc_issuer == ""
-    assert read(oidc_issuer=ISSUER, oidc_client_id="redaktion").oidc_issuer == ISSUER
-
-
 @pytest.mark.parametrize(
     "oidc",
     [
