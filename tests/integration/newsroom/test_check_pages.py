@@ -55,9 +55,13 @@ async def test_what_was_sent_in_an_emergency_is_looked_at_afterwards_by_another_
         assert words not in shown
 
 
-async def test_a_correction_says_which_notice_it_corrects(anna: WritingHarness) -> None:
+async def test_a_draft_says_which_notice_it_corrects_or_follows(anna: WritingHarness) -> None:
     path = await anna.publish_in_emergency(headline="K 8 gesperrt")
-    first = await anna.begin_from(path, "korrigieren")
+    follow_up, first = [await anna.begin_from(path, act) for act in ("folgemeldung", "korrigieren")]
+    shown = await anna.read(f"{follow_up}/pruefung")
+    assert "Folgemeldung zu „K 8 gesperrt“: geht an alle, die die erste bekommen haben" in shown
+    for page in (shown, await anna.read(f"{follow_up}/staende")):
+        assert "ganzer Landkreis" not in page
     await anna.save(first, headline="K 8 halb frei", urgent="1")
     shown = await anna.read(f"{first}/pruefung")
     assert "Korrektur der Meldung „K 8 gesperrt“" in shown
@@ -65,18 +69,6 @@ async def test_a_correction_says_which_notice_it_corrects(anna: WritingHarness) 
     second = await anna.begin_from(await anna.publish_in_emergency(first), "korrigieren")
     shown = await anna.read(f"{second}/pruefung")
     assert "Korrektur der Meldung „K 8 halb frei“" in shown, "the newest revision is what it replaces"
-
-
-async def test_a_follow_up_says_to_whom_it_goes(anna: WritingHarness) -> None:
-    path = await anna.publish_in_emergency(headline="K 7 gesperrt")
-    follow_up = await anna.begin_from(path, "folgemeldung")
-    shown = await anna.read(f"{follow_up}/pruefung")
-    assert "Folgemeldung zu „K 7 gesperrt“: geht an alle, die die erste bekommen haben" in shown
-    for page in (f"{follow_up}/pruefung", f"{follow_up}/staende"):
-        assert "ganzer Landkreis" not in await anna.read(page)
-
-
-async def test_a_new_notice_is_neither(anna: WritingHarness) -> None:
     shown = await anna.read(f"{await anna.begin()}/pruefung")
     assert [words in shown for words in ("Korrektur der Meldung", "Folgemeldung")] == [False, False]
 

@@ -13,7 +13,7 @@ from shared.amqp.topology import QUARANTINE
 from tests.harness.ledger_rows import TEMPLATE, add_expansion, add_sent_broadcast, count_states
 from tests.harness.newsroom import EditorBrowser, NewsroomProcess, ShownPage
 from tests.harness.writing import WritingHarness, add_broadcast, become_broadcast, parse_draft_id
-from tests.servers import connect_to_database, fetch_until
+from tests.servers import fetch_until
 
 NEWSROOM = "kreisfunk_newsroom"
 PERMITTED = {
@@ -56,12 +56,6 @@ async def test_the_newsroom_may_call_these_functions_and_no_others(newsroom: New
     for row in await newsroom.owner.fetch(_DEFINERS, NEWSROOM):
         found.setdefault(row["nspname"], set()).add(row["proname"])
     assert found == PERMITTED
-
-
-async def test_the_newsroom_may_not_send_again_what_may_have_arrived(newsroom: NewsroomProcess) -> None:
-    async with connect_to_database(newsroom.database.build_role_url(NEWSROOM)) as service:
-        with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await service.execute("select dispatcher.resend_missing($1, true)", uuid4())
 
 
 async def test_a_broadcast_is_paused_resumed_and_cancelled(operator: EditorBrowser) -> None:

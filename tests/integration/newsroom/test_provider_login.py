@@ -152,15 +152,6 @@ async def test_an_answer_is_good_once_and_in_the_browser_that_asked(
     assert (replayed.status, has_session(replayed)) == (403, False)
 
 
-async def test_another_providers_answer_is_none(
-    provider: ScriptedProvider, account: Account, stranger: EditorBrowser
-) -> None:
-    """The mix-up attack: a provider of the attacker's sends the browser back with a code of ours."""
-    answer = provider.let_in(await begin(stranger), account.login)
-    mixed = await stranger.open(f"{answer}&iss=https%3A%2F%2Fevil.example")
-    assert (mixed.status, has_session(mixed)) == (403, False)
-
-
 async def test_whoever_cancels_is_not_let_in(provider: ScriptedProvider, stranger: EditorBrowser) -> None:
     query = URL(await begin(stranger)).query
     answer = build_return(query["redirect_uri"], error="access_denied", state=query["state"])

@@ -120,7 +120,7 @@ def list_written_problems(module: ModuleType) -> Iterator[Problem]:
     """Yield each problem of an editor's field that the module can report."""
     for field, words in list_calls(module):
         if isinstance(field, ast.Constant) and field.value in FIELD_NAMES and (text := read_words(words, "7")):
-            yield Problem(field=field.value, problem=text)
+            yield Problem(field=str(field.value), problem=text)
 
 
 PROBLEMS = [
