@@ -131,12 +131,14 @@ async def stream(newsroom: Newsroom, request: web.Request) -> web.StreamResponse
     draft = await find_draft(newsroom, request)
     if await newsroom.publications.find_newest(draft.id) is None:
         raise web.HTTPNotFound
-
-    def render(latest: NoticePublication) -> web.Response:
-        return render_page(request, "draft_handover.html", draft=draft, publication=latest)
-
     return await stream_changes(
-        request, newsroom.ended, newsroom.handovers, draft.id, render, is_over=lambda latest: latest.is_settled
+        request,
+        newsroom.ended,
+        newsroom.handovers,
+        draft.id,
+        "draft_handover.html",
+        lambda latest: {"draft": draft, "publication": latest},
+        is_over=lambda latest: latest.is_settled,
     )
 
 

@@ -207,12 +207,8 @@ async def test_the_stream_and_the_certificate_of_what_was_withdrawn_before_its_s
     assert (table["nicht mehr gesendet"], "warten noch" in table) == ("10", False)
 
 
-async def pause(browser: EditorBrowser, path: str) -> ShownPage:
-    return await browser.fill_in(f"{path}/anhalten", f"{path}/anhalten", reason="Falsche Uhrzeit")
-
-
-async def end(browser: EditorBrowser, path: str) -> ShownPage:
-    return await browser.fill_in(f"{path}/beenden", f"{path}/beenden", reason="Falsche Uhrzeit")
+async def stop(browser: EditorBrowser, path: str, how: str = "anhalten") -> ShownPage:
+    return await browser.fill_in(f"{path}/{how}", f"{path}/{how}", reason="Falsche Uhrzeit")
 
 
 async def test_what_is_ended_while_all_of_it_waits_at_the_broker_is_ended_once_and_nobody_waits_for_it(
@@ -222,7 +218,7 @@ async def test_what_is_ended_while_all_of_it_waits_at_the_broker_is_ended_once_a
     broadcast = await add_broadcast(operator.owner, states="{}")
     await add_expansion(operator.owner, broadcast, "expanded")
     path = f"/aussendungen/{broadcast}"
-    assert [(await end(operator, path)).status for _ in range(2)] == [303, 422]
+    assert [(await stop(operator, path, "beenden")).status for _ in range(2)] == [303, 422]
     page = await operator.read(path)
     assert ("nicht mehr gesendet" in page, "warten noch" in page) == (True, False)
 
@@ -233,7 +229,7 @@ async def test_what_is_planned_is_not_ended_but_withdrawn(operator: EditorBrowse
     await add_expansion(operator.owner, broadcast, "scheduled")
     path = f"/aussendungen/{broadcast}"
     assert f"{path}/beenden" not in await operator.read(path)
-    refused = await end(operator, path)
+    refused = await stop(operator, path, "beenden")
     assert (refused.status, "Zurückziehen kann" in refused.text, "können Sie" in refused.text) == (422, True, False)
 
 
@@ -243,23 +239,23 @@ async def test_what_has_begun_waits_while_all_sending_is_paused_and_says_so(oper
     ended = await add_broadcast(operator.owner, states='{"delivered": 10}', finished_at=datetime.now(UTC))
     path = f"/aussendungen/{broadcast}"
     assert ">wird gesendet</span>" in await operator.read(path)
-    assert "noch nicht begonnen" in (await pause(operator, path)).text
+    assert "noch nicht begonnen" in (await stop(operator, path)).text
     await operator.owner.execute("select dispatcher.pause_sending('Übung <1>', null)")
     try:
         shown = await operator.read(path)
         assert (">wartet</span>" in shown, ">wird gesendet</span>" in shown) == (True, False)
         assert shown.count("Der gesamte Versand ist angehalten.") == 1
         assert "Grund: Übung &lt;1&gt;" in shown
-        refused = await pause(operator, path)
+        refused = await stop(operator, path)
         words = "auch diese Aussendung wartet. Sie können sie beenden; wer die Meldung geschrieben hat, kann sie"
         assert (refused.status, f"{words} zurückziehen." in refused.text) == (422, True)
         assert "schon lange" not in refused.text
         known = await add_sent_broadcast(operator.owner, {"waiting": 2, "delivered": 1})
         assert ">wartet</span>" in await operator.read(f"/aussendungen/{known}")
         assert ">abgeschlossen</span>" in await operator.read(f"/aussendungen/{ended}")
-        assert "schon lange vorbei" in (await pause(operator, f"/aussendungen/{ended}")).text
+        assert "schon lange vorbei" in (await stop(operator, f"/aussendungen/{ended}")).text
     finally:
         await operator.owner.execute("select dispatcher.resume_sending(null)")
     assert ">wird gesendet</span>" in await operator.read(path)
     never = await add_broadcast(operator.owner, states="{}", started_at=None, cancelled_at=datetime.now(UTC))
-    assert "schon beendet" in (await pause(operator, f"/aussendungen/{never}")).text
+    assert "schon beendet" in (await stop(operator, f"/aussendungen/{never}")).text

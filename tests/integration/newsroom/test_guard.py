@@ -103,12 +103,6 @@ async def test_an_old_browser_is_known_by_its_origin(newsroom: NewsroomProcess, 
     assert found.location == "/profil?erledigt=sitzungen"
 
 
-async def test_a_form_of_a_session_that_has_ended_is_refused(browser: EditorBrowser) -> None:
-    csrf = (await browser.open("/profil")).csrf
-    assert (await browser.send("/abmelden", csrf=csrf)).location == "/anmelden?abgemeldet=1"
-    assert (await browser.send("/profil/sitzungen", csrf=csrf)).location == "/anmelden?abgelaufen=1&weiter=%2Fprofil"
-
-
 async def test_a_form_whose_session_ends_while_it_is_sent_changes_nothing(
     browser: EditorBrowser, member: Member
 ) -> None:
@@ -255,14 +249,13 @@ async def test_every_page_has_a_strict_policy_and_is_kept_nowhere(
     assert len(nonces) == len(pages)
 
 
-async def test_a_session_that_is_being_set_up_reaches_nothing_else(newsroom: NewsroomProcess, member: Member) -> None:
+async def test_a_session_that_is_being_set_up_reaches_nothing_else_and_any_other_does_not_set_up_again(
+    newsroom: NewsroomProcess, member: Member, browser: EditorBrowser
+) -> None:
     elsewhere = [page for page in GUARDED if page.audience is not Audience.SETTING_UP]
     async with newsroom.open_browser(member, stage="setup") as opened:
         led = [await visit(opened, page, csrf="x") for page in elsewhere]
     assert {(found.status, found.location) for found in led} == {(303, "/einrichten")}
-
-
-async def test_whoever_is_set_up_does_not_set_up_again(browser: EditorBrowser) -> None:
     csrf = (await browser.open("/profil")).csrf
     assert (await browser.open("/einrichten")).location == "/"
     assert (await browser.send("/einrichten", {"password": "x", "code": "1", "secret": ""}, csrf=csrf)).location == "/"
