@@ -147,8 +147,8 @@ class _ArchiveHandlers:
     def _read_selection(self, request: web.Request) -> ArchiveSelection:
         """Return the selection in the query. Raises HTTPNotFound for an unknown topic or municipality."""
         topic, municipality = request.query.get("thema") or None, request.query.get("gemeinde") or None
-        site = self._pages.site
-        if (topic and topic not in site.topics) or (municipality and municipality not in site.municipalities):
+        county = self._pages.site.county
+        if topic not in (None, *county.topic_ids) or municipality not in (None, *county.municipalities):
             raise web.HTTPNotFound
         return ArchiveSelection(topic=topic, municipality=municipality)
 
