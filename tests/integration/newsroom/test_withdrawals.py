@@ -45,16 +45,16 @@ _NOON = datetime(2026, 11, 28, 11, tzinfo=UTC)
 _DONE: dict[str, object] = {"states": '{"delivered": 9, "read": 1}', "finished_at": _NOON}
 
 
-async def find_notice(newsroom: NewsroomProcess, path: str) -> str:
+async def find_notice(owner: asyncpg.Connection, path: str) -> str:
     """The id of the draft's notice."""
     find = "select notice from newsroom.draft where id = $1"
-    return str(await newsroom.owner.fetchval(find, parse_draft_id(path)))
+    return str(await owner.fetchval(find, parse_draft_id(path)))
 
 
-async def record_withdrawal(newsroom: NewsroomProcess, path: str, source: str = _OURS) -> None:
+async def record_withdrawal(owner: asyncpg.Connection, path: str, source: str = _OURS) -> None:
     """As events tell that the draft's notice, or one of the same id in another source, was withdrawn."""
     add = "insert into newsroom.withdrawn_notice (source, notice, at) values ($1, $2, $3)"
-    await newsroom.owner.execute(add, source, await find_notice(newsroom, path), _NOON)
+    await owner.execute(add, source, await find_notice(owner, path), _NOON)
 
 
 async def open_withdrawal(editor: WritingHarness, page: str) -> str:
@@ -124,7 +124,7 @@ async def test_what_was_withdrawn_says_so_everywhere(
     path = f"/aussendungen/{await become_broadcast(newsroom.owner, draft, headline=headline, **changes)}"
     pages, badge = ("/", "/aussendungen", path, f"{path}/nachweis"), ">zurückgezogen</span>"
     before = [await anna.read(page) for page in pages]
-    await record_withdrawal(newsroom, draft)
+    await record_withdrawal(anna.owner, draft)
     after = [await anna.read(page) for page in pages]
     for shown, expected in ((before, False), (after, True)):
         lists = [text.split(f"{headline}</a>")[1].split("</li>")[0] for text in shown[:2]]
@@ -146,7 +146,7 @@ async def test_what_was_withdrawn_is_neither_corrected_nor_withdrawn_nor_sent_ag
         ("/landkreis-osterholz/bauamt", (True,) * 5),  # which has another notice of the same id
         (_OURS, (False, False, False, True, True)),
     ):
-        await record_withdrawal(newsroom, draft, source)
+        await record_withdrawal(anna.owner, draft, source)
         shown = await anna.read(f"/aussendungen/{broadcast}")
         assert tuple(f'{act}"' in shown for act in acts) == expected
 
@@ -163,45 +163,6 @@ async def test_what_an_operator_has_ended_is_withdrawn_for_the_archive_and_an_ol
     notice = await anna.owner.fetchval("select notice from newsroom.broadcast where id = $1", finished)
     await add_broadcast(anna.owner, source=_OURS, notice=notice, revision=2)
     assert "/zurueckziehen" not in await anna.read(f"/aussendungen/{finished}")
-
-
-async def test_a_withdrawal_says_what_it_changes(anna: WritingHarness) -> None:
-    told: list[tuple[dict[str, object], str]] = [
-        ({}, "Wer sie noch nicht hat, bekommt sie nicht mehr."),
-        (_DONE, "Alle haben sie schon: Zurückziehen ändert daran nichts. Schreiben Sie eine Entwarnung."),
-        ({**_DONE, "states": '{"read": 9, "failed": 1}'}, "Niemand wartet mehr auf sie, und wer sie hat, behält sie."),
-        ({"started_at": None, "states": "{}"}, ""),
-    ]
-    for changes, words in told:
-        broadcast = await become_broadcast(anna.owner, await anna.publish_in_emergency(), **changes)
-        shown = await open_withdrawal(anna, f"/aussendungen/{broadcast}")
-        if words:
-            assert [each in shown for _, each in told[:3]] == [each == words for _, each in told[:3]]
-        archived = "Im Archiv bleibt die Meldung mit dem Vermerk „Zurückgezogen“ lesbar."
-        assert (archived in shown) == bool(words), "it comes there with its start"
-
-
-async def test_the_page_of_a_withdrawal_leads_to_the_broadcasts_and_to_the_all_clear(
-    newsroom: NewsroomProcess, anna: WritingHarness
-) -> None:
-    path = await anna.publish_in_emergency(headline="K 4 gesperrt")
-    broadcast = await become_broadcast(newsroom.owner, path, **_DONE)
-    withdrawal = await anna.withdraw(path)
-    assert ">wird zurückgezogen</span>" in await anna.read(withdrawal)
-    await record_withdrawal(newsroom, path)
-    shown = await anna.read(withdrawal)
-    assert (">zurückgezogen</span>" in shown, ">veröffentlicht</span>" in shown) == (True, False)
-    for words in (f'href="/aussendungen/{broadcast}">', "zurückgezogene Meldung", f'action="{path}/folgemeldung"'):
-        assert words in shown
-    listed = await anna.read("/entwuerfe")
-    for each in (path, withdrawal):
-        assert ">zurückgezogen</span>" in listed.split(f'href="{each}">')[1].split("</li>")[0]
-
-    notice = await find_notice(newsroom, await anna.begin_from(path, "folgemeldung"))
-    later = await add_broadcast(newsroom.owner, source=_OURS, notice=notice, headline="K 4 ist frei")
-    shown = await anna.read(withdrawal)
-    assert f'href="/aussendungen/{later}">K 4 ist frei</a>' in shown
-    assert "Folgemeldung, 1. Fassung" in shown
 
 
 async def test_what_waits_for_the_notices_api_is_found_on_the_overview_and_withdrawn(anna: WritingHarness) -> None:
@@ -227,25 +188,40 @@ async def test_what_waits_for_the_notices_api_is_found_on_the_overview_and_withd
     assert headline not in await anna.read("/aussendungen")
 
 
-async def test_a_withdrawal_is_on_record_with_who_and_why(
-    newsroom: NewsroomProcess, anna: WritingHarness, browser: EditorBrowser
+async def test_a_withdrawal_is_on_record_and_its_page_leads_to_the_broadcasts_and_to_the_all_clear(
+    anna: WritingHarness, browser: EditorBrowser
 ) -> None:
-    path = await anna.publish_in_emergency()
-    broadcast = await become_broadcast(newsroom.owner, path, **_DONE)
+    path = await anna.publish_in_emergency(headline="K 4 gesperrt")
+    broadcast = await become_broadcast(anna.owner, path, **_DONE)
     withdrawal, words = await anna.withdraw(path, "Falsche <Straße>."), "Falsche &lt;Straße&gt;."
     log = await browser.read("/protokoll")
     assert f"Grund: {words}" in log.split(">Meldung zurückgezogen</td>")[1].split("</tr>")[0]
-    history = cut_section(await anna.read(withdrawal), "Verlauf")
+    shown = await anna.read(withdrawal)
+    assert ">wird zurückgezogen</span>" in shown
+    history = cut_section(shown, "Verlauf")
     assert re.search(rf"Zurückgezogen von Mina m-\w+, [^<]+ Uhr: „{words}“</li>", history)
 
     page = f"/aussendungen/{broadcast}"
     assert words not in await anna.read(page), "it has not arrived"
-    await newsroom.owner.execute(_CONFIRM, parse_draft_id(withdrawal))
-    await record_withdrawal(newsroom, path)
+    await anna.owner.execute(_CONFIRM, parse_draft_id(withdrawal))
+    await record_withdrawal(anna.owner, path)
     assert f": „{words}“</p>" in await anna.read(page)
     facts = dict(re.findall(r"<dt>([^<]+)</dt><dd>([^<]+)</dd>", await anna.read(f"{page}/nachweis")))
     assert facts["Grund des Zurückziehens"] == words
     assert facts["Zurückgezogen von"].startswith("Mina m-")
+    shown = await anna.read(withdrawal)
+    assert (">zurückgezogen</span>" in shown, ">veröffentlicht</span>" in shown) == (True, False)
+    for words in (f'href="{page}">', "zurückgezogene Meldung", f'action="{path}/folgemeldung"'):
+        assert words in shown
+    listed = await anna.read("/entwuerfe")
+    for each in (path, withdrawal):
+        assert ">zurückgezogen</span>" in listed.split(f'href="{each}">')[1].split("</li>")[0]
+
+    notice = await find_notice(anna.owner, await anna.begin_from(path, "folgemeldung"))
+    later = await add_broadcast(anna.owner, source=_OURS, notice=notice, headline="K 4 ist frei")
+    shown = await anna.read(withdrawal)
+    assert f'href="/aussendungen/{later}">K 4 ist frei</a>' in shown
+    assert "Folgemeldung, 1. Fassung" in shown
 
 
 @pytest.mark.parametrize(
