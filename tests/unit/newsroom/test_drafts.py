@@ -13,7 +13,6 @@ from services.newsroom.domain.accounts import Account, NotPermitted, Role
 from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.drafts import (
     OPEN_STATES,
-    OVERTAKEN,
     UNCHANGED,
     DraftAct,
     DraftConflict,
@@ -132,25 +131,6 @@ async def test_a_correction_is_the_next_revision_of_the_same_notice() -> None:
     assert len({event["subject"] for event in events}) == 1
     assert [event["data"].get("revision") for event in events] == [None, 2, 3]
     assert len({event["id"] for event in events}) == 3
-
-
-async def test_a_correction_of_an_older_revision_waits_until_its_editor_knows_the_newer_one() -> None:
-    newsroom = build_editors(ROUTINE)
-    first = await newsroom.publish()
-    theirs = await newsroom.drafting.correct(BEN, first)
-    await newsroom.play("anna publish", await newsroom.correct(ANNA, first, "Bis Donnerstag."))
-    saved = await newsroom.drafting.save(BEN, theirs.id, 1, OTHER)  # by itself, in a page that was open before
-    for act in ("ben submit", "ben publish"):
-        with pytest.raises(DraftRefused, match="andere Korrektur"):
-            await newsroom.play(act, theirs)
-    (problem,) = (await newsroom.drafting.assessor.evaluate(saved, BEN)).problems
-    assert explain_problem(problem) == OVERTAKEN
-    told = await newsroom.drafting.mark_newest_seen(BEN, theirs.id, 2)
-    assert (told.version, told.content, told.is_overtaken) == (3, OTHER, False)
-    await newsroom.play("ben publish", theirs)
-    assert [each.revision for each in newsroom.drafts.published] == [1, 2, 3]
-    late = await newsroom.drafting.correct(ANNA, first)
-    assert late.is_overtaken, "its words are those of the first revision"
 
 
 async def test_who_is_told_of_a_newer_correction_needs_a_new_approval() -> None:
