@@ -26,7 +26,7 @@ HOSTILE = "</title><script>alert(1)</script> ]]> & \"' \x00\x0b\ufffe 🚧"
 READABLE = "</title><script>alert(1)</script> ]]> & \"'  🚧"
 URL = "https://meldungen.example/meldung/K7M2-Q9TX"
 
-Reader = Callable[[Archive, ArchiveSelection], list[tuple[str, str, str, str]]]
+Reader = Callable[[Archive, ArchiveSelection], list[tuple[str, ...]]]
 
 
 def parse_xml(document: bytes) -> ElementTree.Element:
@@ -49,33 +49,21 @@ def read_html(html: str) -> str:
     return reader.shown
 
 
-def read_rss(archive: Archive, selection: ArchiveSelection) -> list[tuple[str, str, str, str]]:
+def read_rss(archive: Archive, selection: ArchiveSelection) -> list[tuple[str, ...]]:
     items = parse_xml(build_rss(SITE, archive, selection)).iterfind("channel/item")
-    return [
-        (
-            item.findtext("guid") or "",
-            item.findtext("link") or "",
-            item.findtext("title") or "",
-            read_html(item.findtext("description") or ""),
-        )
-        for item in items
-    ]
+    texts = ([item.findtext(name, "") for name in ("guid", "link", "title", "description")] for item in items)
+    return [(*others, read_html(description)) for *others, description in texts]
 
 
-def read_atom(archive: Archive, selection: ArchiveSelection) -> list[tuple[str, str, str, str]]:
-    entries = parse_xml(build_atom(SITE, archive, selection)).iterfind(f"{ATOM}entry")
-    return [
-        (
-            entry.findtext(f"{ATOM}id") or "",
-            entry.find(f"{ATOM}link[@rel='alternate']").get("href", ""),  # type: ignore[union-attr]
-            entry.findtext(f"{ATOM}title") or "",
-            entry.findtext(f"{ATOM}content") or "",
-        )
-        for entry in entries
-    ]
+def read_atom(archive: Archive, selection: ArchiveSelection) -> list[tuple[str, ...]]:
+    found: list[tuple[str, ...]] = []
+    for entry in parse_xml(build_atom(SITE, archive, selection)).iterfind(f"{ATOM}entry"):
+        identifier, title, text = (entry.findtext(f"{ATOM}{name}", "") for name in ("id", "title", "content"))
+        found.append((identifier, entry.find(f"{ATOM}link[@rel='alternate']").get("href", ""), title, text))  # type: ignore[union-attr]
+    return found
 
 
-def read_json(archive: Archive, selection: ArchiveSelection) -> list[tuple[str, str, str, str]]:
+def read_json(archive: Archive, selection: ArchiveSelection) -> list[tuple[str, ...]]:
     items = json.loads(build_json_feed(SITE, archive, selection))["items"]
     return [(item["id"], item["url"], item["title"], item["content_text"]) for item in items]
 
