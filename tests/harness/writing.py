@@ -39,8 +39,6 @@ def build_fields(**changes: Any) -> dict[str, object]:
 
 @dataclass(frozen=True, kw_only=True)
 class WritingHarness:
-    """An editor at work."""
-
     browser: EditorBrowser
 
     @property
@@ -48,7 +46,6 @@ class WritingHarness:
         return self.browser.owner
 
     async def read(self, path: str) -> str:
-        """Return the text of the page at this path."""
         return await self.browser.read(path)
 
     async def begin(self, **changes: Any) -> str:
