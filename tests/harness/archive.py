@@ -12,7 +12,6 @@ import aiohttp
 import asyncpg
 
 from deploy.local.ports import LOOPBACK
-from deploy.paths import CONFIG
 from services.newsroom.adapters.broadcasts import ArchiveEntryReader
 from services.newsroom.adapters.statistics import PostgresStatistics
 from services.newsroom.domain.archive import ArchiveEntry
@@ -26,7 +25,6 @@ from tests.databases import FreshDatabase, insert_row
 from tests.factories.archive import NOW, SITE
 from tests.servers import connect_to_database
 
-COUNTY_FILE = CONFIG / "county.toml"
 PHONE = "+49 4791 930 9999"
 KEEPS_DAYS = 365
 _PUBLICATION = """
