@@ -69,15 +69,6 @@ async def test_where_too_many_drafts_wait_the_older_entries_are_only_marked(harn
     assert [draft["data"]["headline"] for draft in harness.list_stored("drafts") if draft] == ["Meldung 2"]
 
 
-async def test_a_folder_that_cannot_be_used_is_named(harness: FeedsHarness) -> None:
-    state_folder = harness.folder / "state"
-    state_folder.mkdir()
-    (state_folder / "memory").write_text("no folder")
-    ended = await harness.poll_once()
-    assert (ended.status, ended.output) == (1, f"presse: cannot be read: cannot use {state_folder}: Not a directory\n")
-    assert harness.website.requests == []
-
-
 async def test_a_notices_api_that_is_away_costs_nothing(harness: FeedsHarness) -> None:
     harness.show(build_item(2), build_item(1))
     ended = await harness.poll_once(environment=harness.build_environment(NOWHERE))
@@ -86,15 +77,6 @@ async def test_a_notices_api_that_is_away_costs_nothing(harness: FeedsHarness) -
     harness.show(build_item(3))
     assert (await harness.poll_once()).status == 0
     assert await harness.list_headlines() == ["Meldung 1", "Meldung 2", "Meldung 3"]
-
-
-async def test_a_website_that_asks_to_wait_is_left_alone(harness: FeedsHarness) -> None:
-    harness.website.pages["/presse"] = build_text_answer(b"", status=429, headers={"Retry-After": "3600"})
-    assert (await harness.poll_once()).status == 1
-    harness.show(build_item(1))
-    ended = await harness.poll_once()
-    assert (ended.status, len(harness.website.requests)) == (1, 1)
-    assert "asked us to wait until" in ended.output
 
 
 @pytest.mark.parametrize("status", [404, 500, 410])
@@ -113,34 +95,6 @@ async def test_what_is_no_feed_is_said(harness: FeedsHarness) -> None:
     harness.website.pages["/presse"] = build_text_answer(b"<html>Wartung</html>")
     ended = await harness.poll_once()
     assert (ended.status, ended.output) == (1, "presse: cannot be read: not_a_feed: it is a web page, not a feed\n")
-
-
-async def test_a_memory_that_is_no_more_is_named(harness: FeedsHarness) -> None:
-    memory = harness.folder / "state" / "memory" / "presse.json"
-    memory.parent.mkdir(parents=True)
-    memory.write_text("{")
-    ended = await harness.poll_once()
-    assert ended.status == 1
-    assert f"presse: cannot be read: {memory}: " in ended.output
-
-
-@pytest.mark.parametrize(
-    ("options", "complaint"),
-    [
-        ('mode = "loud"\n', "mode"),
-        ('colour = "red"\n', "colour"),
-        ('[[feeds.rules]]\ntitle = "("\ntopic = "stellen"\n', "regular expression"),
-        ('[[feeds.rules]]\ntopic = "unknown"\n', "may not publish about unknown"),
-        ('[[feeds.rules]]\nmunicipalities = ["Bremen"]\n', "the county has no Bremen"),
-        ('every = "10s"\n', "every"),
-    ],
-)
-async def test_a_wrong_file_ends_before_anything_is_asked(options: str, complaint: str, harness: FeedsHarness) -> None:
-    harness.options = options
-    ended = await harness.poll_once()
-    assert (ended.status, harness.website.requests) == (2, [])
-    assert complaint in ended.errors
-    assert "Traceback" not in ended.errors
 
 
 async def test_the_process_looks_at_once_and_ends_when_it_is_asked_to(harness: FeedsHarness) -> None:

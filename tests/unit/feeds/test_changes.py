@@ -9,6 +9,8 @@ from msgspec.structs import replace
 from services.feeds.configuration import Mode
 from services.feeds.decisions import MAX_VERSIONS, PublisherIdentity, evaluate_feed
 from services.feeds.rss import read_feed
+from services.feeds.state import OriginState
+from shared.contracts.notices import NoticeUpdated
 from tests.factories.feeds import (
     COUNTY,
     IDENTITY,
@@ -25,13 +27,87 @@ from tests.factories.feeds import (
 TODAY = "Wed, 25 Nov 2026 09:00:00 GMT"
 
 
-def test_two_caches_that_answer_in_turn_are_one_update() -> None:
-    memory, updates = poll_feed(build_item(1), updates=True).state, 0
-    for title in ("Neu", "", "Neu", "", "Neu"):
-        item = build_item(1, title=title) if title else build_item(1)
-        outcome = poll_feed(item, memory=memory, updates=True)
-        memory, updates = outcome.state, updates + outcome.counts["updated"]
-    assert updates == 1
+ONE, NEW = build_item(1), build_item(1, title="Neu")
+DATED, CORRECTED = build_item(1, pubDate=TODAY), build_item(1, title="Neu", pubDate=TODAY)
+BARE, CHANGED = build_item(1, description=""), build_item(1, description="", title="Neu")
+UPDATES: dict[str, Any] = {"updates": True}
+MARK: dict[str, Any] = {"first_poll": "mark"}
+
+
+def story(name: str, origin: dict[str, Any], *several: tuple[Any, ...]) -> Any:
+    return pytest.param(origin, several, id=name)
+
+
+def after(days: int) -> dict[str, Any]:
+    return {"now": NOW + timedelta(days=days)}
+
+
+@pytest.mark.parametrize(
+    ("origin", "polls"),
+    [
+        story("changes are left", {}, (ONE, "published"), (NEW, "changed"), (NEW, "known")),
+        story("changes are updates", UPDATES, (ONE, "published"), (NEW, "updated"), (NEW, "known")),
+        story("two caches", UPDATES, (ONE, "published"), (NEW, "updated"), (ONE, "known"), (NEW, "known")),
+        story("only marked", MARK | UPDATES, (ONE, "marked"), (NEW, "changed")),
+        story("an empty first poll", MARK, ("", ""), (ONE, "published")),
+        story("a first poll without a valid entry", MARK, (build_item(1, title=""), "broken"), (ONE, "marked")),
+        story(
+            "markup that no reader sees",
+            UPDATES,
+            (ONE, "published"),
+            (build_item(1, description="<div>Text  der <b>Meldung</b> 1.</div>"), "known"),
+        ),
+        story(
+            "older than the oldest",
+            UPDATES,
+            (DATED, "published"),
+            (CORRECTED, "old", after(200)),
+            (CORRECTED, "known"),
+        ),
+        story(
+            "away for a while",
+            {},
+            (ONE, "published"),
+            (build_item(2), "published", after(300)),
+            (ONE, "known", after(301)),
+        ),
+        story(
+            "away for long",
+            {},
+            (ONE, "published"),
+            (build_item(2), "published", after(500)),
+            (ONE, "published", after(500)),
+        ),
+        story("read less often", UPDATES, (ONE, "published"), (NEW, "updated", {"every": "1h", "oldest": "9d"})),
+        *(
+            story(
+                "another configuration",
+                UPDATES,
+                (BARE, "published"),
+                (BARE, "known", changed),
+                (CHANGED, "updated", changed),
+            )
+            for changed in (
+                {"text_without_summary": "Alles Weitere im Internet."},
+                {"topic": "stellen"},
+                {"rules": [{"title": "Meldung", "urgent": True}]},
+            )
+        ),
+    ],
+)
+def test_what_becomes_of_an_entry_poll_by_poll(origin: dict[str, Any], polls: list[Any]) -> None:
+    memory = OriginState()
+    for item, expected, *options in polls:
+        outcome = poll_feed(item, memory=memory, **origin, **(options[0] if options else {}))
+        assert " ".join(result for result, count in outcome.counts.items() if count) == expected
+        assert len(list_events(outcome)) == (expected in ("published", "updated"))
+        memory = outcome.state
+
+
+def test_an_update_is_the_next_revision_and_says_what_is_new() -> None:
+    (event,) = list_events(poll_feed(NEW, memory=poll_feed(ONE).state, updates=True))
+    assert (event.type, event.id) == (NoticeUpdated.TYPE, f"{event.subject}:2")
+    assert (read_data(event)["revision"], read_data(event)["headline"]) == (2, "Neu")
 
 
 def test_versions_of_an_entry_are_remembered_up_to_a_bound() -> None:
@@ -44,34 +120,6 @@ def test_versions_of_an_entry_are_remembered_up_to_a_bound() -> None:
     assert len(known.digest.split()) == 1 + MAX_VERSIONS
 
 
-def test_a_typo_corrected_after_the_oldest_date_is_no_update() -> None:
-    memory = poll_feed(build_item(1, pubDate=TODAY), updates=True).state
-    corrected, later = build_item(1, title="Neu", pubDate=TODAY), NOW + timedelta(days=200)
-    outcome = poll_feed(corrected, memory=memory, now=later, updates=True)
-    assert (list_events(outcome), outcome.counts["old"]) == ([], 1)
-    again = poll_feed(corrected, memory=outcome.state, now=later, updates=True)
-    assert again.counts["known"] == 1
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"text_without_summary": "Alles Weitere im Internet."},
-        {"topic": "stellen"},
-        {"rules": [{"title": "Meldung", "urgent": True}]},
-    ],
-)
-def test_a_changed_configuration_updates_nothing_and_the_next_change_of_the_website_is_one(
-    changed: dict[str, Any],
-) -> None:
-    items = [build_item(number, description="") for number in range(20)]
-    memory = poll_feed(*items, updates=True).state
-    outcome = poll_feed(*items, memory=memory, updates=True, **changed)
-    assert (list_events(outcome), outcome.counts["known"]) == ([], 20)
-    after = poll_feed(build_item(0, description="", title="Neu"), memory=outcome.state, updates=True, **changed)
-    assert after.counts["updated"] == 1
-
-
 def test_another_host_that_may_be_linked_to_updates_nothing() -> None:
     memory = poll_feed(build_item(1), updates=True).state
     county = replace(COUNTY, link_hosts=("www.example.org",))
@@ -79,12 +127,6 @@ def test_another_host_that_may_be_linked_to_updates_nothing() -> None:
     feed = read_feed(build_rss([build_item(1)]))
     outcome = evaluate_feed(build_origin(updates=True), replace(memory, pending=()), feed, publisher)
     assert (list_events(outcome), outcome.counts["known"]) == ([], 1)
-
-
-def test_how_often_a_feed_is_read_is_no_change_of_what_it_says() -> None:
-    memory = poll_feed(build_item(1), updates=True).state
-    outcome = poll_feed(build_item(1, title="Neu"), memory=memory, updates=True, every="1h", oldest="9d")
-    assert outcome.counts["updated"] == 1
 
 
 @pytest.mark.parametrize(

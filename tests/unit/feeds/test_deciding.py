@@ -41,42 +41,6 @@ def test_fifty_entries_changed_reordered_and_broken_are_published_once_each(seed
     assert len(subjects) == len(set(subjects)) == 50
 
 
-def test_an_empty_first_poll_is_one() -> None:
-    quiet: dict[str, Any] = {"first_poll": "mark"}
-    second = poll_feed(build_item(1), memory=poll_feed(**quiet).state, **quiet)
-    assert len(list_events(second)) == 1
-
-
-def test_a_first_poll_that_can_read_no_entry_is_none() -> None:
-    quiet: dict[str, Any] = {"first_poll": "mark"}
-    first = poll_feed(build_item(1, title=""), build_item(2, title=""), **quiet)
-    second = poll_feed(build_item(1), build_item(2), memory=first.state, **quiet)
-    assert (list_events(second), second.counts["marked"]) == ([], 2)
-
-
-def test_a_changed_entry_is_an_update_only_where_it_is_configured() -> None:
-    first = poll_feed(build_item(1)).state
-    silent = poll_feed(build_item(1, title="Neu"), memory=first)
-    assert (list_events(silent), silent.counts["changed"]) == ([], 1)
-    again = poll_feed(build_item(1, title="Neu"), memory=silent.state)
-    assert again.counts["known"] == 1
-    (event,) = list_events(poll_feed(build_item(1, title="Neu"), memory=first, updates=True))
-    assert (event.type, read_data(event)["revision"], read_data(event)["headline"]) == (UPDATED, 2, "Neu")
-    assert event.id.endswith(":2")
-
-
-def test_what_was_only_marked_is_not_updated() -> None:
-    both: dict[str, Any] = {"first_poll": "mark", "updates": True}
-    first = poll_feed(build_item(1), **both).state
-    assert list_events(poll_feed(build_item(1, title="Neu"), memory=first, **both)) == []
-
-
-def test_markup_that_changes_nothing_for_a_reader_is_no_change() -> None:
-    first = poll_feed(build_item(1), updates=True).state
-    second = poll_feed(build_item(1, description="<div>Text  der <b>Meldung</b> 1.</div>"), memory=first, updates=True)
-    assert (list_events(second), second.counts["known"]) == ([], 1)
-
-
 def test_older_entries_come_first_and_what_is_too_old_not_at_all() -> None:
     old = build_item(3, pubDate="Mon, 02 Nov 2026 10:00:00 GMT")
     outcome = poll_feed(build_item(1), build_item(2), old)
@@ -127,18 +91,6 @@ def test_what_one_poll_finds_beyond_the_bound_becomes_drafts(memory: OriginState
     modes = [pending.way for pending in outcome.state.pending]
     assert (modes.count(Mode.DIRECT), modes.count(Mode.DRAFT)) == (3, 7)
     assert outcome.counts["too_many"] == 7
-
-
-def test_an_entry_that_has_been_away_for_a_while_is_known_when_it_returns() -> None:
-    first = poll_feed(build_item(1)).state
-    without = poll_feed(build_item(2), memory=first, now=NOW + timedelta(days=300)).state
-    assert list_events(poll_feed(build_item(1), memory=without, now=NOW + timedelta(days=301))) == []
-
-
-def test_memory_does_not_grow_for_ever() -> None:
-    first = poll_feed(build_item(1)).state
-    later = poll_feed(build_item(2), memory=first, now=NOW + timedelta(days=500)).state
-    assert len(later.entries) == 1
 
 
 def test_an_entry_without_text_gets_words_of_the_configuration() -> None:

@@ -107,6 +107,9 @@ async def test_a_question_above_the_rate_limit_is_asked_again(tmp_path: Path) ->
     await build_publisher(folder, notices).wait_for_all(0)
     assert (folder.list_unanswered(), notices.asked) == ([], 6)
     assert await build_publisher(folder, notices).publish(EVENT) == ()
+    notices.answers = [NoticesApiUnavailable("answers 429", 0.01)]
+    assert await build_publisher(folder, notices).publish(EVENT) == ()
+    assert notices.published == ["0:1"]
 
 
 async def test_many_events_are_asked_for_slowly_and_not_beyond_the_deadline(
