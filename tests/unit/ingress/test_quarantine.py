@@ -253,16 +253,22 @@ def test_preferences_and_contacts_are_kept_by_themselves() -> None:
 @pytest.mark.parametrize(
     "body",
     [
+        b"",
         b"Start \xff, but no JSON",
         b"[]",
+        b"{}",
         b"\xef\xbb\xbf" + build_messages_body(build_text_message(1)),
         b'{"object": "page", "entry": []}',
+        b'{"object": "whatsapp_business_account", "entry": {}}',
+        b'{"object": "whatsapp_business_account"',
+        b'{"object": "whatsapp_business_account", "entry": []} trailing',
+        b'{"object": "whatsapp_business_account", "entry": [' + b"[" * 100_000,
         changes(
             *[{"field": "messages", "value": build_value(messages=[build_text_message(1)])}] * MAX_PARTS,
             {"field": "calls"},
         ),
     ],
-    ids=["no JSON", "no object", "a byte order mark", "something else", "more than Meta sends"],
+    ids=lambda body: repr(body[:50]),
 )
 def test_what_cannot_be_taken_apart_is_kept_whole(body: bytes) -> None:
     [part] = quarantine_webhook(body)

@@ -131,6 +131,7 @@ def test_every_wrong_field_is_named_at_once() -> None:
         ("headline", "\u200b\u00a0\u2060"),
         ("headline", "evil \u202etxet"),
         ("text", "two\nlines"),
+        ("text", "two\rlines"),
         ("text", "two\u2028lines"),
         ("text", "a\ttab"),
         ("text", "a     gap"),
