@@ -67,7 +67,8 @@ class Metrics:
     def count_events_by_label(self, event_type: type[Event], counts: Mapping[str, int]) -> None:
         """Count the labels of confirmed events; all unknown ones share one label."""
         for label, count in counts.items():
-            self._labels.labels(EVENT_KINDS[event_type], KNOWN_LABELS[event_type].normalize(label)).inc(count)
+            known = label if label in KNOWN_LABELS[event_type].known else OTHER_LABEL
+            self._labels.labels(EVENT_KINDS[event_type], known).inc(count)
 
     def _create_series(self) -> None:
         for status in OTHER_STATUSES:
