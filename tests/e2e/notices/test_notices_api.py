@@ -27,7 +27,7 @@ from tests.e2e.notices.publish_paths import (
     publish_over_http,
     read_secret,
 )
-from tests.harness.commands import create_login, run_in_process
+from tests.harness.commands import create_login
 from tests.harness.notices_api import PUBLISHED, STRUCTURED, UPDATED, WITHDRAWN, data, event, soon
 from tests.servers import fetch_until
 
@@ -208,34 +208,6 @@ async def test_plain_json_with_one_key_is_sent_once_whoever_is_killed(
     steps = await follow(client, first)
     assert steps[-1]["state"] == "finished"
     assert has_everybody_once(await system.accepted.find("Mit einem Schlüssel."))
-
-
-async def test_what_ended_long_ago_can_be_watched_again(system: SteeringHarness) -> None:
-    content = build_right("Schon vorbei.")
-    for _ in range(2):
-        steps = await watch(system, content)
-        assert (steps[-1]["state"], steps[-1]["audience"]) == ("finished", CITIZENS)
-    assert has_everybody_once(await system.accepted.find("Schon vorbei."))
-
-
-async def watch(system: SteeringHarness, content: Mapping[str, object]) -> list[dict[str, Any]]:
-    file = system.stack.folder / "watched.json"
-    file.write_text(json.dumps(content))
-    where = ("--stack", str(system.stack.folder))
-    ended = await run_in_process("publish", str(file), "--watch", "--json", *where, environment={})
-    assert ended.status == 0, ended.everything
-    return [json.loads(line) for line in ended.output.splitlines()]
-
-
-async def test_a_token_made_by_command_works_until_it_is_revoked(system: SteeringHarness) -> None:
-    where = ("--stack", str(system.stack.folder), "--json")
-    made = (await run_in_process("tokens", "create", "pressestelle", *where, environment={})).json
-    headers = {"Authorization": f"Bearer {made['token']}"}
-    async with ClientSession(system.stack.notices_api_url, headers=headers) as client:
-        await post(client, build_right("Mit neuem Token."))
-        assert (await run_in_process("tokens", "revoke", made["id"], *where, environment={})).status == 0
-        async with client.post("/notices", data="{}", headers={"Content-Type": STRUCTURED}) as response:
-            assert response.status == 401
 
 
 async def test_no_log_holds_a_token_or_a_text(system: SteeringHarness, client: ClientSession) -> None:
