@@ -201,6 +201,6 @@ def describe(outcome: PollOutcome, names: dict[str, str]) -> str:
             names[subject] = f"follow-up to {names[follows]}"
             described.append(names[subject])
         else:
-            name = names.setdefault(subject, "ABC"[len(names) :][:1])
+            name = names.setdefault(subject, chr(ord("A") + len(names)))
             described.append(f"{kind} {name} {data.get('revision', '')}".strip())
     return ", ".join(described or [result for result, count in outcome.counts.items() if count])
