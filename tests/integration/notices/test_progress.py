@@ -23,7 +23,7 @@ from shared.contracts.events import (
 )
 from shared.contracts.message import Lane
 from tests.harness.notices_api import Answer, NoticesApi, data, event, run_notices_api
-from tests.harness.notices_county import text_of, write_tokens
+from tests.harness.notices_county import TOKENS, text_of, write_tokens
 from tests.integration.notices.conftest import PERSISTENT, Telling, build_acceptance
 from tests.servers import WAIT_TIMEOUT_SECONDS, fetch_until, wait_for
 
@@ -152,7 +152,7 @@ async def test_what_came_over_amqp_can_be_followed_too(api: NoticesApi, vhost: s
     await wait_for(is_unknown)  # nobody vouches for who that was, so it is nobody's
 
 
-async def test_a_withdrawn_token_ends_its_streams(broker_url: str, tmp_path: Path) -> None:
+async def test_a_withdrawn_token_ends_its_streams_and_a_stop_ends_all(broker_url: str, tmp_path: Path) -> None:
     async with run_notices_api(broker_url, tmp_path) as api:
         location = (await api.publish(event(data=data()))).headers["Location"]
         async with watched(api, location) as response:
@@ -160,11 +160,7 @@ async def test_a_withdrawn_token_ends_its_streams(broker_url: str, tmp_path: Pat
             assert b"event: received\n" in await response.content.readuntil(b"\n\n")
             write_tokens(api.tokens_file)
             assert await events_of(response) == []
-
-
-async def test_a_stop_ends_all_streams(broker_url: str, tmp_path: Path) -> None:
-    async with run_notices_api(broker_url, tmp_path) as api:
-        location = (await api.publish(event(data=data()))).headers["Location"]
+        write_tokens(api.tokens_file, *TOKENS)
         async with watched(api, location) as response:
             assert await response.content.readline() == b"retry: 2000\n"
             stopping = asyncio.create_task(api.child.stop())
