@@ -12,7 +12,6 @@ import asyncpg
 import pytest
 
 from cli.doctor.installation import PROCESS_KINDS
-from deploy.local.ports import LOOPBACK
 from deploy.local.stack import Stack
 from deploy.stack_file import BUSINESS_ACCOUNT_ID
 from shared.amqp import topology
@@ -124,17 +123,6 @@ async def test_wrong_secrets_are_found(operator: StackOperator) -> None:
     assert found["database role kreisfunk_dispatcher"] == "the database refuses this role"
     refused = "Meta does not accept the token: it is wrong, expired or was withdrawn (code 190)"
     assert found["Graph API token"] == refused
-
-
-@pytest.mark.parametrize(
-    ("url", "what"),
-    [
-        ("https://nowhere.invalid", "its name is not found"),
-        (f"http://{LOOPBACK}:1", "nobody answers there (ConnectionRefusedError)"),
-    ],
-)
-async def test_why_meta_is_not_reached_is_told(operator: StackOperator, url: str, what: str) -> None:
-    assert await look_at_meta(operator, url) == what
 
 
 async def test_a_certificate_that_nobody_trusts_is_told_until_its_ca_is_named(

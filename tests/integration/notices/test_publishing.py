@@ -64,6 +64,8 @@ async def test_a_batch_is_published_in_its_order(api: NoticesApi, notices: Notic
     assert answer.status == 202, answer.text
     assert "Location" not in answer.headers
     assert [each["id"] for each in answer.body["events"]] == [each["id"] for each in batch]
+    for each in answer.body["events"]:
+        assert (await api.ask("GET", each["event"])).body["id"] == each["id"]
     assert [message.routing_key for _, message in await notices.take()] == [
         "notice.published",
         "notice.updated",
