@@ -99,19 +99,16 @@ def _is_about(message: AbstractIncomingMessage, event: Event) -> bool:
     return (data["source"], data["event"]) == (event["source"], event["id"])
 
 
-def _open_client(system: SteeringHarness, headers: Mapping[str, str]) -> ClientSession:
-    return ClientSession(
-        system.stack.notices_api_url, headers=headers, trace_configs=[trace_contract(system.stack.notices_api_url)]
-    )
-
-
-async def publish_over_http(system: SteeringHarness, event: Event) -> PublishOutcome:
+async def publish_over_http(system: SteeringHarness, event: Event, path: str = "/notices") -> PublishOutcome:
     """With a client of HTTP; what was taken is followed until it is accepted or rejected."""
-    headers = {"Authorization": f"Bearer {read_secret(system, NOTICES_API_TOKEN)}"}
-    async with _open_client(system, headers) as client:
-        status, body = await _request(client, "POST", "/notices", event)
+    url, token = system.stack.notices_api_url, read_secret(system, NOTICES_API_TOKEN)
+    headers = {"Authorization": f"Bearer {token}"}
+    async with ClientSession(url, headers=headers, trace_configs=[trace_contract(url)]) as client:
+        status, body = await _request(client, "POST", path, event)
         assert status in (200, 202, 403, 422), body
-        return _build_outcome(body["errors"], str(body)) if status > 400 else await _follow(client, body["event"])
+        if status == HTTPStatus.ACCEPTED:
+            return await _follow(client, body["event"])
+        return _build_outcome(body.get("errors", []), str(body))
 
 
 async def _request(
@@ -133,14 +130,6 @@ async def _follow(client: ClientSession, location: str) -> PublishOutcome:
         partial(_request, client, "GET", location), lambda told: told[1]["state"] != "received"
     )
     return _build_outcome(known.get("problems", []), str(known))
-
-
-async def check_over_http(system: SteeringHarness, event: Event) -> PublishOutcome:
-    """Nothing is published, so there is nothing to follow."""
-    headers = {"Authorization": f"Bearer {read_secret(system, NOTICES_API_TOKEN)}"}
-    async with _open_client(system, headers) as client:
-        _, body = await _request(client, "POST", "/notices/check", event)
-        return _build_outcome(body.get("errors", []), str(body))
 
 
 async def publish_file(system: SteeringHarness, event: Event) -> PublishOutcome:

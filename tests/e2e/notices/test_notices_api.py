@@ -6,6 +6,7 @@ What may not be sent is rejected with the field named, and no telephone hears of
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -21,7 +22,6 @@ from tests.e2e.notices.publish_paths import (
     Event,
     PublishOutcome,
     check_over_amqp,
-    check_over_http,
     publish_file,
     publish_over_amqp,
     publish_over_http,
@@ -55,7 +55,7 @@ TRANSPORTS: Mapping[str, Callable[[SteeringHarness, Event], Awaitable[PublishOut
         "amqp": publish_over_amqp,
         "amqp check": check_over_amqp,
         "http": publish_over_http,
-        "http check": check_over_http,
+        "http check": partial(publish_over_http, path="/notices/check"),
         "publish a file": publish_file,
     }
 )

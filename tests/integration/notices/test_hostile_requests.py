@@ -1,14 +1,18 @@
-"""Requests that are made to break the notices API, with a right token: each has an answer, and none is a failure."""
+"""Requests that are made to break the notices API: each has an answer, none is a failure, and memory stays bounded."""
 
+import asyncio
 import json
 import random
 from asyncio import IncompleteReadError
+from collections import Counter
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
-from tests.harness.notices_api import BATCH, STRUCTURED, NoticesApi, data, event, soon
+from tests.harness.notices_api import BATCH, STRUCTURED, WITHDRAWN, NoticesApi, data, event, run_notices_api, soon
 from tests.harness.notices_county import text_of
-from tests.integration.ingress.connections import open_connection
+from tests.integration.ingress.connections import build_head, open_connection, read_memory_peak
 from tests.servers import wait_for
 
 RANDOM_REQUESTS = 1_500
@@ -142,3 +146,44 @@ async def status_of(api: NoticesApi, data: bytes) -> int:
             return int((await connection.read_answer()).split()[1])
         except (IncompleteReadError, ConnectionError):
             return 0
+
+
+CONNECTIONS = 500
+HUGE_BODY = 4 * 1024 * 1024
+LIMIT = 200 * 1000 * 1000
+GUESSED = "Authorization: Bearer kreisfunk_" + "0" * 43
+
+
+@pytest.mark.parametrize("headers", [(GUESSED,), (GUESSED, "Expect: 100-continue")])
+async def test_500_connections_without_a_token_take_less_than_200_megabytes(
+    broker_url: str, tmp_path: Path, headers: tuple[str, ...]
+) -> None:
+    beginning = build_head(HUGE_BODY, "Content-Type: application/json", *headers, path="/notices")
+    async with run_notices_api(broker_url, tmp_path) as api, AsyncExitStack() as stack:
+        strangers = [await stack.enter_async_context(open_connection(api.url)) for _ in range(CONNECTIONS)]
+        await asyncio.gather(*(each.flood(beginning, HUGE_BODY) for each in strangers))
+        assert read_memory_peak(api.child) < LIMIT
+        assert (await api.ask("GET", "/openapi.json", token=None)).status == 200
+        assert "Traceback" not in api.log
+
+
+async def test_a_body_is_not_waited_for_before_the_token_is_checked(api: NoticesApi) -> None:
+    async with open_connection(api.url) as stranger:
+        await stranger.send(build_head(1000, GUESSED, path="/notices"))
+        assert b" 401 " in await stranger.read_answer()
+    assert (await api.publish(event(data=data()))).status == 202
+
+
+async def test_lists_that_nobody_reads_take_less_than_200_megabytes(broker_url: str, tmp_path: Path) -> None:
+    """One of them has a megabyte."""
+    head = f"GET /notices HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {text_of('press')}\r\n\r\n".encode()
+    async with run_notices_api(broker_url, tmp_path) as api, AsyncExitStack() as stack:
+        for batch in range(20):
+            names = [f"{batch}-{place}-{'x' * 190}" for place in range(100)]
+            events = [event(type=WITHDRAWN, id=name, subject=name[:100], data={}, expirytime=None) for name in names]
+            assert (await api.post(events, BATCH)).status == 202
+        idle = [await stack.enter_async_context(open_connection(api.url, limit=2_048)) for _ in range(CONNECTIONS)]
+        await asyncio.gather(*(each.send(head) for each in idle))
+        statuses = Counter([(await each.read_answer()).split()[1] for each in idle])
+        assert statuses == {b"200": 20, b"429": CONNECTIONS - 20}
+        assert read_memory_peak(api.child) < LIMIT

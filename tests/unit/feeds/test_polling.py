@@ -210,3 +210,40 @@ def test_a_feed_that_was_never_read_is_missed_from_the_start() -> None:
     assert started <= last <= time.time()
     every = registry.get_sample_value("kreisfunk_feeds_interval_seconds", {"name": "presse"})
     assert every == 21_600, "whoever is read so rarely is not missed after two hours"
+
+
+@dataclass(frozen=True)
+class RepairedFolder(StateFolder):
+    """A folder whose state is damaged, until somebody repairs it before its fourth reading."""
+
+    reads: list[str] = field(default_factory=list)
+
+    def read_state(self, name: str) -> OriginState:
+        self.reads.append(name)
+        if len(self.reads) == 4:
+            self.save_state(name, OriginState())
+        return super().read_state(name)
+
+
+@dataclass
+class LastFeed(FakeFeed):
+    """A feed after whose reading nothing more is read."""
+
+    at_end: Callable[[], None] = lambda: None
+
+    async def __call__(self, state: OriginState) -> PollOutcome | None:
+        self.at_end()
+        return await super().__call__(state)
+
+
+async def test_a_damaged_state_is_a_failed_poll_that_is_repeated_as_usual(tmp_path: Path) -> None:
+    folder, registry, notices, stop = RepairedFolder(tmp_path), CollectorRegistry(), FakeNoticesApi(), asyncio.Event()
+    path = tmp_path / "memory" / "presse.json"
+    path.parent.mkdir()
+    path.write_text("{")
+    poller = build_poller(folder, LastFeed([build_item(1)], at_end=stop.set), notices, interval_seconds=0.001)
+    with capture_logs() as logs:
+        await asyncio.wait_for(PollLoop(poller, Metrics(registry), stop).run(), 30)
+    told = [(line["log_level"], line["result"]) for line in logs if line["event"] == "feed_polled"]
+    assert told == [("warning", "state_damaged")] * 3 + [("info", "new")]
+    assert (str(path) in logs[0]["detail"], len(notices.published)) == (True, 1)
