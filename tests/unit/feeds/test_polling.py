@@ -225,23 +225,14 @@ class RepairedFolder(StateFolder):
         return super().read_state(name)
 
 
-@dataclass
-class LastFeed(FakeFeed):
-    """A feed after whose reading nothing more is read."""
-
-    at_end: Callable[[], None] = lambda: None
-
-    async def __call__(self, state: OriginState) -> PollOutcome | None:
-        self.at_end()
-        return await super().__call__(state)
-
-
 async def test_a_damaged_state_is_a_failed_poll_that_is_repeated_as_usual(tmp_path: Path) -> None:
     folder, registry, notices, stop = RepairedFolder(tmp_path), CollectorRegistry(), FakeNoticesApi(), asyncio.Event()
     path = tmp_path / "memory" / "presse.json"
     path.parent.mkdir()
     path.write_text("{")
-    poller = build_poller(folder, LastFeed([build_item(1)], at_end=stop.set), notices, interval_seconds=0.001)
+    poller = build_poller(
+        folder, ScriptedFeed([build_item(1)], steps=iter([stop.set])), notices, interval_seconds=0.001
+    )
     with capture_logs() as logs:
         await asyncio.wait_for(PollLoop(poller, Metrics(registry), stop).run(), 30)
     told = [(line["log_level"], line["result"]) for line in logs if line["event"] == "feed_polled"]
