@@ -1,7 +1,6 @@
 """An event answered with 202 is on the queue, whole, with the system of the token."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import aio_pika
@@ -12,7 +11,7 @@ from shared.contracts.envelope import read_envelope
 from shared.notices.cloudevents import AmqpMessage
 from shared.notices.configuration import NOTICES_API_LOGIN
 from tests.factories.citizens import COUNTY
-from tests.harness.notices_api import BATCH, UPDATED, WITHDRAWN, NoticesApi, data, event, run_notices_api, soon
+from tests.harness.notices_api import BATCH, UPDATED, WITHDRAWN, NoticesApi, data, event, soon
 from tests.harness.notices_county import PRESS_SOURCE, ROADS_SOURCE
 from tests.integration.notices.conftest import NoticeQueue
 from tests.servers import wait_for
@@ -221,10 +220,3 @@ async def test_what_comes_earlier_in_a_batch_will_be_known(api: NoticesApi) -> N
     answer = await api.post(batch, BATCH, path="/notices/check")
     assert answer.status == 200
     assert ["audience" in told for told in answer.body["events"]] == [True, False, False]
-
-
-async def test_a_check_without_an_answer_says_what_it_could_not_find_out(broker_url: str, tmp_path: Path) -> None:
-    async with run_notices_api(broker_url, tmp_path) as alone:
-        told = await alone.publish(event(data=data()), path="/notices/check")
-    assert (told.status, "audience" in told.body) == (200, False)
-    assert "could not be determined" in told.body["blockers"][0]

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from services.feeds.configuration import Mode
 from services.feeds.decisions import MAX_VERSIONS, PublisherIdentity, evaluate_feed
 from services.feeds.rss import read_feed
-from services.feeds.state import OriginState
+from services.feeds.state import NoticeStatus, OriginState
 from shared.contracts.notices import NoticePublished, NoticeUpdated
 from tests.factories.feeds import (
     COUNTY,
@@ -225,24 +225,28 @@ def test_another_host_that_may_be_linked_to_updates_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "waits", "kind", "way"),
+    ("mode", "waits", "status", "kind", "way"),
     [
-        ("draft", True, "published", Mode.DRAFT),
-        ("direct", True, "published", Mode.DRAFT),
-        ("draft", False, "updated", Mode.DRAFT),
-        ("direct", False, "updated", Mode.DIRECT),
+        ("draft", True, NoticeStatus.SENT, "published", Mode.DRAFT),
+        ("direct", True, NoticeStatus.SENT, "published", Mode.DRAFT),
+        ("direct", False, NoticeStatus.UNSENT, "published", Mode.DRAFT),
+        ("direct", False, NoticeStatus.REJECTED, "published", Mode.DIRECT),
+        ("draft", False, NoticeStatus.SENT, "updated", Mode.DRAFT),
+        ("direct", False, NoticeStatus.SENT, "updated", Mode.DIRECT),
     ],
 )
-def test_a_change_replaces_a_draft_that_waits(mode: str, waits: bool, kind: str, way: Mode) -> None:
-    first = poll_feed(build_item(1), mode="draft", updates=True).state
-    (draft,) = list_events(poll_feed(build_item(1), mode="draft"))
-    changed = build_item(1, title="Neu")
-    outcome = poll_feed(changed, memory=first, drafts={draft.id} if waits else (), mode=mode, updates=True)
+def test_a_change_of_a_draft_or_of_what_nobody_has_is_no_update(
+    mode: str, waits: bool, status: NoticeStatus, kind: str, way: Mode
+) -> None:
+    first = poll_feed(build_item(1), mode="draft", updates=True)
+    (draft,) = list_events(first)
+    drafts, changed = {draft.id} if waits else (), build_item(1, title="Neu")
+    outcome = poll_feed(changed, memory=first.state, drafts=drafts, status=status, mode=mode, updates=True)
     assert list_kinds(outcome) == [kind]
     assert [pending.way for pending in outcome.state.pending] == [way]
-    assert (list_events(outcome)[0].id == draft.id) is waits
+    assert (list_events(outcome)[0].id == draft.id) is (kind == "published")
     (known,) = outcome.state.entries.values()
-    assert known.revision == (1 if waits else 2)
+    assert known.revision == (1 if kind == "published" else 2)
 
 
 @pytest.mark.parametrize("mode", ["draft", "direct"])
