@@ -189,6 +189,15 @@ async def test_rules_that_there_are_not_are_a_wrong_command_line(rules: Path, tm
     assert (ended.status, "presse, zweite" in ended.errors) == (2, True)
 
 
+@pytest.mark.parametrize("command", [("check", "feed.xml"), ("list",), ("once",)])
+async def test_a_wrong_file_is_a_wrong_command_line(command: tuple[str, ...], rules: Path, tmp_path: Path) -> None:
+    write(rules, FILE.replace('system = "feeds"', 'system = "unknown"'))
+    folder = () if command[0] == "check" else ("--folder", str(tmp_path))
+    access = {"KREISFUNK_NOTICES_API_URL": "http://127.0.0.1:1", "KREISFUNK_NOTICES_API_TOKEN": "only-for-tests"}
+    ended = await run_in_process("feeds", *command, "--file", str(rules), *folder, environment=access)
+    assert (ended.status, "system: unknown is not registered" in ended.errors) == (2, True), ended.everything
+
+
 @pytest.mark.parametrize(("command", "option"), [(("list",), "--file"), (("drafts", "list"), "--folder")])
 async def test_what_is_missing_may_be_given_as_an_option(command: tuple[str, ...], option: str) -> None:
     ended = await run_in_process("feeds", *command, environment={})
