@@ -45,7 +45,7 @@ def chain(name: str, *steps: Step, **origin: Any) -> Any:
         chain(
             "updates are follow-ups to those who got the warning",
             (FIRST, "published A"),
-            (UPDATE, "follow-up to A"),
+            (UPDATE, "published follow-up to A"),
             (cancel("w-1"), "withdrawn A, withdrawn follow-up to A, all-clear to A"),
             update="follow-up",
         ),
@@ -199,7 +199,7 @@ def describe(outcome: PollOutcome, names: dict[str, str]) -> str:
             described.append(f"all-clear to {names[follows]}")
         elif follows:
             names[subject] = f"follow-up to {names[follows]}"
-            described.append(names[subject])
+            described.append(f"{kind} {names[subject]}")
         else:
             name = names.setdefault(subject, chr(ord("A") + len(names)))
             described.append(f"{kind} {name} {data.get('revision', '')}".strip())

@@ -159,12 +159,13 @@ def test_rules_choose_the_topic_by_category_and_event() -> None:
     assert {pending.way for pending in followed.state.pending} == {Mode.DRAFT}
 
 
-@pytest.mark.parametrize("update", ["revision", "follow-up"])
-def test_a_rule_decides_whether_an_update_is_urgent_too(update: str) -> None:
+@pytest.mark.parametrize(("update", "result"), [("revision", "updated"), ("follow-up", "followed_up")])
+def test_a_rule_decides_whether_an_update_is_urgent_too(update: str, result: str) -> None:
     quiet: dict[str, Any] = {"rules": [{"category": "trinkwasser", "urgent": False}], "update": update}
     first = poll_alerts(build_alert("w-1"), **quiet)
     second = poll_alerts(UPDATE, memory=first.state, **quiet)
     assert [read_data(event)["urgent"] for event in (*list_events(first), *list_events(second))] == [False, False]
+    assert second.counts[result] == 1
     third = poll_alerts(
         build_alert("w-2b", references=["w-2"], msgType="Update", sent=LAST), memory=second.state, update=update
     )
@@ -182,3 +183,4 @@ def test_drafts_of_one_poll_are_one_draft() -> None:
     outcome = poll_alerts(build_alert("w-1"), UPDATE, mode="draft")
     (event,) = list_events(outcome)
     assert (event.id, read_data(event)["headline"]) == (f"{event.subject}:1", "Wasser weiter abkochen")
+    assert outcome.counts["drafted"] == 2
