@@ -47,6 +47,7 @@ WRONG: Mapping[str, tuple[str, Callable[[], Event]]] = MappingProxyType(
         "too long together": ("text", lambda: notice(text="x" * 800, headline=f"{MARK} {'y' * 80}")),
         "domain of others": ("text", lambda: notice(text="Mehr unter example.org")),
         "headline with a domain of others": ("headline", lambda: notice(headline="Jetzt auf bit.ly/2x", text=MARK)),
+        "picture over http": ("picture", lambda: notice(picture="http://www.landkreis-osterholz.de/bild.png")),
         "picture of others": ("picture", lambda: notice(picture="https://example.org/bild.png")),
     }
 )
