@@ -129,7 +129,7 @@ UPDATES: dict[str, Any] = {"updates": True}
 MARK: dict[str, Any] = {"first_poll": "mark"}
 
 
-def story(name: str, origin: dict[str, Any], *several: tuple[Any, ...]) -> Any:
+def tell(name: str, origin: dict[str, Any], *several: tuple[Any, ...]) -> Any:
     return pytest.param(origin, several, id=name)
 
 
@@ -140,42 +140,42 @@ def after(days: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("origin", "polls"),
     [
-        story("changes are left", {}, (ONE, "published"), (NEW, "changed"), (NEW, "known")),
-        story("changes are updates", UPDATES, (ONE, "published"), (NEW, "updated"), (NEW, "known")),
-        story("two caches", UPDATES, (ONE, "published"), (NEW, "updated"), (ONE, "known"), (NEW, "known")),
-        story("only marked", MARK | UPDATES, (ONE, "marked"), (NEW, "changed")),
-        story("an empty first poll", MARK, ("", ""), (ONE, "published")),
-        story("a first poll without a valid entry", MARK, (build_item(1, title=""), "broken"), (ONE, "marked")),
-        story(
+        tell("changes are left", {}, (ONE, "published"), (NEW, "changed"), (NEW, "known")),
+        tell("changes are updates", UPDATES, (ONE, "published"), (NEW, "updated"), (NEW, "known")),
+        tell("two caches", UPDATES, (ONE, "published"), (NEW, "updated"), (ONE, "known"), (NEW, "known")),
+        tell("only marked", MARK | UPDATES, (ONE, "marked"), (NEW, "changed")),
+        tell("an empty first poll", MARK, ("", ""), (ONE, "published")),
+        tell("a first poll without a valid entry", MARK, (build_item(1, title=""), "broken"), (ONE, "marked")),
+        tell(
             "markup that no reader sees",
             UPDATES,
             (ONE, "published"),
             (build_item(1, description="<div>Text  der <b>Meldung</b> 1.</div>"), "known"),
         ),
-        story(
+        tell(
             "older than the oldest",
             UPDATES,
             (DATED, "published"),
             (CORRECTED, "old", after(200)),
-            (CORRECTED, "known"),
+            (CORRECTED, "known", after(200)),
         ),
-        story(
+        tell(
             "away for a while",
             {},
             (ONE, "published"),
             (build_item(2), "published", after(300)),
             (ONE, "known", after(301)),
         ),
-        story(
+        tell(
             "away for long",
             {},
             (ONE, "published"),
             (build_item(2), "published", after(500)),
             (ONE, "published", after(500)),
         ),
-        story("read less often", UPDATES, (ONE, "published"), (NEW, "updated", {"every": "1h", "oldest": "9d"})),
+        tell("read less often", UPDATES, (ONE, "published"), (NEW, "updated", {"every": "1h", "oldest": "9d"})),
         *(
-            story(
+            tell(
                 "another configuration",
                 UPDATES,
                 (BARE, "published"),
