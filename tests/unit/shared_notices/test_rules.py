@@ -48,6 +48,8 @@ LONG = CONTENT | {"headline": "a" * 100, "text": "b" * 700, "link": LINK}
         (CONTENT | {"revision": 1}, UPDATE, {"revision"}),
         ({}, WITHDRAW, set()),
         ({"reason": 5}, WITHDRAW | {"subject": None}, {"reason", "subject"}),
+        ({"reason": "bell \x07"}, WITHDRAW, {"reason"}),
+        (CONTENT, {"id": "a\0b"}, {"id"}),
         *((data, {}, {"data"}) for data in (5, "text", [CONTENT])),
         ({}, {"subject": None, "expirytime": None}, {"subject", "expirytime", "topic", "headline", "text"}),
         *((CONTENT, {"expirytime": NOON + timedelta(days=days)}, {"expirytime"}) for days in (-1, 0, 367)),
