@@ -22,7 +22,8 @@ from services.ingress.settings import Settings
 from services.ingress.webhook.api import open_public_port
 from services.ingress.webhook.events import GROUP_TYPES, Chunk, EncodedEvents, Event, join_chunks
 from services.ingress.webhook.metrics import Metrics
-from services.ingress.webhook.receiver import Outbox, Receiver
+from services.ingress.webhook.receiver import Outbox
+from services.ingress.wiring import build_receiver
 from shared.amqp.topology import INBOUND
 from shared.contracts.envelope import wrap_data
 from shared.runtime.clock import system_clock
@@ -88,16 +89,7 @@ async def run_each(port: int, stop: StopRequest) -> None:
 
 
 async def _receive(settings: Settings, outbox: Outbox, port: int, stop: StopRequest) -> None:
-    receiver = Receiver(
-        app_secrets=settings.app_secret_values,
-        verify_token=settings.verify_token.get_secret_value(),
-        phone_number_id=settings.phone_number_id,
-        encrypt=settings.ring.encrypt,
-        index=settings.index,
-        clock=system_clock,
-        outbox=outbox,
-        meter=Metrics(CollectorRegistry()),
-    )
+    receiver = build_receiver(settings, outbox, Metrics(CollectorRegistry()))
     async with open_public_port(receiver, host=LOOPBACK, port=port, shutdown_seconds=1):
         await stop.requested.wait()
 

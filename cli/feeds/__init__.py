@@ -92,7 +92,7 @@ async def _poll_all(parts: FeedComponents, wait: float) -> tuple[list[PollResult
         async with parts.open_pollers(publisher) as pollers:
             polls = [await poller.poll() for poller in pollers]
         try:
-            await publisher.wait_for_all(wait)
+            await publisher.wait_for_answers(wait)
         except NoticesApiUnavailable as error:
             note(f"New entries are published, but answers cannot be read: {error}.")
             return polls, _count_new(parts, refused_before), False

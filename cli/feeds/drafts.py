@@ -94,7 +94,7 @@ async def _publish(parts: FeedComponents, name: str, event: bytes) -> bool:
             return True
         parts.folder.remove_draft(name)
         try:
-            await publisher.wait_for_event(envelope, ANSWER_TIMEOUT_SECONDS)
+            await publisher.wait_for_answers(ANSWER_TIMEOUT_SECONDS, envelope)
         except NoticesApiUnavailable as error:
             note(f"It is published, but its answer cannot be read: {error}.")
     return not parts.folder.is_unanswered(envelope.id)

@@ -76,6 +76,12 @@ class PublisherIdentity:
             expirytime=expires,
         )
 
+    def build_notice(self, content: NoticeContent, *, subject: str, revision: int, expires: datetime) -> bytes:
+        """Build the event with this revision of a notice."""
+        fields = msgspec.structs.asdict(content)
+        message = NoticePublished(**fields) if revision == 1 else NoticeUpdated(**fields, revision=revision)
+        return self.build_event(message, subject=subject, revision=str(revision), expires=expires)
+
     def find_problems(self, event: bytes) -> tuple[Problem, ...]:
         """Return the problems for which Kreisfunk would reject the event."""
         return validate_event(event, self.county.find_system(self.system), self.county, self.now)
@@ -244,12 +250,11 @@ class _EntryEvaluator:
     ) -> _EntryDecision:
         """Build the next revision; it is refused if our own rules would reject it."""
         key = hash_parts(entry.id)
-        subject, fields = f"{self.origin.name}-{key}", msgspec.structs.asdict(content)
+        subject = f"{self.origin.name}-{key}"
         mode, revision, replaces = self._choose_revision(subject, known.revision, mode)
-        message = NoticePublished(**fields) if revision == 1 else NoticeUpdated(**fields, revision=revision)
         default_expiry = self.publisher.now + parse_duration(self.origin.expires_in)
         expires = min(entry.expires or default_expiry, default_expiry)
-        event = self.publisher.build_event(message, subject=subject, revision=str(revision), expires=expires)
+        event = self.publisher.build_notice(content, subject=subject, revision=revision, expires=expires)
         problems = self.publisher.find_problems(event)
         if problems:
             return _EntryDecision(key=key, known=known, result="refused", subject=subject, problems=problems)

@@ -67,21 +67,15 @@ class FeedPublisher:
         self.folder.purge_sent(time.time() - RETENTION_SECONDS)
         await self._ask_all(float("inf"), patient=False)
 
-    async def wait_for_all(self, seconds: float) -> None:
-        """Ask until every event is answered or `seconds` have passed. Raises NoticesApiUnavailable."""
+    async def wait_for_answers(self, seconds: float, event: Envelope | None = None) -> None:
+        """Ask until this event, or every event, is answered or `seconds` have passed. Raises NoticesApiUnavailable."""
         deadline = time.monotonic() + seconds
-        await self._ask_all(deadline)
-        while self.folder.list_unanswered() and time.monotonic() < deadline:
+        while True:
+            await (self._ask(event) if event else self._ask_all(deadline))
+            waiting = self.folder.is_unanswered(event.id) if event else self.folder.list_unanswered()
+            if not waiting or time.monotonic() >= deadline:
+                return
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
-            await self._ask_all(deadline)
-
-    async def wait_for_event(self, event: Envelope, seconds: float) -> None:
-        """Ask until this event is answered or `seconds` have passed. Raises NoticesApiUnavailable."""
-        deadline = time.monotonic() + seconds
-        await self._ask(event)
-        while self.folder.is_unanswered(event.id) and time.monotonic() < deadline:
-            await asyncio.sleep(POLL_INTERVAL_SECONDS)
-            await self._ask(event)
 
     async def _ask_all(self, deadline: float, *, patient: bool = True) -> None:
         """Ask for each event without an answer, newest first; beyond UNPACED_REQUESTS slowly, until the deadline."""

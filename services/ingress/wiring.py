@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry
 
 from services.ingress.settings import Settings
+from services.ingress.webhook.addresses import Rules
 from services.ingress.webhook.api import open_public_port
 from services.ingress.webhook.metrics import Metrics
 from services.ingress.webhook.outbox import GroupPublisher, open_outbox
@@ -27,7 +28,7 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
         publisher.connect_in_background(settings.broker_url, password=settings.broker_secret, name=NAME),
         open_outbox(groups.publish) as outbox,
         open_public_port(
-            _build_receiver(settings, outbox, metrics),
+            build_receiver(settings, outbox, metrics),
             host=settings.listen_host,
             port=settings.listen_port,
             shutdown_seconds=settings.shutdown_seconds,
@@ -37,15 +38,22 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
         readiness.draining = True
 
 
-def _build_receiver(settings: Settings, outbox: Outbox, meter: WebhookMeter) -> Receiver:
+def build_receiver(settings: Settings, outbox: Outbox, meter: WebhookMeter) -> Receiver:
+    ring, index = settings.ring, settings.index
+
+    def build_rules() -> Rules:
+        return Rules(
+            phone_number_id=settings.phone_number_id,
+            account_id=settings.waba_id,
+            received_at=system_clock(),
+            encrypt=ring.encrypt,
+            index=index,
+        )
+
     return Receiver(
         app_secrets=settings.app_secret_values,
         verify_token=settings.verify_token.get_secret_value(),
-        phone_number_id=settings.phone_number_id,
-        account_id=settings.waba_id,
-        encrypt=settings.ring.encrypt,
-        index=settings.index,
-        clock=system_clock,
+        build_rules=build_rules,
         outbox=outbox,
         meter=meter,
     )

@@ -161,22 +161,12 @@ def _open_pages(newsroom: Newsroom, settings: Settings, static: StaticFiles) -> 
 async def _open_archive(
     newsroom: Newsroom, database: Database, settings: Settings, static: StaticFiles
 ) -> AsyncIterator[None]:
-    """Serve the public archive from memory until the block ends."""
-    county = newsroom.county
     retention = timedelta(days=settings.archive_days)
     cache = ArchiveCache(ArchiveEntryReader(database), system_clock, retention)
     levels = ServiceLevelCache(newsroom.statistics.list_runs, system_clock)
     newsroom.metrics.watch_archive(cache.measure_age_seconds)
-    site = ArchiveSite(
-        url=settings.archive_url,
-        county=county.name,
-        topics=newsroom.topics,
-        municipalities=county.municipalities,
-        event_topics=settings.event_topics,
-    )
-    pages = ArchivePages(
-        site=site, county=county, phone=settings.archive_phone, retention_days=settings.archive_days, static=static
-    )
+    site = ArchiveSite(url=settings.archive_url, county=newsroom.county, event_topics=settings.event_topics)
+    pages = ArchivePages(site=site, phone=settings.archive_phone, retention_days=settings.archive_days, static=static)
     port = open_http_port(
         build_archive_app(pages, cache, levels, static),
         host=settings.archive_host,

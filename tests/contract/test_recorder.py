@@ -1,18 +1,20 @@
-"""Violations that the recorder finds in a message, and its completeness check."""
+"""Violations that the recorder finds in a message, and what it says at the end of a run about all its processes."""
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from deploy.paths import ROOT
 from shared.amqp import topology
 from shared.contracts.envelope import CONTENT_TYPE, encode
 from shared.contracts.events import NoticeAccepted, NoticeRejected
 from shared.contracts.message import Message
 from shared.contracts.notices import NoticePublished
 from shared.notices.cloudevents import HEADER_PREFIXES
-from tests.contract_recorder.coverage import find_complaints, list_places
+from tests.contract_recorder.coverage import UNSEEN, find_complaints, list_places
 from tests.contract_recorder.message_checks import TracedMessage, find_problems
 from tools.schemas import EXAMPLES
 
@@ -98,3 +100,55 @@ def test_a_place_that_is_never_seen_is_told_unless_it_is_excused_with_need() -> 
     assert find_complaints({**every, one: 0}, {one: "why"}) == []
     assert find_complaints(every, {one: "why"}) == [f"excused, but seen: {one}"]
     assert find_complaints(every, {"x": "why"}) == ["excused, but not in the document: x"]
+
+
+EVERY = [where for where in list_places() if where not in UNSEEN]
+INI = """[pytest]
+testpaths = checks
+addopts = -p xdist.plugin --strict-markers
+markers = alone
+filterwarnings = error
+"""
+TEST = """
+import pytest
+from tests.contract_recorder.coverage import SEEN
+
+{marker}
+def test_something():
+    SEEN.add({seen})
+"""
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A folder with tests of its own, which have the recorder's plugin."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makefile(".ini", pytest=INI)
+    pytester.makeconftest('pytest_plugins = ("tests.contract_recorder.plugin",)')
+    pytester.mkdir("checks")
+    return pytester
+
+
+def plant(run: pytest.Pytester, *places: list[str], alone: int | None = None) -> None:
+    """Tests that see these, one each."""
+    for number, seen in enumerate(places):
+        marker = "@pytest.mark.alone" if number == alone else ""
+        content = TEST.format(seen=dict.fromkeys(seen, 2), marker=marker)
+        (run.path / "checks" / f"test_{number}.py").write_text(content)
+
+
+def run_in_two_parts(run: pytest.Pytester) -> tuple[pytest.RunResult, pytest.RunResult]:
+    """As `make test` does it, which looks for the mark only in files that have it."""
+    tally = str(run.path / "tally")
+    parallel = ("-n", "2", "--dist", "loadfile", "-m", "not alone", "--tally-to", tally)
+    marked = [file for file in (run.path / "checks").glob("test_*.py") if "mark.alone" in file.read_text()]
+    last: tuple[str | Path, ...] = ("-m", "alone", "--tally-from", tally, *marked)
+    return run.runpytest_subprocess(*parallel), run.runpytest_subprocess(*last)
+
+
+def test_two_parts_that_have_not_seen_everything_fail_at_the_end(run: pytest.Pytester) -> None:
+    plant(run, EVERY[1:5], EVERY[5:], alone=1)
+    others, alone = run_in_two_parts(run)
+    assert (others.ret, alone.ret) == (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    assert [line for line in alone.outlines if line.startswith("never seen")] == [f"never seen: {EVERY[0]}"]

@@ -4,15 +4,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from deploy.paths import CONFIG
 from services.newsroom.domain.archive import ArchiveEntry
 from services.newsroom.domain.archive_feeds import ArchiveSite
+from services.newsroom.domain.county import NewsroomCounty
+from shared.notices.configuration import read_configuration
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 SITE = ArchiveSite(
     url="https://meldungen.example",
-    county="Landkreis Osterholz",
-    topics={"veranstaltungen": "Veranstaltungen", "baustellen": "Baustellen"},
-    municipalities=("Lilienthal", "Worpswede"),
+    county=read_configuration(CONFIG / "county.toml", NewsroomCounty),
     event_topics=frozenset({"veranstaltungen"}),
 )
 _ENTRY = ArchiveEntry(

@@ -12,7 +12,7 @@ from deploy.paths import CONFIG
 from services.feeds.configuration import FeedOrigin
 from services.feeds.decisions import MAX_DRAFTS, PollOutcome, PublisherIdentity, evaluate_feed
 from services.feeds.rss import read_feed
-from services.feeds.state import OriginState
+from services.feeds.state import NoticeStatus, OriginState
 from shared.contracts.envelope import Envelope, read_envelope
 from shared.notices.configuration import Configuration, read_configuration
 
@@ -75,15 +75,17 @@ def poll_feed(
     now: datetime = NOW,
     drafts: Container[str] = (),
     max_drafts: int = MAX_DRAFTS,
+    status: NoticeStatus = NoticeStatus.SENT,
     **origin: Any,
 ) -> PollOutcome:
     """Return the outcome of a poll by an origin with these fields; earlier pending events are dropped.
 
-    `drafts` are the ids of those that wait.
+    `drafts` are the ids of those that wait, `status` is that of all earlier notices.
     """
     fresh, publisher = msgspec.structs.replace(memory, pending=()), replace(IDENTITY, now=now)
     feed = read_feed(build_rss(items))
-    return evaluate_feed(build_origin(**origin), fresh, feed, publisher, max_drafts, drafts.__contains__)
+    has_draft = drafts.__contains__
+    return evaluate_feed(build_origin(**origin), fresh, feed, publisher, max_drafts, has_draft, lambda *_: status)
 
 
 def list_events(outcome: PollOutcome) -> list[Envelope]:

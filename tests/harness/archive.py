@@ -12,24 +12,19 @@ import aiohttp
 import asyncpg
 
 from deploy.local.ports import LOOPBACK
-from deploy.paths import CONFIG
 from services.newsroom.adapters.broadcasts import ArchiveEntryReader
 from services.newsroom.adapters.statistics import PostgresStatistics
 from services.newsroom.domain.archive import ArchiveEntry
-from services.newsroom.domain.archive_feeds import ArchiveSite
-from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.handlers.archive_cache import ArchiveCache, ServiceLevelCache
 from services.newsroom.http.archive_app import build_archive_app, build_error_response
 from services.newsroom.http.archive_pages import ArchivePages
 from services.newsroom.http.documents import StaticFiles
 from shared.database.pool import open_database
-from shared.notices.configuration import read_configuration
 from shared.runtime.http_port import open_http_port
 from tests.databases import FreshDatabase, insert_row
-from tests.factories.archive import NOW
+from tests.factories.archive import NOW, SITE
 from tests.servers import connect_to_database
 
-COUNTY_FILE = CONFIG / "county.toml"
 PHONE = "+49 4791 930 9999"
 KEEPS_DAYS = 365
 _PUBLICATION = """
@@ -88,17 +83,10 @@ async def run_archive(
     fresh: FreshDatabase, *, phone: str = PHONE, assets: Path = Path("/nonexistent")
 ) -> AsyncIterator[ArchiveHarness]:
     """Run the archive on a database, with only the rights of the newsroom."""
-    county, clock = read_configuration(COUNTY_FILE, NewsroomCounty), TurnedClock()
+    clock = TurnedClock()
     url = fresh.build_role_url("kreisfunk_newsroom")
-    site = ArchiveSite(
-        url="https://meldungen.example",
-        county=county.name,
-        topics={topic.id: topic.title for topic in county.topics},
-        municipalities=county.municipalities,
-        event_topics=frozenset({"veranstaltungen"}),
-    )
     static = StaticFiles(assets)
-    pages = ArchivePages(site=site, county=county, phone=phone, retention_days=KEEPS_DAYS, static=static)
+    pages = ArchivePages(site=SITE, phone=phone, retention_days=KEEPS_DAYS, static=static)
     async with AsyncExitStack() as stack:
         owner = await stack.enter_async_context(connect_to_database(fresh.url))
         database = await stack.enter_async_context(open_database(url, password=None, name="newsroom", size=2))

@@ -60,9 +60,10 @@ class ShownPage:
 
 @dataclass(frozen=True, kw_only=True)
 class EditorBrowser:
-    """A browser that does not follow redirects."""
+    """A browser that does not follow redirects; `owner` is that of the database behind the pages."""
 
     url: str
+    owner: asyncpg.Connection = field(repr=False)
     session: ClientSession = field(repr=False)
 
     async def open(self, path: str, **headers: str) -> ShownPage:
@@ -152,7 +153,7 @@ class NewsroomProcess(ServiceProcess):
             jar.update_cookies({COOKIE: await self.begin_session(member.account.id, stage)}, URL(self.url))
         timeout = ClientTimeout(total=WAIT_TIMEOUT_SECONDS)
         async with ClientSession(cookie_jar=jar, timeout=timeout) as session:
-            yield EditorBrowser(url=self.url, session=session)
+            yield EditorBrowser(url=self.url, owner=self.owner, session=session)
 
     @asynccontextmanager
     async def open_as(self, *roles: Role, person: UUID | None = None) -> AsyncIterator[EditorBrowser]:

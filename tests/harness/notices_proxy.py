@@ -12,19 +12,16 @@ from aiohttp.test_utils import TestServer
 class NoticesProxy:
     """`before_answer` is called once, when the notices API has taken a notice and nobody knows it yet.
 
-    Each of `instead` is answered once in place of the notices API; requests with one of `refused` methods are always.
+    Requests with one of `refused` methods are answered with 503 in place of the notices API.
     """
 
     target: str
     url: str = ""
     before_answer: Callable[[], None] | None = None
-    instead: list[web.Response] = field(default_factory=list)
     refused: tuple[str, ...] = ()
     answered: list[int] = field(default_factory=list)
 
     async def forward(self, request: web.Request) -> web.Response:
-        if self.instead:
-            return self.instead.pop(0)
         if request.method in self.refused:
             return web.Response(status=503)
         headers = {name: request.headers[name] for name in ("Authorization", "Content-Type")}

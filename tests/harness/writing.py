@@ -41,6 +41,10 @@ def build_fields(**changes: Any) -> dict[str, object]:
 class WritingHarness:
     browser: EditorBrowser
 
+    @property
+    def owner(self) -> asyncpg.Connection:
+        return self.browser.owner
+
     async def read(self, path: str) -> str:
         return await self.browser.read(path)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
 from services.feeds.cap.parser import Alert
 from services.feeds.cap.wording import LocalWarning, is_urgent, select_local_warning
@@ -13,8 +13,7 @@ from services.feeds.configuration import AlertOrigin, CancelBy, FirstPoll, Mode,
 from services.feeds.content import build_content
 from services.feeds.decisions import FindStatus, PollOutcome, PublisherIdentity, RuleChoice, choose
 from services.feeds.state import NoticeStatus, OriginState, PublishedWarning, hash_parts, put_last
-from shared.contracts.message import Message
-from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.contracts.notices import NoticeWithdrawn
 from shared.notices.time_parsing import parse_duration
 
 ALERT, UPDATE, CANCEL = "Alert", "Update", "Cancel"
@@ -180,8 +179,7 @@ class _AlertProcessor:
             way=choice.mode,
             seen=self.publisher.now.date(),
         )
-        message = self._build_message(warning, published, municipalities=_select_municipalities(warning, choice))
-        if not self._send(message, published, published.subject, "1", self._compute_expiry(warning)):
+        if not self._send_warning(warning, published, municipalities=_select_municipalities(warning, choice)):
             return "refused"
         put_last(self.warnings, alert_key, published)
         self._mark(alert_key, alert_key)
@@ -225,8 +223,7 @@ class _AlertProcessor:
         self, warning: LocalWarning, published: PublishedWarning, municipalities: Sequence[str]
     ) -> PublishedWarning | None:
         updated = replace(published, said=hash_parts(warning.info.description))
-        message = self._build_message(warning, updated, municipalities=municipalities)
-        if not self._send(message, updated, updated.subject, "1", self._compute_expiry(warning)):
+        if not self._send_warning(warning, updated, municipalities=municipalities):
             return None
         *earlier, draft = self.outcome.state.pending
         rest = (pending for pending in earlier if not published.is_first(pending))
@@ -237,15 +234,11 @@ class _AlertProcessor:
         self, warning: LocalWarning, published: PublishedWarning, municipalities: Sequence[str]
     ) -> PublishedWarning | None:
         updated = replace(published, revision=published.revision + 1)
-        fields = asdict(self._build_message(warning, updated, municipalities=municipalities))
-        message = NoticeUpdated(**fields, revision=updated.revision)
-        sent = self._send(message, updated, updated.subject, str(updated.revision), self._compute_expiry(warning))
-        return updated if sent else None
+        return updated if self._send_warning(warning, updated, municipalities=municipalities) else None
 
     def _send_follow_up(self, warning: LocalWarning, published: PublishedWarning) -> PublishedWarning | None:
         subject = f"{published.subject}.{len(published.follow_ups) + 1}"
-        message = self._build_message(warning, published, follows=published.subject)
-        sent = self._send(message, published, subject, "1", self._compute_expiry(warning))
+        sent = self._send_warning(warning, replace(published, subject=subject, revision=1), follows=published.subject)
         return replace(published, follow_ups=(*published.follow_ups, subject)) if sent else None
 
     def _cancel(self, warning: LocalWarning | None, referenced: dict[str, PublishedWarning]) -> str:
@@ -257,7 +250,9 @@ class _AlertProcessor:
 
     def _withdraw(self, warning_key: str, published: PublishedWarning, *, lapsed: bool = False) -> None:
         for subject in () if published.over else (published.subject, *published.follow_ups):
-            self._send(NoticeWithdrawn(reason="cancelled"), published, subject, "withdrawn", None)
+            message = NoticeWithdrawn(reason="cancelled")
+            event = self.publisher.build_event(message, subject=subject, revision="withdrawn")
+            self._send(event, published, subject)
         over = replace(published, over=True, lapsed=lapsed, seen=self.publisher.now.date())
         put_last(self.warnings, warning_key, over)
 
@@ -273,8 +268,9 @@ class _AlertProcessor:
             follows=published.subject,
             county=self.publisher.county,
         )
-        message = NoticePublished(**asdict(content))
-        self._send(message, published, f"{published.subject}.all-clear", "1", self._compute_expiry(warning))
+        subject, expires = f"{published.subject}.all-clear", self._compute_expiry(warning)
+        event = self.publisher.build_notice(content, subject=subject, revision=1, expires=expires)
+        self._send(event, published, subject)
 
     def _build_all_clear_text(self, warning: LocalWarning | None, published: PublishedWarning) -> str:
         """Return the text, without the description if it repeats the warning, as some senders do in cancellations."""
@@ -282,14 +278,14 @@ class _AlertProcessor:
         details = "" if warning is None or is_repeated else warning.build_text(self.publisher.county)
         return f"{self.origin.all_clear_text} {details}".strip()
 
-    def _build_message(
+    def _send_warning(
         self,
         warning: LocalWarning,
         published: PublishedWarning,
         *,
         municipalities: Iterable[str] = (),
         follows: str | None = None,
-    ) -> NoticePublished:
+    ) -> bool:
         content = build_content(
             topic=published.topic,
             headline=warning.headline,
@@ -300,12 +296,11 @@ class _AlertProcessor:
             follows=follows,
             county=self.publisher.county,
         )
-        return NoticePublished(**asdict(content))
+        subject, expires = published.subject, self._compute_expiry(warning)
+        event = self.publisher.build_notice(content, subject=subject, revision=published.revision, expires=expires)
+        return self._send(event, published, subject)
 
-    def _send(
-        self, message: Message, published: PublishedWarning, subject: str, revision: str, expires: datetime | None
-    ) -> bool:
-        event = self.publisher.build_event(message, subject=subject, revision=revision, expires=expires)
+    def _send(self, event: bytes, published: PublishedWarning, subject: str) -> bool:
         problems = self.publisher.find_problems(event)
         if problems:
             self.outcome.problems[subject] = problems

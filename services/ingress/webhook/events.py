@@ -89,10 +89,6 @@ class KnownLabels:
     get_label: Callable[[Any], str]
     known: frozenset[str]
 
-    def normalize(self, label: str) -> str:
-        """Return the label if it is known, else `OTHER_LABEL`."""
-        return label if label in self.known else OTHER_LABEL
-
 
 def count_labels(event_type: type[Event], events: Sequence[Event]) -> Mapping[str, int]:
     """Count the labels of these events, which are all of this type."""

@@ -17,48 +17,32 @@ class Metrics:
     """Metrics of the ingress; every series exists from the start, so that no rate begins with a gap."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        webhooks = Counter(
-            "kreisfunk_ingress_webhooks_total",
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"kreisfunk_ingress_{name}_total", text, labels, registry=registry)
+
+        def histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
+            return Histogram(f"kreisfunk_ingress_{name}", text, ["kind"], buckets=buckets, registry=registry)
+
+        webhooks = counter(
+            "webhooks",
             "Webhooks by result; unavailable: the broker did not confirm, so Meta sends the webhook again",
-            ["result"],
-            registry=registry,
+            "result",
         )
         # Looked up once, since every webhook is counted.
         self._webhooks = {result: webhooks.labels(result) for result in WebhookResult}
-        self._others = Counter(
-            "kreisfunk_ingress_other_requests_total",
-            "Requests other than webhooks, by status of the response",
-            ["status"],
-            registry=registry,
-        )
-        self._events = Counter(
-            "kreisfunk_ingress_events_total", "Events that the broker confirmed", ["kind"], registry=registry
-        )
-        self._ignored = Counter(
-            "kreisfunk_ingress_ignored_total", "Parts of webhooks not for us", ["reason"], registry=registry
-        )
-        self._labels = Counter(
-            "kreisfunk_ingress_events_by_type_total",
+        self._others = counter("other_requests", "Requests other than webhooks, by status of the response", "status")
+        self._events = counter("events", "Events that the broker confirmed", "kind")
+        self._ignored = counter("ignored", "Parts of webhooks not for us", "reason")
+        self._labels = counter(
+            "events_by_type",
             "Events that the broker confirmed, by Meta's own type (or status, preference, field)",
-            ["kind", "type"],
-            registry=registry,
+            "kind",
+            "type",
         )
-        self._problems = Counter(
-            "kreisfunk_ingress_problems_total", "Parts not parsed; each is in quarantine", ["kind"], registry=registry
-        )
-        self._sizes = Histogram(
-            "kreisfunk_ingress_group_size",
-            "Events in one AMQP message",
-            ["kind"],
-            buckets=_GROUP_SIZES,
-            registry=registry,
-        )
-        self._confirms = Histogram(
-            "kreisfunk_ingress_confirm_seconds",
-            "From publishing a group to the broker's confirm",
-            ["kind"],
-            buckets=_CONFIRM_SECONDS,
-            registry=registry,
+        self._problems = counter("problems", "Parts not parsed; each is in quarantine", "kind")
+        self._sizes = histogram("group_size", "Events in one AMQP message", _GROUP_SIZES)
+        self._confirms = histogram(
+            "confirm_seconds", "From publishing a group to the broker's confirm", _CONFIRM_SECONDS
         )
         self._create_series()
 
@@ -83,7 +67,8 @@ class Metrics:
     def count_events_by_label(self, event_type: type[Event], counts: Mapping[str, int]) -> None:
         """Count the labels of confirmed events; all unknown ones share one label."""
         for label, count in counts.items():
-            self._labels.labels(EVENT_KINDS[event_type], KNOWN_LABELS[event_type].normalize(label)).inc(count)
+            known = label if label in KNOWN_LABELS[event_type].known else OTHER_LABEL
+            self._labels.labels(EVENT_KINDS[event_type], known).inc(count)
 
     def _create_series(self) -> None:
         for status in OTHER_STATUSES:

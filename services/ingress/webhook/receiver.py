@@ -1,16 +1,15 @@
 """Webhook handling: verify the signature, parse, store, and only then acknowledge."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from services.ingress.webhook.addresses import BlindIndex, Encrypt, Rules
+from services.ingress.webhook.addresses import Rules
 from services.ingress.webhook.events import EncodedEvents, Ignored, ParsedWebhook, ProblemKind, encode_events
 from services.ingress.webhook.quarantine import build_quarantine
 from services.ingress.webhook.signature import is_signed, is_verify_token
 from services.ingress.webhook.translate import parse_webhook
-from shared.runtime.clock import Clock
 
 
 class NotStored(Exception):
@@ -53,15 +52,11 @@ class WebhookMeter(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Receiver:
-    """Handler of the requests to the public port."""
+    """Handler of the requests to the public port; `build_rules` returns the rules of a webhook received now."""
 
     app_secrets: Sequence[bytes]
     verify_token: str
-    phone_number_id: str
-    account_id: str | None = None
-    encrypt: Encrypt
-    index: BlindIndex
-    clock: Clock
+    build_rules: Callable[[], Rules]
     outbox: Outbox
     meter: WebhookMeter
 
@@ -92,13 +87,7 @@ class Receiver:
         return WebhookResult.QUARANTINED if parsed.problems else WebhookResult.ACCEPTED
 
     def _parse(self, body: bytes) -> ParsedWebhook:
-        rules = Rules(
-            phone_number_id=self.phone_number_id,
-            account_id=self.account_id,
-            received_at=self.clock(),
-            encrypt=self.encrypt,
-            index=self.index,
-        )
+        rules = self.build_rules()
         parsed = parse_webhook(body, rules)
         if parsed.problems:
             parsed.events.extend(build_quarantine(body, parsed.problems, rules))

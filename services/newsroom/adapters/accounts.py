@@ -10,10 +10,17 @@ import asyncpg
 import msgspec
 
 from services.newsroom.adapters.audit import encode_json, record_act
-from services.newsroom.domain.accounts import Account, AccountChange, AccountProblem, AccountRequest, Role
+from services.newsroom.domain.accounts import (
+    Account,
+    AccountChange,
+    AccountProblem,
+    AccountRequest,
+    NotPermitted,
+    Role,
+)
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.identity import ProviderSubject
-from services.newsroom.domain.login import Credentials, NewLogin, Visitor
+from services.newsroom.domain.login import ENDED, Credentials, Visitor
 from shared.database.pool import Connection, Database
 from shared.outcome import InvalidDataError
 
@@ -145,29 +152,28 @@ class PostgresAccountRepository:
             await connection.execute(END_SESSIONS, account, now, None)
             await record_act(connection, act)
 
-    async def set_up(self, visitor: Visitor, login: NewLogin, now: datetime, act: Act) -> bool:
-        """Set up a login and end all sessions of the account; return False if the visitor's has already ended."""
-        values = (login.password_hash, login.totp_sealed, login.totp_step)
-        return await self._change_login(_SET_UP, visitor, values, now, act, codes=login.recovery_codes)
+    async def set_up(self, visitor: Visitor, new: Credentials, codes: Sequence[bytes], now: datetime, act: Act) -> None:
+        """Set up a login and end all sessions of the account. Raises NotPermitted if the visitor's has ended."""
+        values = (new.password_hash, new.totp_sealed, new.totp_step)
+        await self._change_login(_SET_UP, visitor, values, now, act, codes=codes)
 
-    async def connect(self, visitor: Visitor, subject: ProviderSubject, now: datetime, act: Act) -> bool:
+    async def connect(self, visitor: Visitor, subject: ProviderSubject, now: datetime, act: Act) -> None:
         """As `set_up`, with the identity provider instead of a password. Raises AccountProblem for a taken subject."""
         try:
-            return await self._change_login(_CONNECT, visitor, (subject.issuer, subject.subject), now, act)
+            await self._change_login(_CONNECT, visitor, (subject.issuer, subject.subject), now, act)
         except InvalidDataError:
             raise AccountProblem("Dieses Konto des Landkreises gehört hier schon zu einem anderen Konto.") from None
 
-    async def change_password(self, visitor: Visitor, old_hash: str, new_hash: str, now: datetime, act: Act) -> bool:
-        """Replace the hash and end the other sessions; return False if it was replaced or the session has ended."""
-        return await self._change_login(_CHANGE_PASSWORD, visitor, (old_hash, new_hash), now, act, keep=visitor.session)
+    async def change_password(self, visitor: Visitor, old_hash: str, new_hash: str, now: datetime, act: Act) -> None:
+        """Replace the hash and end the other sessions. Raises NotPermitted if it was replaced or the session ended."""
+        await self._change_login(_CHANGE_PASSWORD, visitor, (old_hash, new_hash), now, act, keep=visitor.session)
 
     async def replace_recovery_codes(
         self, visitor: Visitor, password_hash: str, codes: Sequence[bytes], now: datetime, act: Act
-    ) -> bool:
+    ) -> None:
         """Replace the recovery codes; otherwise as `change_password`."""
-        return await self._change_login(
-            _HAS_PASSWORD, visitor, (password_hash,), now, act, codes=codes, keep=visitor.session
-        )
+        values = (password_hash,)
+        await self._change_login(_HAS_PASSWORD, visitor, values, now, act, codes=codes, keep=visitor.session)
 
     async def _change_login(
         self,
@@ -179,22 +185,18 @@ class PostgresAccountRepository:
         *,
         codes: Sequence[bytes] | None = None,
         keep: bytes | None = None,
-    ) -> bool:
-        """Change the visitor's login and, if given, the recovery codes; end all sessions but `keep`.
-
-        Return False if the session has ended, or the login was changed meanwhile.
-        """
+    ) -> None:
+        """Change the visitor's login and, if given, the recovery codes; end all sessions but `keep`."""
         account = visitor.account.id
         async with self._database.transaction() as connection:
             await connection.execute(_LOCK, account)
             if await connection.fetchval(statement, account, visitor.session, *values) is None:
-                return False
+                raise NotPermitted(ENDED)
             if codes is not None:
                 await connection.execute(_DELETE_CODES, account)
                 await connection.executemany(_ADD_CODE, [(account, code) for code in codes])
             await connection.execute(END_SESSIONS, account, now, keep)
             await record_act(connection, act)
-        return True
 
     async def use_totp_step(self, account: UUID, step: int) -> bool:
         """Mark the step as used; return False if it or a later one was used before."""
@@ -234,7 +236,10 @@ class PostgresAccountRepository:
         AccountProblem if the login of an invitation is taken, or the account to enable was unblocked or blocked again.
         """
         async with self._database.transaction() as connection:
-            await _check_decider(connection, request, decider)
+            # Requester and decider, once more: hashing the password of a new account may have taken seconds.
+            rows = await connection.fetch(_PEOPLE, [request.requested_by.id, decider], request.login)
+            people = {row["id"]: build_account(row) for row in rows}
+            replace(request, requested_by=people[request.requested_by.id]).check_decider(people[decider])
             if not await _decide(connection, request, decider, now, "confirmed"):
                 return False
             await _apply_request(connection, request, decider, new)
@@ -265,13 +270,6 @@ async def _insert_account(connection: Connection, new: Credentials) -> bool:
     account = new.account
     values = (account.id, account.login, account.name, account.person, sorted(account.roles))
     return await connection.fetchval(_CREATE, *values, new.password_hash, new.password_ends_at) is not None
-
-
-async def _check_decider(connection: Connection, request: AccountRequest, decider: UUID) -> None:
-    """Check requester and decider again: hashing the password of a new account may have taken seconds."""
-    rows = await connection.fetch(_PEOPLE, [request.requested_by.id, decider], request.login)
-    people = {row["id"]: build_account(row) for row in rows}
-    replace(request, requested_by=people[request.requested_by.id]).check_decider(people[decider])
 
 
 async def _decide(connection: Connection, request: AccountRequest, decider: UUID, now: datetime, decision: str) -> bool:

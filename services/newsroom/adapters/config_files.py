@@ -7,7 +7,7 @@ import msgspec
 
 from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.preview import TemplateText
-from shared.notices.configuration import Configuration, ConfigurationError, System
+from shared.notices.configuration import Configuration, ConfigurationError, System, read_configuration
 
 
 class _RulesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -16,10 +16,7 @@ class _RulesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_approval_rules(path: Path, configuration: Configuration) -> ApprovalRules:
     """Return the rules in a TOML file. Raises ConfigurationError, also for an unknown topic."""
-    try:
-        rules = msgspec.toml.decode(path.read_text("utf-8-sig"), type=_RulesFile).approval
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: {error}") from None
+    rules = read_configuration(path, _RulesFile).approval
     if unknown := sorted({*rules.routine_topics} - configuration.topic_ids):
         raise ConfigurationError(f"{path}: unknown topics {', '.join(unknown)}")
     return rules

@@ -1,6 +1,6 @@
 """Drafts in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -18,7 +18,6 @@ from services.newsroom.domain.drafts import (
     Author,
     DraftContent,
     DraftDecision,
-    DraftFilter,
     DraftKind,
     DraftNotFound,
     DraftState,
@@ -183,11 +182,20 @@ class PostgresDraftRepository:
         budget = await fetch_budget(connection, draft.content.scheduled_at, self._source, draft.corrected)
         return await self._apply(connection, draft, decide(draft, budget))
 
-    async def list_drafts(self, draft_filter: DraftFilter, limit: int) -> Sequence[NoticeDraft]:
-        """Return the matching drafts, most recently changed first, without their decisions."""
-        states = [state.value for state in draft_filter.states]
-        bounds = (draft_filter.writer, draft_filter.excluded_writer, draft_filter.before)
-        rows = await self._database.fetch(_LISTED, states, limit, *bounds)
+    async def list_drafts(
+        self,
+        states: Collection[DraftState],
+        limit: int,
+        *,
+        writer: UUID | None = None,
+        excluded_writer: UUID | None = None,
+        before: datetime | None = None,
+    ) -> Sequence[NoticeDraft]:
+        """Return drafts in these states, changed `before`, most recently changed first, without their decisions.
+
+        The writer of a draft is who saved its newest version. Excluded is what the person has submitted, too.
+        """
+        rows = await self._database.fetch(_LISTED, [*states], limit, writer, excluded_writer, before)
         return [_read_draft(row) for row in rows]
 
     async def list_versions(self, draft_id: UUID) -> Sequence[DraftVersion]:

@@ -251,7 +251,6 @@ class NewsroomEventHandler:
     async def _count_subscriptions(
         self, envelope: Envelope, started: Sequence[str] = (), ended: Sequence[str] = ()
     ) -> None:
-        """Count starts and ends of these topics, once per event."""
         hour = envelope.time.replace(minute=0, second=0, microsecond=0)
         async with self.database.transaction() as connection:
             if await connection.fetchval(_ADD_TO_INBOX, envelope.id) is None:

@@ -151,7 +151,6 @@ def _read_publication(row: asyncpg.Record) -> NoticePublication:
 
 
 async def lock_draft(connection: Connection, publication: UUID) -> None:
-    """Lock the draft of a publication until the transaction ends."""
     await connection.execute(_LOCK_DRAFT, publication)
 
 

@@ -102,7 +102,6 @@ class Archive:
         return [entry for entry in self.entries if not entry.replaced_by and selection.contains(entry)]
 
     def count_current(self) -> Mapping[str, int]:
-        """Return the number of current notices per topic."""
         return Counter(entry.topic for entry in self.entries if self.get_state(entry) is EntryState.CURRENT)
 
 

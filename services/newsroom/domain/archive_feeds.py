@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from email.utils import format_datetime
@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import msgspec
 
 from services.newsroom.domain.archive import Archive, ArchiveEntry, ArchiveSelection, EntryState, format_code
+from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.domain.german import MONTHS, find_day
 from shared.contracts.hours import LOCAL_ZONE
 
@@ -71,19 +72,14 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveSite:
-    """Description of the archive; `topics` maps topics to titles.
-
-    Notices of `event_topics` that name a date are events.
-    """
+    """Description of the archive; notices of `event_topics` that name a date are events."""
 
     url: str
-    county: str
-    topics: Mapping[str, str]
-    municipalities: tuple[str, ...]
+    county: NewsroomCounty
     event_topics: frozenset[str] = frozenset()
 
     def build_url(self, path: str) -> str:
-        return f"{self.url.rstrip('/')}{path}"
+        return f"{self.url}{path}"
 
     def build_entry_url(self, code: str) -> str:
         return self.build_url(f"/meldung/{format_code(code)}")
@@ -93,9 +89,13 @@ class ArchiveSite:
 
     def get_title(self, selection: ArchiveSelection) -> str:
         """Return the title, such as `Landkreis Osterholz: Baustellen in Worpswede`."""
-        topic = self.topics[selection.topic] if selection.topic else "Meldungen"
+        topic = self.county.topic_titles[selection.topic] if selection.topic else "Meldungen"
         place = f" in {selection.municipality}" if selection.municipality else ""
-        return f"{self.county}: {topic}{place}"
+        return f"{self.county.name}: {topic}{place}"
+
+    def get_topic(self, entry: ArchiveEntry) -> str:
+        """Return the title of the entry's topic, its id if the county has none of this id any more."""
+        return self.county.topic_titles.get(entry.topic, entry.topic)
 
 
 def build_query(selection: ArchiveSelection) -> str:
@@ -118,7 +118,7 @@ def build_rss(site: ArchiveSite, archive: Archive, selection: ArchiveSelection) 
     channel = ElementTree.SubElement(rss, "channel")
     _add(channel, "title", site.get_title(selection))
     _add(channel, "link", site.build_selection_url("/", selection))
-    _add(channel, "description", f"Meldungen, die der {site.county} über WhatsApp versandt hat")
+    _add(channel, "description", f"Meldungen, die der {site.county.name} über WhatsApp versandt hat")
     _add(channel, "language", "de")
     feed_url = site.build_selection_url("/meldungen.rss", selection)
     _add(channel, f"{{{_ATOM}}}link", rel="self", type="application/rss+xml", href=feed_url)
@@ -143,7 +143,7 @@ def build_atom(site: ArchiveSite, archive: Archive, selection: ArchiveSelection)
     _add_atom(feed, "id", feed_url)
     _add_atom(feed, "title", site.get_title(selection))
     _add_atom(feed, "updated", max((entry.changed_at for entry in entries), default=archive.now).isoformat())
-    _add_atom(_add_atom(feed, "author"), "name", site.county)
+    _add_atom(_add_atom(feed, "author"), "name", site.county.name)
     _add_atom(feed, "link", rel="self", type="application/atom+xml", href=feed_url)
     _add_atom(feed, "link", rel="alternate", type="text/html", href=site.build_selection_url("/", selection))
     for entry in entries:
@@ -185,7 +185,7 @@ def build_json_feed(site: ArchiveSite, archive: Archive, selection: ArchiveSelec
             "home_page_url": site.build_selection_url("/", selection),
             "feed_url": site.build_selection_url("/meldungen.json", selection),
             "language": "de",
-            "authors": [{"name": site.county}],
+            "authors": [{"name": site.county.name}],
             "items": items,
         }
     )
@@ -195,14 +195,14 @@ def build_linked_data(site: ArchiveSite, archive: Archive, entry: ArchiveEntry) 
     """Return the entry as schema.org's Event or SpecialAnnouncement; None if it was withdrawn or replaced."""
     if archive.get_state(entry) in (EntryState.WITHDRAWN, EntryState.REPLACED):
         return None
-    places = entry.municipalities or (site.county,)
+    places = entry.municipalities or (site.county.name,)
     common: dict[str, Any] = {
         "@context": "https://schema.org",
         "name": entry.headline,
         "url": site.build_entry_url(entry.code),
         **({"image": entry.picture} if entry.picture else {}),
     }
-    publisher = {"@type": "GovernmentOrganization", "name": site.county, "url": site.build_url("/")}
+    publisher = {"@type": "GovernmentOrganization", "name": site.county.name, "url": site.build_url("/")}
     time = find_event_time(entry.text, entry.published_at) if entry.topic in site.event_topics else None
     if time:
         return {
@@ -222,7 +222,7 @@ def build_linked_data(site: ArchiveSite, archive: Archive, entry: ArchiveEntry) 
         "text": entry.text,
         "datePosted": entry.published_at.isoformat(),
         "expires": entry.expires_at.isoformat(),
-        "category": site.topics.get(entry.topic, entry.topic),
+        "category": site.get_topic(entry),
         "spatialCoverage": [{"@type": "AdministrativeArea", "name": place} for place in places],
         "publisher": publisher,
         **({"newsUpdatesAndGuidelines": entry.link} if entry.link else {}),
@@ -234,7 +234,7 @@ def _list_newest(archive: Archive, selection: ArchiveSelection) -> Sequence[Arch
 
 
 def _list_tags(site: ArchiveSite, entry: ArchiveEntry) -> list[str]:
-    return [site.topics.get(entry.topic, entry.topic), *entry.municipalities]
+    return [site.get_topic(entry), *entry.municipalities]
 
 
 def _add(parent: ElementTree.Element, name: str, text: str | None = None, **attributes: str) -> ElementTree.Element:

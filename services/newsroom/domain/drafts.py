@@ -106,7 +106,6 @@ class DraftContent(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def list_differences(left: DraftContent, right: DraftContent) -> Sequence[str]:
-    """Return the names of the fields that differ."""
     return [name for name in DraftContent.__struct_fields__ if getattr(left, name) != getattr(right, name)]
 
 
@@ -244,19 +243,6 @@ class NoticeDraft:
     def find_return(self) -> DraftDecision | None:
         """Return the decision that returned this version, None without."""
         return next((decision for decision in self.current_decisions if decision.verdict is Verdict.RETURN), None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DraftFilter:
-    """Filter of drafts: in one of `states`, by `writer`, not by `excluded_writer`, changed before `before`.
-
-    The writer of a draft is the person who saved its newest version. Excluded is what the person has submitted, too.
-    """
-
-    states: Collection[DraftState]
-    writer: UUID | None = None
-    excluded_writer: UUID | None = None
-    before: datetime | None = None
 
 
 def list_changes(draft: NoticeDraft, now: datetime) -> Sequence[str] | None:

@@ -142,7 +142,6 @@ def _translate(text: str, table: Mapping[str, str]) -> str | None:
 
 
 def _show_value(text: str) -> str:
-    """Format a time or a duration in German; return any other text unchanged."""
     if _ISO.fullmatch(text):
         return format_moment(datetime.fromisoformat(text))
     return explain_duration(int(text.removesuffix(" s"))) if _SECONDS.fullmatch(text) else text

@@ -3,7 +3,7 @@
 import base64
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -65,6 +65,7 @@ class OpenSession:
     seen_at: datetime
 
 
+ENDED = "Ihre Anmeldung wurde inzwischen beendet. Bitte melden Sie sich noch einmal an."
 ISSUER = "Kreisfunk-Redaktion"
 STEP_SECONDS = 30
 ACCEPTED_DRIFT_STEPS = 1
@@ -85,16 +86,6 @@ class LoginProof(StrEnum):
     ONE_TIME_CODE = "one_time_code"
     RECOVERY_CODE = "recovery_code"
     IDENTITY_PROVIDER = "identity_provider"
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewLogin:
-    """Credentials with which the owner logs in from now on."""
-
-    password_hash: str
-    totp_sealed: bytes
-    totp_step: int
-    recovery_codes: Sequence[bytes]
 
 
 class FailureScope(StrEnum):

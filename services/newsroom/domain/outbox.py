@@ -11,7 +11,6 @@ from services.newsroom.domain.accounts import Account
 from services.newsroom.domain.archive import derive_code, format_code
 from services.newsroom.domain.audit import MAX_REASON_LENGTH, Act
 from services.newsroom.domain.drafts import (
-    DraftContent,
     DraftDecision,
     DraftKind,
     DraftState,
@@ -131,14 +130,8 @@ def choose_revision(draft: NoticeDraft) -> int:
 def _build_message(draft: NoticeDraft, code: str) -> NoticePublished | NoticeUpdated | NoticeWithdrawn:
     if draft.kind is DraftKind.WITHDRAWAL:
         return NoticeWithdrawn(reason=draft.content.reason[:MAX_REASON_LENGTH])
-    fields = _build_fields(draft.content, code)
-    if draft.kind is DraftKind.UPDATE:
-        return NoticeUpdated(revision=choose_revision(draft), **fields)
-    return NoticePublished(**fields, follows=draft.corrects if draft.kind is DraftKind.FOLLOW_UP else None)
-
-
-def _build_fields(content: DraftContent, code: str) -> dict[str, Any]:
-    return {
+    content = draft.content
+    fields: dict[str, Any] = {
         "topic": content.topic,
         "headline": content.headline,
         "text": f"{content.text} Prüfcode: {code}" if content.text.strip() else "",
@@ -148,3 +141,6 @@ def _build_fields(content: DraftContent, code: str) -> dict[str, Any]:
         "urgent": content.urgent,
         "scheduled_at": content.scheduled_at,
     }
+    if draft.kind is DraftKind.UPDATE:
+        return NoticeUpdated(revision=choose_revision(draft), **fields)
+    return NoticePublished(**fields, follows=draft.corrects if draft.kind is DraftKind.FOLLOW_UP else None)

@@ -14,6 +14,7 @@ from shared.notices.rules import MAX_CONTENT_LENGTH
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 _MARKED = re.compile(r"(?<!\w)([*_])(?=\S)(.+?)(?<=\S)\1(?!\w)")
 EXAMPLE_CODE = "ABCD-EFGH"
+MAX_LENGTH = MAX_CONTENT_LENGTH - CODE_LENGTH_IN_TEXT
 
 
 class PreviewButton(Struct, frozen=True, kw_only=True):
@@ -65,15 +66,9 @@ class Preview(Struct, frozen=True, kw_only=True):
     buttons: tuple[str, ...] = ()
 
 
-class LengthCount(Struct, frozen=True, kw_only=True):
-    """Number of characters in headline, text and link together, and the limit that leaves room for the code."""
-
-    used: int
-    limit: int = MAX_CONTENT_LENGTH - CODE_LENGTH_IN_TEXT
-
-
-def count_length(content: DraftContent) -> LengthCount:
-    return LengthCount(used=count_units(content.headline + content.text + content.link))
+def count_length(content: DraftContent) -> int:
+    """Return the number of characters in headline, text and link together; MAX_LENGTH leaves room for the code."""
+    return count_units(content.headline + content.text + content.link)
 
 
 def build_preview(

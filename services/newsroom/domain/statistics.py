@@ -93,7 +93,6 @@ class BroadcastResponse:
 
 
 def sum_counts(counts: Sequence[SubscriptionCounts]) -> tuple[int, int]:
-    """Return the total starts and ends."""
     return sum(count.started for count in counts), sum(count.ended for count in counts)
 
 
@@ -130,7 +129,8 @@ def choose_top(highest: int) -> int:
 
 def draw_line(counts: Sequence[TopicAudience], period: StatisticsPeriod) -> LineChart:
     top = choose_top(max((count.people for count in counts), default=0))
-    points = [(_compute_x(count.day, period), _SIZE - _SIZE * count.people / top) for count in counts]
+    step = _SIZE / max(period.days - 1, 1)
+    points = [((count.day - period.first).days * step, _SIZE - _SIZE * count.people / top) for count in counts]
     path = "".join(f"{'L' if index else 'M'}{x:.2f} {y:.2f}" for index, (x, y) in enumerate(points))
     return LineChart(top=top, path=f"{path}h0" if len(points) == 1 else path)
 
@@ -152,7 +152,3 @@ def _draw_side(shares: Sequence[float], direction: int) -> str:
         for index, share in enumerate(shares)
         if share
     )
-
-
-def _compute_x(day: date, period: StatisticsPeriod) -> float:
-    return _SIZE * (day - period.first).days / max(period.days - 1, 1)

@@ -39,16 +39,6 @@ _CONFIRMED_TWICE = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Invitation:
-    """Form of an invitation; `same_person_as` is a login of the same human, empty without one."""
-
-    login: str
-    name: str
-    roles: Collection[str]
-    same_person_as: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class AccountAdministration:
     """Requests, confirmations and blocks of accounts.
 
@@ -69,15 +59,19 @@ class AccountAdministration:
             raise AccountProblem("Dieses Konto gibt es nicht.")
         return account
 
-    async def invite(self, actor: Account, invitation: Invitation) -> str:
-        """Request a new account; return the first half of its password. Raises AccountProblem."""
-        login, name = parse_login(invitation.login), parse_name(invitation.name)
+    async def invite(
+        self, actor: Account, *, login: str, name: str, roles: Collection[str], same_person_as: str
+    ) -> str:
+        """Request a new account; return the first half of its password. Raises AccountProblem.
+
+        `same_person_as` is a login of the same human, empty without one.
+        """
+        login, name = parse_login(login), parse_name(name)
         if await self.accounts.find_account(login):
             raise AccountProblem("Diesen Anmeldenamen gibt es schon.")
-        same_person_as = invitation.same_person_as
         person = (await self.get_account(same_person_as)).person if same_person_as else uuid4()
-        half, roles = token_urlsafe(HALF_BYTES), parse_roles(invitation.roles)
-        account = Account(id=uuid4(), login=login, name=name, person=person, roles=roles)
+        half = token_urlsafe(HALF_BYTES)
+        account = Account(id=uuid4(), login=login, name=name, person=person, roles=parse_roles(roles))
         await self._request(AccountChange.INVITE, actor, account, half)
         return half
 

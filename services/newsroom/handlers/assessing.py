@@ -196,7 +196,6 @@ class DraftAssessor:
         return tuple(reasons)
 
     def _find_begin(self, content: DraftContent) -> datetime:
-        """Return when sending would begin, if the draft were published now."""
         begins_at, hours = content.scheduled_at or self.clock(), self.hours
         if content.urgent or hours is None:
             return begins_at

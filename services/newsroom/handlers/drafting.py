@@ -234,8 +234,11 @@ class DraftingService:
                 refuse_if(missing and " ".join((missing, *reasons)))
             else:
                 refuse_if(find_emergency_obstacle(draft.content, self.assessor.rules))
-            action, reason = _name_publication(draft, emergency)
-            verdict = Verdict.EMERGENCY if emergency else None
+            verdict, action, reason = None, "draft.published", ""
+            if emergency:
+                verdict, action, reason = Verdict.EMERGENCY, "draft.published_in_emergency", emergency
+            elif draft.kind is DraftKind.WITHDRAWAL:
+                action, reason = "draft.withdrawn", draft.content.reason
             change = self._build_change(account, draft, action, state, verdict, reason)
             publication = self.assessor.build_publication(draft, publication_id, forecast)
             return replace(change, publication=publication, emergency=emergency)
@@ -316,13 +319,6 @@ class DraftingService:
         if draft.state is not DraftState.PUBLISHED or draft.kind is DraftKind.WITHDRAWAL:
             raise DraftRefused(NOT_PUBLISHED)
         return draft
-
-
-def _name_publication(draft: NoticeDraft, emergency: str | None) -> tuple[str, str]:
-    """Return action and reason for the audit log; the reason is empty if none is needed."""
-    if draft.kind is DraftKind.WITHDRAWAL:
-        return "draft.withdrawn", draft.content.reason
-    return ("draft.published_in_emergency", emergency) if emergency else ("draft.published", "")
 
 
 def _build_act(account: Account, action: str, draft: NoticeDraft, reason: str = "") -> Act:

@@ -11,13 +11,13 @@ from services.newsroom.adapters.sessions import PostgresSessionRepository
 from services.newsroom.domain.accounts import NotPermitted
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.login import (
+    ENDED,
     MAX_LOGIN_LENGTH,
     RECOVERY_CODE_BYTES,
     RECOVERY_CODE_COUNT,
     Credentials,
     FailureScope,
     LoginProof,
-    NewLogin,
     SessionStage,
     Visitor,
     encode_recovery_code,
@@ -37,7 +37,6 @@ TOTP_SECRET_BYTES = 20
 COOKIE_BYTES = 32
 # Maximum concurrent logins from unknown browsers: each computes a slow hash, for which others wait.
 MAX_STRANGERS = 10
-ENDED = "Ihre Anmeldung wurde inzwischen beendet. Bitte melden Sie sich noch einmal an."
 
 
 class LoginRefused(Exception):
@@ -58,25 +57,6 @@ class SetupRefused(Exception):
     def __init__(self, problems: Mapping[str, str]) -> None:
         super().__init__("setup refused")
         self.problems = problems
-
-
-@dataclass(frozen=True, kw_only=True)
-class LoginAttempt:
-    """Submitted login form, with the client's address and the device cookie of the browser."""
-
-    login: str
-    password: str
-    code: str
-    address: str
-    device: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class SetupSecret:
-    """Secret of one-time codes during setup: as text for apps, and encrypted for the form."""
-
-    text: str
-    ciphertext: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,26 +82,25 @@ class LoginService:
     count: Callable[[str], None]
     strangers: Semaphore = field(default_factory=lambda: Semaphore(MAX_STRANGERS))
 
-    async def log_in(self, attempt: LoginAttempt) -> StartedSession:
-        """Return a new session. Raises LoginRefused or LoginBusy."""
-        login = attempt.login.strip().lower()[:MAX_LOGIN_LENGTH]
-        device = await self._find_device(attempt.device, login)
-        if device:
-            return await self._log_in(attempt, login, device)
+    async def log_in(self, login: str, password: str, code: str, address: str, device: str | None) -> StartedSession:
+        """Return a new session; `device` is the cookie of the browser. Raises LoginRefused or LoginBusy."""
+        login = login.strip().lower()[:MAX_LOGIN_LENGTH]
+        if device and await self.sessions.is_device_of(hash_cookie(device), login):
+            return await self._log_in(login, password, code, address, device)
         if self.strangers.locked():
             raise LoginBusy
         async with self.strangers:
-            return await self._log_in(attempt, login, None)
+            return await self._log_in(login, password, code, address, None)
 
-    async def _log_in(self, attempt: LoginAttempt, login: str, device: str | None) -> StartedSession:
-        counters = list_counters(login, attempt.address, hash_cookie(device).hex() if device else None)
+    async def _log_in(self, login: str, password: str, code: str, address: str, device: str | None) -> StartedSession:
+        counters = list_counters(login, address, hash_cookie(device).hex() if device else None)
         now = self.clock()
         wait, failed_at = await self.sessions.reserve_attempt(counters, now)
         if wait:
             self.count("delayed")
             raise LoginRefused(wait)
         credentials = await self.accounts.find_credentials(login)
-        proof = await self._check(credentials, attempt)
+        proof = await self._check(credentials, password, code)
         started = await self.start_session(credentials, proof, device) if credentials and proof else None
         if started is None:
             self.count("failed")
@@ -130,20 +109,15 @@ class LoginService:
         self.count("succeeded")
         return started
 
-    async def _find_device(self, cookie: str | None, login: str) -> str | None:
-        """Return the device cookie, None if the account has not logged in with this browser before."""
-        return cookie if cookie and await self.sessions.is_device_of(hash_cookie(cookie), login) else None
-
-    async def _check(self, credentials: Credentials | None, attempt: LoginAttempt) -> LoginProof | None:
-        """Return the proof of identity, None if anything is wrong."""
+    async def _check(self, credentials: Credentials | None, password: str, code: str) -> LoginProof | None:
         hashed = credentials.password_hash if credentials else None
-        is_right = await self.hasher.verify(hashed, attempt.password)
+        is_right = await self.hasher.verify(hashed, password)
         if credentials is None or not is_right or credentials.account.is_disabled:
             return None
         if credentials.totp_sealed is None:
             ends_at = credentials.password_ends_at
             return LoginProof.FIRST_PASSWORD if ends_at is not None and self.clock() < ends_at else None
-        return await self._check_code(credentials, attempt.code)
+        return await self._check_code(credentials, code)
 
     async def _check_code(self, credentials: Credentials, code: str) -> LoginProof | None:
         account = credentials.account.id
@@ -172,21 +146,25 @@ class LoginService:
         )
         return StartedSession(token=token, device=device) if is_open else None
 
+    async def replace_session(self, changed: Credentials, proof: LoginProof) -> StartedSession:
+        """Return a new session after a change of the login. Raises NotPermitted if it has been changed again since."""
+        started = await self.start_session(changed, proof)
+        if started is None:
+            raise NotPermitted(ENDED)
+        return started
+
     async def log_out(self, visitor: Visitor) -> None:
         act = Act(account=visitor.account.id, action="session.closed", object=visitor.account.login)
         await self.sessions.end_session(visitor.session, self.clock(), act)
 
-    def begin_setup(self, visitor: Visitor) -> SetupSecret:
-        """Return a new secret of one-time codes; its encrypted form is bound to this session."""
+    def begin_setup(self, visitor: Visitor) -> str:
+        """Return a new secret of one-time codes, encrypted for a form of this session."""
         secret = token_bytes(TOTP_SECRET_BYTES)
-        ciphertext = self.ring.encrypt(secret, purpose=SETUP_PURPOSE, index=visitor.session)
-        return SetupSecret(text=encode_totp_secret(secret), ciphertext=ciphertext.hex())
+        return self.ring.encrypt(secret, purpose=SETUP_PURPOSE, index=visitor.session).hex()
 
-    def resume_setup(self, visitor: Visitor, ciphertext: str) -> SetupSecret:
-        """Return the secret that `begin_setup` encrypted for this session. Raises NotPermitted."""
-        return SetupSecret(
-            text=encode_totp_secret(self.open_form(visitor, ciphertext, SETUP_PURPOSE)), ciphertext=ciphertext
-        )
+    def read_setup(self, visitor: Visitor, ciphertext: str) -> str:
+        """Return the secret that `begin_setup` encrypted, as text for apps. Raises NotPermitted."""
+        return encode_totp_secret(self.open_form(visitor, ciphertext, SETUP_PURPOSE))
 
     def open_form(self, visitor: Visitor, ciphertext: str, purpose: str) -> bytes:
         """Decrypt a hexadecimal value from a form of this session. Raises NotPermitted."""
@@ -211,20 +189,16 @@ class LoginService:
         if step is None or any(problems.values()):
             raise SetupRefused({name: problem for name, problem in problems.items() if problem})
         codes = _make_recovery_codes()
-        login = NewLogin(
+        new = Credentials(
+            account=account,
             password_hash=await self.hasher.hash(password),
+            password_ends_at=None,
             totp_sealed=self.ring.encrypt(secret, purpose=TOTP_PURPOSE, index=account.id.bytes),
             totp_step=step,
-            recovery_codes=list(map(hash_recovery_code, codes)),
         )
         act = Act(account=account.id, action="account.set_up", object=account.login)
-        is_done = await self.accounts.set_up(visitor, login, now, act)
-        credentials = await self.accounts.find_credentials(account.login) if is_done else None
-        is_same = credentials is not None and credentials.password_hash == login.password_hash
-        started = await self.start_session(credentials, LoginProof.ONE_TIME_CODE) if credentials and is_same else None
-        if started is None:
-            raise NotPermitted(ENDED)
-        return started, codes
+        await self.accounts.set_up(visitor, new, list(map(hash_recovery_code, codes)), now, act)
+        return await self.replace_session(new, LoginProof.ONE_TIME_CODE), codes
 
     async def _find_password_problem(self, visitor: Visitor, password: str) -> str | None:
         credentials = await self.accounts.find_credentials(visitor.account.login)
@@ -239,8 +213,7 @@ class LoginService:
         if problem := await self._find_password_problem(visitor, new):  # before the code, which can be used only once
             raise SetupRefused({"new": problem})
         act = await self._require_code(visitor, credentials, code, "account.password_changed")
-        if not await self.accounts.change_password(visitor, hashed, await self.hasher.hash(new), self.clock(), act):
-            raise NotPermitted(ENDED)
+        await self.accounts.change_password(visitor, hashed, await self.hasher.hash(new), self.clock(), act)
 
     async def replace_recovery_codes(self, visitor: Visitor, *, current: str, code: str) -> list[str]:
         """Return new recovery codes in place of all earlier ones, and end all other sessions of the account.
@@ -251,8 +224,7 @@ class LoginService:
         act = await self._require_code(visitor, credentials, code, "account.recovery_codes_replaced")
         codes = _make_recovery_codes()
         hashes = list(map(hash_recovery_code, codes))
-        if not await self.accounts.replace_recovery_codes(visitor, hashed, hashes, self.clock(), act):
-            raise NotPermitted(ENDED)
+        await self.accounts.replace_recovery_codes(visitor, hashed, hashes, self.clock(), act)
         return codes
 
     async def _require_password(self, visitor: Visitor, current: str) -> tuple[Credentials, str]:

@@ -96,7 +96,6 @@ class OperatingService:
             raise SendingRefused(_NOTHING_TO_RESEND if is_sendable else _OBSTACLES[standing])
 
     async def _explain_missing(self, change: BroadcastChange, status: BroadcastStatus) -> str:
-        """Return why the ledger does not contain the broadcast, in German."""
         if status.phase is BroadcastPhase.CANCELLED:
             return _OBSTACLES["cancelled"]
         if status.is_final:

@@ -11,22 +11,14 @@ from services.newsroom.adapters.identity_provider import OidcProvider
 from services.newsroom.domain.accounts import NotPermitted
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.identity import IdentityRefused, PendingLogin, ProviderIdentity, ProviderSubject
-from services.newsroom.domain.login import LoginProof, SessionStage, Visitor, choose_destination
-from services.newsroom.handlers.login import COOKIE_BYTES, ENDED, LoginService, StartedSession
+from services.newsroom.domain.login import ENDED, Credentials, LoginProof, SessionStage, Visitor, choose_destination
+from services.newsroom.handlers.login import COOKIE_BYTES, LoginService, StartedSession
 
 PENDING_PURPOSE = "newsroom-provider-login"
 OFFER_PURPOSE = "newsroom-provider-offer"
 _encode = msgspec.json.Encoder().encode
 _decode_pending = msgspec.json.Decoder(PendingLogin).decode
 _decode_subject = msgspec.json.Decoder(ProviderSubject).decode
-
-
-@dataclass(frozen=True)
-class BegunLogin:
-    """URL to redirect the browser to, and the cookie that identifies its return."""
-
-    url: str
-    cookie: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +28,11 @@ class ProviderLogin:
     provider: OidcProvider
     login: LoginService
 
-    async def begin(self, destination: str, setting_up: Visitor | None = None) -> BegunLogin:
-        """Begin a login, or the connection of a visitor's account during setup. Raises ProviderUnavailable."""
+    async def begin(self, destination: str, setting_up: Visitor | None = None) -> tuple[str, str]:
+        """Begin a login, or the connection of a visitor's account during setup. Raises ProviderUnavailable.
+
+        Return the URL to redirect the browser to, and the cookie that identifies its return.
+        """
         state, nonce, verifier = (token_urlsafe(COOKIE_BYTES) for _ in range(3))
         pending = PendingLogin(
             state=state,
@@ -48,7 +43,7 @@ class ProviderLogin:
             session=setting_up.session.hex() if setting_up else "",
         )
         ciphertext = self.login.ring.encrypt(_encode(pending), purpose=PENDING_PURPOSE)
-        return BegunLogin(await self.provider.build_login_url(pending), base64.urlsafe_b64encode(ciphertext).decode())
+        return await self.provider.build_login_url(pending), base64.urlsafe_b64encode(ciphertext).decode()
 
     async def finish(self, cookie: str, answer: Mapping[str, str]) -> tuple[PendingLogin, ProviderIdentity]:
         """Return the login begun by this browser, and the identity. Raises IdentityRefused and ProviderUnavailable."""
@@ -78,12 +73,8 @@ class ProviderLogin:
     async def connect(self, visitor: Visitor, ciphertext: str) -> StartedSession:
         """Connect the account to an identity instead of a password. Raises NotPermitted and AccountProblem."""
         plain = self.login.open_form(visitor, ciphertext, OFFER_PURPOSE)
-        accounts, subject, account = self.login.accounts, _decode_subject(plain), visitor.account
+        subject, account = _decode_subject(plain), visitor.account
         act = Act(account=account.id, action="account.connected", object=account.login)
-        if not await accounts.connect(visitor, subject, self.login.clock(), act):
-            raise NotPermitted(ENDED)
-        credentials = await accounts.find_external(subject)
-        started = await self.login.start_session(credentials, LoginProof.IDENTITY_PROVIDER) if credentials else None
-        if started is None:
-            raise NotPermitted(ENDED)
-        return started
+        await self.login.accounts.connect(visitor, subject, self.login.clock(), act)
+        connected = Credentials(account=account, password_hash=None, password_ends_at=None, subject=subject)
+        return await self.login.replace_session(connected, LoginProof.IDENTITY_PROVIDER)

@@ -6,7 +6,7 @@ from functools import partial
 from aiohttp import web
 
 from services.newsroom.domain.accounts import Account, AccountProblem, Right
-from services.newsroom.handlers.account_admin import AccountAdministration, Invitation
+from services.newsroom.handlers.account_admin import AccountAdministration
 from services.newsroom.http.confirmations import Confirmation, render_confirmation
 from services.newsroom.http.newsroom import Newsroom
 from services.newsroom.http.rendering import render_page
@@ -32,34 +32,34 @@ _DONE = {
     "abgelehnt": "Der Antrag ist abgelehnt.",
     "beendet": "Alle Sitzungen des Kontos sind beendet.",
 }
-_EMPTY_INVITATION = Invitation(login="", name="", roles=(), same_person_as="")
 _Act = Callable[[AccountAdministration, Account, str], Awaitable[None]]
 _Show = Callable[[Newsroom, web.Request, str], Awaitable[web.Response]]
 
 
 async def invite(newsroom: Newsroom, request: web.Request) -> web.Response:
     form = request[FORM]
-    invitation = Invitation(
-        login=form.get("login", ""),
-        name=form.get("name", ""),
-        roles=form.getall("roles", []),
-        same_person_as=form.get("same", ""),
-    )
+    login, name, same_person_as = (form.get(field, "") for field in ("login", "name", "same"))
     try:
-        half = await newsroom.administration.invite(request[VISITOR].account, invitation)
+        half = await newsroom.administration.invite(
+            request[VISITOR].account,
+            login=login,
+            name=name,
+            roles=form.getall("roles", []),
+            same_person_as=same_person_as,
+        )
     except AccountProblem as problem:
-        return await show_invitation(newsroom, request, str(problem), invitation)
-    return render_page(request, "password_half.html", half=half, is_first=True, login=invitation.login.strip())
+        return await show_invitation(newsroom, request, str(problem))
+    return render_page(request, "password_half.html", half=half, is_first=True, login=login.strip())
 
 
 async def request_roles(newsroom: Newsroom, request: web.Request) -> web.Response:
     actor, roles = request[VISITOR].account, request[FORM].getall("roles", [])
-    act = newsroom.administration.request_roles(actor, _get_login(request), roles)
+    act = newsroom.administration.request_roles(actor, request.match_info["login"], roles)
     return await _respond(newsroom, request, act, "beantragt", show_account)
 
 
 async def process(act: _Act, done: str, newsroom: Newsroom, request: web.Request) -> web.Response:
-    result = act(newsroom.administration, request[VISITOR].account, _get_login(request))
+    result = act(newsroom.administration, request[VISITOR].account, request.match_info["login"])
     return await _respond(newsroom, request, result, done, show_account)
 
 
@@ -99,16 +99,14 @@ async def show_list(newsroom: Newsroom, request: web.Request, problem: str = "")
     )
 
 
-async def show_invitation(
-    newsroom: Newsroom, request: web.Request, problem: str = "", invitation: Invitation = _EMPTY_INVITATION
-) -> web.Response:
+async def show_invitation(newsroom: Newsroom, request: web.Request, problem: str = "") -> web.Response:
     accounts = await newsroom.accounts.list_accounts()
     return render_page(
         request,
         "invitation.html",
         status=422 if problem else 200,
         problem=problem,
-        invitation=invitation,
+        form=request.get(FORM, {}),
         same_options=[("", "Nein"), *((each.login, f"Ja: {each.name} ({each.login})") for each in accounts)],
     )
 
@@ -125,7 +123,7 @@ async def show_account(newsroom: Newsroom, request: web.Request, problem: str = 
 
 async def _find_account(newsroom: Newsroom, request: web.Request) -> Account:
     try:
-        return await newsroom.administration.get_account(_get_login(request))
+        return await newsroom.administration.get_account(request.match_info["login"])
     except AccountProblem:
         raise web.HTTPNotFound from None
 
@@ -139,10 +137,6 @@ async def _respond(
     except AccountProblem as problem:
         return await show(newsroom, request, str(problem))
     return redirect(f"{ACCOUNTS_PATH}?erledigt={done}")
-
-
-def _get_login(request: web.Request) -> str:
-    return request.match_info["login"]
 
 
 _RIGHT = Right.MANAGE_ACCOUNTS

@@ -140,7 +140,6 @@ class _ArchiveHandlers:
         return self._documents.get(key, build, content_type).respond(request)
 
     def _get_levels(self) -> tuple[ServiceLevel, ...]:
-        """Return the present results. Raises HTTPServiceUnavailable before the first."""
         if self._results.levels is None:
             raise web.HTTPServiceUnavailable
         return self._results.levels
@@ -148,8 +147,8 @@ class _ArchiveHandlers:
     def _read_selection(self, request: web.Request) -> ArchiveSelection:
         """Return the selection in the query. Raises HTTPNotFound for an unknown topic or municipality."""
         topic, municipality = request.query.get("thema") or None, request.query.get("gemeinde") or None
-        site = self._pages.site
-        if (topic and topic not in site.topics) or (municipality and municipality not in site.municipalities):
+        county = self._pages.site.county
+        if topic not in (None, *county.topic_ids) or municipality not in (None, *county.municipalities):
             raise web.HTTPNotFound
         return ArchiveSelection(topic=topic, municipality=municipality)
 
@@ -185,7 +184,6 @@ def build_archive_app(
 ) -> web.Application:
     @web.middleware
     async def respond_to_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Convert every error to a page with advice."""
         try:
             return await handler(request)
         except web.HTTPException as error:

@@ -9,7 +9,6 @@ import segno
 
 from services.newsroom.domain.archive import Archive, ArchiveEntry, ArchiveSelection, format_code
 from services.newsroom.domain.archive_feeds import ArchiveSite, build_linked_data, build_query, get_headline
-from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.domain.german import format_day, format_moment
 from services.newsroom.domain.service_level import format_seconds
 from services.newsroom.http.documents import StaticFiles
@@ -26,12 +25,11 @@ class ArchivePages:
         self,
         *,
         site: ArchiveSite,
-        county: NewsroomCounty,
         phone: str,
         retention_days: int,
         static: StaticFiles,
     ) -> None:
-        self.site = site
+        self.site, county = site, site.county
         self._phone = phone
         self._environment = build_environment(
             {
@@ -41,7 +39,7 @@ class ArchivePages:
                 "clock": lambda moment: f"{moment.astimezone(LOCAL_ZONE):%H:%M}",
                 "host": lambda url: urlsplit(url).hostname,
                 "dial": lambda telephone: quote("".join(sign for sign in telephone if sign.isdigit() or sign == "+")),
-                "topic": lambda topic: site.topics.get(topic, topic),
+                "topic": lambda topic: county.topic_titles.get(topic, topic),
             },
             {
                 "site": site,
@@ -72,11 +70,11 @@ class ArchivePages:
             "list",
             archive=archive,
             selection=selection,
-            title=self.site.get_title(selection).removeprefix(f"{self.site.county}: "),
+            title=self.site.get_title(selection).removeprefix(f"{self.site.county.name}: "),
             query=query,
             canonical=self.site.build_url(build_page_path(page)),
             topic_options=[("", "Alle Themen"), *self._list_topics(archive)],
-            municipality_options=[("", "Alle Gemeinden"), *((name, name) for name in self.site.municipalities)],
+            municipality_options=[("", "Alle Gemeinden"), *((name, name) for name in self.site.county.municipalities)],
             count=len(entries),
             page=page,
             pages=pages,
@@ -86,7 +84,7 @@ class ArchivePages:
 
     def _list_topics(self, archive: Archive) -> Iterator[tuple[str, str]]:
         current = archive.count_current()
-        for topic, title in self.site.topics.items():
+        for topic, title in self.site.county.topic_titles.items():
             yield topic, f"{title} ({current[topic]} aktuell)" if topic in current else title
 
     def render_entry(self, archive: Archive, entry: ArchiveEntry) -> str:

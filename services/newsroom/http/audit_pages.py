@@ -94,7 +94,6 @@ async def show_log(newsroom: Newsroom, request: web.Request) -> web.Response:
 
 
 async def _find_links(newsroom: Newsroom, rows: Sequence[AuditEntry]) -> Mapping[str, tuple[str, str]]:
-    """Return paths and headlines, by id, of the drafts and broadcasts in the rows."""
     drafts = await newsroom.audit.find_drafts(_parse_ids(row.draft for row in rows))
     broadcasts = await newsroom.audit.find_broadcasts(_parse_ids(row.object for row in rows))
     return {

@@ -9,7 +9,7 @@ from services.newsroom.domain.accounts import Account, Right
 from services.newsroom.domain.approval import find_review, find_review_obstacle, list_responsible
 from services.newsroom.domain.drafts import DraftContent, DraftKind, NoticeDraft
 from services.newsroom.domain.feedback import FeedbackFilter
-from services.newsroom.domain.progress import BroadcastList, BroadcastPhase, BroadcastStatus, list_account
+from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus, list_account
 from services.newsroom.http.confirmations import BROADCAST_CONFIRMATIONS, find_done, list_offered
 from services.newsroom.http.newsroom import Newsroom
 from services.newsroom.http.rendering import format_moment, render_page, respond_with_table
@@ -103,25 +103,17 @@ async def _list_facts(newsroom: Newsroom, status: BroadcastStatus) -> Sequence[t
 
 async def stream(newsroom: Newsroom, request: web.Request) -> web.StreamResponse:
     """Stream the account after each change, until the end of the broadcast or of the session."""
-    status = await find_broadcast(newsroom, request)
-
-    def render(latest: BroadcastStatus) -> web.Response:
-        return render_page(request, "broadcast_account.html", **_describe(latest))
-
+    status, template = await find_broadcast(newsroom, request), "broadcast_account.html"
+    watches = newsroom.ended, newsroom.broadcasts
     return await stream_changes(
-        request, newsroom.ended, newsroom.broadcasts, status.id, render, is_over=lambda latest: latest.is_settled
+        request, *watches, status.id, template, _describe, is_over=lambda latest: latest.is_settled
     )
 
 
 async def stream_list(newsroom: Newsroom, request: web.Request) -> web.StreamResponse:
     """Stream the list after each change, until the end of the session."""
-
-    def render(newest: BroadcastList) -> web.Response:
-        return render_page(request, "broadcast_list.html", newest=newest)
-
-    return await stream_changes(
-        request, newsroom.ended, newsroom.newest, BROADCASTS_PATH, render, is_over=lambda _: False
-    )
+    watches, template = (newsroom.ended, newsroom.newest), "broadcast_list.html"
+    return await stream_changes(request, *watches, BROADCASTS_PATH, template, lambda newest: {"newest": newest})
 
 
 async def _describe_notice(newsroom: Newsroom, status: BroadcastStatus) -> dict[str, Any]:

@@ -89,7 +89,6 @@ def _read_local(text: str) -> datetime | None:
 
 
 def fill_form(version: int, content: DraftContent, errors: Mapping[str, str] | None = None) -> ShownForm:
-    """Build the form that shows the content and edits this version."""
     return ShownForm(version=version, content=content, values=build_values(content), errors=errors or {})
 
 

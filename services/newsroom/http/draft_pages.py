@@ -15,7 +15,6 @@ from services.newsroom.domain.drafts import (
     WRITING_STATES,
     DraftConflict,
     DraftContent,
-    DraftFilter,
     DraftKind,
     DraftRefused,
     DraftState,
@@ -27,7 +26,7 @@ from services.newsroom.domain.drafts import (
 from services.newsroom.domain.explanations import FIELD_NAMES, FORM_FIELDS, FORM_NAMES, explain_problem
 from services.newsroom.domain.hints import find_hints
 from services.newsroom.domain.outbox import NoticePublication
-from services.newsroom.domain.preview import EXAMPLE_CODE, count_length
+from services.newsroom.domain.preview import EXAMPLE_CODE, MAX_LENGTH, count_length
 from services.newsroom.http.draft_forms import (
     FormRefused,
     ShownForm,
@@ -81,14 +80,11 @@ async def show_list(newsroom: Newsroom, request: web.Request) -> web.Response:
     """Show the newest drafts of each list, or older ones of a single list."""
     drafts, list_name, before = newsroom.drafts, request.query.get("liste", ""), parse_before(request)
     is_older = list_name in _LISTS and before is not None
-    filters = {
-        name: DraftFilter(states=_LISTS[name], before=before if is_older else None)
-        for name in ((list_name,) if is_older else _LISTS)
-    }
+    names, before = ((list_name,), before) if is_older else (_LISTS, None)
     return render_page(
         request,
         "drafts.html",
-        lists={name: await drafts.list_drafts(draft_filter, MAX_LISTED + 1) for name, draft_filter in filters.items()},
+        lists={name: await drafts.list_drafts(_LISTS[name], MAX_LISTED + 1, before=before) for name in names},
         unreviewed=[] if is_older else await drafts.list_unreviewed(),
         is_older=is_older,
         limit=MAX_LISTED,
@@ -135,12 +131,14 @@ async def stream(newsroom: Newsroom, request: web.Request) -> web.StreamResponse
     draft = await find_draft(newsroom, request)
     if await newsroom.publications.find_newest(draft.id) is None:
         raise web.HTTPNotFound
-
-    def render(latest: NoticePublication) -> web.Response:
-        return render_page(request, "draft_handover.html", draft=draft, publication=latest)
-
     return await stream_changes(
-        request, newsroom.ended, newsroom.handovers, draft.id, render, is_over=lambda latest: latest.is_settled
+        request,
+        newsroom.ended,
+        newsroom.handovers,
+        draft.id,
+        "draft_handover.html",
+        lambda latest: {"draft": draft, "publication": latest},
+        is_over=lambda latest: latest.is_settled,
     )
 
 
@@ -195,7 +193,6 @@ async def save(newsroom: Newsroom, request: web.Request) -> web.Response:
 
 
 def _choose_next(newsroom: Newsroom, previous: NoticeDraft, draft: NoticeDraft, next_step: str) -> str:
-    """Return the suffix of the draft's URL to redirect to after saving."""
     if draft.is_overtaken:
         return "?erledigt=ueberholt"
     if next_step != "check":
@@ -295,18 +292,17 @@ def _describe(newsroom: Newsroom, content: DraftContent) -> dict[str, Any]:
     return {
         "preview": newsroom.build_preview(msgspec.structs.replace(content, **shown)),
         "length": count_length(content),
+        "max_length": MAX_LENGTH,
         "hints": find_hints(content, system_clock().astimezone(LOCAL_ZONE).date()),
     }
 
 
 def _explain_done(request: web.Request, draft: NoticeDraft) -> str:
-    """Return a message about the last act on the draft; empty if there was none."""
     name = request.query.get("erledigt", "")
     return _APPROVED.get(draft.state, "") if name == "freigegeben" else _DONE.get(name, "")
 
 
 def _explain_rejection(draft: NoticeDraft, publication: NoticePublication | None) -> list[str]:
-    """Return why the notices API rejected the draft; empty if it did not."""
     if draft.state is not DraftState.RETURNED or publication is None or draft.find_return():
         return []
     return [f"{FIELD_NAMES.get(each.field, each.field)}: {explain_problem(each)}" for each in publication.problems]

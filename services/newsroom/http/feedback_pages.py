@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from services.newsroom.domain.accounts import Account, AccountRequest, Right
-from services.newsroom.domain.drafts import DraftFilter, DraftState
+from services.newsroom.domain.drafts import DraftState
 from services.newsroom.domain.feedback import KIND_NAMES, FeedbackFilter
 from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus
 from services.newsroom.http.newsroom import MAX_PENDING, Newsroom
@@ -61,7 +61,6 @@ def _parse_filter(request: web.Request) -> FeedbackFilter:
 
 
 async def show_overview(newsroom: Newsroom, request: web.Request) -> web.Response:
-    """Show the visitor's tasks, the broadcasts, and recent feedback."""
     account = request[VISITOR].account
     # If leads approve amounts, drafts that a lead may approve or review are listed for them, too.
     review_right = Right.APPROVE if newsroom.assessor.rules.lead_euros is None else Right.COUNTERSIGN
@@ -75,12 +74,12 @@ async def show_overview(newsroom: Newsroom, request: web.Request) -> web.Respons
         request,
         "overview.html",
         paused=(await newsroom.sending.read_limits()).pause_reasons,
-        in_work=await list_drafts(DraftFilter(states=(DraftState.DRAFT,), writer=person), limit),
+        in_work=await list_drafts((DraftState.DRAFT,), limit, writer=person),
         requests=await _list_decidable(newsroom, account),
-        to_approve=await list_drafts(DraftFilter(states=approvable_states, excluded_writer=person), limit),
-        waiting=await list_drafts(DraftFilter(states=tuple(rights), writer=person), limit),
-        approved=await list_drafts(DraftFilter(states=(DraftState.APPROVED,)), limit),
-        returned=await list_drafts(DraftFilter(states=(DraftState.RETURNED,), writer=person), limit),
+        to_approve=await list_drafts(approvable_states, limit, excluded_writer=person),
+        waiting=await list_drafts(tuple(rights), limit, writer=person),
+        approved=await list_drafts((DraftState.APPROVED,), limit),
+        returned=await list_drafts((DraftState.RETURNED,), limit, writer=person),
         unreviewed=await newsroom.drafts.list_unreviewed() if account.may(review_right) else [],
         under_way=await newsroom.publications.list_under_way(MAX_PENDING),
         planned=_choose(unfinished, BroadcastPhase.PLANNED),

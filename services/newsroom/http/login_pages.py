@@ -7,11 +7,9 @@ from aiohttp import hdrs, web
 
 from services.newsroom.domain.login import MAX_LOGIN_LENGTH, build_totp_uri, choose_destination
 from services.newsroom.handlers.login import (
-    LoginAttempt,
     LoginBusy,
     LoginRefused,
     SetupRefused,
-    SetupSecret,
     StartedSession,
 )
 from services.newsroom.http.guard import LOGIN_PATH, SETUP_PATH
@@ -43,15 +41,10 @@ async def log_in(newsroom: Newsroom, request: web.Request) -> web.Response:
     form = request[FORM]
     login, destination = form.get("login", ""), form.get("weiter", "")
     forwarded = ",".join(request.headers.getall("X-Forwarded-For", []))
-    attempt = LoginAttempt(
-        login=login,
-        password=form.get("password", ""),
-        code=form.get("code", ""),
-        address=find_client_address(request.remote, forwarded, newsroom.proxies),
-        device=newsroom.cookies.read(request, "device"),
-    )
+    address = find_client_address(request.remote, forwarded, newsroom.proxies)
+    password, code, device = form.get("password", ""), form.get("code", ""), newsroom.cookies.read(request, "device")
     try:
-        started = await newsroom.login.log_in(attempt)
+        started = await newsroom.login.log_in(login, password, code, address, device)
     except LoginRefused as refused:
         wait = refused.wait_seconds
         message = (429, "Zu viele Versuche.", _describe_wait(wait)) if wait else _WRONG
@@ -87,8 +80,7 @@ async def set_up(newsroom: Newsroom, request: web.Request) -> web.Response:
             visitor, password=form.get("password", ""), code=form.get("code", ""), ciphertext=ciphertext
         )
     except SetupRefused as refused:
-        secret = newsroom.login.resume_setup(visitor, ciphertext)
-        return _render_setup(newsroom, request, secret, problems=refused.problems, status=422)
+        return _render_setup(newsroom, request, ciphertext, problems=refused.problems, status=422)
     return _set_cookies(newsroom, render_page(request, "recovery_codes.html", codes=codes), started)
 
 
@@ -173,18 +165,19 @@ def _render_login(
 
 
 def _render_setup(
-    newsroom: Newsroom, request: web.Request, secret: SetupSecret, problems: object = None, status: int = 200
+    newsroom: Newsroom, request: web.Request, ciphertext: str, problems: object = None, status: int = 200
 ) -> web.Response:
-    uri = build_totp_uri(secret.text, request[VISITOR].account.login)
+    visitor = request[VISITOR]
+    secret = newsroom.login.read_setup(visitor, ciphertext)
     return render_page(
         request,
         "setup.html",
         status=status,
         problems=problems or {},
-        encrypted_secret=secret.ciphertext,
-        secret=" ".join(secret.text[index : index + 4] for index in range(0, len(secret.text), 4)),
+        encrypted_secret=ciphertext,
+        secret=" ".join(secret[index : index + 4] for index in range(0, len(secret), 4)),
         provider=newsroom.provider_label,
-        qr=segno.make(uri).svg_data_uri(scale=6),
+        qr=segno.make(build_totp_uri(secret, visitor.account.login)).svg_data_uri(scale=6),
     )
 
 

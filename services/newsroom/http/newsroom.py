@@ -74,7 +74,7 @@ class Newsroom:
         self.url, self.proxies, self.phone = url, proxies, phone
         self.provider_label = provider_label if provider else ""
         self.cookies = CookieJar(is_secure=url.startswith("https:"))
-        self.topics = {topic.id: topic.title for topic in county.topics}
+        self.topics = county.topic_titles
         self.queue_counts = QueueCounts()
         self.audit = PostgresAuditLog(database)
         self.statistics = PostgresStatistics(database)

@@ -10,7 +10,7 @@ from services.newsroom.adapters.identity_provider import ProviderUnavailable
 from services.newsroom.domain.accounts import AccountProblem, Right
 from services.newsroom.domain.identity import PENDING_LIFETIME, RETURN_PATH, IdentityRefused
 from services.newsroom.domain.login import choose_destination
-from services.newsroom.handlers.provider_login import BegunLogin, ProviderLogin
+from services.newsroom.handlers.provider_login import ProviderLogin
 from services.newsroom.http.guard import LOGIN_PATH, SETUP_PATH
 from services.newsroom.http.newsroom import Newsroom
 from services.newsroom.http.rendering import render_page
@@ -47,16 +47,16 @@ async def begin(external: ProviderLogin, newsroom: Newsroom, request: web.Reques
     destination = request.query.get("weiter", "")
     if VISITOR in request:  # a foreign page must not switch the visitor to another account
         return redirect(choose_destination(destination))
-    return _redirect_to_provider(newsroom, await external.begin(destination))
+    return _redirect_to_provider(newsroom, *await external.begin(destination))
 
 
 async def begin_connecting(external: ProviderLogin, newsroom: Newsroom, request: web.Request) -> web.Response:
-    return _redirect_to_provider(newsroom, await external.begin("/", request[VISITOR]))
+    return _redirect_to_provider(newsroom, *await external.begin("/", request[VISITOR]))
 
 
-def _redirect_to_provider(newsroom: Newsroom, begun: BegunLogin) -> web.Response:
-    response = redirect(begun.url)
-    newsroom.cookies.set(response, _COOKIE, begun.cookie, int(PENDING_LIFETIME.total_seconds()))
+def _redirect_to_provider(newsroom: Newsroom, url: str, cookie: str) -> web.Response:
+    response = redirect(url)
+    newsroom.cookies.set(response, _COOKIE, cookie, int(PENDING_LIFETIME.total_seconds()))
     return response
 
 

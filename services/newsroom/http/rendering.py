@@ -127,7 +127,6 @@ def respond_with_table(name: str, head: Sequence[str], rows: Iterable[Sequence[o
 
 
 def format_moment(moment: datetime) -> str:
-    """Format date and time as usual in Germany."""
     return moment.astimezone(LOCAL_ZONE).strftime("%d.%m.%Y, %H:%M Uhr")
 
 

@@ -125,7 +125,6 @@ async def withdraw(newsroom: Newsroom, request: web.Request) -> web.Response:
 async def _ask_why(
     newsroom: Newsroom, request: web.Request, draft: NoticeDraft, problem: str = "", reason: str = ""
 ) -> web.Response:
-    """Return the page that asks for the reason of the withdrawal."""
     publication = await newsroom.publications.find_newest(draft.id)
     broadcast = publication.broadcast if publication else None
     status = (await newsroom.statuses.find_all([broadcast])).get(broadcast) if broadcast else None

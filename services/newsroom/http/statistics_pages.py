@@ -50,7 +50,6 @@ async def show(newsroom: Newsroom, request: web.Request) -> web.Response:
 
 
 async def download(newsroom: Newsroom, request: web.Request) -> web.Response:
-    """Respond with the broadcasts of the period as a table."""
     period, topic = _parse_query(newsroom, request)
     head = (
         "Beginn",
@@ -78,7 +77,6 @@ async def download(newsroom: Newsroom, request: web.Request) -> web.Response:
 
 
 async def _build_cards(newsroom: Newsroom, period: StatisticsPeriod, selected: str) -> Sequence[Mapping[str, Any]]:
-    """Return a card with the audience of each topic, or of the selected one."""
     audiences = await newsroom.statistics.list_audiences(period)
     unsubscribed = await newsroom.statistics.count_unsubscribed(period)
     counts = {topic: [count for count in audiences if count.topic == topic] for topic in newsroom.topics}

@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from aiohttp import hdrs, web
 
 from services.newsroom.handlers.watching import ChangeWatch
+from services.newsroom.http.rendering import render_page
 from services.newsroom.http.web_pages import VISITOR
 
 POLL_SECONDS = 1.0
@@ -24,11 +25,12 @@ async def stream_changes(
     ended: ChangeWatch[bytes, bool],
     watch: ChangeWatch[Key, Value],
     key: Key,
-    render: Callable[[Value], web.Response],
+    template: str,
+    describe: Callable[[Value], Mapping[str, Any]],
     *,
-    is_over: Callable[[Value], bool],
+    is_over: Callable[[Value], bool] = lambda _: False,
 ) -> web.StreamResponse:
-    """Stream the rendered value after each change, until `is_over` or the session has ended."""
+    """Stream the template, with what `describe` returns of each new value, until `is_over` or the session has ended."""
     if watch.is_full:
         raise web.HTTPServiceUnavailable
     response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "text/event-stream", "X-Accel-Buffering": "no"})
@@ -41,7 +43,7 @@ async def stream_changes(
             value = await watch.wait_for_change(key, last, POLL_SECONDS)
             now = time.monotonic()
             if value is not None and not ended.get(session):
-                await _send(response, _format_event(render(value)))
+                await _send(response, _format_event(render_page(request, template, **describe(value))))
                 last, last_sent_at = value, now
             elif now - last_sent_at > KEEPALIVE_SECONDS:
                 await _send(response, ": nothing new\n\n")

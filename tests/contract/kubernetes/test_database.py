@@ -35,22 +35,17 @@ def render_cluster(changes: Mapping[str, object]) -> Document:
     return spec
 
 
-def test_a_new_database_is_empty_and_a_restored_one_has_the_same_name_and_owner() -> None:
+def test_a_restored_database_reads_the_old_archive_and_writes_to_one_of_its_own() -> None:
     archive, recovery = read_guide()
-    assert set(render_cluster(archive)["bootstrap"]) == {"initdb"}
-    restored = render_cluster(recovery)
+    created, restored = render_cluster(archive), render_cluster(recovery)
+    assert set(created["bootstrap"]) == {"initdb"}
     assert restored["bootstrap"] == {
         "recovery": {"source": "lost", "database": "kreisfunk", "owner": "kreisfunk_owner"}
     }
-
-
-def test_a_restored_database_reads_the_old_archive_and_writes_to_one_of_its_own() -> None:
-    archive, recovery = read_guide()
-    (old,), restored = render_cluster(archive)["plugins"], render_cluster(recovery)
-    (lost,), (new,) = restored["externalClusters"], restored["plugins"]
+    (old,), (lost,), (new,) = created["plugins"], restored["externalClusters"], restored["plugins"]
     assert old["isWALArchiver"]
     assert new["isWALArchiver"]
-    assert lost["name"] == restored["bootstrap"]["recovery"]["source"]
+    assert lost["name"] == "lost"
     assert lost["plugin"]["parameters"] == {**old["parameters"], "serverName": "kreisfunk-database"}
     assert new["parameters"]["serverName"] != lost["plugin"]["parameters"]["serverName"]
 

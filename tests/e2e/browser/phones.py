@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from playwright.async_api import Browser, ConsoleMessage, Locator, Page
 
-from tests.e2e.browser.newsroom.inspection import FOCUS, MAX_CONTROLS, PATIENCE_MILLISECONDS, WATCH_POLICY
+from tests.e2e.browser.newsroom.inspection import PATIENCE_MILLISECONDS, WATCH_POLICY, press_to
 
 WIDE = (1280, 900)
 NARROW = (360, 740)
@@ -48,26 +48,14 @@ class PhonesPage:
         await self.first.get_by_role("log").get_by_text(text).wait_for()
 
     async def list_violations(self) -> list[str]:
-        found: list[str] = await self.page.evaluate("window.violations")
-        return found
+        return list(await self.page.evaluate("window.violations"))
 
     async def measure_overflow(self) -> int:
         """By how many pixels the page is wider than the window."""
-        pixels: int = await self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-        return pixels
+        return int(await self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
 
     async def press_tab_to(self, name: str) -> list[str]:
-        """Press Tab until the control of this name has the focus; returns those whose focus cannot be seen."""
-        invisible = []
-        for _ in range(MAX_CONTROLS):
-            await self.page.keyboard.press("Tab")
-            # After the last control the focus is nowhere for one step.
-            focus = await self.page.evaluate(FOCUS) or {"name": "", "visible": True}
-            if not focus["visible"]:
-                invisible.append(focus["name"])
-            if focus["name"] == name:
-                return invisible
-        raise AssertionError(f"Tab does not reach {name}")
+        return await press_to(self.page, name)
 
 
 @asynccontextmanager

@@ -69,26 +69,18 @@ async def test_a_phone_may_have_no_number(browser: Browser, county: FakeCounty) 
         assert phones.complaints == []
 
 
-async def test_a_status_changes_the_line_and_adds_none(browser: Browser, county: FakeCounty) -> None:
+async def test_neither_a_status_nor_a_reload_adds_a_line(browser: Browser, county: FakeCounty) -> None:
     async with open_page(browser, county.phones_url) as phones:
         await phones.add()
         await phones.write("Start")
         await county.send(await county.wait_for_message(1), ROAD)
         await phones.first.locator(".received .state.delivered, .received .state.read").wait_for()
         await expect(phones.first.locator(".line")).to_have_count(2)
-        assert phones.complaints == []
-
-
-async def test_a_reload_shows_the_same_chat(browser: Browser, county: FakeCounty) -> None:
-    async with open_page(browser, county.phones_url) as phones:
-        await phones.add()
-        await phones.write("Start")
-        await county.send(await county.wait_for_message(1), ROAD)
-        await phones.wait_for_text(ROAD)
         await phones.page.reload()
         await phones.wait_for_text(ROAD)
         await expect(phones.first.locator(".line")).to_have_count(2)
         assert await phones.list_violations() == []
+        assert phones.complaints == []
 
 
 async def test_nothing_is_cut_off_on_a_narrow_screen(browser: Browser, county: FakeCounty) -> None:

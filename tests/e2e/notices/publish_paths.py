@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 import aio_pika
@@ -19,7 +18,7 @@ from shared.contracts.notices import NoticeCheck, NoticePublished, NoticeUpdated
 from shared.runtime.hosts import get_login
 from tests.contract_recorder.openapi_session import trace_contract
 from tests.e2e.notices.harness import SteeringHarness
-from tests.harness.commands import CommandResult, run_in_process
+from tests.harness.commands import run_in_process
 from tests.harness.notices_api import STRUCTURED
 from tests.harness.notices_api import event as build_event
 from tests.servers import build_login_url, fetch_until
@@ -100,19 +99,16 @@ def _is_about(message: AbstractIncomingMessage, event: Event) -> bool:
     return (data["source"], data["event"]) == (event["source"], event["id"])
 
 
-def _open_client(system: SteeringHarness, headers: Mapping[str, str]) -> ClientSession:
-    return ClientSession(
-        system.stack.notices_api_url, headers=headers, trace_configs=[trace_contract(system.stack.notices_api_url)]
-    )
-
-
-async def publish_over_http(system: SteeringHarness, event: Event) -> PublishOutcome:
+async def publish_over_http(system: SteeringHarness, event: Event, path: str = "/notices") -> PublishOutcome:
     """With a client of HTTP; what was taken is followed until it is accepted or rejected."""
-    headers = {"Authorization": f"Bearer {read_secret(system, NOTICES_API_TOKEN)}"}
-    async with _open_client(system, headers) as client:
-        status, body = await _request(client, "POST", "/notices", event)
+    url, token = system.stack.notices_api_url, read_secret(system, NOTICES_API_TOKEN)
+    headers = {"Authorization": f"Bearer {token}"}
+    async with ClientSession(url, headers=headers, trace_configs=[trace_contract(url)]) as client:
+        status, body = await _request(client, "POST", path, event)
         assert status in (200, 202, 403, 422), body
-        return _build_outcome(body["errors"], str(body)) if status > 400 else await _follow(client, body["event"])
+        if status == HTTPStatus.ACCEPTED:
+            return await _follow(client, body["event"])
+        return _build_outcome(body.get("errors", []), str(body))
 
 
 async def _request(
@@ -136,42 +132,13 @@ async def _follow(client: ClientSession, location: str) -> PublishOutcome:
     return _build_outcome(known.get("problems", []), str(known))
 
 
-async def check_over_http(system: SteeringHarness, event: Event) -> PublishOutcome:
-    """Nothing is published, so there is nothing to follow."""
-    headers = {"Authorization": f"Bearer {read_secret(system, NOTICES_API_TOKEN)}"}
-    async with _open_client(system, headers) as client:
-        _, body = await _request(client, "POST", "/notices/check", event)
-        return _build_outcome(body.get("errors", []), str(body))
-
-
-@dataclass(frozen=True, kw_only=True)
-class PublishCommand:
-    """`kreisfunk publish`, with these words more."""
-
-    words: tuple[str, ...] = ()
-
-    async def __call__(self, system: SteeringHarness, event: Event) -> PublishOutcome:
-        where = ("--stack", str(system.stack.folder), "--json")
-        given = self._build_arguments(system, event)
-        ended = await run_in_process("publish", *given, *self.words, *where, environment={})
-        return self._parse_outcome(ended)
-
-    def _build_arguments(self, system: SteeringHarness, event: Event) -> tuple[str, ...]:
-        file: Path = system.stack.folder / f"{event['id']}.json"
-        file.write_text(json.dumps(event))
-        return (str(file),)
-
-    def _parse_outcome(self, ended: CommandResult) -> PublishOutcome:
-        assert ended.status in (0, 3), ended.everything
-        problems = ended.json.get("problems", [])
-        assert bool(problems) == (ended.status == 3), ended.everything
-        return _build_outcome(problems, ended.everything)
-
-
-class PublishOptionsCommand(PublishCommand):
-    """The same from options, which have an id of their own each time."""
-
-    def _build_arguments(self, system: SteeringHarness, event: Event) -> tuple[str, ...]:
-        data = {name.replace("_", "-"): value for name, value in event["data"].items()}
-        more = {"source": event["source"], "notice": event["subject"], "expires-at": event["expirytime"]}
-        return tuple(f"--{name}={value}" for name, value in {**data, **more}.items())
+async def publish_file(system: SteeringHarness, event: Event) -> PublishOutcome:
+    """With `kreisfunk publish`."""
+    file = system.stack.folder / f"{event['id']}.json"
+    file.write_text(json.dumps(event))
+    where = ("--stack", str(system.stack.folder), "--json")
+    ended = await run_in_process("publish", str(file), *where, environment={})
+    assert ended.status in (0, 3), ended.everything
+    problems = ended.json.get("problems", [])
+    assert bool(problems) == (ended.status == 3), ended.everything
+    return _build_outcome(problems, ended.everything)

@@ -12,9 +12,7 @@ import asyncpg
 import pytest
 
 from cli.doctor.installation import PROCESS_KINDS
-from deploy.local.ports import LOOPBACK
 from deploy.local.stack import Stack
-from deploy.paths import CONFIG
 from deploy.stack_file import BUSINESS_ACCOUNT_ID
 from shared.amqp import topology
 from tests.e2e.notices.harness import RATE, SteeringHarness
@@ -117,13 +115,6 @@ async def test_each_service_can_be_looked_at_alone(operator: StackOperator, serv
     assert problems(await look(operator, service)) == {}
 
 
-async def test_a_missing_setting_is_named(operator: StackOperator) -> None:
-    (operator.secrets / "dispatcher" / "kreisfunk_graph_token").unlink()
-    found = problems(await look(operator, "dispatcher"))
-    assert list(found) == ["settings of dispatcher"]
-    assert "KREISFUNK_GRAPH_TOKEN" in found["settings of dispatcher"]
-
-
 async def test_wrong_secrets_are_found(operator: StackOperator) -> None:
     for secret in ("broker_password", "database_password", "graph_token"):
         operator.write_secret(f"dispatcher/kreisfunk_{secret}", "entirely-wrong")
@@ -132,17 +123,6 @@ async def test_wrong_secrets_are_found(operator: StackOperator) -> None:
     assert found["database role kreisfunk_dispatcher"] == "the database refuses this role"
     refused = "Meta does not accept the token: it is wrong, expired or was withdrawn (code 190)"
     assert found["Graph API token"] == refused
-
-
-@pytest.mark.parametrize(
-    ("url", "what"),
-    [
-        ("https://nowhere.invalid", "its name is not found"),
-        (f"http://{LOOPBACK}:1", "nobody answers there (ConnectionRefusedError)"),
-    ],
-)
-async def test_why_meta_is_not_reached_is_told(operator: StackOperator, url: str, what: str) -> None:
-    assert await look_at_meta(operator, url) == what
 
 
 async def test_a_certificate_that_nobody_trusts_is_told_until_its_ca_is_named(
@@ -171,18 +151,6 @@ async def look_at_meta(operator: StackOperator, url: str, more: Mapping[str, str
     # A process of its own: whom a process trusts is read once.
     ended = await run_kreisfunk("doctor", "--json", environment=environment)
     return problems(ended)["Graph API token"]
-
-
-async def test_templates_that_meta_or_our_file_does_not_have_are_found(operator: StackOperator, tmp_path: Path) -> None:
-    county, templates = tmp_path / "county.toml", tmp_path / "templates.json"
-    for file in (county, templates):
-        file.write_text((CONFIG / file.name).read_text().replace("kreisfunk_stellen_v1", "kreisfunk_stellen_v2"))
-    county.write_text(county.read_text().replace("kreisfunk_baustellen_bild_v1", "kreisfunk_baustellen_v1"))
-    found = problems(await look(operator, "dispatcher", "--county", str(county), "--templates", str(templates)))
-    assert found == {
-        "template of stellen": "kreisfunk_stellen_v2 in language de does not exist at Meta",
-        "template of baustellen with a picture": "kreisfunk_baustellen_v1 in language de has no image above it",
-    }
 
 
 def build_servers(stack: Stack) -> Servers:

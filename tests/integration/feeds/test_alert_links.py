@@ -123,16 +123,11 @@ async def test_links_to_another_host_are_counted_and_told(reader: Reader) -> Non
     assert [line["event"] for line in logs] == ["alert_links_foreign"]
 
 
-async def test_links_that_hang_do_not_keep_back_what_was_read(reader: Reader, website: FakeWebsite) -> None:
+async def test_links_that_hang_keep_back_nothing_and_are_tried_after_the_others(
+    reader: Reader, website: FakeWebsite
+) -> None:
     reader.source = reader.build_source(f"{website.url}/cap.rss", seconds=1)
     reader.publish(*(reader.link(number) for number in range(12)))
-    website.pages |= {f"/{number}": never_answer for number in range(12)} | {"/3": WARNING}
+    website.pages |= {f"/{number}": never_answer for number in range(12)} | {"/3": WARNING, "/11": CANCEL}
     assert (await reader.poll(), reader.counts) == (["published"], {"published": 1, "unreachable": 11})
-
-
-async def test_links_that_hang_are_tried_after_the_others(reader: Reader, website: FakeWebsite) -> None:
-    reader.source = reader.build_source(f"{website.url}/cap.rss", seconds=1)
-    reader.publish(*(reader.link(number) for number in range(12)))
-    website.pages |= {f"/{number}": never_answer for number in range(12)} | {"/11": WARNING}
-    assert await reader.poll() == []
-    assert await reader.poll() == ["published"]
+    assert await reader.poll() == ["withdrawn", "published"]

@@ -1,9 +1,11 @@
-"""Politeness and bounds, against a real server."""
+"""Politeness and bounds against a real server, whose hostile headers are left out."""
 
+import asyncio
 import gzip
 import socket
 import zlib
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -15,6 +17,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from deploy.local.ports import LOOPBACK
 from services.feeds.fetching import Fetcher, FetchFailed, is_internal, open_fetcher
+from tests.factories.feeds import build_item, build_rss
 from tests.harness.website import (
     Answer,
     FakeWebsite,
@@ -23,6 +26,7 @@ from tests.harness.website import (
     build_text_answer,
     never_answer,
 )
+from tests.integration.feeds.harness import FeedsHarness
 from tests.own_ca import create_own_ca, run_tls_server
 
 
@@ -77,21 +81,23 @@ async def test_no_cookie_is_stored(website: FakeWebsite, fetcher: Fetcher) -> No
     assert [dict(request.cookies) for request in website.requests] == [{}, {}]
 
 
-@pytest.mark.parametrize(("asked", "seconds"), [("120", 120), ("999999999999", 86_400), ("soon", None), ("", None)])
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        ("120", 120),
+        ("999999999999", 86_400),
+        (format_datetime(datetime.now(UTC) + timedelta(hours=30), usegmt=True), 86_400),
+        (format_datetime(datetime.now(UTC) - timedelta(hours=30), usegmt=True), 0),
+        ("soon", None),
+        ("", None),
+    ],
+)
 async def test_too_many_requests_says_how_long_to_wait(
     asked: str, seconds: float | None, website: FakeWebsite, fetcher: Fetcher
 ) -> None:
     website.pages["/feed"] = build_text_answer(b"", status=429, headers={"Retry-After": asked})
     failed = await failing(fetcher, f"{website.url}/feed")
     assert (failed.reason, failed.retry_after) == ("status_429", seconds)
-
-
-async def test_it_may_say_so_with_a_date(website: FakeWebsite, fetcher: Fetcher) -> None:
-    later = format_datetime(datetime.now(UTC) + timedelta(minutes=10), usegmt=True)
-    website.pages["/feed"] = build_text_answer(b"", status=503, headers={"Retry-After": later})
-    failed = await failing(fetcher, f"{website.url}/feed")
-    assert failed.retry_after is not None
-    assert 580 <= failed.retry_after <= 600
 
 
 @pytest.mark.parametrize("answer", [answer_endlessly, build_text_answer(b"x" * 2_000_001)])
@@ -122,6 +128,19 @@ async def test_packed_otherwise_than_it_says_is_an_error(
     assert (await failing(fetcher, f"{website.url}/feed")).reason == "encoding"
 
 
+async def trickle(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse()
+    await response.prepare(request)
+    await response.write(b"<rss")
+    return await never_answer(request)
+
+
+@pytest.mark.parametrize("answer", [never_answer, trickle])
+async def test_an_answer_that_does_not_end_has_an_end(answer: Answer, website: FakeWebsite, fetcher: Fetcher) -> None:
+    website.pages["/feed"] = answer
+    assert (await failing(replace(fetcher, timeout_seconds=0.3), f"{website.url}/feed")).reason == "timeout"
+
+
 async def test_what_follows_packed_content_is_neither_read_nor_kept(website: FakeWebsite, fetcher: Fetcher) -> None:
     async def append_endlessly(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Encoding": "gzip"})
@@ -134,35 +153,17 @@ async def test_what_follows_packed_content_is_neither_read_nor_kept(website: Fak
     assert (await replace(fetcher, timeout_seconds=5).fetch(f"{website.url}/feed")).body == b"<rss/>"
 
 
-async def test_an_answer_that_does_not_come_has_an_end(website: FakeWebsite, fetcher: Fetcher) -> None:
-    website.pages["/feed"] = never_answer
-    assert (await failing(replace(fetcher, timeout_seconds=0.2), f"{website.url}/feed")).reason == "timeout"
-
-
-async def test_an_answer_that_trickles_has_an_end(website: FakeWebsite, fetcher: Fetcher) -> None:
-    async def trickle(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        await response.write(b"<rss")
-        return await never_answer(request)
-
-    website.pages["/feed"] = trickle
-    assert (await failing(replace(fetcher, timeout_seconds=0.3), f"{website.url}/feed")).reason == "timeout"
-
-
-async def test_nobody_there(fetcher: Fetcher) -> None:
-    failed = await failing(fetcher, "http://127.0.0.1:1/feed")
-    assert (failed.reason, str(failed)) == ("connection", "connection: nobody answers there (ConnectionRefusedError)")
-
-
-async def test_a_name_that_does_not_exist(fetcher: Fetcher) -> None:
-    failed = await failing(fetcher, "http://website.invalid/feed")
-    assert (failed.reason, str(failed)) == ("connection", "connection: its name is not found")
-
-
-async def test_a_page_that_is_gone(website: FakeWebsite, fetcher: Fetcher) -> None:
-    failed = await failing(fetcher, f"{website.url}/gone")
-    assert (failed.reason, str(failed)) == ("status_404", "status_404: Not Found")
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("http://127.0.0.1:1/feed", "connection: nobody answers there (ConnectionRefusedError)"),
+        ("http://website.invalid/feed", "connection: its name is not found"),
+        ("{url}/gone", "status_404: Not Found"),
+    ],
+)
+async def test_why_nothing_was_read_is_told(address: str, said: str, website: FakeWebsite, fetcher: Fetcher) -> None:
+    failed = await failing(fetcher, address.format(url=website.url))
+    assert (failed.reason, str(failed)) == (said.partition(":")[0], said)
 
 
 async def test_a_certificate_that_is_not_trusted(fetcher: Fetcher, tmp_path: Path) -> None:
@@ -244,3 +245,76 @@ async def test_the_connection_goes_to_the_address_that_was_checked(website: Fake
 )
 def test_what_is_internal(address: str, internal: bool) -> None:
     assert is_internal(address) is internal
+
+
+HUGE = b"9" * 5_000
+
+
+def written(status: bytes, *headers: bytes, body: bytes = b"") -> bytes:
+    length = b"Content-Length: %d" % len(body)
+    return b"\r\n".join((b"HTTP/1.1 " + status, b"Connection: close", length, *headers, b"", body))
+
+
+@asynccontextmanager
+async def answering(answer: bytes) -> AsyncIterator[str]:
+    """The address of a server that answers everything with these bytes."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(serve, LOOPBACK, 0) as server:
+        yield f"http://{LOOPBACK}:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        b"Fri, 27 Nov 2026 10:00:00 +99999999999999999",
+        b"Fri, 27 Nov 99999999999 10:00:00 +0100",
+        b"Fri, 99 Nov 2026 99:99:99 GMT",
+        b"\xc2\xb2",
+        b"\xff",
+        b"-1",
+    ],
+)
+async def test_a_moment_that_is_none_is_no_reason_to_fail_otherwise(asked: bytes) -> None:
+    async with (
+        answering(written(b"503 Later", b"Retry-After: " + asked)) as address,
+        open_fetcher(None, (LOOPBACK,)) as fetcher,
+    ):
+        with pytest.raises(FetchFailed) as failed:
+            await fetcher.fetch(address)
+    assert (failed.value.reason, failed.value.retry_after) == ("status_503", None)
+
+
+@pytest.mark.parametrize(
+    ("header", "end"),
+    [
+        (b'ETag: "\xff"', b"</rss>"),
+        (b"Last-Modified: \xe4", b"</rss>"),
+        (b"Content-Type: text/xml; charset=\xff", b"</rss>"),
+        (b"Content-Type: text/xml; charset*=utf-8''x; charset*0=y", b"</rss>"),
+        (b"Content-Type: text/xml; charset*" + HUGE + b"=x", b"</rss>"),
+        (b"Content-Type: text/xml; charset=unicode_escape", b"</rss>"),
+        (b"Content-Type: \xff/\xff; charset=idna", b"</rss>"),
+        (b"Content-Type: text/xml; charset*=us-ascii''a%00b", b""),  # looked at only if it is not well-formed
+    ],
+)
+async def test_what_is_no_text_is_left_out_and_the_feed_is_read_again_and_again(
+    harness: FeedsHarness, header: bytes, end: bytes
+) -> None:
+    body = build_rss([build_item(1)]).removesuffix(b"</rss>") + end
+    async with answering(written(b"200 OK", header, body=body)) as address:
+        harness.url = address
+        assert (await harness.poll_once()).output == "presse: 1 published\n"
+        assert (await harness.poll_once()).output == "presse: 1 known\n"
+
+
+async def test_more_headers_than_anybody_needs_are_not_read(harness: FeedsHarness) -> None:
+    many = (b"X-Filling-%d: %s" % (number, b"x" * 8_000) for number in range(5_000))
+    async with answering(written(b"200 OK", *many, body=build_rss([build_item(1)]))) as address:
+        harness.url = address
+        ended = await harness.poll_once()
+    assert ended.output.startswith("presse: cannot be read: connection: ")

@@ -4,8 +4,6 @@ import asyncio
 import json
 import re
 
-from aiohttp import web
-
 from tests.factories.feeds import build_item
 from tests.harness.website import build_text_answer
 from tests.integration.feeds.harness import NOWHERE, FeedsHarness
@@ -31,25 +29,6 @@ async def test_killed_between_publishing_and_recording_it_publishes_the_same_eve
     published = await harness.list_published()
     assert (len(published), len({json.dumps(event, sort_keys=True) for event in published})) == (2, 1)
     assert harness.proxy.answered == [202, 202]
-
-
-async def test_an_event_whose_answer_is_lost_is_sent_again_and_nothing_is_lost(harness: FeedsHarness) -> None:
-    harness.show(build_item(1), build_item(2))
-    harness.proxy.before_answer = lambda: None
-    ended = await harness.poll_once()
-    assert (ended.status, "published next time" in ended.errors) == (4, True), ended.everything
-    assert (await harness.poll_once()).status == 0
-    published = await harness.list_published()
-    assert len(published) == 3
-    assert published[0] == published[1] != published[2]
-
-
-async def test_a_short_wait_that_is_asked_for_is_taken(harness: FeedsHarness) -> None:
-    harness.show(build_item(1))
-    harness.proxy.instead = [web.Response(status=429, headers={"Retry-After": "1"})]
-    ended = await harness.poll_once()
-    assert (ended.status, ended.output) == (0, "presse: 1 published\n"), ended.errors
-    assert len(await harness.list_published()) == 1
 
 
 async def test_a_refused_token_says_what_to_do_and_costs_nothing(harness: FeedsHarness) -> None:
@@ -85,15 +64,3 @@ async def test_a_poll_whose_answers_cannot_be_read_says_what_it_published(harnes
     assert len(await harness.list_published()) == 2
     harness.website.pages["/presse"] = build_text_answer(b"", status=404)
     assert (await harness.poll_once()).status == 1, "a feed that cannot be read counts more than answers"
-
-
-async def test_a_draft_whose_answer_cannot_be_read_is_published_and_gone(harness: FeedsHarness) -> None:
-    harness.options = 'first_poll = "publish"\n'
-    harness.show(build_item(1))
-    await harness.poll_once()
-    harness.proxy.refused = ("GET",)
-    (draft,) = harness.list_files("drafts")
-    ended = await harness.run_feeds("drafts", "publish", draft.stem)
-    assert (ended.status, ended.output) == (5, f"published: {draft.stem}\n"), ended.errors
-    assert "It is kept" not in ended.errors
-    assert (harness.list_stored("drafts"), len(await harness.list_published())) == ([], 1)

@@ -1,6 +1,5 @@
 """CAP alerts from a folder, from the web and from a feed that links to them."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ from shared.contracts.events import NoticeAccepted, NoticeRejected, Problem
 from tests.factories.alerts import build_alert
 from tests.factories.feeds import build_item, build_rss
 from tests.harness.website import build_conditional_answer, build_text_answer
-from tests.integration.feeds.harness import NOWHERE, FeedsHarness
+from tests.integration.feeds.harness import FeedsHarness
 
 FILES = '\n[[alerts]]\nname = "warnung"\nfiles = "alerts"\ntopic = "strassensperrungen"\nmode = "direct"\n'
 WEB = '\n[[alerts]]\nname = "warnung"\nurl = "{url}/alerts"\ntopic = "strassensperrungen"\nmode = "direct"\n'
@@ -73,26 +72,6 @@ async def test_the_update_of_a_warning_that_kreisfunk_rejected_is_published_as_n
     assert published[1]["subject"] != event["subject"]
 
 
-async def test_a_kill_anywhere_publishes_nothing_new_twice(harness: FeedsHarness, alerts: Path) -> None:
-    """Retry from each state that was ever on disk: a repeated event is the same event."""
-    memory = harness.folder / "state" / "memory" / "warnung.json"
-    for number, kind in enumerate(("Alert", "Update", "Cancel"), 1):
-        refers_to = "w-1" if number > 1 else ""
-        (alerts / f"{number}.xml").write_bytes(alert(f"w-{number}", kind=kind, refers_to=refers_to, minute=number))
-        before = memory.read_bytes() if memory.exists() else None
-        away = await harness.poll_once(environment=harness.build_environment(NOWHERE))
-        assert away.status == 4
-        decided = memory.read_bytes()
-        await harness.poll_once()
-        memory.write_bytes(decided)
-        await harness.poll_once()
-        assert before != decided
-    published = await harness.list_published()
-    distinct = {event["id"]: json.dumps(event, sort_keys=True) for event in published}
-    assert len(published) > len(distinct) == 4
-    assert len({json.dumps(event, sort_keys=True) for event in published}) == 4
-
-
 async def test_a_broken_file_is_counted_and_costs_the_others_nothing(harness: FeedsHarness, alerts: Path) -> None:
     (alerts / "1.xml").write_bytes(b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hostname">]><alert>&x;</alert>')
     (alerts / "2.xml").write_bytes(alert("w-2"))
@@ -102,12 +81,6 @@ async def test_a_broken_file_is_counted_and_costs_the_others_nothing(harness: Fe
     assert (ended.status, ended.output) == (0, "warnung: 1 published, 2 broken\n")
     (alerts / "3.xml").write_bytes(alert("w-3"))
     assert (await harness.poll_once()).output == "warnung: 1 published, 1 known, 1 broken\n"
-
-
-async def test_a_folder_that_is_not_there_is_named(harness: FeedsHarness, alerts: Path) -> None:
-    harness.origins = FILES.replace('"alerts"', '"nowhere"')
-    ended = await harness.poll_once()
-    assert (ended.status, str(harness.folder / "nowhere") in ended.output) == (1, True)
 
 
 async def test_a_single_address(harness: FeedsHarness) -> None:

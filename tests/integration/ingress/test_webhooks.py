@@ -1,7 +1,6 @@
 """Webhooks through real HTTP to real queues."""
 
 import asyncio
-import json
 
 from shared.contracts.inbound import DeliveryStatuses, InboundMessages, WebhookQuarantined
 from shared.contracts.message import Address
@@ -9,7 +8,6 @@ from shared.encryption import BlindIndexKey, KeyRing
 from tests.factories.webhooks import (
     PHONE,
     USER,
-    Json,
     build_messages_body,
     build_status,
     build_statuses_body,
@@ -54,19 +52,6 @@ async def test_a_thousand_statuses_in_one_webhook_are_a_thousand_events(
     deliveries = [event.delivery for group in groups for event in group.statuses]
     assert deliveries == [f"delivery-{number}" for number in range(1000)]
     assert len(groups) > 1
-
-
-async def test_three_megabytes_of_a_thousand_messages_are_a_thousand_events(
-    ingress: IngressProcess, queues: IngressQueues
-) -> None:
-    filling = {"thumbnail": "x" * 2500}
-    body = build_messages_body(*(build_text_message(number, "ü" * 60, referral=filling) for number in range(1000)))
-    assert 3_000_000 < len(body) < 4_000_000
-
-    assert await ingress.post(body) == 200
-
-    groups = await queues.take(InboundMessages)
-    assert sum(len(group.messages) for group in groups) == 1000
 
 
 async def test_three_megabytes_that_cannot_be_parsed_are_stored_whole(
@@ -117,19 +102,3 @@ async def test_webhooks_at_the_same_moment_share_groups_and_none_is_lost(
     assert set(answers) == {200}
     assert deliveries == sorted(f"delivery-{number}" for number in range(200))
     assert len(groups) < 200
-
-
-async def test_items_that_do_not_decode_take_no_other_with_them_and_are_stored_apart(
-    ingress: IngressProcess, queues: IngressQueues
-) -> None:
-    bad: list[Json] = [{"id": 17, "type": "text"}, {"id": 18}]
-    body = build_messages_body(build_text_message(1), bad[0], build_text_message(2), bad[1])
-
-    assert await ingress.post(body) == 200
-
-    [group] = await queues.take(InboundMessages)
-    assert len(group.messages) == 2
-    quarantined = await queues.take(WebhookQuarantined)
-    assert [it.reason.split(":")[0] for it in quarantined] == ["messages[1]", "messages[3]"]
-    decrypted = [json.loads(RING.decrypt(it.sealed, purpose="webhook")) for it in quarantined]
-    assert [it["entry"][0]["changes"][0]["value"]["messages"] for it in decrypted] == [bad[:1], bad[1:]]

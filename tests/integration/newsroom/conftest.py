@@ -17,6 +17,7 @@ from tests.harness.newsroom import (
 )
 from tests.harness.service_login import service_login
 from tests.harness.writing import WritingHarness
+from tests.integration.newsroom.login_store import Logins, open_logins
 from tests.integration.newsroom.writing_store import Store, open_store
 from tests.servers import Servers
 
@@ -90,6 +91,13 @@ approver, lead = _define_writer(Role.APPROVER), _define_writer(Role.LEAD)
 async def store(database: FreshDatabase) -> AsyncIterator[Store]:
     """The newsroom without its pages."""
     async with open_store(database) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def logins(module_database: FreshDatabase) -> AsyncIterator[Logins]:
+    """Logins without pages, and one account."""
+    async with open_logins(module_database) as opened:
         yield opened
 
 

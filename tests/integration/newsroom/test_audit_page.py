@@ -54,12 +54,12 @@ async def test_what_one_person_saves_of_one_draft_is_one_row_until_something_els
 
 
 async def test_an_act_leads_to_its_draft_or_broadcast_by_the_headline(
-    newsroom: NewsroomProcess, anna: WritingHarness, reader: EditorBrowser
+    anna: WritingHarness, reader: EditorBrowser
 ) -> None:
     path = await anna.begin(headline="K 2 <gesperrt>")
-    broadcast = await add_broadcast(newsroom.owner, headline="K 3 gesperrt")
+    broadcast = await add_broadcast(anna.owner, headline="K 3 gesperrt")
     acts = "insert into newsroom.audit (action, object) values ('broadcast.paused', $1), ('template.resumed', $2)"
-    await newsroom.owner.execute(acts, str(broadcast), "notice/de")
+    await anna.owner.execute(acts, str(broadcast), "notice/de")
     page = await reader.read("/protokoll")
     assert f'href="{path}">K 2 &lt;gesperrt&gt;</a>' in page
     assert f'href="/aussendungen/{broadcast}">K 3 gesperrt</a>' in page
@@ -68,14 +68,14 @@ async def test_an_act_leads_to_its_draft_or_broadcast_by_the_headline(
 
 
 async def test_however_often_something_was_saved_what_was_done_before_is_found(
-    newsroom: NewsroomProcess, anna: WritingHarness, reader: EditorBrowser
+    anna: WritingHarness, reader: EditorBrowser
 ) -> None:
     path = await anna.begin()
-    login = await newsroom.owner.fetchval(
+    login = await anna.owner.fetchval(
         "select a.login from newsroom.account a join newsroom.draft d on d.created_by = a.id where d.id = $1",
         parse_draft_id(path),
     )
-    await newsroom.owner.execute(_SAVE, login, path.split("/")[2], 2_500)
+    await anna.owner.execute(_SAVE, login, path.split("/")[2], 2_500)
     found: list[str] = []
     page = "/protokoll"
     while page and "Entwurf begonnen" not in found:

@@ -29,10 +29,10 @@ _PASS = """
 
 
 async def test_what_was_sent_in_an_emergency_is_looked_at_afterwards_by_another_person(
-    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness, approver: WritingHarness
+    anna: WritingHarness, ben: WritingHarness, approver: WritingHarness
 ) -> None:
     path = await anna.publish_in_emergency()
-    check, broadcast = f"{path}/pruefung", await become_broadcast(newsroom.owner, path)
+    check, broadcast = f"{path}/pruefung", await become_broadcast(anna.owner, path)
     assert (await ben.browser.open(path)).location == f"/aussendungen/{broadcast}"
     own = await anna.read(check)
     assert ("/nachpruefen" in own, "Eigene Meldungen prüft eine andere Person." in own) == (False, True)
@@ -55,9 +55,13 @@ async def test_what_was_sent_in_an_emergency_is_looked_at_afterwards_by_another_
         assert words not in shown
 
 
-async def test_a_correction_says_which_notice_it_corrects(anna: WritingHarness) -> None:
+async def test_a_draft_says_which_notice_it_corrects_or_follows(anna: WritingHarness) -> None:
     path = await anna.publish_in_emergency(headline="K 8 gesperrt")
-    first = await anna.begin_from(path, "korrigieren")
+    follow_up, first = [await anna.begin_from(path, act) for act in ("folgemeldung", "korrigieren")]
+    shown = await anna.read(f"{follow_up}/pruefung")
+    assert "Folgemeldung zu „K 8 gesperrt“: geht an alle, die die erste bekommen haben" in shown
+    for page in (shown, await anna.read(f"{follow_up}/staende")):
+        assert "ganzer Landkreis" not in page
     await anna.save(first, headline="K 8 halb frei", urgent="1")
     shown = await anna.read(f"{first}/pruefung")
     assert "Korrektur der Meldung „K 8 gesperrt“" in shown
@@ -65,18 +69,6 @@ async def test_a_correction_says_which_notice_it_corrects(anna: WritingHarness) 
     second = await anna.begin_from(await anna.publish_in_emergency(first), "korrigieren")
     shown = await anna.read(f"{second}/pruefung")
     assert "Korrektur der Meldung „K 8 halb frei“" in shown, "the newest revision is what it replaces"
-
-
-async def test_a_follow_up_says_to_whom_it_goes(anna: WritingHarness) -> None:
-    path = await anna.publish_in_emergency(headline="K 7 gesperrt")
-    follow_up = await anna.begin_from(path, "folgemeldung")
-    shown = await anna.read(f"{follow_up}/pruefung")
-    assert "Folgemeldung zu „K 7 gesperrt“: geht an alle, die die erste bekommen haben" in shown
-    for page in (f"{follow_up}/pruefung", f"{follow_up}/staende"):
-        assert "ganzer Landkreis" not in await anna.read(page)
-
-
-async def test_a_new_notice_is_neither(anna: WritingHarness) -> None:
     shown = await anna.read(f"{await anna.begin()}/pruefung")
     assert [words in shown for words in ("Korrektur der Meldung", "Folgemeldung")] == [False, False]
 
@@ -94,10 +86,8 @@ async def test_what_has_a_time_is_not_published_now(anna: WritingHarness, ben: W
         assert found == [expected]
 
 
-async def test_what_holds_a_notice_up_is_said_before_anything_else(
-    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness
-) -> None:
-    await set_up_number(newsroom.owner)
+async def test_what_holds_a_notice_up_is_said_before_anything_else(anna: WritingHarness, ben: WritingHarness) -> None:
+    await set_up_number(anna.owner)
     path = await anna.begin()
     await anna.act(path, "einreichen")
     await ben.act(path, "freigeben")
@@ -106,12 +96,12 @@ async def test_what_holds_a_notice_up_is_said_before_anything_else(
     delay = "Der Versand ist zurzeit angehalten (Übung)."
     shown = await anna.read(f"{path}/pruefung")
     assert [words in shown for words in (green, paused, delay)] == [True, False, False]
-    await newsroom.owner.execute("update dispatcher.rate set paused_reason = 'Übung'")
+    await anna.owner.execute("update dispatcher.rate set paused_reason = 'Übung'")
     try:
         top, rest = (await anna.read(f"{path}/pruefung")).split(">Wer bekommt sie?</h2>")
         waiting = await anna.read(f"{await anna.begin()}/pruefung")
     finally:
-        await newsroom.owner.execute("update dispatcher.rate set paused_reason = null")
+        await anna.owner.execute("update dispatcher.rate set paused_reason = null")
     assert [words in top for words in (green, paused, delay)] == [False, True, True]
     assert delay not in rest
     assert f"{path}/veroeffentlichen" in rest
@@ -139,9 +129,7 @@ async def test_whoever_submitted_it_is_not_asked_to_approve_it(
     assert [f'href="{path}/pruefung"' in section for section in shown] == [False, True]
 
 
-async def test_a_second_press_where_one_approved_publishes_nothing(
-    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness
-) -> None:
+async def test_a_second_press_where_one_approved_publishes_nothing(anna: WritingHarness, ben: WritingHarness) -> None:
     """The page that comes of it says that it is approved, and has no button that publishes, but the way to it."""
     path = await anna.begin()
     await anna.act(path, "einreichen")
@@ -152,7 +140,7 @@ async def test_a_second_press_where_one_approved_publishes_nothing(
     assert "/veroeffentlichen" not in shown
     assert f'href="{path}/pruefung"><span class="kern-label">Zum Veröffentlichen<' in shown
     assert f"{path}/veroeffentlichen" in await ben.read(f"{path}/pruefung")
-    assert await count_publications(newsroom.owner, path) == 0
+    assert await count_publications(anna.owner, path) == 0
 
 
 async def test_what_was_returned_offers_nothing_but_editing(anna: WritingHarness, ben: WritingHarness) -> None:
@@ -177,19 +165,17 @@ async def test_a_reason_that_came_too_late_is_not_lost(anna: WritingHarness, ben
     assert "Sie hatten geschrieben" not in (await ben.send(path, "freigeben", 2)).text
 
 
-async def test_what_cannot_be_sent_is_returned_and_not_approved(
-    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness
-) -> None:
+async def test_what_cannot_be_sent_is_returned_and_not_approved(anna: WritingHarness, ben: WritingHarness) -> None:
     path = await anna.begin(scheduled_at=format_local(datetime.now(UTC) + timedelta(hours=2)))
     await anna.act(path, "einreichen")
     assert f"{path}/freigeben" in await ben.read(f"{path}/pruefung")
-    await newsroom.owner.execute(_PASS, parse_draft_id(path), (datetime.now(UTC) - timedelta(hours=1)).isoformat())
+    await anna.owner.execute(_PASS, parse_draft_id(path), (datetime.now(UTC) - timedelta(hours=1)).isoformat())
     shown = await ben.read(f"{path}/pruefung")
     assert [f"{path}/{name}" in shown for name in ("freigeben", "zurueckgeben")] == [False, True]
     assert "geben Sie sie bitte mit einer Begründung zurück." in shown
     assert "mit einer Begründung" not in await anna.read(f"{path}/pruefung")
     assert (await ben.send(path, "freigeben", 2)).status == 422
-    assert await read_state(newsroom.owner, path) == ("pending", 2)
+    assert await read_state(anna.owner, path) == ("pending", 2)
 
 
 TRIAL = "select code, text, ends_at - now() from subscriptions.trial where draft = $1"
@@ -211,35 +197,30 @@ async def read_acts(owner: asyncpg.Connection, draft: UUID) -> list[dict[str, st
     return [json.loads(row["detail"]) for row in await owner.fetch(acts, str(draft))]
 
 
-async def test_the_code_is_for_the_version_that_was_read(newsroom: NewsroomProcess, editor: WritingHarness) -> None:
+async def test_the_code_is_for_the_version_that_was_read_and_neither_for_errors_nor_for_what_is_sent(
+    editor: WritingHarness,
+) -> None:
     path = await editor.begin(headline="K 9 gesperrt")
     draft = parse_draft_id(path)
     assert "Auf dem eigenen Telefon testen" in await editor.read(f"{path}/pruefung")
     shown = await editor.act(path, "testen")
     code = read_code(shown)
-    ((stored, text, left),) = await newsroom.owner.fetch(TRIAL, draft)
+    ((stored, text, left),) = await editor.owner.fetch(TRIAL, draft)
     assert (shown.status, stored, "*K 9 gesperrt*" in text) == (200, code, True)
     assert 590 < left.total_seconds() <= 600
     await editor.save(path, headline="K 10 gesperrt")
     assert read_code(await editor.act(path, "testen")) != code
-    ((_, text, _),) = await newsroom.owner.fetch(TRIAL, draft)
+    ((_, text, _),) = await editor.owner.fetch(TRIAL, draft)
     assert "*K 10 gesperrt*" in text
-    assert await read_acts(newsroom.owner, draft) == [{"draft": str(draft), "version": each} for each in "23"]
-
-
-async def test_no_code_for_another_version_for_errors_or_for_what_is_sent(
-    newsroom: NewsroomProcess, editor: WritingHarness
-) -> None:
-    path = await editor.begin()
     assert (await editor.send(path, "testen", 1)).status == 409
     await editor.save(path, headline="")
-    check = await editor.browser.open(f"{path}/pruefung")
-    assert "Auf dem eigenen Telefon testen" not in check.text
-    assert (await editor.send(path, "testen", 3)).status == 422
+    assert "Auf dem eigenen Telefon testen" not in await editor.read(f"{path}/pruefung")
+    assert (await editor.send(path, "testen", 4)).status == 422, "it has errors"
     await editor.save(path)
-    await newsroom.owner.execute("update newsroom.draft set state = 'published' where id = $1", parse_draft_id(path))
-    assert (await editor.send(path, "testen", 4)).status == 422
-    assert await newsroom.owner.fetch(TRIAL, parse_draft_id(path)) == []
+    await editor.owner.execute("update newsroom.draft set state = 'published' where id = $1", draft)
+    assert (await editor.send(path, "testen", 5)).status == 422
+    assert len(await editor.owner.fetch(TRIAL, draft)) == 1
+    assert await read_acts(editor.owner, draft) == [{"draft": str(draft), "version": each} for each in "23"]
 
 
 async def test_nobody_makes_codes_without_end(newsroom: NewsroomProcess, editor: WritingHarness) -> None:

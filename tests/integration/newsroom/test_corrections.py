@@ -6,7 +6,6 @@ import pytest
 
 from services.newsroom.domain.drafts import OVERTAKEN, UNCHANGED
 from services.newsroom.http.rendering import format_moment
-from tests.harness.newsroom import NewsroomProcess
 from tests.harness.writing import (
     WritingHarness,
     build_fields,
@@ -22,18 +21,16 @@ _MAKE_PAST = """
 """
 
 
-async def test_the_correction_of_what_is_planned_keeps_its_time(
-    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness
-) -> None:
+async def test_the_correction_of_what_is_planned_keeps_its_time(anna: WritingHarness, ben: WritingHarness) -> None:
     planned = format_local(datetime.now(UTC) + timedelta(hours=12))
     path = await anna.publish(ben, scheduled_at=planned)
     assert f'value="{planned}"' in await anna.read(await anna.begin_from(path, "korrigieren"))
-    await newsroom.owner.execute(_MAKE_PAST, parse_draft_id(path))
+    await anna.owner.execute(_MAKE_PAST, parse_draft_id(path))
     assert f'value="{planned}"' not in await anna.read(await anna.begin_from(path, "korrigieren"))
 
 
 async def test_a_correction_that_was_begun_by_mistake_sends_nobody_the_same_once_more(
-    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness
+    anna: WritingHarness, ben: WritingHarness
 ) -> None:
     path = await anna.publish(ben, headline="K 4 gesperrt", urgent="1")
     begun = await anna.begin_from(path, "korrigieren")
@@ -49,7 +46,7 @@ async def test_a_correction_that_was_begun_by_mistake_sends_nobody_the_same_once
     for name in ("veroeffentlichen", "einreichen", "notfall"):
         refused = await anna.send(begun, name, 1, {"reason": "Bombenfund"})
         assert (refused.status, UNCHANGED in refused.text) == (422, True), name
-    assert await count_publications(newsroom.owner, begun) == 0
+    assert await count_publications(anna.owner, begun) == 0
     await anna.browser.send(begun, {**fields, "text": "Bis Freitag.", "version": 1}, csrf=shown.csrf)
     assert UNCHANGED not in await anna.read(f"{begun}/pruefung")
     await anna.publish(ben, begun)
@@ -73,7 +70,7 @@ async def test_whoever_approves_a_correction_sees_what_is_changed_beside_what_wa
 
 
 async def test_whoever_corrects_second_is_told_of_the_first_correction(
-    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness
+    anna: WritingHarness, ben: WritingHarness
 ) -> None:
     path = await anna.publish(ben)
     first, second = [await editor.begin_from(path, "korrigieren") for editor in (anna, ben)]
@@ -96,7 +93,7 @@ async def test_whoever_corrects_second_is_told_of_the_first_correction(
     again = {**typed, "version": told.read_value("version"), "then": "check"}
     assert (await ben.browser.send(second, again, csrf=shown.csrf)).location == f"{second}/pruefung"
     await ben.publish(anna, second)
-    assert await count_publications(newsroom.owner, second) == 1
+    assert await count_publications(anna.owner, second) == 1
 
 
 NEW, RESUMED = "Ein neuer Entwurf ist begonnen.", "Sie haben diesen Entwurf schon begonnen."
@@ -116,13 +113,13 @@ async def begin_from(editor: WritingHarness, path: str, name: str, said: str) ->
 
 
 async def test_a_new_notice_goes_on_with_what_its_author_has_begun_and_left_empty(
-    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness
+    anna: WritingHarness, ben: WritingHarness
 ) -> None:
     first = await begin(anna)
     assert await begin(anna) == first
     assert await begin(ben) != first
     begun = "select count(*) from newsroom.audit where action = 'draft.created' and detail ->> 'draft' = $1"
-    assert await newsroom.owner.fetchval(begun, first.split("/")[2]) == 1
+    assert await anna.owner.fetchval(begun, first.split("/")[2]) == 1
     await anna.save(first)
     second = await begin(anna)
     assert second != first
@@ -132,7 +129,7 @@ async def test_a_new_notice_goes_on_with_what_its_author_has_begun_and_left_empt
 
 @pytest.mark.parametrize("name", ["korrigieren", "folgemeldung", "kopieren"])
 async def test_what_is_begun_from_a_notice_is_begun_once_while_nobody_writes_in_it(
-    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness, name: str
+    anna: WritingHarness, ben: WritingHarness, name: str
 ) -> None:
     path, other = await anna.publish(ben), await anna.publish(ben)
     first = await begin_from(anna, path, name, NEW)
@@ -143,12 +140,10 @@ async def test_what_is_begun_from_a_notice_is_begun_once_while_nobody_writes_in_
     assert "Entwurf verwerfen" in await anna.read(first)
     await anna.save(first, text="Etwas anderes.")
     assert await begin_from(anna, path, name, NEW) != first
-    assert await read_state(newsroom.owner, first) == ("draft", 2)
+    assert await read_state(anna.owner, first) == ("draft", 2)
 
 
-async def test_a_correction_that_was_overtaken_is_begun_anew(
-    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness
-) -> None:
+async def test_a_correction_that_was_overtaken_is_begun_anew(anna: WritingHarness, ben: WritingHarness) -> None:
     """What is left of it may be of the revision before."""
     path = await anna.publish(ben)
     left, theirs = [await editor.begin_from(path, "korrigieren") for editor in (anna, ben)]
@@ -156,4 +151,4 @@ async def test_a_correction_that_was_overtaken_is_begun_anew(
     again = await anna.begin_from(await ben.publish(anna, theirs), "korrigieren")
     assert again != left
     seen = "select seen_revision from newsroom.draft_version where draft = $1"
-    assert [await newsroom.owner.fetchval(seen, parse_draft_id(each)) for each in (left, again)] == [1, 2]
+    assert [await anna.owner.fetchval(seen, parse_draft_id(each)) for each in (left, again)] == [1, 2]

@@ -27,16 +27,13 @@ from shared.contracts.events import (
     NoticeAction,
     NoticeRejected,
     Problem,
-    SubscriptionEnded,
-    SubscriptionStarted,
 )
 from shared.contracts.message import Lane, Message
 from shared.outcome import Dead
 from shared.runtime.clock import system_clock
-from tests.databases import count_locked, wait_until_locked
+from tests.databases import wait_until_locked
 from tests.factories.editors import CONTENT
 from tests.integration.newsroom.writing_store import QUOTA, SOURCE, Store, build_started
-from tests.servers import wait_for
 
 _ENTRIES = "select code, headline, text, revision, withdrawn_at from newsroom.archive_entry"
 BROADCAST = UUID(int=77)
@@ -245,36 +242,6 @@ async def test_erased_feedback_does_not_come_back_with_an_event_that_comes_later
     assert (await store.statistics.summarize(FeedbackFilter())).total == 0
 
 
-async def test_erased_feedback_does_not_survive_when_two_processes_overlap(
-    store: Store, owner: asyncpg.Connection
-) -> None:
-    """The erasure is held up between its mark and its end, while the entry's event comes."""
-    at, locked, late = system_clock(), uuid4(), uuid4()
-    await store.tell(FeedbackReceived(feedback=locked, kind="text", at=at, text="weg"), at)
-
-    async def is_written_or_waiting() -> bool:
-        return received.done() or await count_locked(store.database) == 2
-
-    async with asyncio.TaskGroup() as tasks, owner.transaction():
-        await owner.execute("select from newsroom.feedback where id = $1 for update", locked)
-        tasks.create_task(store.tell(FeedbackErased(feedback=(locked, late), at=at), at))
-        await wait_until_locked(store.database)
-        message = FeedbackReceived(feedback=late, kind="text", at=at, text="auch weg")
-        received = tasks.create_task(store.tell(message, at))
-        await wait_for(is_written_or_waiting)
-    assert (await store.statistics.summarize(FeedbackFilter())).total == 0
-
-
-async def test_a_repeated_event_is_counted_once(store: Store) -> None:
-    at = datetime.fromisoformat("2026-11-25T11:00:00+00:00")
-    start = SubscriptionStarted(subscriber=uuid4(), sequence=1, topics=("stellen", "baustellen"), at=at)
-    for _ in range(3):
-        await store.tell(start, at, "start-1")
-    await store.tell(SubscriptionEnded(subscriber=uuid4(), sequence=2, at=at), at, "end-1")
-    rows = await store.fetch("select topic, started, ended from newsroom.subscription_hour order by topic")
-    assert rows == [("", 1, 1), ("baustellen", 1, 0), ("stellen", 1, 0)]
-
-
 async def test_feedback_is_found_by_what_it_says_and_a_withdrawn_reaction_is_gone(store: Store) -> None:
     at = system_clock()
     said = [
@@ -300,18 +267,6 @@ async def test_a_cancelled_broadcast_is_cancelled_whatever_follows(store: Store)
     await store.tell(BroadcastFinished(broadcast=BROADCAST, audience=2, states={"cancelled": 2}), at)
     status = (await store.statuses.find_all([BROADCAST]))[BROADCAST]
     assert (status.phase, status.audience) == (BroadcastPhase.CANCELLED, 2)
-
-
-async def test_broadcasts_are_listed_newest_first_and_page_by_page(store: Store) -> None:
-    at = system_clock()
-    for number in range(5):
-        accepted = NoticeAccepted(
-            source=SOURCE, event=f"e{number}", notice=f"n{number}", revision=1, broadcast=UUID(int=number + 1)
-        )
-        await store.tell(accepted, at + timedelta(seconds=number))
-    first = await store.statuses.list_newest(3)
-    assert [each.notice for each in first] == ["n4", "n3", "n2"]
-    assert [each.notice for each in await store.statuses.list_newest(3, first[-1].accepted_at)] == ["n1", "n0"]
 
 
 async def test_what_is_no_event_of_ours_is_a_dead_letter(store: Store) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from deploy.local.ports import LOOPBACK
 from services.newsroom.adapters.identity_provider import (
@@ -42,12 +43,9 @@ class DocumentServer:
 async def server() -> AsyncIterator[DocumentServer]:
     documents, app = DocumentServer(), web.Application()
     app.router.add_get("/.well-known/openid-configuration", documents.handle)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, LOOPBACK, 0).start()
-    documents.url = f"http://{LOOPBACK}:{runner.addresses[0][1]}"
-    yield documents
-    await runner.cleanup()
+    async with TestServer(app) as running:
+        documents.url = f"http://{running.host}:{running.port}"
+        yield documents
 
 
 @pytest.fixture

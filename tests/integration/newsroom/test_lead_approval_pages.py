@@ -40,7 +40,7 @@ async def newsroom(
 
 
 async def test_after_the_approver_the_lead_is_asked(
-    newsroom: NewsroomProcess, anna: WritingHarness, approver: WritingHarness, lead: WritingHarness
+    anna: WritingHarness, approver: WritingHarness, lead: WritingHarness
 ) -> None:
     path = await anna.begin(headline="Teure Meldung")
     await anna.act(path, "einreichen")
@@ -52,7 +52,7 @@ async def test_after_the_approver_the_lead_is_asked(
     told = await approver.read(approved.location)
     assert "Ihre Freigabe ist vermerkt. Jetzt fehlt noch die der Leitung." in told
     assert "Die Meldung ist freigegeben." not in told
-    assert await read_state(newsroom.owner, path) == ("escalated", 2)
+    assert await read_state(anna.owner, path) == ("escalated", 2)
     check = await approver.read(f"{path}/pruefung")
     for words in (WORDS, "wartet auf die Leitung", "Sie haben diesen Stand schon freigegeben.", "mehr als 0,10 Euro"):
         assert words in check
@@ -64,14 +64,14 @@ async def test_after_the_approver_the_lead_is_asked(
             assert (await editor.send(path, name, 2)).status == 422
     assert "Teure Meldung" in cut_section(await lead.read("/"), "Wartet auf Ihre Freigabe")
     approved = await lead.act(path, "freigeben")
-    assert await read_state(newsroom.owner, path) == ("approved", 2)
+    assert await read_state(anna.owner, path) == ("approved", 2)
     told = await lead.read(approved.location)
     assert "Veröffentlichen kann sie jemand mit der Rolle Redaktion oder Freigabe." in told
     assert "Zum Veröffentlichen" not in told
     assert "mit ihren Kosten freigegeben von" in await anna.read(f"{path}/pruefung")
     assert (await lead.send(path, "veroeffentlichen", 2)).status == 403
     assert (await anna.act(path, "veroeffentlichen")).status == 303
-    assert await count_publications(newsroom.owner, path) == 1
+    assert await count_publications(anna.owner, path) == 1
 
 
 async def test_the_approval_of_somebody_who_is_no_lead_any_more_does_not_count(
@@ -90,7 +90,7 @@ async def test_the_approval_of_somebody_who_is_no_lead_any_more_does_not_count(
 
 
 async def test_a_lead_reviews_what_was_sent_in_an_emergency(
-    newsroom: NewsroomProcess, anna: WritingHarness, approver: WritingHarness, lead: WritingHarness
+    anna: WritingHarness, approver: WritingHarness, lead: WritingHarness
 ) -> None:
     path = await anna.publish_in_emergency()
     assert "prüft jemand mit der Rolle Leitung nachträglich" in await approver.read(f"{path}/pruefung")

@@ -38,45 +38,41 @@ async def _no_others(newsroom: NewsroomProcess) -> None:
     await newsroom.owner.execute("delete from newsroom.broadcast")
 
 
-async def test_a_broadcast_planned_long_ago_is_shown_however_many_newer_ones_there_are(
-    newsroom: NewsroomProcess, anna: WritingHarness
-) -> None:
+async def test_a_broadcast_planned_long_ago_is_shown_however_many_newer_ones_there_are(anna: WritingHarness) -> None:
     now = datetime.now(UTC)
     for headline, days in (("Markt", 30), ("Fest", 20)):
         planned = {"started_at": None, "states": "{}", "scheduled_at": now + timedelta(days=days)}
-        await add_broadcast(newsroom.owner, headline=headline, accepted_at=now - timedelta(days=9), **planned)
-    await newsroom.owner.execute(_ADD_BROADCASTS, MAX_BROADCASTS)
+        await add_broadcast(anna.owner, headline=headline, accepted_at=now - timedelta(days=9), **planned)
+    await anna.owner.execute(_ADD_BROADCASTS, MAX_BROADCASTS)
     shown = cut_section(await anna.read("/"), "Geplant")
     assert re.findall("Markt|Fest", shown) == ["Fest", "Markt"], "the next one first"
 
 
-async def test_what_was_planned_long_ago_and_sent_today_was_sent_last(
-    newsroom: NewsroomProcess, anna: WritingHarness
-) -> None:
+async def test_what_was_planned_long_ago_and_sent_today_was_sent_last(anna: WritingHarness) -> None:
     """However many were accepted since, whether they were sent before it or are still planned."""
     now, ended = datetime.now(UTC), {"states": '{"delivered": 10}', "finished_at": datetime.now(UTC)}
-    await add_broadcast(newsroom.owner, headline="Markt", accepted_at=now - timedelta(days=20), **ended)
+    await add_broadcast(anna.owner, headline="Markt", accepted_at=now - timedelta(days=20), **ended)
     planned: dict[str, object] = {"started_at": None, "states": "{}", "scheduled_at": now + timedelta(days=9)}
     for changes in [{**ended, "started_at": now - timedelta(days=1)}] * 2 + [planned] * MAX_NEWEST:
-        await add_broadcast(newsroom.owner, headline="Fest", **changes)
+        await add_broadcast(anna.owner, headline="Fest", **changes)
     shown = cut_section(await anna.read("/"), "Zuletzt gesendet")
     assert re.findall("Markt|Fest", shown) == ["Markt", "Fest", "Fest"]
 
 
 @pytest.mark.parametrize(("heading", "started_at"), [("Geplant", None), ("Wird gerade gesendet", datetime.now(UTC))])
 async def test_the_overview_leads_to_the_broadcasts_that_it_leaves_out(
-    newsroom: NewsroomProcess, anna: WritingHarness, heading: str, started_at: datetime | None
+    anna: WritingHarness, heading: str, started_at: datetime | None
 ) -> None:
     for more, is_linked in ((MAX_NEWEST_SHOWN, False), (1, True)):
         for _ in range(more):
-            await add_broadcast(newsroom.owner, started_at=started_at, states="{}")
+            await add_broadcast(anna.owner, started_at=started_at, states="{}")
         shown = cut_section(await anna.read("/"), heading)
         assert len(list_cards(shown)) == MAX_NEWEST_SHOWN
         assert ('href="/aussendungen">Weitere Aussendungen</a>' in shown) == is_linked
 
 
-async def test_older_broadcasts_are_on_pages_of_their_own(newsroom: NewsroomProcess, anna: WritingHarness) -> None:
-    await newsroom.owner.execute(_ADD_BROADCASTS, 2 * MAX_BROADCASTS)
+async def test_older_broadcasts_are_on_pages_of_their_own(anna: WritingHarness) -> None:
+    await anna.owner.execute(_ADD_BROADCASTS, 2 * MAX_BROADCASTS)
     found: list[str] = []
     path = "/aussendungen"
     while path:
@@ -87,50 +83,46 @@ async def test_older_broadcasts_are_on_pages_of_their_own(newsroom: NewsroomProc
     assert found == [f"Stelle {number}" for number in range(1, 2 * MAX_BROADCASTS + 1)]
 
 
-async def test_an_unreadable_moment_shows_the_newest(newsroom: NewsroomProcess, anna: WritingHarness) -> None:
-    await newsroom.owner.execute(_ADD_BROADCASTS, 1)
+async def test_an_unreadable_moment_shows_the_newest(anna: WritingHarness) -> None:
+    await anna.owner.execute(_ADD_BROADCASTS, 1)
     for moment in ("x", "2026-11-29T02:00:00", "%00", "2026-11-29T02:00:00%2B99:00", "9999-12-31T23:59:59-14:00"):
         assert "Stelle 1" in await anna.read(f"/aussendungen?vor={moment}")
 
 
 @pytest.mark.parametrize("page", ["/", "/aussendungen"])
-async def test_two_revisions_with_the_same_headline_are_told_apart(
-    newsroom: NewsroomProcess, anna: WritingHarness, page: str
-) -> None:
+async def test_two_revisions_with_the_same_headline_are_told_apart(anna: WritingHarness, page: str) -> None:
     now = datetime.now(UTC)
     for revision in (1, 2):
-        await add_broadcast(newsroom.owner, revision=revision, accepted_at=now + timedelta(minutes=revision))
+        await add_broadcast(anna.owner, revision=revision, accepted_at=now + timedelta(minutes=revision))
     second, first = list_cards(await anna.read(page))
     assert [", 2. Fassung ·" in card for card in (first, second)] == [False, True]
     assert [", 1. Fassung ·" in card for card in (first, second)] == [True, False]
     assert [">ersetzt</span>" in card for card in (first, second)] == [True, False]
 
 
-async def test_a_correction_that_is_planned_has_not_replaced_what_was_sent(
-    newsroom: NewsroomProcess, anna: WritingHarness
-) -> None:
+async def test_a_correction_that_is_planned_has_not_replaced_what_was_sent(anna: WritingHarness) -> None:
     now = datetime.now(UTC)
     sent = {"states": '{"delivered": 10}', "finished_at": now, "cancelled_at": now}
-    first = await add_broadcast(newsroom.owner, **sent)
+    first = await add_broadcast(anna.owner, **sent)
     planned = {"started_at": None, "states": "{}", "scheduled_at": now + timedelta(days=1)}
-    await add_broadcast(newsroom.owner, revision=2, accepted_at=now + timedelta(minutes=1), **planned)
+    await add_broadcast(anna.owner, revision=2, accepted_at=now + timedelta(minutes=1), **planned)
     badge = ">ersetzt</span>"
     assert badge not in await anna.read("/aussendungen")
     never_sent = "update newsroom.broadcast set finished_at = null, states = '{}' where id = $1"
-    await newsroom.owner.execute(never_sent, first)
+    await anna.owner.execute(never_sent, first)
     assert badge in list_cards(await anna.read("/aussendungen"))[1]
     assert badge in await anna.read(f"/aussendungen/{first}")
     ended = "update newsroom.broadcast set finished_at = now(), states = $2::text::jsonb where id = $1"
-    await newsroom.owner.execute(ended, first, '{"delivered": 5, "cancelled": 5}')
+    await anna.owner.execute(ended, first, '{"delivered": 5, "cancelled": 5}')
     assert badge in await anna.read(f"/aussendungen/{first}"), "the rest never gets it"
 
 
-async def test_what_is_planned_says_for_when(newsroom: NewsroomProcess, anna: WritingHarness) -> None:
+async def test_what_is_planned_says_for_when(anna: WritingHarness) -> None:
     at = datetime(2026, 12, 24, 15, tzinfo=UTC)
     never = {"started_at": None, "states": "{}", "scheduled_at": at}
     for headline, changes in (("Bald", {}), ("Nie", {"cancelled_at": at}), ("Begonnen", {"started_at": at})):
         accepted = datetime(2026, 11, 1, 8, tzinfo=UTC)
-        await add_broadcast(newsroom.owner, headline=headline, accepted_at=accepted, **{**never, **changes})
+        await add_broadcast(anna.owner, headline=headline, accepted_at=accepted, **{**never, **changes})
     cards = list_cards(await anna.read("/aussendungen"))
     found = {card.split("<")[0]: re.findall(r"· ([^·]*24\.12\.2026, 16:00 Uhr)", card) for card in cards}
     assert found == {
@@ -169,11 +161,11 @@ _ADD_OLD_DRAFTS = """
     ],
 )
 async def test_what_waits_for_an_approval_is_shown_however_many_newer_drafts_there_are(
-    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness, page: str, heading: str, state: str
+    anna: WritingHarness, ben: WritingHarness, page: str, heading: str, state: str
 ) -> None:
     path = await anna.begin()
     await anna.act(path, "einreichen")
-    await newsroom.owner.execute(_ADD_DRAFTS, parse_draft_id(path), state, MAX_LISTED)
+    await anna.owner.execute(_ADD_DRAFTS, parse_draft_id(path), state, MAX_LISTED)
     assert path in cut_section(await ben.read(page), heading)
 
 
@@ -187,29 +179,27 @@ async def test_what_waits_for_an_approval_is_shown_however_many_newer_drafts_the
     ],
 )
 async def test_the_overview_shows_what_is_for_this_person_however_much_others_have(
-    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness, heading: str, state: str, viewer: str
+    anna: WritingHarness, ben: WritingHarness, heading: str, state: str, viewer: str
 ) -> None:
     path, other = await anna.begin(), await ben.begin()
-    await newsroom.owner.execute("update newsroom.draft set state = $2 where id = $1", parse_draft_id(path), state)
-    await newsroom.owner.execute(_ADD_DRAFTS, parse_draft_id(other), state, MAX_LISTED)
+    await anna.owner.execute("update newsroom.draft set state = $2 where id = $1", parse_draft_id(path), state)
+    await anna.owner.execute(_ADD_DRAFTS, parse_draft_id(other), state, MAX_LISTED)
     editor = {"anna": anna, "ben": ben}[viewer]
     assert path in cut_section(await editor.read("/"), heading)
 
 
-async def test_the_overview_leads_to_the_drafts_that_it_leaves_out(
-    newsroom: NewsroomProcess, anna: WritingHarness
-) -> None:
+async def test_the_overview_leads_to_the_drafts_that_it_leaves_out(anna: WritingHarness) -> None:
     path = await anna.begin()
     for more, is_linked in ((MAX_DRAFTS - 1, False), (1, True)):
-        await newsroom.owner.execute(_ADD_DRAFTS, parse_draft_id(path), "draft", more)
+        await anna.owner.execute(_ADD_DRAFTS, parse_draft_id(path), "draft", more)
         shown = cut_section(await anna.read("/"), "Daran schreiben Sie gerade")
         assert shown.count("<li ") == MAX_DRAFTS
         assert ('href="/entwuerfe">Weitere Entwürfe</a>' in shown) == is_linked
 
 
-async def test_older_drafts_are_on_pages_of_their_own(newsroom: NewsroomProcess, anna: WritingHarness) -> None:
+async def test_older_drafts_are_on_pages_of_their_own(anna: WritingHarness) -> None:
     path, count = await anna.begin(), 2 * MAX_LISTED + 1
-    await newsroom.owner.execute(_ADD_OLD_DRAFTS, parse_draft_id(path), count)
+    await anna.owner.execute(_ADD_OLD_DRAFTS, parse_draft_id(path), count)
     found: list[str] = []
     page = "/entwuerfe"
     while page:
@@ -226,24 +216,22 @@ async def test_older_drafts_are_on_pages_of_their_own(newsroom: NewsroomProcess,
     assert ">In Arbeit</h2>" not in shown
 
 
-async def test_the_overview_says_that_nothing_is_sent(newsroom: NewsroomProcess, anna: WritingHarness) -> None:
+async def test_the_overview_says_that_nothing_is_sent(anna: WritingHarness) -> None:
     paused = "Der gesamte Versand ist angehalten."
-    await set_up_number(newsroom.owner)
+    await set_up_number(anna.owner)
     assert paused not in await anna.read("/")
-    await newsroom.owner.execute("update dispatcher.rate set paused_reason = 'Übung <1>'")
+    await anna.owner.execute("update dispatcher.rate set paused_reason = 'Übung <1>'")
     shown = await anna.read("/")
     assert (paused in shown, "Grund: Übung &lt;1&gt;" in shown) == (True, True)
-    await set_up_number(newsroom.owner)
+    await set_up_number(anna.owner)
 
 
-async def test_published_revisions_of_one_notice_are_told_apart(
-    newsroom: NewsroomProcess, anna: WritingHarness
-) -> None:
+async def test_published_revisions_of_one_notice_are_told_apart(anna: WritingHarness) -> None:
     path = await anna.begin(urgent="1", headline="K 5 gesperrt")
     paths = []
     for revision in (1, 2, 3):
         await anna.publish_in_emergency(path)
-        await become_broadcast(newsroom.owner, path, revision=revision)
+        await become_broadcast(anna.owner, path, revision=revision)
         paths.append(path)
         path = await anna.begin_from(path, "korrigieren")
         await anna.save(path, urgent="1", headline="K 5 gesperrt", text=f"Nach der {revision}. Fassung.")
@@ -274,35 +262,20 @@ _FEEDBACK = """
 """
 
 
-async def test_without_a_filter_there_is_no_feedback_yet(newsroom: NewsroomProcess, anna: WritingHarness) -> None:
-    await newsroom.owner.execute("delete from newsroom.feedback")
-    for query, words in (("", "Noch gibt es keine Rückmeldungen."), ("?suche=x", "Dazu gibt es keine Rückmeldungen.")):
-        assert words in await anna.read(f"/rueckmeldungen{query}")
-
-
-async def test_feedback_and_echoes_name_the_revision(newsroom: NewsroomProcess, anna: WritingHarness) -> None:
+async def test_feedback_and_echoes_name_the_revision(anna: WritingHarness) -> None:
     words, headline = uuid4().hex, f"K 3 {uuid4().hex}"
-    second = await add_broadcast(newsroom.owner, revision=2, headline=headline)
-    await add_broadcast(newsroom.owner, headline=headline)
-    await newsroom.owner.execute(_FEEDBACK, uuid4(), words, second)
+    second = await add_broadcast(anna.owner, revision=2, headline=headline)
+    await add_broadcast(anna.owner, headline=headline)
+    await anna.owner.execute(_FEEDBACK, uuid4(), words, second)
     for page, count in (("/rueckmeldungen", 1), ("/auswertung", 2)):
         for suffix in ("", ".csv"):
             shown = await anna.read(f"{page}{suffix}?suche={words}")
             assert (shown.count(f"{headline}, 2. Fassung"), shown.count(headline)) == (1, count), page + suffix
 
 
-async def test_whoever_stops_a_broadcast_is_told_which_revision(
-    newsroom: NewsroomProcess, browser: EditorBrowser
-) -> None:
-    broadcast = await add_broadcast(newsroom.owner, revision=3, headline="K 2 gesperrt")
+async def test_whoever_stops_a_broadcast_is_told_which_revision(browser: EditorBrowser) -> None:
+    broadcast = await add_broadcast(browser.owner, revision=3, headline="K 2 gesperrt")
     assert "<strong>K 2 gesperrt, 3. Fassung</strong>" in await browser.read(f"/aussendungen/{broadcast}/anhalten")
-
-
-async def test_the_overview_leads_to_all_broadcasts(newsroom: NewsroomProcess, anna: WritingHarness) -> None:
-    link = '<a class="kern-link" href="/aussendungen">Alle Aussendungen</a>'
-    assert link not in await anna.read("/")
-    await add_broadcast(newsroom.owner, finished_at=datetime.now(UTC), states='{"read": 10}')
-    assert link in await anna.read("/")
 
 
 async def test_a_draft_with_a_time_says_so_in_the_list(anna: WritingHarness) -> None:
@@ -323,10 +296,13 @@ async def test_an_older_page_leads_back_to_the_newest(browser: EditorBrowser, pa
     assert not re.search("Noch ist nichts|Hier steht noch nichts", shown)
 
 
-async def test_feedback_is_searched_and_exported(newsroom: NewsroomProcess, anna: WritingHarness) -> None:
+async def test_feedback_is_searched_and_exported(anna: WritingHarness) -> None:
+    await anna.owner.execute("delete from newsroom.feedback")
+    for query, words in (("", "Noch gibt es keine Rückmeldungen."), ("?suche=x", "Dazu gibt es keine Rückmeldungen.")):
+        assert words in await anna.read(f"/rueckmeldungen{query}")
     searched, other = uuid4().hex, uuid4().hex
     for mark in (searched, other):
-        await newsroom.owner.execute(_FEEDBACK, uuid4(), f"=Gut #{mark}", None)
+        await anna.owner.execute(_FEEDBACK, uuid4(), f"=Gut #{mark}", None)
     shown = await anna.read(f"/rueckmeldungen?suche=%23{searched}&art=text")
     (link,) = re.findall(r'href="(/rueckmeldungen\.csv[^"]*)"', shown)
     table = await anna.read(unescape(link))
@@ -334,17 +310,18 @@ async def test_feedback_is_searched_and_exported(newsroom: NewsroomProcess, anna
     assert (await anna.browser.open("/rueckmeldungen?aussendung=x")).status == 404
 
 
-async def test_the_overview_tells_what_is_planned_being_sent_and_sent(
-    newsroom: NewsroomProcess, anna: WritingHarness
-) -> None:
+async def test_the_overview_tells_what_is_planned_being_sent_and_sent(anna: WritingHarness) -> None:
+    link = '<a class="kern-link" href="/aussendungen">Alle Aussendungen</a>'
+    assert link not in await anna.read("/")
     states: dict[str, dict[str, object]] = {
         "Geplant": {"states": "{}", "started_at": None, "scheduled_at": datetime(2030, 1, 7, 6, 30, tzinfo=UTC)},
         "Wird gerade gesendet": {},
         "Zuletzt gesendet": {"states": '{"delivered": 10}', "finished_at": datetime.now(UTC)},
     }
     for heading, changes in states.items():
-        await add_broadcast(newsroom.owner, headline=f"Fall {heading}", **changes)
+        await add_broadcast(anna.owner, headline=f"Fall {heading}", **changes)
     shown = await anna.read("/")
+    assert link in shown
     for heading in states:
         section = cut_section(shown, heading)
         assert [each for each in states if f"Fall {each}<" in section] == [heading]

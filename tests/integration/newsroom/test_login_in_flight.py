@@ -2,160 +2,19 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
-from datetime import timedelta
-from uuid import UUID, uuid4
+from collections.abc import Awaitable, Callable
 
 import asyncpg
 import pyotp
 import pytest
 
-from services.newsroom.adapters.accounts import PostgresAccountRepository
-from services.newsroom.adapters.credentials import Argon2PasswordHasher
-from services.newsroom.adapters.sessions import PostgresSessionRepository
-from services.newsroom.domain.accounts import Account, AccountProblem, NotPermitted, Role
-from services.newsroom.domain.audit import Act
+from services.newsroom.domain.accounts import AccountProblem, NotPermitted
 from services.newsroom.domain.identity import ProviderSubject
-from services.newsroom.domain.login import (
-    Credentials,
-    LoginProof,
-    SessionLimits,
-    Visitor,
-    encode_totp_secret,
-    hash_cookie,
-    hash_recovery_code,
-)
-from services.newsroom.handlers.account_admin import AccountAdministration, Invitation
-from services.newsroom.handlers.login import (
-    TOTP_PURPOSE,
-    LoginAttempt,
-    LoginRefused,
-    LoginService,
-    SetupRefused,
-    StartedSession,
-)
-from shared.database.pool import open_database
-from shared.encryption import KeyRing
+from services.newsroom.domain.login import LoginProof, Visitor, encode_totp_secret, hash_cookie, hash_recovery_code
+from services.newsroom.handlers.login import LoginRefused, SetupRefused
 from shared.runtime.clock import system_clock
-from tests.databases import FreshDatabase, wait_until_locked
-from tests.harness.newsroom import KEYS, insert_account
-from tests.integration.newsroom.test_setup import NEW_PASSWORD
-
-FIRST, OLD, NEW = "erstes Kennwort", "altes Kennwort", NEW_PASSWORD
-ACT = Act(account=None, action="test.act", object="test")
-LIMITS = SessionLimits(idle=timedelta(hours=1), total=timedelta(hours=1))
-Interrupt = Callable[[], Awaitable[object]]
-
-
-class InterruptedHasher(Argon2PasswordHasher):
-    """One that is as slow as what happens meanwhile, once."""
-
-    def __init__(self) -> None:
-        self.interrupt: Interrupt | None = None
-
-    async def hash(self, password: str) -> str:
-        await self._wait()
-        return f"hash of {password}"
-
-    async def verify(self, hashed: str | None, password: str) -> bool:
-        await self._wait()
-        return hashed == f"hash of {password}"
-
-    async def _wait(self) -> None:
-        interrupt, self.interrupt = self.interrupt, None
-        if interrupt:
-            await interrupt()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Logins:
-    """Logins without pages, and one account."""
-
-    service: LoginService
-    accounts: PostgresAccountRepository
-    hasher: InterruptedHasher
-    owner: asyncpg.Connection
-    account: Account
-    secret: bytes
-
-    async def add_operator(self) -> Account:
-        identifier, login = uuid4(), f"o-{secrets.token_hex(5)}"
-        account = Account(id=identifier, login=login, name="Otto", person=uuid4(), roles=frozenset({Role.OPERATOR}))
-        await insert_account(self.owner, account)
-        return account
-
-    async def log_in(self, password: str = OLD, code: str = "") -> StartedSession:
-        code = code or pyotp.TOTP(encode_totp_secret(self.secret)).now()
-        await self.owner.execute("update newsroom.account set totp_step = 0 where id = $1", self.account.id)
-        attempt = LoginAttempt(
-            login=self.account.login, password=password, code=code, address=secrets.token_hex(4), device=None
-        )
-        return await self.service.log_in(attempt)
-
-    async def visit(self, started: StartedSession) -> Visitor:
-        visitor = await self.service.sessions.find_visitor(hash_cookie(started.token))
-        assert visitor is not None
-        return visitor
-
-    async def begin_setup(self) -> tuple[Visitor, dict[str, str]]:
-        """The owner has logged in with a first password, and filled in the form."""
-        await self.reset()
-        visitor = await self.visit(await self.log_in(FIRST))
-        secret = self.service.begin_setup(visitor)
-        return visitor, {"password": NEW, "code": pyotp.TOTP(secret.text).now(), "ciphertext": secret.ciphertext}
-
-    async def reset(self) -> None:
-        now = system_clock()
-        new = Credentials(account=self.account, password_hash=f"hash of {FIRST}", password_ends_at=now + LIMITS.idle)
-        await self.accounts.reset(new, now, ACT)
-
-    async def block_for_a_while(self) -> None:
-        await self.accounts.disable(self.account.id, system_clock(), ACT)
-
-    async def read_hash(self) -> str:
-        found: str = await self.owner.fetchval(
-            "select password_hash from newsroom.account where id = $1", self.account.id
-        )
-        return found
-
-    async def count_open(self) -> int:
-        """Open sessions, as they would be if the account were not blocked."""
-        found: int = await self.owner.fetchval(
-            "select count(*) from newsroom.session where account = $1 and revoked_at is null", self.account.id
-        )
-        return found
-
-    async def count_acts(self, action: str) -> int:
-        found: int = await self.owner.fetchval(
-            "select count(*) from newsroom.audit where account = $1 and action = $2", self.account.id, action
-        )
-        return found
-
-
-@pytest.fixture
-async def logins(module_database: FreshDatabase) -> AsyncIterator[Logins]:
-    owner = await asyncpg.connect(module_database.url)
-    url, ring = module_database.build_role_url("kreisfunk_newsroom"), KeyRing.parse(KEYS)
-    account = Account(
-        id=uuid4(), login=f"f-{secrets.token_hex(5)}", name="Fee", person=uuid4(), roles=frozenset({Role.EDITOR})
-    )
-    secret = secrets.token_bytes(20)
-    encrypted = ring.encrypt(secret, purpose=TOTP_PURPOSE, index=account.id.bytes)
-    await insert_account(owner, account, password_hash=f"hash of {OLD}", totp_secret=encrypted)
-    hasher = InterruptedHasher()
-    async with open_database(url, password=None, name="test", size=5) as database:
-        accounts = PostgresAccountRepository(database)
-        service = LoginService(
-            accounts=accounts,
-            sessions=PostgresSessionRepository(database, LIMITS),
-            hasher=hasher,
-            ring=ring,
-            clock=system_clock,
-            count=lambda _: None,
-        )
-        yield Logins(service=service, accounts=accounts, hasher=hasher, owner=owner, account=account, secret=secret)
-    await owner.close()
+from tests.databases import wait_until_locked
+from tests.integration.newsroom.login_store import ACT, FIRST, INVITED, NEW, OLD, Logins
 
 
 @pytest.mark.parametrize("act", [Logins.reset, Logins.block_for_a_while], ids=["reset", "block"])
@@ -281,29 +140,13 @@ async def test_a_session_that_ends_meanwhile_changes_no_password(logins: Logins)
     assert await logins.read_hash() == f"hash of {OLD}"
 
 
-def build_administration(logins: Logins) -> AccountAdministration:
-    return AccountAdministration(
-        accounts=logins.accounts,
-        sessions=logins.service.sessions,
-        hasher=logins.hasher,
-        ring=logins.service.ring,
-        clock=system_clock,
-    )
-
-
-async def find_request(logins: Logins, login: str) -> UUID:
-    (request,) = [each.id for each in await logins.accounts.list_open_requests() if each.login == login]
-    return request
-
-
 @pytest.mark.parametrize("lost", ["disabled_at = now()", "roles = '{editor}'"])
 @pytest.mark.parametrize("who", ["requester", "decider"])
 async def test_whoever_loses_the_right_meanwhile_gets_no_account_confirmed(logins: Logins, who: str, lost: str) -> None:
-    administration, login = build_administration(logins), f"g-{secrets.token_hex(5)}"
+    administration, login = logins.administration, f"g-{secrets.token_hex(5)}"
     operators = {each: await logins.add_operator() for each in ("requester", "decider")}
-    invitation = Invitation(login=login, name="Gast", roles=["editor"], same_person_as="")
-    await administration.invite(operators["requester"], invitation)
-    request, statement = await find_request(logins, login), f"update newsroom.account set {lost} where id = $1"  # noqa: S608 - ours
+    await administration.invite(operators["requester"], login=login, **INVITED)
+    request, statement = await logins.find_request(login), f"update newsroom.account set {lost} where id = $1"  # noqa: S608 - ours
     logins.hasher.interrupt = lambda: logins.owner.execute(statement, operators[who].id)
     with pytest.raises(NotPermitted):
         await administration.confirm(operators["decider"], request)
@@ -312,30 +155,30 @@ async def test_whoever_loses_the_right_meanwhile_gets_no_account_confirmed(login
 
 
 async def test_whoever_is_blocked_meanwhile_or_may_not_refuses_nothing(logins: Logins) -> None:
-    administration, login = build_administration(logins), f"g-{secrets.token_hex(5)}"
+    administration, login = logins.administration, f"g-{secrets.token_hex(5)}"
     requester, decider = await logins.add_operator(), await logins.add_operator()
-    await administration.invite(requester, Invitation(login=login, name="Gast", roles=["editor"], same_person_as=""))
-    request = await find_request(logins, login)
+    await administration.invite(requester, login=login, **INVITED)
+    request = await logins.find_request(login)
     await logins.accounts.disable(decider.id, system_clock(), ACT)
     with pytest.raises(AccountProblem):
         await administration.refuse(decider, request)
     with pytest.raises(NotPermitted):
         await administration.refuse(logins.account, request)
-    assert await find_request(logins, login) == request
+    assert await logins.find_request(login) == request
     await administration.refuse(requester, request)
 
 
 async def test_a_request_from_before_a_later_block_does_not_end_that(logins: Logins) -> None:
-    administration, login = build_administration(logins), logins.account.login
+    administration, login = logins.administration, logins.account.login
     await logins.block_for_a_while()
     await administration.request_enabling(await logins.add_operator(), login)
     await logins.reset()
     await logins.block_for_a_while()
-    request, decider = await find_request(logins, login), await logins.add_operator()
+    request, decider = await logins.find_request(login), await logins.add_operator()
     with pytest.raises(AccountProblem, match="noch einmal gesperrt"):
         await administration.confirm(decider, request)
     assert (await administration.get_account(login)).is_disabled
     await administration.refuse(decider, request)
     await administration.request_enabling(await logins.add_operator(), login)
-    await administration.confirm(decider, await find_request(logins, login))
+    await administration.confirm(decider, await logins.find_request(login))
     assert not (await administration.get_account(login)).is_disabled

@@ -13,7 +13,7 @@ from shared.amqp.topology import QUARANTINE
 from tests.harness.ledger_rows import TEMPLATE, add_expansion, add_sent_broadcast, count_states
 from tests.harness.newsroom import EditorBrowser, NewsroomProcess, ShownPage
 from tests.harness.writing import WritingHarness, add_broadcast, become_broadcast, parse_draft_id
-from tests.servers import connect_to_database, fetch_until
+from tests.servers import fetch_until
 
 NEWSROOM = "kreisfunk_newsroom"
 PERMITTED = {
@@ -58,14 +58,8 @@ async def test_the_newsroom_may_call_these_functions_and_no_others(newsroom: New
     assert found == PERMITTED
 
 
-async def test_the_newsroom_may_not_send_again_what_may_have_arrived(newsroom: NewsroomProcess) -> None:
-    async with connect_to_database(newsroom.database.build_role_url(NEWSROOM)) as service:
-        with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await service.execute("select dispatcher.resend_missing($1, true)", uuid4())
-
-
-async def test_a_broadcast_is_paused_resumed_and_cancelled(newsroom: NewsroomProcess, operator: EditorBrowser) -> None:
-    broadcast = await add_sent_broadcast(newsroom.owner, {"waiting": 2, "delivered": 1})
+async def test_a_broadcast_is_paused_resumed_and_cancelled(operator: EditorBrowser) -> None:
+    broadcast = await add_sent_broadcast(operator.owner, {"waiting": 2, "delivered": 1})
     path = f"/aussendungen/{broadcast}"
     refused = await act(operator, f"{path}/fortsetzen")
     assert (refused.status, "nicht angehalten" in refused.text) == (422, True)
@@ -77,14 +71,14 @@ async def test_a_broadcast_is_paused_resumed_and_cancelled(newsroom: NewsroomPro
     assert (await act(operator, f"{path}/fortsetzen")).status == 303
     assert "Falsche Uhrzeit" not in await operator.read(path)
     assert (await act(operator, f"{path}/beenden")).status == 303
-    await newsroom.owner.execute("update newsroom.broadcast set states = '{\"cancelled\": 3}' where id = $1", broadcast)
+    await operator.owner.execute("update newsroom.broadcast set states = '{\"cancelled\": 3}' where id = $1", broadcast)
     for page in (path, f"{path}/nachweis"):
         assert "Die Meldung wurde vorher zurückgezogen, korrigiert oder beendet." in await operator.read(page)
     assert "beendet, bevor alle sie hatten" in await operator.read(path)
     for again in ("anhalten", "fortsetzen", "beenden"):
         refused = await act(operator, f"{path}/{again}")
         assert (refused.status, "schon beendet" in refused.text) == (422, True), again
-    assert await read_acts(newsroom.owner, broadcast) == [
+    assert await read_acts(operator.owner, broadcast) == [
         ("broadcast.paused", {"reason": "Falsche Uhrzeit"}),
         ("broadcast.resumed", {"reason": "Übung"}),
         ("broadcast.cancelled", {"reason": "Übung"}),
@@ -92,32 +86,30 @@ async def test_a_broadcast_is_paused_resumed_and_cancelled(newsroom: NewsroomPro
 
 
 async def test_nobody_resumes_sending_on_a_restored_database_before_its_keys_are_confirmed(
-    newsroom: NewsroomProcess, operator: EditorBrowser
+    operator: EditorBrowser,
 ) -> None:
-    await newsroom.owner.execute("select dispatcher.pause_sending('restored', null)")
-    await newsroom.owner.execute("insert into dispatcher.restore (lost_at, saved_at) values (now(), now())")
+    await operator.owner.execute("select dispatcher.pause_sending('restored', null)")
+    await operator.owner.execute("insert into dispatcher.restore (lost_at, saved_at) values (now(), now())")
     refused = await act(operator, "/betrieb/versand-fortsetzen")
     assert (refused.status, "kreisfunk keys status" in refused.text) == (422, True)
-    await newsroom.owner.execute("select dispatcher.confirm_keys()")
-    assert await newsroom.owner.fetchval("select dispatcher.resume_sending(null)") == 1
+    await operator.owner.execute("select dispatcher.confirm_keys()")
+    assert await operator.owner.fetchval("select dispatcher.resume_sending(null)") == 1
 
 
 @pytest.mark.parametrize("is_begun", [True, False])
-async def test_what_is_ended_is_no_longer_expanded(
-    newsroom: NewsroomProcess, operator: EditorBrowser, is_begun: bool
-) -> None:
+async def test_what_is_ended_is_no_longer_expanded(operator: EditorBrowser, is_begun: bool) -> None:
     if is_begun:
-        broadcast = await add_sent_broadcast(newsroom.owner, {"waiting": 1})
+        broadcast = await add_sent_broadcast(operator.owner, {"waiting": 1})
     else:
-        broadcast = await add_broadcast(newsroom.owner, states="{}", started_at=None)
+        broadcast = await add_broadcast(operator.owner, states="{}", started_at=None)
     page = await operator.read(f"/aussendungen/{broadcast}")
     assert (f"/aussendungen/{broadcast}/beenden" in page, f"/aussendungen/{broadcast}/anhalten" in page) == (
         True,
         is_begun,
     )
-    await add_expansion(newsroom.owner, broadcast)
+    await add_expansion(operator.owner, broadcast)
     assert (await act(operator, f"/aussendungen/{broadcast}/beenden", "steckt fest")).status == 303
-    stored = await newsroom.owner.fetchrow("select state, reason from subscriptions.broadcast where id = $1", broadcast)
+    stored = await operator.owner.fetchrow("select state, reason from subscriptions.broadcast where id = $1", broadcast)
     assert stored is not None
     assert tuple(stored) == ("cancelled", "steckt fest")
 
@@ -148,12 +140,10 @@ async def read_left(newsroom: NewsroomProcess) -> int:
     return budget.left
 
 
-async def test_who_failed_gets_it_again_and_nobody_else(
-    newsroom: NewsroomProcess, operator: EditorBrowser, approver: WritingHarness
-) -> None:
+async def test_who_failed_gets_it_again_and_nobody_else(operator: EditorBrowser, approver: WritingHarness) -> None:
     """Sending again is sending: operating gives no right to it."""
-    broadcast = await add_sent_broadcast(newsroom.owner, {"failed": 2, "delivered": 3, "unknown": 1})
-    await newsroom.owner.execute(
+    broadcast = await add_sent_broadcast(operator.owner, {"failed": 2, "delivered": 3, "unknown": 1})
+    await operator.owner.execute(
         "update newsroom.broadcast set states = $2, failures = $3 where id = $1",
         *(broadcast, '{"failed": 2, "delivered": 3, "unknown": 1}'),
         '[{"reason": "nicht zustellbar", "recipients": 2, "code": 131026}]',
@@ -166,37 +156,33 @@ async def test_who_failed_gets_it_again_and_nobody_else(
     assert f"{path}/anhalten" not in page
     assert "nicht zustellbar" in await approver.read(f"{path}/nachsenden")
     assert (await act(approver.browser, f"{path}/nachsenden", "WhatsApp war gestört")).status == 303
-    assert await count_states(newsroom.owner, broadcast) == {"waiting": 2, "delivered": 3, "unknown": 1}
+    assert await count_states(operator.owner, broadcast) == {"waiting": 2, "delivered": 3, "unknown": 1}
     again = await act(approver.browser, f"{path}/nachsenden")
     assert (again.status, "niemanden" in again.text) == (422, True)
-    assert await read_acts(newsroom.owner, broadcast) == [
+    assert await read_acts(operator.owner, broadcast) == [
         ("broadcast.resent", {"reason": "WhatsApp war gestört", "people": "2"})
     ]
     table = await approver.read(f"{path}/nachweis.csv")
     assert "nicht erreicht: nicht zustellbar;2" in table
 
 
-async def test_no_act_without_a_reason_or_for_what_is_not_there(
-    newsroom: NewsroomProcess, operator: EditorBrowser
-) -> None:
-    broadcast = await add_sent_broadcast(newsroom.owner, {"waiting": 1})
+async def test_no_act_without_a_reason_or_for_what_is_not_there(operator: EditorBrowser) -> None:
+    broadcast = await add_sent_broadcast(operator.owner, {"waiting": 1})
     refused = await act(operator, f"/aussendungen/{broadcast}/anhalten", "  ")
     assert (refused.status, "Grund" in refused.text) == (422, True)
     long = await act(operator, f"/aussendungen/{broadcast}/anhalten", "x" * 201)
     assert (long.status, "200 Zeichen" in long.text) == (422, True)
-    assert await newsroom.owner.fetchval("select dispatcher.standing($1)", broadcast) == "running"
-    planned = await add_broadcast(newsroom.owner)
+    assert await operator.owner.fetchval("select dispatcher.standing($1)", broadcast) == "running"
+    planned = await add_broadcast(operator.owner)
     early = await act(operator, f"/aussendungen/{planned}/anhalten")
     assert (early.status, "noch nicht begonnen" in early.text) == (422, True)
     for identifier in (uuid4(), "x"):
         assert (await operator.open(f"/aussendungen/{identifier}/anhalten")).status == 404
-    assert await read_acts(newsroom.owner, broadcast) == []
+    assert await read_acts(operator.owner, broadcast) == []
 
 
-async def test_all_sending_is_paused_and_resumed_with_a_way_out(
-    newsroom: NewsroomProcess, operator: EditorBrowser, anna: WritingHarness
-) -> None:
-    broadcast = await add_sent_broadcast(newsroom.owner, {"waiting": 3})
+async def test_all_sending_is_paused_and_resumed_with_a_way_out(operator: EditorBrowser, anna: WritingHarness) -> None:
+    broadcast = await add_sent_broadcast(anna.owner, {"waiting": 3})
     assert "Der Versand läuft." in await operator.read("/betrieb")
     assert (await act(operator, "/betrieb/versand-anhalten", "Falscher <b>Text")).status == 303
     shown = await operator.read("/betrieb")
@@ -207,7 +193,7 @@ async def test_all_sending_is_paused_and_resumed_with_a_way_out(
         "von 1.000",
     ):
         assert words in shown
-    planned = await add_broadcast(newsroom.owner, states="{}", started_at=None)
+    planned = await add_broadcast(anna.owner, states="{}", started_at=None)
     for each in (broadcast, planned):
         page = await operator.read(f"/aussendungen/{each}")
         assert page.count("Der gesamte Versand ist angehalten.") == 1
@@ -216,25 +202,21 @@ async def test_all_sending_is_paused_and_resumed_with_a_way_out(
     assert (await act(operator, "/betrieb/versand-fortsetzen", subject="Meldung von Anna")).status == 303
     refused = await act(operator, "/betrieb/versand-fortsetzen")
     assert (refused.status, "nicht angehalten" in refused.text) == (422, True)
-    acts = await read_acts(newsroom.owner, "Versand")
+    acts = await read_acts(anna.owner, "Versand")
     assert acts == [("sending.paused", {"reason": "Falscher <b>Text"}), ("sending.resumed", {"reason": "Übung"})]
     log = await operator.read("/protokoll")
     assert "gesamten Versand angehalten" in log
 
 
-@pytest.mark.parametrize("is_paused", [True, False])
-async def test_while_nothing_is_sent_nothing_is_due(
-    newsroom: NewsroomProcess, operator: EditorBrowser, is_paused: bool
-) -> None:
-    await add_sent_broadcast(newsroom.owner, {"waiting": 3})
-    if is_paused:
-        await newsroom.owner.execute("select dispatcher.pause_sending('Übung', null)")
-    try:
-        shown = await operator.read("/betrieb")
-    finally:
-        await newsroom.owner.execute("select dispatcher.resume_sending(null)")
+async def test_while_nothing_is_sent_nothing_is_due(operator: EditorBrowser) -> None:
+    await add_sent_broadcast(operator.owner, {"waiting": 3})
     told = ("auf nichts: gleich an der Reihe", "bis der Versand wieder möglich ist")
-    assert [words in shown for words in told] == [not is_paused, is_paused]
+    shown = await operator.read("/betrieb")
+    assert [words in shown for words in told] == [True, False]
+    await operator.owner.execute("select dispatcher.pause_sending('Übung', null)")
+    shown = await operator.read("/betrieb")
+    await operator.owner.execute("select dispatcher.resume_sending(null)")
+    assert [words in shown for words in told] == [False, True]
 
 
 def read_report(page: str, template: str) -> list[str]:
@@ -242,11 +224,11 @@ def read_report(page: str, template: str) -> list[str]:
     return page.split(f">{template}</strong> ")[1].split("</li>")[0].split("; Qualität: ")
 
 
-async def test_what_meta_says_of_each_template_is_shown(newsroom: NewsroomProcess, operator: EditorBrowser) -> None:
+async def test_what_meta_says_of_each_template_is_shown(operator: EditorBrowser) -> None:
     configured = "kreisfunk_stellen_v1/de"
     nothing = ["in Gebrauch; Meta hat noch nichts gemeldet", "noch nichts gemeldet"]
     assert read_report(await operator.read("/betrieb"), configured) == nothing
-    await newsroom.owner.executemany(
+    await operator.owner.executemany(
         "insert into dispatcher.account_update values ($1, '2026-11-25 12:00Z', $2)",
         [
             (f"template {configured}", "accepted"),
@@ -264,15 +246,15 @@ async def test_what_meta_says_of_each_template_is_shown(newsroom: NewsroomProces
             f"mittel: Viele blockieren oder melden sie {moment}",
         ]
         assert read_report(page, "other/de")[0] == f"von Hand freigegeben, zuletzt Meta: PAUSED {moment}"
-        await newsroom.owner.execute("insert into dispatcher.template_pause values ('other/de', 'Meta: PAUSED')")
+        await operator.owner.execute("insert into dispatcher.template_pause values ('other/de', 'Meta: PAUSED')")
         assert read_report(await operator.read("/betrieb"), "other/de")[0] == f"angehalten {moment}"
     finally:
-        await newsroom.owner.execute("delete from dispatcher.template_pause")
+        await operator.owner.execute("delete from dispatcher.template_pause")
 
 
-async def test_a_template_is_resumed(newsroom: NewsroomProcess, operator: EditorBrowser) -> None:
-    broadcast = await add_sent_broadcast(newsroom.owner, {"waiting": 1})
-    await newsroom.owner.execute("insert into dispatcher.template_pause values ($1, 'quality')", TEMPLATE)
+async def test_a_template_is_resumed(operator: EditorBrowser) -> None:
+    broadcast = await add_sent_broadcast(operator.owner, {"waiting": 1})
+    await operator.owner.execute("insert into dispatcher.template_pause values ($1, 'quality')", TEMPLATE)
     shown = await operator.read("/betrieb")
     assert "/betrieb/vorlage-freigeben?was=notice%2Fde" in shown
     assert "Vorlage dieser Meldung" in await operator.read(f"/aussendungen/{broadcast}")
@@ -280,14 +262,12 @@ async def test_a_template_is_resumed(newsroom: NewsroomProcess, operator: Editor
     subject = asked.read_value("subject")
     assert (await act(operator, "/betrieb/vorlage-freigeben", subject=subject)).status == 303
     assert (await act(operator, "/betrieb/vorlage-freigeben", subject=subject)).status == 422
-    assert await read_acts(newsroom.owner, TEMPLATE) == [("template.resumed", {"reason": "Übung"})]
+    assert await read_acts(operator.owner, TEMPLATE) == [("template.resumed", {"reason": "Übung"})]
     assert "Keine Vorlage ist angehalten." in await operator.read("/betrieb")
 
 
-async def test_what_was_left_behind_is_counted_and_handled_again(
-    newsroom: NewsroomProcess, operator: EditorBrowser, vhost: str
-) -> None:
-    await newsroom.owner.execute(
+async def test_what_was_left_behind_is_counted_and_handled_again(operator: EditorBrowser, vhost: str) -> None:
+    await operator.owner.execute(
         "insert into subscriptions.dead_letter (id, reason, body_sealed, senders) values ($1, 'x', '', '{}')", uuid4()
     )
     async with await aio_pika.connect(vhost) as connection:
@@ -295,12 +275,12 @@ async def test_what_was_left_behind_is_counted_and_handled_again(
         await channel.default_exchange.publish(aio_pika.Message(b"?"), QUARANTINE)
         await fetch_until(lambda: operator.read("/betrieb"), lambda found: QUARANTINE in found)
     assert (await act(operator, "/betrieb/erneut-verarbeiten")).status == 303
-    assert await newsroom.owner.fetchval("select count(replay_at) from subscriptions.dead_letter") == 1
+    assert await operator.owner.fetchval("select count(replay_at) from subscriptions.dead_letter") == 1
     assert "1 davon wird noch einmal verarbeitet" in await operator.read("/betrieb")
 
 
-async def test_a_system_is_listed_with_its_last_notice(newsroom: NewsroomProcess, operator: EditorBrowser) -> None:
-    await add_broadcast(newsroom.owner, source="/landkreis-osterholz/pressestelle")
+async def test_a_system_is_listed_with_its_last_notice(operator: EditorBrowser) -> None:
+    await add_broadcast(operator.owner, source="/landkreis-osterholz/pressestelle")
     shown = await operator.read("/betrieb")
     row = shown.split('scope="row">pressestelle</th>')[1].split("</tr>")[0]
     assert "Uhr" in row

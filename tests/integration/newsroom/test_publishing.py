@@ -19,7 +19,7 @@ from tests.harness.notices_api import NoticesApi, run_notices_api
 from tests.harness.notices_county import TOKENS, text_of, token, write_tokens
 from tests.harness.notices_proxy import NoticesProxy, run_notices_proxy
 from tests.harness.service_login import service_login
-from tests.harness.writing import WritingHarness
+from tests.harness.writing import WritingHarness, count_publications, parse_draft_id
 from tests.servers import Servers, fetch_until, wait_for, wait_until_equal
 
 SENT = 'kreisfunk_newsroom_publications_total{{result="{}"}}'
@@ -81,14 +81,8 @@ async def take_events(vhost: str, headline: str) -> list[Any]:
 
 
 async def wait_for_state(newsroom: NewsroomProcess, path: str, state: str) -> None:
-    async def reached() -> bool:
-        found = await newsroom.owner.fetchval(
-            "select state from newsroom.publication where draft::text = $1 order by created_at desc limit 1",
-            path.split("/")[2],
-        )
-        return bool(found == state)
-
-    await wait_for(reached)
+    find = "select state from newsroom.publication where draft = $1 order by created_at desc limit 1"
+    await wait_until_equal(lambda: newsroom.owner.fetchval(find, parse_draft_id(path)), state)
 
 
 async def test_a_notice_is_handed_over_as_a_cloudevent_of_the_newsroom(
@@ -122,10 +116,7 @@ async def test_killed_between_sending_and_recording_it_publishes_once(
     assert proxy.answered == [202, 202]
     events = await take_events(vhost, headline)
     assert len({(event.source, event.id, parse_notice(event).fingerprint) for event in events}) == 1
-    assert (
-        await newsroom.owner.fetchval("select count(*) from newsroom.publication where draft::text = $1", path[-36:])
-        == 1
-    )
+    assert await count_publications(newsroom.owner, path) == 1
 
 
 async def test_while_the_notices_api_is_away_the_page_says_so_and_nobody_has_to_do_anything(
@@ -169,7 +160,7 @@ async def test_what_the_notices_api_rejects_comes_back_with_the_reason(
 
 
 async def test_a_check_that_is_refused_stops_the_notice_before_it_is_handed_over(
-    newsroom: NewsroomProcess, api: NoticesApi, anna: WritingHarness, ben: WritingHarness
+    api: NoticesApi, anna: WritingHarness, ben: WritingHarness
 ) -> None:
     path = await approve(anna, ben)
     write_tokens(api.tokens_file, *TOKENS, token("newsroom", "redaktion", topics=("baustellen",)))
@@ -178,9 +169,7 @@ async def test_a_check_that_is_refused_stops_the_notice_before_it_is_handed_over
         assert "zu dem die Redaktion veröffentlichen darf" in await anna.read(f"{path}/pruefung")
     finally:
         write_tokens(api.tokens_file, *TOKENS, token("newsroom", "redaktion"))
-    assert (
-        await newsroom.owner.fetchval("select state from newsroom.draft where id::text = $1", path[-36:]) == "approved"
-    )
+    assert await anna.owner.fetchval("select state from newsroom.draft where id::text = $1", path[-36:]) == "approved"
 
 
 async def test_a_revoked_token_is_no_fault_of_the_notice(

@@ -81,6 +81,8 @@ async def test_comings_and_goings_are_of_german_days(store: Store) -> None:
         SubscriptionCounts(date(2026, 11, 25), 0, 1),
     ]
     assert await log.count_unsubscribed(PERIOD) == {"": 1, "stellen": 0}
+    counted = "select topic, sum(started), sum(ended) from newsroom.subscription_hour group by topic order by topic"
+    assert await store.fetch(counted) == [("", 1, 1), ("stellen", 1, 1)], "each event once"
 
 
 async def test_nothing_that_is_kept_says_who(store: Store) -> None:

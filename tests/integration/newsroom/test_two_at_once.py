@@ -46,8 +46,14 @@ from tests.integration.newsroom.writing_store import QUOTA, ROLE, SOURCE, Store,
 PAIRS = int(os.environ.get("KREISFUNK_TEST_PAIRS", "150")) // 3
 BROADCAST, WAITING_BROADCAST = UUID(int=1), UUID(int=2)
 FEEDBACK, SUBSCRIBER = UUID(int=3), UUID(int=4)
-# They differed once.
-KNOWN_PAIRS = (("anna withdraws the published", "the API refuses"),)
+# They differed once, or would without a lock of their own.
+KNOWN_PAIRS = (
+    ("anna withdraws the published", "the API refuses"),
+    ("anna saves the draft", "ben saves the draft"),
+    ("anna publishes the draft", "ben publishes the draft"),
+    ("ben approves the submitted", "anna saves the submitted"),
+    ("event: erasure", "event: feedback"),
+)
 TOPIC = "strassensperrungen"
 # The name of the running operation, and how many ids it has made.
 ids_of: ContextVar[tuple[str, Any]] = ContextVar("ids_of", default=("preparation", count()))
@@ -131,7 +137,7 @@ def list_events(drafts: PreparedDrafts) -> Mapping[str, Message]:
 
 def list_acts(account: Account, draft: NoticeDraft) -> Mapping[str, Callable[[Store], Awaitable[object]]]:
     """Return everything that somebody can do with a draft whose first version they have read."""
-    content = msgspec.structs.replace(draft.content, text="Anders.")
+    content = msgspec.structs.replace(draft.content, text=f"Von {account.name}.")
     return {
         "submits": lambda store: store.drafting.submit(account, draft.id, 1),
         "approves": lambda store: store.drafting.approve(account, draft.id, 1),

@@ -45,16 +45,16 @@ _NOON = datetime(2026, 11, 28, 11, tzinfo=UTC)
 _DONE: dict[str, object] = {"states": '{"delivered": 9, "read": 1}', "finished_at": _NOON}
 
 
-async def find_notice(newsroom: NewsroomProcess, path: str) -> str:
+async def find_notice(owner: asyncpg.Connection, path: str) -> str:
     """The id of the draft's notice."""
     find = "select notice from newsroom.draft where id = $1"
-    return str(await newsroom.owner.fetchval(find, parse_draft_id(path)))
+    return str(await owner.fetchval(find, parse_draft_id(path)))
 
 
-async def record_withdrawal(newsroom: NewsroomProcess, path: str, source: str = _OURS) -> None:
+async def record_withdrawal(owner: asyncpg.Connection, path: str, source: str = _OURS) -> None:
     """As events tell that the draft's notice, or one of the same id in another source, was withdrawn."""
     add = "insert into newsroom.withdrawn_notice (source, notice, at) values ($1, $2, $3)"
-    await newsroom.owner.execute(add, source, await find_notice(newsroom, path), _NOON)
+    await owner.execute(add, source, await find_notice(owner, path), _NOON)
 
 
 async def open_withdrawal(editor: WritingHarness, page: str) -> str:
@@ -97,10 +97,10 @@ async def test_every_revision_knows_that_its_notice_was_withdrawn_by_whichever_s
 
 
 async def test_a_withdrawal_that_was_rejected_is_discarded_by_whoever_began_it(
-    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness
+    anna: WritingHarness, ben: WritingHarness
 ) -> None:
     withdrawal = await anna.withdraw(await anna.publish(ben))
-    await newsroom.owner.execute(_REJECT, parse_draft_id(withdrawal))
+    await anna.owner.execute(_REJECT, parse_draft_id(withdrawal))
     assert "/verwerfen" not in await ben.read(withdrawal)
     shown = await anna.browser.open(withdrawal)
     for words in ("Die Meldung gilt weiter.", "Meldung: Bitte prüfen (there is no such notice)."):
@@ -111,7 +111,7 @@ async def test_a_withdrawal_that_was_rejected_is_discarded_by_whoever_began_it(
     assert [words in check for words in ("bearbeiten", f"{withdrawal}/testen")] == [False, False]
     discarded = await anna.send(withdrawal, "verwerfen", shown.read_value("version"))
     assert discarded.location == f"{withdrawal}?erledigt=verworfen"
-    assert await read_state(newsroom.owner, withdrawal) == ("discarded", 1)
+    assert await read_state(anna.owner, withdrawal) == ("discarded", 1)
 
 
 @pytest.mark.parametrize("changes", [_DONE, {"cancelled_at": _NOON}, {"states": "{}", "cancelled_at": _NOON}])
@@ -124,7 +124,7 @@ async def test_what_was_withdrawn_says_so_everywhere(
     path = f"/aussendungen/{await become_broadcast(newsroom.owner, draft, headline=headline, **changes)}"
     pages, badge = ("/", "/aussendungen", path, f"{path}/nachweis"), ">zurückgezogen</span>"
     before = [await anna.read(page) for page in pages]
-    await record_withdrawal(newsroom, draft)
+    await record_withdrawal(anna.owner, draft)
     after = [await anna.read(page) for page in pages]
     for shown, expected in ((before, False), (after, True)):
         lists = [text.split(f"{headline}</a>")[1].split("</li>")[0] for text in shown[:2]]
@@ -146,67 +146,26 @@ async def test_what_was_withdrawn_is_neither_corrected_nor_withdrawn_nor_sent_ag
         ("/landkreis-osterholz/bauamt", (True,) * 5),  # which has another notice of the same id
         (_OURS, (False, False, False, True, True)),
     ):
-        await record_withdrawal(newsroom, draft, source)
+        await record_withdrawal(anna.owner, draft, source)
         shown = await anna.read(f"/aussendungen/{broadcast}")
         assert tuple(f'{act}"' in shown for act in acts) == expected
 
 
 async def test_what_an_operator_has_ended_is_withdrawn_for_the_archive_and_an_older_revision_never(
-    newsroom: NewsroomProcess, anna: WritingHarness
+    anna: WritingHarness,
 ) -> None:
     """An older one that had expired was not cancelled: its page would say that withdrawing changes nothing."""
     path = await anna.publish_in_emergency()
-    broadcast = await become_broadcast(newsroom.owner, path, states="{}", cancelled_at=_NOON)
+    broadcast = await become_broadcast(anna.owner, path, states="{}", cancelled_at=_NOON)
     assert "Im Archiv bleibt die Meldung" in await open_withdrawal(anna, f"/aussendungen/{broadcast}")
-    finished = await become_broadcast(newsroom.owner, await anna.publish_in_emergency(), **_DONE)
+    finished = await become_broadcast(anna.owner, await anna.publish_in_emergency(), **_DONE)
     assert "/zurueckziehen" in await anna.read(f"/aussendungen/{finished}")
-    notice = await newsroom.owner.fetchval("select notice from newsroom.broadcast where id = $1", finished)
-    await add_broadcast(newsroom.owner, source=_OURS, notice=notice, revision=2)
+    notice = await anna.owner.fetchval("select notice from newsroom.broadcast where id = $1", finished)
+    await add_broadcast(anna.owner, source=_OURS, notice=notice, revision=2)
     assert "/zurueckziehen" not in await anna.read(f"/aussendungen/{finished}")
 
 
-async def test_a_withdrawal_says_what_it_changes(newsroom: NewsroomProcess, anna: WritingHarness) -> None:
-    told: list[tuple[dict[str, object], str]] = [
-        ({}, "Wer sie noch nicht hat, bekommt sie nicht mehr."),
-        (_DONE, "Alle haben sie schon: Zurückziehen ändert daran nichts. Schreiben Sie eine Entwarnung."),
-        ({**_DONE, "states": '{"read": 9, "failed": 1}'}, "Niemand wartet mehr auf sie, und wer sie hat, behält sie."),
-        ({"started_at": None, "states": "{}"}, ""),
-    ]
-    for changes, words in told:
-        broadcast = await become_broadcast(newsroom.owner, await anna.publish_in_emergency(), **changes)
-        shown = await open_withdrawal(anna, f"/aussendungen/{broadcast}")
-        if words:
-            assert [each in shown for _, each in told[:3]] == [each == words for _, each in told[:3]]
-        archived = "Im Archiv bleibt die Meldung mit dem Vermerk „Zurückgezogen“ lesbar."
-        assert (archived in shown) == bool(words), "it comes there with its start"
-
-
-async def test_the_page_of_a_withdrawal_leads_to_the_broadcasts_and_to_the_all_clear(
-    newsroom: NewsroomProcess, anna: WritingHarness
-) -> None:
-    path = await anna.publish_in_emergency(headline="K 4 gesperrt")
-    broadcast = await become_broadcast(newsroom.owner, path, **_DONE)
-    withdrawal = await anna.withdraw(path)
-    assert ">wird zurückgezogen</span>" in await anna.read(withdrawal)
-    await record_withdrawal(newsroom, path)
-    shown = await anna.read(withdrawal)
-    assert (">zurückgezogen</span>" in shown, ">veröffentlicht</span>" in shown) == (True, False)
-    for words in (f'href="/aussendungen/{broadcast}">', "zurückgezogene Meldung", f'action="{path}/folgemeldung"'):
-        assert words in shown
-    listed = await anna.read("/entwuerfe")
-    for each in (path, withdrawal):
-        assert ">zurückgezogen</span>" in listed.split(f'href="{each}">')[1].split("</li>")[0]
-
-    notice = await find_notice(newsroom, await anna.begin_from(path, "folgemeldung"))
-    later = await add_broadcast(newsroom.owner, source=_OURS, notice=notice, headline="K 4 ist frei")
-    shown = await anna.read(withdrawal)
-    assert f'href="/aussendungen/{later}">K 4 ist frei</a>' in shown
-    assert "Folgemeldung, 1. Fassung" in shown
-
-
-async def test_what_waits_for_the_notices_api_is_found_on_the_overview_and_withdrawn(
-    newsroom: NewsroomProcess, anna: WritingHarness
-) -> None:
+async def test_what_waits_for_the_notices_api_is_found_on_the_overview_and_withdrawn(anna: WritingHarness) -> None:
     headline = f"Fall {uuid4().hex[:12]}"
     path = await anna.publish_in_emergency(headline=headline)
     assert f'href="{path}">{headline}</a>' in cut_section(await anna.read("/"), "Wird veröffentlicht")
@@ -223,31 +182,46 @@ async def test_what_waits_for_the_notices_api_is_found_on_the_overview_and_withd
     assert "geht auch dann genau einmal hinaus" not in shown, "it is about the withdrawal, not about the notice"
     subjects = "select body ->> 'subject' from newsroom.publication where draft = any($1)"
     drafts = [parse_draft_id(each) for each in (path, withdrawn.location)]
-    first, second = await newsroom.owner.fetch(subjects, drafts)
+    first, second = await anna.owner.fetch(subjects, drafts)
     assert first == second, "the outbox sends the withdrawal first"
     assert "Die Meldung wird zurückgezogen." in await anna.read(path)
     assert headline not in await anna.read("/aussendungen")
 
 
-async def test_a_withdrawal_is_on_record_with_who_and_why(
-    newsroom: NewsroomProcess, anna: WritingHarness, browser: EditorBrowser
+async def test_a_withdrawal_is_on_record_and_its_page_leads_to_the_broadcasts_and_to_the_all_clear(
+    anna: WritingHarness, browser: EditorBrowser
 ) -> None:
-    path = await anna.publish_in_emergency()
-    broadcast = await become_broadcast(newsroom.owner, path, **_DONE)
+    path = await anna.publish_in_emergency(headline="K 4 gesperrt")
+    broadcast = await become_broadcast(anna.owner, path, **_DONE)
     withdrawal, words = await anna.withdraw(path, "Falsche <Straße>."), "Falsche &lt;Straße&gt;."
     log = await browser.read("/protokoll")
     assert f"Grund: {words}" in log.split(">Meldung zurückgezogen</td>")[1].split("</tr>")[0]
-    history = cut_section(await anna.read(withdrawal), "Verlauf")
+    shown = await anna.read(withdrawal)
+    assert ">wird zurückgezogen</span>" in shown
+    history = cut_section(shown, "Verlauf")
     assert re.search(rf"Zurückgezogen von Mina m-\w+, [^<]+ Uhr: „{words}“</li>", history)
 
     page = f"/aussendungen/{broadcast}"
     assert words not in await anna.read(page), "it has not arrived"
-    await newsroom.owner.execute(_CONFIRM, parse_draft_id(withdrawal))
-    await record_withdrawal(newsroom, path)
+    await anna.owner.execute(_CONFIRM, parse_draft_id(withdrawal))
+    await record_withdrawal(anna.owner, path)
     assert f": „{words}“</p>" in await anna.read(page)
     facts = dict(re.findall(r"<dt>([^<]+)</dt><dd>([^<]+)</dd>", await anna.read(f"{page}/nachweis")))
     assert facts["Grund des Zurückziehens"] == words
     assert facts["Zurückgezogen von"].startswith("Mina m-")
+    shown = await anna.read(withdrawal)
+    assert (">zurückgezogen</span>" in shown, ">veröffentlicht</span>" in shown) == (True, False)
+    for words in (f'href="{page}">', "zurückgezogene Meldung", f'action="{path}/folgemeldung"'):
+        assert words in shown
+    listed = await anna.read("/entwuerfe")
+    for each in (path, withdrawal):
+        assert ">zurückgezogen</span>" in listed.split(f'href="{each}">')[1].split("</li>")[0]
+
+    notice = await find_notice(anna.owner, await anna.begin_from(path, "folgemeldung"))
+    later = await add_broadcast(anna.owner, source=_OURS, notice=notice, headline="K 4 ist frei")
+    shown = await anna.read(withdrawal)
+    assert f'href="/aussendungen/{later}">K 4 ist frei</a>' in shown
+    assert "Folgemeldung, 1. Fassung" in shown
 
 
 @pytest.mark.parametrize(
@@ -258,24 +232,22 @@ async def test_a_withdrawal_is_on_record_with_who_and_why(
     ],
 )
 async def test_the_page_of_a_withdrawal_is_told_of_it_and_where_everybody_has_the_notice_asks_for_an_all_clear(
-    newsroom: NewsroomProcess, anna: WritingHarness, changes: dict[str, object], words: str
+    anna: WritingHarness, changes: dict[str, object], words: str
 ) -> None:
     path = await anna.publish_in_emergency()
-    await become_broadcast(newsroom.owner, path, **changes)
+    await become_broadcast(anna.owner, path, **changes)
     withdrawal = await anna.withdraw(path)
     assert "data-reload" in await anna.read(withdrawal)
-    await newsroom.owner.execute(_CONFIRM, parse_draft_id(withdrawal))
+    await anna.owner.execute(_CONFIRM, parse_draft_id(withdrawal))
     shown = await anna.read(withdrawal)
     assert words in shown.split("Die Meldung ist zurückgezogen.")[1].split("</p>")[0]
     assert ("data-stream" in shown, "refresh" in shown) == (False, False)
 
 
-async def test_what_was_withdrawn_before_it_began_neither_begins_nor_was_sent(
-    newsroom: NewsroomProcess, anna: WritingHarness
-) -> None:
+async def test_what_was_withdrawn_before_it_began_neither_begins_nor_was_sent(anna: WritingHarness) -> None:
     headline, planned = f"Fall {uuid4().hex[:12]}", datetime(2030, 1, 8, 6, 30, tzinfo=UTC)
     withdrawn = {"states": "{}", "started_at": None, "scheduled_at": planned, "cancelled_at": datetime.now(UTC)}
-    broadcast = await add_broadcast(newsroom.owner, headline=headline, **withdrawn)
+    broadcast = await add_broadcast(anna.owner, headline=headline, **withdrawn)
     overview, page = [await anna.read(path) for path in ("/", f"/aussendungen/{broadcast}")]
     assert (headline in overview, headline in page, "beginnt" in page) == (False, True, False)
 
@@ -300,12 +272,12 @@ async def test_what_was_never_handed_over_has_no_stream(anna: WritingHarness) ->
 
 
 async def test_only_without_script_a_page_is_loaded_anew_by_itself_and_none_of_these_asks_for_words(
-    newsroom: NewsroomProcess, anna: WritingHarness
+    anna: WritingHarness,
 ) -> None:
     path = await anna.publish_in_emergency()
     waiting = await anna.read(path)
     assert f'data-stream="{path}/strom" data-reload' in waiting
-    sending = await anna.read(f"/aussendungen/{await become_broadcast(newsroom.owner, path)}")
+    sending = await anna.read(f"/aussendungen/{await become_broadcast(anna.owner, path)}")
     for shown in (waiting, sending):
         scripted = re.sub("<noscript>.*?</noscript>", "", shown, flags=re.DOTALL)
         assert ('http-equiv="refresh"' in shown, 'http-equiv="refresh"' in scripted) == (True, False)

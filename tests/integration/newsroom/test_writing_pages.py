@@ -137,13 +137,13 @@ async def test_a_session_that_ends_takes_its_own_stream_along(
 WORDS = "Eine halbe Stunde Arbeit."
 
 
-async def test_a_date_that_is_none_is_an_error_at_its_field(newsroom: NewsroomProcess, anna: WritingHarness) -> None:
+async def test_a_date_that_is_none_is_an_error_at_its_field(anna: WritingHarness) -> None:
     path = await anna.begin()
     refused = await anna.save(path, text=WORDS, urgent="1", expires_at="0026-11-16T18:00", then="check")
     assert (refused.status, 'id="scheduled_at-error"' in refused.text) == (422, False)
     for words in (WORDS, 'id="expires_at-error"', 'value="0026-11-16T18:00"', 'name="urgent" value="1" checked'):
         assert words in refused.text
-    assert await read_state(newsroom.owner, path) == ("draft", 2)
+    assert await read_state(anna.owner, path) == ("draft", 2)
 
 
 async def test_a_form_with_an_error_does_not_learn_of_a_newer_version(
@@ -202,7 +202,7 @@ async def test_saving_in_the_background_tells_why_it_is_refused(anna: WritingHar
 
 
 async def test_saving_in_the_background_takes_nothing_back_that_a_colleague_has_said_meanwhile(
-    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness
+    anna: WritingHarness, ben: WritingHarness
 ) -> None:
     path = await anna.begin()
     await ben.act(path, "einreichen")
@@ -210,14 +210,14 @@ async def test_saving_in_the_background_takes_nothing_back_that_a_colleague_has_
     told = json.loads(refused.text)["refused"]
     assert (refused.status, "Wenn Sie speichern, muss er erneut freigegeben werden." in told) == (422, True)
     assert "Kopieren" not in told
-    assert await read_state(newsroom.owner, path) == ("pending", 2)
+    assert await read_state(anna.owner, path) == ("pending", 2)
     saved = await anna.save(path, version="2", then="save", text=WORDS)
-    assert await read_state(newsroom.owner, path) == ("draft", 3)
+    assert await read_state(anna.owner, path) == ("draft", 3)
     assert "Geben Sie ihn erneut zur Freigabe." in await anna.read(saved.location)
 
 
 async def test_whoever_opens_what_is_submitted_is_told_before_it_is_saved_in_the_background(
-    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness
+    anna: WritingHarness, ben: WritingHarness
 ) -> None:
     path = await anna.begin()
     assert 'name="told"' not in await anna.read(path)
@@ -225,20 +225,20 @@ async def test_whoever_opens_what_is_submitted_is_told_before_it_is_saved_in_the
     shown = await anna.browser.open(f"{path}?bearbeiten=1")
     assert "Sobald Sie etwas ändern, muss die Meldung erneut freigegeben werden." in shown.text
     assert (await anna.save(path, then="autosave", text=WORDS, told=shown.read_value("told"))).status == 200
-    assert await read_state(newsroom.owner, path) == ("draft", 3)
+    assert await read_state(anna.owner, path) == ("draft", 3)
     await ben.act(path, "einreichen")  # which the page that is still open does not tell
     again = await anna.save(path, version="3", then="autosave", text="Noch mehr.", told=shown.read_value("told"))
-    assert (again.status, await read_state(newsroom.owner, path)) == (422, ("pending", 3))
+    assert (again.status, await read_state(anna.owner, path)) == (422, ("pending", 3))
 
 
 async def test_two_who_write_at_once_see_both_versions_and_keep_what_only_one_has_changed(
-    newsroom: NewsroomProcess, anna: WritingHarness, ben: WritingHarness
+    anna: WritingHarness, ben: WritingHarness
 ) -> None:
     path = await anna.begin(expires_at="2031-05-01T18:00")
     ben_changes = {"expires_at": "2031-04-01T18:00", "municipalities": "Grasberg", "topic": "baustellen", "urgent": "1"}
     assert (await ben.save(path, version="2", **ben_changes)).status == 303
     conflict = await anna.save(path, version="2", text="Worte von Anna.", expires_at="2031-05-01T18:00")
-    assert (conflict.status, await read_state(newsroom.owner, path)) == (409, ("draft", 3))
+    assert (conflict.status, await read_state(anna.owner, path)) == (409, ("draft", 3))
     saved, _, mine = conflict.text.partition("Ihr Stand")
     for words in ("01.04.2031, 18:00", "Grasberg", "Eilmeldung", "Baustellen"):
         assert words in saved

@@ -95,12 +95,6 @@ async def test_a_stream_ends_when_its_event_is_accepted_on_a_topic_of_another_to
     assert "4711" not in (await following).text
 
 
-async def test_nothing_is_read_before_the_token(api: NoticesApi) -> None:
-    for content, media in (("{", "text/plain"), ("x" * 300_000, "application/json")):
-        answer = await api.ask("POST", "/notices", token=None, headers={"Content-Type": media}, body=content)
-        assert answer.status == 401
-
-
 async def test_tokens_come_and_go_without_a_restart(api: NoticesApi, notices: NoticeQueue) -> None:
     new = token("new", PRESS)
     assert (await api.publish(event(data=data()), token="new")).status == 401
@@ -152,15 +146,12 @@ async def test_what_a_token_for_some_topics_sends_is_bound_to_them_whatever_it_s
         answer = await api.publish({**mine, "id": uuid4().hex, "type": kind, "data": content}, token="jobs")
         assert answer.status == 202, answer.text
     assert {found["kreisfunktopics"] for found, _ in await notices.take()} == {"stellen"}
+    assert (await api.publish(event(data=data(), kreisfunktopics="stellen"))).status == 202
+    [(found, _)] = await notices.take()
+    assert "kreisfunktopics" not in found, "a token for all topics is bound to none"
     foreign = {**mine, "id": uuid4().hex, "type": UPDATED, "data": data(revision=2)}
     answer = await api.publish(foreign, token="jobs")
     assert (answer.status, answer.fields) == (403, ["topic"])
-
-
-async def test_what_a_token_for_all_topics_sends_is_not_bound(api: NoticesApi, notices: NoticeQueue) -> None:
-    assert (await api.publish(event(data=data(), kreisfunktopics="stellen"))).status == 202
-    [(found, _)] = await notices.take()
-    assert "kreisfunktopics" not in found
 
 
 async def test_guessing_is_slowed_on_every_path_and_a_right_token_is_let_in_from_there(
@@ -196,20 +187,10 @@ async def test_a_token_is_used_so_often_and_no_more(broker_url: str, tmp_path: P
         assert statuses[:5] == [202] * 5
         assert 429 in statuses
         assert (await api.publish(event(data=data()), path="/notices/check")).status == 429
-        assert (await api.publish(event(data=data(topic="stellen")), token="jobs")).status == 202
-
-
-async def test_each_event_of_a_batch_counts_as_a_request(broker_url: str, tmp_path: Path, notices: NoticeQueue) -> None:
-    def withdraw_unknown(number: int) -> list[dict[str, object]]:
-        return [event(type=WITHDRAWN, subject=f"{number}-{place}", data={}, expirytime=None) for place in range(100)]
-
-    usual = {"KREISFUNK_NOTICES_API_REQUESTS_PER_MINUTE": "600"}
-    async with run_notices_api(broker_url, tmp_path, settings=usual) as api:
-        assert (await api.post(withdraw_unknown(0), BATCH)).status == 202
-        answers = await asyncio.gather(*(api.post(withdraw_unknown(number), BATCH) for number in range(1, 100)))
-        assert {answer.status for answer in answers} <= {202, 429}
-        assert all("Retry-After" in answer.headers for answer in answers if answer.status == 429)
-        assert len(await notices.take()) <= 500, "a hundred at once, and ten a second"
+        batch = [event(data=data(topic="stellen")) for _ in range(7)]
+        answers = [await api.post(batch, BATCH, token="jobs") for _ in range(2)]
+        assert [answer.status for answer in answers] == [202, 429], "each event of a batch counts"
+        assert int(answers[1].headers["Retry-After"]) > 2
 
 
 @pytest.mark.parametrize(
@@ -218,13 +199,10 @@ async def test_each_event_of_a_batch_counts_as_a_request(broker_url: str, tmp_pa
         ("POST", "/", 405),
         ("GET", "/nowhere", 404),
         ("GET", "/webhook", 404),
-        ("GET", "/metrics", 404),
         ("GET", "/..%2f..%2fetc/passwd", 404),
         ("POST", "/notices/", 404),
         ("DELETE", "/notices", 405),
-        ("PUT", "/notices", 405),
         ("TRACE", "/notices/check", 405),
-        ("OPTIONS", "/notices", 405),
     ],
 )
 async def test_what_is_not_there_is_a_problem_too(method: str, path: str, status: int, api: NoticesApi) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from deploy.local.process import Child, Command
-from deploy.paths import ROOT
 from shared.contracts.events import NoticeRejected, Problem
 from tests.contract_recorder.coverage import SEEN, build_answer_place
 from tests.harness.notices_api import BATCH, STRUCTURED, NoticesApi, data, event
@@ -32,7 +31,7 @@ pytestmark = pytest.mark.timeout(300)
 
 
 async def tried(
-    api: NoticesApi, folder: Path, *options: str, configuration: str = CONFIGURATION, hooks: str = ""
+    api: NoticesApi, folder: Path, *options: str, configuration: str = CONFIGURATION
 ) -> Counter[tuple[str, str, str, int]]:
     """How often which method, path, content (asked for, where nothing was sent) and answer; nothing may be found."""
     file, report = folder / "schemathesis.toml", folder / "report.har"
@@ -53,12 +52,7 @@ async def tried(
             *options,
         ),
         log=folder / "schemathesis.log",
-        environment={
-            "PATH": str(Path(sys.executable).parent),
-            "HOME": str(folder),
-            "PYTHONPATH": str(ROOT),
-            **({"SCHEMATHESIS_HOOKS": hooks} if hooks else {}),
-        },
+        environment={"PATH": str(Path(sys.executable).parent), "HOME": str(folder)},
         folder=folder,  # where it keeps notes
     )
     child = Child(command)
@@ -96,14 +90,6 @@ async def test_nothing_is_found(api: NoticesApi, tmp_path: Path) -> None:
     found = {(method, path, content) for method, path, content, _ in requests}
     assert {("POST", path, content) for path in WRITING for content in (STRUCTURED, BATCH, JSON)} <= found
     assert {status for *_, status in requests} >= {400, 401, 403, 404, 405, 415, 422}
-
-
-async def test_nothing_is_found_in_what_is_accepted(api: NoticesApi, tmp_path: Path) -> None:
-    options = ("--mode=positive", "--phases=fuzzing,stateful", "--max-examples=30")
-    requests = await tried(api, tmp_path, *options, hooks="tests.integration.notices.hooks")
-    for content in (STRUCTURED, BATCH, JSON):
-        assert requests["POST", "/notices", content, 202]
-        assert requests["POST", "/notices/check", content, 200]
 
 
 async def test_nothing_is_found_in_streams(api: NoticesApi, tell: Telling, tmp_path: Path) -> None:

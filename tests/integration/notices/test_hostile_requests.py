@@ -1,16 +1,18 @@
-"""Requests that are made to break the notices API, with a right token: each has an answer, and none is a failure."""
+"""Requests that are made to break the notices API: each has an answer, none is a failure, and memory stays bounded."""
 
+import asyncio
 import json
 import random
 from asyncio import IncompleteReadError
-from collections.abc import Sequence
-from typing import Any
+from collections import Counter
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
-from tests.harness.notices_api import BATCH, STRUCTURED, NoticesApi, data, event
+from tests.harness.notices_api import BATCH, STRUCTURED, WITHDRAWN, NoticesApi, data, event, run_notices_api, soon
 from tests.harness.notices_county import text_of
-from tests.integration.ingress.connections import open_connection
+from tests.integration.ingress.connections import build_head, open_connection, read_memory_peak
 from tests.servers import wait_for
 
 RANDOM_REQUESTS = 1_500
@@ -66,6 +68,17 @@ EXTRAS = (
     "ce-\udcff: x",
     "ce-data: x",
 )
+NOTICE, FOREIGN, WRONG, PLAIN = (
+    json.dumps(content).encode()
+    for content in (
+        event(data=data()),
+        event(data=data(), source="/no/such/source"),
+        event(data=data(text="\u202e\x1b[2J" + "ﷺ" * 800, link="https://[::1", topic={"": [[]]})),
+        {**data(), "expires_at": soon()},
+    )
+)
+BODIES = ((NOTICE, FOREIGN, WRONG, PLAIN), (b"[%b]" % NOTICE, b"[%b]" % b",".join([NOTICE] * 101)))
+BROKEN = (b"", b"\xef\xbb\xbf" + NOTICE, NOTICE.decode().encode("utf-16"), NOTICE + b"\0", b"NaN", b"[" * 9_000)
 METHODS = ("POST", "POST", "POST", "GET", "PUT", "TRACE", "CONNECT", "OPTIONS", "post", "M-SEARCH", "X" * 200)
 PATHS = (
     "/notices",
@@ -84,17 +97,6 @@ PATHS = (
     "*",
     "/openapi.json",
 )
-VALUES: Sequence[Any] = (
-    *(None, True, -1, 10**400, 1e308, "", [], {}, [[]], {"": {}}),
-    *("\0", "\ud800", "\U0010ffff", "\u202e\x1b[2J", "ﷺ" * 800, "é" * 4_000, "x" * 60_000),
-    *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-02-30T00:00:00Z", "2026-10-25T02:30:00"),
-    *("2026-12-31T23:59:60Z", "2026-11-28", "1" * 5_000, "/landkreis-osterholz/internetseite", "https://[::1"),
-)
-FIELDS = (
-    *("id", "source", "type", "subject", "time", "expirytime", "data", "specversion", "datacontenttype", "dataschema"),
-    *("kreisfunksystem", "kreisfunktopics", "data_base64", "\ud800", "__proto__", "action", "notice", "revision"),
-)
-PARTS = ("topic", "headline", "text", "link", "picture", "municipalities", "urgent", "scheduled_at", "follows", "\0")
 
 
 def request(number: int) -> bytes:
@@ -102,7 +104,7 @@ def request(number: int) -> bytes:
     kind = chance.choice(TYPES[:3] * 4 + TYPES)
     if chance.random() < 0.3:
         kind = f"{kind}; {chance.choice(PARAMETERS)}"
-    body = content(chance, kind)
+    body = chance.choice(BODIES[kind.partition(";")[0] == BATCH] * 4 + BROKEN)
     headers = [
         f"Authorization: {chance.choice(TOKENS[:1] * 30 + TOKENS)}",
         f"Content-Type: {kind}",
@@ -112,26 +114,6 @@ def request(number: int) -> bytes:
     ]
     line = f"{chance.choice(METHODS)} {chance.choice(PATHS[:2] * 8 + PATHS)} HTTP/1.1"
     return "\r\n".join((line, "Host: x", *headers, "", "")).encode(errors="surrogateescape") + body
-
-
-def content(chance: random.Random, kind: str) -> bytes:
-    notice: dict[str, Any] = event(data=data()) if kind != JSON else {**data(), "expires_at": "2099-01-01T00:00:00Z"}
-    for _ in range(chance.choice((0, 1, 1, 2, 6))):
-        inside = notice.get("data") if chance.random() < 0.5 else notice
-        place = inside if isinstance(inside, dict) else notice
-        place[chance.choice(PARTS if place is not notice or kind == JSON else FIELDS)] = chance.choice(VALUES)
-    whole = json.dumps([notice] * chance.choice((0, 1, 2, 101)) if kind == BATCH else notice)
-    if chance.random() < 0.8:
-        return whole.encode()
-    broken = (
-        b"",
-        b"\xef\xbb\xbf" + whole.encode(),
-        whole.encode("utf-16"),
-        whole.encode() + b"\0",
-        b"NaN",
-        b"[" * 9_000,
-    )
-    return chance.choice(broken)
 
 
 async def test_every_request_has_an_answer_and_none_fails(api: NoticesApi) -> None:
@@ -164,3 +146,44 @@ async def status_of(api: NoticesApi, data: bytes) -> int:
             return int((await connection.read_answer()).split()[1])
         except (IncompleteReadError, ConnectionError):
             return 0
+
+
+CONNECTIONS = 500
+HUGE_BODY = 4 * 1024 * 1024
+LIMIT = 200 * 1000 * 1000
+GUESSED = "Authorization: Bearer kreisfunk_" + "0" * 43
+
+
+@pytest.mark.parametrize("headers", [(GUESSED,), (GUESSED, "Expect: 100-continue")])
+async def test_500_connections_without_a_token_take_less_than_200_megabytes(
+    broker_url: str, tmp_path: Path, headers: tuple[str, ...]
+) -> None:
+    beginning = build_head(HUGE_BODY, "Content-Type: application/json", *headers, path="/notices")
+    async with run_notices_api(broker_url, tmp_path) as api, AsyncExitStack() as stack:
+        strangers = [await stack.enter_async_context(open_connection(api.url)) for _ in range(CONNECTIONS)]
+        await asyncio.gather(*(each.flood(beginning, HUGE_BODY) for each in strangers))
+        assert read_memory_peak(api.child) < LIMIT
+        assert (await api.ask("GET", "/openapi.json", token=None)).status == 200
+        assert "Traceback" not in api.log
+
+
+async def test_a_body_is_not_waited_for_before_the_token_is_checked(api: NoticesApi) -> None:
+    async with open_connection(api.url) as stranger:
+        await stranger.send(build_head(1000, GUESSED, path="/notices"))
+        assert b" 401 " in await stranger.read_answer()
+    assert (await api.publish(event(data=data()))).status == 202
+
+
+async def test_lists_that_nobody_reads_take_less_than_200_megabytes(broker_url: str, tmp_path: Path) -> None:
+    """One of them has a megabyte."""
+    head = f"GET /notices HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {text_of('press')}\r\n\r\n".encode()
+    async with run_notices_api(broker_url, tmp_path) as api, AsyncExitStack() as stack:
+        for batch in range(20):
+            names = [f"{batch}-{place}-{'x' * 190}" for place in range(100)]
+            events = [event(type=WITHDRAWN, id=name, subject=name[:100], data={}, expirytime=None) for name in names]
+            assert (await api.post(events, BATCH)).status == 202
+        idle = [await stack.enter_async_context(open_connection(api.url, limit=2_048)) for _ in range(CONNECTIONS)]
+        await asyncio.gather(*(each.send(head) for each in idle))
+        statuses = Counter([(await each.read_answer()).split()[1] for each in idle])
+        assert statuses == {b"200": 20, b"429": CONNECTIONS - 20}
+        assert read_memory_peak(api.child) < LIMIT

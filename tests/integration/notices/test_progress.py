@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,14 @@ from aiohttp import ClientResponse
 from shared.amqp import topology
 from shared.contracts.envelope import CONTENT_TYPE
 from shared.contracts.events import (
-    BroadcastCancelled,
     BroadcastFinished,
     BroadcastProgressed,
     BroadcastStarted,
     NoticeAccepted,
 )
 from shared.contracts.message import Lane
-from tests.harness.notices_api import BATCH, Answer, NoticesApi, data, event, run_notices_api
-from tests.harness.notices_county import text_of, write_tokens
+from tests.harness.notices_api import Answer, NoticesApi, data, event, run_notices_api
+from tests.harness.notices_county import TOKENS, text_of, write_tokens
 from tests.integration.notices.conftest import PERSISTENT, Telling, build_acceptance
 from tests.servers import WAIT_TIMEOUT_SECONDS, fetch_until, wait_for
 
@@ -86,23 +85,6 @@ async def test_an_event_is_followed_from_its_receipt_to_its_end(api: NoticesApi,
     await tell(BroadcastFinished(broadcast=broadcast, audience=15, states={"accepted": 15}))
     told = await in_state(api, answer, "finished")
     assert (told["audience"], told["states"]) == (15, {"accepted": 15})
-
-
-async def test_what_waits_for_its_moment_is_scheduled_and_can_be_cancelled(api: NoticesApi, tell: Telling) -> None:
-    sent, broadcast = event(data=data()), uuid4()
-    answer = await api.publish(sent)
-    await tell(accepted(sent, broadcast, scheduled_at=datetime.now(UTC) + timedelta(hours=1)))
-    await in_state(api, answer, "scheduled")
-    cancelled = BroadcastCancelled(broadcast=broadcast, source="", notice="", reason="withdrawn")
-    await tell(cancelled)
-    assert (await in_state(api, answer, "cancelled"))["reason"] == "withdrawn"
-    await tell(BroadcastProgressed(broadcast=broadcast, audience=5, states={"cancelled": 5}))
-    await wait_for(lambda: _has(api, answer, "states"))
-    assert (await api.ask("GET", answer.headers["Location"])).body["state"] == "cancelled"
-
-
-async def _has(api: NoticesApi, answer: Answer, field: str) -> bool:
-    return field in (await api.ask("GET", answer.headers["Location"])).body
 
 
 async def test_a_stream_tells_each_change_and_ends_with_the_last(api: NoticesApi, tell: Telling) -> None:
@@ -170,13 +152,7 @@ async def test_what_came_over_amqp_can_be_followed_too(api: NoticesApi, vhost: s
     await wait_for(is_unknown)  # nobody vouches for who that was, so it is nobody's
 
 
-async def test_each_event_of_a_batch_is_followed_by_itself(api: NoticesApi) -> None:
-    answer = await api.post([event(data=data()), event(data=data())], BATCH)
-    for told in answer.body["events"]:
-        assert (await api.ask("GET", told["event"])).body["id"] == told["id"]
-
-
-async def test_a_withdrawn_token_ends_its_streams(broker_url: str, tmp_path: Path) -> None:
+async def test_a_withdrawn_token_ends_its_streams_and_a_stop_ends_all(broker_url: str, tmp_path: Path) -> None:
     async with run_notices_api(broker_url, tmp_path) as api:
         location = (await api.publish(event(data=data()))).headers["Location"]
         async with watched(api, location) as response:
@@ -184,11 +160,7 @@ async def test_a_withdrawn_token_ends_its_streams(broker_url: str, tmp_path: Pat
             assert b"event: received\n" in await response.content.readuntil(b"\n\n")
             write_tokens(api.tokens_file)
             assert await events_of(response) == []
-
-
-async def test_a_stop_ends_all_streams(broker_url: str, tmp_path: Path) -> None:
-    async with run_notices_api(broker_url, tmp_path) as api:
-        location = (await api.publish(event(data=data()))).headers["Location"]
+        write_tokens(api.tokens_file, *TOKENS)
         async with watched(api, location) as response:
             assert await response.content.readline() == b"retry: 2000\n"
             stopping = asyncio.create_task(api.child.stop())

@@ -64,6 +64,8 @@ async def test_a_batch_is_published_in_its_order(api: NoticesApi, notices: Notic
     assert answer.status == 202, answer.text
     assert "Location" not in answer.headers
     assert [each["id"] for each in answer.body["events"]] == [each["id"] for each in batch]
+    for each in answer.body["events"]:
+        assert (await api.ask("GET", each["event"])).body["id"] == each["id"]
     assert [message.routing_key for _, message in await notices.take()] == [
         "notice.published",
         "notice.updated",
@@ -94,8 +96,10 @@ async def test_plain_json_with_the_same_key_is_the_same_event(api: NoticesApi, n
     content = {**data(), "expires_at": soon()}
     first, again = await api.write(content, key="k-1"), await api.write(content, key='"k-1"')
     other, foreign = await api.write(content, key="k-2"), await api.write(content, key="k-1", token="roads")
+    theirs = await api.write({**content, "source": ROADS_SOURCE}, key="k-1", token="roads")
     assert first.status == again.status == other.status == 202
     assert first.body == again.body
+    assert first.body["id"] != theirs.body["id"]
     assert first.headers["Location"] == again.headers["Location"] != other.headers["Location"]
     assert (foreign.status, foreign.fields) == (422, ["source"])  # this system has two
     published = await take_without_time(notices)
@@ -157,14 +161,6 @@ async def test_plain_json_planned_ahead_may_wait_for_us_beyond_its_moment(
     assert handled.command is not None
 
 
-async def test_a_key_belongs_to_its_system(api: NoticesApi, notices: NoticeQueue) -> None:
-    content = {**data(), "expires_at": soon()}
-    mine = await api.write(content, key="shared")
-    theirs = await api.write({**content, "source": ROADS_SOURCE}, key="shared", token="roads")
-    assert mine.body["id"] != theirs.body["id"]
-    assert [found["kreisfunksystem"] for found, _ in await notices.take()] == ["pressestelle", "bauamt"]
-
-
 async def test_plain_json_updates_and_withdraws(api: NoticesApi, notices: NoticeQueue) -> None:
     update = {**data(revision=2), "action": "update", "notice": "n-1", "expires_at": soon()}
     assert (await api.write(update)).status == 202
@@ -192,14 +188,8 @@ async def test_checking_says_the_same_and_publishes_nothing(api: NoticesApi, not
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"expirytime": None}, "expirytime"),
-        ({"subject": "a b"}, "subject"),
-        ({"data": data(scheduled_at=soon(-1))}, "scheduled_at"),
-        ({"data": data(municipalities=["Nirgendwo"])}, "municipalities"),
         ({"data": {"headline": "K 9", "text": "Bis Freitag."}}, "topic"),
         ({"data": data(topic=5)}, "topic"),
-        ({"id": "a\u0000b"}, "id"),
-        ({"data": [1]}, "data"),
         ({"type": "de.kreisfunk.notice.published.v9"}, "type"),
         ({"kreisfunksystem": "bauamt"}, "kreisfunksystem"),
     ],

@@ -85,15 +85,6 @@ async def test_every_wrong_field_of_plain_json_is_told_at_once(api: NoticesApi) 
     assert advice["sorce"] == 'is unknown; do you mean "source"?'
 
 
-@pytest.mark.parametrize("media", [STRUCTURED, BATCH, JSON])
-async def test_broken_json_is_told_with_its_place(media: str, api: NoticesApi) -> None:
-    answer = await api.ask(
-        "POST", "/notices", headers={"Content-Type": media}, body='{"topic": "stellen",\n "text": x}'
-    )
-    assert (answer.status, answer.fields) == (400, ["body"])
-    assert "line 2, column 10" in answer.text
-
-
 async def test_a_moment_without_an_offset_is_berlins_and_comes_back_with_it(api: NoticesApi) -> None:
     content = {**data(), "expires_at": "2027-07-01T18:00:00", "scheduled_at": "2027-01-31T18:00:00"}
     told = (await api.write(content, path="/notices/check")).body

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.feeds.configuration import Mode
-from tests.factories.alerts import SENDER, build_alert, build_area, build_info, poll_alerts
+from tests.factories.alerts import build_alert, build_area, build_info, poll_alerts
 from tests.factories.feeds import list_events, list_kinds, read_data
 
 EXPIRES = datetime.fromisoformat("2026-11-25T22:00:00+01:00")
@@ -47,65 +47,30 @@ def test_only_actual_public_warnings_reach_anybody(fields: dict[str, str], reaso
     assert (list_events(outcome), outcome.counts[reason]) == ([], 1)
 
 
-def test_an_exercise_does_not_change_a_warning() -> None:
-    first = poll_alerts(build_alert("w-1")).state
-    exercise = build_alert("w-2", references=["w-1"], msgType="Cancel", status="Exercise")
-    assert list_events(poll_alerts(exercise, memory=first)) == []
-
-
 @pytest.mark.parametrize(
-    ("severity", "urgency", "urgent"),
+    ("severity", "urgency", "rule", "urgent"),
     [
-        ("Extreme", "Immediate", True),
-        ("Severe", "Expected", True),
-        ("Severe", "Future", False),
-        ("Minor", "Immediate", False),
+        ("Extreme", "Immediate", {}, True),
+        ("Severe", "Expected", {}, True),
+        ("Severe", "Future", {}, False),
+        ("Minor", "Immediate", {}, False),
+        ("Minor", "Future", {"severity": ["Minor"], "urgency": ["Future"]}, True),
     ],
 )
-def test_urgent_by_severity_and_urgency(severity: str, urgency: str, urgent: bool) -> None:
-    (event,) = list_events(poll_alerts(build_alert("w-1", build_info(severity=severity, urgency=urgency))))
+def test_urgent_by_severity_and_urgency(severity: str, urgency: str, rule: dict[str, Any], urgent: bool) -> None:
+    warning = build_alert("w-1", build_info(severity=severity, urgency=urgency))
+    (event,) = list_events(poll_alerts(warning, urgent=rule))
     assert read_data(event)["urgent"] is urgent
 
 
-def test_the_rule_for_urgent_can_be_configured() -> None:
-    warning = build_alert("w-1", build_info(severity="Minor", urgency="Future"))
-    (event,) = list_events(poll_alerts(warning, urgent={"severity": ["Minor"], "urgency": ["Future"]}))
-    assert read_data(event)["urgent"] is True
-
-
-def test_an_update_is_the_next_revision_of_the_same_notice() -> None:
-    first = poll_alerts(build_alert("w-1"))
-    second = poll_alerts(UPDATE, memory=first.state)
-    (event,) = list_events(second)
-    assert (event.subject, event.type) == (list_events(first)[0].subject, "de.kreisfunk.notice.updated.v1")
-    assert (read_data(event)["revision"], read_data(event)["headline"]) == (2, "Wasser weiter abkochen")
-    third = build_alert("w-2b", references=["w-2"], msgType="Update", sent=LAST)
-    (again,) = list_events(poll_alerts(third, memory=second.state))
-    assert (again.subject, read_data(again)["revision"]) == (event.subject, 3)
-
-
-def test_an_update_can_follow_up_to_those_who_got_the_warning() -> None:
-    following: dict[str, Any] = {"update": "follow-up"}
-    first = poll_alerts(build_alert("w-1"), **following)
-    second = poll_alerts(UPDATE, memory=first.state, **following)
-    (event,) = list_events(second)
-    assert read_data(event)["follows"] == list_events(first)[0].subject
-    assert event.subject != list_events(first)[0].subject
-    withdrawn, follow_up, clear = list_events(poll_alerts(CANCEL, memory=second.state, **following))
-    assert [withdrawn.subject, follow_up.subject] == [list_events(first)[0].subject, event.subject]
-    assert read_data(clear)["follows"] == list_events(first)[0].subject
-
-
-def test_a_cancellation_withdraws_and_tells_exactly_those_who_got_it() -> None:
-    first = poll_alerts(build_alert("w-1"))
-    outcome = poll_alerts(CANCEL, memory=first.state)
-    withdrawn, clear = list_events(outcome)
-    assert list_kinds(outcome) == ["withdrawn", "published"]
-    assert withdrawn.subject == list_events(first)[0].subject == read_data(clear)["follows"]
-    assert (read_data(clear)["headline"], read_data(clear)["urgent"]) == ("Entwarnung: Wasser abkochen", True)
-    assert read_data(clear)["text"] == "Die Warnung ist aufgehoben."
-    assert outcome.counts["withdrawn"] == 1
-    assert list_events(poll_alerts(CANCEL, memory=outcome.state)) == []
+@pytest.mark.parametrize("order", list(itertools.permutations([build_alert("w-1"), UPDATE, CANCEL])))
+def test_in_whatever_order_they_lie_there_they_are_taken_as_they_were_sent(order: tuple[bytes, ...]) -> None:
+    outcome = poll_alerts(*order)
+    assert list_kinds(outcome) == ["published", "updated", "withdrawn", "published"]
+    first, update, _, clear = map(read_data, list_events(outcome))
+    assert (first["headline"], update["headline"]) == ("Wasser abkochen", "Wasser weiter abkochen")
+    assert (clear["headline"], clear["text"]) == ("Entwarnung: Wasser weiter abkochen", "Die Warnung ist aufgehoben.")
+    assert first["urgent"] == clear["urgent"] is True
 
 
 def test_a_cancellation_says_what_its_sender_says_but_does_not_repeat_the_warning() -> None:
@@ -118,55 +83,6 @@ def test_a_cancellation_says_what_its_sender_says_but_does_not_repeat_the_warnin
     clear = read_data(list_events(poll_alerts(own, memory=first))[1])
     assert clear["headline"] == "Abkochgebot aufgehoben"
     assert clear["text"] == "Die Warnung ist aufgehoben. Das Wasser ist rein."
-
-
-def test_a_cancellation_can_withdraw_without_a_word() -> None:
-    first = poll_alerts(build_alert("w-1"), cancel="withdraw").state
-    assert list_kinds(poll_alerts(CANCEL, memory=first, cancel="withdraw")) == ["withdrawn"]
-
-
-def test_an_update_that_is_an_all_clear_is_one() -> None:
-    first = poll_alerts(build_alert("w-1")).state
-    clear = build_alert("w-2", build_info(responseType="AllClear"), references=["w-1"], msgType="Update", sent=LATER)
-    assert list_kinds(poll_alerts(clear, memory=first)) == ["withdrawn", "published"]
-
-
-@pytest.mark.parametrize("order", list(itertools.permutations([build_alert("w-1"), UPDATE, CANCEL])))
-def test_in_whatever_order_they_lie_there_they_are_taken_as_they_were_sent(order: tuple[bytes, ...]) -> None:
-    assert list_kinds(poll_alerts(*order)) == ["published", "updated", "withdrawn", "published"]
-
-
-def test_what_was_cancelled_before_it_came_reaches_nobody() -> None:
-    first = poll_alerts(CANCEL)
-    assert (list_events(first), first.counts["unknown_reference"]) == ([], 1)
-    assert list_events(poll_alerts(build_alert("w-1"), memory=first.state)) == []
-
-
-def test_an_update_of_what_we_never_saw_is_news_and_the_older_one_is_not() -> None:
-    first = poll_alerts(UPDATE)
-    assert list_kinds(first) == ["published"]
-    assert list_events(poll_alerts(build_alert("w-1"), memory=first.state)) == []
-
-
-def test_after_a_cancellation_an_update_is_a_new_warning() -> None:
-    over = poll_alerts(CANCEL, memory=poll_alerts(build_alert("w-1")).state).state
-    again = poll_alerts(UPDATE, memory=over)
-    assert list_kinds(again) == ["published"]
-
-
-def test_nobody_ends_somebody_elses_warning() -> None:
-    first = poll_alerts(build_alert("w-1")).state
-    foreign = build_alert("w-9", sender="elsewhere@example.org", references=[f"{SENDER},w-1,x"], msgType="Cancel")
-    assert list_events(poll_alerts(foreign, memory=first)) == []
-    own = build_alert("w-9", sender="x@y", references=[f"{SENDER},w-1,x"], msgType="Update")
-    assert list_events(poll_alerts(own, memory=first)) != []
-
-
-def test_only_known_senders_if_they_are_named() -> None:
-    known: dict[str, Any] = {"senders": [SENDER]}
-    outcome = poll_alerts(build_alert("w-1", sender="elsewhere@example.org"), **known)
-    assert (list_events(outcome), outcome.counts["foreign_sender"]) == ([], 1)
-    assert len(list_events(poll_alerts(build_alert("w-1"), memory=outcome.state, **known))) == 1
 
 
 def test_german_goes_before_other_languages_and_another_one_before_none() -> None:
@@ -208,13 +124,6 @@ def test_a_topic_that_is_not_local_is_for_everybody() -> None:
     assert read_data(event)["municipalities"] == []
 
 
-def test_what_has_moved_elsewhere_is_over_here() -> None:
-    mapped: dict[str, Any] = {"areas": {"03356*": "*"}}
-    first = poll_alerts(build_alert("w-1"), **mapped).state
-    moved = build_alert("w-2", build_info(build_area("Bremen")), references=["w-1"], msgType="Update", sent=LATER)
-    assert list_kinds(poll_alerts(moved, memory=first, **mapped)) == ["withdrawn", "published"]
-
-
 def test_of_several_parts_the_gravest_speaks_and_all_places_are_told() -> None:
     mild = build_info(build_area("Worpswede"), headline="Leicht", severity="Minor")
     grave = build_info(build_area("Lilienthal"), headline="Schwer", severity="Extreme")
@@ -250,28 +159,17 @@ def test_rules_choose_the_topic_by_category_and_event() -> None:
     assert {pending.way for pending in followed.state.pending} == {Mode.DRAFT}
 
 
-@pytest.mark.parametrize("update", ["revision", "follow-up"])
-def test_a_rule_decides_whether_an_update_is_urgent_too(update: str) -> None:
+@pytest.mark.parametrize(("update", "result"), [("revision", "updated"), ("follow-up", "followed_up")])
+def test_a_rule_decides_whether_an_update_is_urgent_too(update: str, result: str) -> None:
     quiet: dict[str, Any] = {"rules": [{"category": "trinkwasser", "urgent": False}], "update": update}
     first = poll_alerts(build_alert("w-1"), **quiet)
     second = poll_alerts(UPDATE, memory=first.state, **quiet)
     assert [read_data(event)["urgent"] for event in (*list_events(first), *list_events(second))] == [False, False]
+    assert second.counts[result] == 1
     third = poll_alerts(
         build_alert("w-2b", references=["w-2"], msgType="Update", sent=LAST), memory=second.state, update=update
     )
     assert [read_data(event)["urgent"] for event in list_events(third)] == [True], "without the rule"
-
-
-def test_a_first_look_can_be_told_to_mark_only() -> None:
-    marking: dict[str, Any] = {"first_poll": "mark"}
-    first = poll_alerts(build_alert("w-1"), **marking)
-    assert (list_events(first), first.counts["marked"]) == ([], 1)
-    assert len(list_events(poll_alerts(build_alert("w-5"), memory=first.state, **marking))) == 1
-
-
-def test_an_alert_that_says_nothing_is_broken() -> None:
-    assert poll_alerts(build_alert("w-1", "<!-- -->")).counts["broken"] == 1
-    assert poll_alerts(build_alert("w-1", build_info(headline="", event=""))).counts["broken"] == 1
 
 
 def test_an_address_of_another_host_does_not_keep_a_warning_back() -> None:
@@ -279,3 +177,10 @@ def test_an_address_of_another_host_does_not_keep_a_warning_back() -> None:
     (event,) = list_events(poll_alerts(warning))
     assert read_data(event)["headline"] == "Warnung. Im Norden"
     assert read_data(event)["text"] == "Keime im Trinkwasser. Mehr auf […], bitte."
+
+
+def test_drafts_of_one_poll_are_one_draft() -> None:
+    outcome = poll_alerts(build_alert("w-1"), UPDATE, mode="draft")
+    (event,) = list_events(outcome)
+    assert (event.id, read_data(event)["headline"]) == (f"{event.subject}:1", "Wasser weiter abkochen")
+    assert outcome.counts["drafted"] == 2

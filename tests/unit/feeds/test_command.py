@@ -12,6 +12,7 @@ from deploy.paths import CONFIG, ROOT
 from services.feeds.folder import StateFolder
 from services.feeds.settings import Settings
 from services.feeds.wiring import build_components
+from tests.harness.commands import CommandResult, run_in_process
 
 FEEDS_FILE = ROOT / "deploy" / "config" / "feeds.toml"
 
@@ -80,24 +81,21 @@ def test_no_description_of_the_service_contains_the_token(tmp_path: Path) -> Non
     assert "only-for-tests" not in f"{settings!r} {parts!r}"
 
 
-def call_drafts(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cli.main", "feeds", "drafts", *arguments, "--folder", str(folder)]
-    return subprocess.run(
-        command, cwd=ROOT, env={"PATH": os.environ["PATH"]}, capture_output=True, check=False, text=True
-    )
-
-
 @pytest.mark.parametrize("kind", ["drafts", "refused"])
 @pytest.mark.parametrize("content", [b"", b'{"data": {"head', b"\xef\xbb\xbf{}", b"\xfc"])
-def test_a_damaged_file_hides_no_other_and_can_be_dropped(tmp_path: Path, kind: str, content: bytes) -> None:
-    (tmp_path / kind).mkdir()
-    (tmp_path / kind / "presse-1.json").write_bytes(content)
-    (tmp_path / "drafts").mkdir(exist_ok=True)
-    (tmp_path / "drafts" / "presse-2.json").write_text('{"data": {"headline": "Sperrung"}}')
-    listed = call_drafts(tmp_path, "list")
-    assert (listed.returncode, listed.stderr) == (0, "")
-    assert [name in listed.stdout for name in ("presse-1", "damaged", "Sperrung")] == [True] * 3
-    shown = call_drafts(tmp_path, "show", "presse-1")
-    assert (shown.returncode, "drop it" in shown.stderr) == (3, True)
-    assert call_drafts(tmp_path, "drop", "presse-1").returncode == 0
-    assert "presse-1" not in call_drafts(tmp_path, "list").stdout
+async def test_a_damaged_file_hides_no_other_and_can_be_dropped(tmp_path: Path, kind: str, content: bytes) -> None:
+    async def call(*arguments: str) -> CommandResult:
+        return await run_in_process("feeds", "drafts", *arguments, "--folder", str(tmp_path), environment={})
+
+    files = {tmp_path / kind / "presse-1.json": content}
+    files[tmp_path / "drafts" / "presse-2.json"] = b'{"data": {"headline": "Sperrung"}}'
+    for file, written in files.items():
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(written)
+    listed = await call("list")
+    assert (listed.status, listed.errors) == (0, "")
+    assert [name in listed.output for name in ("presse-1", "damaged", "Sperrung")] == [True] * 3
+    shown = await call("show", "presse-1")
+    assert (shown.status, "drop it" in shown.errors) == (3, True)
+    assert (await call("drop", "presse-1")).status == 0
+    assert "presse-1" not in (await call("list")).output

@@ -1,23 +1,36 @@
-"""Each entry of a feed once."""
+"""Each entry of a feed once, and once more only with what the website changed while it is news."""
 
 import random
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from services.feeds.configuration import Mode
-from services.feeds.state import OriginState
-from tests.factories.feeds import NOW, SOURCE, build_item, list_events, poll_feed, read_data
-
-PUBLISHED = "de.kreisfunk.notice.published.v1"
-UPDATED = "de.kreisfunk.notice.updated.v1"
+from services.feeds.decisions import MAX_VERSIONS, PublisherIdentity, evaluate_feed
+from services.feeds.rss import read_feed
+from services.feeds.state import NoticeStatus, OriginState
+from shared.contracts.notices import NoticePublished, NoticeUpdated
+from tests.factories.feeds import (
+    COUNTY,
+    IDENTITY,
+    NOW,
+    SOURCE,
+    build_item,
+    build_origin,
+    build_rss,
+    list_events,
+    list_kinds,
+    poll_feed,
+    read_data,
+)
 
 
 def test_a_new_entry_becomes_a_notice_that_says_what_it_says() -> None:
     outcome = poll_feed(build_item(1), urgent=True)
     (event,) = list_events(outcome)
-    assert (event.type, event.source, event.expirytime) == (PUBLISHED, SOURCE, NOW + timedelta(days=2))
+    assert (event.type, event.source, event.expirytime) == (NoticePublished.TYPE, SOURCE, NOW + timedelta(days=2))
     assert event.id == f"{event.subject}:1"
     assert read_data(event)["topic"] == "veranstaltungen"
     assert read_data(event)["headline"] == "Meldung 1"
@@ -39,42 +52,6 @@ def test_fifty_entries_changed_reordered_and_broken_are_published_once_each(seed
         subjects += [event.subject for event in list_events(outcome)]
         memory = outcome.state
     assert len(subjects) == len(set(subjects)) == 50
-
-
-def test_an_empty_first_poll_is_one() -> None:
-    quiet: dict[str, Any] = {"first_poll": "mark"}
-    second = poll_feed(build_item(1), memory=poll_feed(**quiet).state, **quiet)
-    assert len(list_events(second)) == 1
-
-
-def test_a_first_poll_that_can_read_no_entry_is_none() -> None:
-    quiet: dict[str, Any] = {"first_poll": "mark"}
-    first = poll_feed(build_item(1, title=""), build_item(2, title=""), **quiet)
-    second = poll_feed(build_item(1), build_item(2), memory=first.state, **quiet)
-    assert (list_events(second), second.counts["marked"]) == ([], 2)
-
-
-def test_a_changed_entry_is_an_update_only_where_it_is_configured() -> None:
-    first = poll_feed(build_item(1)).state
-    silent = poll_feed(build_item(1, title="Neu"), memory=first)
-    assert (list_events(silent), silent.counts["changed"]) == ([], 1)
-    again = poll_feed(build_item(1, title="Neu"), memory=silent.state)
-    assert again.counts["known"] == 1
-    (event,) = list_events(poll_feed(build_item(1, title="Neu"), memory=first, updates=True))
-    assert (event.type, read_data(event)["revision"], read_data(event)["headline"]) == (UPDATED, 2, "Neu")
-    assert event.id.endswith(":2")
-
-
-def test_what_was_only_marked_is_not_updated() -> None:
-    both: dict[str, Any] = {"first_poll": "mark", "updates": True}
-    first = poll_feed(build_item(1), **both).state
-    assert list_events(poll_feed(build_item(1, title="Neu"), memory=first, **both)) == []
-
-
-def test_markup_that_changes_nothing_for_a_reader_is_no_change() -> None:
-    first = poll_feed(build_item(1), updates=True).state
-    second = poll_feed(build_item(1, description="<div>Text  der <b>Meldung</b> 1.</div>"), memory=first, updates=True)
-    assert (list_events(second), second.counts["known"]) == ([], 1)
 
 
 def test_older_entries_come_first_and_what_is_too_old_not_at_all() -> None:
@@ -129,18 +106,6 @@ def test_what_one_poll_finds_beyond_the_bound_becomes_drafts(memory: OriginState
     assert outcome.counts["too_many"] == 7
 
 
-def test_an_entry_that_has_been_away_for_a_while_is_known_when_it_returns() -> None:
-    first = poll_feed(build_item(1)).state
-    without = poll_feed(build_item(2), memory=first, now=NOW + timedelta(days=300)).state
-    assert list_events(poll_feed(build_item(1), memory=without, now=NOW + timedelta(days=301))) == []
-
-
-def test_memory_does_not_grow_for_ever() -> None:
-    first = poll_feed(build_item(1)).state
-    later = poll_feed(build_item(2), memory=first, now=NOW + timedelta(days=500)).state
-    assert len(later.entries) == 1
-
-
 def test_an_entry_without_text_gets_words_of_the_configuration() -> None:
     (event,) = list_events(poll_feed(build_item(1, description="")))
     assert read_data(event)["text"] == "Mehr dazu auf unserer Internetseite."
@@ -152,3 +117,168 @@ def test_an_address_of_another_host_is_left_out() -> None:
     (event,) = list_events(poll_feed(first))
     assert read_data(event)["headline"] == "Karten: […]"
     assert read_data(event)["text"] == "Mehr: […] und www.landkreis-osterholz.de"
+
+
+TODAY = "Wed, 25 Nov 2026 09:00:00 GMT"
+
+
+ONE, NEW = build_item(1), build_item(1, title="Neu")
+DATED, CORRECTED = build_item(1, pubDate=TODAY), build_item(1, title="Neu", pubDate=TODAY)
+BARE, CHANGED = build_item(1, description=""), build_item(1, description="", title="Neu")
+UPDATES: dict[str, Any] = {"updates": True}
+MARK: dict[str, Any] = {"first_poll": "mark"}
+
+
+def tell(name: str, origin: dict[str, Any], *several: tuple[Any, ...]) -> Any:
+    return pytest.param(origin, several, id=name)
+
+
+def after(days: int) -> dict[str, Any]:
+    return {"now": NOW + timedelta(days=days)}
+
+
+@pytest.mark.parametrize(
+    ("origin", "polls"),
+    [
+        tell("changes are left", {}, (ONE, "published"), (NEW, "changed"), (NEW, "known")),
+        tell("changes are updates", UPDATES, (ONE, "published"), (NEW, "updated"), (NEW, "known")),
+        tell("two caches", UPDATES, (ONE, "published"), (NEW, "updated"), (ONE, "known"), (NEW, "known")),
+        tell("only marked", MARK | UPDATES, (ONE, "marked"), (NEW, "changed")),
+        tell("an empty first poll", MARK, ("", ""), (ONE, "published")),
+        tell("a first poll without a valid entry", MARK, (build_item(1, title=""), "broken"), (ONE, "marked")),
+        tell(
+            "markup that no reader sees",
+            UPDATES,
+            (ONE, "published"),
+            (build_item(1, description="<div>Text  der <b>Meldung</b> 1.</div>"), "known"),
+        ),
+        tell(
+            "older than the oldest",
+            UPDATES,
+            (DATED, "published"),
+            (CORRECTED, "old", after(200)),
+            (CORRECTED, "known", after(200)),
+        ),
+        tell(
+            "away for a while",
+            {},
+            (ONE, "published"),
+            (build_item(2), "published", after(300)),
+            (ONE, "known", after(301)),
+        ),
+        tell(
+            "away for long",
+            {},
+            (ONE, "published"),
+            (build_item(2), "published", after(500)),
+            (ONE, "published", after(500)),
+        ),
+        tell("read less often", UPDATES, (ONE, "published"), (NEW, "updated", {"every": "1h", "oldest": "9d"})),
+        *(
+            tell(
+                "another configuration",
+                UPDATES,
+                (BARE, "published"),
+                (BARE, "known", changed),
+                (CHANGED, "updated", changed),
+            )
+            for changed in (
+                {"text_without_summary": "Alles Weitere im Internet."},
+                {"topic": "stellen"},
+                {"rules": [{"title": "Meldung", "urgent": True}]},
+            )
+        ),
+    ],
+)
+def test_what_becomes_of_an_entry_poll_by_poll(origin: dict[str, Any], polls: list[Any]) -> None:
+    memory = OriginState()
+    for item, expected, *options in polls:
+        outcome = poll_feed(item, memory=memory, **origin, **(options[0] if options else {}))
+        assert " ".join(result for result, count in outcome.counts.items() if count) == expected
+        assert len(list_events(outcome)) == (expected in ("published", "updated"))
+        memory = outcome.state
+
+
+def test_an_update_is_the_next_revision_and_says_what_is_new() -> None:
+    (event,) = list_events(poll_feed(NEW, memory=poll_feed(ONE).state, updates=True))
+    assert (event.type, event.id) == (NoticeUpdated.TYPE, f"{event.subject}:2")
+    assert (read_data(event)["revision"], read_data(event)["headline"]) == (2, "Neu")
+
+
+def test_versions_of_an_entry_are_remembered_up_to_a_bound() -> None:
+    memory = poll_feed(build_item(1), updates=True).state
+    for number in range(3 * MAX_VERSIONS):
+        outcome = poll_feed(build_item(1, title=f"Fassung {number}"), memory=memory, updates=True)
+        memory = outcome.state
+        assert outcome.counts["updated"] == 1
+    (known,) = memory.entries.values()
+    assert len(known.digest.split()) == 1 + MAX_VERSIONS
+
+
+def test_another_host_that_may_be_linked_to_updates_nothing() -> None:
+    memory = poll_feed(build_item(1), updates=True).state
+    county = replace(COUNTY, link_hosts=("www.example.org",))
+    publisher = PublisherIdentity(system=IDENTITY.system, source=IDENTITY.source, county=county, now=NOW)
+    feed = read_feed(build_rss([build_item(1)]))
+    outcome = evaluate_feed(build_origin(updates=True), replace(memory, pending=()), feed, publisher)
+    assert (list_events(outcome), outcome.counts["known"]) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    ("mode", "waits", "status", "kind", "way"),
+    [
+        ("draft", True, NoticeStatus.SENT, "published", Mode.DRAFT),
+        ("direct", True, NoticeStatus.SENT, "published", Mode.DRAFT),
+        ("direct", False, NoticeStatus.UNSENT, "published", Mode.DRAFT),
+        ("direct", False, NoticeStatus.REJECTED, "published", Mode.DIRECT),
+        ("draft", False, NoticeStatus.SENT, "updated", Mode.DRAFT),
+        ("direct", False, NoticeStatus.SENT, "updated", Mode.DIRECT),
+    ],
+)
+def test_a_change_of_a_draft_or_of_what_nobody_has_is_no_update(
+    mode: str, waits: bool, status: NoticeStatus, kind: str, way: Mode
+) -> None:
+    first = poll_feed(build_item(1), mode="draft", updates=True)
+    (draft,) = list_events(first)
+    drafts, changed = {draft.id} if waits else (), build_item(1, title="Neu")
+    outcome = poll_feed(changed, memory=first.state, drafts=drafts, status=status, mode=mode, updates=True)
+    assert list_kinds(outcome) == [kind]
+    assert [pending.way for pending in outcome.state.pending] == [way]
+    assert (list_events(outcome)[0].id == draft.id) is (kind == "published")
+    (known,) = outcome.state.entries.values()
+    assert known.revision == (1 if kind == "published" else 2)
+
+
+@pytest.mark.parametrize("mode", ["draft", "direct"])
+def test_a_change_replaces_an_update_that_waits_as_a_draft(mode: str) -> None:
+    first = poll_feed(build_item(1), updates=True).state
+    second = poll_feed(build_item(1, title="Neu"), memory=first, mode="draft", updates=True)
+    (draft,) = list_events(second)
+    changed = build_item(1, title="Neuer")
+    outcome = poll_feed(changed, memory=second.state, drafts={draft.id}, mode=mode, updates=True)
+    (update,) = list_events(outcome)
+    assert (update.id, read_data(update)["headline"], read_data(update)["revision"]) == (draft.id, "Neuer", 2)
+    assert [pending.way for pending in outcome.state.pending] == [Mode.DRAFT]
+
+
+def test_a_draft_that_waits_is_replaced_though_there_is_no_room_for_another() -> None:
+    drafting: dict[str, Any] = {"mode": "draft", "updates": True}
+    first = poll_feed(build_item(1), **drafting).state
+    (draft,) = list_events(poll_feed(build_item(1), **drafting))
+    items = [build_item(2), build_item(1, title="Neu")]
+    outcome = poll_feed(*items, memory=first, drafts={draft.id}, max_drafts=0, **drafting)
+    (replaced,) = list_events(outcome)
+    assert (replaced.id, read_data(replaced)["headline"]) == (draft.id, "Neu")
+    assert outcome.counts["not_kept"] == 1
+    again = poll_feed(build_item(1, title="Neuer"), memory=outcome.state, drafts={draft.id}, **drafting)
+    assert [read_data(event)["headline"] for event in list_events(again)] == ["Neuer"]
+
+
+def test_a_draft_that_waits_is_replaced_once_our_rules_permit_what_the_website_says() -> None:
+    drafting: dict[str, Any] = {"mode": "draft", "updates": True}
+    first = poll_feed(build_item(1), **drafting)
+    drafting["drafts"] = {event.id for event in list_events(first)}
+    refused = poll_feed(build_item(1, title="Anders"), memory=first.state, expires_in="9000d", **drafting)
+    assert refused.counts["refused"] == 1
+    outcome = poll_feed(build_item(1, title="Neu"), memory=refused.state, **drafting)
+    assert [read_data(event)["headline"] for event in list_events(outcome)] == ["Neu"]

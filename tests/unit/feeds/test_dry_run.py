@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from services.feeds.configuration import FeedsFile
+from deploy.paths import CONFIG
+from services.feeds.configuration import FeedsFile, read_files
 from services.feeds.dry_run import DryRunError, DryRunResult, evaluate_input
 from services.feeds.fetching import Fetched
 from shared.notices.configuration import ConfigurationError, read_configuration
@@ -77,6 +78,22 @@ def test_a_mistake_in_the_file_is_named_in_words(key: str, value: str, said: str
     with pytest.raises(ConfigurationError) as caught:
         read_configuration(rules, FeedsFile)
     assert str(caught.value) == f"{rules}: {said}"
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ('topic = "unknown"', "presse: the system may not publish about unknown"),
+        ('topic = "stellen"\nmunicipalities = ["Bremen"]', "presse: the county has no Bremen"),
+        ('topic = "stellen"\ncolour = "red"', "unknown field colour - at $.feeds[0].rules[0]"),
+        ('topic = "stellen"\ntext = "("', "is not a valid regular expression: missing ), unterminated subpattern"),
+    ],
+)
+def test_a_rule_that_is_wrong_or_does_not_fit_the_county_is_named(rule: str, said: str, rules: Path) -> None:
+    rules.write_text(FILE.replace('topic = "stellen"', rule, 1))
+    with pytest.raises(ConfigurationError) as caught:
+        read_files(rules, CONFIG / "county.toml")
+    assert said in str(caught.value)
 
 
 def test_each_entry_becomes_what_it_would_become_if_it_were_new(file: FeedsFile) -> None:
@@ -170,6 +187,15 @@ async def test_rules_that_there_are_not_are_a_wrong_command_line(rules: Path, tm
     target.write_bytes(build_rss([build_item(1)]))
     ended = await check(rules, target, "--rules", "dritte")
     assert (ended.status, "presse, zweite" in ended.errors) == (2, True)
+
+
+@pytest.mark.parametrize("command", [("check", "feed.xml"), ("list",), ("once",)])
+async def test_a_wrong_file_is_a_wrong_command_line(command: tuple[str, ...], rules: Path, tmp_path: Path) -> None:
+    write(rules, FILE.replace('system = "feeds"', 'system = "unknown"'))
+    folder = () if command[0] == "check" else ("--folder", str(tmp_path))
+    access = {"KREISFUNK_NOTICES_API_URL": "http://127.0.0.1:1", "KREISFUNK_NOTICES_API_TOKEN": "only-for-tests"}
+    ended = await run_in_process("feeds", *command, "--file", str(rules), *folder, environment=access)
+    assert (ended.status, "system: unknown is not registered" in ended.errors) == (2, True), ended.everything
 
 
 @pytest.mark.parametrize(("command", "option"), [(("list",), "--file"), (("drafts", "list"), "--folder")])

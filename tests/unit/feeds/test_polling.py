@@ -1,8 +1,12 @@
-"""Files that a poll writes; with a full disk nothing ends and nothing is sent twice."""
+"""Polls: with a full disk nothing ends, and a website that asks to wait or fails is left alone, but not for long."""
 
 import asyncio
+import dataclasses
+import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -10,12 +14,18 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
+from deploy.paths import CONFIG
+from services.feeds.configuration import FeedsFile
 from services.feeds.decisions import PollOutcome
-from services.feeds.folder import list_files
+from services.feeds.fetching import FetchFailed
+from services.feeds.folder import StateFolder, list_files
 from services.feeds.metrics import Metrics
+from services.feeds.polling import Poller, PollResult
 from services.feeds.service import PollLoop
 from services.feeds.state import OriginState
-from tests.factories.feeds import NOW, build_item
+from services.feeds.wiring import FeedComponents
+from tests.factories.alerts import build_alert_origin
+from tests.factories.feeds import COUNTY, NOW, SOURCE, build_item, build_origin
 from tests.harness.feeds_folder import Disk, FakeFeed, FakeNoticesApi, LimitedFolder, build_poller
 
 
@@ -76,37 +86,6 @@ async def test_a_full_disk_is_told_and_what_was_found_is_sent_once_it_is_not(
     assert len(notices.published) == len(set(notices.published)) == 2
 
 
-async def test_a_disk_that_gets_full_after_a_publication_sends_nothing_twice(
-    notices: FakeNoticesApi, disk: Disk, folder: LimitedFolder
-) -> None:
-    poller = build_poller(folder, FakeFeed([build_item(1), build_item(2)]), notices)
-    disk.full = {"sent"}
-    await poller.poll()
-    disk.full = {"state"}
-    for _ in range(3):
-        assert (await poller.poll()).result == "folder"
-    assert len(notices.published) == 1
-    disk.full = set()
-    await poller.poll()
-    assert len(notices.published) == len(set(notices.published)) == 2
-    assert folder.read_state("presse").pending == ()
-
-
-async def test_a_draft_that_somebody_dropped_while_the_disk_was_full_stays_dropped(
-    notices: FakeNoticesApi, disk: Disk, folder: LimitedFolder
-) -> None:
-    poller = build_poller(folder, FakeFeed([build_item(1)], {"mode": "draft"}), notices)
-    disk.full = {"draft"}
-    assert (await poller.poll()).result == "folder"
-    disk.full = {"state"}
-    assert (await poller.poll()).result == "folder"
-    (draft,) = list_files(folder.drafts)
-    folder.drop(draft.stem)
-    disk.full = set()
-    await poller.poll()
-    assert list_files(folder.drafts) == []
-
-
 @dataclass
 class ScriptedFeed(FakeFeed):
     """A feed that takes these steps, one with each poll."""
@@ -145,3 +124,117 @@ async def test_a_flood_is_told_in_log_and_metric(notices: FakeNoticesApi, folder
     labels = {"name": "presse", "outcome": "perhaps_known"}
     assert (told, registry.get_sample_value("kreisfunk_feeds_entries_total", labels)) == ([("warning", 1)], 1)
     assert (len(list_files(folder.drafts)), notices.published) == (1, [])
+
+
+@dataclass
+class BusyWebsite:
+    """A website that answers each request with 503 and this Retry-After; `now` is its time."""
+
+    retry_after: float = 86_400.0
+    now: datetime = NOW
+    requested: Callable[[], object] = lambda: None
+
+    async def __call__(self, state: OriginState) -> PollOutcome | None:
+        self.requested()
+        raise FetchFailed("status_503", retry_after=self.retry_after)
+
+    def tick(self) -> datetime:
+        self.now += timedelta(seconds=1)
+        return self.now
+
+
+async def open_pollers(website: BusyWebsite, folder: Path) -> list[Poller]:
+    """One of a feed and one of warnings, as the service builds them."""
+    alerts = build_alert_origin(files=None, url="https://warnungen.example.org/")
+    parts = FeedComponents(
+        file=FeedsFile(system="feeds", source=SOURCE, feeds=(build_origin(),), alerts=(alerts,)),
+        base_folder=CONFIG,
+        county=COUNTY,
+        folder=StateFolder(folder),
+        open_notices=lambda: nullcontext(FakeNoticesApi()),
+        clock=website.tick,
+    )
+    async with parts.open_publisher() as publisher, parts.open_pollers(publisher) as pollers:
+        return [dataclasses.replace(poller, source=website) for poller in pollers]
+
+
+async def test_a_feed_is_left_alone_for_a_day_and_warnings_for_ten_minutes(tmp_path: Path) -> None:
+    website, results = BusyWebsite(), []
+    for passed in (timedelta(0), timedelta(minutes=9), timedelta(minutes=2), timedelta(days=1)):
+        website.now += passed
+        results.append([(await poller.poll()).result for poller in await open_pollers(website, tmp_path)])
+    assert results == [
+        ["status_503", "status_503"],
+        ["must_wait", "must_wait"],
+        ["must_wait", "status_503"],
+        ["status_503", "status_503"],
+    ]
+
+
+async def test_a_moment_that_a_wrong_clock_stored_is_not_waited_for(tmp_path: Path) -> None:
+    StateFolder(tmp_path).save_state("warnung", OriginState(not_before=NOW + timedelta(days=365)))
+    _, warnings = await open_pollers(BusyWebsite(), tmp_path)
+    assert (await warnings.poll()).result == "status_503"
+
+
+async def test_waiting_is_no_failure_and_makes_no_pause_longer(tmp_path: Path) -> None:
+    website, stop, failures = BusyWebsite(retry_after=10), asyncio.Event(), list[int]()
+    _, warnings = await open_pollers(website, tmp_path)
+    fast = dataclasses.replace(warnings, interval_seconds=0.001)
+    loop = PollLoop(fast, Metrics(CollectorRegistry()), stop)
+
+    def count() -> None:
+        failures.append(loop.failures)
+        if len(failures) == 4:
+            stop.set()
+
+    website.requested = count
+    await asyncio.wait_for(loop.run(), 30)
+    assert failures == [0, 0, 0, 0]
+
+
+def test_a_poll_that_was_put_off_is_no_success_either() -> None:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    metrics.count_poll(PollResult("presse", "must_wait"))
+    last = registry.get_sample_value("kreisfunk_feeds_last_success_timestamp_seconds", {"name": "presse"})
+    assert last is None
+
+
+def test_a_feed_that_was_never_read_is_missed_from_the_start() -> None:
+    started, registry = time.time(), CollectorRegistry()
+    metrics = Metrics(registry, {"presse": 21_600})
+    metrics.count_poll(PollResult("presse", "status_404"))
+    last = registry.get_sample_value("kreisfunk_feeds_last_success_timestamp_seconds", {"name": "presse"})
+    assert last is not None
+    assert started <= last <= time.time()
+    every = registry.get_sample_value("kreisfunk_feeds_interval_seconds", {"name": "presse"})
+    assert every == 21_600, "whoever is read so rarely is not missed after two hours"
+
+
+@dataclass(frozen=True)
+class RepairedFolder(StateFolder):
+    """A folder whose state is damaged, until somebody repairs it before its fourth reading."""
+
+    reads: list[str] = field(default_factory=list)
+
+    def read_state(self, name: str) -> OriginState:
+        self.reads.append(name)
+        if len(self.reads) == 4:
+            self.save_state(name, OriginState())
+        return super().read_state(name)
+
+
+async def test_a_damaged_state_is_a_failed_poll_that_is_repeated_as_usual(tmp_path: Path) -> None:
+    folder, registry, notices, stop = RepairedFolder(tmp_path), CollectorRegistry(), FakeNoticesApi(), asyncio.Event()
+    path = tmp_path / "memory" / "presse.json"
+    path.parent.mkdir()
+    path.write_text("{")
+    poller = build_poller(
+        folder, ScriptedFeed([build_item(1)], steps=iter([stop.set])), notices, interval_seconds=0.001
+    )
+    with capture_logs() as logs:
+        await asyncio.wait_for(PollLoop(poller, Metrics(registry), stop).run(), 30)
+    told = [(line["log_level"], line["result"]) for line in logs if line["event"] == "feed_polled"]
+    assert told == [("warning", "state_damaged")] * 3 + [("info", "new")]
+    assert (str(path) in logs[0]["detail"], len(notices.published)) == (True, 1)

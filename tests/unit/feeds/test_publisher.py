@@ -104,9 +104,12 @@ async def test_a_question_above_the_rate_limit_is_asked_again(tmp_path: Path) ->
     folder, notices = StateFolder(tmp_path), BusyNoticesApi(LATE, progress=build_progress(EventState.ACCEPTED))
     for number in range(3):
         folder.save_sent("presse", build_sent_event(f"{number}:1"))
-    await build_publisher(folder, notices).wait_for_all(0)
+    await build_publisher(folder, notices).wait_for_answers(0)
     assert (folder.list_unanswered(), notices.asked) == ([], 6)
     assert await build_publisher(folder, notices).publish(EVENT) == ()
+    notices.answers = [NoticesApiUnavailable("answers 429", 0.01)]
+    assert await build_publisher(folder, notices).publish(EVENT) == ()
+    assert notices.published == ["0:1"]
 
 
 async def test_many_events_are_asked_for_slowly_and_not_beyond_the_deadline(
@@ -115,7 +118,7 @@ async def test_many_events_are_asked_for_slowly_and_not_beyond_the_deadline(
     folder, notices = StateFolder(tmp_path), FakeNoticesApi()
     for number in range(2 * UNPACED_REQUESTS):
         folder.save_sent("presse", build_sent_event(f"{number}:1"))
-    await build_publisher(folder, notices).wait_for_all(0)
+    await build_publisher(folder, notices).wait_for_answers(0)
     assert notices.asked == UNPACED_REQUESTS
     monkeypatch.setattr(publisher, "REQUEST_PAUSE_SECONDS", 0)
     await build_publisher(folder, notices).read_answers()

@@ -1,10 +1,12 @@
-"""Hostile XML is refused or read in time; sloppy XML is read as far as it goes."""
+"""Hostile XML is refused or read in time and little memory; sloppy XML is read as far as it goes."""
 
+import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
 
+from services.feeds.cap.parser import NotAnAlert, read_alert
 from services.feeds.content import extract_text
 from services.feeds.rss import NotAFeed, read_feed
 from services.feeds.xml_reader import (
@@ -172,3 +174,32 @@ def test_a_character_that_there_is_not_is_no_error() -> None:
 def test_words_have_an_end() -> None:
     (entry,) = read_feed(build_rss([build_item(1, description="Wort " * 100_000)])).entries
     assert len(entry.summary) <= 10_000
+
+
+MAX_BYTES = 40_000_000
+SHORT, LONG = b"u" * 250, b"u" * 100_000
+HEAVY = {
+    "long namespace": b'<rss xmlns="%b"><channel>%b</channel></rss>' % (LONG, b"<a/>" * 4_000),
+    "long namespace of attributes": b'<rss xmlns:x="%b">%b</rss>' % (LONG, b'<a x:b=""/>' * 4_000),
+    "long namespace of one element": b'<rss xmlns:x="%b" %b/>'
+    % (LONG, b" ".join(b'x:a%d=""' % n for n in range(4_000))),
+    "namespace of many elements": b'<rss xmlns="%b">%b</rss>' % (SHORT, b"<a/>" * 400_000),
+    "different names": b'<rss xmlns="%b">%b</rss>' % (SHORT, b"".join(b"<a%d/>" % n for n in range(200_000))),
+    "unclosed elements": b"<rss>%b" % (b'<a b=""/>' * (MAX_ELEMENTS - 1)),
+    "too many unclosed elements": b"<rss>%b" % (b'<a b=""/>' * 220_000),
+    "ampersands": b"<rss><item><title>%b</title></item></rss>" % (b"&" * 1_000_000),
+}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("read", [read_feed, read_alert])
+@pytest.mark.parametrize("body", HEAVY.values(), ids=HEAVY)
+def test_no_document_takes_much_memory(read: Callable[[bytes], object], body: bytes) -> None:
+    """180 kB took 2 GB, with a long namespace that each of many elements repeats."""
+    tracemalloc.start()
+    try:
+        with suppress(NotAFeed, NotAnAlert):
+            read(body)
+        assert tracemalloc.get_traced_memory()[1] < MAX_BYTES
+    finally:
+        tracemalloc.stop()

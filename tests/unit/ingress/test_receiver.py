@@ -12,9 +12,8 @@ from services.ingress.webhook.metrics import Metrics
 from services.ingress.webhook.outbox import open_outbox
 from services.ingress.webhook.receiver import NotStored, Outbox, Receiver, WebhookResult
 from shared.contracts.inbound import DeliveryStatus, InboundMessage, WebhookQuarantined
-from tests.factories.webhook_rules import INDEX, RECEIVED_AT, RING, find_all
+from tests.factories.webhook_rules import RULES, find_all
 from tests.factories.webhooks import (
-    NUMBER_ID,
     SECRET,
     build_messages_body,
     build_status,
@@ -43,10 +42,7 @@ def receiver(outbox: Outbox, registry: CollectorRegistry) -> Receiver:
     return Receiver(
         app_secrets=(SECRET.encode(),),
         verify_token="token-of-the-handshake",
-        phone_number_id=NUMBER_ID,
-        encrypt=RING.encrypt,
-        index=INDEX,
-        clock=lambda: RECEIVED_AT,
+        build_rules=lambda: RULES,
         outbox=outbox,
         meter=Metrics(registry),
     )

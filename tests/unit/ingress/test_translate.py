@@ -5,8 +5,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from services.ingress.webhook.events import (
     GROUP_TYPES,
@@ -19,7 +17,14 @@ from services.ingress.webhook.events import (
     split_into_chunks,
 )
 from services.ingress.webhook.translate import translate
-from shared.contracts.inbound import AccountEvent, DeliveryStatus, InboundMessage, PreferenceChange
+from shared.contracts.inbound import (
+    AccountEvent,
+    DeliveryStatus,
+    IdentityChange,
+    IdentityChanges,
+    InboundMessage,
+    PreferenceChange,
+)
 from shared.encryption import BlindIndexKey
 from tests.factories.webhook_rules import (
     INDEX,
@@ -34,6 +39,7 @@ from tests.factories.webhook_rules import (
 from tests.factories.webhooks import (
     DATA,
     PHONE,
+    SENT_AT,
     USER,
     build_messages_body,
     build_status,
@@ -177,27 +183,6 @@ def test_every_sample_is_expected_somewhere() -> None:
 
 
 @pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"Start",
-        b"[]",
-        b"{}",
-        b'{"object": "page", "entry": []}',
-        b'{"object": "whatsapp_business_account", "entry": {}}',
-        b'{"object": "whatsapp_business_account"',
-        b'{"object": "whatsapp_business_account", "entry": []} trailing',
-        b"\xff\xfe",
-        b"[" * 100_000,
-        b'{"object": "whatsapp_business_account", "entry": [' + b"[" * 100_000,
-        b'{"object": "whatsapp_business_account", "entry": [{"changes": [7]}]}',
-    ],
-)
-def test_what_is_no_webhook_is_one_problem(body: bytes) -> None:
-    assert get_only(ParseProblem, find_all(body)).reason
-
-
-@pytest.mark.parametrize(
     "broken",
     [
         7,
@@ -255,30 +240,6 @@ def test_equal_webhooks_give_equal_keys_and_different_ciphertexts() -> None:
     assert first.sender.phone.sealed != second.sender.phone.sealed
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=12,
-)
-NAMES = st.sampled_from(["id", "from", "type", "timestamp", "text", "button", "context", "system", "errors", "status"])
-ITEMS = st.dictionaries(NAMES, JSON | st.sampled_from([PHONE, USER, "1794300000"]), max_size=8) | JSON
-LISTS = st.lists(ITEMS, max_size=4)
-
-
-@given(messages=LISTS, statuses=LISTS, contacts=LISTS, preferences=LISTS)
-def test_whatever_the_items_are_each_becomes_something(
-    messages: list[Any], statuses: list[Any], contacts: list[Any], preferences: list[Any]
-) -> None:
-    body = build_webhook(
-        build_value(messages=messages, statuses=statuses, contacts=contacts, user_preferences=preferences)
-    )
-    found = find_all(body)
-    happened = len(messages) + len(statuses) + len(preferences)
-    assert len(found) >= max(1, happened)
-    assert len([it for it in found if not isinstance(it, ParseProblem)]) <= max(1, happened)
-    assert_encodable(found)
-
-
 def test_an_account_value_of_any_depth_is_passed_on_or_a_problem() -> None:
     for depth in (1, 30, 31, 32, 33, 34, 500, 900, 990):
         nested = '{"a":' * depth + "1" + "}" * depth
@@ -294,3 +255,67 @@ def assert_encodable(found: list[Finding]) -> None:
     for kind, same in split_by_type(events).items():
         assert isinstance(build_group(same), GROUP_TYPES[kind])
         assert join_chunks(kind, split_into_chunks(same)) == msgspec.json.encode(build_group(same))
+
+
+NEW_PHONE = "491760406900009"
+NEW_USER = "DE.99"
+
+
+def system_notice(system: dict[str, Any], **message: object) -> bytes:
+    return build_messages_body(
+        {"id": "wamid.IN1", "timestamp": str(SENT_AT), "type": "system", "system": system, **message}
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "before", "after"),
+    [
+        (read_sample("system_number_changed"), (PHONE, USER), (NEW_PHONE, NEW_USER)),
+        (read_sample("system_user_changed"), (None, USER), (None, NEW_USER)),
+        (
+            system_notice({"type": "user_changed_number", "body": f"User A changed from {PHONE} to {NEW_PHONE}"}),
+            (PHONE, None),
+            (NEW_PHONE, None),
+        ),
+        (
+            system_notice({"type": "customer_changed_number", "new_wa_id": NEW_PHONE}, **{"from": PHONE}),
+            (PHONE, None),
+            (NEW_PHONE, None),
+        ),
+        (
+            system_notice({"type": "user_changed_user_id", "user_id": NEW_USER}, from_user_id=USER),
+            (None, USER),
+            (None, NEW_USER),
+        ),
+        (
+            system_notice(
+                {"type": "user_changed_number", "wa_id": NEW_PHONE, "user_id": NEW_USER, "previous_user_id": USER},
+                from_user_id=NEW_USER,
+                **{"from": NEW_PHONE},
+            ),
+            (None, USER),
+            (NEW_PHONE, NEW_USER),
+        ),
+    ],
+)
+def test_who_it_was_and_who_it_is(
+    body: bytes, before: tuple[str | None, str | None], after: tuple[str | None, str | None]
+) -> None:
+    change = get_only(IdentityChange, find_all(body))
+    assert (decrypt_addresses(change.before), decrypt_addresses(change.after)) == (before, after)
+    assert (change.message_key, change.received_at) == (hash_wamid("wamid.IN1"), RECEIVED_AT)
+    assert build_group([change]) == IdentityChanges(changes=(change,))
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        {"type": "customer_identity_changed", "body": "…"},
+        {"type": "user_changed_number", "body": "without any address"},
+        {"type": "something_new", "body": f"User A changed from {PHONE} to {NEW_PHONE}"},
+        {},
+    ],
+)
+def test_other_notices_are_messages_that_say_nothing(system: dict[str, Any]) -> None:
+    message = get_only(InboundMessage, find_all(system_notice(system, **{"from": PHONE})))
+    assert (message.kind, message.text, message.payload) == ("system", None, None)

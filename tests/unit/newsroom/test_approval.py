@@ -226,13 +226,6 @@ async def test_a_lead_approves_amounts_only_and_who_operates_sends_nothing(setti
         await newsroom.play(story)
 
 
-async def test_saving_the_same_words_keeps_the_approval() -> None:
-    newsroom = build_editors()
-    draft = await newsroom.submit()
-    await newsroom.drafting.approve(BEN, draft.id, 1)
-    assert (await newsroom.drafting.save(ANNA, draft.id, 1, CONTENT)).state is DraftState.APPROVED
-
-
 async def test_a_return_and_an_emergency_need_a_reason() -> None:
     newsroom = await EMERGENCY()
     draft = await newsroom.play("anna submit")

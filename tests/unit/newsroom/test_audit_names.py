@@ -21,9 +21,13 @@ def test_every_act_has_a_name() -> None:
 
 
 def test_details_are_named() -> None:
-    detail = {"change": "invite", "roles": "approver, lead", "reason": "lead", "version": ""}
-    assert describe_detail(detail) == "Änderung: Neues Konto; Rollen: Freigabe, Leitung; Grund: lead"
-
-
-def test_a_version_of_a_draft_is_not_called_what_a_revision_of_a_notice_is() -> None:
-    assert describe_detail({"version": "1"}) == "Stand: 1"
+    detail = {
+        "change": "invite",
+        "roles": "approver, lead",
+        "reason": "lead",
+        "version": "1",
+        "draft": "x",
+        "people": "",
+    }
+    said = "Änderung: Neues Konto; Rollen: Freigabe, Leitung; Grund: lead; Stand: 1"
+    assert describe_detail(detail) == said, "a version is called otherwise than the revision of a notice"

@@ -51,13 +51,10 @@ def test_a_single_message_that_is_left_is_singular() -> None:
     assert told == "Das Budget dieses Monats reicht nicht: Es ist noch 1 von 100 Nachrichten möglich."
 
 
-def test_the_smallest_budget_counts() -> None:
+def test_the_smallest_budget_counts_and_of_a_later_month_nothing_is_used_yet() -> None:
     assert find_budget([]) is None
     assert find_budget([build_number(None, 5)]) is None
     assert find_budget([build_number(500, 7), build_number(100, 7)]) == MonthBudget(messages=100, used=7)
-
-
-def test_of_a_later_month_nothing_is_used_yet() -> None:
     later = date(2026, 12, 1)
     budget = find_budget([build_number(500, 7)], promised=20, month=later)
     assert budget == MonthBudget(messages=500, used=0, promised=20, month=later)

@@ -35,11 +35,8 @@ def test_the_scale_is_round_and_high_enough(highest: int) -> None:
     assert highest <= 2 or top <= 2 * highest
 
 
-def test_a_line_goes_through_its_values() -> None:
+def test_a_line_goes_through_its_values_and_a_single_one_is_a_dot() -> None:
     assert draw_line(make_audiences(0, 50, 100), MONTH).path == "M0.00 100.00L3.45 50.00L6.90 0.00"
-
-
-def test_a_single_value_is_a_dot_and_no_value_is_no_path() -> None:
     assert draw_line(make_audiences(5), MONTH).path.endswith("h0")
     assert draw_line([], MONTH).path == ""
 

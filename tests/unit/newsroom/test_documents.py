@@ -39,26 +39,11 @@ async def client(kern: Path) -> AsyncIterator[Client]:
         yield opened
 
 
-def test_with_the_design_system_its_styles_come_first(kern: Path) -> None:
-    names = [path.split("/", 3)[3] for path in StaticFiles(kern).base_styles]
-    assert names == ["kern/kern.min.css", "kern/fonts/fira-sans.css"]
-
-
-def test_without_it_there_is_a_plain_style(tmp_path: Path) -> None:
-    static = StaticFiles(tmp_path / "nowhere")
-    assert [path.split("/", 3)[3] for path in static.base_styles] == ["fallback.css"]
-    assert not static.has_kern
-
-
-def test_a_changed_file_has_another_path(kern: Path) -> None:
-    before = StaticFiles(kern).get_path("newsroom.css")
-    (kern / "kern.min.css").write_text("body { color: red }")
-    assert StaticFiles(kern).get_path("newsroom.css") != before
-
-
-def test_a_template_that_names_no_file_fails(kern: Path) -> None:
-    with pytest.raises(KeyError):
-        StaticFiles(kern).get_path("no-such-file.css")
+def test_with_the_design_system_its_styles_come_first_and_without_it_there_is_a_plain_one(kern: Path) -> None:
+    for folder, expected in ((kern, ["kern/kern.min.css", "kern/fonts/fira-sans.css"]), (kern / "x", ["fallback.css"])):
+        static = StaticFiles(folder)
+        assert [path.split("/", 3)[3] for path in static.base_styles] == expected
+        assert static.has_kern is (folder == kern)
 
 
 async def test_files_are_cached_for_good_and_sent_compressed(client: Client, kern: Path) -> None:
@@ -68,12 +53,9 @@ async def test_files_are_cached_for_good_and_sent_compressed(client: Client, ker
     assert "immutable" in plain.headers["Cache-Control"]
     assert (plain.headers["Content-Type"], zipped.headers["Content-Encoding"]) == ("text/css; charset=utf-8", "gzip")
     assert gzip.decompress(await zipped.read()) == await plain.read() == b"body {}" * 200
-
-
-@pytest.mark.parametrize("accepted", ["gzip;q=0", "gzip; q=0.000, br", "identity"])
-async def test_a_client_that_refuses_compression_gets_none(client: Client, kern: Path, accepted: str) -> None:
-    found = await client.get(StaticFiles(kern).get_path("kern/kern.min.css"), headers={"Accept-Encoding": accepted})
-    assert "Content-Encoding" not in found.headers
+    for refused in ("gzip;q=0", "gzip; q=0.000, br", "identity"):
+        found = await client.get(path, headers={"Accept-Encoding": refused})
+        assert "Content-Encoding" not in found.headers, refused
 
 
 @pytest.mark.parametrize(
@@ -90,9 +72,14 @@ async def test_a_client_that_has_it_in_either_encoding_gets_nothing(
 
 async def test_a_file_is_not_kept_under_the_path_of_another_release(client: Client, kern: Path) -> None:
     """During an update a page of the new process may get its files from the old one."""
+    before = StaticFiles(kern).get_path("newsroom.css")
     (kern / "kern.min.css").write_text("body { color: red }")
-    newer = await client.get(StaticFiles(kern).get_path("kern/kern.min.css"))
+    static = StaticFiles(kern)
+    assert static.get_path("newsroom.css") != before
+    newer = await client.get(static.get_path("kern/kern.min.css"))
     assert (newer.status, newer.headers["Cache-Control"]) == (200, "no-store")
+    with pytest.raises(KeyError):
+        static.get_path("no-such-file.css")
 
 
 @pytest.mark.parametrize("name", ["kern/secret.txt", "no-such.css", "..%2f..%2fdocuments.py", "kern/..%2fsecret.txt"])
@@ -173,11 +160,6 @@ async def test_what_does_not_exist_is_not_kept(cache: ArchiveCache) -> None:
         documents.get("a", lambda _: None)
     documents.get("a", count_calls(made, "a"))
     assert made == ["a"]
-
-
-async def test_before_the_first_state_there_is_nothing(source: ChangingSource) -> None:
-    with pytest.raises(web.HTTPServiceUnavailable):
-        ArchiveDocuments(ArchiveCache(source, lambda: NOW, timedelta(days=1))).get("a", lambda _: "a")
 
 
 async def test_what_expires_while_the_database_is_away_is_shown_as_expired(source: ChangingSource) -> None:

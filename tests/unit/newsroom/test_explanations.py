@@ -23,14 +23,11 @@ def test_a_problem_nobody_knows_is_shown_as_it_is() -> None:
     assert explain_problem(Problem(field="x", problem="is odd")) == "Bitte prüfen (is odd)."
 
 
-def test_figures_and_moments_are_kept() -> None:
+def test_figures_moments_and_durations_are_kept() -> None:
     quota = next(find_quota_problems(dict.fromkeys(list_quotas(SYSTEM, urgent=False)[:1], NOON)))
     assert explain_problem(quota) == (
         "In einer Stunde sind 30 Meldungen möglich; die nächste ab 25. November 2026, 13:00 Uhr."
     )
-
-
-def test_how_long_sending_would_take_has_a_unit_that_suits() -> None:
     german = explain_blocker("not everybody will get it: it takes about 12500 s at today's rate, and expires before")
     assert "Der Versand dauert etwa 3 Stunden, und vorher endet die Gültigkeit." in german
 

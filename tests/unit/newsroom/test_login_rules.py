@@ -38,14 +38,9 @@ def test_delays_grow_up_to_their_limit(scope: FailureScope) -> None:
     assert free == (20 if scope is FailureScope.ADDRESS else 5)
 
 
-def test_a_delay_passes() -> None:
-    assert compute_wait(FailureScope.LOGIN, 9, NOW, NOW) == 16
-    assert compute_wait(FailureScope.LOGIN, 9, NOW, NOW + timedelta(seconds=15)) == 1
-    assert compute_wait(FailureScope.LOGIN, 9, NOW, NOW + timedelta(seconds=16)) == 0
-
-
-def test_failures_are_forgotten_after_a_day() -> None:
-    assert compute_wait(FailureScope.LOGIN, 10_000, NOW, NOW + timedelta(days=1)) == 0
+def test_a_delay_passes_and_failures_are_forgotten_after_a_day() -> None:
+    for failures, later, wait in ((9, 0, 16), (9, 15, 1), (9, 16, 0), (10_000, 86_400, 0)):
+        assert compute_wait(FailureScope.LOGIN, failures, NOW, NOW + timedelta(seconds=later)) == wait
 
 
 def test_a_known_browser_has_a_counter_of_its_own() -> None:

@@ -1,20 +1,18 @@
 """What a county without municipalities, or without topics that depend on them, promises its citizens."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from deploy.paths import CONFIG
 from services.newsroom.domain.archive import Archive, ArchiveSelection
-from services.newsroom.domain.archive_feeds import ArchiveSite
 from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.http.archive_pages import ArchivePages
 from services.newsroom.http.documents import StaticFiles
-from shared.notices.configuration import read_configuration
-from tests.factories.archive import NOW
+from tests.factories.archive import NOW, SITE
 
-COUNTY = read_configuration(CONFIG / "county.toml", NewsroomCounty)
+COUNTY = SITE.county
 ANYWHERE = tuple(msgspec.structs.replace(topic, local=False) for topic in COUNTY.topics)
 
 
@@ -27,10 +25,10 @@ ANYWHERE = tuple(msgspec.structs.replace(topic, local=False) for topic in COUNTY
     ],
 )
 def test_only_who_can_choose_municipalities_is_told_to(county: NewsroomCounty, has_places: bool) -> None:
-    topics = {topic.id: topic.title for topic in county.topics}
-    site = ArchiveSite(url="https://a.example", county=county.name, topics=topics, municipalities=())
     static = StaticFiles(Path("/nonexistent"))
-    pages = ArchivePages(site=site, county=county, phone="+49 4791 930 9999", retention_days=365, static=static)
+    pages = ArchivePages(
+        site=replace(SITE, county=county), phone="+49 4791 930 9999", retention_days=365, static=static
+    )
     shown = [pages.render_for_phone("signup"), pages.render_for_phone("poster")]
     shown.append(pages.render_list(Archive([], NOW), ArchiveSelection(), 1))
     assert [page and "Gemeinde" in page for page in shown] == [has_places] * 3

@@ -9,7 +9,7 @@ from deploy.paths import CONFIG
 from services.newsroom.adapters.config_files import read_templates
 from services.newsroom.domain.drafts import DraftContent
 from services.newsroom.domain.outbox import CODE_LENGTH_IN_TEXT
-from services.newsroom.domain.preview import Preview, build_preview, build_trial_text, count_length
+from services.newsroom.domain.preview import MAX_LENGTH, Preview, build_preview, build_trial_text, count_length
 from shared.notices.configuration import Topic
 from shared.notices.rules import MAX_CONTENT_LENGTH
 from tests.factories.editors import COUNTY
@@ -64,9 +64,9 @@ def test_no_word_of_the_editor_is_lost(middle: str, topic: Topic) -> None:
 
 @given(st.text(max_size=120), st.text(max_size=300), st.text(max_size=100))
 def test_the_count_is_that_of_the_rules(headline: str, text: str, link: str) -> None:
-    used = count_length(DraftContent(headline=headline, text=text, link=link)).used
+    used = count_length(DraftContent(headline=headline, text=text, link=link))
     assert used == len((headline + text + link).encode("utf-16-le")) // 2
-    assert count_length(DraftContent()).limit + CODE_LENGTH_IN_TEXT == MAX_CONTENT_LENGTH
+    assert MAX_LENGTH + CODE_LENGTH_IN_TEXT == MAX_CONTENT_LENGTH
 
 
 def test_a_placeholder_in_the_words_is_no_placeholder() -> None:

@@ -49,19 +49,13 @@ def test_reached_means_accepted_for_95_percent_of_those_who_want_it(
     assert has_reached_target(audience, states) is reached
 
 
-def test_half_and_most_are_values_of_broadcasts() -> None:
+def test_half_and_most_are_values_of_broadcasts_and_what_never_got_there_is_not_hidden() -> None:
     level = compute_bulk(*[make_run(float(seconds)) for seconds in range(1, 101)])
     assert (level.median_seconds, level.p95_seconds, level.broadcasts, level.people) == (50, 95, 100, 10_000)
-
-
-def test_one_in_ten_that_never_got_there_is_not_hidden() -> None:
     level = compute_bulk(*[make_run(3.0)] * 9, make_run(None))
     assert (level.median_seconds, level.p95_seconds) == (3, None)
-
-
-def test_what_is_still_under_way_counts_only_when_it_is_late() -> None:
-    assert compute_bulk(make_run(None, days_ago=0.5, ended=False)).broadcasts == 0
-    assert compute_bulk(make_run(None, days_ago=1.5, ended=False)).broadcasts == 1
+    for days_ago, counted in ((0.5, 0), (1.5, 1)):  # what is still under way counts only when it is late
+        assert compute_bulk(make_run(None, days_ago=days_ago, ended=False)).broadcasts == counted
 
 
 def test_urgent_ones_and_periods_are_apart() -> None:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
@@ -35,8 +36,8 @@ def accepted(identifier: str = "1", broadcast: UUID = BROADCAST, at: datetime | 
     return NoticeAccepted(source=SOURCE, event=identifier, notice="n", revision=1, broadcast=broadcast, scheduled_at=at)
 
 
-def rejected() -> NoticeRejected:
-    return NoticeRejected(source=SOURCE, event="1", problems=(Problem(field="id", problem="was used"),))
+def rejected(system: str = "") -> NoticeRejected:
+    return NoticeRejected(source=SOURCE, event="1", system=system, problems=(Problem(field="id", problem="was used"),))
 
 
 def state(view: ProgressStore, identifier: str = "1") -> EventState | None:
@@ -52,49 +53,52 @@ def view_with(*messages: Message) -> ProgressStore:
     return view
 
 
-def test_a_rejection_after_the_acceptance_is_that_of_other_content() -> None:
-    view = view_with(accepted(), rejected())
-    entry = view.find("a", event_key(SOURCE, "1"))
+FINISHED = BroadcastFinished(broadcast=BROADCAST, audience=1, states={"accepted": 1})
+CANCELLED = BroadcastCancelled(broadcast=BROADCAST, source=SOURCE, notice="n", reason="superseded")
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        ([accepted(at=NOW + HOUR)], EventState.SCHEDULED),
+        ([accepted(at=NOW - HOUR)], EventState.ACCEPTED),
+        ([accepted(), rejected()], EventState.ACCEPTED),
+        ([rejected(), accepted()], EventState.ACCEPTED),
+        ([rejected("b")], EventState.RECEIVED),
+        ([rejected("b"), rejected("a")], EventState.REJECTED),
+        ([accepted(), FINISHED, accepted()], EventState.FINISHED),
+        ([accepted(), FINISHED, CANCELLED], EventState.FINISHED),  # an update cancels what it replaces, sent or not
+        ([accepted(at=NOW + HOUR), CANCELLED], EventState.CANCELLED),
+    ],
+)
+def test_each_message_moves_an_event_on_or_not_at_all(messages: list[Message], expected: EventState) -> None:
+    entry = view_with(*messages).find("a", event_key(SOURCE, "1"))
     assert entry is not None
-    assert (entry.progress.state, entry.progress.problems[0].field) == (EventState.ACCEPTED, "id")
+    progress = entry.progress
+    assert progress.state is expected
+    assert progress.reason == ("superseded" if expected is EventState.CANCELLED else "")
+    assert progress.audience == (1 if expected is EventState.FINISHED else None)
+    is_other_content = messages[-1] == rejected() and expected is EventState.ACCEPTED
+    assert bool(progress.problems) == (is_other_content or expected is EventState.REJECTED)
 
 
-def test_what_was_rejected_may_be_accepted_when_it_is_sent_again() -> None:
-    assert state(view_with(rejected(), accepted())) is EventState.ACCEPTED
+def test_the_same_id_of_two_systems_is_two_events_and_of_a_stranger_none() -> None:
+    view = ProgressStore({"/a": "a", "/b": "b"})
+    view.add_event(published(), "b", NOW, 0)
+    view.add_event(published(), "a", NOW, 1)
+    view.apply(accepted(), NOW, 2)
+    assert state(view) is EventState.ACCEPTED
+    assert view.find("b", event_key(SOURCE, "1")) is not None
+    for stranger in ("stranger", None):
+        assert view.add_event(published(), stranger, NOW, 0) is None
+    assert view.find("stranger", event_key(SOURCE, "1")) is None
 
 
-def test_an_acceptance_said_again_takes_nothing_back() -> None:
-    finished = BroadcastFinished(broadcast=BROADCAST, audience=1, states={"accepted": 1})
-    view = view_with(accepted(), finished, accepted())
-    entry = view.find("a", event_key(SOURCE, "1"))
-    assert entry is not None
-    assert (entry.progress.state, entry.progress.audience) == (EventState.FINISHED, 1)
+PROGRESSED = BroadcastProgressed(broadcast=BROADCAST, audience=None, states={})
 
 
-def test_what_was_sent_to_all_has_no_reason_for_an_early_end() -> None:
-    """An update cancels what it replaces, sent or not."""
-    finished = BroadcastFinished(broadcast=BROADCAST, audience=1, states={"accepted": 1})
-    cancelled = BroadcastCancelled(broadcast=BROADCAST, source=SOURCE, notice="n", reason="superseded")
-    entry = view_with(accepted(), finished, cancelled).find("a", event_key(SOURCE, "1"))
-    assert entry is not None
-    assert (entry.progress.state, entry.progress.reason) == (EventState.FINISHED, "")
-
-
-def test_a_schedule_that_is_over_is_none() -> None:
-    assert state(view_with(accepted(at=NOW + timedelta(hours=1)))) is EventState.SCHEDULED
-    assert state(view_with(accepted(at=NOW - timedelta(hours=1)))) is EventState.ACCEPTED
-
-
-SAID = [
-    accepted(),
-    rejected(),
-    BroadcastProgressed(broadcast=BROADCAST, audience=None, states={}),
-    BroadcastFinished(broadcast=BROADCAST, audience=1, states={}),
-    BroadcastCancelled(broadcast=BROADCAST, source=SOURCE, notice="n"),
-]
-
-
-@given(some.lists(some.sampled_from(SAID), max_size=8))
+@given(some.lists(some.sampled_from([accepted(), rejected(), PROGRESSED, FINISHED, CANCELLED]), max_size=8))
 def test_what_has_ended_stays_ended(messages: list[Message]) -> None:
     view = view_with()
     before = state(view)
@@ -113,22 +117,6 @@ def test_only_the_last_events_of_a_system_are_known_and_others_lose_nothing() ->
         view.apply(accepted(str(number), UUID(int=number)), NOW, number)
     assert (state(view, "6"), state(view, "7")) == (None, EventState.ACCEPTED)
     assert view.find("b", event_key(SOURCE, "kept")) is not None
-
-
-def test_whoever_is_not_registered_has_no_events() -> None:
-    view = ProgressStore({"/a": "a"})
-    assert view.add_event(published(), "stranger", NOW, 0) is None
-    assert view.add_event(published(), None, NOW, 0) is None
-    assert view.find("stranger", event_key(SOURCE, "1")) is None
-
-
-def test_the_same_id_of_two_systems_is_two_events() -> None:
-    view = ProgressStore({"/a": "a", "/b": "b"})
-    view.add_event(published(), "b", NOW, 0)
-    view.add_event(published(), "a", NOW, 1)
-    view.apply(accepted(), NOW, 2)
-    assert state(view) is EventState.ACCEPTED
-    assert view.find("b", event_key(SOURCE, "1")) is not None
 
 
 def test_an_id_stands_for_the_event_that_it_was_used_for_first() -> None:
@@ -171,14 +159,6 @@ def test_of_several_rejected_events_about_a_notice_the_last_is_listed() -> None:
         view.add_event(published(identifier, subject), "a", NOW, place)
         view.apply(NoticeRejected(source=SOURCE, event=identifier, problems=()), NOW, place)
     assert [each.id for each in view.list_notices("a")] == ["3", "2"]
-
-
-def test_a_rejection_of_what_another_system_sent_under_the_same_name_changes_nothing() -> None:
-    problems = (Problem(field="source", problem="is another's"),)
-    view = view_with(NoticeRejected(source=SOURCE, event="1", system="b", problems=problems))
-    assert state(view) is EventState.RECEIVED
-    view.apply(NoticeRejected(source=SOURCE, event="1", system="a", problems=problems), NOW, 2)
-    assert state(view) is EventState.REJECTED
 
 
 def test_what_came_over_amqp_is_known_from_its_acceptance_on() -> None:

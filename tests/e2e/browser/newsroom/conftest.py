@@ -23,9 +23,10 @@ AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
 @pytest.fixture
 async def inspector(browser: Browser) -> AsyncIterator[Inspector]:
     """Opens pages, and fails at the end if the browser has complained about any."""
-    async with Inspector(browser, AXE.read_text()) as inspector:
-        yield inspector
-        assert inspector.complaints == []
+    inspector = Inspector(browser, AXE.read_text())
+    yield inspector
+    await inspector.close()
+    assert inspector.complaints == []
 
 
 def _run_newsroom(

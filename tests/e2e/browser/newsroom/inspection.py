@@ -5,8 +5,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 from urllib.parse import urljoin, urlsplit
 
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request
@@ -92,12 +91,7 @@ class Inspector:
     complaints: list[str] = field(default_factory=list)
     contexts: list[BrowserContext] = field(default_factory=list)
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def close(self) -> None:
         for context in self.contexts:
             await context.close()
 
@@ -165,8 +159,7 @@ async def list_problems(page: Page, axe: str) -> list[str]:
 
 async def list_torn_words(page: Page) -> list[str]:
     """The words and codes that go on in another line, though they would fit into one."""
-    found: list[str] = await page.evaluate(_TORN)
-    return found
+    return list(await page.evaluate(_TORN))
 
 
 # A page that begins with the focus on what it has to say is walked from its top, too.
@@ -191,13 +184,17 @@ async def walk_by_keyboard(page: Page) -> list[str]:
     raise AssertionError(f"Tab does not come to an end: {names.values()}")
 
 
-async def press_to(page: Page, name: str) -> None:
-    """Press Tab until the control of this name has the focus."""
+async def press_to(page: Page, name: str) -> list[str]:
+    """Press Tab until the control of this name has the focus; return those whose focus cannot be seen."""
+    invisible = []
     for _ in range(MAX_CONTROLS):
         await page.keyboard.press("Tab")
-        focus = await page.evaluate(FOCUS)
-        if focus and focus["name"] == name:
-            return
+        # After the last control the focus is nowhere for one step.
+        focus = await page.evaluate(FOCUS) or {"name": "", "visible": True}
+        if not focus["visible"]:
+            invisible.append(focus["name"])
+        if focus["name"] == name:
+            return invisible
     raise AssertionError(f"Tab does not reach {name}")
 
 

@@ -31,6 +31,18 @@ def read_draft(page: Page) -> str:
     return page.url.rpartition("/")[2]
 
 
+def refuse_to_leave(page: Page) -> list[str]:
+    """Stay on the page whenever the browser asks; return what it has asked so far."""
+    asked: list[str] = []
+
+    async def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        await dialog.dismiss()
+
+    page.on("dialog", stay)
+    return asked
+
+
 async def test_what_is_not_saved_is_never_called_saved(inspector: Inspector, newsroom: NewsroomProcess) -> None:
     page = await begin_writing(inspector, newsroom)
     text, state = page.get_by_label("Text", exact=True), page.locator(".nw-saved")
@@ -141,14 +153,22 @@ async def test_whoever_presses_a_button_while_logged_out_stays_where_everything_
     await expect(text).to_have_value("Die Brücke ist gesperrt.")
 
 
-async def test_no_other_button_takes_away_what_is_written_while_logged_out(
-    inspector: Inspector, newsroom: NewsroomProcess
+@pytest.mark.parametrize(
+    ("end", "button", "told"),
+    [
+        ("session set revoked_at = now()", "Entwurf verwerfen", "Noch nicht gespeichert: Sie sind abgemeldet."),
+        ("account set roles = '{lead}'", "Speichern", "Sie dürfen hier nicht mehr schreiben."),
+    ],
+    ids=["logged-out", "no-right"],
+)
+async def test_no_button_takes_away_what_somebody_may_not_save_any_more(
+    inspector: Inspector, newsroom: NewsroomProcess, end: str, button: str, told: str
 ) -> None:
     page = await begin_writing(inspector, newsroom)
-    await newsroom.owner.execute("update newsroom.session set revoked_at = now()")
+    await newsroom.owner.execute(f"update newsroom.{end}")
     await page.get_by_label("Text", exact=True).fill("Die Brücke ist gesperrt.")
-    await page.get_by_role("button", name="Entwurf verwerfen").press("Enter")
-    await expect(page.locator(".nw-saved")).to_contain_text("Noch nicht gespeichert: Sie sind abgemeldet.")
+    await page.get_by_role("button", name=button).press("Enter")
+    await expect(page.locator(".nw-saved")).to_contain_text(told)
     await expect(page.get_by_label("Text", exact=True)).to_have_value("Die Brücke ist gesperrt.")
 
 
@@ -158,13 +178,7 @@ async def test_where_saving_is_refused_no_other_button_leaves_without_a_question
 ) -> None:
     page = await begin_writing(inspector, newsroom)
     text = page.get_by_label("Text", exact=True)
-    asked: list[str] = []
-
-    async def stay(dialog: Dialog) -> None:
-        asked.append(dialog.type)
-        await dialog.dismiss()
-
-    page.on("dialog", stay)
+    asked = refuse_to_leave(page)
     await newsroom.owner.execute("update newsroom.draft set state = 'discarded'")
     await text.fill("Die Brücke ist gesperrt.")
     async with page.expect_event("dialog"):
@@ -188,13 +202,7 @@ async def test_whoever_leaves_what_only_the_page_with_both_versions_has_is_asked
 ) -> None:
     page = await begin_writing(inspector, newsroom)
     text = page.get_by_label("Text", exact=True)
-    asked: list[str] = []
-
-    async def stay(dialog: Dialog) -> None:
-        asked.append(dialog.type)
-        await dialog.dismiss()
-
-    page.on("dialog", stay)
+    asked = refuse_to_leave(page)
     await newsroom.owner.execute(_ANOTHER_VERSION, read_draft(page))
     await text.fill("Die Brücke ist gesperrt.")
     await page.get_by_role("button", name="Speichern").press("Enter")
@@ -212,7 +220,7 @@ async def test_whoever_leaves_what_was_refused_is_asked_until_it_is_saved(
 ) -> None:
     page = await begin_writing(inspector, newsroom)
     text = page.get_by_label("Text", exact=True)
-    page.on("dialog", lambda dialog: dialog.dismiss())
+    refuse_to_leave(page)
     await text.fill("Zu lang. " * 300)
     await page.get_by_role("button", name="Speichern").press("Enter")
     await expect(page.get_by_text("Noch ist nichts gespeichert.")).to_be_visible()
@@ -240,14 +248,3 @@ async def test_what_somebody_has_written_is_not_saved_for_another_who_logs_in(
     await page.get_by_role("button", name="Speichern").press("Enter")
     await expect(page.get_by_text("Kopieren Sie Ihren Text")).to_be_visible()
     assert await newsroom.owner.fetchval("select version from newsroom.draft where id = $1", read_draft(page)) == 2
-
-
-async def test_whoever_may_not_write_any_more_keeps_the_text_on_the_page(
-    inspector: Inspector, newsroom: NewsroomProcess
-) -> None:
-    page = await begin_writing(inspector, newsroom)
-    await newsroom.owner.execute("update newsroom.account set roles = '{lead}'")
-    await page.get_by_label("Text", exact=True).fill("Die Brücke ist gesperrt.")
-    await page.get_by_role("button", name="Speichern").press("Enter")
-    await expect(page.locator(".nw-saved")).to_contain_text("Sie dürfen hier nicht mehr schreiben.")
-    await expect(page.get_by_label("Text", exact=True)).to_have_value("Die Brücke ist gesperrt.")
