@@ -41,16 +41,16 @@ def test_each_part_has_its_own_yes_or_no(text: str, wanted: set[str], unwanted: 
 
 
 @pytest.mark.parametrize(
-    ("text", "rest"),
+    ("text", "is_refused"),
     [
-        ("Jobs und Feste, mehr brauche ich nicht", False),
-        ("Baustellen weg, alles andere lese ich gern", True),
-        ("Nur die Stellen, sonst nichts", False),
-        ("Jobs bitte", None),
+        ("Jobs und Feste, mehr brauche ich nicht", True),
+        ("Baustellen weg, alles andere lese ich gern", False),
+        ("Nur die Stellen, sonst nichts", True),
+        ("Jobs bitte", False),
     ],
 )
-def test_what_is_said_of_the_rest(text: str, rest: bool | None) -> None:
-    assert extract_entities(CitizenText(text), COUNTY).rest is rest
+def test_what_is_said_of_the_rest(text: str, is_refused: bool) -> None:
+    assert extract_entities(CitizenText(text), COUNTY).refuses_rest is is_refused
 
 
 def test_what_somebody_has_already_is_not_what_they_want() -> None:
