@@ -188,11 +188,11 @@ def _match_word(word: str) -> Intent | None:
     if len(word) < MIN_WORD_LENGTH or word in _INNOCENT:
         return None
     ranked = sorted(
-        ((_measure_similarity(word, known), intent) for intent, known in _KNOWN_WORDS.items()), reverse=True
+        (
+            (max(OSA.normalized_similarity(word, each) for each in known), intent)
+            for intent, known in _KNOWN_WORDS.items()
+        ),
+        reverse=True,
     )
     (best, intent), (second, _) = ranked[:2]
     return intent if best >= MIN_SIMILARITY and best - second >= MIN_LEAD else None
-
-
-def _measure_similarity(word: str, known: frozenset[str]) -> float:
-    return max(OSA.normalized_similarity(word, each) for each in known)

@@ -1,7 +1,7 @@
 """Detection of topics and municipalities by name, and of choices among them."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import translate
 from functools import cache, lru_cache
@@ -146,11 +146,8 @@ def find_names(words: Sequence[str], county: County) -> tuple[set[str], set[str]
 @cache
 def compile_topic_patterns(county: County) -> tuple[tuple[str, re.Pattern[str]], ...]:
     """Return each topic's id with the pattern of its words."""
-    return tuple((topic.id, _compile_any(topic.about)) for topic in county.topics if topic.about)
-
-
-def _compile_any(patterns: Iterable[str]) -> re.Pattern[str]:
-    return re.compile("|".join(translate(_normalize_pattern(pattern)) for pattern in patterns))
+    patterns = ((topic.id, map(_normalize_pattern, topic.about)) for topic in county.topics if topic.about)
+    return tuple((topic, re.compile("|".join(map(translate, about)))) for topic, about in patterns)
 
 
 def _normalize_pattern(pattern: str) -> str:
