@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from services.subscriptions.domain.intents.detection import detect_text_intent
 from services.subscriptions.domain.intents.foreign_phrases import START as FOREIGN_START
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
+from services.subscriptions.domain.intents.rules import Findings, apply_rules
 from services.subscriptions.domain.intents.text import MAX_TEXT_LENGTH, CitizenText, tokenize
 from services.subscriptions.domain.intents.vocabulary import POLITE, START_ALONE, START_AROUND
 from tests.factories.citizens import COUNTY, build_message, parse_message
@@ -54,6 +55,10 @@ def test_whoever_leaves_leaves_also_in_quotes_and_with_more_around(written: str)
 def test_whoever_leaves_in_capitals_leaves_or_is_asked() -> None:
     texts = map(str.upper, LEAVING_TEXTS)
     assert {text: found for text in texts if (found := intent_of(text)) not in (Intent.STOP, Intent.ASK_STOP)} == {}
+
+
+def test_greetings_choose_no_place() -> None:
+    assert apply_rules(Findings(CitizenText("Viele Grüße aus Ritterhude")), COUNTY).places == frozenset()
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,8 @@ _PARTS = re.compile(
     re.IGNORECASE,
 )
 _SENTENCES = re.compile(r"[.,;!?()\n]+|\s[–—-]+\s")
-_NOT_ONLY = re.compile(r"\b(?:nicht nur|not only|stellen sie)\b", re.IGNORECASE)
+# "Bitte stellen Sie um auf Baustellen" names no job.
+_SWITCH = re.compile(r"\bstellen sie\b", re.IGNORECASE)
 _BUT_FOR = re.compile(r"\b(?:bis auf|except(?: for)?|apart from)\b", re.IGNORECASE)
 _INSTEAD_OF = re.compile(r"\b(?:an)?statt\b", re.IGNORECASE)
 _UNWANTED = read_words("""nichts kein keine keinen keiner nein nicht nich net nix ohne ausser weder abbestellen
@@ -293,7 +294,7 @@ def is_about_origin(text: CitizenText, county: County) -> bool:
 
 
 def _split_parts(text: str) -> list[CitizenText]:
-    text = _BUT_FOR.sub(" ausser ", _NOT_ONLY.sub("", text))
+    text = _BUT_FOR.sub(" ausser ", _SWITCH.sub("", text))
     return split_text(_INSTEAD_OF.sub(", ohne", text), _PARTS)
 
 
