@@ -33,13 +33,10 @@ PENDING = "select count(*) from subscriptions.pending_page"
 def batches(harness: SubscriptionsHarness) -> dict[int, bytes]:
     """The pages of the one broadcast; a page that was published twice must be the same bytes."""
     pages: dict[int, bytes] = {}
-    for publication, batch in zip(pages_of(harness), harness.publisher.list_pages(), strict=True):
+    published = [each for each in harness.publisher.published if each.key in (Lane.BULK, Lane.URGENT)]
+    for publication, batch in zip(published, harness.publisher.list_pages(), strict=True):
         assert pages.setdefault(batch.page, publication.body) == publication.body
     return pages
-
-
-def pages_of(harness: SubscriptionsHarness) -> list[Publication]:
-    return [publication for publication in harness.publisher.published if publication.key in (Lane.BULK, Lane.URGENT)]
 
 
 def everybody(batches: Sequence[BroadcastBatch]) -> list[int]:
