@@ -159,13 +159,6 @@ def test_a_start_that_arrives_after_a_stop_and_a_newer_choice_has_the_topics_of_
     assert again.topics == COUNTY.topic_ids
 
 
-def test_within_one_second_of_metas_clock_ours_decides() -> None:
-    stop, start = build_message("Stop", seconds=3, lag=0.2), build_message("Start", seconds=3, lag=0.7)
-    for order in ([stop, start], [start, stop]):
-        subscriber = after(order)
-        assert subscriber.subscribed
-
-
 @pytest.mark.parametrize("said", [[], [build_message("Start")]])
 def test_anything_else_gets_one_hint_in_24_hours(said: Sequence[InboundMessage]) -> None:
     subscriber = find_after(said)
