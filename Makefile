@@ -124,5 +124,4 @@ lock: venv  ## pin the dependencies again (needs uv)
 	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 deploy/kern/npm.in -o deploy/kern/npm.lock
 
 clean:  ## remove what was created here: environment, servers' data, caches
-	@find .local -name data-link -type l -printf '%h\n' 2>/dev/null | while read -r folder; do rm -rf "/var/lib/kreisfunk-local/$$(printf %s "$$(realpath "$$folder")" | sha256sum | cut -c1-16)"; done
 	@rm -rf .venv .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

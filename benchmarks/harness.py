@@ -3,7 +3,6 @@
 import asyncio
 import filecmp
 import os
-import secrets
 import shutil
 import signal
 import statistics
@@ -11,26 +10,22 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-import aio_pika
 import asyncpg
 import psutil
 
-from cli.migrate.database import locate_migrations
+from deploy.local.environments import StackEnvironment, build_process_environment
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.postgres import PostgresServer, run_postgres
-from deploy.local.process import Child, Command, enter_both, is_port_open, read_log_tail, wait_until_ready
-from deploy.local.rabbitmq import RabbitServer, run_rabbitmq
-from deploy.local.services import READY_TIMEOUT_SECONDS, Service
+from deploy.local.process import Child, Command, is_port_open, read_log_tail, run_to_end, wait_until_ready
+from deploy.local.services import READY_TIMEOUT_SECONDS, Service, build_migration_command
+from deploy.local.stack import StackServers, start_servers
 from deploy.paths import ROOT
-from shared.amqp import topology
-from shared.database.migrations import migrate
+from deploy.secrets import create_secrets
 
 LOCAL = ROOT / ".local"
-PASSWORD = "only-for-benchmarks"  # noqa: S105
 CORES = sorted(os.sched_getaffinity(0))
 TESTED_CORE, OTHER_CORE = CORES[0], CORES[-1]
 STOP_TIMEOUT_SECONDS = 5
@@ -98,61 +93,60 @@ async def run_process(command: Command, *, port: int | None = None) -> AsyncIter
             os.killpg(pid, signal.SIGKILL)  # not every process pool ends with its parent
 
 
-@asynccontextmanager
-async def run_service(
-    module: str, environment: Mapping[str, str], folder: Path, *, core: int | None = None, name: str = "service"
-) -> AsyncIterator[Service]:
-    """Run one of our services; yield it once it is ready."""
-    with reserve_ports(1) as (port,):
-        environment = {**environment, "KREISFUNK_INTERNAL_PORT": str(port)}
-        command = build_command(name, (module,), folder, environment, core=core)
-        service = Service(command, f"http://{LOOPBACK}:{port}/readyz")
-        try:
-            await service.start()
-            yield service
-        finally:
-            await service.stop()
-
-
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkServers:
-    """The servers of a run, and the folder for everything else; `owner` is a connection of the database's owner."""
+    """Migrated servers, and the folder for everything else; `owner` is a connection of the database's owner."""
 
     folder: Path
-    postgres: PostgresServer
-    owner: asyncpg.Connection
-    broker: RabbitServer
+    servers: StackServers
+    stack: StackEnvironment
+    owner: asyncpg.Connection = field(repr=False)
 
-    async def enable_login(self, role: str) -> str:
-        """Let a role log in; return its URL, with the password."""
-        await self.owner.execute(f"alter role {role} login password '{PASSWORD}'")
-        return f"postgresql://{role}:{PASSWORD}@{self.postgres.url.rpartition('@')[2]}"
+    @property
+    def broker_url(self) -> str:
+        """URL with the administrator's login."""
+        return self.servers.admin_broker_url
 
-    async def add_broker_login(self, name: str, configure: str, write: str, read: str) -> str:
-        """Create a login with these permissions and PASSWORD; return its URL, without the password."""
-        await self.broker.run_rabbitmqctl("add_user", name, PASSWORD)
-        await self.broker.run_rabbitmqctl("set_permissions", name, configure, write, read)
-        return f"amqp://{name}@{self.broker.url.rpartition('@')[2]}"
+    def read_secret(self, file: str) -> str:
+        return (self.stack.secrets / file).read_text()
+
+    @asynccontextmanager
+    async def run_service(
+        self, kind: str, settings: Mapping[str, str], *, core: int | None = None, number: int = 1
+    ) -> AsyncIterator[Service]:
+        """Run one of our services in the environment of a local stack; yield it once it is ready."""
+        with reserve_ports(1) as (port,):
+            environment = {**build_process_environment(kind, self.stack, internal_port=port), **settings}
+            command = build_command(f"{kind}-{number}", (f"services.{kind}",), self.folder, environment, core=core)
+            service = Service(command, f"http://{LOOPBACK}:{port}/readyz")
+            try:
+                await service.start()
+                yield service
+            finally:
+                await service.stop()
 
 
 @asynccontextmanager
-async def run_servers(*schemas: str) -> AsyncIterator[BenchmarkServers]:
-    """Run PostgreSQL with these schemas, and RabbitMQ with our topology, in a temporary folder."""
-    async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kreisfunk-benchmark-")))
-        os.chmod(folder, 0o711)  # noqa: S103 (PostgreSQL's user has to traverse it)
-        postgres, broker = await enter_both(
-            stack,
-            run_postgres(folder / "postgres", secrets.token_hex(16)),
-            run_rabbitmq(folder / "rabbitmq", secrets.token_hex(16), print),
+async def run_servers() -> AsyncIterator[BenchmarkServers]:
+    """Run PostgreSQL and RabbitMQ in a temporary folder, with schemas, topology and logins."""
+    async with AsyncExitStack() as resources:
+        folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="kreisfunk-benchmark-")))
+        secrets = folder / "secrets"
+        create_secrets(secrets)
+        database_password = (secrets / "admin" / "kreisfunk_database_password").read_text()
+        broker_password = (secrets / "admin" / "kreisfunk_broker_password").read_text()
+        servers = await start_servers(resources, folder, database_password, broker_password, print)
+        stack = StackEnvironment(
+            inherited={"PATH": os.environ["PATH"]},
+            secrets=secrets,
+            broker_ports=servers.broker_ports,
+            broker_api_port=servers.rabbitmq.api_port,
+            database_ports=servers.database_ports,
         )
-        async with await aio_pika.connect(broker.url) as connection, connection.channel() as channel:
-            await topology.declare(channel)
-        owner = await asyncpg.connect(postgres.url, command_timeout=600)
-        stack.push_async_callback(owner.close)
-        for schema in schemas:
-            await migrate(owner, schema, locate_migrations(schema))
-        yield BenchmarkServers(folder=folder, postgres=postgres, owner=owner, broker=broker)
+        await run_to_end(build_migration_command(stack, folder))
+        owner = await asyncpg.connect(servers.owner_database_url, command_timeout=600)
+        resources.push_async_callback(owner.close)
+        yield BenchmarkServers(folder=folder, servers=servers, stack=stack, owner=owner)
 
 
 async def prepare_python(name: str, requirements: Path) -> str:

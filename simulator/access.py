@@ -20,8 +20,6 @@ class RequestRefused(Exception):
 
 
 class ControlError(RequestRefused):
-    """A control request that cannot be fulfilled."""
-
     def __init__(self, status: int, text: str) -> None:
         super().__init__(status, {"error": text})
 

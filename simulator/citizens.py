@@ -37,8 +37,6 @@ class PhoneButton(Struct, frozen=True, gc=False):
 
 
 class PhoneContent(Struct, frozen=True, gc=False):
-    """Content of a message as a phone shows it."""
-
     text: str
     header: str = ""
     footer: str = ""

@@ -121,7 +121,6 @@ def _parse_outbound(row: dict[str, Any]) -> AcceptedMessage:
 
 @asynccontextmanager
 async def open_simulator_client(url: str, control_token: str) -> AsyncIterator[SimulatorClient]:
-    """Open a client that authenticates with the control token."""
     headers = {"Authorization": f"Bearer {control_token}"}
     async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(60)) as session:
         yield SimulatorClient(session, url)

@@ -40,7 +40,6 @@ class Timeline:
         self._filled.set()
 
     async def run(self) -> None:
-        """Run until cancelled."""
         while True:
             await self._filled.wait()
             self.run_until(self._clock())
@@ -74,7 +73,6 @@ class StallWatch:
         self.stalls: deque[Stall] = deque(maxlen=MAX_STALLS)
 
     async def run(self) -> None:
-        """Watch until cancelled."""
         while True:
             before = self._clock()
             await asyncio.sleep(POLL_INTERVAL_SECONDS)

@@ -33,17 +33,12 @@ class Faults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Interference(Struct, frozen=True):
-    """Faults that affect one request to the Graph API."""
-
     delay_seconds: float = 0
     reject: bool = False
     cut: bool = False
     vanish: bool = False
     hold: bool = False
     hold_accepts: bool = False
-
-
-UNDISTURBED = Interference()
 
 
 def draw_chance(seed: int, purpose: str, number: int) -> float:
@@ -58,14 +53,15 @@ def plan_interference(faults: Faults, number: int) -> Interference:
     def happens(share: float, purpose: str) -> bool:
         return share > 0 and draw_chance(faults.seed, purpose, number) < share
 
-    jitter = faults.latency_jitter_seconds * draw_chance(faults.seed, "latency", number)
+    jitter = faults.latency_jitter_seconds and draw_chance(faults.seed, "latency", number)
+    hold = happens(faults.timeout_share, "timeout")
     return Interference(
-        delay_seconds=faults.latency_seconds + jitter,
+        delay_seconds=faults.latency_seconds + faults.latency_jitter_seconds * jitter,
         reject=happens(faults.reject_share, "reject"),
         cut=happens(faults.cut_after_accept_share, "cut"),
         vanish=happens(faults.vanish_share, "vanish"),
-        hold=happens(faults.timeout_share, "timeout"),
-        hold_accepts=happens(faults.timeout_accept_share, "timeout accepts"),
+        hold=hold,
+        hold_accepts=hold and happens(faults.timeout_accept_share, "timeout accepts"),
     )
 
 
@@ -74,7 +70,8 @@ def plan_webhook_delays(faults: Faults, number: int) -> list[float]:
     delay = faults.webhook_delay_seconds
     if faults.webhook_shuffle:
         delay += MAX_SHUFFLE_DELAY_SECONDS * draw_chance(faults.seed, "shuffle", number)
-    if faults.webhook_duplicate_share > draw_chance(faults.seed, "duplicate", number):
+    share = faults.webhook_duplicate_share
+    if share and share > draw_chance(faults.seed, "duplicate", number):
         return [delay, delay + MAX_DUPLICATE_DELAY_SECONDS * draw_chance(faults.seed, "second copy", number)]
     return [delay]
 
@@ -88,19 +85,12 @@ class ActiveFaults:
     def replace(self, faults: Faults) -> None:
         """Activate other faults and restart the counters, so that the same seed gives the same run."""
         self.current = faults
-        self._requests = 0
-        self._updates = 0
-        latency = faults.latency_seconds + faults.latency_jitter_seconds
-        shares = (faults.reject_share, faults.cut_after_accept_share, faults.vanish_share, faults.timeout_share)
-        self._quiet_requests = not (latency or any(shares))
-        self._quiet_webhooks = not (
-            faults.webhook_delay_seconds or faults.webhook_shuffle or faults.webhook_duplicate_share
-        )
+        self._requests = self._updates = 0
 
     def plan_next_request(self) -> Interference:
         self._requests += 1
-        return UNDISTURBED if self._quiet_requests else plan_interference(self.current, self._requests)
+        return plan_interference(self.current, self._requests)
 
     def plan_next_update(self) -> list[float]:
         self._updates += 1
-        return [0.0] if self._quiet_webhooks else plan_webhook_delays(self.current, self._updates)
+        return plan_webhook_delays(self.current, self._updates)

@@ -28,11 +28,6 @@ def build_entry(number: int, message: BusinessMessage | UserMessage) -> dict[str
     }
 
 
-def list_entries(citizen: Citizen) -> list[dict[str, object]]:
-    """Return the chat in order, as far back as the phone stores it."""
-    return [build_entry(number, message) for number, message in citizen.chat]
-
-
 class Watcher:
     """One subscriber of a stream; `citizens` limits its events, None means all citizens."""
 

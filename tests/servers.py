@@ -3,7 +3,6 @@
 import asyncio
 import os
 import secrets
-import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -17,7 +16,7 @@ import aio_pika
 import aiohttp
 import asyncpg
 
-from deploy.local.postgres import LINK, run_postgres
+from deploy.local.postgres import run_postgres
 from deploy.local.process import enter_both, is_port_open
 from deploy.local.rabbitmq import run_rabbitmq
 from shared.amqp import topology
@@ -90,14 +89,9 @@ async def run_own_servers() -> AsyncIterator[Servers]:
 
 @contextmanager
 def make_folder() -> Iterator[Path]:
-    """Make a folder for servers; unlike `tmp_path`, others than root may enter it, and data outside is removed, too."""
+    """Make a folder for servers, which nobody else may enter; unlike `tmp_path`, its name is short."""
     with tempfile.TemporaryDirectory(prefix="kreisfunk-test-") as name:
-        os.chmod(name, 0o711)  # noqa: S103 (PostgreSQL's user has to traverse it)
-        try:
-            yield Path(name)
-        finally:
-            for link in Path(name).rglob(LINK):
-                shutil.rmtree(link.readlink(), ignore_errors=True)
+        yield Path(name)
 
 
 def _print_step(step: str) -> None:

@@ -1,6 +1,7 @@
 """Pictures of the dashboards, drawn from their panels' own queries: `python -m tools.dashboards PROMETHEUS FOLDER`."""
 
 import asyncio
+import json
 import os
 import re
 import time
@@ -11,7 +12,7 @@ from functools import cached_property
 from itertools import cycle, pairwise
 from math import ceil, floor, isfinite, log10
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import aiohttp
@@ -19,8 +20,7 @@ import jinja2
 import typer
 from playwright.async_api import async_playwright
 
-from deploy.grafana.dashboard import BOARDS, BROADCASTS, Dashboard
-from deploy.grafana.panels import Panel, Query
+from deploy.paths import ROOT
 
 CHROMIUM = os.environ.get("KREISFUNK_TEST_CHROMIUM", "/usr/bin/chromium")
 ZONE = ZoneInfo("Europe/Berlin")
@@ -46,6 +46,75 @@ UNITS: Mapping[str, Sequence[tuple[float, str]]] = {
     "reqps": ((1, "{} req/s"),),
     "ops": ((1, "{} ops/s"),),
 }
+
+
+class Query(NamedTuple):
+    """An expression and its legend; Grafana substitutes `{{label}}` in it."""
+
+    expression: str
+    legend: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A panel in Grafana's JSON."""
+
+    json: Mapping[str, Any]
+
+    @property
+    def title(self) -> str:
+        return str(self.json["title"])
+
+    @property
+    def is_number(self) -> bool:
+        return bool(self.json["type"] == "stat")
+
+    @property
+    def defaults(self) -> Mapping[str, Any]:
+        defaults: Mapping[str, Any] = self.json["fieldConfig"]["defaults"]
+        return defaults
+
+    @property
+    def queries(self) -> list[Query]:
+        return [Query(target["expr"], target["legendFormat"]) for target in self.json["targets"]]
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Names that replace legends."""
+        overrides = self.json["fieldConfig"]["overrides"]
+        return {each["matcher"]["options"]: each["properties"][0]["value"] for each in overrides}
+
+    @property
+    def limit(self) -> float | None:
+        """The value at which the color changes."""
+        return next((step["value"] for step in self.defaults["thresholds"]["steps"][1:]), None)
+
+    def is_red(self, value: float) -> bool:
+        steps = self.defaults["thresholds"]["steps"]
+        return bool([step["color"] for step in steps if step["value"] is None or step["value"] <= value][-1] == "red")
+
+
+class Dashboard(NamedTuple):
+    """A dashboard in Grafana's JSON, named like its file."""
+
+    name: str
+    json: dict[str, Any]
+
+    @property
+    def panels(self) -> list[Panel]:
+        return [Panel(panel) for panel in self.json["panels"]]
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """Expressions by name, without Grafana's own annotations, which have none."""
+        annotations = self.json["annotations"]["list"]
+        return {each["name"]: each["target"]["expr"] for each in annotations if "expr" in each.get("target", {})}
+
+
+BOARDS = [
+    Dashboard(file.stem, json.loads(file.read_text()))
+    for file in sorted((ROOT / "deploy" / "grafana" / "dashboards").glob("*.json"))
+]
 
 
 @dataclass(frozen=True)
@@ -85,32 +154,22 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """A panel with its position on Grafana's grid and the series from Prometheus."""
+    """A panel with the series from Prometheus."""
 
     panel: Panel
-    place: dict[str, int]
     lines: Sequence[Line]
     period: Period
 
     @cached_property
     def ticks(self) -> list[float]:
-        return list_ticks(max((line.list_figures()[1] for line in self.lines), default=0), self.panel.unit)
+        return list_ticks(max((line.list_figures()[1] for line in self.lines), default=0), self.panel.defaults["unit"])
 
     @property
     def colored(self) -> list[tuple[str, Line]]:
         return list(zip(cycle(COLORS), self.lines, strict=False))
 
-    @property
-    def limit(self) -> float | None:
-        return self.panel.red_from if self.panel.red_below is None else self.panel.red_below
-
-    def is_red(self, value: float) -> bool:
-        if self.panel.red_below is not None:
-            return value < self.panel.red_below
-        return self.panel.red_from is not None and value >= self.panel.red_from
-
     def format(self, value: float) -> str:
-        return format_value(round(value) if self.panel.is_count else value, self.panel.unit)
+        return format_value(round(value) if "decimals" in self.panel.defaults else value, self.panel.defaults["unit"])
 
     def find_x(self, moment: float) -> float:
         return round(100 * (moment - self.period.start) / (self.period.end - self.period.start), 2)
@@ -184,16 +243,16 @@ def format_legend(legend: str, labels: Mapping[str, str]) -> str:
 
 async def fetch_charts(session: aiohttp.ClientSession, url: str, board: Dashboard, period: Period) -> list[Chart]:
     charts = []
-    for panel, panel_json in zip(board.panels, board.build_json()["panels"], strict=True):
+    for panel in board.panels:
         lines = [line for query in panel.queries for line in await fetch_lines(session, url, query, period)]
         named = [Line(panel.names.get(line.name, line.name), line.points) for line in lines]
-        charts.append(Chart(panel=panel, place=panel_json["gridPos"], lines=named, period=period))
+        charts.append(Chart(panel=panel, lines=named, period=period))
     return charts
 
 
 async def fetch_broadcasts(session: aiohttp.ClientSession, url: str, period: Period) -> list[float]:
     """Return the minutes in which a notice was accepted."""
-    lines = await fetch_lines(session, url, Query(BROADCASTS, ""), period, step=60)
+    lines = await fetch_lines(session, url, Query(BOARDS[0].annotations["Broadcasts"], ""), period, step=60)
     return [moment for line in lines for moment, _ in line.points]
 
 

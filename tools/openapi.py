@@ -129,7 +129,6 @@ _HEADERS: Mapping[ErrorType, str] = {
 
 
 def build_openapi() -> Document:
-    """Return the whole document as plain JSON values."""
     return {
         "openapi": "3.1.0",
         "jsonSchemaDialect": DIALECT,

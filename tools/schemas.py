@@ -21,7 +21,6 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def build_schema(kind: type[Message]) -> dict[str, Any]:
-    """Return the schema of a message's data in JSON."""
     schema = {"$schema": DIALECT, "title": kind.TYPE, **msgspec.json.schema(kind)}
     for definition in schema["$defs"].values():
         definition["description"] = inspect.cleandoc(definition.get("description", ""))

@@ -63,8 +63,6 @@ class EndpointClient:
 
 @dataclass
 class EndpointLog:
-    """The messages received so far."""
-
     times: "array[float]" = field(default_factory=lambda: array("d"))
     urgent: "array[float]" = field(default_factory=lambda: array("d"))
     ids: list[bytes] = field(default_factory=list)

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 import aiohttp
 
 from benchmarks.dispatch.endpoint import EndpointClient
-from benchmarks.dispatch.message import HEADLINE, TEMPLATE, TEXT, TOKEN, build_phone_number
+from benchmarks.dispatch.peers.common import HEADLINE, TEMPLATE, TEXT, build_phone_number
 from benchmarks.harness import (
     CORES,
     OTHER_CORE,
@@ -24,11 +24,9 @@ from benchmarks.harness import (
     leave_tested_core,
     run_process,
     run_servers,
-    run_service,
 )
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.services import Service
-from deploy.secrets import generate_key, generate_key_ring
 from shared.amqp import topology
 from shared.amqp.connection import connect
 from shared.amqp.publisher import Publisher, PublishRefused, open_publisher
@@ -42,7 +40,6 @@ CONNECTIONS = 200
 LATENCY_SECONDS = 0.05
 # 200 connections can send 4,000 a second if an answer takes 50 ms, so this rate does not limit.
 FULL_SPEED = 6000
-NUMBER_ID = "700800900100200"
 RETRY_DELAY_SECONDS = 0.02
 MAX_BATCH_RECIPIENTS = 100
 ENDLESS = 10_000_000
@@ -66,17 +63,19 @@ class RunningBroadcast:
 
 @dataclass(frozen=True)
 class DispatchHarness:
-    """The servers and the secrets of a run; `database_url` is that of the dispatcher's role."""
-
     servers: BenchmarkServers
-    database_url: str
-    encryption_keys: str
-    index_key: str
+
+    @property
+    def database_url(self) -> str:
+        """URL of the dispatcher's role, with the password."""
+        password = self.servers.read_secret("dispatcher/kreisfunk_database_password")
+        return self.servers.stack.build_database_url(f"kreisfunk_dispatcher:{password}")
 
     @cached_property
     def addresses(self) -> Sequence[Address]:
         """A batch of encrypted addresses; subscribers differ, addresses repeat."""
-        keys, hashes = KeyRing.parse(self.encryption_keys), BlindIndexKey.parse(self.index_key)
+        keys = KeyRing.parse(self.servers.read_secret("dispatcher/kreisfunk_encryption_keys"))
+        hashes = BlindIndexKey.parse(self.servers.read_secret("dispatcher/kreisfunk_index_key"))
         numbers = [build_phone_number(number) for number in range(MAX_BATCH_RECIPIENTS)]
         indexes = [hashes.compute_index("phone", number) for number in numbers]
         return [
@@ -108,16 +107,14 @@ class DispatchHarness:
         async with AsyncExitStack() as stack:
             endpoint = await stack.enter_async_context(self.start_endpoint(seconds))
             publisher = await stack.enter_async_context(self.open_feeder())
-            environment = self._build_environment(endpoint.url, limit)
+            settings = {
+                "KREISFUNK_GRAPH_URL": endpoint.url,
+                "KREISFUNK_MESSAGES_PER_SECOND": str(limit),
+                "KREISFUNK_CONNECTIONS": str(CONNECTIONS),
+            }
             dispatchers = [
                 await stack.enter_async_context(
-                    run_service(
-                        "services.dispatcher",
-                        environment,
-                        self.servers.folder,
-                        core=CORES[number % len(CORES)],
-                        name=f"dispatcher-{number}",
-                    )
+                    self.servers.run_service("dispatcher", settings, core=CORES[number % len(CORES)], number=number)
                 )
                 for number in range(replicas)
             ]
@@ -128,35 +125,19 @@ class DispatchHarness:
 
     @asynccontextmanager
     async def open_feeder(self) -> AsyncIterator[Publisher]:
-        url = self.servers.broker.url
-        async with connect(url, password=None, name="feeder") as connection, open_publisher(connection) as publisher:
+        async with (
+            connect(self.servers.broker_url, password=None, name="feeder") as connection,
+            open_publisher(connection) as publisher,
+        ):
             yield publisher
-
-    def _build_environment(self, endpoint_url: str, limit: float) -> dict[str, str]:
-        return {
-            "KREISFUNK_BROKER_URL": self.servers.broker.url,
-            "KREISFUNK_DATABASE_URL": self.database_url,
-            "KREISFUNK_GRAPH_URL": endpoint_url,
-            "KREISFUNK_GRAPH_TOKEN": TOKEN,
-            "KREISFUNK_PHONE_NUMBER_ID": NUMBER_ID,
-            "KREISFUNK_ENCRYPTION_KEYS": self.encryption_keys,
-            "KREISFUNK_INDEX_KEY": self.index_key,
-            "KREISFUNK_MESSAGES_PER_SECOND": str(limit),
-            "KREISFUNK_CONNECTIONS": str(CONNECTIONS),
-        }
 
 
 @asynccontextmanager
 async def open_harness() -> AsyncIterator[DispatchHarness]:
     """Run servers, off the tested core like this process."""
     leave_tested_core()
-    async with run_servers("dispatcher") as servers:
-        yield DispatchHarness(
-            servers,
-            await servers.enable_login("kreisfunk_dispatcher"),
-            generate_key_ring(secrets.token_bytes),
-            generate_key(secrets.token_bytes),
-        )
+    async with run_servers() as servers:
+        yield DispatchHarness(servers)
 
 
 def build_batches(

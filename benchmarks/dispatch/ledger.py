@@ -12,9 +12,10 @@ from uuid import UUID
 
 from prometheus_client import CollectorRegistry
 
-from benchmarks.dispatch.harness import MAX_BATCH_RECIPIENTS, NUMBER_ID, DispatchHarness, build_batches
+from benchmarks.dispatch.harness import MAX_BATCH_RECIPIENTS, DispatchHarness, build_batches
 from benchmarks.dispatch.statuses import STATUS_SEQUENCE, build_status, encode_group, run_floods
 from benchmarks.harness import TESTED_CORE, Table, build_command
+from deploy.local.environments import PHONE_NUMBER_ID
 from deploy.local.process import run_to_end
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
@@ -126,7 +127,7 @@ async def _measure_rate(action: Callable[[Part], Awaitable[object]], parts: Sequ
 
 async def main(database_url: str, deliveries: int) -> None:
     async with open_database(database_url, password=None, name="benchmark", size=1) as database:
-        ledger = PostgresLedger(database, number=NUMBER_ID, slot=0)
+        ledger = PostgresLedger(database, number=PHONE_NUMBER_ID, slot=0)
         await ledger.ensure_partitions()
         print(json.dumps(await LedgerBenchmark(ledger, deliveries).run()))
 

@@ -7,12 +7,9 @@ from argparse import Namespace
 from bisect import bisect_left
 from collections.abc import Sequence
 
-import aiohttp
-
 from benchmarks.dispatch.endpoint import URGENT
 from benchmarks.dispatch.harness import DispatchHarness, RunningBroadcast, build_batches, feed
 from benchmarks.harness import Row, Table
-from deploy.local.ports import LOOPBACK
 from deploy.local.services import Service
 from shared.contracts.message import Lane
 
@@ -34,7 +31,7 @@ async def run_rate(harness: DispatchHarness, _: Namespace) -> None:
             started = time.monotonic()
             restart = _restart_in_turn(broadcast.dispatchers if restarted else ())
             await asyncio.gather(asyncio.sleep(SECONDS), restart)
-            used = await _measure_used(broadcast, started)
+            used = await _measure_used(harness, broadcast, started)
         event = "all restarted in turn" if restarted else "nothing"
         table.add({"limit/s": limit, "replicas": replicas, "meanwhile": event, **used})
 
@@ -46,11 +43,11 @@ async def _restart_in_turn(replicas: Sequence[Service]) -> None:
         await replica.start()
 
 
-async def _measure_used(broadcast: RunningBroadcast, started: float) -> Row:
+async def _measure_used(harness: DispatchHarness, broadcast: RunningBroadcast, started: float) -> Row:
     ended = time.monotonic()
     times = await broadcast.endpoint.fetch_times()
     rate = (bisect_left(times, ended) - bisect_left(times, started)) / (ended - started)
-    permitted = await _read_metric(broadcast.dispatchers[0], "kreisfunk_dispatcher_rate_permitted")
+    permitted = await harness.servers.owner.fetchval("select permitted from dispatcher.read_limits()")
     return {
         "seconds": ended - started,
         "sends/s": rate,
@@ -59,14 +56,6 @@ async def _measure_used(broadcast: RunningBroadcast, started: float) -> Row:
         "worst sliding second": find_worst_second(times),
         "longest stall of the endpoint, ms": 1000 * (await broadcast.endpoint.fetch_account())["longest_stall"],
     }
-
-
-async def _read_metric(dispatcher: Service, name: str) -> float:
-    """Return the sum of a metric over its labels."""
-    url = f"http://{LOOPBACK}:{dispatcher.command.environment['KREISFUNK_INTERNAL_PORT']}/metrics"
-    async with aiohttp.ClientSession() as session, session.get(url) as response:
-        lines = (await response.text()).splitlines()
-    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
 
 
 def find_worst_second(times: Sequence[float]) -> int:

@@ -10,12 +10,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
-
-import aiohttp
+from urllib.parse import urlsplit
 
 from benchmarks.dispatch.endpoint import POLL_INTERVAL_SECONDS, EndpointClient
-from benchmarks.dispatch.harness import CONNECTIONS, FULL_SPEED, LATENCY_SECONDS, NUMBER_ID, DispatchHarness
+from benchmarks.dispatch.harness import CONNECTIONS, FULL_SPEED, LATENCY_SECONDS, DispatchHarness
 from benchmarks.harness import (
     OTHER_CORE,
     TESTED_CORE,
@@ -28,6 +26,8 @@ from benchmarks.harness import (
     run_process,
     run_rounds,
 )
+from deploy.container_secrets import ADMIN
+from deploy.local.environments import PHONE_NUMBER_ID
 from deploy.local.process import Child, run_to_end
 
 WARM_UP_SECONDS = 1.5
@@ -114,7 +114,7 @@ async def _measure_peer(harness: DispatchHarness, seconds: float, peer: Peer, py
     async with harness.start_endpoint() as endpoint, _create_vhost(harness) as broker_url:
         environment = {
             "BENCHMARK_BROKER_URL": broker_url,
-            "BENCHMARK_ENDPOINT_URL": f"{endpoint.url}/v26.0/{NUMBER_ID}/messages",
+            "BENCHMARK_ENDPOINT_URL": f"{endpoint.url}/v26.0/{PHONE_NUMBER_ID}/messages",
             "BENCHMARK_IN_FLIGHT": str(CONNECTIONS),
         }
         folder, prepared = harness.servers.folder, CONNECTIONS + int(peer.prepared * (seconds + 2 * WARM_UP_SECONDS))
@@ -132,17 +132,13 @@ async def _measure_peer(harness: DispatchHarness, seconds: float, peer: Peer, py
 @asynccontextmanager
 async def _create_vhost(harness: DispatchHarness) -> AsyncIterator[str]:
     """Yield the URL of an empty vhost, which is deleted afterwards."""
-    name, broker = f"peer-{secrets.token_hex(4)}", harness.servers.broker
-    parts = urlsplit(broker.url)
-    login, password = parts.username or "", unquote(parts.password or "")
-    headers = {"Authorization": aiohttp.encode_basic_auth(login, password)}
-    async with aiohttp.ClientSession(f"{broker.api_url}/api/", headers=headers, raise_for_status=True) as api:
-        await api.put(f"vhosts/{name}")
-        await api.put(f"permissions/{name}/{login}", json={"configure": ".*", "write": ".*", "read": ".*"})
-        try:
-            yield urlunsplit(parts._replace(path=f"/{name}"))
-        finally:
-            await api.delete(f"vhosts/{name}")
+    name, broker = f"peer-{secrets.token_hex(4)}", harness.servers.servers.rabbitmq
+    await broker.run_rabbitmqctl("add_vhost", name)
+    await broker.run_rabbitmqctl("set_permissions", "--vhost", name, ADMIN, ".*", ".*", ".*")
+    try:
+        yield urlsplit(broker.url)._replace(path=f"/{name}").geturl()
+    finally:
+        await broker.run_rabbitmqctl("delete_vhost", name)
 
 
 async def _measure_busy(endpoint: EndpointClient, child: Child, seconds: float) -> DispatchSample:

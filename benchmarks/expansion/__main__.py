@@ -5,10 +5,8 @@ Raw speeds from the same run: the expansion's query in keyset pages, and publish
 
 import argparse
 import asyncio
-import secrets
 import time
 import zlib
-from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,10 +19,10 @@ import psutil
 from aiormq.abc import DeliveredMessage
 
 from benchmarks.expansion.subscribers import TOPIC, create_subscribers
-from benchmarks.harness import PASSWORD, BenchmarkServers, run_servers, run_service
+from benchmarks.harness import BenchmarkServers, run_servers
 from cli.publish.events import build_event
+from deploy.local.environments import build_command_environments
 from deploy.local.services import Service
-from deploy.paths import ROOT
 from services.subscriptions.adapters.broadcasts import _RECIPIENTS
 from shared.amqp import topology
 from shared.amqp.connection import connect
@@ -33,8 +31,8 @@ from shared.contracts.dispatch import BroadcastBatch
 from shared.contracts.envelope import read_data, read_envelope
 from shared.contracts.message import Lane
 from shared.contracts.notices import NoticePublished
+from tests.amqp_system import build_amqp_system
 
-SOURCE, SYSTEM = "/benchmark", "benchmark"
 TIMEOUT_SECONDS = 600
 POLL_INTERVAL_SECONDS = 0.1
 ROWS_PER_PAGE = 1_000
@@ -87,18 +85,17 @@ def parse_arguments() -> argparse.Namespace:
 
 async def main() -> None:
     options = parse_arguments()
-    async with run_servers("subscriptions", "dispatcher") as servers:
+    async with run_servers() as servers:
         await create_subscribers(servers.owner, options.people)
-        login = await servers.add_broker_login(SYSTEM, "^$", f"^{topology.MUNICIPAL_EVENTS}$", "^$")
         reading = await _measure_reading(servers.owner)
         async with (
-            drain_lane(servers.broker.url, Lane.BULK) as drain,
-            run_service("services.subscriptions", await _build_environment(servers), servers.folder) as service,
+            drain_lane(servers.broker_url, Lane.BULK) as drain,
+            servers.run_service("subscriptions", {}) as service,
         ):
-            await _publish_notice(login)
+            await _publish_notice(servers)
             kill_at = options.people // 2 // RECIPIENTS_PER_BATCH if options.kill else None
             seconds, memory = await _expand(service, drain, kill_at)
-            publishing = await _measure_publishing(servers.broker.url, drain.bodies[0])
+            publishing = await _measure_publishing(servers.broker_url, drain.bodies[0])
     pages, reached, changed = drain.summarize()
     rate, slower = options.people / seconds, min(reading, publishing)
     print(f"{options.people:,} subscribers in {seconds:.1f} s: {rate:,.0f}/s, at most {memory / 1e6:.0f} MB")
@@ -151,27 +148,10 @@ async def _measure_publishing(broker_url: str, body: bytes) -> float:
         return READY_BATCHES * RECIPIENTS_PER_BATCH / (time.perf_counter() - started)
 
 
-async def _publish_notice(url: str) -> None:
+async def _publish_notice(servers: BenchmarkServers) -> None:
+    system = build_amqp_system(build_command_environments(servers.stack)["publisher"])
     notice, now = NoticePublished(topic=TOPIC, headline="Vollsperrung", text="Bis 18 Uhr."), datetime.now(UTC)
-    identifier = secrets.token_hex(4)
-    body = build_event(notice, identifier, SOURCE, now, now + timedelta(hours=3))
-    async with connect(url, password=PASSWORD, name=SYSTEM) as connection, open_publisher(connection) as publisher:
-        await publisher.publish(
-            topology.MUNICIPAL_EVENTS, NoticePublished.KEY, body, message_id=identifier, user_id=SYSTEM
-        )
-
-
-async def _build_environment(servers: BenchmarkServers) -> dict[str, str]:
-    county = servers.folder / "county.toml"
-    shipped = (ROOT / "deploy/config/county.toml").read_text()
-    county.write_text(f'{shipped}\n[[systems]]\nname = "{SYSTEM}"\nsources = ["{SOURCE}"]\ntopics = ["{TOPIC}"]\n')
-    return {
-        "KREISFUNK_BROKER_URL": servers.broker.url,
-        "KREISFUNK_DATABASE_URL": await servers.enable_login("kreisfunk_subscriptions"),
-        "KREISFUNK_FEEDBACK_KEY": b64encode(bytes(32)).decode(),
-        "KREISFUNK_DEAD_LETTER_KEYS": f"1:{b64encode(bytes(32)).decode()}",
-        "KREISFUNK_COUNTY_FILE": str(county),
-    }
+    await system.publish(build_event(notice, "expansion", system.source, now, now + timedelta(hours=3)))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ _CHOICES = f"""
 
 
 async def create_subscribers(connection: asyncpg.Connection, people: int) -> None:
-    """Create `people` subscribers of one topic."""
     await connection.execute(_PEOPLE, people)
     await connection.execute(_CHOICES)
     await connection.execute("vacuum analyze subscriptions.subscriber")

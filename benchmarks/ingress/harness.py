@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import secrets
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,16 +11,16 @@ from pathlib import Path
 import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
 
-from benchmarks.harness import TESTED_CORE, build_command, prepare_python, run_process, run_servers
-from deploy.local.ports import LOOPBACK, reserve_ports
+from benchmarks.harness import TESTED_CORE, BenchmarkServers, build_command, prepare_python, run_process, run_servers
+from deploy.local.environments import PHONE_NUMBER_ID, build_process_environment
+from deploy.local.ports import reserve_ports
 from deploy.local.process import Child
-from deploy.secrets import generate_key, generate_key_ring
+from deploy.secrets import APP_SECRETS
 from shared.amqp import topology
 from shared.contracts.envelope import read_data, read_envelope
 from shared.contracts.inbound import DeliveryStatuses
 from simulator.webhooks.batches import HEADER, sign
 
-NUMBER_ID = "700800900100200"
 PEERS_QUEUE = "benchmark.peers"
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 STORING = ("each", "ours")  # these store before they answer, in our queue
@@ -37,24 +36,22 @@ TITLES = {
 
 @dataclass(frozen=True, kw_only=True)
 class IngressHarness:
-    broker_url: str
-    secret: str
-    folder: Path
+    servers: BenchmarkServers
+
+    @property
+    def secret(self) -> str:
+        return self.servers.read_secret(APP_SECRETS)
 
     @asynccontextmanager
     async def run_server(self, name: str) -> AsyncIterator[tuple[int, Child]]:
         """Run a server alone on the first core; yield its port and process."""
         with reserve_ports(2) as (port, internal_port):
             environment = {
-                "KREISFUNK_BROKER_URL": self.broker_url,
-                "KREISFUNK_LISTEN_HOST": LOOPBACK,
-                "KREISFUNK_LISTEN_PORT": str(port),
-                "KREISFUNK_INTERNAL_PORT": str(internal_port),
-                "KREISFUNK_APP_SECRETS": self.secret,
-                "KREISFUNK_VERIFY_TOKEN": secrets.token_hex(16),
-                "KREISFUNK_PHONE_NUMBER_ID": NUMBER_ID,
-                "KREISFUNK_ENCRYPTION_KEYS": generate_key_ring(secrets.token_bytes),
-                "KREISFUNK_INDEX_KEY": generate_key(secrets.token_bytes),
+                **build_process_environment(
+                    "ingress", self.servers.stack, internal_port=internal_port, listen_port=port
+                ),
+                "BENCHMARK_BROKER_URL": self.servers.broker_url,
+                "BENCHMARK_APP_SECRET": self.secret,
             }
             if name in ("fastapi", "pywa"):
                 python = await prepare_python("benchmark-ingress-venv", REQUIREMENTS)
@@ -62,14 +59,14 @@ class IngressHarness:
             else:
                 python = sys.executable
                 arguments = ("services.ingress",) if name == "ours" else ("benchmarks.ingress.servers", name, str(port))
-            command = build_command(name, arguments, self.folder, environment, core=TESTED_CORE, python=python)
+            command = build_command(name, arguments, self.servers.folder, environment, core=TESTED_CORE, python=python)
             async with run_process(command, port=port) as child:
                 yield port, child
 
     async def drain(self) -> tuple[int, int]:
         """Empty the queues of statuses and peers; return the numbers of events and messages in the first."""
         events = messages = 0
-        async with await aio_pika.connect(self.broker_url) as connection:
+        async with await aio_pika.connect(self.servers.broker_url) as connection:
             channel = await connection.channel()
             await (await channel.get_queue(PEERS_QUEUE, ensure=False)).purge()
             await channel.set_qos(prefetch_count=500)
@@ -95,10 +92,9 @@ class IngressHarness:
 @asynccontextmanager
 async def open_ingress_harness() -> AsyncIterator[IngressHarness]:
     async with run_servers() as servers:
-        url = servers.broker.url
-        async with await aio_pika.connect(url) as connection, connection.channel() as channel:
+        async with await aio_pika.connect(servers.broker_url) as connection, connection.channel() as channel:
             await channel.declare_queue(PEERS_QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
-        yield IngressHarness(broker_url=url, secret=secrets.token_hex(16), folder=servers.folder)
+        yield IngressHarness(servers=servers)
 
 
 def build_requests(secret: str, statuses: int) -> list[bytes]:
@@ -109,7 +105,7 @@ def build_requests(secret: str, statuses: int) -> list[bytes]:
 def _build_body(number: int, statuses: int) -> bytes:
     value = {
         "messaging_product": "whatsapp",
-        "metadata": {"display_phone_number": "4947919300", "phone_number_id": NUMBER_ID},
+        "metadata": {"display_phone_number": "4947919300", "phone_number_id": PHONE_NUMBER_ID},
         "contacts": [{"profile": {"name": "A"}, "wa_id": "491760406900001", "user_id": "DE.40100200300400500"}],
         "statuses": [
             {

@@ -6,6 +6,7 @@ separate message and waits for its confirm.
 """
 
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -80,7 +81,7 @@ async def run_dry(port: int, stop: StopRequest) -> None:
 
 async def run_each(port: int, stop: StopRequest) -> None:
     settings = read_settings(Settings)
-    async with await aio_pika.connect_robust(settings.broker_url) as connection:
+    async with await aio_pika.connect_robust(os.environ["BENCHMARK_BROKER_URL"]) as connection:
         channel = await connection.channel(on_return_raises=True)
         outbox = PublishEach(await channel.get_exchange(INBOUND, ensure=False))
         await _receive(settings, outbox, port, stop)

@@ -1,16 +1,15 @@
 """The newsroom as a process on the first core, with its own database and broker."""
 
-from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import asyncpg
 
-from benchmarks.harness import PASSWORD, TESTED_CORE, build_command, run_process, run_servers, run_service
+from benchmarks.harness import TESTED_CORE, build_command, run_process, run_servers
 from benchmarks.newsroom.rows import fill
-from deploy.local.ports import LOOPBACK, reserve_ports
+from deploy.local.ports import reserve_ports
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,25 +26,12 @@ class NewsroomHarness:
 @asynccontextmanager
 async def open_newsroom_harness(*, broadcasts: int, subscribers: int) -> AsyncIterator[NewsroomHarness]:
     """Start servers and newsroom, and fill the database."""
-    async with run_servers("subscriptions", "dispatcher", "newsroom") as servers:
-        database_url = await servers.enable_login("kreisfunk_newsroom")
-        broker_url = await servers.add_broker_login("newsroom", ".*", ".*", ".*")
+    async with run_servers() as servers:
         cookie = await fill(servers.owner, broadcasts=broadcasts, subscribers=subscribers)
         with reserve_ports(2) as (port, archive_port):
-            environment = {
-                "KREISFUNK_BROKER_URL": broker_url,
-                "KREISFUNK_BROKER_PASSWORD": PASSWORD,
-                "KREISFUNK_DATABASE_URL": database_url,
-                "KREISFUNK_NEWSROOM_PORT": str(port),
-                "KREISFUNK_NEWSROOM_URL": f"http://{LOOPBACK}:{port}",
-                "KREISFUNK_NEWSROOM_KEYS": f"1:{b64encode(bytes(32)).decode()}",
-                "KREISFUNK_ARCHIVE_PORT": str(archive_port),
-                "KREISFUNK_ARCHIVE_URL": f"http://{LOOPBACK}:{archive_port}",
-                "KREISFUNK_ARCHIVE_PHONE": "+49 4791 9300",
-                "KREISFUNK_NOTICES_API_TOKEN": "unused",
-                "KREISFUNK_LOG_LEVEL": "warning",
-            }
-            async with run_service("services.newsroom", environment, servers.folder, core=TESTED_CORE):
+            stack = replace(servers.stack, newsroom_port=port, archive_port=archive_port)
+            settings = {"KREISFUNK_LOG_LEVEL": "warning"}
+            async with replace(servers, stack=stack).run_service("newsroom", settings, core=TESTED_CORE):
                 yield NewsroomHarness(
                     folder=servers.folder, port=port, archive_port=archive_port, database=servers.owner, cookie=cookie
                 )

@@ -12,6 +12,7 @@ from uuid import UUID
 import asyncpg
 
 from benchmarks.harness import BenchmarkServers, run_servers
+from deploy.local.environments import build_command_environments
 from deploy.paths import ROOT
 from deploy.secrets import generate_key
 from shared.encryption import BlindIndexKey, KeyRing
@@ -35,21 +36,20 @@ def parse_arguments() -> argparse.Namespace:
 
 async def main() -> None:
     options = parse_arguments()
-    async with run_servers("dispatcher", "subscriptions") as servers:
+    async with run_servers() as servers:
         await _measure(servers, options.people, kill_at=options.people // 2 if options.kill else None)
 
 
 async def _measure(servers: BenchmarkServers, people: int, kill_at: int | None) -> None:
     old, new = (f"{version}:{generate_key(secrets.token_bytes)}" for version in (1, 2))
-    hashes = BlindIndexKey(secrets.token_bytes(32))
+    hashes = BlindIndexKey.parse(servers.read_secret("rotation/kreisfunk_index_key"))
     subscribers = _generate_subscribers(people, KeyRing.parse(old), hashes)
     owner = servers.owner
     await owner.copy_records_to_table("subscriber", schema_name="subscriptions", columns=_COPY, records=subscribers)
     await owner.execute("vacuum analyze subscriptions.subscriber")
     environment = {
-        "KREISFUNK_DATABASE_URL": await servers.enable_login("kreisfunk_rotation"),
+        **build_command_environments(servers.stack)["rotation"],
         "KREISFUNK_ENCRYPTION_KEYS": f"{old},{new}",
-        "KREISFUNK_INDEX_KEY": hashes.text,
     }
     seconds = await _rotate(environment, owner, kill_at)
     renewed = await owner.fetchval(_NEW)

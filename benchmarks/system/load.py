@@ -15,7 +15,7 @@ import psutil
 from rich.progress import track
 
 from benchmarks.dispatch.harness import LATENCY_SECONDS
-from benchmarks.dispatch.message import TEXT
+from benchmarks.dispatch.peers.common import TEXT
 from benchmarks.dispatch.rate import find_worst_second
 from benchmarks.harness import LOCAL, Table
 from benchmarks.system.readings import Reading, take_reading

@@ -28,10 +28,10 @@ class StackEnvironment:
     broker_ports: tuple[int, ...]
     broker_api_port: int
     database_ports: tuple[int, ...]
-    simulator_port: int
-    ingress_port: int
-    notices_api_port: int
-    messages_per_second: int
+    simulator_port: int = 0
+    ingress_port: int = 0
+    notices_api_port: int = 0
+    messages_per_second: int = 80
     newsroom_port: int = 0
     archive_port: int = 0
     county_file: Path = CONFIG / "county.toml"

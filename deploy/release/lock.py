@@ -35,7 +35,6 @@ def read_lock(text: str) -> list[Pin]:
 
 
 def read_npm_lock(text: str) -> list[Pin]:
-    """Return the packages of npm's lock file; raise LockError."""
     packages = json.loads(text)["packages"]
     pins = [
         Pin(path.rpartition("node_modules/")[2], entry["version"], "", "npm")

@@ -119,7 +119,6 @@ def _check_files(files: dict[str, str], version: str) -> list[str]:
 
 
 def _find_section(changelog: str, version: str) -> re.Match[str] | None:
-    """Find the heading of a version, with its date."""
     return re.search(rf"^## \[{re.escape(version)}\] - (\d{{4}}-\d\d-\d\d)$", changelog, re.MULTILINE)
 
 

@@ -18,7 +18,7 @@ from simulator.control.requests import (
     read_body,
 )
 from simulator.parts import SimulatorParts
-from simulator.phones import list_entries
+from simulator.phones import build_entry
 
 
 @dataclass
@@ -53,14 +53,17 @@ class CitizenControl:
     async def show(self, request: web.Request) -> web.StreamResponse:
         """Return all citizens, or those whose name or number contains `search`; `offset` and `limit` page."""
         search = request.query.get("search", "").strip().lower()
-        matching = [citizen for citizen in self.parts.citizens if _is_match(citizen, search)]
+        citizens = self.parts.citizens
+        matching = [each for each in citizens if search in each.name.lower() or search in each.phone]
         offset = parse_number(request, "offset", 0, len(matching))
         limit = parse_number(request, "limit", len(matching), 100_000)
         rows = [_describe(citizen) for citizen in matching[offset : offset + limit]]
         return respond_json({"citizens": rows, "total": len(matching)})
 
     async def list_messages(self, request: web.Request) -> web.StreamResponse:
-        return respond_json({"messages": list_entries(self._find_requested(request))})
+        """Return the chat in order, as far back as the phone stores it."""
+        chat = self._find_requested(request).chat
+        return respond_json({"messages": [build_entry(number, message) for number, message in chat]})
 
     async def write(self, request: web.Request) -> web.StreamResponse:
         citizen = self._find_requested(request)
@@ -125,10 +128,6 @@ def _list_sharings(body: AddCitizens) -> list[Sharing]:
         + [Sharing.USER_ID_AS_NUMBER] * body.bsuid_in_from
         + [Sharing.USER_ID_ONLY] * body.bsuid_only
     )
-
-
-def _is_match(citizen: Citizen, search: str) -> bool:
-    return not search or search in citizen.name.lower() or search in citizen.phone
 
 
 def _describe(citizen: Citizen) -> dict[str, object]:

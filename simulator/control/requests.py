@@ -69,8 +69,6 @@ class NewNumber(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BroadcastWriting(Struct, frozen=True, forbid_unknown_fields=True):
-    """The same text written by many citizens."""
-
     text: Text
     citizens: list[int] | Literal["all"] = "all"
     per_second: Annotated[float, Meta(gt=0, le=100_000)] = 100

@@ -4,19 +4,17 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import aiohttp
 from aiohttp import web
 
 from simulator.access import ControlError, respond_json
-from simulator.account import MessageLog
 from simulator.citizens import BusinessMessage, UserMessage
 from simulator.control.requests import AccountAnnouncement, TemplateStatus, Tier, parse_number, read_body
 from simulator.faults import Faults
 from simulator.parts import SimulatorParts
 from simulator.phones import Watcher
-from simulator.webhooks.notifier import Notifier
 from simulator.webhooks.subscription import verify_callback
 
 MAX_ROWS = 10_000
@@ -53,7 +51,17 @@ class RunControl:
         ]
 
     async def show_account(self, _: web.Request) -> web.StreamResponse:
-        return respond_json(summarize(self.parts.message_log, self.parts.notifier))
+        """Return the totals; `pending` counts updates that the business has not answered with 200 yet."""
+        log, outbox = self.parts.message_log, self.parts.notifier.outbox
+        webhooks = {
+            "pending": self.parts.notifier.pending,
+            "sent": outbox.sent,
+            "posts": outbox.posts,
+            "retried": outbox.retried,
+        }
+        rejected = {str(code): count for code, count in sorted(log.rejected.items())}
+        peak = log.accepted_window.peak
+        return respond_json({**log.totals, "rejected": rejected, "peak_1s": peak, "webhooks": webhooks})
 
     async def show_messages(self, request: web.Request) -> web.StreamResponse:
         messages = _select_page(request, self.parts.message_log.messages)
@@ -99,7 +107,6 @@ class RunControl:
         return respond_json(self.parts.faults.current)
 
     async def set_faults(self, request: web.Request) -> web.StreamResponse:
-        """Replace all faults; omitted ones are switched off."""
         self.parts.faults.replace(await read_body(request, Faults))
         return respond_json(self.parts.faults.current)
 
@@ -154,22 +161,6 @@ def _parse_watched(text: str | None) -> frozenset[int] | None:
     if len(ids) > MAX_WATCHED or not all(id_.isascii() and id_.isdigit() and len(id_) < 10 for id_ in ids):
         raise ControlError(400, f"citizens must be up to {MAX_WATCHED} numbers, separated by commas")
     return frozenset(map(int, ids))
-
-
-def summarize(account: MessageLog, notifier: Notifier) -> dict[str, Any]:
-    """Return the totals of the account; `pending` counts updates that the business has not answered with 200 yet."""
-    outbox = notifier.outbox
-    return {
-        **account.totals,
-        "rejected": {str(code): count for code, count in sorted(account.rejected.items())},
-        "peak_1s": account.accepted_window.peak,
-        "webhooks": {
-            "pending": notifier.pending,
-            "sent": outbox.sent,
-            "posts": outbox.posts,
-            "retried": outbox.retried,
-        },
-    }
 
 
 def _select_page(request: web.Request, rows: list[T]) -> list[T]:

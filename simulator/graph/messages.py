@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from simulator.access import respond_json
-from simulator.faults import UNDISTURBED, Interference
+from simulator.faults import Interference
 from simulator.graph.access import GraphAccess, require_id
 from simulator.graph.errors import GraphError
 from simulator.graph.sending import MessageAcceptor
@@ -35,15 +35,12 @@ class MessagesRoute:
             self.parts.message_log.attempts.append(self.parts.clock())
             if interference.hold and not interference.hold_accepts:
                 return await self._hold(request)
-            answer = self._answer(request, body, interference)
+            require_id(request, "object", self.parts.settings.phone_number_id)
+            answer = web.Response(body=self._acceptor.handle(body, interference), content_type="application/json")
         except GraphError as error:
             self.parts.message_log.rejected[error.code] += 1
             return respond_json(error.body, status=error.status)
-        return answer if interference is UNDISTURBED else await self._apply_interference(request, answer, interference)
-
-    def _answer(self, request: web.Request, body: bytes, interference: Interference) -> web.Response:
-        require_id(request, "object", self.parts.settings.phone_number_id)
-        return web.Response(body=self._acceptor.handle(body, interference), content_type="application/json")
+        return await self._apply_interference(request, answer, interference)
 
     async def _apply_interference(
         self, request: web.Request, answer: web.Response, interference: Interference
@@ -60,7 +57,7 @@ class MessagesRoute:
     async def _hold(self, request: web.Request) -> web.StreamResponse:
         """Never answer: wait until the client disconnects, the process stops or HOLD_TIMEOUT_SECONDS have passed."""
         deadline = self.parts.clock() + HOLD_TIMEOUT_SECONDS
-        while self.parts.clock() < deadline and not _is_gone(request):
+        while self.parts.clock() < deadline and request.transport is not None and not request.transport.is_closing():
             if await self._wait_for_stop(HOLD_POLL_INTERVAL_SECONDS):
                 break
         return _cut(request)
@@ -72,10 +69,6 @@ class MessagesRoute:
         except TimeoutError:
             return False
         return True
-
-
-def _is_gone(request: web.Request) -> bool:
-    return request.transport is None or request.transport.is_closing()
 
 
 def _cut(request: web.Request) -> web.Response:

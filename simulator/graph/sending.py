@@ -122,7 +122,6 @@ def _require_known(citizen: Citizen | None) -> Citizen:
 
 
 def _answer(request: MessageRequest, citizen: Citizen, message: BusinessMessage) -> dict[str, object]:
-    """Return Meta's answer to an accepted message."""
     if message.by_user_id:
         contact = {"input": request.recipient, "user_id": citizen.user_id}
     else:

@@ -75,7 +75,11 @@ class MessageTemplate(Struct):
             return self._fill_text(header, parameters, lengths.TEMPLATE_HEADER)
         if len(parameters) != 1:
             raise _build_count_error("header", 1, len(parameters))
-        _check_link(getattr(parameters[0], media_type, None), f"header.{media_type}")
+        media: MediaReference | None = getattr(parameters[0], media_type, None)
+        if media is None or media.link is None:
+            raise build_missing_parameter(f"header.{media_type}.link")
+        if not media.link.startswith(("https://", "http://")):
+            raise build_invalid_parameter(f"header.{media_type}.link must be a web address.")
         return f"[{media_type}]"
 
     def _fill_text(self, component: TemplateComponent, parameters: Sequence[Parameter], limit: int) -> str:
@@ -103,13 +107,6 @@ class MessageTemplate(Struct):
 
 def _find_parameters(components: Sequence[ComponentParameters], component_type: str) -> Sequence[Parameter]:
     return next((component.parameters for component in components if component.type.lower() == component_type), [])
-
-
-def _check_link(media: MediaReference | None, name: str) -> None:
-    if media is None or media.link is None:
-        raise build_missing_parameter(f"{name}.link")
-    if not media.link.startswith(("https://", "http://")):
-        raise build_invalid_parameter(f"{name}.link must be a web address.")
 
 
 def _build_count_error(part: str, expected: int, actual: int) -> GraphError:

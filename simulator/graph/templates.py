@@ -22,8 +22,6 @@ VARIABLE_AT_END = 2388299
 
 
 class Templates:
-    """All templates of the business account."""
-
     def __init__(self, templates: Sequence[MessageTemplate]) -> None:
         self.all = list(templates)
         self._by_key = {(template.name, template.language): template for template in templates}

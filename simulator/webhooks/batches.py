@@ -17,6 +17,7 @@ ITEM_BYTES = 40
 Json = dict[str, Any]
 UpdateKind = Literal["messages", "statuses", "user_preferences", "change"]
 NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+FIELD_BY_KIND = {"statuses": b"messages", "messages": b"messages", "user_preferences": b"user_preferences"}
 HEADER = "X-Hub-Signature-256"
 
 
@@ -82,18 +83,12 @@ class WebhookEnvelope:
         return b'{"object":"whatsapp_business_account","entry":[%b]}' % b",".join(entries)
 
     def _encode_changes(self, batch: Sequence[Update]) -> Iterator[bytes]:
-        if statuses := [update for update in batch if update.kind == "statuses"]:
-            yield self._encode_change(b"messages", b"statuses", statuses)
-        if messages := [update for update in batch if update.kind == "messages"]:
-            yield self._encode_change(b"messages", b"messages", messages)
-        if preferences := [update for update in batch if update.kind == "user_preferences"]:
-            yield self._encode_change(b"user_preferences", b"user_preferences", preferences)
-
-    def _encode_change(self, name: bytes, items: bytes, updates: Sequence[Update]) -> bytes:
-        contacts = dict.fromkeys(update.contact for update in updates if update.contact is not None)
-        contact_list = b',"contacts":[%b]' % b",".join(contacts) if contacts else b""
-        item_list = b",".join(update.item for update in updates)
-        return b'{"field":"%b",%b%b,"%b":[%b]}}' % (name, self._value, contact_list, items, item_list)
+        for kind, field in FIELD_BY_KIND.items():
+            if updates := [update for update in batch if update.kind == kind]:
+                contacts = dict.fromkeys(update.contact for update in updates if update.contact is not None)
+                contact_list = b',"contacts":[%b]' % b",".join(contacts) if contacts else b""
+                items = b",".join(update.item for update in updates)
+                yield b'{"field":"%b",%b%b,"%b":[%b]}}' % (field, self._value, contact_list, kind.encode(), items)
 
 
 def escape(encoded: bytes) -> bytes:

@@ -51,13 +51,11 @@ class WebhookOutbox:
         self._empty.clear()
 
     async def run(self) -> None:
-        """Post until cancelled."""
         async with asyncio.TaskGroup() as workers:
             for _ in range(WORKERS):
                 workers.create_task(self._work())
 
     async def drain(self) -> None:
-        """Return when every update has been answered with 200."""
         if self.pending:
             await self._empty.wait()
 

@@ -80,15 +80,15 @@ def faults(
 
 
 def _execute(run: FaultRun, *, json: bool) -> NoReturn:
-    """Run everything, print and store the report, and exit."""
     try:
         evidence, restless = asyncio.run(execute_run(run))
     except (LocalError, NoProgressError) as error:
         fail(str(error))
     result = report.build_report(evidence, evaluate_run(evidence), restless, seed=run.seed, rate=run.rate)
-    path = report.write_report(run.folder, result)
-    for table in report.build_tables(result):
-        console.print(table)
+    path = run.folder / "faults.json"
+    path.write_text(json_format.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    console.print(report.build_figures_table(result))
+    console.print(report.build_faults_table(result))
     for finding in report.format_violations(result):
         console.print(finding, style="bold red", markup=False)
     _print_step(f"the whole report is in {path}")

@@ -1,8 +1,7 @@
 """Checks of what citizens received, and that the ledger is consistent and agrees with Meta's records. Pure."""
 
-import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 
 from services.dispatcher.adapters.ledger_results import MAX_RESENDS
 from simulator.client import ACCEPTED_STATES, FAILED, AcceptedMessage
@@ -20,22 +19,18 @@ NOT_ON_WHATSAPP = 131026
 
 def find_lost(evidence: Evidence) -> Iterator[Violation]:
     ours = evidence.ours
-    delivered = {message.delivery for message in filter_delivered(evidence.outbound)}
     failed = {message.delivery for message in evidence.outbound if message.state == FAILED}
-    for row in ours.ledger:
-        if row.delivery not in delivered and row.state not in ENDED_UNSENT and not _is_left_to_operator(row, failed):
+    for row in evidence.missed:
+        if row.state not in ENDED_UNSENT and not _is_left_to_operator(row, failed):
             code = f" with {row.error_code}" if row.error_code else ""
             yield Violation(Figure.LOST, f"never accepted by Meta, {row.state}{code}", row.delivery)
     yield from report_count(Figure.LOST, "messages of citizens not decided upon", len(evidence.written) - ours.handled)
     replies = sum(1 for row in ours.ledger if row.broadcast is None)
     yield from report_count(Figure.LOST, "replies that have no row", ours.replies_due - replies)
-    yield from _find_lost_notices(evidence)
+    for published in evidence.published:
+        if published.lasting and published.notice not in evidence.broadcast_ids:
+            yield Violation(Figure.LOST, f"notice {published.notice} was confirmed and never became a broadcast")
     yield from _find_missed(evidence)
-
-
-def filter_delivered(outbound: Iterable[AcceptedMessage]) -> Iterator[AcceptedMessage]:
-    """Yield the messages that Meta accepted and did not report as failed later."""
-    return (message for message in outbound if message.state != FAILED)
 
 
 def _is_left_to_operator(row: DeliverySnapshot, failed: Collection[str]) -> bool:
@@ -45,28 +40,18 @@ def _is_left_to_operator(row: DeliverySnapshot, failed: Collection[str]) -> bool
     return row.state == "unknown" and row.resends >= MAX_RESENDS
 
 
-def _find_lost_notices(evidence: Evidence) -> Iterator[Violation]:
-    known = {broadcast.notice for broadcast in evidence.ours.broadcasts}
-    for published in evidence.published:
-        if published.lasting and published.notice not in known:
-            yield Violation(Figure.LOST, f"notice {published.notice} was confirmed and never became a broadcast")
-
-
 def _find_missed(evidence: Evidence) -> Iterator[Violation]:
     """Yield lasting notices that loyal citizens did not get, beyond the failures that the ledger admits.
 
     The last notice was sent after all faults, so citizens who changed their number have to get it too. A correction is
     due to those who, according to the ledger, got the corrected notice.
     """
-    delivered = {message.delivery: message.citizen for message in filter_delivered(evidence.outbound)}
-    missed = [row for row in evidence.ours.ledger if row.delivery not in delivered]
-    admitted = Counter(row.broadcast for row in missed if _is_admitted(row))
-    recipients = group_by_headline(evidence.outbound)
-    broadcasts = {broadcast.notice: broadcast.id for broadcast in evidence.ours.broadcasts}
+    admitted = Counter(row.broadcast for row in evidence.missed if _is_admitted(row))
     for published in evidence.published:
-        if published.lasting and published.notice in broadcasts:
-            expected = _select_expected(evidence, published, delivered, broadcasts)
-            missing = len(expected - recipients[published.headline]) - admitted[broadcasts[published.notice]]
+        broadcast = evidence.broadcast_ids.get(published.notice)
+        if published.lasting and broadcast:
+            expected = _select_expected(evidence, published)
+            missing = len(expected - evidence.recipients[published.headline]) - admitted[broadcast]
             yield from report_count(Figure.LOST, f"citizens who never got {published.notice}", missing)
 
 
@@ -79,65 +64,44 @@ def _is_admitted(row: DeliverySnapshot) -> bool:
     return row.state not in ENDED_UNSENT and not (row.state == FAILED and row.error_code == HELD_BACK_CODE)
 
 
-def _select_expected(
-    evidence: Evidence, published: PublishedNotice, delivered: Mapping[str, int], broadcasts: Mapping[str, str]
-) -> frozenset[int]:
+def _select_expected(evidence: Evidence, published: PublishedNotice) -> frozenset[int]:
     if published.follows is None:
         last = published == evidence.published[-1]
         return evidence.loyal | (evidence.movers if last else frozenset())
-    earlier = broadcasts.get(published.follows)
-    served = (row.delivery for row in evidence.ours.ledger if row.broadcast == earlier and row.state in ACCEPTED_STATES)
-    return evidence.loyal & {delivered[delivery] for delivery in served if delivery in delivered}
-
-
-def group_by_headline(outbound: Iterable[AcceptedMessage]) -> Mapping[str, set[int]]:
-    """Return the citizens who got each headline."""
-    recipients: dict[str, set[int]] = defaultdict(set)
-    for message in filter_delivered(outbound):
-        if message.template:
-            recipients[_extract_headline(message.text)].add(message.citizen)
-    return recipients
+    earlier = evidence.broadcast_ids.get(published.follows)
+    served = {row.delivery for row in evidence.ours.ledger if row.broadcast == earlier and row.state in ACCEPTED_STATES}
+    return evidence.loyal & {message.citizen for message in evidence.delivered if message.delivery in served}
 
 
 def find_misdirected(evidence: Evidence) -> Iterator[Violation]:
     """Yield corrections to citizens who never got the corrected notice, unless the ledger could not know that."""
-    recipients = group_by_headline(evidence.outbound)
-    delivered = {message.delivery for message in filter_delivered(evidence.outbound)}
-    missed = [row for row in evidence.ours.ledger if row.delivery not in delivered]
-    doubtful = Counter(row.broadcast for row in missed if _is_uncertain(row))
+    doubtful = Counter(row.broadcast for row in evidence.missed if row.state == "unknown" or row.resends)
     headlines = {published.notice: published.headline for published in evidence.published}
-    broadcasts = {broadcast.notice: broadcast.id for broadcast in evidence.ours.broadcasts}
     for published in evidence.published:
         if published.follows:
-            misdirected = len(recipients[published.headline] - recipients[headlines[published.follows]])
-            allowed = doubtful[broadcasts.get(published.follows)] + evidence.settled
-            yield from report_count(
-                Figure.MISDIRECTED, f"citizens who got {published.notice} and nothing before", misdirected - allowed
-            )
+            earlier = evidence.recipients[headlines[published.follows]]
+            allowed = doubtful[evidence.broadcast_ids.get(published.follows)] + evidence.settled
+            misdirected = len(evidence.recipients[published.headline] - earlier) - allowed
+            what = f"citizens who got {published.notice} and nothing before"
+            yield from report_count(Figure.MISDIRECTED, what, misdirected)
 
 
-def _is_uncertain(row: DeliverySnapshot) -> bool:
-    return row.state == "unknown" or row.resends > 0
-
-
-def count_unavoidable(outbound: Iterable[AcceptedMessage]) -> int:
+def count_unavoidable(evidence: Evidence) -> int:
     """Count unavoidable duplicates: messages resent after one was accepted without any answer or status."""
-    delivered = list(filter_delivered(outbound))
-    vanished = Counter(message.delivery for message in delivered if message.vanished)
-    accepted = Counter(message.delivery for message in delivered)
+    vanished = Counter(message.delivery for message in evidence.delivered if message.vanished)
+    accepted = Counter(message.delivery for message in evidence.delivered)
     return sum(min(accepted[delivery] - 1, count) for delivery, count in vanished.items())
 
 
 def find_duplicates(evidence: Evidence) -> Iterator[Violation]:
-    outbound = list(filter_delivered(evidence.outbound))
-    vanished = Counter(message.delivery for message in outbound if message.vanished)
-    accepted = Counter(message.delivery for message in outbound)
+    vanished = Counter(message.delivery for message in evidence.delivered if message.vanished)
+    accepted = Counter(message.delivery for message in evidence.delivered)
     # A citizen who returns after an erasure is a new subscriber to us.
     erased = Counter(message.citizen for message in evidence.written if message.text == ERASE)
     for delivery, count in accepted.items():
         yield from report_count(Figure.DUPLICATES, "accepted more than once", count - 1 - vanished[delivery], delivery)
     by_text: dict[tuple[int, str], set[str]] = defaultdict(set)
-    for message in outbound:
+    for message in evidence.delivered:
         if message.template:
             by_text[message.citizen, message.text].add(message.delivery)
     for (citizen, _), deliveries in by_text.items():
@@ -147,25 +111,13 @@ def find_duplicates(evidence: Evidence) -> Iterator[Violation]:
         )
 
 
-def _extract_headline(text: str) -> str:
-    """Return the headline, which the templates print in bold."""
-    match = _BOLD.search(text)
-    return match[1] if match else ""
-
-
-_BOLD = re.compile(r"\*([^*]+)\*")
-
-
 def find_unaccounted(evidence: Evidence) -> Iterator[Violation]:
     ours = evidence.ours
     rows = Counter(row.broadcast for row in ours.ledger if row.broadcast)
     known = {broadcast.id: broadcast for broadcast in ours.broadcasts}
     for broadcast in known.keys() | rows.keys():
-        yield from report_count(
-            Figure.UNACCOUNTED,
-            f"recipients of {broadcast} off",
-            _count_difference(known.get(broadcast), rows[broadcast]),
-        )
+        difference = _count_difference(known.get(broadcast), rows[broadcast])
+        yield from report_count(Figure.UNACCOUNTED, f"recipients of {broadcast} off", difference)
     states = Counter((row.broadcast, row.state) for row in ours.ledger if row.broadcast)
     for broadcast, state in sorted(ours.counters.keys() | states.keys()):
         difference = abs(ours.counters.get((broadcast, state), 0) - states[broadcast, state])

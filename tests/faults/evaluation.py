@@ -1,17 +1,11 @@
 """Evaluation of a run: reconciles both sides' records. Pure; every figure is measured, none is assumed."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from tests.faults.delivery_checks import (
-    count_unavoidable,
-    find_duplicates,
-    find_lost,
-    find_misdirected,
-    find_unaccounted,
-)
+from tests.faults.delivery_checks import find_duplicates, find_lost, find_misdirected, find_unaccounted
 from tests.faults.evidence import Evidence
 from tests.faults.fault_types import FaultPhase
 from tests.faults.injector import InjectedFault
@@ -42,19 +36,11 @@ MIN_RATE_USED = 0.99
 
 @dataclass(frozen=True)
 class Verdict:
-    """Figures of a run."""
+    """Figures of a run; `stop_disturbed` counts messages that were late after a "Stop" because of a fault."""
 
-    deliveries: int
-    accepted: int
-    replies: int
     findings: tuple[Violation, ...]
     windows: RateWindows
-    limit: int
-    resent: int
-    unavoidable: int
-    still_unknown: int
     stop_disturbed: int
-    states: Mapping[str, int]
     recoveries: tuple[float | None, ...]
     pauses: tuple[float, ...]
     used: tuple[UsedWindow, ...]
@@ -67,14 +53,8 @@ class Verdict:
     def count(self, figure: Figure) -> int:
         return sum(finding.count for finding in self.findings if finding.figure == figure)
 
-    @property
-    def holds(self) -> bool:
-        """Return whether there are no findings, including too high or too low a rate."""
-        return not self.findings
-
 
 def evaluate_run(evidence: Evidence) -> Verdict:
-    """Compute all figures."""
     moments = sorted(message.accepted_at for message in evidence.outbound)
     recoveries = tuple(measure_recovery(fault, moments, evidence.limit) for fault in evidence.faults)
     stops = find_after_stop(evidence, find_fault_spans(evidence.faults, recoveries))
@@ -102,19 +82,10 @@ def evaluate_run(evidence: Evidence) -> Verdict:
             Figure.UNFIT, "a dispatcher that can open no address said that it is ready", evidence.wrong_key_ready_count
         ),
     )
-    broadcasts = [row for row in evidence.ours.ledger if row.broadcast]
     return Verdict(
-        deliveries=len(broadcasts),
-        accepted=sum(1 for message in evidence.outbound if message.template),
-        replies=sum(1 for message in evidence.outbound if not message.template),
         findings=findings,
         windows=seconds,
-        limit=evidence.limit,
-        resent=sum(1 for row in evidence.ours.ledger if row.resends),
-        unavoidable=count_unavoidable(evidence.outbound),
-        still_unknown=sum(1 for row in evidence.ours.ledger if row.state == "unknown"),
         stop_disturbed=len(stops.disturbed),
-        states=Counter(row.state for row in broadcasts),
         recoveries=recoveries,
         pauses=tuple(map(partial(measure_pause, moments=moments), evidence.faults, recoveries)),
         used=tuple(used),

@@ -1,9 +1,11 @@
 """Evidence of a run: everything that both sides recorded."""
 
+import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from functools import cached_property
 
 from deploy.paths import CONFIG
 from services.subscriptions.domain.county import County
@@ -11,13 +13,15 @@ from services.subscriptions.domain.privacy import build_erasure_reply
 from services.subscriptions.domain.replies import ReplyBuilder
 from services.subscriptions.domain.wording import build_wordings
 from shared.notices.configuration import read_configuration
-from simulator.client import AcceptedMessage, SimulatorClient
+from simulator.client import FAILED, AcceptedMessage
 from simulator.clock import Stall
 from tests.faults.injector import InjectedFault
 from tests.faults.leaks.scanner import Leak
-from tests.faults.ledger_snapshot import LedgerSnapshot
+from tests.faults.ledger_snapshot import DeliverySnapshot, LedgerSnapshot
 from tests.faults.notice_traffic import PublishedNotice
 from tests.faults.operator_actions import OperatorCommand
+
+_BOLD = re.compile(r"\*([^*]+)\*")
 
 
 @dataclass(frozen=True)
@@ -67,10 +71,31 @@ class Evidence:
     leaks: Sequence[Leak] = ()
     searched: Mapping[str, int] = field(default_factory=dict)
 
+    @cached_property
+    def delivered(self) -> Sequence[AcceptedMessage]:
+        """The messages that Meta accepted and did not report as failed later."""
+        return [message for message in self.outbound if message.state != FAILED]
 
-async def read_simulator_account(simulator: SimulatorClient) -> tuple[list[AcceptedMessage], list[CitizenMessage]]:
-    """Return the messages that the simulator accepted, and those that its citizens wrote."""
-    return await simulator.fetch_outbound(), [_parse_written(row) for row in await simulator.fetch_inbound()]
+    @cached_property
+    def missed(self) -> Sequence[DeliverySnapshot]:
+        """The rows of the ledger without such a message."""
+        delivered = {message.delivery for message in self.delivered}
+        return [row for row in self.ours.ledger if row.delivery not in delivered]
+
+    @cached_property
+    def broadcast_ids(self) -> Mapping[str, str]:
+        """The ids of broadcasts by their notice."""
+        return {broadcast.notice: broadcast.id for broadcast in self.ours.broadcasts}
+
+    @cached_property
+    def recipients(self) -> Mapping[str, set[int]]:
+        """The citizens who got each headline, which the templates print in bold."""
+        recipients: dict[str, set[int]] = defaultdict(set)
+        for message in self.delivered:
+            if message.template:
+                headline = _BOLD.search(message.text)
+                recipients[headline[1] if headline else ""].add(message.citizen)
+        return recipients
 
 
 def read_confirmations() -> tuple[str, ...]:
@@ -81,7 +106,3 @@ def read_confirmations() -> tuple[str, ...]:
         build_erasure_reply(ReplyBuilder(county), datetime.now(UTC), consented=True).text,
     )
     return tuple(text.partition("\n")[0] for text in texts)
-
-
-def _parse_written(row: dict[str, Any]) -> CitizenMessage:
-    return CitizenMessage(row["citizen"], row["text"], row["written_at"], row["answered_at"])

@@ -15,8 +15,6 @@ RABBITMQ, POSTGRES, SIMULATOR = "rabbitmq", "postgres", "simulator"
 
 
 class FaultAction(StrEnum):
-    """Action that injects a fault."""
-
     KILL = "kill"  # SIGKILL; the supervisor restarts the process
     RESTART = "restart"  # SIGTERM, as an operator does, then a new start
     ALARM = "alarm"  # the broker's memory alarm: publishers are blocked

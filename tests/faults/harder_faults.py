@@ -23,6 +23,10 @@ OLD_WEEK = datetime(2020, 1, 6, tzinfo=UTC)
 WRONG_KEY_NAME = "dispatcher-with-a-wrong-key"
 POLL_INTERVAL_SECONDS = 0.5
 STOP_TIMEOUT_SECONDS = 5.0
+_MAKE_OLD_WEEK = f"""
+create table if not exists dispatcher.delivery_{OLD_WEEK:%Y%m%d} partition of dispatcher.delivery
+for values from (dispatcher.lowest_id('{OLD_WEEK}')) to (dispatcher.lowest_id('{OLD_WEEK + timedelta(weeks=1)}'))
+"""
 _TABLES = """
 select string_agg(format('%I.%I', schemaname, tablename), ', ') from pg_tables where schemaname = 'dispatcher'
 """
@@ -55,24 +59,13 @@ async def hold_backup_locks(url: str) -> AsyncIterator[None]:
     """
     connection = await asyncpg.connect(url, timeout=10)
     try:
-        await connection.execute(_make_old_week())
+        await connection.execute(_MAKE_OLD_WEEK)
         await connection.execute("begin")
         await connection.execute(f"lock table {await connection.fetchval(_TABLES)} in access share mode")
         yield
     finally:
         with suppress(*UNAVAILABLE):
             await connection.close(timeout=5)
-
-
-def _make_old_week() -> str:
-    name = f"dispatcher.delivery_{OLD_WEEK:%Y%m%d}"
-    bounds = " to ".join(f"('{_compute_lowest_id(moment)}')" for moment in (OLD_WEEK, OLD_WEEK + timedelta(weeks=1)))
-    return f"create table if not exists {name} partition of dispatcher.delivery for values from {bounds}"
-
-
-def _compute_lowest_id(moment: datetime) -> str:
-    """Return the lowest id possible at or after this moment: ids begin with their milliseconds."""
-    return f"{int(moment.timestamp() * 1000):012x}".ljust(32, "0")
 
 
 async def run_wrong_key_replica(supervisor: Supervisor, like: str, seconds: float) -> bool:

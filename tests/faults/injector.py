@@ -197,7 +197,6 @@ class FaultInjector:
 
 
 async def _retry_until_done(act: Callable[[], Awaitable[object]]) -> None:
-    """Retry while a dependency is unavailable."""
     while True:
         try:
             await act()

@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import asyncpg
-
 from cli.database import UNAVAILABLE
 from cli.demo.ledger_reader import open_ledger_reader
 
@@ -48,18 +46,18 @@ select count(*) from subscriptions.broadcast b where b.state <> 'cancelled' and 
 ERASING = "select count(*) from dispatcher.erasure"
 KNOWN = "select count(*) from subscriptions.broadcast where notice = $1"
 _BROADCASTS = """
-select b.id, b.notice, case when b.follows = '{}' then b.audience else coalesce(f.audience, 0) end as audience,
+select b.id::text, b.notice, case when b.follows = '{}' then b.audience else coalesce(f.audience, 0) end as audience,
     case when b.follows = '{}' then b.read_to_end else f.audience is not null end as read_to_end,
     extract(epoch from b.expires_at)::float8 as expires_at, b.state = 'cancelled' as cancelled
 from subscriptions.broadcast b left join dispatcher.broadcast f on f.id = b.id
 """
 _LEDGER = """
-select id, source, subscriber is not null as to_subscriber, state::text, resends, error_code,
-    extract(epoch from expires_at)::float8 as expires_at
+select id::text as delivery, case when subscriber is not null then source::text end as broadcast, state::text, resends,
+    error_code, extract(epoch from expires_at)::float8 as expires_at
 from dispatcher.delivery
 """
 _COUNTERS = """
-select broadcast, state::text, sum(deliveries)::int as deliveries from dispatcher.broadcast_count
+select broadcast::text, state::text, sum(deliveries)::int as deliveries from dispatcher.broadcast_count
 group by broadcast, state having sum(deliveries) <> 0
 """
 
@@ -122,25 +120,9 @@ async def read_snapshot(url: str) -> LedgerSnapshot:
         return LedgerSnapshot(
             handled=await connection.fetchval(HANDLED),
             replies_due=await reader.count_replies_due(),
-            broadcasts=tuple(_build_broadcast(row) for row in await connection.fetch(_BROADCASTS)),
-            ledger=tuple(_build_delivery(row) for row in await connection.fetch(_LEDGER)),
+            broadcasts=tuple(BroadcastSnapshot(**row) for row in await connection.fetch(_BROADCASTS)),
+            ledger=tuple(DeliverySnapshot(**row) for row in await connection.fetch(_LEDGER)),
             counters={
-                (str(row["broadcast"]), row["state"]): row["deliveries"] for row in await connection.fetch(_COUNTERS)
+                (broadcast, state): deliveries for broadcast, state, deliveries in await connection.fetch(_COUNTERS)
             },
         )
-
-
-def _build_broadcast(row: asyncpg.Record) -> BroadcastSnapshot:
-    values = dict(row)
-    return BroadcastSnapshot(**{**values, "id": str(values["id"])})
-
-
-def _build_delivery(row: asyncpg.Record) -> DeliverySnapshot:
-    return DeliverySnapshot(
-        delivery=str(row["id"]),
-        broadcast=str(row["source"]) if row["to_subscriber"] else None,
-        state=row["state"],
-        expires_at=row["expires_at"],
-        resends=row["resends"],
-        error_code=row["error_code"],
-    )

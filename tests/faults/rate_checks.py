@@ -45,14 +45,14 @@ def measure_windows(
 ) -> RateWindows:
     """Measure all windows; `moments` and `stalls` have to be sorted. A message exactly one second later is outside."""
     counts = [(at, bisect_left(moments, at + WINDOW_SECONDS) - index) for index, at in enumerate(moments)]
-    full = ((at, count) for at, count in counts if count > limit and not _is_in_spans(at, jitter))
+    full = (
+        (at, count)
+        for at, count in counts
+        if count > limit and not any(start < at + WINDOW_SECONDS and at < end for start, end in jitter)
+    )
     excesses = [count - limit - _compute_allowance(at, limit, stalls) for at, count in full]
     too_many = [excess for excess in excesses if excess > 0]
     return RateWindows(max((count for _, count in counts), default=0), len(too_many), max(too_many, default=0))
-
-
-def _is_in_spans(at: float, spans: Sequence[Span]) -> bool:
-    return any(start < at + WINDOW_SECONDS and at < end for start, end in spans)
 
 
 def _compute_allowance(at: float, limit: int, stalls: Sequence[Stall]) -> int:

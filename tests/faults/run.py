@@ -3,13 +3,13 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from cli.progress import NoProgressError, wait_for
+from cli.progress import NoProgressError, ProgressCount, wait_for, watch_count
 from cli.settings import OperatorSettings
 from cli.stacks import read_settings_from
 from deploy.local.stack import SIMULATOR, Stack, run_stack, start_servers
@@ -21,11 +21,10 @@ from simulator.client import SimulatorClient, open_simulator_client
 from simulator.clock import StallWatch
 from tests.amqp_system import build_amqp_system
 from tests.faults.backlog import BacklogRecorder, merge_waiting_spans
-from tests.faults.evidence import Evidence, read_confirmations, read_simulator_account
+from tests.faults.evidence import CitizenMessage, Evidence, read_confirmations
 from tests.faults.fault_types import HELD_BACK_CODE, INGRESSES, NEWSROOMS, SUBSCRIPTIONS, FaultAction
 from tests.faults.injector import FaultInjector
 from tests.faults.leaks.recorder import record_traffic
-from tests.faults.leaks.scanner import Leak
 from tests.faults.leaks.search import collect_pii_values, read_index_key, search
 from tests.faults.ledger_history import record_history, write_history
 from tests.faults.ledger_snapshot import (
@@ -46,7 +45,6 @@ from tests.faults.plan import Fault
 from tests.faults.proxies import Proxies
 from tests.faults.stop_checks import find_erased
 from tests.faults.traffic import FaultTraffic
-from tests.faults.waiting import wait_until_gone
 from tests.replicas.servers import start_replicated_servers
 
 # Longer than webhooks are ever late without a stall.
@@ -184,11 +182,15 @@ class _RunExecutor:
         """Keep traffic running until the whole plan is repaired and enough messages are accepted."""
         before = await self._simulator.count_accepted()
         traffic = asyncio.create_task(self._traffic.run(per_second=self._run.rate / 50))
-        faults = asyncio.create_task(self._follow_plan())
+        plan, injector = self._run.plan, self._injector
+        in_turn = injector.follow_in_turn(plan, REST_SECONDS) if self._run.nodes else injector.follow_plan(plan)
+        faults = asyncio.create_task(in_turn)
         enough = self._run.deliveries + before
 
         async def count_repaired() -> int:
-            _raise_if_failed(traffic, faults)
+            for task in (traffic, faults):
+                if task.done():
+                    task.result()  # raises why it failed
             return len(self._injector.done)
 
         async def count_missing() -> int:
@@ -201,12 +203,6 @@ class _RunExecutor:
         traffic.cancel()
         with suppress(asyncio.CancelledError):
             await traffic
-
-    async def _follow_plan(self) -> None:
-        if self._run.nodes:
-            await self._injector.follow_in_turn(self._run.plan, REST_SECONDS)
-        else:
-            await self._injector.follow_plan(self._run.plan)
 
     async def _wait_until_settled(self) -> None:
         self._run.say("no more faults; waiting until everything has come to rest")
@@ -233,7 +229,7 @@ class _RunExecutor:
     async def _wait_until_none_left(self, label: str, count: Callable[[], Awaitable[int | None]]) -> None:
         """Wait until the count is 0; record it if it does not settle, and evaluate the run as it is."""
         try:
-            await wait_until_gone(label, count, patience=self._run.stall_timeout_seconds)
+            await _wait_until_gone(label, count, patience=self._run.stall_timeout_seconds)
         except NoProgressError as error:
             self._restless.append(str(error))
             self._run.say(f"did not come to rest: {error}")
@@ -259,9 +255,15 @@ class _RunExecutor:
             return None
 
     async def _collect_evidence(self) -> Evidence:
-        outbound, written = await read_simulator_account(self._simulator)
+        outbound = await self._simulator.fetch_outbound()
+        written = [
+            CitizenMessage(row["citizen"], row["text"], row["written_at"], row["answered_at"])
+            for row in await self._simulator.fetch_inbound()
+        ]
         groups = self._traffic.groups
-        leaks, searched = await self._search_leaks(find_erased(written))
+        key, texts = read_index_key(self._stack.folder), self._traffic.talk.texts
+        secrets = await collect_pii_values(self._simulator, texts, find_erased(written), key)
+        leaks, searched = await search(self._stack, secrets, self._run.say)
         return Evidence(
             outbound=outbound,
             written=written,
@@ -285,13 +287,22 @@ class _RunExecutor:
             searched=searched,
         )
 
-    async def _search_leaks(self, erased: Collection[int]) -> tuple[list[Leak], dict[str, int]]:
-        key = read_index_key(self._stack.folder)
-        secrets = await collect_pii_values(self._simulator, self._traffic.talk.texts, erased, key)
-        return await search(self._stack, secrets, self._run.say)
 
+async def _wait_until_gone(label: str, count_left: Callable[[], Awaitable[int | None]], *, patience: float) -> None:
+    """Wait until `count_left` returns 0; None means unknown at present. Raises NoProgressError like `wait_for`.
 
-def _raise_if_failed(*tasks: asyncio.Task[None]) -> None:
-    for task in tasks:
-        if task.done():
-            task.result()
+    Only a new minimum counts as a change; else a fluctuating number would be awaited forever.
+    """
+    most = 0
+    least: int | None = None
+
+    async def measure() -> ProgressCount:
+        nonlocal most, least
+        count = await count_left()
+        if count is not None:
+            most, least = max(most, count), count if least is None else min(least, count)
+        if least is None:
+            return ProgressCount(0, 1, "not known how many are left")
+        return ProgressCount(most - least, most, f"{least} left")
+
+    await watch_count(label, measure, patience)

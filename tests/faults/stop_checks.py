@@ -48,7 +48,6 @@ def find_after_stop(evidence: Evidence, troubled: Sequence[tuple[float, float]])
 
 
 def find_absences(evidence: Evidence) -> Iterator[Absence]:
-    """Yield an absence for every "Stop" and every erasure."""
     confirmations: dict[int, list[float]] = {}
     for message in evidence.outbound:
         if message.text.startswith(evidence.confirmations):

@@ -27,8 +27,6 @@ KNOWN_TIMEOUT_SECONDS = 30.0
 
 @dataclass
 class FaultTraffic:
-    """All traffic of a run."""
-
     simulator: SimulatorClient
     publisher: NoticeGenerator
     operator: FaultOperator

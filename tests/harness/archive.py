@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import aiohttp
 import asyncpg
@@ -25,26 +25,21 @@ from services.newsroom.http.documents import StaticFiles
 from shared.database.pool import open_database
 from shared.notices.configuration import read_configuration
 from shared.runtime.http_port import open_http_port
-from tests.databases import FreshDatabase
+from tests.databases import FreshDatabase, insert_row
 from tests.factories.archive import NOW
 from tests.servers import connect_to_database
 
 COUNTY_FILE = CONFIG / "county.toml"
 PHONE = "+49 4791 930 9999"
 KEEPS_DAYS = 365
-_INSERT = """
+_PUBLICATION = """
 with account as (
   insert into newsroom.account (id, login, name, person, roles) values ($1, $2, 'Test', $1, '{editor}') returning id
 ), draft as (
   insert into newsroom.draft (id, notice, kind, state, version, created_by)
   select $1, $2, 'notice', 'published', 1, id from account returning id
-), publication as (
-  insert into newsroom.publication (id, draft, version, revision, body)
-  select $1, id, 1, 1, '{}' from draft returning id
 )
-insert into newsroom.archive_entry (publication, code, notice, revision, topic, municipalities, headline, text, link,
-  picture, urgent, published_at, expires_at, replaced_by, withdrawn_at)
-select id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16 from publication
+insert into newsroom.publication (id, draft, version, revision, body) select $1, id, 1, 1, '{}' from draft
 """
 
 
@@ -77,34 +72,15 @@ class ArchiveHarness:
         return (await self.get(path))[1]
 
     async def fill(self, *entries: ArchiveEntry) -> None:
-        """Add the entries, and refresh the cache."""
         await insert_entries(self.database, entries)
         await self.cache.refresh()
 
 
 async def insert_entries(database: asyncpg.Connection, entries: Sequence[ArchiveEntry]) -> None:
-    await database.executemany(_INSERT, [_build_row(entry, uuid4()) for entry in entries])
-
-
-def _build_row(entry: ArchiveEntry, identifier: UUID) -> tuple[object, ...]:
-    return (
-        identifier,
-        f"a{identifier.hex}",
-        entry.code,
-        entry.notice,
-        entry.revision,
-        entry.topic,
-        list(entry.municipalities),
-        entry.headline,
-        entry.text,
-        entry.link,
-        entry.picture,
-        entry.urgent,
-        entry.published_at,
-        entry.expires_at,
-        entry.replaced_by,
-        entry.withdrawn_at,
-    )
+    for entry in entries:
+        identifier = uuid4()
+        await database.execute(_PUBLICATION, identifier, f"a{identifier.hex}")
+        await insert_row(database, "newsroom.archive_entry", {**vars(entry), "publication": identifier})
 
 
 @asynccontextmanager

@@ -29,8 +29,6 @@ HIDDEN = "(not shown)"
 
 @dataclass(frozen=True, kw_only=True)
 class CommandResult:
-    """Exit status and output of a command."""
-
     status: int
     output: str
     errors: str

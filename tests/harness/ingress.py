@@ -24,13 +24,10 @@ SECRET_TEXTS = (SECRET, OLD_SECRET, VERIFY_TOKEN, ENCRYPTION_KEY, INDEX_KEY)
 
 @dataclass(frozen=True, kw_only=True)
 class IngressProcess(ServiceProcess):
-    """A running ingress."""
-
     url: str
     session: ClientSession
 
     async def post(self, body: bytes, *, secret: str = SECRET) -> int:
-        """Post a signed webhook, and return the status."""
         return await self.post_with(body, {"X-Hub-Signature-256": sign(body, secret)})
 
     async def post_with(self, body: bytes, headers: Mapping[str, str]) -> int:

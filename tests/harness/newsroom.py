@@ -69,7 +69,6 @@ class EditorBrowser:
         return await self.request("GET", path, headers=headers)
 
     async def read(self, path: str) -> str:
-        """Return the text of the page at this path."""
         return (await self.open(path)).text
 
     async def send(
@@ -86,7 +85,6 @@ class EditorBrowser:
         return await self.fill_in("/profil", "/abmelden")
 
     async def fill_in(self, page: str, path: str, **fields: object) -> ShownPage:
-        """Open a page and send a form of it."""
         return await self.send(path, fields, csrf=(await self.open(page)).csrf)
 
     async def request(
@@ -121,8 +119,6 @@ class Member:
 
 @dataclass(frozen=True, kw_only=True)
 class NewsroomProcess(ServiceProcess):
-    """A running newsroom with its database."""
-
     url: str
     archive_url: str
     database: FreshDatabase

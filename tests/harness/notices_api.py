@@ -74,7 +74,6 @@ class NoticesApi(ServiceProcess):
         return await self.ask("POST", path, headers=headers, body=json.dumps(content), **more)
 
     async def publish(self, content: Mapping[str, object], **more: Any) -> Answer:
-        """Post a structured event."""
         return await self.post(content, STRUCTURED, **more)
 
     async def write(self, content: object, *, key: str | None = None, **more: Any) -> Answer:

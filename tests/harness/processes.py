@@ -63,7 +63,6 @@ async def run_child(child: Child, is_ready: Callable[[], Awaitable[bool]]) -> As
 
 
 async def is_ok(session: ClientSession, url: str) -> bool:
-    """Return whether a server is reachable and answers 200."""
     try:
         async with session.get(url) as response:
             return response.status == 200
@@ -80,11 +79,11 @@ def is_alive(pid: int | None) -> bool:
 
 
 def list_processes(folder: Path) -> list[str]:
-    """Return the command lines that mention a folder; all processes of our servers name their data folder."""
+    """Return the command lines that mention a folder or run in it: each process of our servers does one of both."""
     own_pid = psutil.Process().pid
     lines = []
-    for process in psutil.process_iter(["pid", "status", "cmdline"]):
-        line = " ".join(process.info["cmdline"] or [])
+    for process in psutil.process_iter(["pid", "status", "cmdline", "cwd"]):
+        line = " ".join([*(process.info["cmdline"] or []), process.info["cwd"] or ""])
         alive = process.info["status"] != psutil.STATUS_ZOMBIE
         if str(folder) in line and alive and process.info["pid"] != own_pid:
             lines.append(line)

@@ -39,12 +39,9 @@ def build_fields(**changes: Any) -> dict[str, object]:
 
 @dataclass(frozen=True, kw_only=True)
 class WritingHarness:
-    """An editor at work."""
-
     browser: EditorBrowser
 
     async def read(self, path: str) -> str:
-        """Return the text of the page at this path."""
         return await self.browser.read(path)
 
     async def begin(self, **changes: Any) -> str:

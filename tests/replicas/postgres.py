@@ -13,6 +13,7 @@ from deploy import LocalError
 from deploy.local import DATABASE, OWNER
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.postgres import (
+    WORKING_DIRECTORY,
     PostgresPaths,
     PostgresServer,
     build_environment,
@@ -157,9 +158,10 @@ async def _copy_primary(primary: PostgresServer, standby: ReplicatedServer) -> N
     address = ("--host", LOOPBACK, "--port", str(primary.port), "--username", OWNER)
     command = Command(
         name="pg_basebackup",
-        arguments=(program, "--pgdata", str(place.data), *address, "--checkpoint=fast"),
+        arguments=(program, "--pgdata", WORKING_DIRECTORY, *address, "--checkpoint=fast"),
         log=standby.folder / "basebackup.log",
         environment={**build_environment(), "PGPASSWORD": primary.password},
+        folder=place.data,
         account=place.account,
     )
     await run_to_end(command)

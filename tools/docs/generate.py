@@ -23,7 +23,6 @@ PARTS: Mapping[Path, Mapping[str, Callable[[], str]]] = {
 
 
 def render_page(path: Path) -> str:
-    """Return the page with all generated parts replaced."""
     text = path.read_text()
     for name, render in PARTS[path].items():
         text = _replace_part(text, name, render())

@@ -21,9 +21,9 @@ PARTS = {
 }
 A_SYSTEM = "bauamt"
 LOGINS = {**SERVICES, A_SYSTEM: MUNICIPAL}
-SYSTEMS = f"""`{A_SYSTEM}` stands for each municipal system, which can publish only with these keys, cannot declare or
-bind anything, and has at most {{limits}}. It cannot read what citizens write or who subscribes; RabbitMQ
-tells every login of the vhost the number of messages in any queue that it names."""
+SYSTEMS = f"""`{A_SYSTEM}` stands for each municipal system, which can publish only with the keys below, cannot declare
+or bind anything, and has at most {{limits}}. RabbitMQ tells every login the number of messages in
+any queue that it names."""
 STREAM_READERS = {
     topology.PROGRESS: "each process of the notices API for itself",
     topology.ANSWERS: "each municipal system for itself",
@@ -31,13 +31,13 @@ STREAM_READERS = {
 INTRODUCTION = """# Messages and queues
 
 Written by `python -m tools.docs.generate` from `shared/contracts`, `shared/amqp/topology.py` and
-`shared/amqp/permissions.py`; a test fails when it is stale. [JSON Schemas](../shared/contracts/schemas) and
-[an example of each message](../shared/contracts/examples).
+`shared/amqp/permissions.py`. Each type has a [JSON Schema](../shared/contracts/schemas), with the types and limits of
+its fields, and an [example](../shared/contracts/examples).
 
 Every message is a [CloudEvent](https://cloudevents.io) 1.0 in structured JSON (`application/cloudevents+json`); the
 lists below describe its `data`. Readers ignore unknown fields; new required or changed fields mean a [new
-version](decisions/0002-contracts-and-envelope.md) of the type. Binary values are base64. Addresses are always
-encrypted; only ingress and dispatcher have the key."""
+version](decisions/0002-contracts-and-envelope.md) of the type. Addresses are encrypted; only ingress and dispatcher
+have the key."""
 TIERS = """All queues are quorum queues. Each queue that a service reads has
 
 - a dead-letter queue `<queue>.dead`, which keeps messages with their reason until an operator looks, including those
@@ -56,7 +56,7 @@ def render_messages_page() -> str:
         INTRODUCTION,
         "## Exchanges",
         _render_exchanges(),
-        _format_systems(),
+        SYSTEMS.format(limits=" and ".join(f"{n} {name.removeprefix('max-')}" for name, n in MUNICIPAL_LIMITS.items())),
         "## Queues",
         _render_queues(),
         _format_tiers(),
@@ -77,12 +77,9 @@ def _render_exchanges() -> str:
     rows = []
     for exchange in PARTS:
         writers = [login for login, permission in LOGINS.items() if re.search(permission.write, exchange)]
-        keys = [kind.KEY for kind in _list_messages(exchange)]
-        if exchange == topology.DISPATCH:
-            keys = list(topology.LANES)
-        rows.append((f"`{exchange}`", format_code(keys), format_code(writers)))
-    rows.insert(1, (f"`{topology.API_NOTICES}`", rows[0][1], "`notices`"))
-    return render_table(("exchange", "routing keys", "logins that may write"), rows)
+        rows.append((f"`{exchange}`", format_code(writers)))
+    rows.insert(1, (f"`{topology.API_NOTICES}`", "`notices`"))
+    return render_table(("exchange", "logins that may write"), rows)
 
 
 def _render_queues() -> str:
@@ -101,15 +98,17 @@ def _render_queues() -> str:
         (f"`{notices}`", f"`{retry_exchange}`", f"`{notices}`", "an operator", notices_limit),
     ]
     rows += [
-        (f"`{stream.name}`", f"`{exchange}`", format_code(keys), STREAM_READERS[stream.name], _format_size(stream))
+        (
+            f"`{stream.name}`",
+            f"`{exchange}`",
+            format_code(keys),
+            STREAM_READERS[stream.name],
+            f"14 days or {stream.max_bytes // 1_000_000} MB, a stream",
+        )
         for stream in topology.STREAMS
         for exchange, keys in stream.keys.items()
     ]
     return render_table(("queue", "exchange", "keys", "read by", "most messages"), rows)
-
-
-def _format_size(stream: topology.Stream) -> str:
-    return f"14 days or {stream.max_bytes // 1_000_000} MB, a stream"
 
 
 def _format_bound(queue: topology.Queue) -> str:
@@ -126,12 +125,6 @@ def _format_tiers() -> str:
         notices=topology.NOTICES_QUARANTINE,
         expiring=" and ".join(f"`{queue.dead_letter_queue}`" for queue in topology.QUEUES if queue.has_citizens_words),
         days=topology.QUARANTINE_MAX_AGE.days,
-    )
-
-
-def _format_systems() -> str:
-    return SYSTEMS.format(
-        limits=" and ".join(f"{value} {name.removeprefix('max-')}" for name, value in MUNICIPAL_LIMITS.items())
     )
 
 
@@ -155,13 +148,17 @@ def _render_values() -> Iterator[str]:
 
 
 def _render_fields(definition: Mapping[str, Any]) -> str:
-    """Return the required fields, then the optional ones, a line each."""
+    """Return the required fields, then the optional ones, those of the same part or default together."""
     required = set(definition.get("required", ()))
-    fields: dict[str, list[str]] = {"required": [], "optional": []}
+    fields: dict[str, dict[str, list[str]]] = {"": {}, "optional: ": {}}
     for name, schema in definition["properties"].items():
-        kind = describe_schema(schema, nullable=name in required)
-        fields["required" if name in required else "optional"].append(f"`{name}` {kind}{_format_default(schema)}")
-    return "\n".join(f"- {title}: {'; '.join(lines)}" for title, lines in fields.items() if lines)
+        kind = describe_schema(schema) + _format_default(schema)
+        fields["" if name in required else "optional: "].setdefault(kind, []).append(f"`{name}`")
+    return "\n".join(f"- {title}{_format_fields(names)}" for title, names in fields.items() if names)
+
+
+def _format_fields(names_by_kind: Mapping[str, list[str]]) -> str:
+    return "; ".join(f"{', '.join(names)} {kind}".rstrip().replace(" ,", ",") for kind, names in names_by_kind.items())
 
 
 def _format_default(schema: Mapping[str, Any]) -> str:
@@ -169,26 +166,12 @@ def _format_default(schema: Mapping[str, Any]) -> str:
     return "" if default in (None, "", [], {}) else f", otherwise `{str(default).lower()}`"
 
 
-def describe_schema(schema: Mapping[str, Any], *, nullable: bool = False) -> str:
-    """Return the type of one field in words; for an optional field, without null."""
+def describe_schema(schema: Mapping[str, Any]) -> str:
+    """Return links to the parts of messages that a field consists of; other types are in the JSON Schemas."""
     if "anyOf" in schema:
-        choices = [choice for choice in schema["anyOf"] if nullable or choice.get("type") != "null"]
-        return " or ".join(map(describe_schema, choices))
+        return " or ".join(filter(None, map(describe_schema, schema["anyOf"])))
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"
-    if schema["type"] == "array":
-        return f"list of {describe_schema(schema['items'])}"
-    return _describe_scalar(schema)
-
-
-def _describe_scalar(schema: Mapping[str, Any]) -> str:
-    word = {"uuid": "UUID", "date-time": "date and time"}.get(schema.get("format", ""), schema["type"])
-    if schema.get("contentEncoding") == "base64":
-        word = "binary"
-    if "maxLength" in schema:
-        word += f" of {schema['minLength']} to" if "minLength" in schema else " of up to"
-        word += f" {schema['maxLength']} characters"
-    if "maximum" in schema:
-        word += f", {schema['minimum']} to {schema['maximum']}"
-    return f"{word}, `{schema['pattern']}`" if "pattern" in schema else word
+    item = describe_schema(schema["items"]) if schema.get("type") == "array" else ""
+    return item and f"list of {item}"

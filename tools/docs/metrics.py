@@ -39,11 +39,9 @@ OPEN_LABELS: Mapping[str, str] = {
     "topic": "`county.toml`",
     "kreisfunk_subscriptions_message_price_euros.category": "`marketing`, `utility`, `service`",
 }
+# Units that the end of a name does not say.
 UNITS = (
     ("_timestamp_seconds", "Unix time"),
-    ("_seconds", "seconds"),
-    ("_bytes", "bytes"),
-    ("_euros", "euros"),
     ("_rate_permitted", "1/second"),
     ("_rate_limit", "1/second"),
 )
@@ -52,13 +50,13 @@ _SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
 _NAME = re.compile(r"\bkreisfunk_[a-z]+_[a-z_]+|\bkreisfunk_ready\b")
 _INTRODUCTION = """# Metrics
 
-Written by `python -m tools.docs.generate` from the metrics that the services register; a test fails when it is stale.
-Dashboards and alerts: [monitoring.md](guides/monitoring.md).
+Written by `python -m tools.docs.generate` from the metrics that the services register. Dashboards and alerts:
+[monitoring.md](guides/monitoring.md).
 
-Counters start with the process: use `rate` or `increase`. Values from the database are the same in every replica: use
-`max`, not `sum`. Values of labels come from our code or configuration, so no metric says anything about a
-person. Each process also exports its CPU time, memory, open files and start (`process_…`). RabbitMQ has its own
-metrics; `rabbitmq_detailed_queue_messages` shows each queue by name."""
+Metrics are counters if their name ends in `_total`, else gauges unless it says histogram. Counters start with the
+process: use `rate` or `increase`. Values from the database are the same in every replica: use `max`, not `sum`. No
+label says anything about a person. Each process also exports its CPU time, memory, open files and start (`process_…`).
+RabbitMQ has its own metrics; `rabbitmq_detailed_queue_messages` shows each queue by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,10 +143,11 @@ def render_metrics_page() -> str:
 
 
 def _format_metric(metric: CataloguedMetric) -> str:
-    kind = "gauge" if metric.kind == "stateset" else metric.kind
-    unit = "" if metric.unit == "number" else f" of {metric.unit}"
-    labels = "".join(f"; `{label}`: {_format_values(metric, label)}" for label in metric.labels)
-    return f"- `{metric.name}` ({kind}{unit}{labels}): {metric.text}"
+    kind = {"histogram": "histogram"}.get(metric.kind, "")
+    unit = "" if metric.unit in ("number", "0 or 1") else metric.unit
+    labels = (f"`{label}`: {_format_values(metric, label)}" for label in metric.labels)
+    details = "; ".join(filter(None, (kind, unit, *labels)))
+    return f"- `{metric.name}`{f' ({details})' if details else ''}: {metric.text}"
 
 
 def _format_values(metric: CataloguedMetric, label: str) -> str:

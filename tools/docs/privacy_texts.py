@@ -152,7 +152,7 @@ def _render_records() -> Iterator[str]:
 
 
 def _render_templates() -> Iterator[str]:
-    """Yield the templates, with those that differ only in a picture together."""
+    """Yield the beginning of each template, then what follows in all of them."""
     yield (
         "Die Vorlagen sind bei Meta hinterlegt; in geschweiften Klammern steht, was die Meldung einsetzt. Die Vorlagen"
         "\nmit `bild` im Namen zeigen über dem Text ein Bild."
@@ -160,12 +160,18 @@ def _render_templates() -> Iterator[str]:
     names_by_content: dict[tuple[str, ...], list[str]] = {}
     for template in json.loads(TEMPLATES.read_text()):
         names_by_content.setdefault(_read_content(template), []).append(template["name"])
+    names_by_rest: dict[tuple[str, ...], list[str]] = {}
     for (text, *buttons), names in names_by_content.items():
-        yield _quote_text(format_code(names), "", text, [f"Knopf „{title}“" for title in buttons])
+        beginning, _, rest = text.partition("\n\n")
+        for topic in COUNTY.topics:
+            rest = rest.replace(f"das Thema {topic.title} ", "das Thema {Thema} ")
+        names_by_rest.setdefault((rest, *buttons), []).append(f"- {format_code(names)}: „{beginning}“")
+    for (rest, *buttons), beginnings in names_by_rest.items():
+        yield "\n".join(beginnings)
+        yield _quote_text("Danach", "", rest, [f"Knopf „{title}“" for title in buttons])
 
 
 def _read_content(template: dict[str, Any]) -> tuple[str, ...]:
-    """Return the text, then the titles of the buttons."""
     parts = {part["type"]: part for part in template["components"]}
     text = "\n\n".join(parts[kind]["text"] for kind in ("BODY", "FOOTER") if kind in parts)
     return text, *(button["text"] for button in parts.get("BUTTONS", {}).get("buttons", ()))

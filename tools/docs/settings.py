@@ -1,6 +1,6 @@
 """Generator of the settings in docs/guides/operators.md, from the settings classes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import get_args
 
@@ -50,30 +50,42 @@ SETTINGS_BY_READER: Mapping[str, type[BaseSettings]] = {
 
 
 def render_settings() -> str:
-    """Return the settings of all services, of single services, and of several services and commands."""
+    """Return the settings of all services, of single and several services, and those that only commands read.
+
+    A command names a required setting that is missing, so its variants of the services' settings are left out.
+    """
     return "\n\n".join(_render_parts())
 
 
 def _render_parts() -> Iterator[str]:
     yield "All services:"
     yield "\n".join(_format_setting(*field) for field in ServiceSettings.model_fields.items())
-    readers = _collect_readers()
-    services = [name for name, kind in SETTINGS_BY_READER.items() if issubclass(kind, ServiceSettings)]
+    services = {name: kind for name, kind in SETTINGS_BY_READER.items() if issubclass(kind, ServiceSettings)}
+    readers = _collect_readers(services)
     for service in services:
         if lines := [line for line, names in readers.items() if names == [service]]:
             yield f"{service}:"
             yield "\n".join(lines)
-    yield "Several services, and commands:"
-    others = [(line, names) for line, names in readers.items() if names[0] not in services or len(names) > 1]
-    yield "\n".join(sorted(f"{line}; for {', '.join(names)}" for line, names in others))
+    yield "Several services:"
+    yield "\n".join(_format_shared(line, names) for line, names in sorted(readers.items()) if len(names) > 1)
+    yield "Commands (`kreisfunk …`) only:"
+    known = {field for kind in services.values() for field in kind.model_fields}
+    commands = {name: kind for name, kind in SETTINGS_BY_READER.items() if name not in services}
+    readers = _collect_readers(commands, known)
+    yield "\n".join(_format_shared(line, names) for line, names in sorted(readers.items()))
 
 
-def _collect_readers() -> Mapping[str, list[str]]:
+def _format_shared(line: str, readers: Iterable[str]) -> str:
+    names = (name.removesuffix(", `kreisfunk feeds`").removesuffix(" over HTTP") for name in readers)
+    return f"{line}; for {', '.join(names).replace('`kreisfunk ', '`')}"
+
+
+def _collect_readers(kinds: Mapping[str, type[BaseSettings]], known: Container[str] = ()) -> Mapping[str, list[str]]:
     readers: dict[str, list[str]] = {}
-    for name, kind in SETTINGS_BY_READER.items():
+    for name, kind in kinds.items():
         inherited = ServiceSettings.model_fields if issubclass(kind, ServiceSettings) else {}
         for field, info in kind.model_fields.items():
-            if field not in inherited:
+            if field not in inherited and field not in known:
                 readers.setdefault(_format_setting(field, info), []).append(name)
     return readers
 

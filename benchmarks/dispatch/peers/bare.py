@@ -6,8 +6,7 @@ from itertools import cycle
 import aiohttp
 import uvloop
 
-from benchmarks.dispatch.message import HEADERS, build_request_body
-from benchmarks.dispatch.peers.environment import ENDPOINT_URL, IN_FLIGHT
+from benchmarks.dispatch.peers.common import ENDPOINT_URL, HEADERS, IN_FLIGHT, build_request_body
 
 MESSAGES = 10_000
 

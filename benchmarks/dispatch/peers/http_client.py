@@ -5,8 +5,7 @@ import threading
 
 import httpx  # type: ignore[import-not-found, unused-ignore]
 
-from benchmarks.dispatch.message import HEADERS
-from benchmarks.dispatch.peers.environment import ENDPOINT_URL
+from benchmarks.dispatch.peers.common import ENDPOINT_URL, HEADERS
 
 TIMEOUT_SECONDS = 20
 _context = ssl.create_default_context()  # creating one takes longer than sending a thousand messages

@@ -2,7 +2,7 @@
 
 from celery import Celery  # type: ignore[import-not-found]
 
-from benchmarks.dispatch.peers.environment import BROKER_URL, build_bodies
+from benchmarks.dispatch.peers.common import BROKER_URL, build_bodies
 from benchmarks.dispatch.peers.http_client import send
 
 app = Celery("peer", broker=BROKER_URL)

@@ -8,8 +8,7 @@ import uvloop
 from faststream import FastStream  # type: ignore[import-not-found]
 from faststream.rabbit import Channel, RabbitBroker, RabbitQueue  # type: ignore[import-not-found]
 
-from benchmarks.dispatch.message import HEADERS
-from benchmarks.dispatch.peers.environment import BROKER_URL, ENDPOINT_URL, IN_FLIGHT, build_bodies
+from benchmarks.dispatch.peers.common import BROKER_URL, ENDPOINT_URL, HEADERS, IN_FLIGHT, build_bodies
 
 QUEUE = RabbitQueue("send", durable=True)
 broker = RabbitBroker(BROKER_URL, default_channel=Channel(prefetch_count=IN_FLIGHT), logger=None)

@@ -6,8 +6,7 @@ import aiohttp
 from taskiq import TaskiqEvents, TaskiqState  # type: ignore[import-not-found]
 from taskiq_aio_pika import AioPikaBroker  # type: ignore[import-not-found]
 
-from benchmarks.dispatch.message import HEADERS
-from benchmarks.dispatch.peers.environment import BROKER_URL, ENDPOINT_URL, IN_FLIGHT, build_bodies
+from benchmarks.dispatch.peers.common import BROKER_URL, ENDPOINT_URL, HEADERS, IN_FLIGHT, build_bodies
 
 broker = AioPikaBroker(BROKER_URL, qos=2 * IN_FLIGHT)
 

@@ -10,7 +10,7 @@ from aio_pika.abc import AbstractExchange
 from fastapi import FastAPI
 
 QUEUE = "benchmark.peers"
-SECRET = os.environ["KREISFUNK_APP_SECRETS"]
+SECRET = os.environ["BENCHMARK_APP_SECRET"]
 
 
 class Broker:
@@ -20,7 +20,7 @@ class Broker:
         self._exchange: AbstractExchange | None = None
 
     async def open(self) -> None:
-        connection = await aio_pika.connect_robust(os.environ["KREISFUNK_BROKER_URL"])
+        connection = await aio_pika.connect_robust(os.environ["BENCHMARK_BROKER_URL"])
         channel = await connection.channel(publisher_confirms=True)
         self._exchange = channel.default_exchange
 

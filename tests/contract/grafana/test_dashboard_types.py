@@ -5,12 +5,13 @@ import re
 import subprocess
 from collections import defaultdict
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deploy.grafana.dashboard import BOARDS
+from tools.dashboards import BOARDS
 
 FOLDER = Path(__file__).parent
 MODULES = FOLDER / "node_modules"
@@ -44,7 +45,7 @@ def errors() -> Mapping[str, list[str]]:
 
 
 def render_boards(path: tuple[str, ...] = (), value: object = None) -> str:
-    dashboards: list[dict[str, Any]] = [json.loads(dashboard.render()) for dashboard in BOARDS]
+    dashboards: list[dict[str, Any]] = [deepcopy(dashboard.json) for dashboard in BOARDS]
     part = dashboards[0]["panels"][-1]
     for name in path[:-1]:
         part = part[name]

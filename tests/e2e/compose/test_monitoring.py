@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from deploy.grafana.dashboard import BOARDS
 from tests.e2e.compose.conftest import MainUseCaseResult
 from tests.prometheus import PrometheusClient
 from tests.servers import wait_for
+from tools.dashboards import BOARDS
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -1,28 +1,37 @@
 """Every query of every dashboard, and every alert, on a Prometheus that has seen the system at work."""
 
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from uuid import uuid4
 
 import aiohttp
 import pytest
 
-from deploy.grafana.dashboard import BOARDS, BROADCASTS, STARTS
 from tests.e2e.monitoring.editorial_system import PATIENCE
 from tests.e2e.monitoring.monitored_system import MonitoredSystem
 from tests.e2e.monitoring.night_operator import run_program
 from tests.e2e.notices.harness import CITIZENS
 from tests.prometheus import PrometheusClient, ensure_prometheus
 from tests.servers import wait_until_equal
-from tools.dashboards import Period, fetch_charts, fetch_lines, render_page
+from tools.dashboards import BOARDS, Dashboard, Period, fetch_charts, fetch_lines, render_page
 
 pytestmark = pytest.mark.timeout(600)
 
 TESTS = ("alerts_test.yml", "alerts_long_test.yml")
+
+
+def list_other_queries(dashboard: Dashboard) -> Iterator[tuple[str, str]]:
+    """Yield names and expressions of annotations and variables."""
+    yield from dashboard.annotations.items()
+    for variable in dashboard.json["templating"]["list"][1:]:
+        yield variable["name"], re.findall(r"label_values\((.+), instance\)", variable["query"]["query"])[0]
+
+
 QUERIES: Mapping[str, str] = {
-    "annotation: broadcasts": BROADCASTS.replace("$__rate_interval", "15m"),
-    "annotation: starts": STARTS,
-    **{f"{dashboard.name}: variable": f'up{{job=~"{dashboard.job}"}}' for dashboard in BOARDS if dashboard.job},
+    f"{dashboard.name}: {name}": query.replace("$__rate_interval", "15m")
+    for dashboard in BOARDS
+    for name, query in list_other_queries(dashboard)
 }
 
 

@@ -27,27 +27,30 @@ class ObservedMessage(NamedTuple):
 
 
 class Binding(NamedTuple):
-    """Binding that selects the messages to copy."""
-
     exchange: str
     routing_key: str
 
 
-@asynccontextmanager
-async def peek(url: str, queue: str) -> AsyncIterator[AsyncIterator[ObservedMessage]]:
+async def peek(url: str, queue: str) -> AsyncIterator[ObservedMessage]:
     """Yield all messages waiting in a queue; they return to it, in order, at the end. Raises BrokerUnavailable."""
     async with _open_channel(url) as channel:
-        yield _read_waiting(channel, queue)
+        while (message := await channel.basic_get(queue, no_ack=False)).delivery_tag is not None:
+            yield _build_observed(message)
 
 
-@asynccontextmanager
-async def read_stream(url: str, stream: str) -> AsyncIterator[AsyncIterator[ObservedMessage]]:
+async def read_stream(url: str, stream: str) -> AsyncIterator[ObservedMessage]:
     """Yield all messages of a stream until none arrives for IDLE_TIMEOUT_SECONDS.
 
     Ends after READ_TIMEOUT_SECONDS, even if the stream keeps growing. Raises BrokerUnavailable.
     """
+    arrived: asyncio.Queue[DeliveredMessage] = asyncio.Queue()
+    deadline = asyncio.get_running_loop().time() + READ_TIMEOUT_SECONDS
     async with _open_channel(url) as channel:
-        yield _read_from_start(channel, stream)
+        await channel.basic_qos(prefetch_count=PREFETCH_COUNT)
+        await channel.basic_consume(stream, arrived.put, arguments={"x-stream-offset": "first"})
+        while asyncio.get_running_loop().time() < deadline and (message := await _wait_for_next(arrived)) is not None:
+            yield _build_observed(message)
+            await channel.basic_ack(message.delivery_tag or 0)
 
 
 async def mirror(url: str, bindings: Iterable[Binding], take: Callable[[ObservedMessage], None]) -> None:
@@ -78,24 +81,6 @@ async def _open_channel(url: str) -> AsyncIterator[AbstractChannel]:
             await connection.close()
     except CONNECTION_ERRORS as error:
         raise BrokerUnavailable(f"the broker went away: {type(error).__name__}") from None
-
-
-async def _read_waiting(channel: AbstractChannel, queue: str) -> AsyncIterator[ObservedMessage]:
-    while True:
-        message = await channel.basic_get(queue, no_ack=False)
-        if message.delivery_tag is None:
-            return
-        yield _build_observed(message)
-
-
-async def _read_from_start(channel: AbstractChannel, stream: str) -> AsyncIterator[ObservedMessage]:
-    arrived: asyncio.Queue[DeliveredMessage] = asyncio.Queue()
-    deadline = asyncio.get_running_loop().time() + READ_TIMEOUT_SECONDS
-    await channel.basic_qos(prefetch_count=PREFETCH_COUNT)
-    await channel.basic_consume(stream, arrived.put, arguments={"x-stream-offset": "first"})
-    while asyncio.get_running_loop().time() < deadline and (message := await _wait_for_next(arrived)) is not None:
-        yield _build_observed(message)
-        await channel.basic_ack(message.delivery_tag or 0)
 
 
 async def _wait_for_next(arrived: "asyncio.Queue[DeliveredMessage]") -> DeliveredMessage | None:

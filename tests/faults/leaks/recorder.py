@@ -5,7 +5,6 @@ import shutil
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
 
 import aiohttp
 
@@ -49,14 +48,15 @@ async def _scrape(folder: Path, urls: Mapping[str, str]) -> None:
 
 async def _listen(folder: Path, url: str) -> None:
     """Record messages until cancelled; while the broker is unavailable there are none."""
-    files = _MessageFiles(folder)
-    try:
-        while True:
-            with suppress(BrokerUnavailable):
-                await mirror(url, _list_bindings(), files.write)
-            await asyncio.sleep(RECONNECT_DELAY_SECONDS)
-    finally:
-        files.close()
+
+    def write(message: ObservedMessage) -> None:
+        with (folder / f"{message.exchange} {message.routing_key}").open("ab") as file:
+            file.write(b"%b\n%b\n" % (message.body, message.properties))
+
+    while True:
+        with suppress(BrokerUnavailable):
+            await mirror(url, _list_bindings(), write)
+        await asyncio.sleep(RECONNECT_DELAY_SECONDS)
 
 
 def _list_bindings() -> Iterator[Binding]:
@@ -64,21 +64,3 @@ def _list_bindings() -> Iterator[Binding]:
     yield from (Binding(DISPATCH, lane) for lane in LANES)
     for queue in QUEUES:
         yield from (Binding(exchange, queue.dead_letter_queue) for exchange in (DEAD_LETTERS, queue.retry_exchange))
-
-
-class _MessageFiles:
-    """Files of messages, one per exchange and routing key."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._open: dict[str, BinaryIO] = {}
-
-    def write(self, message: ObservedMessage) -> None:
-        name = f"{message.exchange} {message.routing_key}"
-        if name not in self._open:
-            self._open[name] = (self._folder / name).open("ab")
-        self._open[name].write(b"%b\n%b\n" % (message.body, message.properties))
-
-    def close(self) -> None:
-        for file in self._open.values():
-            file.close()

@@ -85,9 +85,8 @@ async def search_queues(url: str, types: Mapping[str, str], groups: Sequence[Pat
     for name, kind in types.items():
         relevant = exclude_kinds(groups, {PiiKind.TEXT} if name.startswith(SUBSCRIPTIONS_INBOUND.name) else ())
         body, headers = PatternScanner(relevant), PatternScanner(relevant)
-        async with (read_stream if kind == "stream" else peek)(url, name) as messages:
-            async for message in messages:
-                body.feed(message.body + b"\n")
-                headers.feed(message.properties + b"\n")
+        async for message in (read_stream if kind == "stream" else peek)(url, name):
+            body.feed(message.body + b"\n")
+            headers.feed(message.properties + b"\n")
         leaks += [*body.list_leaks(f"queue {name}", at="body"), *headers.list_leaks(f"queue {name}", at="headers")]
     return leaks

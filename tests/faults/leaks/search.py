@@ -1,11 +1,10 @@
 """Search for leaks at the end of a run."""
 
 import asyncio
+import json
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-
-import aiohttp
 
 from deploy.local.stack import Stack
 from shared.amqp.topology import EVENTS, INBOUND
@@ -17,7 +16,6 @@ from tests.faults.leaks.pii_patterns import PatternGroup, PiiKind, PiiValues, bu
 from tests.faults.leaks.recorder import MESSAGES, METRICS
 from tests.faults.leaks.scan_targets import find_log_files, search_file, search_queues, search_tables
 from tests.faults.leaks.scanner import Leak, exclude_kinds
-from tests.servers import build_authorization
 
 # Files of messages that have to contain citizens' texts. Numbers, ids and names are allowed nowhere.
 TEXTS_ALLOWED = (f"{INBOUND} messages", f"{EVENTS} {FeedbackReceived.KEY}")
@@ -72,7 +70,6 @@ def _compute_indexes(citizen: Mapping[str, str], key: BlindIndexKey) -> Iterator
 
 
 def read_index_key(folder: Path) -> BlindIndexKey:
-    """Read the index key of a stack."""
     return BlindIndexKey.parse((folder / "secrets" / "ingress" / "kreisfunk_index_key").read_text())
 
 
@@ -89,9 +86,6 @@ def _search_in_file(path: Path, folder: Path, groups: Sequence[PatternGroup]) ->
 
 async def _fetch_queue_types(stack: Stack) -> dict[str, str]:
     """Return the types of all queues by name, except exclusive ones, which only their own connection may read."""
-    headers = build_authorization(stack.servers.rabbitmq.url)
-    async with (
-        aiohttp.ClientSession(headers=headers, raise_for_status=True) as session,
-        session.get(f"{stack.broker_api_url}/api/queues/%2F") as response,
-    ):
-        return {queue["name"]: queue["type"] for queue in await response.json() if not queue.get("exclusive")}
+    listing = ("list_queues", "name", "type", "exclusive", "--formatter", "json")
+    queues = json.loads(await stack.servers.rabbitmq.run_rabbitmqctl(*listing))
+    return {queue["name"]: queue["type"] for queue in queues if not queue["exclusive"]}

@@ -9,6 +9,7 @@ from tests.contract_recorder.follower import follow_stack
 from tests.faults.evaluation import evaluate_run
 from tests.faults.fault_types import DISPATCHERS, FaultAction, FaultPhase, build_fault_types
 from tests.faults.plan import Fault
+from tests.faults.report import build_report
 from tests.faults.run import FaultRun, execute_run
 
 CITIZENS, RATE = 100, 50
@@ -49,7 +50,8 @@ async def test_faults_happen_and_both_sides_agree_afterwards(folder: Path) -> No
     verdict = evaluate_run(evidence)
     assert (verdict.findings, restless) == ((), [])
     assert len(evidence.faults) == len(run.plan)
-    assert verdict.accepted >= CITIZENS
+    report = build_report(evidence, verdict, restless, seed=run.seed, rate=RATE)
+    assert (report["ok"], report["accepted"] >= CITIZENS) == (True, True)
     # The plan has Meta hold some back after it accepted them: they are failed for ever, and went again as others.
     assert {message.state for message in evidence.outbound} <= {*DELIVERED_STATES, FAILED}
     assert (folder / "history.jsonl").stat().st_size > 0

@@ -133,15 +133,6 @@ async def test_what_happened_to_the_account_has_been_told_when_the_answer_comes(
     assert 0 <= time.time() - entry["time"] < WAIT_TIMEOUT_SECONDS, "as Meta says of what concerns the account itself"
 
 
-async def test_a_broadcast_lets_every_citizen_write_once(harness: SimulatorHarness) -> None:
-    await harness.add(300)
-    answer = await harness.call_control("POST", "broadcast", {"text": "Start", "per_second": 3000})
-    assert answer == {"citizens": 300}
-    await harness.business.wait_until(lambda: len(harness.business.messages) == 300)
-    assert len({message["from"] for message in harness.business.messages}) == 300
-    assert (await harness.fetch_account())["inbound"] == 300
-
-
 async def test_a_stop_ends_a_broadcast_that_still_runs() -> None:
     async with run_simulator_harness() as harness:
         await harness.add(10)

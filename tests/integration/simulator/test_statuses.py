@@ -65,5 +65,8 @@ async def test_stopped_marketing_ends_as_failed_while_utility_goes_through(harne
     (preference,) = harness.business.list_items("user_preferences")
     assert (preference["value"], preference["category"]) == ("stop", "marketing_messages")
     assert isinstance(preference["timestamp"], int)
+    assert [change["field"] for change in harness.business.changes if "user_preferences" in change["value"]] == [
+        "user_preferences"
+    ]
     failures = [status for status in harness.business.statuses if status["status"] == "failed"]
     assert [(one["biz_opaque_callback_data"], one["errors"][0]["code"]) for one in failures] == [("m", 131050)]

@@ -44,23 +44,19 @@ async def test_german_text_is_escaped_on_the_wire_and_signed_as_it_is_there(harn
     assert message["timestamp"].isdigit()
 
 
-async def test_a_citizen_may_share_a_user_id_only(harness: SimulatorHarness) -> None:
-    (citizen,) = await harness.add(1, bsuid_only=1)
+@pytest.mark.parametrize(
+    ("sharing", "fields"), [("bsuid_only", ("from_user_id", "user_id")), ("bsuid_in_from", ("from", "wa_id"))]
+)
+async def test_a_citizen_may_share_a_user_id_only_also_where_the_number_is_expected(
+    harness: SimulatorHarness, sharing: str, fields: tuple[str, str]
+) -> None:
+    (citizen,) = await harness.add(1, **{sharing: 1})
     await harness.write(citizen, text="Start")
     message = await harness.wait_for_last_message(citizen)
-    assert "from" not in message
-    assert message["from_user_id"] == citizen["user_id"]
+    assert {name: message[name] for name in message if name.startswith("from")} == {fields[0]: citizen["user_id"]}
     (contact,) = harness.business.changes[0]["value"]["contacts"]
-    assert contact == {"profile": {"name": "Telefon 1"}, "user_id": citizen["user_id"]}
+    assert contact == {"profile": {"name": "Telefon 1"}, fields[1]: citizen["user_id"]}
     assert citizen["phone"] not in str(harness.business.changes)
-
-
-async def test_a_user_id_may_stand_where_the_number_is_expected(harness: SimulatorHarness) -> None:
-    (citizen,) = await harness.add(1, bsuid_in_from=1)
-    await harness.write(citizen, text="Start")
-    message = await harness.wait_for_last_message(citizen)
-    assert message["from"] == citizen["user_id"]
-    assert harness.business.changes[0]["value"]["contacts"][0]["wa_id"] == citizen["user_id"]
 
 
 async def test_pressing_a_templates_button_refers_to_it(harness: SimulatorHarness) -> None:
@@ -149,12 +145,17 @@ async def test_a_reaction_names_the_message(harness: SimulatorHarness) -> None:
     assert message["reaction"] == {"message_id": answer["messages"][0]["id"], "emoji": "👍"}
 
 
-async def test_many_updates_share_a_post(harness: SimulatorHarness) -> None:
+async def test_in_a_broadcast_every_citizen_writes_once_and_updates_share_a_post(
+    harness: SimulatorHarness,
+) -> None:
     await harness.add(1000)
-    await harness.call_control("POST", "broadcast", {"text": "Start", "per_second": 100_000})
+    answer = await harness.call_control("POST", "broadcast", {"text": "Start", "per_second": 100_000})
+    assert answer == {"citizens": 1000}
     await harness.business.wait_until(lambda: len(harness.business.messages) == 1000)
     assert len(harness.business.bodies) < 100
-    assert len({message["id"] for message in harness.business.messages}) == 1000
+    for name in ("id", "from"):
+        assert len({message[name] for message in harness.business.messages}) == 1000
+    assert (await harness.fetch_account())["inbound"] == 1000
 
 
 async def test_refused_webhooks_come_again_until_they_are_taken(harness: SimulatorHarness) -> None:

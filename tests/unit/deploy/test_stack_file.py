@@ -2,37 +2,29 @@
 
 import json
 import stat
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from deploy import LocalError
-from deploy.stack_file import STACK_FILE, StackAddresses, find_running_stack, lock_folder, publish_addresses
-
-ADDRESSES = StackAddresses(
-    simulator_url="http://127.0.0.1:1",
-    phones_url="http://127.0.0.1:1/#token",
-    control_token="token",
-    ingress_url="http://127.0.0.1:2",
-    ingress_urls=["http://127.0.0.1:2"],
-    notices_api_url="http://127.0.0.1:7",
-    newsroom_url="http://127.0.0.1:8",
-    archive_url="http://127.0.0.1:9",
-    metrics_urls={"ingress-1": "http://127.0.0.1:3/metrics"},
-    broker_url="amqp://127.0.0.1:4/",
-    broker_api_url="http://127.0.0.1:5",
-    database_url="postgresql://127.0.0.1:6/kreisfunk",
-    monitor_database_url="postgresql://127.0.0.1:6/kreisfunk",
-    processes={"ingress": {"KREISFUNK_BROKER_URL": "amqp://ingress@127.0.0.1:4/"}},
-    publisher={"KREISFUNK_BROKER_URL": "amqp://pressestelle@127.0.0.1:4/"},
-    feeds={"KREISFUNK_NOTICES_API_URL": "http://127.0.0.1:4"},
-    quarantine={"KREISFUNK_BROKER_URL": "amqp://quarantine@127.0.0.1:4/"},
-    operator={"KREISFUNK_DATABASE_URL": "postgresql://kreisfunk_operator@127.0.0.1:6/kreisfunk"},
-    rotation={"KREISFUNK_DATABASE_URL": "postgresql://kreisfunk_rotation@127.0.0.1:6/kreisfunk"},
-    tokens={"KREISFUNK_NOTICES_API_TOKENS_FILE": "/secrets/tokens/tokens.json"},
-    systems={"KREISFUNK_BROKER_API_URL": "http://127.0.0.1:5"},
-    users={"KREISFUNK_DATABASE_URL": "postgresql://kreisfunk_newsroom@127.0.0.1:6/kreisfunk"},
+from deploy.stack_file import (
+    STACK_FILE,
+    Environment,
+    StackAddresses,
+    find_running_stack,
+    lock_folder,
+    publish_addresses,
 )
+
+VALUES: dict[Any, Any] = {
+    str: "http://127.0.0.1:1",
+    list[str]: ["http://127.0.0.1:2"],
+    dict[str, str]: {"KREISFUNK_BROKER_URL": "amqp://127.0.0.1:4/"},
+    dict[str, Environment]: {"ingress": {"KREISFUNK_BROKER_URL": "amqp://ingress@127.0.0.1:4/"}},
+}
+ADDRESSES = StackAddresses(**{field.name: VALUES[field.type] for field in fields(StackAddresses)})
 
 
 def test_a_running_stack_is_found_and_only_its_owner_may_read_the_file(tmp_path: Path) -> None:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from services.dispatcher.settings import Settings as Dispatcher
 from shared.contracts.envelope import MESSAGES as KINDS
 from tests.unit.rules.repository import format_path
-from tools.docs.generate import DOCS, MESSAGES, OPERATORS, PARTS
+from tools.docs.generate import DOCS, MESSAGES, PARTS
 from tools.docs.generate import render_page as generated
 from tools.docs.messages import render_messages_page
 
@@ -49,11 +48,6 @@ def test_the_page_about_messages_is_what_the_contracts_say() -> None:
 @pytest.mark.parametrize("path", PARTS, ids=format_path)
 def test_generated_parts_are_what_the_code_says(path: Path) -> None:
     assert path.read_text() == generated(path), "run `python -m tools.docs.generate`"
-
-
-def test_the_settings_in_the_guide_are_those_of_the_services() -> None:
-    missing = [name for name in Dispatcher.model_fields if f"`KREISFUNK_{name.upper()}`" not in OPERATORS.read_text()]
-    assert missing == []
 
 
 def test_links_lead_somewhere() -> None:

@@ -116,7 +116,6 @@ def test_what_may_be_somewhere_is_not_looked_for_there() -> None:
 def test_a_leak_makes_the_run_fail_and_tells_where_but_not_what() -> None:
     scene = EvidenceBuilder(leaks=[Leak("table dispatcher.delivery", "phone number", "base64", 3, "column content")])
     verdict = evaluate_run(scene.build())
-    assert not verdict.holds
     assert verdict.count(Figure.LEAKS) == 3
     assert [one.what for one in verdict.findings] == [
         "phone number as base64 in table dispatcher.delivery, column content"

@@ -13,6 +13,7 @@ from tests.faults.evidence import CitizenMessage
 from tests.faults.ledger_snapshot import BroadcastSnapshot
 from tests.faults.notice_traffic import PublishedNotice
 from tests.faults.operator_actions import OperatorCommand
+from tests.faults.report import build_report
 from tests.faults.violations import Figure
 from tests.unit.faults.factories import (
     EXPIRES_AT,
@@ -45,6 +46,10 @@ def evaluate_scene(scene: EvidenceBuilder) -> Verdict:
     return evaluate_run(scene.build())
 
 
+def report_scene(scene: EvidenceBuilder) -> dict[str, Any]:
+    return build_report(scene.build(), evaluate_scene(scene), (), seed=1, rate=LIMIT)
+
+
 def without_last_message(movers: Sequence[int] = (), **row: Any) -> EvidenceBuilder:
     """Meta never had the message to citizen 6; our row says so, or what is given."""
     scene = EvidenceBuilder(movers=[*movers])
@@ -58,7 +63,7 @@ def broadcast_to(recipients: int, broadcast: str = "b1", notice: str = "n1") -> 
 
 
 def test_nothing_is_found_where_nothing_is_wrong() -> None:
-    assert evaluate_scene(EvidenceBuilder()).holds
+    assert report_scene(EvidenceBuilder())["ok"]
     assert evaluate_scene(EvidenceBuilder()).rate_used is None, "there is no time in which it had to be used"
 
 
@@ -86,7 +91,7 @@ def test_who_stayed_and_has_no_row_is_lost_although_our_ledger_agrees() -> None:
 def test_what_stays_unknown_after_the_last_resend_is_shown_and_not_lost() -> None:
     scene = without_last_message(state="unknown", resends=MAX_RESENDS)
     assert figures(scene) == {}
-    assert evaluate_scene(scene).still_unknown == 1
+    assert report_scene(scene)["still_unknown"] == 1
     assert figures(without_last_message(state="unknown", resends=MAX_RESENDS - 1)) == {Figure.LOST: 1}
 
 
@@ -130,7 +135,7 @@ def test_a_second_message_after_one_that_vanished_is_counted_apart_and_a_third_i
     scene.outbound[1] = build_broadcast_message(2, vanished=True)
     scene.outbound.append(build_broadcast_message(2, accepted_at=20.0))
     assert figures(scene) == {}
-    assert evaluate_scene(scene).unavoidable == 1
+    assert report_scene(scene)["unavoidable_duplicates"] == 1
     scene.outbound.append(build_broadcast_message(2, accepted_at=30.0))
     assert figures(scene) == {Figure.DUPLICATES: 1}
 
@@ -138,7 +143,7 @@ def test_a_second_message_after_one_that_vanished_is_counted_apart_and_a_third_i
 def test_a_message_that_vanished_and_that_meta_has_not_delivered_is_no_duplicate_at_all() -> None:
     scene = EvidenceBuilder()
     scene.outbound[1] = build_broadcast_message(2, vanished=True, state="failed")
-    assert evaluate_scene(scene).unavoidable == 0
+    assert report_scene(scene)["unavoidable_duplicates"] == 0
 
 
 @pytest.mark.parametrize(
@@ -186,6 +191,9 @@ def corrected(*citizens: int) -> EvidenceBuilder:
 def test_a_correction_is_for_all_who_got_it() -> None:
     assert figures(corrected(1, 2, 3, 4, 5, 6)) == {}
     assert figures(corrected(1, 2, 3)) == {Figure.LOST: 3}
+    scene = corrected(1, 2, 3, 4, 5)
+    scene.ledger[5] = build_row(6, state="unknown")
+    assert figures(scene) == {Figure.UNACCOUNTED: 1}, "our ledger could not know that citizen 6 got it"
 
 
 def test_a_correction_is_for_nobody_else() -> None:
@@ -196,6 +204,8 @@ def test_a_correction_is_for_nobody_else() -> None:
     assert figures(scene) == {Figure.MISDIRECTED: 1}
     scene.ledger[5] = build_row(6, state="expired", resends=1)
     assert figures(scene) == {}, "what had been unknown may have arrived"
+    report = report_scene(scene)
+    assert (report["resent_after_unknown"], report["still_unknown"]) == (1, 0)
 
 
 def test_what_meta_reported_as_failed_may_come_again_and_has_to_if_it_was_only_held_back() -> None:

@@ -11,10 +11,6 @@ AROUND = StackEnvironment(
     broker_ports=(1,),
     broker_api_port=2,
     database_ports=(3,),
-    simulator_port=4,
-    ingress_port=5,
-    notices_api_port=6,
-    messages_per_second=80,
 )
 
 

@@ -24,159 +24,38 @@ with withdraw work wrap write
 VERBS = frozenset(_VERBS.split())
 # Conversions and factories that are called by what they return.
 CONVERSIONS = frozenset(
-    {
-        "connection",
-        "delivery_id",
-        "event_key",
-        "event_path",
-        "session",
-        "system_clock",
-        "template_key",
-        "transaction",
-    }
+    {"connection", "delivery_id", "event_key", "event_path", "session", "system_clock", "template_key", "transaction"}
 )
 # Names that asyncio, httptools and asyncpg call or give, and commands that typer registers elsewhere.
-FOREIGN_NAMES = frozenset(
-    {
-        "connection_lost",
-        "connection_made",
-        "data_received",
-        "demo",
-        "doctor",
-        "eof_received",
-        "fetchrow",
-        "fetchval",
-        "on_body",
-        "on_header",
-        "on_headers_complete",
-        "on_message_begin",
-        "on_message_complete",
-        "secrets",
-        "up",
-    }
-)
+_FOREIGN_NAMES = """
+connection_lost connection_made data_received demo doctor eof_received fetchrow fetchval on_body on_header
+on_headers_complete on_message_begin on_message_complete secrets up
+"""
+FOREIGN_NAMES = frozenset(_FOREIGN_NAMES.split())
 # How things were called before they got the field's words. An everyday word counts only as the name that it was.
-OLD_NAMES = (
-    r"services[./]ingress[./](?:\w+[./])?(?:desk|board|guard)",
-    r"services[./]subscriptions[./]\w+[./](?:\w+[./])?(?:guard|sorts|orders|announcements|waves)",
-    r"services[./]subscriptions[./]\w+[./](?:\w+[./])?(?:leaving|joining|asking|choosing|pausing)",
-    r"services[./]dispatcher[./]\w+[./](?:news|course)",
-    r"services[./]newsroom[./]\w+[./]listening\w*",
-    r"services[./]feeds[./](?:looking|trying|opening|running|plain)",
-    r"shared[./]amqp[./](?:looking|kept|tap)",
-    r"shared[./]notices[./](?:shapes|reading|binding|identity|checking|file)",
-    r"shared[./]municipal",
-    r"deploy[./]local[./](?:turns|together|writing)",
-    r"tests[./]faults[./](?:hands|books|course|talk|looks|catalogue|arrivals)",
-    r"tests[./](?:\w+[./])*(?:stand|town|office|desk|press|material)",
-    r"cli[./]faults",
-    r"cli[./]doors",
-    r"cli[./]publish[./]ways",
-    r"cli[./]demo[./]simulator",
-    r"class _?(?:Follower|Guard|Index|Kept|Kind|Known|Numbers|Order|People|Place|Scale|Seen|Situation|Surroundings)",
-    r"class _?(?:Terms|Watch|Way|Weather|Words|Written)",
-    r"def _?(?:forget|held|kept|sorts|tap|told|understand)",
-    r"KREISFUNK_DOOR_\w+",
-    r"KREISFUNK_KEEP_DAYS",
-    r"KREISFUNK_SEALING_KEYS",
-    r"kreisfunk_door_\w+",
-    r"\w*words_total",
-    r"\w*lost_slots\w*",
-    r"\w*leased_slots\w*",
-    r"\w*late_use_seconds\w*",
-    r"\w*forgotten_rows\w*",
-    r"\w*kept_oldest_seconds",
-    r"kreisfunk_\w+_held",
-    r"\w+_retention_at_seconds",
-    r"kreisfunk_feeds_last_success\b(?!_)",
-    r"dispatcher\.questions",
-    r"dispatcher\.people",
-    r"dispatcher\.stops",
-    r"subscriptions\.refusals",
-    r"kreisfunk limits",
-    r"limits (?:hold|release)",
-    r"kreisfunk unknown",
-    r"kreisfunk faults",
-    r"held_by_hand",
-    r"held_reason",
-    r"template_hold",
-    r"DependencyAway",
-    r"BrokerAway",
-    r"PatientPublisher",
-    r"NoticeDesk",
-    r"Desk",
-    r"Board",
-    r"ContactBook",
-    r"StatusNews",
-    r"ledger_news",
-    r"NotUnderstood",
-    r"Guesser",
-    r"Guess",
-    r"Wish",
-    r"LONGEST_\w+",
-    r"LARGEST_\w+",
-    r"\w*AGAIN_SECONDS",
-    r"\w*AWAY_SECONDS",
-    r"\w*LOOK_SECONDS",
-    r"wish_of",
-    r"door",
-    r"judging",
-    r"Refusal",
-    r"Outlook",
-    r"Receipt",
-    r"welcomes",
-    r"_Parcel",
-    r"Packed",
-    r"Slice",
-    r"_mention",
-    r"Hearing",
-    r"_Said",
-    r"Decided",
-    r"Settled",
-    r"keep_only",
-    r"farewell",
-    r"weighing",
-    r"Neighbours",
-    r"Likelihood",
-    r"Pump",
-    r"_keep_stock",
-    r"_short",
-    r"Course",
-    r"Remedy",
-    r"heed",
-    r"upkeep",
-    r"\w*Teller",
-    r"peeked",
-    r"reread",
-    r"detours",
-    r"refuge",
-    r"needles",
-    r"Ear",
-    r"Manner",
-    r"Shelf",
-    r"Mortal",
-    r"rig",
-    r"untapped",
-    r"Seal",
-    r"seals?",
-    r"sealing",
-    r"sealing_key",
-    r"SEALING_\w+",
-    r"sealed anew",
-    r"MOST_\w+",
-    r"USUAL_\w+",
-    r"forget_contact",
-    r"WritingDesk",
-    r"QuarantineDesk",
-    r"parking",
-    r"Tidier",
-    r"Outlet",
-    r"Opinions",
-    r"ProviderAway",
-    r"contact_book_away",
-    r"identity_provider_away",
-    r"(?:Postgres)?Listening(?:Log|Period)",
-    r"BroadcastEcho",
-    r"SubscriptionMoves",
-    r"Stranded(?:Counts)?",
-)
+_OLD_NAMES = r"""
+services[./]ingress[./](?:\w+[./])?(?:desk|board|guard)
+services[./]subscriptions[./]\w+[./](?:\w+[./])?(?:guard|sorts|orders|announcements|waves)
+services[./]subscriptions[./]\w+[./](?:\w+[./])?(?:leaving|joining|asking|choosing|pausing)
+services[./]dispatcher[./]\w+[./](?:news|course) services[./]newsroom[./]\w+[./]listening\w*
+services[./]feeds[./](?:looking|trying|opening|running|plain) shared[./]amqp[./](?:looking|kept|tap)
+shared[./]notices[./](?:shapes|reading|binding|identity|checking|file) shared[./]municipal
+deploy[./]local[./](?:turns|together|writing) tests[./]faults[./](?:hands|books|course|talk|looks|catalogue|arrivals)
+tests[./](?:\w+[./])*(?:stand|town|office|desk|press|material) cli[./]faults cli[./]doors cli[./]publish[./]ways
+cli[./]demo[./]simulator
+class\s_?(?:Follower|Guard|Index|Kept|Kind|Known|Numbers|Order|People|Place|Scale|Seen|Situation|Surroundings)
+class\s_?(?:Terms|Watch|Way|Weather|Words|Written) def\s_?(?:forget|held|kept|sorts|tap|told|understand)
+KREISFUNK_DOOR_\w+ KREISFUNK_KEEP_DAYS KREISFUNK_SEALING_KEYS kreisfunk_door_\w+ \w*words_total \w*lost_slots\w*
+\w*leased_slots\w* \w*late_use_seconds\w* \w*forgotten_rows\w* \w*kept_oldest_seconds kreisfunk_\w+_held
+\w+_retention_at_seconds kreisfunk_feeds_last_success\b(?!_) dispatcher\.questions dispatcher\.people
+dispatcher\.stops subscriptions\.refusals kreisfunk\slimits limits\s(?:hold|release) kreisfunk\sunknown
+kreisfunk\sfaults held_by_hand held_reason template_hold DependencyAway BrokerAway PatientPublisher NoticeDesk Desk
+Board ContactBook StatusNews ledger_news NotUnderstood Guesser Guess Wish LONGEST_\w+ LARGEST_\w+ \w*AGAIN_SECONDS
+\w*AWAY_SECONDS \w*LOOK_SECONDS wish_of door judging Refusal Outlook Receipt welcomes _Parcel Packed Slice _mention
+Hearing _Said Decided Settled keep_only farewell weighing Neighbours Likelihood Pump _keep_stock _short Course Remedy
+heed upkeep \w*Teller peeked reread detours refuge needles Ear Manner Shelf Mortal rig untapped Seal seals? sealing
+sealing_key SEALING_\w+ sealed\sanew MOST_\w+ USUAL_\w+ forget_contact WritingDesk QuarantineDesk parking Tidier
+Outlet Opinions ProviderAway contact_book_away identity_provider_away (?:Postgres)?Listening(?:Log|Period)
+BroadcastEcho SubscriptionMoves Stranded(?:Counts)?
+"""
+OLD_NAMES = tuple(_OLD_NAMES.split())

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.faults import UNDISTURBED, ActiveFaults, Faults, plan_interference, plan_webhook_delays
+from simulator.faults import ActiveFaults, Faults, Interference, plan_interference, plan_webhook_delays
 from simulator.states import RANK, MessageState, plan_statuses
 
 shares = st.floats(0, 1)
@@ -32,7 +32,7 @@ def test_the_same_seed_gives_the_same_run_again() -> None:
 
 def test_without_faults_nothing_is_disturbed() -> None:
     box = ActiveFaults()
-    assert (box.plan_next_request(), box.plan_next_update()) == (UNDISTURBED, [0.0])
+    assert (box.plan_next_request(), box.plan_next_update()) == (Interference(), [0.0])
 
 
 @given(seed=seeds, number=st.integers(0, 1000), delay=st.floats(0, 10))

@@ -1,13 +1,21 @@
-"""One message in Meta's format. Only the standard library: the peers' own environment imports it too."""
+"""Parts of all peers: their settings, and messages in Meta's format, which the dispatcher sends too.
+
+Imports only the standard library.
+"""
 
 import json
+import os
+import sys
+from collections.abc import Iterator
 from uuid import uuid4
 
+BROKER_URL = os.environ.get("BENCHMARK_BROKER_URL", "")
+ENDPOINT_URL = os.environ.get("BENCHMARK_ENDPOINT_URL", "")
+IN_FLIGHT = int(os.environ.get("BENCHMARK_IN_FLIGHT", "200"))
 TEMPLATE = "kreisfunk_strassensperrungen_v1"
 HEADLINE = "Sperrung"
 TEXT = "Die Kreisstraße 8 ist zwischen Worphausen und Grasberg bis Freitag voll gesperrt, eine Umleitung besteht."
-TOKEN = "only-for-the-benchmark"  # noqa: S105 - the endpoint does not check it
-HEADERS = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+HEADERS = {"Authorization": "Bearer only-for-the-benchmark", "Content-Type": "application/json"}
 DIFFERENT_PHONES = 100
 
 
@@ -36,3 +44,8 @@ def build_request_body(number: int) -> str:
         "biz_opaque_callback_data": str(uuid4()),
     }
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+
+
+def build_bodies() -> Iterator[str]:
+    """Yield different requests, as many as the command line says."""
+    return map(build_request_body, range(int(sys.argv[1])))
