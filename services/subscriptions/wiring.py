@@ -104,7 +104,7 @@ def assemble(
         county=county,
         clock=clock,
         author_key=keys.author,
-        count=metrics.count_inbound,
+        count=lambda outcome: metrics.inbound.labels(outcome).inc(),
     )
     return Handlers(
         inbound=inbound,
@@ -115,7 +115,7 @@ def assemble(
             messages_per_second=messages_per_second,
             clock=clock,
             work_available=work_available,
-            count=metrics.count_notice,
+            count=lambda result: metrics.notices.labels(result).inc(),
         ),
         expander=BroadcastExpander(
             broadcasts=PostgresBroadcastRepository(database),

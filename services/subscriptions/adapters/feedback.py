@@ -1,6 +1,7 @@
 """Feedback in PostgreSQL."""
 
 from collections.abc import Sequence
+from dataclasses import astuple
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -10,8 +11,9 @@ from shared.database.pool import Connection, Database
 MAX_REACTION_AGE = timedelta(days=14)
 MAX_BROADCASTS = 100
 
+# Columns in the order of the fields of Feedback.
 _SAVE = """
-    insert into subscriptions.feedback (id, kind, value, said, broadcast_id, topic, at, author)
+    insert into subscriptions.feedback (id, kind, at, author, value, said, broadcast_id, topic)
     values ($1, $2, $3, $4, $5, $6, $7, $8)
     on conflict (id) do update set (value, at) = (excluded.value, excluded.at)
 """
@@ -41,17 +43,7 @@ async def list_feedback(connection: Connection, authors: Sequence[bytes]) -> tup
 
 async def save_feedback(connection: Connection, feedback: Feedback) -> None:
     """Store an entry, or its new value."""
-    await connection.execute(
-        _SAVE,
-        feedback.id,
-        feedback.kind,
-        feedback.value,
-        feedback.text,
-        feedback.broadcast,
-        feedback.topic,
-        feedback.at,
-        feedback.author,
-    )
+    await connection.execute(_SAVE, *astuple(feedback))
 
 
 class PostgresFeedbackRepository:

@@ -70,12 +70,6 @@ class Metrics:
             if (price := prices.get_price(category)) is not None:
                 self.message_price.labels(name).set(float(price))
 
-    def count_inbound(self, outcome: str) -> None:
-        self.inbound.labels(outcome).inc()
-
-    def count_notice(self, result: str) -> None:
-        self.notices.labels(result).inc()
-
     async def refresh(self, database: Database) -> None:
         """Read the gauges from the database. Raises DatabaseUnavailable."""
         async with database.connection() as connection:

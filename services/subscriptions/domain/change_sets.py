@@ -320,7 +320,6 @@ def _build_ended(
 
 
 def _build_started(subscriber: Subscriber, moment: MessageTime, key: bytes) -> Publication:
-    """Return the event that a person is subscribed from now on."""
     message = SubscriptionStarted(
         subscriber=subscriber.id,
         sequence=subscriber.sequence,
@@ -331,7 +330,6 @@ def _build_started(subscriber: Subscriber, moment: MessageTime, key: bytes) -> P
 
 
 def _build_changed(subscriber: Subscriber, moment: MessageTime, key: bytes) -> Publication:
-    """Return the event that a person's topics, places or pause have changed."""
     message = SubscriptionChanged(
         subscriber=subscriber.id,
         sequence=subscriber.sequence,

@@ -41,7 +41,11 @@ def build_topic_menu(county: County, current: frozenset[str]) -> ReplyMenu:
     toggles = ReplySection(title="Dazu oder weg", rows=toggle_rows[:MAX_ROWS])
     if 2 * len(county.topics) >= MAX_ROWS:
         return ReplyMenu(button="Themen wählen", sections=(toggles,))
-    only = ReplySection(title="Nur ein Thema", rows=tuple(map(_build_only_row, county.topics)))
+    only_rows = tuple(
+        ReplyRow(id=build_payload(Intent.ONLY, topic.id), title=_truncate_title(f"Nur {topic.title}"))
+        for topic in county.topics
+    )
+    only = ReplySection(title="Nur ein Thema", rows=only_rows)
     everything = ReplyRow(id=build_payload(Intent.ONLY, EVERYTHING), title="Alle Themen")
     return ReplyMenu(button="Themen wählen", sections=(only, toggles, ReplySection(title="Alles", rows=(everything,))))
 
@@ -52,10 +56,6 @@ def build_place_menu(county: County) -> ReplyMenu:
     rows = [ReplyRow(id=build_payload(Intent.PLACES, place), title=place) for place in county.municipalities]
     section = ReplySection(title="Gemeinden", rows=(all_places, *rows)[:MAX_ROWS])
     return ReplyMenu(button="Gemeinde wählen", sections=(section,))
-
-
-def _build_only_row(topic: Topic) -> ReplyRow:
-    return ReplyRow(id=build_payload(Intent.ONLY, topic.id), title=_truncate_title(f"Nur {topic.title}"))
 
 
 def _build_toggle_row(topic: Topic, current: frozenset[str]) -> ReplyRow:

@@ -36,7 +36,7 @@ class DialogueHarness:
     async def wait_for_acts(self, acts: int = 1) -> None:
         """So much was done just now; wait until it is answered or kept silent about."""
         self.acts[0] += acts
-        await self.wait_until_answered(self.acts[0])
+        await wait_for(lambda: self._is_answered(self.acts[0]))
 
     async def call(self, method: str, path: str, body: object = None) -> Any:
         url = f"{self.stack.simulator_url}/simulator/{path}"
@@ -52,11 +52,8 @@ class DialogueHarness:
         added = await self.call("POST", "citizens", {"count": count, **sharing})
         return [CitizenPhone(self, citizen["id"]) for citizen in added["citizens"]]
 
-    async def wait_until_answered(self, acts: int) -> None:
-        """Returns once this many acts since the beginning of the test were decided, and their answers sent."""
-        await wait_for(lambda: self._is_answered(acts))
-
     async def _is_answered(self, acts: int) -> bool:
+        """Whether this many acts since the beginning of the test were decided, and their answers sent."""
         rows = await self.database.fetch(
             "select publications from subscriptions.inbox order by handled_at offset $1", self.before
         )
@@ -134,12 +131,9 @@ class CitizenPhone:
         assert len(new) <= 1, "one answer per event"
         return str(new[0]["text"]) if new else ""
 
-    async def fetch_messages(self) -> list[dict[str, Any]]:
-        entries: Any = await self.system.call("GET", f"citizens/{self.id}/messages")
-        return list(entries["messages"] if isinstance(entries, dict) else entries)
-
     async def fetch_received(self) -> list[dict[str, Any]]:
-        return [entry for entry in await self.fetch_messages() if entry["direction"] == "received"]
+        entries: Any = await self.system.call("GET", f"citizens/{self.id}/messages")
+        return [entry for entry in entries["messages"] if entry["direction"] == "received"]
 
     async def _has_received(self, count: int) -> bool:
         return len(await self.fetch_received()) >= count

@@ -11,9 +11,8 @@ import pytest
 from services.subscriptions.domain.publication import Destination
 from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.envelope import decode
-from shared.contracts.events import SubscriptionEnded
 from shared.contracts.inbound import InboundMessage
-from tests.factories.citizens import COUNTY, build_both, build_message
+from tests.factories.citizens import build_both, build_message
 from tests.integration.subscriptions.harness import SubscriptionsHarness
 
 # When "Start", "Start" and "Stop" were said, in Meta's whole seconds, and how long each was under way to us.
@@ -76,18 +75,6 @@ async def test_all_at_once_ends_with_the_last_word(
     deliveries = [each for talk in everybody for each in talk.deliveries]
     await asyncio.gather(*(replicas[number % 2].receive(each) for number, each in enumerate(deliveries)))
     await check(everybody, harness, other)
-
-
-async def test_a_topic_dropped_before_another_choice_is_withdrawn_although_that_arrives_first(
-    harness: SubscriptionsHarness, other: SubscriptionsHarness
-) -> None:
-    said = [build_message(text, seconds=at) for at, text in enumerate(("Start", "Stop Stellen", "auch Baustellen"))]
-    await harness.receive(said[0])
-    await other.receive(said[2])
-    await harness.receive(said[1])
-    rows = await harness.fetch_rows("select topic from subscriptions.subscription")
-    assert {topic for (topic,) in rows} == COUNTY.topic_ids - {"stellen"}
-    assert [ended.topic for ended in harness.publisher.list_messages(SubscriptionEnded)] == ["stellen"]
 
 
 async def check(everybody: Sequence[Talk], *replicas: SubscriptionsHarness) -> None:

@@ -6,7 +6,6 @@ from datetime import timedelta
 from functools import partial
 
 import asyncpg
-import msgspec
 
 from services.subscriptions.adapters.retention import NO_PUBLICATIONS, build_retention_rules
 from services.subscriptions.domain.subscriber import list_indexes
@@ -26,7 +25,6 @@ from tests.factories.citizens import (
     NOON,
     build_both,
     build_message,
-    build_message_key,
     build_move,
     build_phone,
     build_user,
@@ -265,15 +263,6 @@ def contains_encrypted_address(citizen: object, dump: str) -> bool:
     address = build_both(citizen).phone
     assert address is not None
     return any(form.hex() in dump for form in (address.sealed, b64encode(address.sealed)))
-
-
-async def test_whoever_was_erased_comes_back_by_their_own_new_start_only(harness: SubscriptionsHarness) -> None:
-    first = build_message("Start", seconds=1)
-    await harness.receive(first, build_message("Löschen", seconds=5))
-    await harness.receive(first, msgspec.structs.replace(first, message_key=build_message_key("late")))
-    assert await harness.fetch_rows(SUBSCRIBERS) == []
-    await harness.receive(build_message("Start", seconds=9))
-    assert await harness.fetch_rows(SUBSCRIBERS) == [("subscribed", 1)]
 
 
 async def test_only_a_user_id_is_enough(harness: SubscriptionsHarness) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
-from datetime import time, timedelta
+from datetime import time
 
 import asyncpg
 import msgspec
@@ -33,13 +33,10 @@ PENDING = "select count(*) from subscriptions.pending_page"
 def batches(harness: SubscriptionsHarness) -> dict[int, bytes]:
     """The pages of the one broadcast; a page that was published twice must be the same bytes."""
     pages: dict[int, bytes] = {}
-    for publication, batch in zip(pages_of(harness), harness.publisher.list_pages(), strict=True):
+    published = [each for each in harness.publisher.published if each.key in (Lane.BULK, Lane.URGENT)]
+    for publication, batch in zip(published, harness.publisher.list_pages(), strict=True):
         assert pages.setdefault(batch.page, publication.body) == publication.body
     return pages
-
-
-def pages_of(harness: SubscriptionsHarness) -> list[Publication]:
-    return [publication for publication in harness.publisher.published if publication.key in (Lane.BULK, Lane.URGENT)]
 
 
 def everybody(batches: Sequence[BroadcastBatch]) -> list[int]:
@@ -164,19 +161,6 @@ async def test_a_broadcast_that_is_withdrawn_or_already_expanded_has_no_cancella
     harness.publisher.published.clear()
     await harness.parts.expander.publish_cancellations()
     assert harness.publisher.published == []
-
-
-async def test_an_expired_broadcast_ends_with_an_empty_page(
-    harness: SubscriptionsHarness, owner: asyncpg.Connection
-) -> None:
-    await subscribe_many(owner, 1_000)
-    await publish(harness)
-    assert await harness.parts.expander.expand_next()
-    harness.now += timedelta(hours=6)
-    await harness.expand()
-    last = harness.publisher.list_pages()[-1]
-    assert (last.page, last.offset, last.last, last.recipients) == (4, 400, True, ())
-    assert await harness.fetch_rows(PROGRESS) == [("expanded", 5, 400, True)]
 
 
 async def test_an_urgent_notice_goes_between_two_steps_of_a_bulk_one(

@@ -41,28 +41,20 @@ async def test_a_follow_up_that_arrives_again_is_the_same_one(harness: Subscript
 
 
 @pytest.mark.parametrize(
-    ("changes", "field"),
+    ("changes", "rejected"),
     [
-        ({"follows": "unknown"}, "follows"),
-        ({"follows": "L149", "topic": "stellen"}, "topic"),
+        ({"follows": "unknown"}, ["follows"]),
+        ({"topic": "stellen"}, ["topic"]),
+        ({"topic": "baustellen"}, ["topic"]),
+        ({}, []),
     ],
 )
-async def test_what_cannot_be_followed_is_named(
-    changes: dict[str, str], field: str, harness: SubscriptionsHarness
-) -> None:
-    await publish(harness)
-    await publish(harness, notice="frei", event_id="event-2", **changes)
-    (rejected,) = harness.publisher.list_messages(NoticeRejected)
-    assert [problem.field for problem in rejected.problems] == [field]
-
-
-@pytest.mark.parametrize(("topic", "rejected"), [("strassensperrungen", []), ("baustellen", ["topic"])])
-async def test_the_topic_of_the_newest_revision_is_that_of_the_notice(
-    topic: str, rejected: list[str], harness: SubscriptionsHarness
+async def test_what_cannot_be_followed_is_named_and_the_newest_revision_has_the_topic_of_the_notice(
+    changes: dict[str, str], rejected: list[str], harness: SubscriptionsHarness
 ) -> None:
     await publish(harness, topic="baustellen")
     await publish(harness, revision=2, event_id="event-2")
-    await publish(harness, notice="frei", follows="L149", topic=topic, event_id="event-3")
+    await publish(harness, notice="frei", event_id="event-3", **{"follows": "L149"} | changes)
     found = harness.publisher.list_messages(NoticeRejected)
     assert [problem.field for answer in found for problem in answer.problems] == rejected
 

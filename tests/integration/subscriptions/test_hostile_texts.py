@@ -133,7 +133,10 @@ async def test_a_stop_among_a_thousand_hostile_messages_is_answered_at_once(
     tag = await replies.consume(note, no_ack=True)
     usual = await waits_of_stops(broker, answered, "undisturbed")
     await asyncio.gather(*(broker.say(hostile_of(number % phones, number)) for number in range(500)))
-    await asyncio.gather(*(broker.say(*map_to(phones, first)) for first in range(500, 1_000, 10)))
+    groups = [
+        [hostile_of(number % phones, number) for number in range(first, first + 10)] for first in range(500, 1_000, 10)
+    ]
+    await asyncio.gather(*(broker.say(*group) for group in groups))
     await broker.wait_for_count(topology.SUBSCRIPTIONS_INBOUND.name, 0)
     waits = await waits_of_stops(broker, answered, "stopping")
     assert median(waits) < PROMISED_SECONDS
@@ -154,17 +157,13 @@ async def waits_of_stops(broker: BrokerHarness, answered: dict[bytes, float], na
         said = time.monotonic()
         await broker.say(stop)
         assert stop.sender.phone is not None
-        await wait_for(lambda index=stop.sender.phone.index: is_there(answered, index))  # type: ignore[misc]
+        await wait_for(lambda index=stop.sender.phone.index: index in answered)  # type: ignore[misc]
         waits.append(answered[stop.sender.phone.index] - said)
     return waits
 
 
 def hostile_of(phone: int, number: int) -> InboundMessage:
     return build_current_message(f"{number} {EXPANDING * LONGEST}", f"hostile {phone}")
-
-
-def map_to(phones: int, first: int) -> list[InboundMessage]:
-    return [hostile_of(number % phones, number) for number in range(first, first + 10)]
 
 
 async def is_taken(ingress: IngressProcess, body: bytes) -> bool:
@@ -179,7 +178,3 @@ async def count(owner: asyncpg.Connection, table: str) -> int:
 async def nobody_listens(broker: BrokerHarness) -> bool:
     declared = await broker.channel.declare_queue(topology.SUBSCRIPTIONS_INBOUND.name, passive=True)
     return not declared.declaration_result.consumer_count
-
-
-async def is_there(answered: dict[bytes, float], index: bytes) -> bool:
-    return index in answered

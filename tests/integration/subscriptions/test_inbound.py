@@ -147,17 +147,13 @@ async def test_bytes_that_are_no_group_are_stored_for_an_operator(harness: Subsc
 async def test_a_failing_message_is_separated_and_does_not_keep_the_others_back(harness: SubscriptionsHarness) -> None:
     failing, others = build_message("Start"), [build_message("Start", sender=build_phone(each)) for each in (2, 3)]
     await harness.fetch_rows(
-        "insert into subscriptions.inbox values ($1, 'broken', 'x', now()) returning 1", key_of("Start")
+        "insert into subscriptions.inbox values ($1, 'broken', 'x', now()) returning 1", failing.message_key
     )
     outcome = await harness.parts.inbound.handle(encode_group([others[0], failing, others[1]]))
     assert isinstance(outcome, Separate)
     assert outcome.reason == "unexpected ValidationError"
     assert [decode(body) for body in outcome.parts.values()] == [InboundMessages(messages=(failing,))]
     assert len(harness.list_reply_texts()) == 2
-
-
-def key_of(text: str) -> bytes:
-    return build_message(text).message_key
 
 
 async def test_one_person_at_two_addresses_at_once_is_one_person_in_the_end(

@@ -77,12 +77,6 @@ async def test_a_stop_of_a_stranger_changes_nothing(harness: SubscriptionsHarnes
     assert (harness.publisher.published, await harness.fetch_rows("select * from subscriptions.subscriber")) == ([], [])
 
 
-async def test_a_stop_that_is_older_than_the_start_changes_nothing(harness: SubscriptionsHarness) -> None:
-    await harness.receive(build_message("Start", seconds=9))
-    await harness.receive_preferences(build_preference("stop", seconds=5))
-    assert len(await harness.fetch_rows(TOPICS)) == len(COUNTY.topic_ids)
-
-
 @pytest.mark.parametrize("handled", [1, 300])
 async def test_what_is_written_after_a_stop_by_a_clock_that_runs_ahead_counts(
     harness: SubscriptionsHarness, handled: float

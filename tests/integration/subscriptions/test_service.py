@@ -13,6 +13,8 @@ from deploy.paths import ROOT
 from services.subscriptions.domain.broadcast import MAX_PAGE_RECIPIENTS
 from services.subscriptions.handlers.expansion import PAGES_AHEAD, ROUNDS
 from shared.amqp import topology
+from shared.amqp.connection import BrokerUnavailable, connect
+from shared.amqp.publisher import open_publisher
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp
 from shared.contracts.envelope import decode
 from shared.contracts.events import NoticeAccepted, SubscriptionEnded
@@ -186,6 +188,15 @@ def test_everything_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
     for name in ("BROKER_URL", "DATABASE_URL", "COUNTY_FILE"):
         assert f"KREISFUNK_{name}: " in finished.stderr
     assert "Traceback" not in finished.stderr
+
+
+async def test_a_channel_of_a_connection_that_is_lost_is_a_broker_that_is_away(vhost: str) -> None:
+    async with run_proxy_to(vhost) as (proxy, url), connect(url, password=None, name="test") as connection:
+        proxy.set_conditions(NetworkConditions(refuse=True))
+        await wait_for(lambda: connection.transport is None)
+        with pytest.raises(BrokerUnavailable):
+            async with open_publisher(connection):
+                pass
 
 
 @pytest.mark.usefixtures("database_template")  # with it come the roles of the server

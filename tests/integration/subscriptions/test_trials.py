@@ -9,7 +9,6 @@ import pytest
 from services.subscriptions.adapters.subscribers import MAX_TRIAL_GUESSES
 from services.subscriptions.domain.replies import TRIAL_HEADING
 from shared.contracts.dispatch import ReplyRequested
-from shared.contracts.inbound import InboundMessage
 from tests.factories.citizens import TEXTS, build_message, build_phone
 from tests.integration.subscriptions.harness import SubscriptionsHarness
 
@@ -20,11 +19,6 @@ SENT = build_message("Test 4821 7730")
 async def offer(newsroom: asyncpg.Connection, code: str = CODE, draft: UUID | None = None) -> None:
     """As the newsroom, with its rights."""
     await newsroom.fetchval("select subscriptions.offer_trial($1, $2, $3)", draft or uuid4(), code, TEXT)
-
-
-def build_guesses(count: int) -> list[InboundMessage]:
-    """Return guesses of different senders, who would be answered."""
-    return [build_message(f"Test {number:08}", sender=build_phone(number)) for number in range(count)]
 
 
 @pytest.mark.parametrize("words", ["Test 4821 7730", "test 48217730", " TEST  4821 7730. "])
@@ -75,7 +69,8 @@ async def test_after_too_many_guesses_not_even_the_right_code_is_answered(
     harness: SubscriptionsHarness, newsroom: asyncpg.Connection, guesses: int, is_shown: bool
 ) -> None:
     await offer(newsroom)
-    await harness.receive(*build_guesses(guesses))
+    each_by_another = (build_message(f"Test {number:08}", sender=build_phone(number)) for number in range(guesses))
+    await harness.receive(*each_by_another)
     await harness.receive(SENT)
     assert (TEXT in harness.list_reply_texts()[-1]) is is_shown
     await offer(newsroom)  # a new one is as good as ever

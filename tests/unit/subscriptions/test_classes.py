@@ -7,7 +7,7 @@ import pytest
 from services.subscriptions.domain.intents.detection import detect_text_intent
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
 from services.subscriptions.domain.intents.text import CitizenText
-from tests.factories.citizens import COUNTY, TEXTS, build_message, play_dialogue, understand_message
+from tests.factories.citizens import COUNTY, TEXTS, build_message, understand_message
 from tests.unit.subscriptions.cases import ClassifiedText, read_classes
 
 CLASSES: dict[str, list[ClassifiedText]] = defaultdict(list)
@@ -55,29 +55,3 @@ def test_each_text_of_a_class_is_understood(name: str) -> None:
 def test_what_is_introduced_as_feedback_changes_no_topics(word: str, text: str) -> None:
     parsed = detect_text_intent(CitizenText(f"{word}: {text}"), COUNTY)
     assert (parsed.intent, parsed.text) == (Intent.FEEDBACK, text)
-
-
-@pytest.mark.parametrize("end", ["", " dabei sein", " mitlesen"])
-def test_whoever_has_moved_and_wants_to_be_back_is_asked(end: str) -> None:
-    text = f"Ich bin umgezogen und hatte mich abgemeldet, jetzt möchte ich wieder{end}"
-    assert detect_text_intent(CitizenText(text), COUNTY).intent is Intent.ASK_START
-    subscriber, answer = play_dialogue("Start", "Stop", text)
-    assert subscriber is not None
-    assert not subscriber.subscribed
-    assert answer == TEXTS.ask_start.text
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Hab mich gestern vertippt und stop geschrieben, das war für meinen Bruder. "
-        "Ich will die Nachrichten natürlich weiter haben",
-        "Ich habe neulich Stop getippt, da hab ich mich verklickt. Die Meldungen möchte ich gern weiterhin bekommen.",
-    ],
-)
-def test_whoever_reports_a_stop_by_mistake_and_wants_to_keep_our_messages_keeps_them(text: str) -> None:
-    subscriber, answer = play_dialogue("Start", text)
-    assert subscriber is not None
-    assert subscriber.subscribed
-    assert answer.startswith("Sie sind angemeldet.")
-    assert play_dialogue("Start", "Stop", text)[1] == TEXTS.ask_start.text

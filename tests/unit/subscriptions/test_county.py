@@ -6,7 +6,6 @@ import msgspec
 import pytest
 
 from services.subscriptions.domain.county import County
-from services.subscriptions.domain.wording import build_wordings
 from shared.notices.configuration import ConfigurationError, Topic, read_configuration
 from shared.notices.rules import MAX_CONTENT_LENGTH
 from tests.factories.citizens import COUNTY, TEXTS
@@ -48,11 +47,6 @@ def test_the_receipt_says_what_from_whom_how_often_and_how_to_leave() -> None:
 def test_the_hint_leads_to_telephone_and_counter() -> None:
     for part in ("04791 9300", COUNTY.counter, COUNTY.hours):
         assert part in TEXTS.hint.text
-
-
-def test_a_text_is_known_by_its_hash() -> None:
-    assert TEXTS.receipt.hash == build_wordings(COUNTY).receipt.hash
-    assert len({wording.hash for wording in TEXTS.list_all()}) == len(TEXTS.list_all())
 
 
 @pytest.mark.parametrize(

@@ -90,13 +90,6 @@ def test_a_stop_of_a_stranger_is_confirmed_and_remembered() -> None:
     assert (late, too_late.result, too_late.reply) == (subscriber, MessageResult.OUTDATED, None)
 
 
-@pytest.mark.parametrize("text", ["Start", "Stop", "Hallo"])
-def test_what_is_older_than_the_last_change_changes_nothing(text: str) -> None:
-    subscriber = after([build_message("Stop", seconds=1), build_message("Start", seconds=9)])
-    assert understand_message(subscriber, build_message(text, seconds=8), build_context())[0] == subscriber
-    assert understand_message(subscriber, build_message(text, seconds=8), build_context())[1].reply is None
-
-
 def test_a_pause_that_its_end_overtakes_is_outdated() -> None:
     started = after([build_message("Start")])
     resumed, answered = understand_message(started, build_message("weiter", seconds=20), build_context(seconds=60))
@@ -164,29 +157,6 @@ def test_a_start_that_arrives_after_a_stop_and_a_newer_choice_has_the_topics_of_
     again, _ = understand_message(ended, build_message("Start", seconds=15), build_context(seconds=30))
     assert again is not None
     assert again.topics == COUNTY.topic_ids
-
-
-def test_within_one_second_of_metas_clock_ours_decides() -> None:
-    stop, start = build_message("Stop", seconds=3, lag=0.2), build_message("Start", seconds=3, lag=0.7)
-    for order in ([stop, start], [start, stop]):
-        subscriber = after(order)
-        assert subscriber.subscribed
-
-
-def test_a_stop_counts_although_whatsapp_ended_some_topics_later() -> None:
-    subscriber = after([build_message("Start")])
-    fewer = subscriber.suspend(COUNTY.marketing_topics, MessageTime(build_time(9), build_time(9)))
-    ended, outcome = understand_message(fewer, build_message("Stop", seconds=5), build_context())
-    assert ended is not None
-    assert (ended.state, outcome.result) == (SubscriberState.UNSUBSCRIBED, MessageResult.ENDED)
-
-
-def test_a_start_brings_back_the_topics_that_whatsapp_ended() -> None:
-    subscriber = after([build_message("Start")])
-    fewer = subscriber.suspend(COUNTY.marketing_topics, MessageTime(build_time(5), build_time(5)))
-    again, outcome = understand_message(fewer, build_message("Start", seconds=9), build_context(seconds=10))
-    assert again is not None
-    assert (again.topics, _wording(outcome)) == (COUNTY.topic_ids, TEXTS.receipt)
 
 
 @pytest.mark.parametrize("said", [[], [build_message("Start")]])
@@ -264,13 +234,6 @@ def test_sequence_grows_with_each_start_choice_and_stop_and_with_nothing_else(me
             MessageResult.ERASED,
         )
         assert (subscriber.sequence if subscriber else 0) == before + counted
-
-
-@given(st.lists(TALK, max_size=12), st.sampled_from(["Stop", "Stopp!", "abmelden"]))
-def test_stop_from_any_state_ends_unsubscribed(messages: list[InboundMessage], words: str) -> None:
-    subscriber = after([*messages, build_message(words, seconds=60)])
-    assert (subscriber.state, subscriber.topics) == (SubscriberState.UNSUBSCRIBED, frozenset())
-    assert select_address(subscriber.addresses) is None
 
 
 @given(CONSENTS, st.data())

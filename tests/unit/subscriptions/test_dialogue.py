@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.dispatcher.domain.content import MAX_TEXT_LENGTH, build_reply_body
 from services.subscriptions.domain.conversation import HINT_INTERVAL, MAX_ANSWERS, REFILL_INTERVAL
-from services.subscriptions.domain.decision import Decision, MessageResult
+from services.subscriptions.domain.decision import MessageResult
 from services.subscriptions.domain.feedback import Feedback, FeedbackKind
 from services.subscriptions.domain.intents.detection import detect_text_intent
 from services.subscriptions.domain.intents.intent import Day, Intent, ParsedIntent
@@ -292,14 +292,10 @@ def test_every_answer_can_be_sent_is_short_and_formal(texts: list[str]) -> None:
         subscriber, outcome = understand_message(
             subscriber, build_message(text, seconds=number), build_context(seconds=number)
         )
-        _fits(outcome)
-
-
-def _fits(outcome: Decision) -> None:
-    if outcome.reply:
-        assert build_reply_body(outcome.reply.text, outcome.reply.buttons, outcome.reply.menu)
-        assert len(outcome.reply.text) <= 1_024
-        assert not {"du", "dein", "dir"} & set(outcome.reply.text.lower().split())
+        if outcome.reply:
+            assert build_reply_body(outcome.reply.text, outcome.reply.buttons, outcome.reply.menu)
+            assert len(outcome.reply.text) <= 1_024
+            assert not {"du", "dein", "dir"} & set(outcome.reply.text.lower().split())
 
 
 def test_lists_fit_into_whatsapp_and_each_row_does_what_it_says() -> None:

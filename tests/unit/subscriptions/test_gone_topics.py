@@ -100,13 +100,6 @@ def test_whoever_drops_the_last_topic_that_exists_is_unsubscribed() -> None:
     assert decision.reply.wording == TEXTS.unsubscribe_confirmation
 
 
-def test_whoever_drops_one_of_the_topics_that_exist_keeps_the_others() -> None:
-    decision = say(subscribe(), "keine Baustellen mehr")
-    assert decision.subscriber is not None
-    assert decision.subscriber.topics == COUNTY.topic_ids - {"baustellen"}
-    assert decision.result is MessageResult.TOPICS_REMOVED
-
-
 def test_whoever_has_only_topics_that_are_gone_is_told_so() -> None:
     for text in ("Themen", "weiter", "nur Worpswede"):
         reply = say(subscribe("nur Stellen"), text).reply

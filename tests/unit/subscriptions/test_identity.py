@@ -62,18 +62,6 @@ def test_an_unsubscribed_person_gets_no_encrypted_address_attached() -> None:
     assert select_address(person.addresses) is None
 
 
-@pytest.mark.parametrize(("started", "ended", "expected"), [(0, 5, "stop"), (5, 0, "start"), (5, 5, "stop")])
-@pytest.mark.parametrize("stopped_by", ["user", "phone"])
-def test_of_two_rows_the_last_word_holds_and_at_a_tie_the_stop(
-    started: int, ended: int, expected: str, stopped_by: str
-) -> None:
-    stop, start = partial(unsubscribed, seconds=ended), partial(subscribed, seconds=started)
-    by_user, by_phone = (stop, start) if stopped_by == "user" else (start, stop)
-    person = resolve(by_user(build_user(1)), by_phone(build_phone(1)), build_both(1))
-    assert person.subscribed is (expected == "start")
-    assert (select_address(person.addresses) is not None) is (expected == "start")
-
-
 def test_whoever_is_taken_over_with_a_closed_address_is_reached_at_the_one_just_seen() -> None:
     closed = unsubscribed(build_phone(1)).addresses.phone
     returned = replace(subscribed(build_user(2), seconds=9), addresses=Addresses(phone=closed, user=build_user(2).user))

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from services.subscriptions.domain.intents.detection import detect_text_intent
 from services.subscriptions.domain.intents.foreign_phrases import START as FOREIGN_START
-from services.subscriptions.domain.intents.intent import Day, Intent, ParsedIntent
+from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
+from services.subscriptions.domain.intents.rules import Findings, apply_rules
 from services.subscriptions.domain.intents.text import MAX_TEXT_LENGTH, CitizenText, tokenize
 from services.subscriptions.domain.intents.vocabulary import POLITE, START_ALONE, START_AROUND
 from tests.factories.citizens import COUNTY, build_message, parse_message
@@ -56,41 +57,8 @@ def test_whoever_leaves_in_capitals_leaves_or_is_asked() -> None:
     assert {text: found for text in texts if (found := intent_of(text)) not in (Intent.STOP, Intent.ASK_STOP)} == {}
 
 
-@pytest.mark.parametrize(
-    ("text", "parsed"),
-    [
-        ("nur Baustellen", ParsedIntent(intent=Intent.ONLY, topics=frozenset({"baustellen"}))),
-        ("1, 3", ParsedIntent(intent=Intent.ONLY, topics=frozenset({"veranstaltungen", "baustellen"}))),
-        ("alle", ParsedIntent(intent=Intent.ONLY, topics=COUNTY.topic_ids)),
-        ("Nur Baustellen, keine Veranstaltungen", ParsedIntent(intent=Intent.ONLY, topics=frozenset({"baustellen"}))),
-        ("Start Baustellen", ParsedIntent(intent=Intent.START, topics=frozenset({"baustellen"}))),
-        (
-            "Stop Stellen und Baustellen",
-            ParsedIntent(intent=Intent.REMOVE, topics=frozenset({"stellen", "baustellen"})),
-        ),
-        ("keine Jobs mehr", ParsedIntent(intent=Intent.REMOVE, topics=frozenset({"stellen"}))),
-        ("auch Stellen", ParsedIntent(intent=Intent.ADD, topics=frozenset({"stellen"}))),
-        ("osterholz scharmbeck", ParsedIntent(intent=Intent.ONLY, places=frozenset({"Osterholz-Scharmbeck"}))),
-        (
-            "nur Sperrungen in Worpswede",
-            ParsedIntent(intent=Intent.ONLY, topics=frozenset({"strassensperrungen"}), places=frozenset({"Worpswede"})),
-        ),
-        ("alle Gemeinden", ParsedIntent(intent=Intent.PLACES, every_place=True)),
-        ("wieder für alle Orte", ParsedIntent(intent=Intent.PLACES, every_place=True)),
-        ("ganzer Landkreis", ParsedIntent(intent=Intent.PLACES, every_place=True)),
-        ("Pause 2 Wochen", ParsedIntent(intent=Intent.PAUSE, days=14)),
-        ("Pause 1 Tag", ParsedIntent(intent=Intent.PAUSE, days=1)),
-        ("Guten Tag, Pause bitte", ParsedIntent(intent=Intent.PAUSE)),
-        ("Pause drei Tage", ParsedIntent(intent=Intent.PAUSE, days=3)),
-        ("Pause 999 Wochen", ParsedIntent(intent=Intent.PAUSE, days=367)),
-        ("Pause bis 24.12.", ParsedIntent(intent=Intent.PAUSE, until=Day(24, 12))),
-        ("Pause bis zum 3. Januar 27", ParsedIntent(intent=Intent.PAUSE, until=Day(3, 1, 2027))),
-        ("Feedback: Gut so", ParsedIntent(intent=Intent.FEEDBACK, text="Gut so")),
-        ("Feedback", ParsedIntent(intent=Intent.FEEDBACK)),
-    ],
-)
-def test_an_intent_has_its_slots(text: str, parsed: ParsedIntent) -> None:
-    assert detect_text_intent(CitizenText(text), COUNTY) == parsed
+def test_greetings_choose_no_place() -> None:
+    assert apply_rules(Findings(CitizenText("Viele Grüße aus Ritterhude")), COUNTY).places == frozenset()
 
 
 @pytest.mark.parametrize(

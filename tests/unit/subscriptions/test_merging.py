@@ -220,6 +220,7 @@ ALL, JOBS, WORKS, NONE = COUNTY.topic_ids, frozenset({"stellen"}), frozenset({"b
     [
         ([(0, "Start")], [(30, "Stop")], NONE, True),
         ([(0, "Stop")], [(30, "Start")], ALL, False),
+        ([(5, "Start")], [(5, "Stop")], NONE, True),
         ([(10, "Start"), (50, IN_APP)], [(20, "Start"), (40, "Stop")], NONE, True),
         ([(10, "Start"), (35, IN_APP)], [(20, "Start"), (40, "Stop")], NONE, True),
         ([(10, "Start"), (35, IN_APP), (50, IN_APP)], [(20, "Start"), (40, "Stop")], NONE, True),

@@ -7,16 +7,14 @@ import msgspec
 import pytest
 
 from services.subscriptions.domain.broadcast import build_broadcast, estimate_broadcast
-from services.subscriptions.domain.quotas import find_quota_problems, list_quotas
 from shared.contracts.ids import make_timed_id
 from shared.contracts.notices import NoticePublished, NoticeWithdrawn
-from shared.notices.configuration import Category, Prices, System
+from shared.notices.configuration import Category, Prices
 from shared.notices.rules import parse_notice
 from tests.factories.citizens import COUNTY, NOON
 from tests.unit.shared_notices.factories import CONTENT, EXPIRY, build_event
 
 ROADS = COUNTY.topics[3]
-SYSTEM = System(name="s", sources=("/s",), topics=("stellen",), notices_per_hour=1, notices_per_day=2, urgent_per_day=3)
 
 
 def content(**changes: object) -> NoticePublished:
@@ -90,16 +88,3 @@ def test_costs_are_cents_of_the_category(audience: int | None, price: str | None
     found = estimate_broadcast(broadcast, audience, topic=ROADS, prices=prices, messages_per_second=80)
     assert found.costs == costs
     assert Prices(marketing=Decimal(1)).get_price(Category.MARKETING) == 1
-
-
-def test_quotas_are_of_all_and_of_urgent_ones() -> None:
-    assert [quota.description for quota in list_quotas(SYSTEM, urgent=False)] == [
-        "1 notices in an hour",
-        "2 notices in 24 hours",
-    ]
-    assert list_quotas(SYSTEM, urgent=True)[-1].description == "3 urgent notices in 24 hours"
-    hour, *_ = list_quotas(SYSTEM, urgent=False)
-    (problem,) = find_quota_problems({hour: NOON})
-    assert (
-        problem.problem == "this system may publish 1 notices in an hour; the next one from 2026-11-20T13:00:00+00:00"
-    )

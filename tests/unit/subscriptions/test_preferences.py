@@ -24,6 +24,7 @@ def after(*acts: tuple[int, str]) -> Subscriber:
     [
         ("Start, stop", OTHERS),
         ("Start, stop, resume", COUNTY.topic_ids),
+        ("Start, stop, Start", COUNTY.topic_ids),
         ("Start, stop, stop, resume", COUNTY.topic_ids),
         ("Start, stop, resume, stop", OTHERS),
         ("Start, resume", COUNTY.topic_ids),

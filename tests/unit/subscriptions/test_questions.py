@@ -60,6 +60,10 @@ def test_other_answers_do_not_keep_a_question_open_for_longer(asked: tuple[str, 
     assert (conversation.open_question, conversation.asked_at) == ("", None)
 
 
+def test_whoever_is_subscribed_is_not_asked_to_subscribe() -> None:
+    assert ask("Start", HOW)[1].startswith("Sie sind angemeldet.")
+
+
 def test_whoever_goes_on_has_answered_the_question_whether_to_leave() -> None:
     assert is_subscribed("Start", "Das nervt", "Weiter", "Ja")
 

@@ -199,7 +199,6 @@ def _strip_greeting(words: list[str]) -> list[str]:
 
 
 def _build_ngrams(words: Sequence[str]) -> Iterator[str]:
-    """Yield sequences of two and three adjacent words."""
     yield from map(" ".join, pairwise(words))
     yield from map(" ".join, zip(words, words[1:], words[2:], strict=False))
 

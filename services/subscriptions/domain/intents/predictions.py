@@ -58,7 +58,8 @@ _PARTS = re.compile(
     re.IGNORECASE,
 )
 _SENTENCES = re.compile(r"[.,;!?()\n]+|\s[–—-]+\s")
-_NOT_ONLY = re.compile(r"\b(?:nicht nur|not only|stellen sie)\b", re.IGNORECASE)
+# "Bitte stellen Sie um auf Baustellen" names no job.
+_SWITCH = re.compile(r"\bstellen sie\b", re.IGNORECASE)
 _BUT_FOR = re.compile(r"\b(?:bis auf|except(?: for)?|apart from)\b", re.IGNORECASE)
 _INSTEAD_OF = re.compile(r"\b(?:an)?statt\b", re.IGNORECASE)
 _UNWANTED = read_words("""nichts kein keine keinen keiner nein nicht nich net nix ohne ausser weder abbestellen
@@ -79,7 +80,6 @@ _REST_REFUSED = re.compile(
     _REST + r" (?:nicht|nichts|nix|nein|weg|raus|egal|wurs\w*|verzichtbar|ueberfluessig|sparen|keine[ns]?|stop)\b|"
     r"(?<!nicht )(?<!nichts )(?<!nix )(?<!keine )\bmehr (?:\w+ ){0,2}(?:nicht|nichts|nix|keine[ns]?)\b|"
     rf"\balle[sm]? (?:\w+ ){{0,2}}{_GONE} (?:\w+ ){{0,2}}(?:bis auf|ausser)\b|"
-    rf"\b(?:bis auf|ausser) (?:\w+ ){{1,3}}alles (?:\w+ ){{0,2}}{_GONE}\b|"
     rf"\balles (?:bis auf|ausser) (?:\w+ ){{1,5}}{_GONE}\b|"
     r"\b(?:stop|cancel|everything|all|nothing|no) (?:\w+ ){0,4}(?:except|apart from)\b|"
     r"\b(?:nichts|nix) (?:\w+ ){0,3}ausser\b|"
@@ -100,23 +100,20 @@ _LIVING = read_words("wohne wohnen lebe leben")
 _FAR_FROM_HOME = 3
 _THITHER = read_words("nach in to auf zu")
 # "Hambergen ist mir zu weit weg" refuses a place, but in "alles andere ist mir zu weit weg" none is named.
-_TOO_FAR = re.compile(r"\b(?:zu|so|sehr) weit\b|\bweit (?:weg|entfernt)\b")
+_TOO_FAR = re.compile(r"\b(?:zu|so|sehr) weit\b")
 _THAT = re.compile(r"^(?:(?:das|dies|es|da) )?(?:ist|liegt|waere)\b")
 
 
 @dataclass(frozen=True)
 class Entities:
-    """Topics that somebody wants, does not want, already has (`existing`) or expressly wants to keep, and places.
-
-    `rest` is whether they want all other topics; None if the text does not say.
-    """
+    """Topics that somebody wants, does not want, already has (`existing`) or expressly wants to keep, and places."""
 
     wanted: frozenset[str]
     unwanted: frozenset[str]
     existing: frozenset[str]
     kept: frozenset[str]
     places: frozenset[str]
-    rest: bool | None = None
+    refuses_rest: bool
 
     @property
     def topics(self) -> frozenset[str]:
@@ -177,9 +174,7 @@ def _correct_prediction(prediction: Prediction, findings: Findings) -> Intent | 
     """Return the intent of a text that merely resembles examples of the predicted intent; None for any other."""
     match prediction.intent:
         case Intent.ERASE:
-            return Intent.OTHER if findings.stop.is_report else Intent.ASK_ERASE
-        case Intent.STOP if findings.stop.is_enjoying:
-            return Intent.OTHER
+            return Intent.ASK_ERASE
         case Intent.FEEDBACK if _GO_ON.search(findings.phrase.sentence):
             return Intent.OTHER
         case Intent.STOP if findings.stop.is_hypothetical and (
@@ -231,7 +226,7 @@ def _build_choice(prediction: Prediction, entities: Entities, text: CitizenText)
 
 
 def _build_only(entities: Entities, text: CitizenText) -> ParsedIntent:
-    wanted = entities.topics if entities.rest is False else entities.wanted
+    wanted = entities.topics if entities.refuses_rest else entities.wanted
     if wanted or entities.places:
         return ParsedIntent(intent=Intent.ONLY, topics=wanted, places=entities.places)
     return _build_remove(entities, text)
@@ -246,7 +241,7 @@ def _build_add(entities: Entities) -> ParsedIntent:
 
 def _build_remove(entities: Entities, text: CitizenText) -> ParsedIntent:
     is_exclusive = "ausschliesslich" in text.word_set
-    wanted = entities.topics if entities.rest is False else entities.wanted if is_exclusive else None
+    wanted = entities.topics if entities.refuses_rest else entities.wanted if is_exclusive else None
     if wanted:
         return ParsedIntent(intent=Intent.ONLY, topics=wanted, places=entities.places)
     if text.words[0] == "mehr" and not text.word_set & (NO | _UNWANTED | _OFF):
@@ -286,7 +281,7 @@ def extract_entities(text: CitizenText, county: County) -> Entities:
         frozenset(topic for part in sentences for topic in _find_existing(part.words, county)),
         frozenset(kept - unwanted),
         _find_new_place(text, county) or frozenset(places),
-        _parse_rest(text.sentence),
+        refuses_rest=bool(_REST_REFUSED.search(text.sentence)) and not _REST_WANTED.search(text.sentence),
     )
 
 
@@ -299,7 +294,7 @@ def is_about_origin(text: CitizenText, county: County) -> bool:
 
 
 def _split_parts(text: str) -> list[CitizenText]:
-    text = _BUT_FOR.sub(" ausser ", _NOT_ONLY.sub("", text))
+    text = _BUT_FOR.sub(" ausser ", _SWITCH.sub("", text))
     return split_text(_INSTEAD_OF.sub(", ohne", text), _PARTS)
 
 
@@ -334,12 +329,6 @@ def _find_existing(words: Sequence[str], county: County) -> frozenset[str]:
         if word in _HAVING and following == ["ich"]:
             parts.append(words[:index])
     return frozenset(topic for part in parts for topic in find_mentions(part, county)[0])
-
-
-def _parse_rest(sentence: str) -> bool | None:
-    if _REST_WANTED.search(sentence):
-        return True
-    return False if _REST_REFUSED.search(sentence) else None
 
 
 def _find_new_place(text: CitizenText, county: County) -> frozenset[str]:

@@ -162,7 +162,8 @@ def _match_unsigned_text(everything: Phrase, text: CitizenText, county: County, 
     plain = Phrase([word for word in everything.words if word not in POLITE])
     findings = Findings(text, Phrase(correct_stop_typos(plain.joined)), everything)
     feedback = findings.question.feedback
-    if feedback and not _is_stop(CitizenText(feedback.text)):
+    said = CitizenText(feedback.text if feedback else "")
+    if feedback and not StopSigns(said, said).is_stop:
         return feedback
     if findings.emergency.is_despair:
         return ParsedIntent(intent=Intent.EMERGENCY)
@@ -179,11 +180,8 @@ def _match_unsigned_text(everything: Phrase, text: CitizenText, county: County, 
     if findings.stop.is_about_hours:
         return ParsedIntent(intent=Intent.FEEDBACK, text=text.raw.strip()[:MAX_FEEDBACK_LENGTH])
     parsed = _match_request(findings, choice) or feedback or findings.question.stars
-    return parsed or (_match_typo(findings) if whole else OTHER)
-
-
-def _is_stop(text: CitizenText) -> bool:
-    return StopSigns(text, text).is_stop
+    typo = findings.start.typo if whole and not parsed else None
+    return parsed or (ParsedIntent(intent=typo) if typo else OTHER)
 
 
 def _match_leaving(findings: Findings, choice: ParsedIntent | None) -> ParsedIntent | None:
@@ -216,8 +214,6 @@ def _match_request(findings: Findings, choice: ParsedIntent | None) -> ParsedInt
     foreign = _match_foreign(findings.phrase.sentence) or _match_foreign(findings.everything.sentence)
     if foreign:
         return ParsedIntent(intent=foreign)
-    if findings.start.is_joining and findings.start.may_be_start:
-        return ParsedIntent(intent=Intent.ASK_START)
     return findings.question.question or choice or _match_doubt(findings)
 
 
@@ -227,7 +223,6 @@ def _match_foreign(sentence: str) -> Intent | None:
 
 
 def _match_doubt(findings: Findings) -> ParsedIntent | None:
-    """Return the question to ask, if any."""
     if findings.start.is_denied:
         return ParsedIntent(intent=Intent.ASK_STOP)
     if findings.start.may_be_start:
@@ -245,8 +240,3 @@ def _is_start_or_stop(findings: Findings) -> bool:
     if _BOTH.search(findings.phrase.sentence) and not words & OTHER_BUSINESS:
         return True
     return "oder" in words and bool(words & START) and findings.stop.has_stop_word
-
-
-def _match_typo(findings: Findings) -> ParsedIntent:
-    intent = findings.start.typo
-    return ParsedIntent(intent=intent) if intent else OTHER

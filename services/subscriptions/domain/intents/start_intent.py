@@ -169,8 +169,6 @@ def _is_near(word: str, known: frozenset[str]) -> bool:
 
 @lru_cache(maxsize=4096)
 def _find_correction(word: str) -> str | None:
-    if word.endswith("n") and (spelled := f"{word[:-1]}en") in STOP_WORDS:
-        return spelled  # "abmeldn", as it is spoken
     if len(word) < MIN_LONG_WORD_LENGTH or word in _NO_SLIP or word in STOP_WORDS or _find_nearest(word, _JOIN):
         return None
     return _find_nearest(word, _LEAVE)
@@ -190,11 +188,11 @@ def _match_word(word: str) -> Intent | None:
     if len(word) < MIN_WORD_LENGTH or word in _INNOCENT:
         return None
     ranked = sorted(
-        ((_measure_similarity(word, known), intent) for intent, known in _KNOWN_WORDS.items()), reverse=True
+        (
+            (max(OSA.normalized_similarity(word, each) for each in known), intent)
+            for intent, known in _KNOWN_WORDS.items()
+        ),
+        reverse=True,
     )
     (best, intent), (second, _) = ranked[:2]
     return intent if best >= MIN_SIMILARITY and best - second >= MIN_LEAD else None
-
-
-def _measure_similarity(word: str, known: frozenset[str]) -> float:
-    return max(OSA.normalized_similarity(word, each) for each in known)

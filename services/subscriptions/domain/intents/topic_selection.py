@@ -1,7 +1,7 @@
 """Detection of topics and municipalities by name, and of choices among them."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import translate
 from functools import cache, lru_cache
@@ -146,11 +146,8 @@ def find_names(words: Sequence[str], county: County) -> tuple[set[str], set[str]
 @cache
 def compile_topic_patterns(county: County) -> tuple[tuple[str, re.Pattern[str]], ...]:
     """Return each topic's id with the pattern of its words."""
-    return tuple((topic.id, _compile_any(topic.about)) for topic in county.topics if topic.about)
-
-
-def _compile_any(patterns: Iterable[str]) -> re.Pattern[str]:
-    return re.compile("|".join(translate(_normalize_pattern(pattern)) for pattern in patterns))
+    patterns = ((topic.id, map(_normalize_pattern, topic.about)) for topic in county.topics if topic.about)
+    return tuple((topic, re.compile("|".join(map(translate, about)))) for topic, about in patterns)
 
 
 def _normalize_pattern(pattern: str) -> str:
@@ -330,12 +327,8 @@ def _is_removal(mentions: _Mentions) -> bool:
 
 
 def _match_list_request(words: set[str], text: CitizenText, county: County) -> ParsedIntent | None:
-    if words in ({"liste"}, {"aendern"}, {"uebersicht"}):
-        return ParsedIntent(intent=Intent.TOPICS)
     if words & ALL and not (text.asks or is_greeting_to_all(text.word_set)) and is_about_all_topics(words):
         return ParsedIntent(intent=Intent.ONLY, topics=county.topic_ids)
-    if words & ALL and words & PLACE_WORDS and words <= ALL | PLACE_WORDS | LINK:
-        return ParsedIntent(intent=Intent.PLACES, every_place=True)
     if words <= TOPICS | AROUND_LIST and (words & TOPICS or (words & _CHOOSING and words & _ELSE)):
         return ParsedIntent(intent=Intent.TOPICS)
     if words & PLACE_WORDS and words <= PLACE_WORDS | AROUND_LIST | _LIMITING:
