@@ -46,14 +46,17 @@ _ERASING = (
 )
 _RELATIVES = read_words("kind mutter vater verstorben verstorbenen")
 _ERASED = re.compile(
-    r"\b(?:loesch\w* (?:\w+ ){0,2}alles (?:\w+ ){0,4}(?:ueber mich|von mir|zu mir)|(?:beantrage|verlange|fordere) "
+    r"\b(?:loesch\w* (?:\w+ ){0,2}alles (?:\w+ ){0,4}(?:ueber mich|von mir|zu mir)|"
+    r"(?:loesch\w*|vergiss|vergesst|vergessen)(?: sie)? (?:mich|uns)$|^(?:\w+ ){0,3}loeschantrag$|(?:beantrage|"
+    r"verlange|fordere) "
     r"(?:\w+ ){0,3}loeschung|alles (?:\w+ ){0,3}geloescht|(?:alte|diese) (?:\w+ )?nummer (?:\w+ ){0,2}(?:loeschen|"
     r"entfernen)|recht auf (?:loeschung|vergessen\w*)|(?:loesch\w*|vernicht\w*)(?: sie)? (?:\w+ ){0,3}(?:meine|die|"
     r"diese|saemtliche|"
     r"alle) (?:\w+ )?(?:daten|nummer|telefonnummer|handynummer|rufnummer)|(?:meine|meiner|alle|saemtliche|"
     r"die) (?:\w+ ){0,2}"
     r"(?:daten|nummer|handynummer|telefonnummer) (?:\w+ ){0,4}(?:loeschen|geloescht|vernichten)|alles (?:\w+ ){0,2}"
-    r"(?:ueber mich|von mir) (?:\w+ ){0,2}(?:loeschen|geloescht)|loeschung (?:\w+ ){0,2}(?:meiner|aller|"
+    r"(?:ueber mich|von mir) (?:\w+ ){0,2}(?:loeschen|geloescht)|"
+    r"(?:was|daten) (?:von mir|ueber mich) (?:\w+ ){0,3}loesch\w*|loeschung (?:\w+ ){0,2}(?:meiner|aller|"
     r"der) (?:\w+ )?daten)\b"
 )
 # "Vergessen!", "Nummer vergessen": more often about what the sender forgot than what we should forget
@@ -86,6 +89,8 @@ _DELETED = re.compile(
     r"\bgeloescht (?:\w+ ){0,2}(?:handy|telefon|smartphone|tablet)\b|"
     r"\bgeloescht\b.* (?:nochmals?|noch ?mal|noch einmal|erneut)\b"
 )
+# "Ich hab auf meinem Handy alles gelöscht": a report, not a request.
+_REPORTED = re.compile(r"\b(?:hab|habe|hat|wurden?) (?:\w+ ){0,8}geloescht\b(?! (?:werden|wird|haben))")
 # "Alles gelöscht auf meinem Handy" reports, "alles gelöscht haben" and "soll gelöscht werden" request.
 _TO_BE_DELETED = read_words("""werden wird haben will moechte soll sollen muss muessen wuensche bitte gehoert gehoeren
     sein beantrage verlange""")
@@ -108,7 +113,7 @@ class EraseSigns(Signs):
         words, erase_words = self.word_set, self.word_set & ERASE
         if not erase_words or words & FAMILY or {"neue", "nummer"} <= words or self.has_deleted:
             return False
-        if any(pattern.search(self.sentence) for pattern in (_ASKS_WHETHER, _KEEPS, NOT_THAT)):
+        if self.is_report or any(pattern.search(self.sentence) for pattern in (_ASKS_WHETHER, _KEEPS, NOT_THAT)):
             return False
         is_told = erase_words <= {"geloescht"} and not words & _TO_BE_DELETED
         if is_told or words & OTHER_BUSINESS - _RELATIVES or not has_undenied(self.words, ERASE):
@@ -144,6 +149,11 @@ class EraseSigns(Signs):
         if is_former or phrases.IN_THEORY.search(self.text.sentence):
             return True
         return all(_is_hypothetical(sentence) for sentence in self.text.sentences if sentence.word_set & ERASE)
+
+    @cached_property
+    def is_report(self) -> bool:
+        """Return whether somebody reports that something was deleted: "Das Gewitter hat alles gelöscht"."""
+        return bool(_REPORTED.search(self.sentence))
 
     @cached_property
     def has_deleted(self) -> bool:

@@ -18,7 +18,8 @@ _STOP = (
     r"\b(?:ban|block|kick|unfollow) me\b|\b(?:take|get|remove|delete|sign|opt|count|leave) me (?:off|from|out|alone)\b",
     r"\b(?:want|like|wish|going|need|have|how (?:do|can) i|can i|could i|let me) (?:\w+ )?(?:to )?"
     r"(?:unsubscribe|cancel|opt out|optout|quit|leave|sign off|get out)\b",
-    r"\bno more (?:messages|texts|"
+    r"\b(?:cancel|end|delete|stop) (?:my|the|this) (?:subscription|abo|newsletter|messages)|\bno more (?:messages|"
+    r"texts|"
     r"news|updates|spam)|^(?:please )?no more(?: please)?$|\bnot interested\b|\bno longer (?:\w+ )?(?:want|need|wish|"
     r"interested)|\bunsubscri\w*",
     # Turkish
@@ -35,7 +36,8 @@ _STOP = (
     # Ukrainian and Russian
     r"\b(?:не|нема) (?:\w+ ){0,2}(?:хоч\w*|хотів\w*|хотел\w*|надсила\w*|надішл\w*|пиш\w*|писа\w*|присила\w*|присыла\w*|"
     r"шлі\w*|шли\w*|треба|надо|потріб\w*|нуж\w*|цікав\w*|интерес\w*|отправ\w*|турбу\w*|беспоко\w*)",
-    r"\b(?:відпи[сш]|отпи[сш])\w*|\b(?:скасу|отмен|припин|прекрат|зупин|останов)\w* (?:\w+ ){0,2}"
+    r"\b(?:більше|больше) не\b|\b(?:відпи[сш]|отпи[сш])\w*|\b(?:скасу|отмен|припин|прекрат|зупин|"
+    r"останов)\w* (?:\w+ ){0,2}"
     r"(?:підписк|подписк|повідомл|сообщен|розсилк|рассылк)\w*|\b(?:видал|удал|прибер|убер)\w* мене|\bудалите меня",
     # Polish
     r"\bnie (?:\w+ ){0,3}(?:chce|chcialbym|chcialabym|zycze|wysyla\w*|wysla\w*|przysyla\w*|pisz\w*|pisac|potrzebuj\w*|"
@@ -45,9 +47,10 @@ _STOP = (
     r"\bno (?:me |nos )?(?:quiero|interesa\w*|envi\w*|mand\w*|escrib\w*|contact\w*|molest\w*)|\bdar[ms]e de baja\b|"
     r"\bcancel(?:ar?|a) (?:la |mi )?suscripci\w*|\bdej\w* de (?:recibir|enviar|escribir|mandar)|\bnao quero\b|"
     r"\bdesabon\w*|\bdesinscri\w*|\bne (?:plus|m \w+|me \w+|veux) (?:\w+ )?(?:recevoir|envoy\w*|ecri\w*|pas)|"
-    r"\bsupprim\w* (?:\w+ )?de la liste|\brimuov\w* (?:mi )?(?:dalla )?lista|"
-    r"\bnon (?:voglio|inviat\w*|scriv\w*|contatt\w*)|\bverwijder m\w+|\bm\w+ nummer verwijderen\b|\buitschrijven\b|"
-    r"\bnu (?:mai |ma )?(?:vreau|trimit\w*|interes\w*|scri\w*)|\bdezabon\w*|"
+    r"\bsupprim\w* (?:\w+ )?de la liste|\bannull\w* (?:l )?iscrizione|\brimuov\w* (?:mi )?(?:dalla )?lista|"
+    r"\bnon (?:voglio|inviat\w*|scriv\w*|contatt\w*)|\bverwijder m\w+|\bm\w+ nummer verwijderen\b|"
+    r"\bgeen (?:berichten|interesse)|\buitschrijven\b|"
+    r"\bnu (?:mai |ma )?(?:vreau|trimit\w*|interes\w*|scri\w*)|\bdezabon\w*|\bmos (?:me )?(?:shkruani|dergoni)\b|"
     r"\bв (?:покое|спокоі)\b|\b(?:dajcie|zostawcie|zostaw) (?:mi |mnie )?(?:\w+ )?spokoj\w*|\brahat birak\w*|"
     r"\bdej\w+ en paz|\blascia\w* in pace|\blaissez moi\b|\blasati ma\b|\bna miru\b|"
     r"\bremove (?:my|this) (?:\w+ )?(?:number|email|contact)|\bremove from (?:the )?list",

@@ -78,7 +78,7 @@ _DATE = re.compile(
     r"(?:\s*[/-]?\s*(\d{4}|\d{2}(?! ?(?:uhr|:))))?(?!\d)"
 )
 _DAY = r"(?:am|ab|ab dem|vom)\s+(\d{1,2}\.\s*(?:\d{1,2}|[a-z]{3,9})\.?(?:\s*\d{4})?)"
-_RETURN = re.compile(rf"{_DAY}\s+(?:\w+\s+){{0,3}}(?:wieder|zurueck)\b")
+_RETURN = re.compile(rf"{_DAY}\s+(?:\w+\s+){{0,3}}(?:wieder|zurueck)\b|\b(?:wieder|zurueck)\s+(?:\w+\s+){{0,2}}{_DAY}")
 # "until January 3", "until October 3rd, 2027"
 _MONTH_FIRST = re.compile(
     r"\b(?:untill?|till)\s+([a-z]{3,9})\.?\s+(?:the\s+)?(\d{1,2})(?:st|nd|rd|th)?\b(?:,?\s*(\d{4}))?"
@@ -96,7 +96,7 @@ _MONTH_ALONE = re.compile(
     rf"\b(?:ab|im|in)\s+{_MONTH_NAME}\s+(?:\w+\s+){{0,3}}(?:erst|wieder)\b"
 )
 _NAMED = re.compile(
-    _TO + rf"({'|'.join((*_FEASTS, *_MOVING_FEASTS, *_SOON))})\b|"
+    _TO + rf"({'|'.join((*_FEASTS, *_MOVING_FEASTS, *_SOON))})\b|\bbis\s+(naechste woche|naechsten monat)\b|"
     rf"\bnach\s+({'|'.join((*_FEASTS, *_MOVING_FEASTS))})\s+(?:\w+\s+){{0,2}}(?:erst|wieder)\b"
 )
 _build_pause = partial(ParsedIntent, intent=Intent.PAUSE)
@@ -145,7 +145,7 @@ _QUIET = read_words("nichts nix ruhe")
 # "Ich bin im Urlaub auf Juist, herrliches Wetter": small talk, unless the words of a request are there.
 _SMALL_TALK = re.compile(
     r"\b(?:war|waren|hatten|wetter|strand|meer|sonne\w*|regnet|herrlich\w*|wunder\w*|traumhaft\w*|schoene?[rs]?|"
-    r"geniess\w*|freuen|gelesen)\b"
+    r"geniess\w*|freuen|gruesse (?:aus|an|ans|von|in)|gelesen)\b"
 )
 _TIME_OFF = read_words("urlaub ferien reise reisen unterwegs verreist")
 _REQUEST = read_words("""bitte solange lange wieder erst bis ruhe still funkstille lass lasst lassen zurueck zuhause
@@ -155,6 +155,7 @@ _AFTERWARDS = re.compile(r"[\s,.;]+(?:und\s+)?(?:danach|anschließend|hinterher|
 # "Bin ich noch in Pause?", "Wann geht es bei mir weiter?"
 _ABOUT_OWN_PAUSE = re.compile(
     r"\b(?:wann|lange) (?:\w+ ){0,3}(?:meine pause|ist die pause|ich (?:\w+ ){0,3}(?:pause|pausiert))\b|"
+    r"\bwann (?:bekommen?|kriegen?|krieg|erhalte) ich (?:\w+ ){0,2}wieder (?:was|etwas|nachrichten|meldungen|infos)\b|"
     r"\bwann (?:\w+ )?(?:geht|gehts) (?:(?:es|s|bei|fuer|mir|mich|uns|wieder|denn|dann|eigentlich|mit|den|nachrichten|"
     r"meldungen) )*weiter$|"
     r"\b(?:wann|lange|ist) (?:\w+ ){0,2}(?:die pause bei mir|bei mir die pause)\b|"

@@ -39,8 +39,13 @@ STOP = re.compile(
         (
             rf"keine[nr]? (?:\w+ )?{_NEWS} mehr(?! bekommen hat)",
             rf"{_WISH}(?: \w+){{0,6}} keine[nr]? (?:\w+ ){{0,2}}{_NEWS}",
+            rf"keine[nr]? (?:\w+ ){{0,2}}{_NEWS} (?:mehr )?{_SEND}",
             rf"{_WISH}(?: \w+){{0,8}} nicht(?:s)? mehr (?:\w+ ){{0,6}}(?:{_GET}|werden)",
             rf"{_WISH} (?:\w+ ){{0,3}}nicht laenger|willige (?:\w+ )?nicht (?:mehr|laenger)",
+            r"(?:will|moechte) (?:das|dies|diese|sie|hier)? ?(?:alles )?nicht mehr$",
+            r"(?:bin|sind) (?:\w+ ){0,2}nicht mehr (?:\w+ ){0,3}interessiert",
+            r"(?:habe|hab|haben) (?:\w+ )?kein interesse(?: mehr)?(?: daran| dran)?"
+            r"(?: an (?:ihren|euren|den|diesen|dem) \w+)?$",
             rf"(?:keinen|kein) (?:bedarf|bock|lust) (?:mehr )?(?:auf|an) (?:\w+ ){{0,2}}{_NEWS}",
             r"(?:mich|uns) (?:\w+ ){0,4}(?:abmelden|austragen|abbestellen|entfernen|streichen|rausnehmen|herausnehmen)",
             r"(?:melde|meldet|melden sie|meld) (?:mich|uns) (?:\w+ ){0,3}ab\b",
@@ -71,6 +76,7 @@ STOP = re.compile(
             r"(?! (?:dem|der|einem|einer)\b)",
             r"(?:brauche|brauch|benoetige) "
             r"(?:das|dies|diese \w+|den \w+|es|ihre \w+|eure \w+) (?:alles )?nicht(?: mehr)?$",
+            r"(?:melde|trage) ich (?:mich|uns) (?:\w+ ){0,4}(?:ab|aus)$",
             r"(?:habe|hab|hatte|haben|hatten) (?:mich|uns) (?:(?!nie|nicht)\w+ ){0,4}(?:abgemeldet|ausgetragen)",
             r"bitte (?:stoppen|abmelden|abbestellen|austragen|beenden|kuendigen|aufhoeren|einstellen)(?: danke)?$",
             rf"(?:brauche|will|moechte|lese) (?:\w+ ){{0,2}}{_NEWS} (?:\w+ )?nicht(?! dass\b)(?: mehr)?",
@@ -91,10 +97,12 @@ STOP = re.compile(
             rf"^{_NEWS} (?:bitte )?(?:aus|weg|ende|off)$",
             r"^no (?:messages|texts|news)",
             r"kein\w* (?:abonnent\w*|empfaenger\w*|mitglied\w*|teilnehmer\w*) mehr",
+            rf"verzichte (?:\w+ ){{0,3}}{_NEWS}",
             r"(?:sperren|sperrt|blockieren|blockiert)(?: sie)? (?:mich|meine nummer)",
             r"(?:loesch|loescht|loeschen|loesche)(?: sie)? (?:mich|uns) (?:\w+ ){0,4}(?:verteiler|liste|gruppe|kanal)",
             r"(?:mich|uns) (?:\w+ ){0,2}loeschen (?:\w+ ){0,3}(?:verteiler|liste|gruppe|kanal)",
             rf"{_NEWS} (?:\w+ )?los$",
+            r"(?:melde|meldet) man sich (?:\w+ ){0,2}ab$",
             r"^(?:ich )?(?:bin )?raus(?: hier| jetzt)?$",
             r"^(?:(?:ich|will|moechte|bin|hier|sofort|jetzt|endlich|also) )*raus (?:(?:hier|mit mir|mit uns) )?"
             r"(?:aus|von) (?:\w+ )?(?:gruppe|liste|verteiler|kanal|chat)(?! (?:der|des))",
@@ -129,6 +137,7 @@ STOP = re.compile(
             r"(?:nicht|nimmer|nix)(?: (?:mehr|laenger|weiter))?(?: (?:nutzen|haben|bekommen|lesen|verwenden|"
             r"erhalten))?$",
             rf"{_IT} (?:nutze|brauche|brauch|benoetige|lese|will|mag|moechte) ich (?:\w+ )?(?:nicht|nimmer)(?: mehr)?$",
+            r"^(?:nein |noe |danke )*(?:will|moechte|brauche|brauch|mag) ich (?:nicht|nimmer)(?: mehr)?$",
             r"(?:^|\b(?:mein|das|dieses) )(?:abo|abonnement|newsletter) (?:\w+ ){0,2}(?:gekuendigt|abbestellt|"
             r"aufloesen)$|^(?:ich )?(?:hab|habe|hatte) "
             r"(?:(?!nie|nicht)\w+ ){0,2}(?:gekuendigt|abbestellt)$",
@@ -148,6 +157,8 @@ STOP = re.compile(
             r"(?:nicht|nie) (?:mehr |wieder |weiter )?(?:stoeren|nerven|belaestigen)|"
             r"(?:stoer|nerv|belaestig)\w* (?:sie )?(?:mich|uns) (?:\w+ ){0,2}(?:nicht|nie)\b",
             r"\bnimmer (?:\w+ )?(?:schicken|schreiben|senden|haben)",
+            rf"^(?:{_WISH} |ich )*keine[nr]? (?:weiteren? )?{_NEWS}$",
+            rf"(?:wie|was|wo) (?:\w+ ){{0,8}}(?:keine|nichts|nicht) (?:\w+ ){{0,3}}mehr (?:\w+ ){{0,3}}{_GET}",
             r"(?:verschont|verschonen sie|verschone) (?:mich|uns)",
             r"(?:nie|niemals) (?:wieder|mehr) (?:\w+ ){0,3}(?:schreiben|schicken|senden|kontaktieren|anschreiben)",
             rf"{_NO_WISH} (?:\w+ ){{0,3}}{_NEWS}(?! \w*angekommen)(?:$| (?:{_GET}|{_SEND}))",
@@ -178,18 +189,22 @@ MISSING = re.compile(
     r"(?:bekomme?|erhalte|kriege?|empfange) (?:\w+ ){0,4}(?:keine?|nichts|nix|nicht)\b|"
     r"(?:hab|habe|haben) (?:\w+ ){0,3}(?:keine?|nichts|nix|nicht) (?:\w+ ){0,3}(?:bekommen|erhalten|gekriegt|gehoert)|"
     r"(?:kommt|kommen) (?:\w+ ){0,3}(?:keine?|nichts|nix)|"
-    r"(?:bin ich|sind wir|haben sie mich|habt ihr mich|habe ich mich) (?:\w+ ){0,3}(?:angemeldet|abgemeldet|dabei))"
+    r"(?:keine?|nichts|nix) (?:\w+ ){0,3}(?:angekommen|gekommen|bekommen hat)|"
+    r"(?:bin ich|sind wir|haben sie mich|habt ihr mich|habe ich mich) (?:\w+ ){0,3}(?:angemeldet|abgemeldet|dabei)|"
+    r"^bin (?:angemeldet|abgemeldet) oder"
+    r")"
 )
 
 _US = r"(?:kreis|landkreis|osterholz|kreisverwaltung|verwaltung|ihnen|euch|ohz)"
 
 # "I would like to get your news": requests that are not consent yet.
 JOINING = re.compile(
-    r"(?:will|wollen|moechte|moechten|wuerde|wuerden|wollt|wollte|kann|koennte|haette)(?: \w+){0,5} "
+    rf"(?:will|wollen|moechte|moechten|wuerde|wuerden|wollt|wollte|kann|koennte|haette)(?: \w+){{0,5}} "
     rf"{_NEWS} (?:\w+ ){{0,3}}{_GET}|"
     rf"(?:schicken|senden|schickt|sendet)(?: sie)? mir (?:\w+ ){{0,3}}{_NEWS}$|"
     r"(?:will|moechte|wuerde|wuerden|moechten|wollt|wollte)(?: \w+){0,4} (?:dabei sein|mitmachen|mitlesen|"
-    r"beitreten|teilnehmen|informiert werden|auf dem laufenden)|"
+    r"beitreten|teilnehmen|informiert werden|"
+    r"auf dem laufenden)|nehm(?:en sie|t)? mich (?:\w+ ){0,3}auf$|trag(?:en sie|t|e)? mich (?:\w+ ){0,3}ein$|"
     r"(?:aufnahme|eintragung|anmeldung) (?:in|fuer|zum|zu|im|fuers) (?:\w+ )?(?:verteiler|liste|newsletter|kanal|"
     r"dienst|infokanal|"
     r"whatsapp)|(?:setz|pack|schreib)\w* (?:sie )?(?:mich|uns) (?:\w+ ){0,3}(?:liste|verteiler)|"
@@ -205,9 +220,13 @@ JOINING = re.compile(
     r"^(?:ich |wir )?(?:will|moechte|wuerde|wollen) (?:\w+ ){0,3}(?:rein|hinein|zurueck)$|"
     r"^(?:mich )?wieder (?:mit )?(?:rein|dabei)$|"
     r"(?:nehmt|nehmen sie|holt|holen sie|lasst?|lassen sie) (?:mich|uns) (?:doch )?wieder (?:mit )?(?:rein|dazu|auf)|"
-    r"^(?:newsletter|kreisfunk|infokanal|verteiler|abos?)$|"
+    r"(?:mich|uns) wieder (?:mit )?(?:aufzunehmen|aufnehmen|anzumelden|reinnehmen|dazunehmen)|"
+    r"^(?:newsletter|kreisfunk|infokanal|verteiler|abos?|whatsapp (?:kanal|dienst|newsletter))$|"
     r"(?:abo|abonnement|newsletter) (?:\w+ )?(?:bestellen|abschliessen|buchen|bekommen)|"
-    r"^teilnahme$|^(?:schickt|schicken sie|sendet|senden sie) (?:mir|uns) alles$|"
+    r"bestelle (?:\w+ )?(?:newsletter|abo)|"
+    r"(?:moechte|will|wuerde) (?:\w+ ){0,2}sich anmelden$|^teilnahme$|^(?:schickt|schicken sie|sendet|"
+    r"senden sie) (?:mir|uns) alles$|"
+    r"wie (?:melde|trage|schreibe) ich mich (?:\w+ ){0,2}(?:an|ein)$|"
     r"\b(?:willige|stimme) (?:ich )?(?:\w+ ){0,7}(?:ein|zu)\b(?! \w*widerruf)|"
     r"\b(?:gebe|erteile|erklaere) (?:ich )?(?:\w+ ){0,3}(?:einwilligung|einverstaendnis|zustimmung|erlaubnis)\b"
 )
@@ -218,6 +237,7 @@ MISTAKEN = re.compile(
     r"abbestellt|beenden|beendet|"
     r"ausgetragen|gekuendigt)|"
     r"(?:stop|stopp|abmeldung|abmelden) (?:\w+ ){0,2}war (?:\w+ ){0,2}(?:versehen|fehler|irrtum)|"
+    r"(?:versehen|fehler|irrtum) mit (?:dem|der) (?:stop|stopp|abmeldung|abmelden)|"
     r"(?:mich|uns) (?:\w+ ){0,2}(?:abgemeldet|ausgetragen) (?:\w+ ){0,2}war (?:\w+ ){0,3}"
     r"(?:versehen|fehler|irrtum|dumm\w*)|"
     r"(?:stopp?|abmeldung|abmelden|kuendigung) war (?:\w+ ){0,3}(?:(?:nicht|nie) (?:\w+ )?(?:gewollt|gemeint|"
@@ -225,6 +245,8 @@ MISTAKEN = re.compile(
     r"(?:stopp?|abmeldung|abmelden|kuendigung) (?:\w+ ){0,3}(?:rueckgaengig|zurueck|zuruecknehmen)\b|"
     r"\bhabe? (?:ich )?mich (?:\w+ )?(?:nicht|nie) abgemeldet\b.*\bweiter\b|\bwollte (?:gar |doch )?nicht raus\b|"
     r"\bstopp? war (?:\w+ )?(?:vertipper|quatsch|missverstaendnis)\b|"
+    r"\bwollte (?:mich|uns) (?:(?:doch|gar|ja|eigentlich|ueberhaupt|auch) ){0,3}nicht (?:\w+ )?(?:abmelden|austragen)"
+    r"\b.*\b(?:wieder|versehen|war)\b|"
     r"\b(?:abgemeldet|stopp? (?:gedrueckt|geschrieben|geschickt|getippt))\b.*"
     r"\b(?:(?:ich wollte|wollte ich) (?:das|es) (?:gar |doch |aber )?nicht|wieder rein)\b|"
     # "Hab mich gestern vertippt und stop geschrieben. Ich will die Nachrichten natürlich weiter haben"
@@ -246,6 +268,7 @@ FED_UP = re.compile(
     r"irgendwie|mal) )*(?:aus|ab)(?:zu)?(?:stellen|schalten|machen)|"
     r"genug von|finger weg|aufhoert|(?:mein|meinen|meinem|zum) anwalt|rechtliche schritte|abmahn\w*|"
     r"bundesnetzagentur|verbraucherzentrale|(?:sie|euch) (?:\w+ )?anzeigen|"
+    r"ich wollte (?:das|es|dies|sowas|so was) (?:\w+ )?nicht$|"
     r"reicht (?:es|s) (?:mir|jetzt|aber|nun)|(?:jetzt|mir|nun) reichts?\b|"
     r"(?:keine|nie) (?:\w+ ){0,2}(?:erlaubnis|einwilligung|zustimmung|genehmigung|zugestimmt|eingewilligt)|"
     r"^nix$|geht weg|hau ab|keine lust|kein bock|keinen bock|zum kotzen|belaestigung|frechheit|unerwuenscht|"
@@ -255,7 +278,7 @@ FED_UP = re.compile(
 # "Seit zwei Wochen keine Nachrichten", "Vor drei Tagen angemeldet, nichts gekommen": what did not come, no pause.
 MISSED = re.compile(
     r"\b(?:seit|letzten|vergangenen) (?:\w+ ){1,2}(?:nichts|nix|keine|funkstille|kam|kamen)\b|\bfunkstille seit\b|"
-    r"\b(?:nichts|nix|keine \w+) (?:\w+ )?(?:gehoert|gekommen)\b|"
+    r"\b(?:nichts|nix|keine \w+) (?:\w+ )?(?:gehoert|gekommen)\b|\bvor \w+ \w+ angemeldet\b|"
     r"^(?:ich |wir |jetzt |nun |schon )*(?:hab|habe|haben) (?:\w+ ){1,4}(?:nichts|nix|keine \w+) "
     r"(?:bekommen|erhalten|gekriegt)$"
 )

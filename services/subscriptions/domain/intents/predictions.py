@@ -80,6 +80,7 @@ _REST_REFUSED = re.compile(
     _REST + r" (?:nicht|nichts|nix|nein|weg|raus|egal|wurs\w*|verzichtbar|ueberfluessig|sparen|keine[ns]?|stop)\b|"
     r"(?<!nicht )(?<!nichts )(?<!nix )(?<!keine )\bmehr (?:\w+ ){0,2}(?:nicht|nichts|nix|keine[ns]?)\b|"
     rf"\balle[sm]? (?:\w+ ){{0,2}}{_GONE} (?:\w+ ){{0,2}}(?:bis auf|ausser)\b|"
+    rf"\b(?:bis auf|ausser) (?:\w+ ){{1,3}}alles (?:\w+ ){{0,2}}{_GONE}\b|"
     rf"\balles (?:bis auf|ausser) (?:\w+ ){{1,5}}{_GONE}\b|"
     r"\b(?:stop|cancel|everything|all|nothing|no) (?:\w+ ){0,4}(?:except|apart from)\b|"
     r"\b(?:nichts|nix) (?:\w+ ){0,3}ausser\b|"
@@ -100,20 +101,23 @@ _LIVING = read_words("wohne wohnen lebe leben")
 _FAR_FROM_HOME = 3
 _THITHER = read_words("nach in to auf zu")
 # "Hambergen ist mir zu weit weg" refuses a place, but in "alles andere ist mir zu weit weg" none is named.
-_TOO_FAR = re.compile(r"\b(?:zu|so|sehr) weit\b")
+_TOO_FAR = re.compile(r"\b(?:zu|so|sehr) weit\b|\bweit (?:weg|entfernt)\b")
 _THAT = re.compile(r"^(?:(?:das|dies|es|da) )?(?:ist|liegt|waere)\b")
 
 
 @dataclass(frozen=True)
 class Entities:
-    """Topics that somebody wants, does not want, already has (`existing`) or expressly wants to keep, and places."""
+    """Topics that somebody wants, does not want, already has (`existing`) or expressly wants to keep, and places.
+
+    `rest` is whether they want all other topics; None if the text does not say.
+    """
 
     wanted: frozenset[str]
     unwanted: frozenset[str]
     existing: frozenset[str]
     kept: frozenset[str]
     places: frozenset[str]
-    refuses_rest: bool
+    rest: bool | None = None
 
     @property
     def topics(self) -> frozenset[str]:
@@ -174,7 +178,9 @@ def _correct_prediction(prediction: Prediction, findings: Findings) -> Intent | 
     """Return the intent of a text that merely resembles examples of the predicted intent; None for any other."""
     match prediction.intent:
         case Intent.ERASE:
-            return Intent.ASK_ERASE
+            return Intent.OTHER if findings.stop.is_report else Intent.ASK_ERASE
+        case Intent.STOP if findings.stop.is_enjoying:
+            return Intent.OTHER
         case Intent.FEEDBACK if _GO_ON.search(findings.phrase.sentence):
             return Intent.OTHER
         case Intent.STOP if findings.stop.is_hypothetical and (
@@ -226,7 +232,7 @@ def _build_choice(prediction: Prediction, entities: Entities, text: CitizenText)
 
 
 def _build_only(entities: Entities, text: CitizenText) -> ParsedIntent:
-    wanted = entities.topics if entities.refuses_rest else entities.wanted
+    wanted = entities.topics if entities.rest is False else entities.wanted
     if wanted or entities.places:
         return ParsedIntent(intent=Intent.ONLY, topics=wanted, places=entities.places)
     return _build_remove(entities, text)
@@ -241,7 +247,7 @@ def _build_add(entities: Entities) -> ParsedIntent:
 
 def _build_remove(entities: Entities, text: CitizenText) -> ParsedIntent:
     is_exclusive = "ausschliesslich" in text.word_set
-    wanted = entities.topics if entities.refuses_rest else entities.wanted if is_exclusive else None
+    wanted = entities.topics if entities.rest is False else entities.wanted if is_exclusive else None
     if wanted:
         return ParsedIntent(intent=Intent.ONLY, topics=wanted, places=entities.places)
     if text.words[0] == "mehr" and not text.word_set & (NO | _UNWANTED | _OFF):
@@ -281,7 +287,7 @@ def extract_entities(text: CitizenText, county: County) -> Entities:
         frozenset(topic for part in sentences for topic in _find_existing(part.words, county)),
         frozenset(kept - unwanted),
         _find_new_place(text, county) or frozenset(places),
-        refuses_rest=bool(_REST_REFUSED.search(text.sentence)) and not _REST_WANTED.search(text.sentence),
+        _parse_rest(text.sentence),
     )
 
 
@@ -329,6 +335,12 @@ def _find_existing(words: Sequence[str], county: County) -> frozenset[str]:
         if word in _HAVING and following == ["ich"]:
             parts.append(words[:index])
     return frozenset(topic for part in parts for topic in find_mentions(part, county)[0])
+
+
+def _parse_rest(sentence: str) -> bool | None:
+    if _REST_WANTED.search(sentence):
+        return True
+    return False if _REST_REFUSED.search(sentence) else None
 
 
 def _find_new_place(text: CitizenText, county: County) -> frozenset[str]:

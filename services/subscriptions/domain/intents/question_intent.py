@@ -46,8 +46,12 @@ _ODD = re.compile(
     r"\b(?:ist (?:das|dies|es) (?:\w+ )?(?:betrug|fake|echt|serioes|abzocke|spam|ein trick)|(?:kenne|kennen|"
     r"kennt) (?:ich )?"
     r"(?:sie|euch|mich|dich|ihr) (?:\w+ )?nicht(?! (?:\w+ ){0,3}aus\b)|"
-    r"kenne (?:ich )?(?:diese|die|ihre) nummer nicht|unbekannte nummer|woher kennen sie|kennt ihr mich|"
-    r"wer (?:hat|gab) (?:\w+ ){0,2}(?:meine )?(?:handy|telefon|ruf)?nummer|datenschutz\w*|impressum)\b"
+    r"kenne (?:ich )?(?:diese|die|ihre) nummer nicht|"
+    r"unbekannte nummer|kenne ich (?:sie|euch|dich)|woher kennen sie|kennt ihr mich|"
+    r"(?:was|wer) (?:wollen|willst|wollt) (?:\w+ )?(?:von mir|von uns)|wer (?:hat|gab) (?:\w+ ){0,2}"
+    r"(?:meine )?(?:handy|telefon|ruf)?nummer|"
+    r"(?:warum|wieso|weshalb) (?:\w+ ){0,3}meine (?:handy|telefon|ruf)?nummer|"
+    r"(?:das|dies) (?:\w+ )?(?:nicht|nie) (?:bestellt|abonniert)|datenschutz\w*|impressum)\b"
 )
 _NEVER = re.compile(r"\b(?:nie|nicht|niemals) (?:\w+ ){0,2}(?:angemeldet|abonniert|bestellt)\b")
 _WHY = read_words("wem warum wieso weshalb woher wer datenschutz impressum why who neden чому почему dlaczego")
@@ -64,9 +68,10 @@ _WHAT_TOPICS = re.compile(
     r"\b(?:aussuchen|auswaehlen|waehlen|bestimmen|festlegen|entscheiden|einstellen|eingrenzen|filtern) "
     r"(?:\w+ ){0,2}(?:was|welche[mnrs]?|worueber|wovon|woraus)\b|"
     r"\b(?:was|welche|worueber) (?:\w+ ){0,5}(?:aussuchen|auswaehlen|waehlen|bestimmen|einstellen)\b|"
-    r"^(?:worueber (?:informier\w*|schreib\w*|berichte\w*)\b|"
+    r"^(?:worueber (?:informier\w*|schreib\w*|berichte\w*)\b|was (?:schickt|schicken|sendet|senden) (?:ihr|sie)\b|"
     r"(?:was|welche|worueber|wozu) (?:\w+ ){0,4}(?:alles|themen|abonnieren|auswaehlen|angebot\w*|auswahl)\b"
-    r"(?! loeschen))"
+    r"(?! loeschen)|(?:was|welche) (?:\w+ ){0,3}(?:nachrichten|infos|meldungen) (?:gibt|gibts|kann|bekomme|habt|haben|"
+    r"kriege)\b)"
 )
 _WHAT_HAPPENS = re.compile(
     r"^(?:\w+ ){0,2}was (?:passiert|geschieht|bedeutet|heisst|bewirkt|macht|kommt) (?:\w+ ){0,5}"

@@ -214,6 +214,8 @@ def _match_request(findings: Findings, choice: ParsedIntent | None) -> ParsedInt
     foreign = _match_foreign(findings.phrase.sentence) or _match_foreign(findings.everything.sentence)
     if foreign:
         return ParsedIntent(intent=foreign)
+    if findings.start.is_joining and findings.start.may_be_start:
+        return ParsedIntent(intent=Intent.ASK_START)
     return findings.question.question or choice or _match_doubt(findings)
 
 

@@ -169,6 +169,8 @@ def _is_near(word: str, known: frozenset[str]) -> bool:
 
 @lru_cache(maxsize=4096)
 def _find_correction(word: str) -> str | None:
+    if word.endswith("n") and (spelled := f"{word[:-1]}en") in STOP_WORDS:
+        return spelled  # "abmeldn", as it is spoken
     if len(word) < MIN_LONG_WORD_LENGTH or word in _NO_SLIP or word in STOP_WORDS or _find_nearest(word, _JOIN):
         return None
     return _find_nearest(word, _LEAVE)

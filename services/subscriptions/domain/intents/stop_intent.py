@@ -42,7 +42,9 @@ _REMAINS = re.compile(
     r"\bwollte (?:mich|uns) (?:\w+ ){0,2}abmelden aber (?:\w+ ){0,5}(?:gut|super|toll|klasse|prima|hilfreich|bleibe?)\b"
 )
 # "Gut, dass man sich so leicht abmelden kann": about stopping, but no request.
-_ABOUT_LEAVING = re.compile(r"\bdass man\b")
+_ABOUT_LEAVING = re.compile(
+    r"\bdass man\b|\b(?:finde?|fand) (?:ich )?(?:\w+ ){0,3}(?:abmelden|abmeldung|abbestellen|kuendigung)\b"
+)
 # "Wie kann ich mich später abmelden?": about a stop that is not requested yet.
 _SOME_DAY = re.compile(
     r"\b(?:spaeter|irgendwann|jederzeit|falls|eines tages)\b|^(?:muss|soll|sollte) (?:ich|man|wir)\b.* (?:wenn|bevor)\b"
@@ -55,13 +57,14 @@ _UNDECIDED = re.compile(
 # "Vielleicht sollte ich das abbestellen", "ich denke darüber nach, mich abzumelden"
 _PONDERING = re.compile(
     r"\b(?:vielleicht|vllt|eventuell|evtl|womoeglich) (?:doch |besser |lieber |wieder )?\w+ (?:ich|wir)\b|"
-    r"\b(?:ich|wir) (?:\w+ )?(?:ueberleg\w*|denke|denken) (?:\w+ ){0,2}(?:ob|mich|nach)\b|"
-    r"\bschwanke\b|\bmit dem gedanken\b|^angenommen\b|"
+    r"\b(?:ich|wir) (?:\w+ )?(?:ueberleg\w*|denke|denken) (?:\w+ ){0,2}(?:ob|mich|nach)\b|\b(?:am|beim) ueberlegen\b|"
+    r"\bueberleg\w* (?:ich|wir) (?:mir |uns )?(?:noch|gerade|grad)\b|\bschwanke\b|\bmit dem gedanken\b|^angenommen\b|"
     r"^(?:soll|sollte|sollten) (?:ich|wir) (?:mich|uns|das|kuendigen)\b|\bob (?:ich|wir) (?:mich|uns) abmelden soll\w*|"
     r"\b(?:werde?|werden) (?:(?:ich|wir|mich|uns|das|es) )*wohl (?:bald|demnaechst|irgendwann|kuendigen|abbestellen)\b|"
     r"\bmal (?:sehe?n|gucken|schauen)$|^(?:wie lange (?:dauert|braucht)|was kann (?:ich|man) abbestellen)\b|"
     r"^wenn (?:das|es|sich) (?:\w+ ){0,2}(?:weitergeht|aendert)\b|"
-    r"^(?:falls|wenn|sollte) (?!es (?:geht|moeglich)).*\b(?:melde|kuendige|steige|werde?) ich\b|\bmaybe (?:i|we)\b"
+    r"^(?:falls|wenn|sollte) (?!es (?:geht|moeglich)).*\b(?:melde|kuendige|steige|werde?) ich\b|\bmaybe (?:i|we)\b|"
+    r"\bthinking about leaving\b"
 )
 # "Nachts bitte nicht schreiben", "bitte keine Nachrichten nach 22 Uhr": no request to leave.
 _WHEN = (
@@ -81,8 +84,10 @@ _KEEPS_IN = re.compile(
     r"(?:\w+ ){0,2}nicht (?:ab|aus|raus|heraus)\b|"
     r"\b(?:will|moechte|wollen|moechten) (?:\w+ ){0,3}(?:nicht|keinen fall|keinesfalls) (?:hier |da )?(?:raus|weg)\b|"
     r"\blass\w*(?: sie)? (?:mich|uns) (?:\w+ ){0,2}(?:drin|dabei)\b|"
-    r"^(?:und |aber )?hoer\w*(?: sie)? (?:bloss |ja )?nicht auf\b"
+    r"^(?:und |aber )?hoer\w*(?: sie)? (?:bloss |ja )?nicht auf\b|\bnicht dass (?:sie|ihr) (?:mich|uns) abmelde\w*"
 )
+# "Ich kann gar nicht aufhören, das zu lesen"
+_ENJOYING = re.compile(r"\b(?:kann|koennen) (?:\w+ ){0,3}nicht aufhoeren\b.*\blesen\b")
 _ASKS = read_words("wie kann koennen was muss wo wann geht ginge")
 _OURS = RECEIVED | read_words("verteiler infokanal kreisfunk")
 _ONESELF = read_words("bitte ich mich uns hiermit")
@@ -135,7 +140,7 @@ class StopSigns(EraseSigns):
         """Return whether the text ends the whole subscription."""
         if not self.words:
             return any(sign in self.text.raw for sign in STOP_EMOJI)
-        if self._is_about_writing or "unterschied" in self.word_set:
+        if self._is_about_writing or "unterschied" in self.word_set or self.is_enjoying:
             return False
         if self._has_plain_stop:
             return True
@@ -183,6 +188,11 @@ class StopSigns(EraseSigns):
     def is_staying(self) -> bool:
         """Return whether somebody states that they are staying."""
         return bool(_REMAINS.search(self.text.sentence))
+
+    @property
+    def is_enjoying(self) -> bool:
+        """Return whether somebody cannot stop reading."""
+        return bool(_ENJOYING.search(self.sentence))
 
     @cached_property
     def is_about_hours(self) -> bool:

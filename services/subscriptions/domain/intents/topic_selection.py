@@ -327,8 +327,12 @@ def _is_removal(mentions: _Mentions) -> bool:
 
 
 def _match_list_request(words: set[str], text: CitizenText, county: County) -> ParsedIntent | None:
+    if words in ({"liste"}, {"aendern"}, {"uebersicht"}):
+        return ParsedIntent(intent=Intent.TOPICS)
     if words & ALL and not (text.asks or is_greeting_to_all(text.word_set)) and is_about_all_topics(words):
         return ParsedIntent(intent=Intent.ONLY, topics=county.topic_ids)
+    if words & ALL and words & PLACE_WORDS and words <= ALL | PLACE_WORDS | LINK:
+        return ParsedIntent(intent=Intent.PLACES, every_place=True)
     if words <= TOPICS | AROUND_LIST and (words & TOPICS or (words & _CHOOSING and words & _ELSE)):
         return ParsedIntent(intent=Intent.TOPICS)
     if words & PLACE_WORDS and words <= PLACE_WORDS | AROUND_LIST | _LIMITING:
