@@ -60,6 +60,15 @@ def test_files_that_are_no_step_apart_are_left_alone(tmp_path: Path) -> None:
     assert read_texts(tmp_path) == before
 
 
+def test_a_third_text_is_not_written_over(folder: Path) -> None:
+    """Though the others are one step apart."""
+    create_secrets(folder / "other")
+    first, third, *_ = sorted(folder.glob(f"*/{NAMES[0]}"))
+    write_secret(first, f"{first.read_text()},2:{'A' * 43}=")
+    write_secret(third, (folder / "other" / "ingress" / NAMES[0]).read_text())
+    refuse(folder, "must be the same", add_key)
+
+
 @pytest.mark.parametrize("ring", Ring)
 def test_each_ring_has_its_own_keys(tmp_path: Path, ring: Ring) -> None:
     create_secrets(tmp_path)
