@@ -173,6 +173,8 @@ async def test_a_token_is_asked_for_without_being_shown(new: NewInstallation) ->
     await new.set_up_all()
     await new.wait_for_review()
     new.write("secrets/dispatcher/kreisfunk_graph_token", "expired-token")
+    wrong = await run_on_terminal("setup", typed="mistyped-token", environment=new.environment, prompt=HIDDEN)
+    assert (wrong.status, new.read_secrets()["kreisfunk_graph_token"]) == (1, "expired-token")
     asked = await run_on_terminal("setup", typed=GRAPH_TOKEN, environment=new.environment, prompt=HIDDEN)
     assert (asked.status, set(read_states(asked).values())) == (0, {"ok"})
     assert new.read_secrets()["kreisfunk_graph_token"] == GRAPH_TOKEN
