@@ -99,6 +99,7 @@ _FROM = read_words("aus ueber von fuer zu")
 _LIVING = read_words("wohne wohnen lebe leben")
 # "Wohne nicht mehr dort" has its "not" at once; a place and a conjunction are between two statements.
 _FAR_FROM_HOME = 3
+_ARTICLES = read_words("der die das")
 _THITHER = read_words("nach in to auf zu")
 # "Hambergen ist mir zu weit weg" refuses a place, but in "alles andere ist mir zu weit weg" none is named.
 _TOO_FAR = re.compile(r"\b(?:zu|so|sehr) weit\b|\bweit (?:weg|entfernt)\b")
@@ -252,6 +253,8 @@ def _build_remove(entities: Entities, text: CitizenText) -> ParsedIntent:
         return ParsedIntent(intent=Intent.ONLY, topics=wanted, places=entities.places)
     if text.words[0] == "mehr" and not text.word_set & (NO | _UNWANTED | _OFF):
         return _build_add(entities)  # "Mehr Konzerte bitte"
+    if not entities.unwanted and len(text.word_set - _ARTICLES) == 1:
+        return ParsedIntent(intent=Intent.OTHER)  # "Das Schützenfest" refuses nothing
     topics = entities.unwanted or (entities.wanted - entities.kept)
     return ParsedIntent(intent=Intent.REMOVE if topics else Intent.TOPICS, topics=topics)
 
