@@ -1,6 +1,6 @@
 """Confirmation page before an act, its texts, and the acts that a broadcast's page offers."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -116,13 +116,12 @@ def render_confirmation(
     problem: str = "",
     reason: str = "",
     *,
+    subject: str = "",
+    failures: Sequence[object] = (),
+    costs: str = "",
     max_length: int = MAX_REASON_LENGTH,
-    **details: object,
 ) -> web.Response:
-    """Return the page before an act, with a field for a reason of up to `max_length` characters, without one if 0.
-
-    Details are the `subject` of the form, and the `failures` and `costs` of sending again.
-    """
+    """Return the page before an act, with a field for a reason of up to `max_length` characters, without one if 0."""
     return render_page(
         request,
         "confirmation.html",
@@ -132,8 +131,10 @@ def render_confirmation(
         about=about,
         problem=problem,
         reason=reason[:max_length],
+        subject=subject,
+        failures=failures,
+        costs=costs,
         max_length=max_length,
-        **{"subject": "", "failures": (), "costs": "", **details},
     )
 
 

@@ -171,6 +171,8 @@ async def test_what_an_account_has_already_is_not_requested(
     page = f"/konto/{login}"
     for refused, words in (
         (await invite(browser, login), "Diesen Anmeldenamen gibt es schon."),
+        (await invite(browser, "../x"), "Der Anmeldename braucht 2 bis 40 Zeichen"),
+        (await invite(browser, "nie.da", name=" "), "Der Name"),
         (await invite(browser, "nie.da", same="niemand"), "Dieses Konto gibt es nicht."),
         (await invite(browser, "nie.da", roles=["root"]), "Wählen Sie mindestens eine Rolle."),
         (await browser.fill_in(page, f"{page}/rollen", roles=sorted(colleague.account.roles)), "hat das Konto schon"),

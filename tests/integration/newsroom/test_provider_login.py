@@ -144,6 +144,8 @@ async def test_an_answer_is_good_once_and_in_the_browser_that_asked(
     statuses["an earlier login"] = (await stranger.open(stale)).status
     async with newsroom.open_browser() as forger:
         statuses["a forged cookie"] = (await forger.open(answer, Cookie=f"{COOKIE}=AAAA")).status
+    # The mix-up attack: a provider of the attacker's sends the browser back with a code of ours.
+    statuses["another provider"] = (await stranger.open(f"{answer}&iss=https%3A%2F%2Fevil.example")).status
     assert set(statuses.values()) == {403}, statuses
     # Those did not reach the provider: the code is still good.
     assert has_session(await stranger.open(answer))
