@@ -31,5 +31,5 @@ def test_only_who_can_choose_municipalities_is_told_to(county: NewsroomCounty, h
     )
     shown = [pages.render_for_phone("signup"), pages.render_for_phone("poster")]
     shown.append(pages.render_list(Archive([], NOW), ArchiveSelection(), 1))
-    assert [page and "Gemeinde" in page for page in shown] == [has_places] * 3
+    assert [page and "und Gemeinde" in page for page in shown] == [has_places] * 3
     assert [page and "Them" in page for page in shown] == [True] * 3
