@@ -7,7 +7,10 @@ from enum import StrEnum
 from uuid import UUID
 
 from services.newsroom.domain.outbox import PendingNotice
+from shared.contracts.dispatch import PermittedHours
 from shared.contracts.events import FailureCount
+from shared.contracts.hours import find_opening
+from shared.contracts.message import Lane
 
 _WAITING = ("waiting", "claimed")
 
@@ -208,6 +211,14 @@ class BroadcastList:
     @property
     def is_moving(self) -> bool:
         return bool(self.pending) or any(not broadcast.is_final for broadcast in self.broadcasts)
+
+
+def find_continuation(status: BroadcastStatus, hours: PermittedHours | None, now: datetime) -> datetime | None:
+    """Return when sending goes on if it waits for the permitted hours, else None."""
+    if hours is None or status.phase is not BroadcastPhase.SENDING or status.lane != Lane.BULK:
+        return None
+    opening = find_opening(hours.opens, hours.closes, hours.zone, now)
+    return opening if opening > now else None
 
 
 def explain_withdrawal(status: BroadcastStatus | None, *, is_correction: bool = False) -> str:

@@ -1,6 +1,7 @@
 """Pages of broadcasts: list, live progress, certificate."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -9,7 +10,7 @@ from services.newsroom.domain.accounts import Account, Right
 from services.newsroom.domain.approval import find_review, find_review_obstacle, list_responsible
 from services.newsroom.domain.drafts import DraftContent, DraftKind, NoticeDraft
 from services.newsroom.domain.feedback import FeedbackFilter
-from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus, list_account
+from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus, find_continuation, list_account
 from services.newsroom.http.confirmations import BROADCAST_CONFIRMATIONS, find_done, list_offered
 from services.newsroom.http.newsroom import Newsroom
 from services.newsroom.http.rendering import format_moment, render_page, respond_with_table
@@ -43,7 +44,7 @@ async def show(newsroom: Newsroom, request: web.Request) -> web.Response:
         response=await newsroom.statistics.find_response(status.id),
         **await _describe_review(newsroom, notice["draft"], account),
         **notice,
-        **_describe(status),
+        **_describe(newsroom, status),
     )
 
 
@@ -58,7 +59,7 @@ async def _describe_review(newsroom: Newsroom, draft: NoticeDraft | None, accoun
 async def show_certificate(newsroom: Newsroom, request: web.Request) -> web.Response:
     status = await find_broadcast(newsroom, request)
     facts = await _list_facts(newsroom, status)
-    return render_page(request, "certificate.html", now=system_clock(), facts=facts, **_describe(status))
+    return render_page(request, "certificate.html", now=system_clock(), facts=facts, **_describe(newsroom, status))
 
 
 async def download(newsroom: Newsroom, request: web.Request) -> web.Response:
@@ -105,8 +106,9 @@ async def stream(newsroom: Newsroom, request: web.Request) -> web.StreamResponse
     """Stream the account after each change, until the end of the broadcast or of the session."""
     status, template = await find_broadcast(newsroom, request), "broadcast_account.html"
     watches = newsroom.ended, newsroom.broadcasts
+    describe = partial(_describe, newsroom)
     return await stream_changes(
-        request, *watches, status.id, template, _describe, is_over=lambda latest: latest.is_settled
+        request, *watches, status.id, template, describe, is_over=lambda latest: latest.is_settled
     )
 
 
@@ -143,8 +145,9 @@ async def find_broadcast(newsroom: Newsroom, request: web.Request) -> BroadcastS
     return status
 
 
-def _describe(status: BroadcastStatus) -> dict[str, Any]:
-    return {"broadcast": status, "account": list_account(status)}
+def _describe(newsroom: Newsroom, status: BroadcastStatus) -> dict[str, Any]:
+    continues_at = find_continuation(status, newsroom.county.permitted_hours, system_clock())
+    return {"broadcast": status, "account": list_account(status), "continues_at": continues_at}
 
 
 def _find_newest(status: BroadcastStatus, related: Sequence[BroadcastStatus]) -> BroadcastStatus | None:

@@ -60,13 +60,16 @@ def test_files_that_are_no_step_apart_are_left_alone(tmp_path: Path) -> None:
     assert read_texts(tmp_path) == before
 
 
-def test_a_third_text_is_not_written_over(folder: Path) -> None:
+def test_a_third_text_is_not_written_over(tmp_path: Path) -> None:
     """Though the others are one step apart."""
-    create_secrets(folder / "other")
-    first, third, *_ = sorted(folder.glob(f"*/{NAMES[0]}"))
+    create_secrets(tmp_path)
+    create_secrets(tmp_path / "other")
+    name = "kreisfunk_encryption_keys"
+    first, third, *_ = sorted(tmp_path.glob(f"*/{name}"))
     write_secret(first, f"{first.read_text()},2:{'A' * 43}=")
-    write_secret(third, (folder / "other" / "ingress" / NAMES[0]).read_text())
-    refuse(folder, "must be the same", add_key)
+    write_secret(third, (tmp_path / "other" / "ingress" / name).read_text())
+    with pytest.raises(KeyFilesError, match="must be the same"):
+        add_key(tmp_path)
 
 
 @pytest.mark.parametrize("ring", Ring)

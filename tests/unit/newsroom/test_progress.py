@@ -1,7 +1,7 @@
 """The account of a broadcast adds up, whatever has been counted so far."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.dispatcher.domain.states import DeliveryState
-from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus, explain_withdrawal, list_account
+from services.newsroom.domain.progress import (
+    BroadcastPhase,
+    BroadcastStatus,
+    explain_withdrawal,
+    find_continuation,
+    list_account,
+)
+from shared.contracts.dispatch import PermittedHours
 from tests.factories.editors import NOON
 
 STATES = st.dictionaries(st.sampled_from([state.value for state in DeliveryState]), st.integers(0, 1_000))
@@ -114,3 +121,26 @@ def test_what_is_withdrawn_says_so_once_it_has_ended() -> None:
 def test_who_withdraws_a_correction_that_is_under_way_reads_that_the_whole_notice_goes() -> None:
     assert "die ganze Meldung" in explain_withdrawal(None, is_correction=True)
     assert "die ganze Meldung" not in explain_withdrawal(None)
+
+
+@pytest.mark.parametrize(
+    ("hour", "told", "continues_at"),
+    [
+        (23, STARTED, 31),
+        (3, STARTED, 7),
+        (12, STARTED, None),
+        (23, STARTED | {"lane": "urgent"}, None),
+        (23, STARTED | {"stop_cause": "broadcast"}, None),
+        (23, ENDED, None),
+        (23, {}, None),
+    ],
+)
+def test_what_waits_for_the_permitted_hours_says_until_when(
+    hour: int, told: dict[str, Any], continues_at: int | None
+) -> None:
+    """In winter, so that 8 in the morning is 7 in UTC."""
+    hours = PermittedHours(opens=time(8), closes=time(20), zone="Europe/Berlin")
+    midnight = datetime(2026, 12, 1, tzinfo=UTC)
+    found = find_continuation(build_status(**{"lane": "bulk", **told}), hours, midnight + timedelta(hours=hour))
+    assert found == (None if continues_at is None else midnight + timedelta(hours=continues_at))
+    assert find_continuation(build_status(lane="bulk", **STARTED), None, midnight) is None

@@ -108,17 +108,14 @@ _THAT = re.compile(r"^(?:(?:das|dies|es|da) )?(?:ist|liegt|waere)\b")
 
 @dataclass(frozen=True)
 class Entities:
-    """Topics that somebody wants, does not want, already has (`existing`) or expressly wants to keep, and places.
-
-    `rest` is whether they want all other topics; None if the text does not say.
-    """
+    """Topics that somebody wants, does not want, already has (`existing`) or expressly wants to keep, and places."""
 
     wanted: frozenset[str]
     unwanted: frozenset[str]
     existing: frozenset[str]
     kept: frozenset[str]
     places: frozenset[str]
-    rest: bool | None = None
+    refuses_rest: bool
 
     @property
     def topics(self) -> frozenset[str]:
@@ -233,7 +230,7 @@ def _build_choice(prediction: Prediction, entities: Entities, text: CitizenText)
 
 
 def _build_only(entities: Entities, text: CitizenText) -> ParsedIntent:
-    wanted = entities.topics if entities.rest is False else entities.wanted
+    wanted = entities.topics if entities.refuses_rest else entities.wanted
     if wanted or entities.places:
         return ParsedIntent(intent=Intent.ONLY, topics=wanted, places=entities.places)
     return _build_remove(entities, text)
@@ -248,7 +245,7 @@ def _build_add(entities: Entities) -> ParsedIntent:
 
 def _build_remove(entities: Entities, text: CitizenText) -> ParsedIntent:
     is_exclusive = "ausschliesslich" in text.word_set
-    wanted = entities.topics if entities.rest is False else entities.wanted if is_exclusive else None
+    wanted = entities.topics if entities.refuses_rest else entities.wanted if is_exclusive else None
     if wanted:
         return ParsedIntent(intent=Intent.ONLY, topics=wanted, places=entities.places)
     if text.words[0] == "mehr" and not text.word_set & (NO | _UNWANTED | _OFF):
@@ -290,7 +287,7 @@ def extract_entities(text: CitizenText, county: County) -> Entities:
         frozenset(topic for part in sentences for topic in _find_existing(part.words, county)),
         frozenset(kept - unwanted),
         _find_new_place(text, county) or frozenset(places),
-        _parse_rest(text.sentence),
+        refuses_rest=bool(_REST_REFUSED.search(text.sentence)) and not _REST_WANTED.search(text.sentence),
     )
 
 
@@ -338,12 +335,6 @@ def _find_existing(words: Sequence[str], county: County) -> frozenset[str]:
         if word in _HAVING and following == ["ich"]:
             parts.append(words[:index])
     return frozenset(topic for part in parts for topic in find_mentions(part, county)[0])
-
-
-def _parse_rest(sentence: str) -> bool | None:
-    if _REST_WANTED.search(sentence):
-        return True
-    return False if _REST_REFUSED.search(sentence) else None
 
 
 def _find_new_place(text: CitizenText, county: County) -> frozenset[str]:
