@@ -56,7 +56,11 @@ _BROADCAST_CHANGES: Mapping[BroadcastChange, tuple[str, Collection[str]]] = {
 }
 # Each returns the number of changes.
 _SENDING_CHANGES: Mapping[SendingChange, str] = {
-    SendingChange.PAUSE: "select dispatcher.pause_sending($1, null)",
+    # Whoever has paused it first keeps the reason.
+    SendingChange.PAUSE: """
+        select coalesce(sum(dispatcher.pause_sending($1, number)), 0) from dispatcher.read_limits()
+        where not paused_by_operator
+    """,
     SendingChange.RESUME: "select dispatcher.resume_sending(null)",
     SendingChange.RESUME_TEMPLATE: "select dispatcher.resume_template($1)",
     SendingChange.REPLAY: "select subscriptions.replay_dead_letters(null)",

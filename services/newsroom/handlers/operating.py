@@ -39,7 +39,7 @@ _LONG_AGO = "Der Versand ist schon lange vorbei. An dieser Aussendung lässt sic
 _NO_REASON = "Bitte schreiben Sie einen Grund. Er steht im Protokoll."
 _NOTHING_TO_RESEND = "Es gibt niemanden, bei dem die Zustellung gescheitert ist, oder die Meldung gilt nicht mehr."
 _NOTHING_CHANGED: Mapping[SendingChange, str] = {
-    SendingChange.PAUSE: "Es gibt noch keine Nummer, von der gesendet wird.",
+    SendingChange.PAUSE: "Der Versand ist schon angehalten, oder es gibt noch keine Nummer, von der gesendet wird.",
     SendingChange.RESUME: "Der Versand ist nicht angehalten.",
     SendingChange.RESUME_TEMPLATE: "Diese Vorlage ist nicht angehalten.",
     SendingChange.REPLAY: "Es ist nichts liegen geblieben.",

@@ -185,6 +185,8 @@ async def test_all_sending_is_paused_and_resumed_with_a_way_out(operator: Editor
     broadcast = await add_sent_broadcast(anna.owner, {"waiting": 3})
     assert "Der Versand läuft." in await operator.read("/betrieb")
     assert (await act(operator, "/betrieb/versand-anhalten", "Falscher <b>Text")).status == 303
+    again = await act(operator, "/betrieb/versand-anhalten", "Wartung")
+    assert (again.status, "schon angehalten" in again.text) == (422, True)
     shown = await operator.read("/betrieb")
     for words in (
         "Grund: Falscher &lt;b&gt;Text",
