@@ -15,7 +15,7 @@ from services.feeds.decisions import PollOutcome
 from services.feeds.fetching import MAX_RETRY_AFTER_SECONDS, FetchFailed
 from services.feeds.folder import StateDamaged, StateFolder
 from services.feeds.publisher import FeedPublisher
-from services.feeds.state import OriginState
+from services.feeds.state import OriginState, PendingEvent
 from shared.contracts.envelope import read_envelope
 from shared.contracts.events import Problem
 from shared.runtime.clock import Clock
@@ -63,7 +63,8 @@ class Poller:
     """Poller of one origin, to be run every `interval_seconds`.
 
     It waits as long as the website asks for, but at most `max_wait_seconds`.
-    If the process is killed, or the disk is full, pending events are delivered again with the same bytes.
+    If the process is killed, pending events are delivered again with the same bytes. `delivered` are events that are
+    still pending in the folder only because the disk was full.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Poller:
     publisher: FeedPublisher
     clock: Clock
     max_wait_seconds: float = MAX_RETRY_AFTER_SECONDS
+    delivered: set[str] = field(default_factory=set)
 
     async def poll(self) -> PollResult:
         """Poll once; raise NoticesApiUnavailable if it cannot publish; the events then wait in the folder."""
@@ -96,22 +98,35 @@ class Poller:
         if outcome is None:
             await self._save_if_changed(state, replace(state, failures=0, not_before=None))
             return PollResult(self.name, "unchanged")
-        found = await self._save_if_changed(state, replace(outcome.state, failures=0, not_before=None))
-        await self._deliver(found)
+        new_state = replace(outcome.state, failures=0, not_before=None)
+        await self._save_if_changed(state, new_state)
+        await self._deliver(new_state)
         return PollResult(self.name, "new", outcome.counts, outcome.problems)
 
     async def _deliver(self, state: OriginState) -> OriginState:
-        """Deliver all pending events; return the state without them. Raises NoticesApiUnavailable, FolderUnusable."""
-        drafts = [bytes(pending.event) for pending in state.pending if pending.way is Mode.DRAFT]
-        for draft in drafts:
-            path = await self._use_folder(self.folder.save_draft, draft)
-            _log.info("feed_draft", feed=self.name, file=str(path))
-        direct = tuple(pending for pending in state.pending if pending.way is not Mode.DRAFT)
-        state = await self._save_if_changed(state, replace(state, pending=direct))
+        """Deliver all pending events; return the state without them.
+
+        Raises NoticesApiUnavailable and FolderUnusable; events stored before that are not delivered again.
+        """
+        state = await self._save_drafts(state)
         while state.pending:
-            await self._publish(bytes(state.pending[0].event))
-            state = await self._save_if_changed(state, replace(state, pending=state.pending[1:]))
+            event = bytes(state.pending[0].event)
+            if read_envelope(event).id not in self.delivered:
+                await self._publish(event)
+            state = await self._drop_delivered(state, state.pending[1:])
         return state
+
+    async def _save_drafts(self, state: OriginState) -> OriginState:
+        drafts = [pending for pending in state.pending if pending.way is Mode.DRAFT]
+        for draft in drafts:
+            event = bytes(draft.event)
+            event_id = read_envelope(event).id
+            if event_id not in self.delivered:
+                path = await self._use_folder(self.folder.save_draft, event)
+                self.delivered.add(event_id)
+                _log.info("feed_draft", feed=self.name, file=str(path))
+        rest = tuple(pending for pending in state.pending if pending.way is not Mode.DRAFT)
+        return await self._drop_delivered(state, rest) if drafts else state
 
     async def _publish(self, event: bytes) -> None:
         envelope = read_envelope(event)
@@ -121,6 +136,14 @@ class Poller:
             await self._use_folder(self.publisher.record_rejection, envelope, problems)
         else:
             _log.info("feed_published", feed=self.name, notice=envelope.subject, type=envelope.type)
+        self.delivered.add(envelope.id)
+
+    async def _drop_delivered(self, state: OriginState, rest: tuple[PendingEvent, ...]) -> OriginState:
+        """Save and return the state with only `rest` pending."""
+        new_state = replace(state, pending=rest)
+        await self._use_folder(self.folder.save_state, self.name, new_state)
+        self.delivered.clear()
+        return new_state
 
     async def _use_folder(self, operation: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Read or write in a thread, so that a slow disk does not block the other origins. Raises FolderUnusable."""
@@ -139,7 +162,6 @@ class Poller:
         not_before = self.clock() + timedelta(seconds=seconds) if seconds else None
         return replace(state, failures=state.failures + 1, not_before=not_before)
 
-    async def _save_if_changed(self, before: OriginState, after: OriginState) -> OriginState:
+    async def _save_if_changed(self, before: OriginState, after: OriginState) -> None:
         if after != before:
             await self._use_folder(self.folder.save_state, self.name, after)
-        return after

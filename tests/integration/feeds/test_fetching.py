@@ -86,6 +86,7 @@ async def test_no_cookie_is_stored(website: FakeWebsite, fetcher: Fetcher) -> No
     [
         ("120", 120),
         ("999999999999", 86_400),
+        (format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True), pytest.approx(7_200, abs=600)),
         (format_datetime(datetime.now(UTC) + timedelta(hours=30), usegmt=True), 86_400),
         (format_datetime(datetime.now(UTC) - timedelta(hours=30), usegmt=True), 0),
         ("soon", None),

@@ -86,6 +86,43 @@ async def test_a_full_disk_is_told_and_what_was_found_is_sent_once_it_is_not(
     assert len(notices.published) == len(set(notices.published)) == 2
 
 
+async def test_a_disk_that_gets_full_after_a_publication_sends_nothing_twice(
+    notices: FakeNoticesApi, disk: Disk, folder: LimitedFolder
+) -> None:
+    poller = build_poller(folder, FakeFeed([build_item(1), build_item(2)]), notices)
+    disk.full = {"sent"}
+    await poller.poll()
+    disk.full = {"state"}
+    for _ in range(3):
+        assert (await poller.poll()).result == "folder"
+    assert len(notices.published) == 1
+    disk.full = set()
+    await poller.poll()
+    assert len(notices.published) == len(set(notices.published)) == 2
+    assert folder.read_state("presse").pending == ()
+
+
+async def test_a_draft_that_somebody_dropped_while_the_disk_was_full_stays_dropped(
+    notices: FakeNoticesApi, disk: Disk, folder: LimitedFolder
+) -> None:
+    poller = build_poller(folder, FakeFeed([build_item(1)], {"mode": "draft"}), notices)
+    disk.full = {"draft"}
+    assert (await poller.poll()).result == "folder"
+    disk.full = {"state"}
+    assert (await poller.poll()).result == "folder"
+    (draft,) = list_files(folder.drafts)
+    folder.drop(draft.stem)
+    disk.full = set()
+    await poller.poll()
+    assert list_files(folder.drafts) == []
+
+
+async def test_a_state_that_cannot_be_read_is_a_failed_poll(notices: FakeNoticesApi, tmp_path: Path) -> None:
+    (tmp_path / "memory").write_text("no folder")
+    polled = await build_poller(StateFolder(tmp_path), FakeFeed([build_item(1)]), notices).poll()
+    assert (polled.result, str(tmp_path) in polled.detail, notices.published) == ("folder", True, [])
+
+
 @dataclass
 class ScriptedFeed(FakeFeed):
     """A feed that takes these steps, one with each poll."""

@@ -80,6 +80,11 @@ def build_source(path: Path) -> AlertFileSource:
     )
 
 
+async def test_a_folder_that_is_not_there_is_no_empty_one(tmp_path: Path) -> None:
+    with pytest.raises(FetchFailed, match="nowhere"):
+        await build_source(tmp_path / "nowhere")(OriginState())
+
+
 async def test_a_file_that_cannot_be_read_costs_the_others_nothing_and_is_read_once_it_can_be(tmp_path: Path) -> None:
     bad = tmp_path / "1.xml"
     bad.symlink_to(UNREADABLE)

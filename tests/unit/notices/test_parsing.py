@@ -78,3 +78,9 @@ def test_an_event_sent_as_plain_json_is_told_its_content_type() -> None:
     parsed = parse_request(RawRequest([("content-type", JSON), *KEY], body), SYSTEM)
     advice = {problem.field: problem.problem for _, problem in parsed.problems}
     assert STRUCTURED in advice["specversion"]
+
+
+def test_what_is_not_json_says_where() -> None:
+    with pytest.raises(ApiError) as failed:
+        parse_request(RawRequest([("content-type", JSON), *KEY], b'{"topic": "stellen",\n "text": x}'), SYSTEM)
+    assert [error.problem for error in failed.value.errors] == ["is not JSON: line 2, column 10"]

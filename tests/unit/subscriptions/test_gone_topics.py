@@ -92,6 +92,13 @@ def test_an_answer_to_a_question_about_what_is_gone_subscribes_to_nothing(asked:
     assert again.topics == LATER.topic_ids
 
 
+def test_whoever_drops_one_of_the_topics_that_exist_keeps_the_others() -> None:
+    decision = say(subscribe(), "keine Baustellen mehr")
+    assert decision.subscriber is not None
+    assert decision.subscriber.topics == COUNTY.topic_ids - {"baustellen"}
+    assert decision.result is MessageResult.TOPICS_REMOVED
+
+
 def test_whoever_drops_the_last_topic_that_exists_is_unsubscribed() -> None:
     decision = say(subscribe("nur Stellen", "auch Baustellen"), "keine Baustellen mehr")
     assert decision.subscriber is not None

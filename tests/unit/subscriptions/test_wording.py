@@ -69,3 +69,9 @@ def test_no_answer_holds_an_official_word() -> None:
     for text in (*map(answer, SAID), *(wording.text for wording in TEXTS.list_all())):
         assert text
         assert not [word for word in ("Vermerk", "Kennung", "längstens") if word.casefold() in text.casefold()]
+
+
+def test_each_wording_has_a_hash_of_its_own() -> None:
+    """Which is the proof of what somebody has consented to."""
+    wordings = TEXTS.list_all()
+    assert len({wording.hash for wording in wordings}) == len({wording.text for wording in wordings})
