@@ -2,17 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from services.ingress.settings import Settings
 from services.ingress.webhook import outbox as outbox_module
 from services.ingress.webhook.events import Chunk, EncodedEvents, Event, encode_events
 from services.ingress.webhook.metrics import Metrics
 from services.ingress.webhook.outbox import open_outbox
 from services.ingress.webhook.receiver import NotStored, Outbox, Receiver, WebhookResult
+from services.ingress.wiring import build_receiver
 from shared.contracts.inbound import DeliveryStatus, InboundMessage, WebhookQuarantined
-from tests.factories.webhook_rules import RULES, find_all
+from shared.runtime.settings import read_settings
+from tests.factories.webhook_rules import RECEIVED_AT, RULES, find_all
 from tests.factories.webhooks import (
     SECRET,
     build_messages_body,
@@ -22,6 +26,7 @@ from tests.factories.webhooks import (
     read_sample,
     sign,
 )
+from tests.harness.ingress import build_environment
 
 
 @dataclass
@@ -115,3 +120,13 @@ async def test_the_outbox_holds_only_so_much(monkeypatch: pytest.MonkeyPatch, li
 
 async def _never(*_: object) -> None:
     raise AssertionError("nothing is to be published")
+
+
+def test_each_webhook_has_the_time_at_which_it_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Meta's timestamps are whole seconds: within one, this is the order of what somebody writes."""
+    for name, value in build_environment("amqp://ingress@127.0.0.1:1/", 0, 0).items():
+        monkeypatch.setenv(name, value)
+    arrivals = [RECEIVED_AT, RECEIVED_AT + timedelta(milliseconds=1)]
+    monkeypatch.setattr("services.ingress.wiring.system_clock", iter(arrivals).__next__)
+    built = build_receiver(read_settings(Settings), FakeOutbox(), Metrics(CollectorRegistry()))
+    assert [built.build_rules().received_at for _ in arrivals] == arrivals
