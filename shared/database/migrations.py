@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 from shared.database.pool import Database
 from shared.outcome import DependencyUnavailable
@@ -97,7 +98,9 @@ async def migrate(
         await connection.execute("select pg_advisory_unlock($1)", _LOCK)
 
 
-async def list_pending_versions(connection: asyncpg.Connection, schema: str, folder: Path) -> list[str]:
+async def list_pending_versions(
+    connection: asyncpg.Connection | PoolConnectionProxy, schema: str, folder: Path
+) -> list[str]:
     """Return the versions that have not run; all of them if the schema does not exist."""
     migrations = read_migrations(folder)
     applied = await _read_applied(connection, schema, migrations)
@@ -144,7 +147,9 @@ async def _prepare(connection: asyncpg.Connection, schema: str) -> None:
     """)
 
 
-async def _read_applied(connection: asyncpg.Connection, schema: str, migrations: Sequence[Migration]) -> Set[str]:
+async def _read_applied(
+    connection: asyncpg.Connection | PoolConnectionProxy, schema: str, migrations: Sequence[Migration]
+) -> Set[str]:
     """Return the versions that have run; none if the schema does not exist. Raises MigrationError."""
     if await connection.fetchval("select to_regclass($1)", f"{schema}.schema_migrations") is None:
         return frozenset()
@@ -162,12 +167,7 @@ async def _read_applied(connection: asyncpg.Connection, schema: str, migrations:
 async def _apply(connection: asyncpg.Connection, schema: str, migration: Migration) -> None:
     try:
         await connection.execute(f"set lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
-        if not migration.transactional:
-            await connection.execute(migration.sql)
-        async with connection.transaction():
-            if migration.transactional:
-                await connection.execute(migration.sql)
-            await record_version(connection, schema, migration.version, migration.checksum)
+        await _run(connection, schema, migration)
     except asyncpg.LockNotAvailableError:
         raise TableInUse(
             f"{schema} {migration.version}: a table is in use for more than {LOCK_TIMEOUT_SECONDS} s, such as by a"
@@ -175,6 +175,15 @@ async def _apply(connection: asyncpg.Connection, schema: str, migration: Migrati
         ) from None
     finally:
         await connection.execute("reset lock_timeout")
+
+
+async def _run(connection: asyncpg.Connection, schema: str, migration: Migration) -> None:
+    if not migration.transactional:
+        await connection.execute(migration.sql)
+    async with connection.transaction():
+        if migration.transactional:
+            await connection.execute(migration.sql)
+        await record_version(connection, schema, migration.version, migration.checksum)
 
 
 async def record_version(connection: asyncpg.Connection, schema: str, version: str, checksum: str) -> None:

@@ -1,12 +1,12 @@
 """Connections to the server that accepts writes, and a pool that translates the driver's errors."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from functools import partial
 from typing import Any
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 from shared.outcome import DependencyUnavailable, InvalidDataError
 from shared.runtime.hosts import split_hosts
@@ -73,7 +73,7 @@ SERVER_SETTINGS = {
 _BEGIN_SESSION = "set idle_session_timeout = '10s'"
 _END_SESSION = "select pg_advisory_unlock_all(); reset idle_session_timeout"
 
-Connection = asyncpg.Connection
+Connection = PoolConnectionProxy
 # On connecting: an administrator has closed the database, to everybody or to us.
 _CLOSED_ERRORS = (asyncpg.ObjectNotInPrerequisiteStateError, asyncpg.InsufficientPrivilegeError)
 _UNAVAILABLE_ERRORS = (
@@ -94,8 +94,6 @@ _UNAVAILABLE_ERRORS = (
     asyncpg.InvalidCachedStatementError,  # a newer version has added a column; the next attempt prepares anew
     asyncpg.IdleInTransactionSessionTimeoutError,
 )
-# A statement that was given up, and a server that has become a standby while another one accepts writes.
-_TERMINATING_ERRORS = (TimeoutError, asyncpg.ReadOnlySQLTransactionError)
 _INVALID_DATA_ERRORS = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
 
 
@@ -130,7 +128,14 @@ class _HeldConnection:
         return self._connection
 
     async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
-        self._database.release(self._connection, error)
+        if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+            self._connection.terminate()  # this server has become a standby, and another one accepts writes
+        try:
+            await self._database.release(self._connection, intact=error is None)
+        except Exception as release_error:
+            if error is None:  # else it would hide the error of the block, such as a cancellation
+                _translate(release_error)
+                raise
         if error:
             _translate(error)
 
@@ -141,10 +146,9 @@ class Database:
     Every method raises DatabaseUnavailable, and InvalidDataError for a value that the database refuses.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[Connection]], size: int) -> None:
-        self._connect = connect
+    def __init__(self, pool: asyncpg.Pool, size: int) -> None:
+        self._pool = pool
         self._free = asyncio.Semaphore(size)
-        self._connections: set[Connection] = set()
         self._idle: list[Connection] = []
         self._answers = 0
 
@@ -164,32 +168,25 @@ class Database:
             self._free.release()
             raise
 
-    def release(self, connection: Connection, error: BaseException | None) -> None:
-        """Keep the connection for the next caller, unless a statement was given up or a standby refused it."""
-        self._free.release()
-        self._answers += error is None
-        if isinstance(error, Exception | None) and not isinstance(error, _TERMINATING_ERRORS):
-            self._idle.append(connection)
-        else:
-            connection.terminate()
-            self._connections.discard(connection)
+    async def release(self, connection: Connection, *, intact: bool) -> None:
+        """Keep an `intact` connection for the next caller; return any other to the pool, which resets or closes it."""
+        try:
+            if intact:
+                self._answers += 1
+                self._idle.append(connection)
+            else:
+                await self._pool.release(connection)
+        finally:
+            self._free.release()
 
     async def _take(self) -> Connection:
-        """Return the connection used last, else a new one."""
+        """Return the connection used last, avoiding the pool's tasks and timers, else one from the pool."""
         while self._idle:
             connection = self._idle.pop()
             if not connection.is_closed():
                 return connection
-            self._connections.discard(connection)
-        async with asyncio.timeout(ACQUIRE_TIMEOUT_SECONDS):
-            connection = await self._connect()
-        self._connections.add(connection)
-        return connection
-
-    def close(self) -> None:
-        """Close all connections at once."""
-        for connection in self._connections:
-            connection.terminate()
+            await self._pool.release(connection)
+        return await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Connection]:
@@ -247,21 +244,25 @@ async def _unlock(connection: Connection) -> None:
         raise
 
 
+async def _skip_reset(_: object) -> None:
+    """Skip the reset of a returned connection, which saves a round trip: only `session` changes session state."""
+
+
 @asynccontextmanager
 async def open_database(url: str, *, password: str | None, name: str, size: int) -> AsyncIterator[Database]:
     """Open a pool of at most `size` connections, shown as `name` in pg_stat_activity; connect when one is needed."""
-    database = Database(
-        partial(
-            connect,
-            url,
-            password=password,
-            command_timeout=COMMAND_TIMEOUT_SECONDS,
-            connection_class=UncancelledConnection,
-            server_settings={"application_name": name, **SERVER_SETTINGS},
-        ),
-        size,
+    pool = await asyncpg.create_pool(
+        url,
+        password=password,
+        min_size=0,  # a minimum would be restored in the background, where it fails during an outage
+        max_size=size,
+        command_timeout=COMMAND_TIMEOUT_SECONDS,
+        connect=lambda *_, **options: connect(url, **options),
+        connection_class=UncancelledConnection,
+        reset=_skip_reset,
+        server_settings={"application_name": name, **SERVER_SETTINGS},
     )
     try:
-        yield database
+        yield Database(pool, size)
     finally:
-        database.close()
+        pool.terminate()

@@ -45,18 +45,23 @@ _TOPICS = """
     select subscriber_id, array_agg(topic) from subscriptions.subscription where subscriber_id = any($1)
     group by subscriber_id
 """
-# In the order of `_build_subscriber_row`.
-_COLUMNS = (
-    *("sequence", "state", "phone_index", "phone_sealed", "user_index", "user_sealed", "started_at"),
-    *("started_received_at", "ended_at", "ended_received_at", "places", "paused_until", "chosen_at"),
-    *("chosen_received_at", "merged_into", "suspended", "preferred_at", "paused_at", "paused_received_at"),
-    *("topic_times", "placed_at", "placed_received_at"),
-)
-_SAVE = f"""
-    insert into subscriptions.subscriber (id, {", ".join(_COLUMNS)})
-    values ($1, {", ".join(f"${number}" for number, _ in enumerate(_COLUMNS, 2))})
-    on conflict (id) do update set {", ".join(f"{column} = excluded.{column}" for column in _COLUMNS)}
-"""  # noqa: S608 - the columns are ours
+_SAVE = """
+    insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed, user_index,
+        user_sealed, started_at, started_received_at, ended_at, ended_received_at, places, paused_until, chosen_at,
+        chosen_received_at, merged_into, suspended, preferred_at, paused_at, paused_received_at, topic_times, placed_at,
+        placed_received_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
+    on conflict (id) do update set (sequence, state, phone_index, phone_sealed, user_index, user_sealed,
+        started_at, started_received_at, ended_at, ended_received_at, places, paused_until, chosen_at,
+        chosen_received_at, merged_into, suspended, preferred_at, paused_at, paused_received_at, topic_times, placed_at,
+        placed_received_at)
+      = (excluded.sequence, excluded.state, excluded.phone_index, excluded.phone_sealed, excluded.user_index,
+        excluded.user_sealed, excluded.started_at, excluded.started_received_at, excluded.ended_at,
+        excluded.ended_received_at, excluded.places, excluded.paused_until, excluded.chosen_at,
+        excluded.chosen_received_at, excluded.merged_into, excluded.suspended, excluded.preferred_at,
+        excluded.paused_at, excluded.paused_received_at, excluded.topic_times, excluded.placed_at,
+        excluded.placed_received_at)
+"""
 _SAVE_TOPICS = """
     with dropped as (delete from subscriptions.subscription where subscriber_id = $1 and topic <> all($2))
     insert into subscriptions.subscription (topic, subscriber_id) select unnest($2::text[]), $1 on conflict do nothing
@@ -298,7 +303,7 @@ def _read_time(row: Row, name: str) -> MessageTime | None:
 
 
 def _build_subscriber_row(subscriber: Subscriber) -> tuple[object, ...]:
-    """Return the id and the values of `_COLUMNS`."""
+    """Return the values in the order of the columns in `_SAVE`."""
     phone, user = subscriber.addresses.phone, subscriber.addresses.user
     return (
         subscriber.id,

@@ -1,5 +1,6 @@
 """Changes of the ledger by an operator, with the rights of the role; counters stay equal to the rows."""
 
+import asyncio
 from uuid import UUID
 
 import asyncpg
@@ -11,7 +12,7 @@ from services.dispatcher.domain.claims import Claim
 from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.handlers.maintenance import requeue_waiting
 from shared.contracts.message import Lane
-from tests.databases import FreshDatabase
+from tests.databases import FreshDatabase, wait_until_locked
 from tests.integration.dispatcher.factories import (
     NUMBER,
     build_record,
@@ -160,6 +161,19 @@ async def test_a_pause_by_a_person_is_neither_tried_nor_ended_by_an_accepted_mes
     assert (await limiter.reserve(5)).slots == 0
     assert await operator.fetchval("select dispatcher.resume_sending($1)", NUMBER) == 1
     assert (await limiter.reserve(5)).slots == 5
+
+
+async def test_a_pause_by_a_person_holds_while_another_replica_starts(
+    ledger: PostgresLedger, operator: asyncpg.Connection, owner: asyncpg.Connection
+) -> None:
+    limiter = PostgresRateLimiter(ledger.database, number=NUMBER, limit=100)
+    await limiter.set_up()
+    async with operator.transaction():
+        await operator.execute("select dispatcher.pause_sending('exercise', null)")
+        starting = asyncio.create_task(limiter.set_up())
+        await wait_until_locked(owner)
+    await starting
+    assert (await limiter.reserve(5)).slots == 0
 
 
 async def test_a_paused_template_makes_its_broadcasts_wait_until_it_is_resumed(
