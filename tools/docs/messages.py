@@ -21,9 +21,9 @@ PARTS = {
 }
 A_SYSTEM = "bauamt"
 LOGINS = {**SERVICES, A_SYSTEM: MUNICIPAL}
-SYSTEMS = f"""`{A_SYSTEM}` stands for each municipal system, which can publish only with the keys below, cannot declare
-or bind anything, and has at most {{limits}}. RabbitMQ tells every login the number of messages in
-any queue that it names."""
+SYSTEMS = f"""`{A_SYSTEM}` stands for each municipal system, which can publish only with the keys of
+[`municipal.events`](#messages-on-municipalevents), cannot declare or bind anything, and has at most
+{{limits}}. RabbitMQ tells every login the number of messages in any queue that it names."""
 STREAM_READERS = {
     topology.PROGRESS: "each process of the notices API for itself",
     topology.ANSWERS: "each municipal system for itself",
@@ -35,9 +35,9 @@ Written by `python -m tools.docs.generate` from `shared/contracts`, `shared/amqp
 its fields, and an [example](../shared/contracts/examples).
 
 Every message is a [CloudEvent](https://cloudevents.io) 1.0 in structured JSON (`application/cloudevents+json`); the
-lists below describe its `data`. Readers ignore unknown fields; new required or changed fields mean a [new
-version](decisions/0002-contracts-and-envelope.md) of the type. Addresses are encrypted; only ingress and dispatcher
-have the key."""
+lists below describe its `data`: fields are required unless "optional" precedes them. Readers ignore unknown fields; new
+required or changed fields mean a [new version](decisions/0002-contracts-and-envelope.md) of the type. Addresses are
+encrypted; only ingress and dispatcher have the key."""
 TIERS = """All queues are quorum queues. Each queue that a service reads has
 
 - a dead-letter queue `<queue>.dead`, which keeps messages with their reason until an operator looks, including those

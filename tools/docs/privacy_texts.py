@@ -154,8 +154,8 @@ def _render_records() -> Iterator[str]:
 def _render_templates() -> Iterator[str]:
     """Yield the beginning of each template, then what follows in all of them."""
     yield (
-        "Die Vorlagen sind bei Meta hinterlegt; in doppelten geschweiften Klammern steht, was die Meldung"
-        "\neinsetzt; `{Thema}` steht für das Thema der Vorlage. Die mit `bild` im Namen zeigen über dem Text ein Bild."
+        "Die Vorlagen sind bei Meta hinterlegt; in doppelten geschweiften Klammern steht, was die Meldung einsetzt;"
+        "\n`{Thema}` steht für das Thema der Vorlage. Die mit `bild` im Namen zeigen über dem Text ein Bild."
     )
     names_by_content: dict[tuple[str, ...], list[str]] = {}
     for template in json.loads(TEMPLATES.read_text()):
