@@ -16,7 +16,7 @@ pick place plan play poll post predict prefer prepare protect press print probe 
 quote raise rank react read receive record recover redirect redact refill refresh refuse register reject
 release remove render renew reopen repeat replace replay report request requeue require resend reserve
 reset resolve respond restart restore restrict resume retry review revoke rewrite rotate run sanitize save
-say schedule score select send serve set settle should show sign sleep soften sort split stamp start
+say schedule score select send serve set settle should show sign skip sleep soften sort split stamp start
 stop store stream strip submit subscribe sum summarize suppress suspend switch sync take throttle tokenize
 track train translate trim truncate try unlock update upgrade upload use validate verify wait wants warn watch
 with withdraw work wrap write
