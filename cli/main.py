@@ -187,6 +187,7 @@ def main() -> None:
         if isinstance(error, ConnectionError | TimeoutError) or error.errno is None:
             raise
         sys.stderr.write(f"{error}\nCheck path, rights and disk.\n")
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - until the end, when Python would try once more
         sys.exit(1)
 
 

@@ -92,7 +92,7 @@ def test_a_command_does_without_a_stream_that_its_caller_has_closed(tmp_path: Pa
 )
 def test_what_the_machine_refuses_is_named(tmp_path: Path, arguments: str, named: str) -> None:
     write_draft(tmp_path, "Sperrung")
-    command = ["bash", "-c", f"{KREISFUNK} {arguments.format(tmp_path)}"]
+    command = ["bash", "-c", f"unset PYTHONUNBUFFERED; {KREISFUNK} {arguments.format(tmp_path)}"]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert named in ended.stderr
