@@ -1,6 +1,9 @@
 """Rules about the repository itself, which no linter knows."""
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -80,6 +83,20 @@ def test_no_kind_of_test_imports_from_another() -> None:
     found = {format_path(path): set(imported.findall(path.read_text())) for path in list_python_files()}
     own = {path: {".".join(path.split("/")[:2])} for path in found}
     assert {path: others for path, names in found.items() if (others := names - own[path])} == {}
+
+
+def test_each_process_collects_the_same_tests() -> None:
+    """pytest-xdist runs none when they differ, e.g. because a case's name is the time or the order of a set."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "--quiet", "-p", "no:randomly", "tests"]
+
+    def collect(seed: str) -> list[str]:
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+        return [line for line in done.stdout.splitlines() if "::" in line]
+
+    first, second = collect("1"), collect("2")
+    assert first
+    assert first == second
 
 
 def test_no_docstring_says_a_line_twice() -> None:
