@@ -95,6 +95,11 @@ _ROWS: Mapping[int, _Row] = {
     132016: (_TEMPLATE, "template disabled", "Vorlage von Meta abgeschaltet"),
     132018: (_DROP, "parameter contains line breaks or tabs", "Angabe enthält Zeilenumbrüche oder Tabulatoren"),
     133004: (_AGAIN, "server temporarily unavailable", "Server bei Meta vorübergehend nicht verfügbar", MANY_ATTEMPTS),
+    # Registering our number or its PIN is a person's task; a message may meet what came of it.
+    **dict.fromkeys(
+        (133000, 133005, 133006, 133008, 133009, 133015, 133016),
+        (_SENDER, "number not registered correctly", "unsere Nummer ist nicht richtig angemeldet"),
+    ),
     133010: (_SENDER, "number not registered", "unsere Nummer ist nicht angemeldet"),
     134101: (_AGAIN, "template still being synchronised", "Vorlage wird bei Meta noch abgeglichen", MANY_ATTEMPTS),
     134102: (_TEMPLATE, "template unavailable", "Vorlage nicht verfügbar"),

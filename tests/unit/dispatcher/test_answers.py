@@ -78,6 +78,11 @@ def test_retry_after_is_honoured_up_to_a_minute(asked: float, waited: int) -> No
     assert result.due_at == NOW + timedelta(seconds=waited)
 
 
+@pytest.mark.parametrize("code", [133000, 133005, 133006, 133008, 133009, 133010, 133015, 133016])
+def test_a_number_that_is_not_registered_costs_no_message(code: int) -> None:
+    assert record(ErrorResponse(code, 400), attempt=99).state is DeliveryState.WAITING
+
+
 @pytest.mark.parametrize("code", [code for code, rule in ERROR_RULES.items() if rule.action is ErrorAction.TEMPLATE])
 def test_a_reply_has_no_template_that_it_could_wait_for(code: int) -> None:
     answer = ErrorResponse(code, 400)
