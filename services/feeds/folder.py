@@ -6,7 +6,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from msgspec import Raw, Struct
 from services.feeds.state import RETENTION, NoticeStatus, OriginState
 from shared.contracts.envelope import read_envelope
 from shared.contracts.events import Problem
+from shared.contracts.notices import NoticePublished
 
 
 class FolderInUse(Exception):
@@ -82,10 +83,9 @@ class StateFolder:
 
     def save_draft(self, event: bytes) -> Path:
         """Store a draft without our source, since another system may publish it."""
-        envelope = read_envelope(event)
         draft: dict[str, object] = msgspec.json.decode(event)
         draft.pop("source", None)
-        path = self.drafts / _build_file_name(envelope.id)
+        path = self.drafts / _build_file_name(str(draft["id"]))
         _write_atomically(path, msgspec.json.format(msgspec.json.encode(draft), indent=2) + b"\n")
         return path
 
@@ -127,8 +127,19 @@ class StateFolder:
         self.save_refused(bytes(sent.event), problems, sent.origin)
         self._save_status(path.stem, NoticeStatus.REJECTED)
         self.remove_draft(path.stem)
+        if path.stem.endswith(".1"):
+            self._renew_drafts(event_id, path.stem[:-1])
         path.unlink(missing_ok=True)
         return sent.origin
+
+    def _renew_drafts(self, event_id: str, prefix: str) -> None:
+        """Make a waiting update the first revision `event_id`, as nobody has received what it would update."""
+        for path in self.drafts.glob(f"{prefix}[0-9]*.json"):
+            with suppress(msgspec.DecodeError, UnicodeDecodeError, TypeError, KeyError):  # a follow-up, or damaged
+                draft = msgspec.json.decode(path.read_bytes())
+                del draft["data"]["revision"]
+                self.save_draft(msgspec.json.encode({**draft, "id": event_id, "type": NoticePublished.TYPE}))
+                path.unlink()
 
     def find_status(self, subject: str, now: datetime) -> NoticeStatus:
         """Return the status of a notice's first revision."""

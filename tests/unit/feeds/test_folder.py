@@ -117,6 +117,16 @@ def test_a_rejected_update_leaves_its_notice_as_it_is(folder: StateFolder) -> No
     assert folder.find_status("presse-1", NOW) is NoticeStatus.SENT
 
 
+def test_only_a_waiting_update_of_a_rejected_notice_is_renewed(folder: StateFolder) -> None:
+    kept = ("presse-1.2:1", "presse-1:3", "presse-10:2")
+    for identifier in ("presse-1:2", *kept):
+        folder.save_draft(build_sent_event(identifier, data={} if identifier in kept[:2] else {"revision": 2}))
+    folder.save_sent("presse", EVENT)
+    assert folder.mark_rejected("presse-1:1", PROBLEMS) == "presse"
+    drafts = {msgspec.json.decode(path.read_bytes())["id"] for path in list_files(folder.drafts)}
+    assert drafts == {"presse-1:1", *kept}
+
+
 @pytest.mark.parametrize(("minutes", "status"), [(-1, NoticeStatus.EXPIRED), (1, NoticeStatus.SENT)])
 def test_what_has_expired_before_its_answer_came_is_told_apart(
     minutes: int, status: NoticeStatus, folder: StateFolder
