@@ -127,18 +127,20 @@ class StateFolder:
         self.save_refused(bytes(sent.event), problems, sent.origin)
         self._save_status(path.stem, NoticeStatus.REJECTED)
         self.remove_draft(path.stem)
-        if path.stem.endswith(".1"):
-            self._renew_drafts(event_id, path.stem[:-1])
         path.unlink(missing_ok=True)
+        if path.stem.endswith(".1"):
+            self._renew_drafts(event_id, path.stem)
         return sent.origin
 
-    def _renew_drafts(self, event_id: str, prefix: str) -> None:
-        """Make a waiting update the first revision `event_id`, as nobody has received what it would update."""
-        for path in self.drafts.glob(f"{prefix}[0-9]*.json"):
+    def _renew_drafts(self, event_id: str, name: str) -> None:
+        """Make the waiting update the draft of this first revision, as nobody has received what it would update."""
+        updates = self.drafts.glob(f"{name[:-1]}[0-9]*.json")
+        for path in sorted(updates, key=lambda path: (len(path.name), path.name)):  # the last one counts
             with suppress(msgspec.DecodeError, UnicodeDecodeError, TypeError, KeyError):  # a follow-up, or damaged
                 draft = msgspec.json.decode(path.read_bytes())
                 del draft["data"]["revision"]
                 self.save_draft(msgspec.json.encode({**draft, "id": event_id, "type": NoticePublished.TYPE}))
+                self._save_status(name, NoticeStatus.UNSENT)
                 path.unlink()
 
     def find_status(self, subject: str, now: datetime) -> NoticeStatus:
