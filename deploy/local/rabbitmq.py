@@ -125,8 +125,12 @@ class RabbitServer(Child):
         if self.epmd.pid is None:
             await self.epmd.start()
         await super().start()
-        # The broker opens its AMQP port last, after plugins and definitions.
-        await wait_until_ready(self, partial(is_port_open, LOOPBACK, self.port), seconds=READY_TIMEOUT_SECONDS)
+        try:
+            # The broker opens its AMQP port last, after plugins and definitions.
+            await wait_until_ready(self, partial(is_port_open, LOOPBACK, self.port), seconds=READY_TIMEOUT_SECONDS)
+        except asyncio.CancelledError:
+            self.kill()  # Erlang ignores a signal to stop in its first moments
+            raise
 
     async def stop(self, seconds: float = STOP_TIMEOUT_SECONDS) -> None:
         await super().stop(seconds)

@@ -6,7 +6,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from msgspec import Raw, Struct
 from services.feeds.state import RETENTION, NoticeStatus, OriginState
 from shared.contracts.envelope import read_envelope
 from shared.contracts.events import Problem
+from shared.contracts.notices import NoticePublished
 
 
 class FolderInUse(Exception):
@@ -82,10 +83,9 @@ class StateFolder:
 
     def save_draft(self, event: bytes) -> Path:
         """Store a draft without our source, since another system may publish it."""
-        envelope = read_envelope(event)
         draft: dict[str, object] = msgspec.json.decode(event)
         draft.pop("source", None)
-        path = self.drafts / _build_file_name(envelope.id)
+        path = self.drafts / _build_file_name(str(draft["id"]))
         _write_atomically(path, msgspec.json.format(msgspec.json.encode(draft), indent=2) + b"\n")
         return path
 
@@ -128,7 +128,20 @@ class StateFolder:
         self._save_status(path.stem, NoticeStatus.REJECTED)
         self.remove_draft(path.stem)
         path.unlink(missing_ok=True)
+        if path.stem.endswith(".1"):
+            self._renew_drafts(event_id, path.stem)
         return sent.origin
+
+    def _renew_drafts(self, event_id: str, name: str) -> None:
+        """Make the waiting update the draft of this first revision, as nobody has received what it would update."""
+        updates = self.drafts.glob(f"{name[:-1]}[0-9]*.json")
+        for path in sorted(updates, key=lambda path: (len(path.name), path.name)):  # the last one counts
+            with suppress(msgspec.DecodeError, UnicodeDecodeError, TypeError, KeyError):  # a follow-up, or damaged
+                draft = msgspec.json.decode(path.read_bytes())
+                del draft["data"]["revision"]
+                self.save_draft(msgspec.json.encode({**draft, "id": event_id, "type": NoticePublished.TYPE}))
+                self._save_status(name, NoticeStatus.UNSENT)
+                path.unlink()
 
     def find_status(self, subject: str, now: datetime) -> NoticeStatus:
         """Return the status of a notice's first revision."""

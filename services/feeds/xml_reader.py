@@ -18,6 +18,8 @@ MAX_NAMES = 1_000
 MAX_NAME_LENGTH = 300
 _XML = {"xml": "http://www.w3.org/XML/1998/namespace"}
 _WESTERN_ENCODING = "windows-1252"  # the usual encoding of documents that are not UTF-8 and do not declare one
+# Prefixes of the web's encodings with one byte for a character, and of UTF: Python knows other codecs, too.
+_ENCODING = re.compile(r"(?:(?:us-)?ascii|(?:utf|iso|latin|windows|cp|ibm|koi8|mac|tis)[\w:-]*)", re.IGNORECASE)
 _CONTROL = bytes(code for code in range(32) if code not in b"\t\n\r")
 _BARE_AMPERSAND = re.compile(r"(<!\[CDATA\[.*?(?:\]\]>|\Z))|&(?!#?\w{1,32};)", re.DOTALL | re.ASCII)
 
@@ -66,7 +68,7 @@ def _list_attempts(body: bytes, charset: str | None) -> Iterator[tuple[bytes, st
     yield body, None
     fixed = _fix_markup(body)
     yield fixed, None
-    yield fixed, charset or _WESTERN_ENCODING
+    yield fixed, charset if charset and _ENCODING.fullmatch(charset) else _WESTERN_ENCODING
 
 
 def _read_attempt(body: bytes, encoding: str | None) -> XmlDocument | None:
@@ -119,6 +121,7 @@ class _Reader:
     def _create_parser(self) -> Any:
         parser = expat.ParserCreate(self.encoding)  # with namespace processing it would copy them into every name
         parser.buffer_text = True
+        parser.XmlDeclHandler = self._check_encoding
         parser.UseForeignDTD(self.is_sloppy)  # skips undeclared entities (&nbsp;) instead of failing
         parser.StartDoctypeDeclHandler = self._refuse_document_type
         parser.StartElementHandler = self._start
@@ -126,6 +129,10 @@ class _Reader:
         parser.CharacterDataHandler = self._builder.data
         parser.SkippedEntityHandler = self._replace_entity
         return parser
+
+    def _check_encoding(self, _version: str, declared: str | None, _standalone: int) -> None:
+        if self.encoding is None and declared and not _ENCODING.fullmatch(declared):
+            raise LookupError(declared)
 
     def _refuse_document_type(self, *_: object) -> None:
         self._raise_forbidden("it has a document type or entities, which are refused")

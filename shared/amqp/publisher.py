@@ -107,8 +107,9 @@ class ReconnectingPublisher:
         return self._publisher
 
     async def is_usable(self) -> bool:
-        """Return True once the channel is open; for readiness. Raises BrokerUnavailable before the first connection."""
-        await self.get_publisher().channel.ready()
+        """Return True if the channel is open, without waiting; for readiness. Else raise an exception."""
+        async with asyncio.timeout(0):
+            await self.get_publisher().channel.ready()
         return True
 
     def connect_in_background(self, url: str, *, password: str | None, name: str) -> AbstractAsyncContextManager[None]:

@@ -55,10 +55,11 @@ class Retention:
     def __init__(self, service: str, registry: CollectorRegistry) -> None:
         prefix = f"kreisfunk_{service}_retention"
         deleted = "Data deleted by retention: rows, addresses, whole weeks"
-        finished = "Time at which retention last finished deleting everything due"
+        finished = "Time at which retention last finished deleting everything due, at first that of the start"
         age = "Age of the oldest remaining row; a whole week is as old as its first day"
         self._deleted = Counter(f"{prefix}_deleted_rows", deleted, ["kind"], registry=registry)
         self._finished = Gauge(f"{prefix}_timestamp_seconds", finished, registry=registry)
+        self._finished.set_to_current_time()  # so that the alert counts from the start, not from 1970
         self._oldest_age = Gauge(f"{prefix}_oldest_age_seconds", age, ["kind"], registry=registry)
 
     async def run(self, database: Database, rules: Mapping[str, RetentionRule]) -> None:

@@ -214,7 +214,7 @@ class _AlertProcessor:
 
     def _is_unsent(self, published: PublishedWarning) -> bool:
         """Return whether the warning is a draft that nobody has published, so that there is nothing to update."""
-        if published.way is not Mode.DRAFT or published.revision > 1 or published.follow_ups:
+        if published.way is not Mode.DRAFT or published.follow_ups:
             return False
         pending = self.outcome.state.pending
         return any(map(published.is_first, pending)) or self._find_status(published) is NoticeStatus.UNSENT
@@ -222,7 +222,7 @@ class _AlertProcessor:
     def _replace_draft(
         self, warning: LocalWarning, published: PublishedWarning, municipalities: Sequence[str]
     ) -> PublishedWarning | None:
-        updated = replace(published, said=hash_parts(warning.info.description))
+        updated = replace(published, revision=1, said=hash_parts(warning.info.description))
         if not self._send_warning(warning, updated, municipalities=municipalities):
             return None
         *earlier, draft = self.outcome.state.pending

@@ -5,7 +5,7 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protoc
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated, Any, Literal, NamedTuple
@@ -183,10 +183,10 @@ class ParsedRequest:
 
 def parse_request(request: RawRequest, system: System) -> ParsedRequest:
     """Return the events in a request of this system. Raises ApiError if there is none."""
-    headers = dict(reversed(request.headers))  # the first of repeated headers counts
-    media_type, key_header = _parse_media_type(headers.get("content-type", "")), headers.get(KEY_HEADER)
-    plain = media_type == JSON and not any(name.startswith(_PREFIX) for name in headers)
-    key, key_problems = _parse_key(key_header) if plain or key_header is not None else ("", ())
+    media_type = _parse_media_type(next((value for name, value in request.headers if name == "content-type"), ""))
+    keys = {value for name, value in request.headers if name == KEY_HEADER}
+    plain = media_type == JSON and not any(name.startswith(_PREFIX) for name, _ in request.headers)
+    key, key_problems = _parse_key(keys) if plain or keys else ("", ())
     decoded = _decode_body(request.body, plain=plain, batch=media_type == BATCH)
     contents: Sequence[Any] = decoded if media_type == BATCH else [decoded]
     content_problems: Sequence[Problem] = ()
@@ -207,9 +207,11 @@ def parse_request(request: RawRequest, system: System) -> ParsedRequest:
     return ParsedRequest(events=tuple(events), plain=plain, batch=media_type == BATCH, problems=tuple(problems))
 
 
-def _parse_key(header: str | None) -> tuple[str, tuple[tuple[None, Problem], ...]]:
+def _parse_key(headers: Set[str]) -> tuple[str, tuple[tuple[None, Problem], ...]]:
     """Return the key without its quotes, and its problem if it is invalid."""
-    key = (header or "").strip()
+    if len(headers) > 1:
+        return "", ((None, Problem(field=KEY_FIELD, problem="is given twice, in different ways")),)
+    key = next(iter(headers), "").strip()
     if len(key) > 1 and key[0] == key[-1] == '"':  # a string of a structured field, RFC 9651
         key = key[1:-1]
     if _KEY.fullmatch(key):

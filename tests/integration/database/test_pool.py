@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from shared.database.pool import SERVER_SETTINGS, DatabaseUnavailable, connect, open_database
-from tests.databases import FreshDatabase
+from tests.databases import ROLE_PASSWORD, FreshDatabase
 from tests.servers import Servers, run_as_superuser, wait_for
 
 WRITE = "create table was_written ()"
@@ -54,10 +54,16 @@ async def test_a_database_that_an_administrator_has_closed_is_waited_for(
 async def test_a_login_that_is_refused_for_now_is_waited_for(
     database: FreshDatabase, owner: asyncpg.Connection
 ) -> None:
-    """Somebody renews the password, and has told only one side so far."""
+    """Somebody renews the password, and has told only one side so far. Then the pool still has all its connections."""
     await owner.execute("create role refused_for_now nologin")
     try:
-        await assert_is_waited_for(database.build_role_url("refused_for_now"), "select 1")
+        async with open_database(
+            database.build_role_url("refused_for_now"), password=None, name="test", size=1
+        ) as pool:
+            with pytest.raises(DatabaseUnavailable):
+                await pool.fetchval("select 1")
+            await owner.execute(f"alter role refused_for_now login password '{ROLE_PASSWORD}'")
+            assert await pool.fetchval("select 1") == 1
     finally:
         await owner.execute("drop role refused_for_now")
 

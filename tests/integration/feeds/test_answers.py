@@ -184,3 +184,26 @@ async def test_a_change_of_what_was_rejected_is_published_as_new(harness: FeedsH
     harness.show(build_item(1, title="Neuer"))
     assert (await harness.poll_once()).output == "presse: 1 updated\n"
     assert (await harness.list_published())[-1]["data"]["revision"] == 2
+
+
+async def test_a_draft_that_would_update_what_was_rejected_becomes_a_new_notice(harness: FeedsHarness) -> None:
+    harness.options = 'first_poll = "publish"\nupdates = true\n'
+    harness.show(build_item(1))
+    await harness.poll_once()
+    (name,) = (path.stem for path in harness.list_files("drafts"))
+    harness.proxy.refused = ("GET",)  # nobody waits for an answer
+    await harness.run_feeds("drafts", "publish", name)
+    (first,) = await harness.list_published()
+    for title in ("Neu", "Neuer"):
+        harness.show(build_item(1, title=title))
+        await harness.poll_once()
+    harness.proxy.refused = ()
+    await harness.answer(rejected(first))
+    await harness.poll_once()
+    (draft,) = harness.list_stored("drafts")
+    assert (draft["id"], draft["type"], draft["data"]["headline"]) == (first["id"], first["type"], "Neuer")
+    assert "revision" not in draft["data"]
+    harness.show(build_item(1, title="Am neuesten"))
+    await harness.poll_once()
+    (draft,) = harness.list_stored("drafts")
+    assert draft["data"]["headline"] == "Am neuesten"

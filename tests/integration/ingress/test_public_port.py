@@ -221,6 +221,39 @@ async def test_a_body_that_is_not_transferred_correctly_is_refused_and_counted(i
     assert_nothing_failed(ingress)
 
 
+CHUNKED = b"%x\r\n%b\r\n0\r\n" % (len(BODY), BODY)
+LENGTH = f"Content-Length: {len(BODY)}"
+FRAMINGS = {
+    "length and chunks": build_head(None, SIGNED, LENGTH) + CHUNKED + b"\r\n",
+    "two lengths": build_head(len(BODY), SIGNED, "Content-Length: 1") + BODY,
+    "a length that is no number": build_head(None, SIGNED).replace(
+        b"Transfer-Encoding: chunked", b"Content-Length: +1"
+    ),
+    "chunked twice": build_head(None, SIGNED, "Transfer-Encoding: chunked") + CHUNKED + b"\r\n",
+    "another coding": build_head(None, SIGNED).replace(b"chunked", b"xchunked") + CHUNKED + b"\r\n",
+    "a space before the colon": build_head(len(BODY), SIGNED.replace(":", " :")) + BODY,
+    "a folded header": build_head(len(BODY), SIGNED.replace(": ", ":\r\n ")) + BODY,
+    "bare line feeds": build_head(len(BODY), SIGNED).replace(b"\r\n", b"\n") + BODY,
+    "chunks between bare line feeds": build_head(None, SIGNED) + CHUNKED.replace(b"\r\n", b"\n") + b"\n",
+    "a sign before a size": build_head(None, SIGNED) + b"+" + CHUNKED + b"\r\n",
+    "two hosts": build_head(len(BODY), SIGNED, "Host: y") + BODY,
+}
+
+
+@pytest.mark.parametrize("data", FRAMINGS.values(), ids=FRAMINGS)
+async def test_what_a_proxy_might_read_otherwise_is_refused(
+    ingress: IngressProcess, queues: IngressQueues, data: bytes
+) -> None:
+    answer = await request(ingress.url, data)
+    assert (answer.split()[1], await queues.take(InboundMessages)) == (b"400", [])
+
+
+async def test_a_signature_after_the_body_is_none(ingress: IngressProcess, queues: IngressQueues) -> None:
+    for header in ("Trailer: X-Hub-Signature-256", WRONG_HEADER):
+        answer = await request(ingress.url, build_head(None, header) + CHUNKED + SIGNED.encode() + b"\r\n\r\n")
+        assert (answer.split()[1], await queues.take(InboundMessages)) == (b"401", [])
+
+
 @pytest.mark.parametrize("beginning", [b"", b"1\r\nx\r\n" * 2_000], ids=["alone", "together with its head"])
 @pytest.mark.parametrize(
     "piece", [b"1\r\nx\r\n", b"1;" + b"x" * 60 + b"\r\nx\r\n"], ids=["tiny chunks", "chunks of extensions"]

@@ -177,6 +177,14 @@ def chain(name: str, *steps: Step, **origin: Any) -> Any:
             for way in ("revision", "follow-up")
         ),
         chain("a published draft is updated", (FIRST, "published A"), (UPDATE, "updated A 2"), mode="draft"),
+        chain(
+            "a published draft is rejected, and its update waits",
+            (FIRST, "published A"),
+            (UPDATE, "updated A 2"),
+            (LAST, "published A", UNSENT),
+            (cancel("w-3"), "withdrawn A, all-clear to A"),
+            mode="draft",
+        ),
         chain("updated after its expiry", (FIRST, "published A"), (UPDATE, "published B, withdrawn A", EXPIRED)),
         chain("over after its expiry", (FIRST, "published A"), (cancel("w-1"), "withdrawn A, all-clear to A", EXPIRED)),
     ],

@@ -85,6 +85,20 @@ def test_a_cancellation_says_what_its_sender_says_but_does_not_repeat_the_warnin
     assert clear["text"] == "Die Warnung ist aufgehoben. Das Wasser ist rein."
 
 
+@pytest.mark.parametrize(
+    ("ending", "expires"),
+    [
+        (CANCEL, "2026-11-25T13:00:00+00:00"),
+        (build_alert("w-3", build_info(), references=["w-1"], msgType="Cancel"), EXPIRES.isoformat()),
+    ],
+    ids=["as configured", "with its sender's expiry"],
+)
+def test_an_all_clear_is_sent_for_as_long_as_a_warning_would_be(ending: bytes, expires: str) -> None:
+    first = poll_alerts(build_alert("w-1")).state
+    _, clear = list_events(poll_alerts(ending, memory=first, expires_in="3h"))
+    assert clear.expirytime == datetime.fromisoformat(expires)
+
+
 def test_german_goes_before_other_languages_and_another_one_before_none() -> None:
     english = build_info(language="en-GB", headline="Boil water")
     (event,) = list_events(poll_alerts(build_alert("w-1", english, build_info())))
@@ -170,6 +184,15 @@ def test_a_rule_decides_whether_an_update_is_urgent_too(update: str, result: str
         build_alert("w-2b", references=["w-2"], msgType="Update", sent=LAST), memory=second.state, update=update
     )
     assert [read_data(event)["urgent"] for event in list_events(third)] == [True], "without the rule"
+
+
+@pytest.mark.parametrize("update", ["revision", "follow-up"])
+def test_what_follows_an_urgent_warning_is_urgent_although_it_is_milder(update: str) -> None:
+    milder = build_alert("w-2", build_info(severity="Minor"), references=["w-1"], msgType="Update", sent=LATER)
+    outcome = poll_alerts(build_alert("w-1"), milder, CANCEL, update=update)
+    assert outcome.counts["withdrawn"] == 1
+    contents = [read_data(event) for event in list_events(outcome) if "withdrawn" not in event.type]
+    assert [content["urgent"] for content in contents] == [True, True, True]
 
 
 def test_an_address_of_another_host_does_not_keep_a_warning_back() -> None:

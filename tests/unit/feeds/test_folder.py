@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -20,6 +21,11 @@ EVENT = build_sent_event("presse-1:1")
 @pytest.fixture
 def folder(tmp_path: Path) -> StateFolder:
     return StateFolder(tmp_path / "state")
+
+
+def read_draft(path: Path) -> dict[str, Any]:
+    draft: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+    return draft
 
 
 def test_an_event_waits_until_it_is_answered(folder: StateFolder) -> None:
@@ -115,6 +121,20 @@ def test_a_rejected_update_leaves_its_notice_as_it_is(folder: StateFolder) -> No
     folder.save_sent("presse", build_sent_event("presse-1:2"))
     folder.mark_rejected("presse-1:2", PROBLEMS)
     assert folder.find_status("presse-1", NOW) is NoticeStatus.SENT
+
+
+def test_the_last_waiting_update_of_a_rejected_notice_becomes_its_first_revision(folder: StateFolder) -> None:
+    follow_up, damaged, other = "presse-1.2:1", "presse-1:3", "presse-10:2"
+    for identifier in (follow_up, damaged):
+        folder.save_draft(build_sent_event(identifier))
+    for revision in (10, 2):
+        folder.save_draft(build_sent_event(f"presse-1:{revision}", data={"revision": revision, "text": revision}))
+    folder.save_draft(build_sent_event(other, data={"revision": 2}))
+    folder.save_sent("presse", EVENT)
+    assert folder.mark_rejected("presse-1:1", PROBLEMS) == "presse"
+    drafts = {draft["id"]: draft["data"] for draft in map(read_draft, list_files(folder.drafts))}
+    assert drafts == {follow_up: {}, damaged: {}, "presse-1:1": {"text": 10}, other: {"revision": 2}}
+    assert folder.find_status("presse-1", NOW) is NoticeStatus.UNSENT
 
 
 @pytest.mark.parametrize(("minutes", "status"), [(-1, NoticeStatus.EXPIRED), (1, NoticeStatus.SENT)])

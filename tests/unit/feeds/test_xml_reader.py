@@ -129,6 +129,18 @@ def test_the_header_says_the_encoding_where_the_document_does_not() -> None:
     assert entry.title == "Straße"
 
 
+@pytest.mark.parametrize("encoding", ["unicode_escape", "raw_unicode_escape", "charmap", "idna", "rot13", "undefined"])
+def test_a_codec_that_is_no_encoding_of_the_web_is_not_used(encoding: str) -> None:
+    body = build_rss([build_item(1, title="Straße")]).decode().encode("windows-1252")
+    (entry,) = read_feed(body, content_type=f"text/xml; charset={encoding}").entries
+    assert entry.title == "Straße"
+    declared = body.replace(b"?>", f' encoding="{encoding}"?>'.encode(), 1)
+    (entry,) = read_feed(declared).entries
+    assert entry.title == "Straße"
+    with pytest.raises(XmlRefused):
+        read_xml(declared)
+
+
 def test_an_entry_that_does_not_end_is_none() -> None:
     feed = read_feed(build_rss([build_item(1), "<item><guid>2</guid><title>Ein halber</title><b>", build_item(3)]))
     assert ([entry.id for entry in feed.entries], feed.broken) == (["meldung-1"], 1)

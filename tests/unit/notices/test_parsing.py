@@ -80,6 +80,13 @@ def test_an_event_sent_as_plain_json_is_told_its_content_type() -> None:
     assert STRUCTURED in advice["specversion"]
 
 
+@pytest.mark.parametrize(("second", "fields"), [("k", []), ("another", ["Idempotency-Key"])])
+def test_of_two_different_keys_none_is_chosen(second: str, fields: list[str]) -> None:
+    headers = [("content-type", JSON), *KEY, ("idempotency-key", second)]
+    parsed = parse_request(RawRequest(headers, msgspec.json.encode(PLAIN)), SYSTEM)
+    assert [problem.field for _, problem in parsed.problems] == fields
+
+
 def test_what_is_not_json_says_where() -> None:
     with pytest.raises(ApiError) as failed:
         parse_request(RawRequest([("content-type", JSON), *KEY], b'{"topic": "stellen",\n "text": x}'), SYSTEM)
