@@ -107,7 +107,7 @@ class ReconnectingPublisher:
         return self._publisher
 
     async def is_usable(self) -> bool:
-        """Return True if the channel is open, without waiting; for readiness. Else raise an exception."""
+        """Return True if the channel is open; for readiness. Never waits: raises TimeoutError or BrokerUnavailable."""
         async with asyncio.timeout(0):
             await self.get_publisher().channel.ready()
         return True

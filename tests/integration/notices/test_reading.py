@@ -3,10 +3,12 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 import pytest
 
+from shared.contracts.hours import LOCAL_ZONE
 from tests.harness.notices_api import BATCH, STRUCTURED, NoticesApi, data, event, soon
 from tests.harness.notices_county import text_of
 from tests.servers import WAIT_TIMEOUT_SECONDS
@@ -86,9 +88,11 @@ async def test_every_wrong_field_of_plain_json_is_told_at_once(api: NoticesApi) 
 
 
 async def test_a_moment_without_an_offset_is_berlins_and_comes_back_with_it(api: NoticesApi) -> None:
-    content = {**data(), "expires_at": "2027-07-01T18:00:00", "scheduled_at": "2027-01-31T18:00:00"}
+    today = datetime.now(LOCAL_ZONE).replace(hour=18, minute=0, second=0, microsecond=0)
+    begins, expires = (today + timedelta(days=days) for days in (100, 200))
+    content = {**data(), "expires_at": f"{expires:%FT%T}", "scheduled_at": f"{begins:%FT%T}"}
     told = (await api.write(content, path="/notices/check")).body
-    assert (told["begins_at"], told["expires_at"]) == ("2027-01-31T18:00:00+01:00", "2027-07-01T18:00:00+02:00")
+    assert (told["begins_at"], told["expires_at"]) == (begins.isoformat(), expires.isoformat())
 
 
 @pytest.mark.parametrize("media", ["text/plain", "application/xml", "", "application/json; charset=latin-1", "json"])
