@@ -235,7 +235,7 @@ async def test_what_meta_says_of_each_template_is_shown(operator: EditorBrowser)
         [
             (f"template {configured}", "accepted"),
             (f"quality {configured}", "YELLOW"),
-            ("template other/de", "Meta: PAUSED"),
+            ("template other/de", "von Meta angehalten"),
             ("people a day", "2000"),
         ],
     )
@@ -247,8 +247,8 @@ async def test_what_meta_says_of_each_template_is_shown(operator: EditorBrowser)
             f"von Meta angenommen {moment}",
             f"mittel: Viele blockieren oder melden sie {moment}",
         ]
-        assert read_report(page, "other/de")[0] == f"von Hand freigegeben, zuletzt Meta: PAUSED {moment}"
-        await operator.owner.execute("insert into dispatcher.template_pause values ('other/de', 'Meta: PAUSED')")
+        assert read_report(page, "other/de")[0] == f"von Hand freigegeben, zuletzt von Meta angehalten {moment}"
+        await operator.owner.execute("insert into dispatcher.template_pause values ('other/de', 'von Meta angehalten')")
         assert read_report(await operator.read("/betrieb"), "other/de")[0] == f"angehalten {moment}"
     finally:
         await operator.owner.execute("delete from dispatcher.template_pause")
