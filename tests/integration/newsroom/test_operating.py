@@ -183,7 +183,7 @@ async def test_no_act_without_a_reason_or_for_what_is_not_there(operator: Editor
 
 async def test_all_sending_is_paused_and_resumed_with_a_way_out(operator: EditorBrowser, anna: WritingHarness) -> None:
     broadcast = await add_sent_broadcast(anna.owner, {"waiting": 3})
-    assert "Der Versand läuft." in await operator.read("/betrieb")
+    await fetch_until(lambda: operator.read("/betrieb"), lambda shown: "Der Versand läuft." in shown)
     assert (await act(operator, "/betrieb/versand-anhalten", "Falscher <b>Text")).status == 303
     again = await act(operator, "/betrieb/versand-anhalten", "Wartung")
     assert (again.status, "schon angehalten" in again.text) == (422, True)
