@@ -10,7 +10,6 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from cli.output import format_time
 from shared.contracts.events import Problem
 from shared.contracts.hours import LOCAL_ZONE
 from shared.contracts.notices import NoticeWithdrawn
@@ -148,17 +147,20 @@ class HeldWork(msgspec.Struct, frozen=True, kw_only=True):
 async def hold_everything(owner: asyncpg.Connection, saved_at: datetime, lost_at: datetime | None = None) -> HeldWork:
     """Pause and hold inside the caller's transaction. Without `lost_at` anything until now may have been sent."""
     effective_lost_at = await owner.fetchval(_MARK, lost_at, saved_at)
-    advice = "see `kreisfunk keys status` and `kreisfunk deliveries unknown`, then resume"
-    await owner.fetchval(_PAUSE, f"restored from {format_time(saved_at)}; {advice}")
+    restored = (
+        f"Die Datenbank wurde aus der Sicherung vom {saved_at.astimezone(LOCAL_ZONE):%d.%m.%Y, %H:%M} Uhr"
+        " wiederhergestellt"
+    )
+    advice = "vor dem Fortsetzen „kreisfunk keys status“ und „kreisfunk deliveries unknown“ ansehen"
+    await owner.fetchval(_PAUSE, f"{restored}; {advice}")
     await owner.execute(_LOCK)
     await owner.fetchval(_HOLD)
     for statement in (_SUPPRESS, _CANCEL, _READ_AGAIN, _LOG_OUT, _ERASE, _ERASE_FEEDBACK, _REPORT_AGAIN):
         await owner.execute(statement)
     unfinished = await owner.fetchval(_EXPAND_AGAIN)
     text = (
-        f"Die Datenbank wurde aus der Sicherung vom {saved_at.astimezone(LOCAL_ZONE):%d.%m.%Y, %H:%M} Uhr"
-        " wiederhergestellt: Vielleicht ging diese Meldung schon hinaus. Bitte prüfen, und nur dann erneut"
-        " veröffentlichen, wenn nicht."
+        f"{restored}: Vielleicht ging diese Meldung schon hinaus. Bitte prüfen, und nur dann erneut veröffentlichen,"
+        " wenn nicht."
     )
     problems = msgspec.json.encode([Problem(field="time", problem=text)]).decode()
     returned = await owner.fetchval(_RETURN, problems, NoticeWithdrawn.TYPE)

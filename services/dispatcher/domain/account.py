@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-TEMPLATE_PAUSING_EVENTS = ("PAUSED", "DISABLED", "ARCHIVED", "DELETED", "PENDING_DELETION", "LOCKED", "REJECTED")
+# The reasons of pauses are German: they are what editors and operators read.
+TEMPLATE_PAUSING_EVENTS: Mapping[str, str] = {
+    "PAUSED": "von Meta angehalten",
+    "DISABLED": "von Meta abgeschaltet",
+    "ARCHIVED": "bei Meta archiviert",
+    "DELETED": "bei Meta gelöscht",
+    "PENDING_DELETION": "bei Meta zum Löschen vorgemerkt",
+    "LOCKED": "von Meta gesperrt",
+    "REJECTED": "von Meta abgelehnt",
+}
 TEMPLATE_RESUMING_EVENTS = ("APPROVED", "REINSTATED", "UNARCHIVED")
 TEMPLATE_FIELDS = ("message_template_status_update", "message_template_quality_update")
 LIMIT_FIELDS = ("business_capability_update", "phone_number_quality_update")
@@ -25,7 +34,12 @@ TIERS = {
     "TIER_UNLIMITED": None,
 }
 MAX_LIMIT = 1_000_000_000
-ACCOUNT_GONE = ("ACCOUNT_DELETED", "ACCOUNT_OFFBOARDED", "PARTNER_APP_UNINSTALLED", "PARTNER_REMOVED")
+ACCOUNT_GONE: Mapping[str, str] = {
+    "ACCOUNT_DELETED": "unser Konto bei Meta ist gelöscht",
+    "ACCOUNT_OFFBOARDED": "unser Konto ist von Metas Schnittstelle abgemeldet",
+    "PARTNER_APP_UNINSTALLED": "unsere Anwendung ist im Konto bei Meta nicht mehr installiert",
+    "PARTNER_REMOVED": "unser Zugriff auf das Konto bei Meta ist entzogen",
+}
 SENDING_RESTRICTIONS = ("RESTRICTED_BIZ_INITIATED_MESSAGING", "RESTRICTED_CUSTOMER_INITIATED_MESSAGING")
 LOW_QUALITY = ("YELLOW", "RED")
 QUALITY_SCORES = (*LOW_QUALITY, "GREEN", "UNKNOWN")
@@ -49,8 +63,8 @@ class AccountUpdate(StrEnum):
 class AccountReport:
     """Report of a change of our account. For each subject only the newest report counts, and only once.
 
-    `word` is the new state in Meta's terms, `template` the key of a template, and `limit` how many different people we
-    may message in any 24 hours; None means no limit.
+    `word` is the new state: why it pauses sending, "accepted", a quality or a limit. `template` is the key of a
+    template, `limit` how many different people we may message in any 24 hours; None means no limit.
     """
 
     update: AccountUpdate
@@ -101,7 +115,7 @@ def _parse_template_report(value: Mapping[str, Any]) -> AccountReport | None:
             return None
     match value:
         case {"event": str(event)} if event in TEMPLATE_PAUSING_EVENTS:
-            return AccountReport(AccountUpdate.TEMPLATE_PAUSED, f"template {key}", f"Meta: {event}", key)
+            return AccountReport(AccountUpdate.TEMPLATE_PAUSED, f"template {key}", TEMPLATE_PAUSING_EVENTS[event], key)
         case {"event": str(event)} if event in TEMPLATE_RESUMING_EVENTS:
             return AccountReport(AccountUpdate.TEMPLATE_RESUMED, f"template {key}", "accepted", key)
         case {"new_quality_score": str(score)} if score in QUALITY_SCORES:
@@ -124,18 +138,18 @@ def _parse_tier(value: object) -> AccountReport | None:
 def _parse_sender_change(value: Mapping[str, Any]) -> AccountReport | None:
     match value:
         case {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "DISABLE"}}:
-            reason = "account disabled"
+            reason = "unser Konto ist von Meta gesperrt"
         case {"event": "ACCOUNT_RESTRICTION", "restriction_info": [*infos]} if any(map(_is_sending_restriction, infos)):
-            reason = "account restricted"
+            reason = "unser Konto ist von Meta eingeschränkt"
         case {"event": str(event)} if event in ACCOUNT_GONE:
-            reason = event
+            reason = ACCOUNT_GONE[event]
         case {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "REINSTATE"}} | {
             "event": "ACCOUNT_RECONNECTED"
         }:
             return AccountReport(AccountUpdate.SENDING_RESUMED, "sender", "accepted")
         case _:
             return None
-    return AccountReport(AccountUpdate.SENDING_PAUSED, "sender", f"Meta: {reason}")
+    return AccountReport(AccountUpdate.SENDING_PAUSED, "sender", reason)
 
 
 def _is_sending_restriction(restriction: object) -> bool:

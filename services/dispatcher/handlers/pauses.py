@@ -44,14 +44,16 @@ class Pauses:
             self.meter.count("account_updates", label=AccountUpdate.TEMPLATE_PAUSED)
 
     async def pause_broadcast(self, broadcast: UUID, code: int | None) -> None:
-        reason = f"Meta rejected {MAX_REJECTIONS_IN_A_ROW} messages in a row: {explain_code(code)}"
+        reason = f"Meta hat {MAX_REJECTIONS_IN_A_ROW} Nachrichten hintereinander abgelehnt: {explain_code(code)}"
         if await self.ledger.pause_broadcast(broadcast, reason):
             _log.error("broadcast_paused", broadcast=str(broadcast), reason=reason)
             self.meter.count("broadcasts_paused")
 
 
 def explain_code(code: int | None) -> str:
-    return f"{find_error_rule(code).meaning} (Meta's code {code})"
+    """Return why Meta refuses messages, in German: editors read it as the reason of a pause."""
+    german = find_error_rule(code).german
+    return german if code is None else f"{german}, Code {code}"
 
 
 class Rejections:

@@ -245,7 +245,7 @@ class Sender:
             case ErrorAction.SLOWER if wait <= LONG_RETRY_SECONDS:
                 await self.pauses.throttle(answer.code, wait)
             case ErrorAction.SLOWER:
-                reason = f"Meta asks us to wait {answer.retry_after:.0f} s (HTTP {answer.http_status})"
+                reason = f"Meta verlangt {answer.retry_after:.0f} Sekunden Pause, HTTP {answer.http_status}"
                 await self.pauses.pause_sending(reason, wait)
             case ErrorAction.SENDER:
                 await self.pauses.pause_sending(explain_code(answer.code))

@@ -1,6 +1,6 @@
 """Consumer that records our own events: progress of notices, subscriptions, feedback."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -191,10 +191,10 @@ class NewsroomEventHandler:
 
     async def _count(self, envelope: Envelope, message: Message) -> bool:
         match message:
-            case SubscriptionStarted(topics=topics):
-                await self._count_subscriptions(envelope, started=(WHOLE_CHANNEL, *topics))
+            case SubscriptionStarted():
+                await self._count_subscription(envelope, WHOLE_CHANNEL, started=1)
             case SubscriptionEnded(topic=topic, was_subscribed=True):
-                await self._count_subscriptions(envelope, ended=(topic or WHOLE_CHANNEL,))
+                await self._count_subscription(envelope, topic or WHOLE_CHANNEL, ended=1)
             case SubscriptionEnded() | SubscriptionChanged():
                 pass  # nobody left; and a change contains the current topics, not what changed
             case _:
@@ -248,16 +248,11 @@ class NewsroomEventHandler:
             if has_reached_target(message.audience, message.states):
                 await connection.execute(_RECORD_REACHED, message.broadcast, occurred_at)
 
-    async def _count_subscriptions(
-        self, envelope: Envelope, started: Sequence[str] = (), ended: Sequence[str] = ()
-    ) -> None:
+    async def _count_subscription(self, envelope: Envelope, topic: str, *, started: int = 0, ended: int = 0) -> None:
         hour = envelope.time.replace(minute=0, second=0, microsecond=0)
         async with self.database.transaction() as connection:
-            if await connection.fetchval(_ADD_TO_INBOX, envelope.id) is None:
-                return
-            # Sorted, so that two transactions cannot deadlock.
-            for topic in sorted({*started, *ended}):
-                await connection.execute(_COUNT, hour, topic, int(topic in started), int(topic in ended))
+            if await connection.fetchval(_ADD_TO_INBOX, envelope.id) is not None:
+                await connection.execute(_COUNT, hour, topic, started, ended)
 
     async def _record_feedback(self, message: FeedbackReceived) -> None:
         entry, content = message.feedback, (message.value, message.text)

@@ -60,11 +60,11 @@ _NEWEST = f"""
 """  # noqa: S608 - constant parts
 _UNDER_WAY = f"""
     select p.draft, p.revision, v.content ->> 'headline' as headline, v.content ->> 'topic' as topic, p.created_at,
-        p.tries
+        p.tries, d.kind = 'withdrawal' as is_withdrawal
     from newsroom.publication p join newsroom.draft d on d.id = p.draft
         join newsroom.draft_version v on v.draft = p.draft and v.version = p.version
-    where p.state <> 'rejected' and p.broadcast is null and p.confirmed_at is null and d.kind <> 'withdrawal'
-        and not {_IS_WITHDRAWN}
+    where p.state <> 'rejected' and p.broadcast is null and p.confirmed_at is null
+        and (d.kind = 'withdrawal' or not {_IS_WITHDRAWN})
     order by p.created_at desc limit $1
 """  # noqa: S608 - constant parts
 _PUBLISHED = f"select {_COLUMNS} from newsroom.publication where broadcast = $1"  # noqa: S608 - constant parts
@@ -116,7 +116,10 @@ class PublicationRepository:
         return {row["draft"]: _read_publication(row) for row in await self._database.fetch(_NEWEST, [*drafts])}
 
     async def list_under_way(self, limit: int) -> Sequence[PendingNotice]:
-        """Return notices published here that are not a broadcast yet, newest first, unless they are being withdrawn."""
+        """Return what was handed over here and has not taken effect, newest first.
+
+        Of a notice that is being withdrawn it is only the withdrawal.
+        """
         return [PendingNotice(**row) for row in await self._database.fetch(_UNDER_WAY, limit)]
 
     async def find_published(self, broadcast: UUID) -> NoticePublication | None:

@@ -36,6 +36,11 @@ _KEYS_UNCONFIRMED = (
     "Die Datenbank wurde aus einer Sicherung wiederhergestellt, und ihre Schlüssel sind noch nicht geprüft. Ein „Stop“"
     " fände vielleicht niemanden. Wer das System betreibt, prüft sie mit „kreisfunk keys status“."
 )
+_NUMBERS = """
+    select number, ceiling, permitted, paused_reason, paused_by_operator, people_a_day, people, messages_a_month,
+        messages, unreachable_since
+    from dispatcher.read_limits()
+"""
 _UNFINISHED = ("running", "template_paused", "paused")
 # For each change: the statement, which returns the broadcast's previous standing and how many people will get the
 # message again, and the standings that permit the change.
@@ -182,7 +187,7 @@ class PostgresSendingControl:
 
 
 async def _fetch_numbers(connection: Connection) -> tuple[SendingNumber, ...]:
-    return tuple(SendingNumber(**row) for row in await connection.fetch("select * from dispatcher.read_limits()"))
+    return tuple(SendingNumber(**row) for row in await connection.fetch(_NUMBERS))
 
 
 async def fetch_budget(

@@ -89,7 +89,7 @@ DecidePublication = Callable[[NoticeDraft, MonthBudget | None], DraftChange]
 
 @dataclass(frozen=True, kw_only=True)
 class PendingNotice:
-    """Notice handed over but not yet a broadcast; `tries` counts attempts without an answer."""
+    """Notice handed over but not yet a broadcast, or its withdrawal; `tries` counts attempts without an answer."""
 
     draft: UUID
     revision: int
@@ -97,6 +97,7 @@ class PendingNotice:
     topic: str
     created_at: datetime
     tries: int
+    is_withdrawal: bool
 
 
 def compute_next_try(now: datetime, tries: int, retry_after: float) -> datetime:

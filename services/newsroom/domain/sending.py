@@ -63,8 +63,6 @@ class SendingNumber:
     permitted: float
     paused_reason: str | None
     paused_by_operator: bool
-    pause_seconds: float
-    probe_seconds: float
     people_a_day: int | None
     people: int
     messages_a_month: int | None

@@ -16,11 +16,12 @@ Value = TypeVar("Value")
 class ChangeWatch(Generic[Key, Value]):
     """Watch over the values that `read` returns for the followed keys; run `refresh` repeatedly.
 
-    `closing` is True once the process is shutting down.
+    `closing` is True once the process is shutting down, `failures` counts the reads that failed.
     """
 
     read: Callable[[Collection[Key]], Awaitable[Mapping[Key, Value]]]
     closing: bool = field(default=False, init=False)
+    failures: int = field(default=0, init=False)
     _viewers: Counter[Key] = field(default_factory=Counter, init=False)
     _values: dict[Key, Value] = field(default_factory=dict, init=False)
     _refreshed: asyncio.Condition = field(default_factory=asyncio.Condition, init=False)
@@ -44,7 +45,11 @@ class ChangeWatch(Generic[Key, Value]):
     async def refresh(self) -> None:
         """Read all followed keys and notify the viewers. Raises DatabaseUnavailable."""
         if self._viewers:
-            values = await self.read([*self._viewers])
+            try:
+                values = await self.read([*self._viewers])
+            except Exception:
+                self.failures += 1
+                raise
             # The last viewer of a key may have left during the read; the next one must not get this value.
             self._values = {key: value for key, value in values.items() if key in self._viewers}
             await self._notify()

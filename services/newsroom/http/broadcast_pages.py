@@ -25,7 +25,8 @@ BROADCAST_PATH = "/aussendungen/{broadcast}"
 async def show_list(newsroom: Newsroom, request: web.Request) -> web.Response:
     before = parse_before(request)
     newest = await newsroom.read_list(before)
-    return render_page(request, "broadcasts.html", newest=newest, is_older=before is not None)
+    is_cut_off = newsroom.is_cut_off
+    return render_page(request, "broadcasts.html", newest=newest, is_older=before is not None, is_cut_off=is_cut_off)
 
 
 async def show(newsroom: Newsroom, request: web.Request) -> web.Response:
@@ -38,6 +39,7 @@ async def show(newsroom: Newsroom, request: web.Request) -> web.Response:
         followed=await newsroom.statuses.find_followed(status.id),
         newer=_find_newest(status, related),
         paused=[] if status.is_final or status.stop_cause else (await newsroom.sending.read_limits()).pause_reasons,
+        is_cut_off=newsroom.is_cut_off and not status.is_settled,
         changes=list_offered(status, account, lead_resends=newsroom.operating.is_for_lead(status)),
         done=find_done(BROADCAST_CONFIRMATIONS.values(), request.query.get("erledigt", "")),
         feedback=await newsroom.statistics.summarize(FeedbackFilter(broadcast=status.id)),

@@ -74,6 +74,7 @@ async def show_overview(newsroom: Newsroom, request: web.Request) -> web.Respons
         request,
         "overview.html",
         paused=(await newsroom.sending.read_limits()).pause_reasons,
+        is_cut_off=newsroom.is_cut_off,
         in_work=await list_drafts((DraftState.DRAFT,), limit, writer=person),
         requests=await _list_decidable(newsroom, account),
         to_approve=await list_drafts(approvable_states, limit, excluded_writer=person),

@@ -136,6 +136,11 @@ class Newsroom:
             counts=self.statistics, notices=notices, topics=[*self.topics], source=source, clock=system_clock
         )
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Return whether the broker does not answer, so that no event arrives."""
+        return self.queue_counts.counts is None
+
     def build_preview(self, content: DraftContent, code: str = EXAMPLE_CODE) -> Preview:
         return build_preview(content, self.county.find_topic(content.topic), self.templates, code)
 

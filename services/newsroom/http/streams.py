@@ -30,7 +30,10 @@ async def stream_changes(
     *,
     is_over: Callable[[Value], bool] = lambda _: False,
 ) -> web.StreamResponse:
-    """Stream the template, with what `describe` returns of each new value, until `is_over` or the session has ended."""
+    """Stream the template, with what `describe` returns of each new value, until `is_over` or the session has ended.
+
+    It also ends when a value cannot be read: the browser reconnects, and says so to its reader if that fails.
+    """
     if watch.is_full:
         raise web.HTTPServiceUnavailable
     response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "text/event-stream", "X-Accel-Buffering": "no"})
@@ -38,8 +41,9 @@ async def stream_changes(
     session: bytes = request[VISITOR].session
     with suppress(ConnectionError, TimeoutError), ended.follow(session), watch.follow(key):
         last: Value | None = None
+        failures = watch.failures
         started_at = last_sent_at = time.monotonic()
-        while not ended.get(session) and not watch.closing and request.transport is not None:
+        while not (ended.get(session) or watch.closing or watch.failures > failures or request.transport is None):
             value = await watch.wait_for_change(key, last, POLL_SECONDS)
             now = time.monotonic()
             if value is not None and not ended.get(session):

@@ -173,7 +173,7 @@ async def test_a_restored_database_sends_nothing_and_holds_what_may_have_been_se
         work = ended.json
         assert (work["deliveries"], work["broadcasts"], work["replies"], work["scheduled"]) == (4, 1, 0, 1)
         assert work["returned"] == 1
-        paused = "select paused_by_operator, paused_reason like 'restored from %' from dispatcher.rate"
+        paused = "select paused_by_operator, paused_reason like '%Sicherung vom %' from dispatcher.rate"
         assert await fetch(empty.url, paused) == [(True, True)]
         operator = {"KREISFUNK_DATABASE_URL": empty.build_role_url("kreisfunk_operator")}
         shown = (await run(operator, "broadcasts", "show", mixed[0].broadcast, "--json")).json["counts"]

@@ -185,9 +185,9 @@ async def test_limits_say_which_dispatcher_does_not_reach_meta_as_long_as_it_say
 
 async def test_paused_templates_are_listed_and_resumed(ledger: PostgresLedger, environment: Mapping[str, str]) -> None:
     assert (await run(environment, "templates", "list")).output == "no template is paused\n"
-    await ledger.pause_template("t/de", "Meta: PAUSED")
+    await ledger.pause_template("t/de", "von Meta angehalten")
     (paused,) = (await run(environment, "templates", "list", "--json")).json["paused"]
-    assert (paused["template"], paused["reason"]) == ("t/de", "Meta: PAUSED")
+    assert (paused["template"], paused["reason"]) == ("t/de", "von Meta angehalten")
     assert (await run(environment, "templates", "resume", "t/de")).output == "resumed: template t/de\n"
     assert (await run(environment, "templates", "resume", "t/de")).status == 3
 

@@ -106,7 +106,7 @@ async def test_a_report_from_the_future_does_not_hide_the_next_one(account: Acco
 
 async def test_an_account_that_is_away_pauses_the_sender_until_it_is_back(account: Account) -> None:
     await account.says(SENDER, DISABLED, minutes=0)
-    assert await account.read_paused_reason() == "Meta: account disabled"
+    assert await account.read_paused_reason() == "unser Konto ist von Meta gesperrt"
     await account.says(SENDER, REINSTATED, minutes=1)
     assert await account.read_paused_reason() is None
 
@@ -123,7 +123,7 @@ async def test_of_each_template_the_newest_report_and_quality_are_kept(
     async with connect_to_database(database.build_role_url("kreisfunk_newsroom")) as newsroom:
         reports = await newsroom.fetch("select * from dispatcher.list_template_reports()")
     assert [tuple(report) for report in reports] == [
-        ("t/de", "Meta: PAUSED", NOW + timedelta(minutes=4), "YELLOW", NOW + timedelta(minutes=2)),
+        ("t/de", "von Meta angehalten", NOW + timedelta(minutes=4), "YELLOW", NOW + timedelta(minutes=2)),
         ("t/en_US", None, None, "GREEN", NOW + timedelta(minutes=3)),
     ]
     assert account.updates[:3] == [AccountUpdate.QUALITY_LOW, None, AccountUpdate.OTHER]

@@ -93,7 +93,7 @@ async def is_shown_as_a_pause(harness: EndpointHarness, dispatcher: Service) -> 
     (number,) = (await run(operator, "sending", "--json")).json["numbers"]
     assert (number["rate_permitted"], number["paused_by_operator"]) == (0, False)
     (told,) = number["waits"]
-    assert told.startswith("paused: Meta asks us to wait 600 s (HTTP 429) (next try in ")
+    assert told.startswith("paused: Meta verlangt 600 Sekunden Pause, HTTP 429 (next try in ")
 
 
 @pytest.mark.parametrize("is_ended", [False, True], ids=["by itself", "by an operator"])

@@ -67,7 +67,7 @@ async def take_account_away_for_a_while(harness: EndpointHarness) -> None:
     await harness.send(AccountEvents(events=(event,)), topology.INBOUND, AccountEvents.KEY)
     await harness.wait_until_paused()
     since = time.monotonic()
-    assert await harness.read_paused_reason() == "Meta: account disabled"
+    assert await harness.read_paused_reason() == "unser Konto ist von Meta gesperrt"
     count = await send_all_kinds(harness)
     await assert_it_recovers_by_itself(harness, since, count)
 
@@ -81,7 +81,7 @@ async def report_failures_for_a_while(harness: EndpointHarness) -> None:
     await harness.publish_statuses(harness.endpoint.accepted, "failed", 131031)
     await harness.wait_until_paused()
     since = time.monotonic()
-    assert await harness.read_paused_reason() == "account locked (Meta's code 131031)"
+    assert await harness.read_paused_reason() == "Konto gesperrt, Code 131031"
     harness.endpoint.accepted.clear()
     count = await send_all_kinds(harness)
     await assert_it_recovers_by_itself(harness, since, MAX_REJECTIONS_IN_A_ROW + count)
@@ -97,7 +97,7 @@ async def test_a_sender_that_is_refused_for_a_while_sends_again_by_itself(
         async with run_separate_harness(servers, database_template, tmp_path_factory.mktemp("recovery")) as harness:
             await trouble(harness)
 
-    expired = partial(refuse_for_a_while, answer=build_error(190, 401), reason="token expired (Meta's code 190)")
+    expired = partial(refuse_for_a_while, answer=build_error(190, 401), reason="Zugangsschlüssel abgelaufen, Code 190")
     proxied = partial(refuse_for_a_while, answer=build_proxy_page(403), reason=None)
     async with asyncio.TaskGroup() as troubles:
         for trouble in (expired, proxied, take_account_away_for_a_while, report_failures_for_a_while):

@@ -20,7 +20,7 @@ PAUSED_REASON = "select paused_reason from dispatcher.broadcast where id = $1"
 
 
 def build_reason(code: int) -> str:
-    return f"Meta rejected {MANY} messages in a row: {explain_code(code)}"
+    return f"Meta hat {MANY} Nachrichten hintereinander abgelehnt: {explain_code(code)}"
 
 
 async def test_a_broadcast_that_meta_rejects_again_and_again_pauses_and_no_other_does(harness: EndpointHarness) -> None:

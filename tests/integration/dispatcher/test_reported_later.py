@@ -150,7 +150,7 @@ async def test_as_many_failures_as_pause_a_broadcast_pause_nothing_if_a_message_
         assert await owner.fetchval("select paused_reason from dispatcher.broadcast") is None
         await report(handler, one, code=PICTURE)
     assert await states(ledger, source) == {"failed": 2 * MANY - 1, "sent": 1}
-    reason = f"Meta rejected {MANY} messages in a row: {explain_code(PICTURE)}"
+    reason = f"Meta hat {MANY} Nachrichten hintereinander abgelehnt: {explain_code(PICTURE)}"
     assert await owner.fetchval("select paused_reason from dispatcher.broadcast") == reason
 
 

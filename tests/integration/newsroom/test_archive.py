@@ -61,6 +61,13 @@ async def test_it_is_not_there_before_the_database_was_read(archive: ArchiveHarn
     assert archive.cache.measure_age_seconds() == float("inf")
 
 
+@pytest.mark.parametrize(("path", "is_chosen"), [("/", False), ("/?thema=stellen", True)])
+async def test_who_has_chosen_nothing_is_told_of_no_choice(archive: ArchiveHarness, path: str, is_chosen: bool) -> None:
+    await archive.fill()
+    shown = await archive.read(path)
+    assert ("0 Meldungen</h2>" in shown, "Auswahl" in shown) == (True, is_chosen)
+
+
 async def test_every_change_is_seen_and_nothing_is_read_again_that_has_not_changed(archive: ArchiveHarness) -> None:
     entry = build_entry(link="https://a.example/")
     year_ago = NOW - timedelta(days=KEEPS_DAYS, seconds=1)

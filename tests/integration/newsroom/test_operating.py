@@ -183,7 +183,7 @@ async def test_no_act_without_a_reason_or_for_what_is_not_there(operator: Editor
 
 async def test_all_sending_is_paused_and_resumed_with_a_way_out(operator: EditorBrowser, anna: WritingHarness) -> None:
     broadcast = await add_sent_broadcast(anna.owner, {"waiting": 3})
-    assert "Der Versand läuft." in await operator.read("/betrieb")
+    await fetch_until(lambda: operator.read("/betrieb"), lambda shown: "Der Versand läuft." in shown)
     assert (await act(operator, "/betrieb/versand-anhalten", "Falscher <b>Text")).status == 303
     again = await act(operator, "/betrieb/versand-anhalten", "Wartung")
     assert (again.status, "schon angehalten" in again.text) == (422, True)
@@ -235,7 +235,7 @@ async def test_what_meta_says_of_each_template_is_shown(operator: EditorBrowser)
         [
             (f"template {configured}", "accepted"),
             (f"quality {configured}", "YELLOW"),
-            ("template other/de", "Meta: PAUSED"),
+            ("template other/de", "von Meta angehalten"),
             ("people a day", "2000"),
         ],
     )
@@ -247,8 +247,8 @@ async def test_what_meta_says_of_each_template_is_shown(operator: EditorBrowser)
             f"von Meta angenommen {moment}",
             f"mittel: Viele blockieren oder melden sie {moment}",
         ]
-        assert read_report(page, "other/de")[0] == f"von Hand freigegeben, zuletzt Meta: PAUSED {moment}"
-        await operator.owner.execute("insert into dispatcher.template_pause values ('other/de', 'Meta: PAUSED')")
+        assert read_report(page, "other/de")[0] == f"von Hand freigegeben, zuletzt von Meta angehalten {moment}"
+        await operator.owner.execute("insert into dispatcher.template_pause values ('other/de', 'von Meta angehalten')")
         assert read_report(await operator.read("/betrieb"), "other/de")[0] == f"angehalten {moment}"
     finally:
         await operator.owner.execute("delete from dispatcher.template_pause")

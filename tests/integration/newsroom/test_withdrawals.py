@@ -185,6 +185,11 @@ async def test_what_waits_for_the_notices_api_is_found_on_the_overview_and_withd
     first, second = await anna.owner.fetch(subjects, drafts)
     assert first == second, "the outbox sends the withdrawal first"
     assert "Die Meldung wird zurückgezogen." in await anna.read(path)
+    lists = cut_section(await anna.read("/"), "Wird zurückgezogen"), await anna.read("/aussendungen")
+    for shown in lists:
+        assert (shown.count(headline), f'href="{withdrawn.location}">{headline}</a>' in shown) == (1, True)
+        assert ">wird zurückgezogen</span>" in shown.split(headline)[1].split("</li>")[0]
+    await anna.owner.execute(_CONFIRM, parse_draft_id(withdrawn.location))
     assert headline not in await anna.read("/aussendungen")
 
 

@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from services.dispatcher.domain.account import AccountReport, AccountUpdate, classify_update, interpret_webhook
+from services.dispatcher.domain.account import (
+    ACCOUNT_GONE,
+    AccountReport,
+    AccountUpdate,
+    classify_update,
+    interpret_webhook,
+)
 
 TEMPLATE = "message_template_status_update"
 QUALITY = "phone_number_quality_update"
@@ -35,22 +41,22 @@ def limited_to(limit: int | None) -> AccountReport:
     return AccountReport(AccountUpdate.LIMIT, "people a day", str(limit), limit=limit)
 
 
-PAUSED = template_paused("t/de", "Meta: PAUSED")
-RESTRICTED = sending_paused("Meta: account restricted")
+PAUSED = template_paused("t/de", "von Meta angehalten")
+RESTRICTED = sending_paused("unser Konto ist von Meta eingeschränkt")
 
 
 @pytest.mark.parametrize(
     ("field", "value", "expected"),
     [
         (TEMPLATE, {**NAMES, "event": "PAUSED", "reason": "NONE"}, PAUSED),
-        (TEMPLATE, {**NAMES, "event": "DISABLED"}, template_paused("t/de", "Meta: DISABLED")),
-        (TEMPLATE, {**NAMES, "event": "REJECTED", "reason": "SCAM"}, template_paused("t/de", "Meta: REJECTED")),
+        (TEMPLATE, {**NAMES, "event": "DISABLED"}, template_paused("t/de", "von Meta abgeschaltet")),
+        (TEMPLATE, {**NAMES, "event": "REJECTED", "reason": "SCAM"}, template_paused("t/de", "von Meta abgelehnt")),
         (TEMPLATE, {**NAMES, "event": "APPROVED"}, template_resumed("t/de")),
         (TEMPLATE, {**NAMES, "event": "REINSTATED"}, template_resumed("t/de")),
         (
             TEMPLATE,
             {**NAMES, "message_template_language": "en_US", "event": "REJECTED"},
-            template_paused("t/en_US", "Meta: REJECTED"),
+            template_paused("t/en_US", "von Meta abgelehnt"),
         ),
         (TEMPLATE, {**NAMES, "message_template_language": "en-US", "event": "APPROVED"}, template_resumed("t/en_US")),
         (TEMPLATE, {"event": "PAUSED", "message_template_name": "t"}, None),
@@ -77,7 +83,7 @@ RESTRICTED = sending_paused("Meta: account restricted")
         (
             ACCOUNT,
             {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "DISABLE"}},
-            sending_paused("Meta: account disabled"),
+            sending_paused("unser Konto ist von Meta gesperrt"),
         ),
         (ACCOUNT, {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "SCHEDULE_FOR_DISABLE"}}, None),
         (ACCOUNT, {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "REINSTATE"}}, RESUMED),
@@ -85,10 +91,10 @@ RESTRICTED = sending_paused("Meta: account restricted")
         (ACCOUNT, {"event": "ACCOUNT_RESTRICTION", "restriction_info": [NEW_NUMBERS, PROMOTION]}, RESTRICTED),
         (ACCOUNT, {"event": "ACCOUNT_RESTRICTION", "restriction_info": [NEW_NUMBERS]}, None),
         (ACCOUNT, {"event": "ACCOUNT_RESTRICTION", "restriction_info": [7, {"restriction_type": []}]}, None),
-        (ACCOUNT, {"event": "ACCOUNT_DELETED"}, sending_paused("Meta: ACCOUNT_DELETED")),
-        (ACCOUNT, {"event": "PARTNER_REMOVED"}, sending_paused("Meta: PARTNER_REMOVED")),
-        (ACCOUNT, {"event": "ACCOUNT_OFFBOARDED"}, sending_paused("Meta: ACCOUNT_OFFBOARDED")),
-        (ACCOUNT, {"event": "PARTNER_APP_UNINSTALLED"}, sending_paused("Meta: PARTNER_APP_UNINSTALLED")),
+        (ACCOUNT, {"event": "ACCOUNT_DELETED"}, sending_paused("unser Konto bei Meta ist gelöscht")),
+        (ACCOUNT, {"event": "PARTNER_REMOVED"}, sending_paused("unser Zugriff auf das Konto bei Meta ist entzogen")),
+        (ACCOUNT, {"event": "ACCOUNT_OFFBOARDED"}, sending_paused(ACCOUNT_GONE["ACCOUNT_OFFBOARDED"])),
+        (ACCOUNT, {"event": "PARTNER_APP_UNINSTALLED"}, sending_paused(ACCOUNT_GONE["PARTNER_APP_UNINSTALLED"])),
         (ACCOUNT, {"event": "ACCOUNT_RECONNECTED"}, RESUMED),
         (ACCOUNT, {"event": "PARTNER_APP_INSTALLED"}, None),
         (ACCOUNT, {"event": "ACCOUNT_VIOLATION", "violation_info": {"violation_type": "ADULT"}}, None),

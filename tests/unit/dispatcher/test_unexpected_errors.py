@@ -172,7 +172,7 @@ def test_an_answer_that_cannot_be_applied_is_recorded_and_the_next_one_is_applie
         await record_all(recorder, [])
 
     assert run(story()) == ["answer_not_applied"]
-    assert [each.args[0] for each in limiter.pause.await_args_list] == ["account locked (Meta's code 131031)"] * 2
+    assert [each.args[0] for each in limiter.pause.await_args_list] == ["Konto gesperrt, Code 131031"] * 2
     assert [(one.delivery, one.state) for one in ledger.records] == [
         (claim.delivery, DeliveryState.WAITING) for claim in claims
     ]

@@ -79,8 +79,8 @@ def test_what_delays_a_notice_is_said_before_it_is_sent(changed: dict[str, Any],
 
 
 def test_what_delays_nobody_is_not_said() -> None:
-    pause = TemplatePause(template="other/de", reason="Meta: PAUSED", paused_at=NOON, broadcasts=1)
+    pause = TemplatePause(template="other/de", reason="von Meta angehalten", paused_at=NOON, broadcasts=1)
     sending = SendingOverview(numbers=(NUMBER, replace(NUMBER, people_a_day=None)), templates=(pause,))
     assert explain_delays(sending, "notice/de", 600) == explain_delays(sending, "notice/de", None) == ()
     (text,) = explain_delays(sending, "other/de", 600)
-    assert "„other/de“ zurzeit nicht an (Meta: PAUSED)" in text
+    assert "„other/de“ zurzeit nicht an (von Meta angehalten)" in text

@@ -81,10 +81,10 @@ async def stop_everything(database: asyncpg.Connection) -> None:
         '[{"reason": "nicht zustellbar: kein WhatsApp, oder eine alte Fassung", "recipients": 28, "code": 131026},'
         ' {"reason": "von Hand als fehlgeschlagen eingetragen", "recipients": 2}]',
     )
-    await database.execute("insert into dispatcher.template_pause values ($1, 'template paused')", TEMPLATE)
+    await database.execute("insert into dispatcher.template_pause values ($1, 'von Meta angehalten')", TEMPLATE)
     await database.executemany(
         "insert into dispatcher.account_update values ($1, now(), $2)",
-        [(f"template {TEMPLATE}", "Meta: PAUSED"), (f"quality {TEMPLATE}", "RED")],
+        [(f"template {TEMPLATE}", "von Meta angehalten"), (f"quality {TEMPLATE}", "RED")],
     )
     await database.execute("select dispatcher.pause_sending('Falscher Text in einer Meldung', null)")
     await database.execute(

@@ -12,7 +12,7 @@ from tests.e2e.browser.newsroom.inspection import (
     take_screenshot,
     walk,
 )
-from tests.e2e.browser.newsroom.rows import STATES, find_draft
+from tests.e2e.browser.newsroom.rows import STATES, fill_newsroom, find_draft
 from tests.e2e.browser.newsroom.visitors import open_as_colleague
 from tests.harness.newsroom import NewsroomProcess
 
@@ -73,3 +73,24 @@ async def test_words_and_codes_stay_whole(inspector: Inspector, filled: Newsroom
         if words := await list_torn_words(page):
             torn[f"{width}"] = words
     assert torn == {}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update newsroom.account set name = $1",
+        "update newsroom.broadcast set headline = $1",
+        "update newsroom.feedback set text = $1 where kind = 'text'",
+        "update dispatcher.template_pause set template = $1",
+    ],
+)
+async def test_a_word_that_is_too_long_for_a_line_widens_no_page(
+    inspector: Inspector, fresh_newsroom: NewsroomProcess, statement: str
+) -> None:
+    owner = fresh_newsroom.owner
+    await fill_newsroom(owner)
+    page = await open_as_colleague(inspector, fresh_newsroom, PHONE)
+    await owner.execute(statement, "Straßensperrung" * 5)
+    for path in ("/", "/rueckmeldungen", "/betrieb", f"{await find_draft(owner, 'returned')}/pruefung"):
+        await page.goto(fresh_newsroom.url + path)
+        await inspector.inspect(page, path)
