@@ -10,7 +10,7 @@ import pytest
 
 from services.subscriptions.adapters.retention import build_retention_rules
 from tests.databases import wait_until_locked
-from tests.factories.citizens import COUNTY, build_message, build_phone, build_user
+from tests.factories.citizens import COUNTY, NOON, build_message, build_phone, build_user
 from tests.integration.subscriptions.harness import SubscriptionsHarness
 
 RULES = build_retention_rules(COUNTY)
@@ -111,7 +111,8 @@ async def test_the_proof_of_a_row_that_was_merged_into_anothers_stays_as_long_as
     await age_and_purge(harness, owner)
     proofs = await harness.fetch_rows("select event from subscriptions.consent order by event")
     assert proofs == [("given",), ("given",), ("merged",)]
-    await harness.receive(build_message(text, seconds=30))
+    today = (datetime.now(UTC) - NOON).total_seconds()
+    await harness.receive(build_message(text, seconds=today))
     await harness.metrics.retention.run(harness.database, RULES)
     assert await owner.fetchval("select count(*) from subscriptions.consent where event <> 'erased'") >= len(proofs)
     await age_and_purge(harness, owner)
