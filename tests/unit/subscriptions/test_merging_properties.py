@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import accumulate
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from services.subscriptions.domain.change_sets import decide_move
@@ -82,6 +82,8 @@ def test_it_makes_no_difference_which_row_has_which_address(chat: Chat) -> None:
 
 @pytest.mark.parametrize("merge", [meet, move])
 @given(chat=build_chats(*TOPICS), late=st.tuples(st.integers(0, 9), st.sampled_from(TOPICS)))
+@example(chat=[(0, "Start"), (1, "Start"), (0, "Stop Stellen"), (1, "Stop Stellen")], late=(2, "auch Stellen"))
+@example(chat=[(0, "Start"), (1, "Start"), (0, "nur Stellen"), (1, "nur Stellen")], late=(2, "auch Baustellen"))
 def test_a_late_message_brings_back_no_topic_that_was_dropped_later(
     merge: Merge, chat: Chat, late: tuple[int, str]
 ) -> None:
@@ -96,6 +98,7 @@ def test_a_late_message_brings_back_no_topic_that_was_dropped_later(
 
 @pytest.mark.parametrize("merge", [meet, move])
 @given(chat=build_chats("Start", "Stop"), late=st.tuples(st.integers(0, 9), st.sampled_from(("Start", "Stop"))))
+@example(chat=[(0, "Start"), (1, "Start")], late=(0, "Stop"))
 def test_the_newest_start_or_stop_counts_also_if_an_older_one_arrives_after_the_merge(
     merge: Merge, chat: Chat, late: tuple[int, str]
 ) -> None:
@@ -109,6 +112,7 @@ def test_the_newest_start_or_stop_counts_also_if_an_older_one_arrives_after_the_
 
 @pytest.mark.parametrize("merge", [meet, move])
 @given(chat=build_chats("Start", *IN_APP), late=st.tuples(st.integers(0, 9), st.sampled_from(IN_APP)))
+@example(chat=[(0, "Start"), (1, "Start"), (0, "stop"), (1, "stop")], late=(2, "resume"))
 def test_an_older_resume_inside_whatsapp_undoes_no_stop_there(merge: Merge, chat: Chat, late: tuple[int, str]) -> None:
     late = (2 * late[0] + 1, late[1])
     merged = merge(*find_rows(chat)).subscriber
