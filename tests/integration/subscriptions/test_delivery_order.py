@@ -144,3 +144,12 @@ def _answers(replicas: Sequence[SubscriptionsHarness]) -> Counter[bytes]:
             assert bodies.setdefault(publication.message_id, publication.body) == publication.body
     replies = [decode(body) for body in bodies.values()]
     return Counter(reply.recipient.index for reply in replies if isinstance(reply, ReplyRequested))
+
+
+async def test_what_is_older_than_the_last_message_that_an_erasure_took_along_brings_nothing_back(
+    harness: SubscriptionsHarness,
+) -> None:
+    for text, seconds in (("Start", 0), ("nur Stellen", 20), ("Löschen", 10), ("Feedback: Danke", 15)):
+        await harness.receive(build_message(text, seconds=seconds))
+    for table in ("subscriber", "feedback"):
+        assert await harness.fetch_rows(f"select from subscriptions.{table}") == [], table
