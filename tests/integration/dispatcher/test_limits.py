@@ -333,9 +333,17 @@ async def test_the_budget_counts_a_message_once_however_often_it_is_claimed(ledg
     assert len(await claim_subscribers(ledger, 1)) == 1
 
 
-async def test_a_replica_that_gets_a_batch_again_counts_nobody_again(ledger: PostgresLedger) -> None:
-    await limit(ledger, people=5, messages=5)
+async def test_replicas_that_get_the_same_batch_count_nobody_again(
+    ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    """Two at once, of which the second chose before the first has committed, and a third one later."""
+    await limit(ledger, people=20, messages=20)
     message = build_batch_message(generate_subscribers(5))
-    assert [len(await claim(ledger, message)) for _ in range(3)] == [5, 0, 0]
+    async with owner.transaction():
+        await owner.execute("select from dispatcher.rate for update")
+        claiming = [asyncio.create_task(claim(ledger, message)) for _ in range(2)]
+        await wait_until_locked(ledger.database, 2)
+    assert sorted([len(await each) for each in claiming]) == [0, 5]
+    assert await claim(ledger, message) == []
     assert await ledger.database.fetchval("select sum(messages)::int from dispatcher.sent_month") == 5
     assert await ledger.database.fetchval("select sum(people)::int from dispatcher.reached_minute") == 5

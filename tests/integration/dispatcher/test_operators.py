@@ -144,6 +144,38 @@ async def test_an_unknown_outcome_is_settled_by_a_person(
     assert await states(ledger, source) == {state: 3}
 
 
+ARRIVE = "update dispatcher.delivery set state = 'delivered', unknown_at = null where source = $1"
+RESEND_ALL = "select * from dispatcher.resend_missing($1, true)"
+SETTLE_ALL = "select dispatcher.settle_unknown(null, $1, 'resend')"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "found", "due"),
+    [
+        (RESEND_ALL, RESEND_ALL, ("running", 0, 0), 2),
+        (ARRIVE, RESEND_ALL, ("running", 0, 0), 0),
+        (SETTLE_ALL, SETTLE_ALL, (0,), 1),
+        (ARRIVE, SETTLE_ALL, (0,), 0),
+    ],
+)
+async def test_who_sends_again_leaves_out_what_was_sent_again_or_has_arrived_meanwhile(
+    ledger: PostgresLedger,
+    operator: asyncpg.Connection,
+    owner: asyncpg.Connection,
+    first: str,
+    second: str,
+    found: tuple[object, ...],
+    due: int,
+) -> None:
+    source, _ = await claim_and_record(ledger, DeliveryState.FAILED, DeliveryState.UNKNOWN)
+    async with owner.transaction():
+        await owner.execute(first, source)
+        resending = asyncio.create_task(operator.fetchrow(second, source))
+        await wait_until_locked(ledger.database)
+    assert tuple(await resending or ()) == found
+    assert len(await all_due(ledger)) == due
+
+
 async def test_a_verdict_that_does_not_exist_is_refused(operator: asyncpg.Connection) -> None:
     with pytest.raises(asyncpg.InvalidParameterValueError):
         await operator.execute("select dispatcher.settle_unknown(null, null, 'read')")

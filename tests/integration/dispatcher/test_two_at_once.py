@@ -1,6 +1,7 @@
 """Two operations on the ledger at once: as one after the other; one that is cut off: repeated without a difference.
 
-The ledger has deliveries in every state, and the operations are everything that services and operators do to it.
+The ledger has deliveries in every state, and the operations are everything that services and operators do to it. The
+limits leave one more person and two more messages, for which claims of several kinds compete.
 """
 
 import json
@@ -43,6 +44,7 @@ from tests.integration.dispatcher.factories import (
     claim,
     follow_up,
     generate_subscribers,
+    limit,
 )
 from tests.servers import connect_to_database
 
@@ -67,7 +69,12 @@ _ROWS = """
 select source as broadcast, state::text, count(*) as deliveries from dispatcher.delivery where subscriber is not null
 group by source, state
 """
-_RATE = "select number, paused_reason, paused_by_operator, people_a_day, messages_a_month from dispatcher.rate"
+_RATE = """
+select number, paused_reason, paused_by_operator, people_a_day, messages_a_month, people, messages
+from dispatcher.rate, dispatcher.allowance(number)
+"""
+# What the limits permit is read with the rate; what they count belongs to the minute and the month.
+UNCOMPARED = tuple(f"dispatcher.{table}" for table in ("status_stream", "unreachable", "reached_minute", "sent_month"))
 # What was published last is only compared with what is to be published next. A cancelled broadcast is sent to nobody,
 # paused or not.
 _BROADCASTS = """
@@ -87,10 +94,11 @@ def _build_address(person: UUID) -> Address:
     return Address(kind=AddressKind.PHONE, index=person.bytes, sealed=b"s" * 40)
 
 
-PEOPLE = generate_subscribers(14)
+PEOPLE = generate_subscribers(15)
 BROADCAST = _build_batch(PEOPLE[:12])
 # A page that came before, with two more recipients.
-PAGE = msgspec.structs.replace(BROADCAST, offset=9, recipients=_build_batch(PEOPLE[9:]).recipients)
+PAGE = msgspec.structs.replace(BROADCAST, offset=9, recipients=_build_batch(PEOPLE[9:14]).recipients)
+LAST_PAGE = msgspec.structs.replace(BROADCAST, offset=14, recipients=_build_batch(PEOPLE[14:]).recipients)
 FINISHED = _build_batch(PEOPLE[:3])
 FOLLOW_UP = follow_up(BROADCAST.broadcast)
 SECOND_FOLLOW_UP = follow_up(BROADCAST.broadcast, FINISHED.broadcast)
@@ -134,7 +142,10 @@ async def fill_ledger(ledger: PostgresLedger, owner: asyncpg.Connection) -> None
     await ledger.apply_statuses([StatusUpdate(DELIVERIES[SENT], DeliveryState.SENT, b"key 6")])
     await accept(ledger, await claim(ledger, FINISHED), b"key")
     await ledger.finish(FINISHED.broadcast)
+    await ledger.claim_batch(build_batch(LAST_PAGE), 1, wait=True)
     await begin(ledger, FOLLOW_UP)
+    await ledger.extend_follow_up(2)
+    await limit(ledger, people=len(BROADCAST.recipients) + 1, messages=2)
     await ledger.claim_replies([(reply, datetime.now(UTC)) for reply in REPLIES])
     replies = [reply.reply for reply in REPLIES]
     await ledger.record(
@@ -153,7 +164,7 @@ async def fill_ledger(ledger: PostgresLedger, owner: asyncpg.Connection) -> None
 
 async def read_ledger(connection: asyncpg.Connection, table: str) -> Sequence[Mapping[str, Any]]:
     """Return the rows without what depends on the moment. The counters of broadcasts equal their rows."""
-    if table in ("dispatcher.status_stream", "dispatcher.unreachable"):
+    if table in UNCOMPARED:
         return []
     if table == "dispatcher.broadcast_count":
         counts, rows = [
@@ -163,7 +174,9 @@ async def read_ledger(connection: asyncpg.Connection, table: str) -> Sequence[Ma
         assert sorted(map(str, counts)) == sorted(map(str, rows))
         return counts
     if table == "dispatcher.rate":
-        return [dict(row) for row in await connection.fetch(_RATE)]
+        rows = [dict(row) for row in await connection.fetch(_RATE)]
+        assert all(row["people"] >= 0 and row["messages"] >= 0 for row in rows), "more than the limits permit"
+        return rows
     if table == "dispatcher.broadcast":
         return [json.loads(row["row"]) for row in await connection.fetch(_BROADCASTS)]
     return await read_rows(connection, table)
@@ -295,6 +308,7 @@ def _build_operators() -> dict[str, Operation]:
 
 # What is claimed before a cut has an unknown outcome, a follow-up goes on, and operators do not repeat what they did.
 NOT_REPEATED = ("claim", "reply", "extend", "operator", "resend", "settle")
+COMPETING = ("claim due of urgent", "claim due of bulk", "claim a page again")
 PAIRS = int(os.environ.get("KREISFUNK_TEST_PAIRS", "150"))
 
 
@@ -304,8 +318,9 @@ async def test_two_operations_at_once_leave_what_one_after_the_other_leaves(
     async with connect_to_database(database.url) as owner:
         await fill_ledger(ledger, owner)
     operations = build_operations()
-    # Each at least once before and once beside another one.
+    # Each at least once before and once beside another one, and claims beside all that compete with them.
     pairs = list(zip(operations, random.sample(list(operations), len(operations)), strict=True))
+    pairs += product(COMPETING, COMPETING)
     others = list(product(operations, operations))
     pairs += random.sample(others, min(PAIRS - len(pairs), len(others)))
     async with open_race(database, "dispatcher", operations, read_ledger) as race:

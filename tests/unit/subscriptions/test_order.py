@@ -148,6 +148,15 @@ def test_a_start_from_before_a_stop_inside_whatsapp_brings_nothing_back() -> Non
     assert not hear(fewer, ("Stop Baustellen", 100), ("Start", 105)).subscribed
 
 
+@pytest.mark.parametrize("seconds", [100, 101])
+def test_the_later_of_two_messages_counts_also_if_both_come_in_one_webhook_within_a_second(seconds: float) -> None:
+    later = hear(subscribe(), ("nur Worpswede", 100), ("nur Grasberg", seconds))
+    later = hear(later, ("nur Stellen", 100), ("nur Baustellen", seconds))
+    later = hear(later, ("Pause 3 Tage", 100), ("Weiter", seconds))
+    assert (*later.topics, *later.places, later.paused_until) == ("baustellen", "Grasberg", None)
+    assert not hear(later, ("Start", 101), ("Stop", 101)).subscribed
+
+
 @pytest.mark.parametrize("newer", ["nur Stellen", "auch Stellen", "Start"])
 def test_a_newer_choice_prevails_over_a_topic_that_was_stopped(newer: str) -> None:
     assert "stellen" in hear(subscribe(), (newer, 101), ("Stop Stellen", 100)).topics
@@ -169,3 +178,10 @@ def test_what_was_written_before_an_erasure_is_outdated(older: str) -> None:
     erased = build_context(seconds=200, erased=MessageTime(build_time(101), build_time(101)))
     _, decision = understand_message(None, build_message(older, seconds=100), erased)
     assert decision.result is MessageResult.OUTDATED
+
+
+def test_a_start_in_the_webhook_and_the_second_of_an_erasure_counts() -> None:
+    start = build_message("Start", seconds=101)
+    after, _ = understand_message(None, start, build_context(seconds=200, erased=MessageTime.read_from(start)))
+    assert after is not None
+    assert after.subscribed

@@ -12,7 +12,8 @@ BEGINNING, MAX_FIRST_CLAUSES, MAX_LAST_CLAUSES = 0.7, 8, 4
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 # Low German doubles umlauts: "Füür", "köönt".
 _DOUBLED = re.compile(r"([äöü])\1")
-_BARE = str.maketrans({"ł": "l", "ı": "i", "ø": "o", "đ": "d"})
+# The last are small capitals, as keyboards with fonts write them.
+_BARE = str.maketrans("łıøđᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", "liodabcdefghijklmnoprstuvwyz")
 # Letters that look alike in Cyrillic and in Latin script, as keyboards for two languages mix them in one word.
 _CYRILLIC, _LATIN = "авеікмнорстухѕј", "abeikmhopctyxsj"
 _TO_LATIN, _TO_CYRILLIC = str.maketrans(_CYRILLIC, _LATIN), str.maketrans(_LATIN, _CYRILLIC)
