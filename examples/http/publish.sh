@@ -1,5 +1,5 @@
 #!/bin/sh
-# Publishes one notice over HTTP and tells what becomes of it until its end. Needs curl.
+# Publishes one notice over HTTP and tells what becomes of it until its end. Needs curl 7.71.
 # KREISFUNK_URL is the address and KREISFUNK_TOKEN the token that the operator gave you.
 set -eu
 
@@ -9,11 +9,12 @@ expires=$(date -u -d '+12 hours' +%Y-%m-%dT%H:%M:%SZ 2>/dev/null || date -u -v+1
 body='{"notice": "'$notice'", "expires_at": "'$expires'", "topic": "strassensperrungen",
   "headline": "Vollsperrung K 9", "text": "Die Umleitung ist ausgeschildert."}'
 
-# Repeats what may be repeated (no answer, 429, 503 …): the key makes it the same notice each time.
-answer=$(curl -sS --fail-with-body --max-time 30 --retry 8 --retry-connrefused "$KREISFUNK_URL/notices" \
+# Repeats it without an answer, and after 429, 503 …: the key makes it the same notice each time.
+answer=$(curl -sS --max-time 30 --retry 8 --retry-all-errors "$KREISFUNK_URL/notices" \
   -H "Authorization: Bearer $KREISFUNK_TOKEN" -H 'Content-Type: application/json' \
-  -H "Idempotency-Key: $notice-1" -d "$body") || { printf '%s\n' "$answer" >&2; exit 1; }
-event=$(printf '%s' "$answer" | sed 's/.*"event":"\([^"]*\)".*/\1/')
+  -H "Idempotency-Key: $notice-1" -d "$body") || exit 1
+event=$(printf '%s' "$answer" | sed -n 's/.*"event":"\([^"]*\)".*/\1/p')
+[ -n "$event" ] || { printf '%s\n' "$answer" >&2; exit 1; }
 echo "$KREISFUNK_URL$event"
 
 # Each stream ends, at a restart or after an hour: then open another, which begins with the current state.

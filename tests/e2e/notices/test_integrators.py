@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import ClientSession
 
 from cli.publish.events import build_event
+from deploy.local.ports import LOOPBACK
 from deploy.paths import ROOT
 from deploy.secrets import NOTICES_API_TOKEN
 from shared.contracts.notices import NoticePublished
@@ -24,7 +26,8 @@ from tests.amqp_system import PRESS_SOURCE, build_amqp_system
 from tests.e2e.notices.harness import CITIZENS, GUIDE, SteeringHarness
 from tests.e2e.notices.publish_paths import read_secret
 from tests.harness.commands import run_in_process
-from tests.servers import build_login_url, fetch_until
+from tests.proxy import UNDISTURBED_NETWORK, NetworkConditions, run_proxy
+from tests.servers import build_login_url, fetch_until, wait_for
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -93,13 +96,19 @@ async def audience(system: SteeringHarness, broadcast: str) -> int:
 
 
 @pytest.mark.parametrize("name", ALL_OVER_HTTP)
-async def test_a_program_publishes_over_http_and_tells_the_end_though_its_stream_ends_before(
+async def test_a_program_publishes_over_http_and_tells_the_end_though_its_first_answer_and_a_stream_are_lost(
     system: SteeringHarness, given: Mapping[str, str], tmp_path: Path, name: str
 ) -> None:
     before = len(await system.accepted.fetch())
-    async with system.send_slowly(RATE):
-        running = asyncio.create_task(run([*ALL_OVER_HTTP[name], f"ueber-http-{name}"], tmp_path, given))
+    port = urlsplit(system.stack.notices_api_url).port or 0
+    async with run_proxy([port]) as proxy, system.send_slowly(RATE):
+        proxy.set_conditions(NetworkConditions(swallow_answers=True))
+        through_proxy = {**given, "KREISFUNK_URL": f"http://{LOOPBACK}:{proxy.port}"}
+        running = asyncio.create_task(run([*ALL_OVER_HTTP[name], f"ueber-http-{name}"], tmp_path, through_proxy))
         await fetch_until(system.accepted.fetch, lambda found: len(found) > before + 10)
+        proxy.set_conditions(UNDISTURBED_NETWORK)
+        proxy.cut()
+        await wait_for(lambda: proxy.connections > 0 or running.done())
         system.stack.supervisor.kill("notices-1")
         ended = await running
     assert ended.status == 0, ended.output

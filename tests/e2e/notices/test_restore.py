@@ -108,7 +108,7 @@ async def test_nobody_gets_twice_what_was_sent_after_the_backup(
     (citizen,) = (await system.simulator.list_citizens())[:1]
     await system.simulator.send_text([citizen["id"]], "Themen", per_second=10)
     (paused,) = (await system.run_kreisfunk("sending"))["numbers"]  # looks for a second
-    assert "restored" in paused["paused_reason"]
+    assert "aus der Sicherung vom" in paused["paused_reason"]
     assert await list_deliveries(system) == got
 
     await system.run_kreisfunk("sending", "resume")
