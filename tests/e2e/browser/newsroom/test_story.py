@@ -162,6 +162,7 @@ async def test_the_whole_way_without_script(county: Stack, inspector: Inspector)
     await writer.press("Korrigieren")
     await page.get_by_label("Überschrift").fill(f"{headline}: bis Freitag")
     await send_without_script(writer, approver, f"{headline}: bis Freitag")
+    await expect(approver.page.get_by_text("abgeschlossen").first).to_be_visible(timeout=SENDING_MILLISECONDS)
     async with open_dialogue_harness(county) as system:
         await CitizenPhone(system, citizen).write("Feedback: Gut zu wissen, ganz ohne Skript.")
     await page.goto(writer.url)
