@@ -25,7 +25,7 @@ class ErrorAction(StrEnum):
 
 @dataclass(frozen=True)
 class ErrorRule:
-    """Handling of one code. A message fails after `attempts` attempts; `german` is the text for operators.
+    """Handling of one code. A message fails after `attempts` attempts; `german` is the text for editors and operators.
 
     Exceeding a rate does not count as an attempt, as the message is not its cause: it waits until it expires.
     """
